@@ -1,0 +1,1 @@
+"""Step Rejection Fine-Tuning of coding agents, as Dagster assets seen through DuckDB."""

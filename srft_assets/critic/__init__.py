@@ -1,0 +1,1 @@
+"""Critics: a run in, one verdict for every step out."""

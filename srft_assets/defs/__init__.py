@@ -1,0 +1,1 @@
+"""The assets, sensors, schedules and jobs of the platform; Dagster only."""

@@ -1,0 +1,55 @@
+"""Where a platform keeps its state: one folder, `SRFT_HOME`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders of one platform. Two platforms with different roots never meet."""
+
+    root: Path
+
+    @property
+    def warehouse(self) -> Path:
+        """Parquet partitions, `<asset>/<partition>.parquet`."""
+        return self.root / "warehouse"
+
+    @property
+    def catalogue(self) -> Path:
+        """The DuckDB file; it holds views only."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def batches(self) -> Path:
+        """One JSON manifest a batch: what the batch is made from."""
+        return self.root / "warehouse" / "_batches"
+
+    @property
+    def inbox(self) -> Path:
+        """Folder watched by the inbox sensor."""
+        return self.root / "inbox"
+
+    @property
+    def runs(self) -> Path:
+        """Raw runs that the platform itself recorded, one folder a batch."""
+        return self.root / "runs"
+
+    @property
+    def artifacts(self) -> Path:
+        """Weights and tokenizers, one folder a fingerprint."""
+        return self.root / "artifacts"
+
+    @property
+    def dagster(self) -> Path:
+        """The Dagster instance (`DAGSTER_HOME`)."""
+        return self.root / "dagster_home"
+
+
+def current_home() -> Home:
+    """The platform named by the environment variable `SRFT_HOME`, else the checkout."""
+    stated = os.environ.get("SRFT_HOME")
+    return Home(Path(stated).expanduser().resolve() if stated else CHECKOUT)

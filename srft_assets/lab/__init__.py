@@ -1,0 +1,1 @@
+"""Generated tasks, a fallible scripted teacher, a tiny base model: the embedded default."""

@@ -1,0 +1,1 @@
+"""Test outcomes: what the tests say of each run's patch."""

@@ -1,0 +1,62 @@
+"""What the tests said of a patch."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import polars as pl
+
+
+class Status(StrEnum):
+    """Outcome of grading one patch.
+
+    `infra_error` is the grader's own failure and never counts as the model's.
+    `unknown` means that nobody graded the run.
+    """
+
+    RESOLVED = "resolved"
+    UNRESOLVED = "unresolved"
+    EMPTY_PATCH = "empty_patch"
+    PATCH_FAILED = "patch_failed"
+    TIMEOUT = "timeout"
+    INFRA_ERROR = "infra_error"
+    UNKNOWN = "unknown"
+
+
+FAILED = frozenset({Status.UNRESOLVED, Status.EMPTY_PATCH, Status.PATCH_FAILED, Status.TIMEOUT})
+"""Statuses that are the model's own failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestOutcome:
+    """Outcome of one run. Test counts are None where the source gives none."""
+
+    __test__ = False
+
+    trajectory_id: str
+    instance_id: str
+    status: Status
+    f2p_passed: int | None = None
+    f2p_total: int | None = None
+    p2p_passed: int | None = None
+    p2p_total: int | None = None
+    grader: str = "none"
+    grader_version: str | None = None
+    reason: str = ""
+    log: str | None = None
+
+
+TEST_OUTCOMES = pl.Schema(
+    {
+        "trajectory_id": pl.String,
+        "instance_id": pl.String,
+        "status": pl.String,
+        "f2p_passed": pl.Int32,
+        "f2p_total": pl.Int32,
+        "p2p_passed": pl.Int32,
+        "p2p_total": pl.Int32,
+        "grader": pl.String,
+        "grader_version": pl.String,
+        "reason": pl.String,
+        "log": pl.String,
+    }
+)

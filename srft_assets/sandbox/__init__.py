@@ -1,0 +1,1 @@
+"""Bounded, network-less execution of commands that a model wrote."""

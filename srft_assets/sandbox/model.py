@@ -1,0 +1,52 @@
+"""What a sandbox promises."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel
+
+
+class Limits(BaseModel):
+    """Bounds of one command."""
+
+    wall_seconds: float = 60.0
+    """The whole process group is killed after this time."""
+    cpu_seconds: int = 60
+    memory_mb: int = 1024
+    """Address space of each process."""
+    file_mb: int = 64
+    """Largest file that may be written."""
+    output_bytes: int = 262_144
+    """Output beyond this is cut in the middle, and the cut is marked."""
+    processes: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A command that ended. `returncode` is -1 where `timed_out`."""
+
+    returncode: int
+    output: str
+    timed_out: bool
+    seconds: float
+
+
+class Sandbox(Protocol):
+    """Runs commands on one writable folder, seen as `/testbed`; nothing else is writable but /tmp.
+
+    Standard error is merged into the output. There is no network.
+    """
+
+    name: str
+
+    def run(
+        self,
+        command: str,
+        *,
+        workdir: Path,
+        limits: Limits | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run `bash -c command` in `workdir`. A failing command is a result, not an exception."""

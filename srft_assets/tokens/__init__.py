@@ -1,0 +1,1 @@
+"""Chat template to token ids and loss mask, verified."""

@@ -1,0 +1,1 @@
+"""Fine-tuning in a subprocess: TRL, transformers, peft."""

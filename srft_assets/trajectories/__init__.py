@@ -1,0 +1,1 @@
+"""Recorded agent runs: one reader a scaffold format, one canonical schema."""

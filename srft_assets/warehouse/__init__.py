@@ -1,0 +1,1 @@
+"""Parquet partitions, their provenance, and the DuckDB catalogue."""

@@ -1,0 +1,116 @@
+"""A stage of the recipe, free of Dagster: what it needs, what decides it, how it is made."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
+
+import polars as pl
+
+from srft_assets.home import Home
+from srft_assets.refusal import Refusal
+from srft_assets.warehouse.recipe import Recipe
+from srft_assets.warehouse.store import Warehouse
+
+T = TypeVar("T")
+Partitioning = Literal["batch", "seed", "none"]
+
+
+class Progress(Protocol):
+    """Where a stage reports how far it is."""
+
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        """Yield the items, showing a bar or log lines on the way."""
+
+
+class Launch(Protocol):
+    """Starts a heavy subprocess and waits for it."""
+
+    def __call__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """Run the command in a session of its own. Raises SrftError with the tail of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The making of one partition, as handed to `Stage.make`."""
+
+    home: Home
+    warehouse: Warehouse
+    partition: str
+    recipe: Recipe
+    run_id: str
+    progress: Progress
+    launch: Launch
+    log: logging.Logger
+
+    def read(self, asset: str) -> pl.DataFrame:
+        """The upstream partition of the same name."""
+        return self.warehouse.read(asset, self.partition)
+
+    def scan_inputs(self, asset: str) -> pl.LazyFrame:
+        """All upstream partitions of `asset` that the recipe names, in name order."""
+        names = [
+            key.rpartition("/")[2] for key in self.recipe.inputs if key.rpartition("/")[0] == asset
+        ]
+        return self.warehouse.scan(asset, sorted(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a stage hands back.
+
+    Attributes:
+        frame: the rows of the partition, in the stage's schema.
+        refused: inputs that were refused on the way.
+        metadata: figures for the Dagster page: numbers, strings, `Path` of a PNG.
+    """
+
+    frame: pl.DataFrame
+    refused: Sequence[Refusal] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """An edge of the graph.
+
+    Attributes:
+        asset: key of the upstream stage, e.g. `step_verdicts/rules`.
+        mapping: `same` partition; `all` partitions that match `only`; `whole`: unpartitioned.
+        only: for `all`, shell patterns of partition names.
+    """
+
+    asset: str
+    mapping: Literal["same", "all", "whole"] = "same"
+    only: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One asset.
+
+    Attributes:
+        key: the asset key, e.g. `masked_tokens/srft`.
+        partitioned_by: `batch`, `seed`, or `none`.
+        upstream: edges.
+        schema: names and polars types of the rows.
+        code: part of the code → digest.
+        make: makes one partition.
+        config: settings that decide every partition.
+        config_of: further settings of one partition (a batch's sources), by home and name.
+        volatile: columns that do not count for the data version (times, paths of logs).
+        description: business meaning, Markdown.
+        kinds: tags for the Dagster graph.
+    """
+
+    key: str
+    partitioned_by: Partitioning
+    upstream: tuple[Upstream, ...]
+    schema: pl.Schema
+    code: Mapping[str, str]
+    make: Callable[[Work], Made]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    config_of: Callable[[Home, str], Mapping[str, Any]] | None = None
+    volatile: tuple[str, ...] = ()
+    description: str = ""
+    kinds: frozenset[str] = frozenset()

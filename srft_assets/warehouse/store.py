@@ -1,0 +1,106 @@
+"""Partitions as Parquet files, written whole or not at all."""
+
+import hashlib
+import io
+import os
+import re
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from srft_assets.errors import UsageError
+from srft_assets.warehouse.stamp import KEY, Stamp, read_stamp
+
+PARTITION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+ONLY = "all"
+"""Partition name of an asset without partitions."""
+
+
+def check_partition_name(name: str) -> str:
+    """The name, if it is safe as a file name; raises UsageError otherwise."""
+    if not PARTITION_NAME.fullmatch(name):
+        raise UsageError(
+            f"bad partition name {name!r}: use letters, digits, '.', '_' and '-' (at most 128)"
+        )
+    return name
+
+
+def data_version(frame: pl.DataFrame, volatile: Sequence[str] = ()) -> str:
+    """32 hex digits over names, types and values of a frame, less its `volatile` columns.
+
+    Computed over NDJSON, so that it does not depend on chunking or library versions.
+    """
+    kept = frame.drop(volatile)
+    sha = hashlib.sha256(repr(list(kept.schema.items())).encode())
+    for start in range(0, kept.height, 256):
+        buffer = io.BytesIO()
+        kept.slice(start, 256).write_ndjson(buffer)
+        sha.update(buffer.getbuffer())
+    return sha.hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """All partitions below one folder. Readers see the whole old or the whole new partition."""
+
+    root: Path
+
+    def path(self, asset: str, partition: str = ONLY) -> Path:
+        """`<root>/<asset>/<partition>.parquet`."""
+        return self.root / asset / f"{check_partition_name(partition)}.parquet"
+
+    def stamp(self, asset: str, partition: str = ONLY) -> Stamp | None:
+        """Provenance of a partition; None where it was never made."""
+        return read_stamp(self.path(asset, partition))
+
+    def partitions(self, asset: str) -> list[str]:
+        """Names of the partitions that exist, sorted."""
+        return sorted(
+            path.stem
+            for path in (self.root / asset).glob("*.parquet")
+            if PARTITION_NAME.fullmatch(path.stem)
+        )
+
+    def read(self, asset: str, partition: str = ONLY) -> pl.DataFrame:
+        """Rows of one partition. Raises FileNotFoundError where it was never made."""
+        return pl.read_parquet(self.path(asset, partition), hive_partitioning=False)
+
+    def scan(self, asset: str, partitions: Iterable[str]) -> pl.LazyFrame:
+        """Rows of several partitions, lazily. Raises FileNotFoundError like `read`."""
+        return pl.concat(
+            [
+                pl.scan_parquet(self.path(asset, name), hive_partitioning=False)
+                for name in partitions
+            ]
+        )
+
+    def write(self, asset: str, partition: str, frame: pl.DataFrame, stamp: Stamp) -> Path:
+        """Put a partition in place: written beside it, fsynced, renamed over."""
+        target = self.path(asset, partition)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
+        table = frame.to_arrow()
+        table = table.replace_schema_metadata({KEY: stamp.to_bytes()})
+        try:
+            with beside.open("wb") as file:
+                pq.write_table(table, file, compression="zstd")
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+        sync_folder(target.parent)
+        return target
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename within the folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
