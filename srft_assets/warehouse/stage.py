@@ -22,6 +22,9 @@ class Progress(Protocol):
     def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
         """Yield the items, showing a bar or log lines on the way."""
 
+    def report(self, label: str, done: int, total: int, note: str = "") -> None:
+        """Show that `done` of `total` are done, for work that happens elsewhere."""
+
 
 class Launch(Protocol):
     """Starts a heavy subprocess and waits for it."""

@@ -1,5 +1,6 @@
 """Partitions as Parquet files, written whole or not at all."""
 
+import fnmatch
 import hashlib
 import io
 import os
@@ -27,6 +28,13 @@ def check_partition_name(name: str) -> str:
             f"bad partition name {name!r}: use letters, digits, '.', '_' and '-' (at most 128)"
         )
     return name
+
+
+def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
+    """The names that match one of the shell patterns, sorted."""
+    return sorted(
+        name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    )
 
 
 def data_version(frame: pl.DataFrame, volatile: Sequence[str] = ()) -> str:

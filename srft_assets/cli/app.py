@@ -1,0 +1,70 @@
+"""The Typer application and how failures are told."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from srft_assets.cli import apply, demo, dev, doctor, ingest, show, sql
+from srft_assets.errors import SrftError, UsageError
+
+app = typer.Typer(
+    name="srft",
+    help="Step Rejection Fine-Tuning of coding agents.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DEBUG = "SRFT_DEBUG"
+"""Set by `--debug`; also understood from the environment."""
+
+
+@app.callback()
+def options(
+    home: Annotated[
+        str | None,
+        typer.Option(help="Folder of all state (SRFT_HOME).", metavar="FOLDER"),
+    ] = None,
+    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+) -> None:
+    """Options of every command."""
+    if home:
+        os.environ["SRFT_HOME"] = home
+    if debug:
+        os.environ[DEBUG] = "1"
+
+
+for module in (demo, ingest, apply, sql, show, doctor, dev):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command line: exit 0, 1 for a failure, 2 for a wrong call."""
+    try:
+        app()
+    except SrftError as error:
+        _tell(str(error))
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except KeyboardInterrupt:
+        _tell("interrupted; what was made is kept")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment]
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - the last line of defence against tracebacks
+        if os.environ.get(DEBUG):
+            raise
+        _tell(f"{type(error).__name__}: {error} (srft --debug shows where)")
+        sys.exit(1)
+
+
+def _tell(message: str) -> None:
+    if os.environ.get(DEBUG):
+        Console(stderr=True).print_exception()
+    line = " ".join(message.split())
+    Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(line)}")

@@ -1,0 +1,31 @@
+"""`srft dev`: the Dagster UI on this platform."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from srft_assets.home import CHECKOUT, current_home
+
+
+def dev(
+    port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Open the Dagster UI, with sensors and schedules. Ends with Ctrl-C."""
+    import sys
+
+    from srft_assets.instance import prepare_instance
+
+    home = current_home()
+    os.environ["DAGSTER_HOME"] = str(prepare_instance(home))
+    os.environ["SRFT_HOME"] = str(home.root)
+    os.chdir(CHECKOUT)
+    program = str(Path(sys.executable).parent / "dg")
+    os.execv(program, [program, "dev", "--port", str(port), "--host", host])
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(dev)

@@ -1,0 +1,119 @@
+"""`srft doctor`: what this machine can do, and what to install for the rest."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+import psutil
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from srft_assets.home import current_home
+
+Finding = tuple[bool, str, str]
+"""Whether it is there, what was found, and what to do where it is not."""
+
+
+def gpu() -> Finding:
+    """The GPUs that the driver shows."""
+    if shutil.which("nvidia-smi") is None:
+        return False, "none", "training uses the CPU: fine for the embedded default"
+    found = subprocess.run(
+        ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    names = "; ".join(found.stdout.strip().splitlines())
+    return bool(names), names or "driver without a GPU", found.stderr.strip()[:80]
+
+
+def vllm() -> Finding:
+    """The vLLM package."""
+    if find_spec("vllm") is None:
+        return (
+            False,
+            "not installed",
+            'to serve critics and students: pip install "srft-assets[vllm]"',
+        )
+    return True, version("vllm"), ""
+
+
+def docker() -> Finding:
+    """A Docker daemon that answers."""
+    if shutil.which("docker") is None:
+        return False, "no client", "to grade with the SWE-bench harness: install Docker"
+    found = subprocess.run(
+        ["docker", "version", "--format", "{{.Server.Version}}"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    if found.returncode:
+        return False, "client, but no daemon", "to grade with the SWE-bench harness: start dockerd"
+    return True, found.stdout.strip(), ""
+
+
+def sandbox() -> Finding:
+    """The sandbox for commands that a model wrote."""
+    from srft_assets.errors import SandboxMissingError
+    from srft_assets.sandbox import open_sandbox, sandbox_status
+
+    try:
+        open_sandbox()
+    except SandboxMissingError as error:
+        return False, "none", str(error)
+    return True, sandbox_status(), ""
+
+
+def disk() -> Finding:
+    """Free space where the state lives."""
+    root = current_home().root
+    there = next(folder for folder in (root, *root.parents) if folder.exists())
+    free = shutil.disk_usage(there).free / 2**30
+    return free > 5, f"{free:.0f} GiB free at {root}", "" if free > 5 else "weights need space"
+
+
+def machine() -> Finding:
+    """Cores and memory."""
+    memory = psutil.virtual_memory().total / 2**30
+    return True, f"{psutil.cpu_count()} cores, {memory:.0f} GiB", ""
+
+
+def torch_build() -> Finding:
+    """The PyTorch build, without importing it."""
+    try:
+        return True, version("torch"), ""
+    except PackageNotFoundError:
+        return False, "not installed", "make setup"
+
+
+FINDINGS: dict[str, Callable[[], Finding]] = {
+    "machine": machine,
+    "disk": disk,
+    "sandbox": sandbox,
+    "torch": torch_build,
+    "GPU": gpu,
+    "vLLM": vllm,
+    "Docker": docker,
+}
+
+
+def doctor() -> None:
+    """Show what this machine can do, and what to install for the rest."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, look in FINDINGS.items():
+        there, found, advice = look()
+        mark = "[green]yes[/]" if there else "[yellow]no[/]"
+        table.add_row(name, mark, found, f"[dim]{advice}[/]")
+    Console().print(table)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(doctor)

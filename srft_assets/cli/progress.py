@@ -1,0 +1,56 @@
+"""Progress bars of the command line."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+T = TypeVar("T")
+
+
+class Bars:
+    """One bar a label; finished bars stay. Use as a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description:<32}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}", markup=False, style="dim"),
+            console=console,
+        )
+        self.tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "Bars":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        """Yield the items and move the bar named `label`."""
+        count = total if total is not None else _length(items)
+        self.report(label, 0, count or 0)
+        for done, item in enumerate(items, start=1):
+            yield item
+            self.report(label, done, count or done)
+
+    def report(self, label: str, done: int, total: int, note: str = "") -> None:
+        """Set the bar named `label`."""
+        if label not in self.tasks:
+            self.tasks[label] = self.progress.add_task(label, total=total, note=note)
+        self.progress.update(self.tasks[label], completed=done, total=total, note=note)
+
+
+def _length(items: Iterable[object]) -> int | None:
+    return len(items) if hasattr(items, "__len__") else None

@@ -1,0 +1,55 @@
+"""A training arm as YAML: `defs/arms/<name>/defs.yaml` becomes three assets."""
+
+import os
+from typing import Any
+
+import dagster as dg
+from pydantic import BaseModel, create_model
+
+from srft_assets.components.asset import build_asset
+from srft_assets.components.checks import trained_tokens_accepted
+from srft_assets.components.schemas import SCHEMAS
+from srft_assets.rollouts.stage import eval_scores_stage
+from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.stage import masked_tokens_stage
+from srft_assets.training.stage import checkpoints_stage
+
+_fields: dict[str, Any] = {
+    name: (field.annotation, field)
+    for name, field in ArmSpec.model_fields.items()
+    if name != "name"
+}
+ArmAttributes = create_model("ArmAttributes", __config__=ArmSpec.model_config, **_fields)
+"""An `ArmSpec` without its name, which is the folder's."""
+
+
+class Arm(dg.Component):
+    """`masked_tokens/<name>`, `checkpoints/<name>` and `eval_scores/<name>`."""
+
+    def __init__(self, spec: ArmSpec) -> None:
+        self.spec = spec
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel]:
+        """The schema of `attributes`."""
+        return ArmAttributes
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "Arm":
+        """The arm of this folder."""
+        stated = attributes.model_dump(exclude_unset=True) if attributes else {}
+        return cls(ArmSpec(name=context.path.name, **stated))
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Three assets and a check that no token outside accepted steps is trained."""
+        tokens = masked_tokens_stage(self.spec)
+        checkpoints = checkpoints_stage(self.spec)
+        scores = eval_scores_stage(self.spec, unsafe=os.environ.get("SRFT_UNSAFE") == "1")
+        return dg.Definitions(
+            assets=[
+                build_asset(tokens, SCHEMAS),
+                build_asset(checkpoints, SCHEMAS, pool="training"),
+                build_asset(scores, SCHEMAS, pool="rollouts"),
+            ],
+            asset_checks=[trained_tokens_accepted(tokens.key, self.spec)],
+        )

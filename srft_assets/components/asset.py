@@ -1,0 +1,85 @@
+"""A stage as a Dagster asset."""
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+import polars as pl
+
+from srft_assets.components.metadata import column_lineage, made_metadata, table_schema
+from srft_assets.components.partitions import dependency, partitions_def
+from srft_assets.components.platform import Platform
+from srft_assets.errors import SrftError
+from srft_assets.warehouse.making import make_partition, recipe_of
+from srft_assets.warehouse.recipe import digest
+from srft_assets.warehouse.stage import Stage
+from srft_assets.warehouse.store import ONLY
+
+STAGE = "srft/stage"
+"""Metadata key under which an asset carries its stage, within the process."""
+
+TRANSIENT = (ConnectionError, TimeoutError)
+"""Errors that another try may mend. Everything else fails at once."""
+
+
+def build_asset(
+    stage: Stage,
+    schemas: Mapping[str, pl.Schema] | None = None,
+    *,
+    pool: str | None = None,
+    owners: Sequence[str] = ("team:srft",),
+) -> dg.AssetsDefinition:
+    """The asset that makes the stage's partitions, any number of them in one run."""
+
+    @dg.asset(
+        key=stage.key.split("/"),
+        deps=[dependency(stage, edge) for edge in stage.upstream],
+        partitions_def=partitions_def(stage.partitioned_by),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name=stage.key.split("/")[0],
+        description=stage.description,
+        kinds=set(stage.kinds),
+        owners=list(owners),
+        code_version=digest(dict(stage.code))[:16],
+        pool=pool,
+        metadata={
+            STAGE: stage,
+            "dagster/column_schema": table_schema(stage.schema),
+            "dagster/column_lineage": column_lineage(stage, schemas or {}),
+        },
+    )
+    def compute(context: dg.AssetExecutionContext, platform: Platform) -> None:
+        names = context.partition_keys if context.has_partition_key_range else [ONLY]
+        _make_all(stage, context, platform, names)
+
+    return compute
+
+
+def _make_all(
+    stage: Stage, context: dg.AssetExecutionContext, platform: Platform, names: Sequence[str]
+) -> None:
+    failed: dict[str, str] = {}
+    for name in names:
+        try:
+            _make_one(stage, context, platform, name)
+        except TRANSIENT as error:
+            raise dg.RetryRequested(max_retries=3, seconds_to_wait=10) from error
+        except SrftError as error:
+            failed[name] = str(error)
+            context.log.error(f"{stage.key}/{name}: {error}")
+    if failed:
+        told = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
+        raise dg.Failure(
+            description=f"{len(failed)} of {len(names)} partitions of {stage.key} failed: {told}",
+            allow_retries=False,
+        )
+
+
+def _make_one(
+    stage: Stage, context: dg.AssetExecutionContext, platform: Platform, name: str
+) -> None:
+    recipe = recipe_of(stage, platform.home(), platform.warehouse(), name)
+    made, stamp = make_partition(stage, platform.work(context, name, recipe))
+    partition = None if stage.partitioned_by == "none" else name
+    context.add_asset_metadata(made_metadata(stage, made, stamp), partition_key=partition)
+    for refusal in stamp.refused[:20]:
+        context.log.warning(f"refused: {refusal.line()}")

@@ -1,0 +1,70 @@
+"""Asset checks: a query of `sql/checks/` that must find nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from srft_assets.components.metadata import preview
+from srft_assets.components.platform import Platform
+from srft_assets.components.schemas import SCHEMAS
+from srft_assets.critic.verdict import Label
+from srft_assets.tokens.arm import ArmSpec
+from srft_assets.warehouse.check import offending_rows
+
+
+def sql_check(
+    asset: str, name: str, description: str, parameters: Mapping[str, Any] | None = None
+) -> dg.AssetChecksDefinition:
+    """A check that passes where `sql/checks/<name>.sql` finds no row, over all partitions."""
+
+    @dg.asset_check(asset=asset.split("/"), name=name, description=description, blocking=False)
+    def check(platform: Platform) -> dg.AssetCheckResult:
+        rows = offending_rows(platform.home(), SCHEMAS, name, parameters or {})
+        return dg.AssetCheckResult(
+            passed=rows.is_empty(),
+            metadata={
+                "offending_rows": rows.height,
+                **({} if rows.is_empty() else {"first": dg.MetadataValue.md(preview(rows))}),
+            },
+        )
+
+    return check
+
+
+def steps_consecutive(asset: str) -> dg.AssetChecksDefinition:
+    """Every run's steps are numbered 0, 1, 2, … and as many as the run says."""
+    return sql_check(asset, "steps_consecutive", "Steps of a run are numbered 0, 1, 2, …")
+
+
+def outcomes_add_up(asset: str) -> dg.AssetChecksDefinition:
+    """One outcome a run, and counts that fit the status."""
+    return sql_check(
+        asset, "outcomes_add_up", "Every run has one outcome, and test counts fit its status"
+    )
+
+
+def verdicts_cover_steps(asset: str) -> dg.AssetChecksDefinition:
+    """Every step of every judged run has exactly one verdict."""
+    return sql_check(
+        asset,
+        "verdicts_cover_steps",
+        "Every step of every judged run has exactly one verdict, and no other step has",
+        {"critic": asset.split("/")[1]},
+    )
+
+
+def trained_tokens_accepted(asset: str, arm: ArmSpec) -> dg.AssetChecksDefinition:
+    """No token outside an accepted step carries loss."""
+    masks = arm.critic is not None
+    return sql_check(
+        asset,
+        "trained_tokens_accepted",
+        "No token outside an accepted step is trained",
+        {
+            "arm": arm.name,
+            "masked": [str(label) for label in arm.mask] if masks else [],
+            "unlabeled": str(Label.UNLABELED) if masks and arm.unlabeled == "mask" else "",
+            "mask_resolved": arm.mask_resolved,
+        },
+    )

@@ -1,0 +1,124 @@
+"""The command line's door to Dagster: materialize what is out of sync, in this process."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import dagster as dg
+
+from srft_assets.components.partitions import BATCHES, SEEDS
+from srft_assets.components.platform import Platform
+from srft_assets.components.stages import stages_of
+from srft_assets.errors import SrftError
+from srft_assets.home import Home
+from srft_assets.warehouse.plan import State, in_order, state_of, with_upstream
+from srft_assets.warehouse.stage import Partitioning, Progress, Stage
+from srft_assets.warehouse.store import ONLY, Warehouse
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def open_instance(home: Home) -> dg.DagsterInstance:
+    """The Dagster instance of this platform; its folder and `dagster.yaml` are made if absent."""
+    from srft_assets.instance import prepare_instance
+
+    folder = prepare_instance(home)
+    os.environ["DAGSTER_HOME"] = str(folder)
+    return dg.DagsterInstance.get()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `apply` did: partitions made and left alone, by asset."""
+
+    made: dict[str, list[str]] = field(default_factory=dict)
+    kept: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Applier:
+    """Makes what is out of sync, upstream first, one Dagster run per asset and range."""
+
+    defs: dg.Definitions
+    home: Home
+    instance: dg.DagsterInstance
+    progress: Progress
+
+    def apply(self, wanted: Sequence[str], batches: Sequence[str], seeds: Sequence[str]) -> Outcome:
+        """Make the wanted assets and all they need. Raises SrftError when a run fails.
+
+        The state of a stage is looked at after its inputs were made: identical output
+        stops the wave.
+        """
+        stages = stages_of(self.defs)
+        chosen = with_upstream(stages, wanted or list(stages))
+        self.register(batches)
+        outcome = Outcome()
+        for stage in in_order(chosen):
+            names = self._names(stage.partitioned_by, batches, seeds)
+            stale = [name for name in names if not self._in_sync(stage, name)]
+            for run in consecutive(stale, self._all(stage.partitioned_by)):
+                self._materialize(stage, run)
+            outcome.made[stage.key] = stale
+            outcome.kept[stage.key] = [name for name in names if name not in stale]
+        return outcome
+
+    def register(self, batches: Sequence[str]) -> None:
+        """Make the batches known to Dagster; those it knows already stay."""
+        self.instance.add_dynamic_partitions(BATCHES.name or "batch", list(batches))
+
+    def _in_sync(self, stage: Stage, name: str) -> bool:
+        item = state_of(stage, self.home, Warehouse(self.home.warehouse), name)
+        if item.state is State.WAITING:
+            raise SrftError(f"{stage.key}/{name}: {'; '.join(item.why)}")
+        return item.state is State.IN_SYNC
+
+    @staticmethod
+    def _names(kind: Partitioning, batches: Sequence[str], seeds: Sequence[str]) -> Sequence[str]:
+        return {"batch": batches, "seed": seeds, "none": [ONLY]}[kind]
+
+    def _all(self, kind: Partitioning) -> Sequence[str]:
+        if kind == "batch":
+            return self.instance.get_dynamic_partitions(BATCHES.name or "batch")
+        return SEEDS.get_partition_keys() if kind == "seed" else [ONLY]
+
+    def _materialize(self, stage: Stage, names: Sequence[str]) -> None:
+        tags = {"srft/by": "cli"}
+        if stage.partitioned_by != "none":
+            tags |= {RANGE_START: names[0], RANGE_END: names[-1]}
+        platform = Platform(home_folder=str(self.home.root)).showing(self.progress)
+        result = dg.materialize(
+            list(self.defs.resolve_asset_graph().assets_defs),
+            selection=dg.AssetSelection.assets(dg.AssetKey(stage.key.split("/"))),
+            instance=self.instance,
+            resources={"platform": platform},
+            tags=tags,
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+        if not result.success:
+            raise SrftError(failure_of(result))
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    """The reason of a failed run, in one line."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            told = event.step_failure_data.user_failure_data
+            if told is not None and told.description:
+                return told.description
+            if error is not None:
+                return (error.cause or error).message.strip()
+    return "the run failed before its first step: see `srft` with --debug"
+
+
+def consecutive(names: Sequence[str], order: Sequence[str]) -> Iterator[list[str]]:
+    """The names in runs of neighbours in `order`: one Dagster run takes one range."""
+    place = {name: index for index, name in enumerate(order)}
+    ranked = sorted((place[name], name) for name in names)
+    for _, group in groupby(enumerate(ranked), key=lambda pair: pair[1][0] - pair[0]):
+        yield [name for _, (_, name) in group]

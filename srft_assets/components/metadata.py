@@ -1,0 +1,107 @@
+"""What an asset's page shows: schema, lineage, figures, a preview."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from srft_assets.warehouse.stage import Made, Stage
+from srft_assets.warehouse.stamp import Stamp
+
+PREVIEW_ROWS = 5
+CELL_CHARS = 80
+
+
+def table_schema(schema: pl.Schema) -> dg.TableSchema:
+    """Columns and types as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[dg.TableColumn(name, type=str(kind)) for name, kind in schema.items()]
+    )
+
+
+def column_lineage(stage: Stage, schemas: Mapping[str, pl.Schema]) -> dg.TableColumnLineage:
+    """A column comes from the upstream columns of its name, and from those in `DERIVED`."""
+    lineage: dict[str, list[dg.TableColumnDep]] = {}
+    for column in stage.schema:
+        wanted = {column, *DERIVED.get(column, ())}
+        deps = [
+            dg.TableColumnDep(dg.AssetKey(edge.asset.split("/")), name)
+            for edge in stage.upstream
+            for name in schemas.get(edge.asset.split("/")[0], {})
+            if name in wanted
+        ]
+        if deps:
+            lineage[column] = deps
+    return dg.TableColumnLineage(lineage)
+
+
+DERIVED = {
+    "label": ("steps", "status"),
+    "reason": ("steps",),
+    "rule": ("steps",),
+    "step_index": ("steps",),
+    "input_ids": ("messages", "tools"),
+    "spans": ("steps", "label", "status"),
+    "weights_sha256": ("input_ids", "spans"),
+    "status": ("submission", "source_resolved"),
+    "resolved": ("weights_sha256",),
+}
+"""Columns whose source bears another name."""
+
+
+def made_metadata(stage: Stage, made: Made, stamp: Stamp) -> dict[str, Any]:
+    """Row count, data version, provenance, refusals, a preview, and the stage's own figures."""
+    figures = {name: _value(value) for name, value in made.metadata.items()}
+    return {
+        "dagster/row_count": stamp.rows,
+        "data_version": stamp.data_version,
+        "fingerprint": stamp.fingerprint,
+        "refused": len(stamp.refused),
+        "provenance": dg.MetadataValue.json(
+            {
+                "code": dict(stamp.recipe.code),
+                "config": dict(stamp.recipe.config),
+                "inputs": dict(stamp.recipe.inputs),
+            }
+        ),
+        "preview": dg.MetadataValue.md(preview(made.frame)),
+        **({"refusals": dg.MetadataValue.md(_refusals(stamp))} if stamp.refused else {}),
+        **figures,
+    }
+
+
+def preview(frame: pl.DataFrame) -> str:
+    """The first rows as a Markdown table; long and nested cells are cut, nothing is rendered."""
+    head = frame.head(PREVIEW_ROWS)
+    lines = ["| " + " | ".join(head.columns) + " |", "|" + " --- |" * head.width]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in head.rows()]
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else str(value)[: CELL_CHARS * 2]
+    text = "".join(char if char.isprintable() else " " for char in text)
+    text = text if len(text) <= CELL_CHARS else text[: CELL_CHARS - 1] + "…"
+    for char in "\\`*_[]|~#!":
+        text = text.replace(char, "\\" + char)
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _refusals(stamp: Stamp) -> str:
+    lines = [f"- {_cell(refusal.line())}" for refusal in stamp.refused[:20]]
+    if len(stamp.refused) > len(lines):
+        lines.append(f"- … and {len(stamp.refused) - len(lines)} more: see the view `quarantine`")
+    return "\n".join(lines)
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, Path) and value.suffix == ".png":
+        import base64
+
+        image = base64.b64encode(value.read_bytes()).decode()
+        return dg.MetadataValue.md(f"![figure](data:image/png;base64,{image})")
+    if isinstance(value, Path):
+        return dg.MetadataValue.path(str(value))
+    return value

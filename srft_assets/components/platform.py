@@ -1,0 +1,49 @@
+"""The resource every asset uses: where the state lives and how progress is shown."""
+
+from pathlib import Path
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from srft_assets.components.pipes import PipesLaunch
+from srft_assets.components.progress import LogProgress
+from srft_assets.home import Home, current_home
+from srft_assets.warehouse.recipe import Recipe
+from srft_assets.warehouse.stage import Progress, Work
+from srft_assets.warehouse.store import Warehouse
+
+
+class Platform(dg.ConfigurableResource):
+    """One platform's state. With `progress` given (the command line's bars), logs stay quiet."""
+
+    home_folder: str = ""
+    """`SRFT_HOME`; empty means the environment variable, else the checkout."""
+
+    _progress: Progress | None = PrivateAttr(default=None)
+
+    def showing(self, progress: Progress) -> "Platform":
+        """The same platform with progress shown elsewhere than in the log."""
+        self._progress = progress
+        return self
+
+    def home(self) -> Home:
+        """The folders of this platform."""
+        return Home(Path(self.home_folder)) if self.home_folder else current_home()
+
+    def warehouse(self) -> Warehouse:
+        """The Parquet partitions of this platform."""
+        return Warehouse(self.home().warehouse)
+
+    def work(self, context: dg.AssetExecutionContext, partition: str, recipe: Recipe) -> Work:
+        """What a stage is handed to make one partition within a Dagster run."""
+        progress = self._progress or LogProgress(context.log)
+        return Work(
+            home=self.home(),
+            warehouse=self.warehouse(),
+            partition=partition,
+            recipe=recipe,
+            run_id=context.run_id,
+            progress=progress,
+            launch=PipesLaunch(context, progress),
+            log=context.log,
+        )

@@ -1,0 +1,20 @@
+"""The row schemas of all assets, by the first part of the asset key."""
+
+from srft_assets.critic.verdict import STEP_VERDICTS
+from srft_assets.lab.base import BASE_MODELS
+from srft_assets.outcomes.model import TEST_OUTCOMES
+from srft_assets.rollouts.schema import EVAL_SCORES
+from srft_assets.tokens.schema import MASKED_TOKENS
+from srft_assets.training.schema import CHECKPOINTS
+from srft_assets.trajectories.schema import TRAJECTORIES
+
+SCHEMAS = {
+    "trajectories": TRAJECTORIES,
+    "test_outcomes": TEST_OUTCOMES,
+    "step_verdicts": STEP_VERDICTS,
+    "base_models": BASE_MODELS,
+    "masked_tokens": MASKED_TOKENS,
+    "checkpoints": CHECKPOINTS,
+    "eval_scores": EVAL_SCORES,
+    "eval_trajectories": TRAJECTORIES,
+}

@@ -1,0 +1,11 @@
+"""The whole platform: everything below `defs/`."""
+
+from pathlib import Path
+
+import dagster as dg
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Assets, checks, jobs, sensors, schedules and resources of the platform."""
+    return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)

@@ -1,0 +1,13 @@
+"""The base model of the embedded default."""
+
+import dagster as dg
+
+from srft_assets.components.asset import build_asset
+from srft_assets.components.schemas import SCHEMAS
+from srft_assets.lab.base import base_models_stage
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """`base_models/tiny`."""
+    return dg.Definitions(assets=[build_asset(base_models_stage(), SCHEMAS, pool="training")])

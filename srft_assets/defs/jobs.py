@@ -1,0 +1,41 @@
+"""Named selections of the graph."""
+
+import dagster as dg
+
+from srft_assets.components.partitions import BATCHES, SEEDS
+
+BY_BATCH = dg.AssetSelection.assets("trajectories", "test_outcomes")
+VERDICTS = dg.AssetSelection.key_prefixes("step_verdicts")
+TOKENS = dg.AssetSelection.key_prefixes("masked_tokens")
+CHECKPOINTS = dg.AssetSelection.key_prefixes("checkpoints")
+SCORES = dg.AssetSelection.key_prefixes("eval_scores")
+
+ingest_runs = dg.define_asset_job(
+    "ingest_runs",
+    BY_BATCH,
+    partitions_def=BATCHES,
+    description="Read the runs of a batch and grade their patches.",
+)
+
+relabel = dg.define_asset_job(
+    "relabel",
+    VERDICTS | TOKENS,
+    partitions_def=BATCHES,
+    description="Label the steps of a batch again, and mask its tokens by the new labels.",
+)
+
+prepare_batch = dg.define_asset_job(
+    "prepare_batch",
+    BY_BATCH | VERDICTS | TOKENS,
+    partitions_def=BATCHES,
+    description="From recorded runs to masked tokens, for a batch.",
+)
+
+train_and_score = dg.define_asset_job(
+    "train_and_score",
+    CHECKPOINTS | SCORES,
+    partitions_def=SEEDS,
+    description="Train every arm with a seed, and score the checkpoints on held-out tasks.",
+)
+
+defs = dg.Definitions(jobs=[ingest_runs, relabel, prepare_batch, train_and_score])

@@ -1,0 +1,23 @@
+"""The folder of the Dagster instance: made on first use, with our `dagster.yaml`."""
+
+from pathlib import Path
+
+from srft_assets.home import CHECKOUT, Home
+
+
+def prepare_instance(home: Home) -> Path:
+    """Make `<home>/dagster_home` with its settings, and return it.
+
+    A `dagster.yaml` that is already there is the user's and stays as it is.
+    """
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    settings = home.dagster / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text(shipped_settings().read_text(encoding="utf-8"), encoding="utf-8")
+    return home.dagster
+
+
+def shipped_settings() -> Path:
+    """Our `dagster.yaml`: in the checkout, or beside the package when it was installed."""
+    checkout = CHECKOUT / "dagster_home" / "dagster.yaml"
+    return checkout if checkout.exists() else Path(__file__).parent / "dagster.yaml"

@@ -1,0 +1,76 @@
+"""Making one partition: recipe first, rows after, both in one file."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from srft_assets.errors import SrftError
+from srft_assets.home import Home
+from srft_assets.warehouse.recipe import Recipe
+from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
+from srft_assets.warehouse.stamp import Stamp
+from srft_assets.warehouse.store import ONLY, Warehouse, data_version, matching
+
+
+class MissingInputError(SrftError):
+    """An upstream partition was never made."""
+
+
+def recipe_of(stage: Stage, home: Home, warehouse: Warehouse, partition: str) -> Recipe:
+    """What the partition would be made from now.
+
+    Raises MissingInputError where an upstream partition does not exist.
+    """
+    config = dict(stage.config)
+    if stage.config_of is not None:
+        config |= stage.config_of(home, partition)
+    inputs = {
+        f"{edge.asset}/{name}": _version(warehouse, edge.asset, name, stage.key)
+        for edge in stage.upstream
+        for name in _input_names(edge, warehouse, partition)
+    }
+    return Recipe(code=dict(stage.code), config=config, inputs=inputs)
+
+
+def _input_names(edge: Upstream, warehouse: Warehouse, partition: str) -> Iterator[str]:
+    if edge.mapping == "same":
+        yield partition
+    elif edge.mapping == "whole":
+        yield ONLY
+    else:
+        names = matching(warehouse.partitions(edge.asset), edge.only)
+        if not names:
+            raise MissingInputError(
+                f"{edge.asset} has no partition that matches {', '.join(edge.only)}: "
+                f"make it first (srft apply {edge.asset})"
+            )
+        yield from names
+
+
+def _version(warehouse: Warehouse, asset: str, partition: str, wanted_by: str) -> str:
+    stamp = warehouse.stamp(asset, partition)
+    if stamp is None:
+        raise MissingInputError(
+            f"{wanted_by} needs {asset}/{partition}, which was never made: srft apply {asset}"
+        )
+    return stamp.data_version
+
+
+def make_partition(stage: Stage, work: Work) -> tuple[Made, Stamp]:
+    """Make and write one partition; returns what was made and its stamp.
+
+    The rows must have exactly the stage's schema (ValueError otherwise).
+    """
+    made = stage.make(work)
+    if made.frame.schema != stage.schema:
+        raise ValueError(f"{stage.key}: rows have schema {made.frame.schema}, not {stage.schema}")
+    stamp = Stamp(
+        recipe=work.recipe,
+        fingerprint=work.recipe.fingerprint,
+        data_version=data_version(made.frame, stage.volatile),
+        rows=made.frame.height,
+        run_id=work.run_id,
+        made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        refused=tuple(made.refused),
+    )
+    work.warehouse.write(stage.key, work.partition, made.frame, stamp)
+    return made, stamp
