@@ -1,0 +1,217 @@
+"""What a batch is made from: `<home.batches>/<batch>.json`, written whole or not at all."""
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import LOCK_EX, flock
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from srft_assets.errors import SrftError
+from srft_assets.home import Home
+from srft_assets.refusal import Refusal
+from srft_assets.warehouse.store import PARTITION_NAME, check_partition_name, sync_folder
+
+Layout = Literal["object", "lines", "array", "parquet", "arrow"]
+"""How a file holds its records.
+
+`object`: the whole file is one run; `lines`: JSON Lines; `array`: a JSON array of rows;
+`parquet` and `arrow` (stream, or IPC file): tables.
+"""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileRef(_Frozen):
+    """A file below `Manifest.root`, with the SHA-256 of its content."""
+
+    path: str
+    sha256: str
+
+
+class Item(_Frozen):
+    """Consecutive rows of one file. `sha256` covers bytes `start` to `end`.
+
+    Rows of a table (`parquet`, `arrow`) have no byte range: there it covers the whole file.
+    """
+
+    path: str
+    layout: Layout
+    first_row: int = 0
+    rows: int = 1
+    start: int = 0
+    end: int = 0
+    sha256: str
+    file_sha256: str
+    size: int
+    mtime_ns: int
+
+    @property
+    def label(self) -> str:
+        """The path, with its rows where the file holds several."""
+        if self.layout == "object":
+            return self.path
+        return f"{self.path} rows {self.first_row}-{self.first_row + self.rows - 1}"
+
+
+class ReportRef(FileRef):
+    """A grading report. `instance_ids` is empty where it speaks of many instances.
+
+    `evidence`: what the grader left beside it (test_output.txt, run_instance.log, …).
+    """
+
+    instance_ids: tuple[str, ...] = ()
+    evidence: tuple[FileRef, ...] = ()
+
+
+class RefusedFile(_Frozen):
+    """A file that ingest refused; the quarantine of the batch's partition repeats it."""
+
+    path: str
+    reason: str
+    row: int | None = None
+    excerpt: str = ""
+
+    def refusal(self) -> Refusal:
+        """As the warehouse keeps it."""
+        return Refusal(self.path, self.reason, row=self.row, excerpt=self.excerpt)
+
+
+class Manifest(_Frozen):
+    """One batch.
+
+    `kind` is `files`, or the name of a collector that makes the runs from `settings`.
+    `family`: the name given at ingest; its batches are NAME, or NAME-000, NAME-001, …
+    `registered` orders all batches of a platform by first registration: of two batches that
+    hold the same run, the one with the lower number keeps it.
+    """
+
+    version: Literal[1] = 1
+    batch: str
+    kind: str = "files"
+    family: str
+    registered: int
+    root: str | None = None
+    format: str | None = None
+    items: tuple[Item, ...] = ()
+    reports: tuple[ReportRef, ...] = ()
+    predictions: tuple[FileRef, ...] = ()
+    refused: tuple[RefusedFile, ...] = ()
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Records the batch holds before any is refused."""
+        return sum(item.rows for item in self.items)
+
+    def folder(self) -> Path:
+        """The ingested root. Raises SrftError for a batch that was not made from files."""
+        if self.root is None:
+            raise SrftError(f"batch {self.batch} is of kind {self.kind}: it has no source folder")
+        return Path(self.root)
+
+    def to_bytes(self) -> bytes:
+        """The file's content: the same manifest gives the same bytes."""
+        return orjson.dumps(self.model_dump(), option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def manifest_path(home: Home, batch: str) -> Path:
+    """`<home.batches>/<batch>.json`; raises UsageError for an unsafe name."""
+    return home.batches / f"{check_partition_name(batch)}.json"
+
+
+def batch_names(home: Home) -> list[str]:
+    """All registered batches, sorted by name."""
+    return sorted(
+        path.stem for path in home.batches.glob("*.json") if PARTITION_NAME.fullmatch(path.stem)
+    )
+
+
+def read_manifest(home: Home, batch: str) -> Manifest:
+    """The manifest of a batch. Raises SrftError where it is absent or damaged."""
+    path = manifest_path(home, batch)
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        raise SrftError(f"no batch {batch!r}: register it with `srft ingest`") from None
+    return _parsed(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(path: Path, mtime_ns: int, size: int) -> Manifest:
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SrftError(
+            f"{path}: damaged manifest ({where}: {first['msg']}); remove it and ingest again"
+        ) from None
+
+
+def manifests(home: Home) -> list[Manifest]:
+    """All manifests in the order of their registration."""
+    found = [read_manifest(home, batch) for batch in batch_names(home)]
+    return sorted(found, key=lambda manifest: (manifest.registered, manifest.batch))
+
+
+def write_manifest(home: Home, manifest: Manifest) -> bool:
+    """Put the manifest in place; False where these very bytes are there already."""
+    target = manifest_path(home, manifest.batch)
+    content = manifest.to_bytes()
+    if target.exists() and target.read_bytes() == content:
+        return False
+    beside = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+    sync_folder(target.parent)
+    return True
+
+
+@contextmanager
+def registering(home: Home) -> Iterator[None]:
+    """Hold the platform's registration lock; the kernel lets go of it if the process dies."""
+    home.batches.mkdir(parents=True, exist_ok=True)
+    with (home.batches / ".lock").open("w") as file:
+        flock(file, LOCK_EX)
+        for torn in home.batches.glob(".*.tmp"):
+            torn.unlink()
+        yield
+
+
+def register_batch(home: Home, batch: str, kind: str, settings: dict[str, Any]) -> bool:
+    """Register a batch whose runs a collector makes; False where nothing changed.
+
+    Raises SrftError where the name belongs to a batch of another kind.
+    """
+    with registering(home):
+        known = {manifest.batch: manifest for manifest in manifests(home)}
+        old = known.get(check_partition_name(batch))
+        if old is not None and old.kind != kind:
+            raise SrftError(f"batch {batch} exists already, of kind {old.kind}: choose a new name")
+        number = old.registered if old else next_number(known.values())
+        made = Manifest(batch=batch, kind=kind, family=batch, registered=number, settings=settings)
+        return write_manifest(home, made)
+
+
+def next_number(known: Any) -> int:
+    """The registration number after those of the known manifests."""
+    return 1 + max((manifest.registered for manifest in known), default=-1)
+
+
+SUFFIX = re.compile(r"-\d{3,}")
+"""What tells the batches of one family apart."""

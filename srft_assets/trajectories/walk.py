@@ -1,0 +1,109 @@
+"""All files below the given paths, in an order that does not depend on the machine."""
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from srft_assets.errors import UsageError
+from srft_assets.trajectories.manifest import RefusedFile
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A regular file. `path` is relative to the root, with forward slashes."""
+
+    path: str
+    at: Path
+    size: int
+    mtime_ns: int
+
+
+@dataclass(slots=True)
+class Walk:
+    """What was found below `root`; `covers` are the absolute paths that were asked for."""
+
+    root: Path
+    covers: tuple[Path, ...]
+    files: list[Found] = field(default_factory=list)
+    refused: list[RefusedFile] = field(default_factory=list)
+
+    def covered(self, root: str, path: str) -> bool:
+        """Whether a file known as `path` below `root` lies within what was asked for."""
+        at = Path(root, path)
+        return any(at == cover or cover in at.parents for cover in self.covers)
+
+
+def walk(paths: Sequence[Path]) -> Walk:
+    """Find every file below `paths` (files or folders), sorted by path.
+
+    The root is the folder itself where one folder is given, else the nearest common parent.
+    Links to files are followed, links to folders are not, so that a walk always ends.
+    Raises UsageError where a path does not exist or nothing is below it.
+    """
+    if not paths:
+        raise UsageError("name at least one file or folder to ingest")
+    covers = tuple(sorted({_absolute(path) for path in paths}))
+    parents = [cover if cover.is_dir() else cover.parent for cover in covers]
+    found = Walk(Path(os.path.commonpath(parents)), covers)
+    seen: set[Path] = set()
+    for cover in covers:
+        if cover.is_dir():
+            _descend(cover, found, seen)
+        else:
+            _take(cover, found, seen)
+    found.files.sort(key=lambda file: file.path)
+    found.refused.sort(key=lambda refused: refused.path)
+    if not found.files and not found.refused:
+        raise UsageError(f"no files below {', '.join(map(str, paths))}")
+    return found
+
+
+def _absolute(path: Path) -> Path:
+    plain = Path(os.path.abspath(path.expanduser()))
+    if not plain.exists():
+        raise UsageError(f"no such file or folder: {path}")
+    return plain.resolve() if plain.is_dir() else plain.parent.resolve() / plain.name
+
+
+def _descend(folder: Path, found: Walk, seen: set[Path]) -> None:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        found.refused.append(_refused(folder, found, f"folder cannot be read: {error.strerror}"))
+        return
+    for entry in entries:
+        if not entry.is_dir():
+            _take(entry, found, seen)
+        elif entry.is_symlink():
+            reason = "link to a folder, not followed: give its target as a path of its own"
+            found.refused.append(_refused(entry, found, reason))
+        elif entry.name.startswith("."):
+            found.refused.append(_refused(entry, found, "hidden folder, not read"))
+        else:
+            _descend(entry, found, seen)
+
+
+def _take(at: Path, found: Walk, seen: set[Path]) -> None:
+    if at in seen:
+        return
+    seen.add(at)
+    try:
+        state = at.stat()
+    except OSError as error:
+        kind = "broken link" if at.is_symlink() else "file cannot be read"
+        found.refused.append(_refused(at, found, f"{kind}: {error.strerror}"))
+        return
+    path = at.relative_to(found.root).as_posix()
+    if not path.isascii() and path != path.encode("utf-8", "replace").decode():
+        found.refused.append(_refused(at, found, "file name is not UTF-8: rename the file"))
+    elif not stat.S_ISREG(state.st_mode):
+        found.refused.append(_refused(at, found, "not a regular file (pipe, socket or device)"))
+    else:
+        found.files.append(Found(path, at, state.st_size, state.st_mtime_ns))
+
+
+def _refused(at: Path, found: Walk, reason: str) -> RefusedFile:
+    path = at.relative_to(found.root).as_posix()
+    return RefusedFile(path=path.encode("utf-8", "backslashreplace").decode(), reason=reason)
