@@ -1,0 +1,79 @@
+"""The asset `step_verdicts/<critic>`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from srft_assets.critic.rules.critic import RulesCritic
+from srft_assets.critic.verdict import STEP_VERDICTS, Critic, Label, Verdict
+from srft_assets.outcomes.model import Status, TestOutcome
+from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.schema import from_row
+from srft_assets.warehouse.code import code_digest
+from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
+
+
+def rules_stage(name: str = "rules", description: str = "") -> Stage:
+    """The stage of the critic that needs no model. Judges every run."""
+    code = {"rules critic": code_digest("srft_assets.critic.rules", "srft_assets.critic.verdict")}
+    return verdicts_stage(RulesCritic(name), code, {}, description)
+
+
+def verdicts_stage(
+    critic: Critic, code: Mapping[str, str], config: Mapping[str, Any], description: str = ""
+) -> Stage:
+    """The stage of any critic: runs and outcomes in, one verdict a step out."""
+
+    def make(work: Work) -> Made:
+        rows: list[dict[str, Any]] = []
+        for run, outcome in work.progress.track(
+            list(_judged(work)), f"step_verdicts/{critic.name} {work.partition}"
+        ):
+            verdicts = critic.judge(run, outcome)
+            _check_cover(run, verdicts, critic.name)
+            rows += [_row(run, verdict) for verdict in verdicts]
+        frame = pl.DataFrame(rows, schema=STEP_VERDICTS, orient="row")
+        return Made(frame, metadata=_shares(frame))
+
+    return Stage(
+        key=f"step_verdicts/{critic.name}",
+        partitioned_by="batch",
+        upstream=(Upstream("trajectories"), Upstream("test_outcomes")),
+        schema=STEP_VERDICTS,
+        code={**code, "verdicts": code_digest("srft_assets.critic.stage")},
+        config=dict(config),
+        make=make,
+        description=description,
+        kinds=frozenset({"python", "parquet"}),
+    )
+
+
+def _judged(work: Work) -> Iterator[tuple[Trajectory, TestOutcome]]:
+    outcomes = {
+        row["trajectory_id"]: TestOutcome(**{**row, "status": Status(row["status"])})
+        for row in work.read("test_outcomes").iter_rows(named=True)
+    }
+    for row in work.read("trajectories").iter_rows(named=True):
+        yield from_row(row), outcomes[row["trajectory_id"]]
+
+
+def _check_cover(run: Trajectory, verdicts: list[Verdict], critic: str) -> None:
+    if [verdict.step_index for verdict in verdicts] != list(range(len(run.steps))):
+        raise ValueError(f"critic {critic} did not label every step of {run.trajectory_id} once")
+
+
+def _row(run: Trajectory, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "trajectory_id": run.trajectory_id,
+        "step_index": verdict.step_index,
+        "label": str(verdict.label),
+        "reason": verdict.reason,
+        "rule": verdict.rule,
+    }
+
+
+def _shares(frame: pl.DataFrame) -> dict[str, Any]:
+    total = max(frame.height, 1)
+    counts = dict(frame.group_by("label").len().iter_rows())
+    return {f"share_{label}": round(counts.get(str(label), 0) / total, 4) for label in Label}
