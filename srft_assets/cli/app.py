@@ -56,7 +56,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stdout = None  # type: ignore[assignment]
         sys.exit(0)
-    except Exception as error:  # noqa: BLE001 - the last line of defence against tracebacks
+    except Exception as error:
         if os.environ.get(DEBUG):
             raise
         _tell(f"{type(error).__name__}: {error} (srft --debug shows where)")

@@ -1,0 +1,60 @@
+"""`srft demo`: the whole chain on generated tasks."""
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from srft_assets.cli.apply import print_outcome
+from srft_assets.cli.platform import applier
+from srft_assets.home import Home, current_home
+
+if TYPE_CHECKING:
+    from srft_assets.components.launch import Applier
+
+BATCH = "lab-demo"
+
+
+def demo(
+    runs: Annotated[int, typer.Option(help="Teacher runs, one a generated task.", min=1)] = 160,
+    seeds: Annotated[int, typer.Option(help="Seeds of training.", min=1, max=10)] = 1,
+    unsafe: Annotated[bool, typer.Option(help="Run commands of models without a sandbox.")] = False,
+) -> None:
+    """Make everything on generated tasks: runs, outcomes, verdicts, tokens, models, scores."""
+    import os
+
+    from srft_assets.trajectories.batches import write_lab_batch
+
+    if unsafe:
+        os.environ["SRFT_UNSAFE"] = "1"
+    console = Console()
+    home = current_home()
+    start = time.monotonic()
+    write_lab_batch(home, BATCH, {"count": runs, "task_seed": 1, "teacher_seed": 1})
+    with applier(console) as platform:
+        wanted = _scores(platform)
+        outcome = platform.apply(wanted, [BATCH], [str(seed) for seed in range(seeds)])
+    print_outcome(console, outcome)
+    _print_scores(console, home)
+    console.print(f"{time.monotonic() - start:.0f} s. All state is in {home.root}", highlight=False)
+    console.print("UI:  [bold]make dev[/], then http://localhost:3000", highlight=False)
+    console.print('SQL: [bold].venv/bin/srft sql "FROM label_shares"[/], or .venv/bin/srft stats')
+
+
+def _scores(platform: "Applier") -> list[str]:
+    from srft_assets.components.stages import stages_of
+
+    return [key for key in stages_of(platform.defs) if key.startswith("eval_scores/")]
+
+
+def _print_scores(console: Console, home: Home) -> None:
+    from srft_assets.warehouse.format import as_table
+    from srft_assets.warehouse.query import run_query
+
+    console.print(as_table(run_query(home, "demo_scores")))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)

@@ -1,0 +1,77 @@
+"""`srft ingest`: recorded runs in."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from srft_assets.cli.apply import print_outcome
+from srft_assets.cli.platform import applier
+from srft_assets.home import current_home
+
+if TYPE_CHECKING:
+    from srft_assets.trajectories.ingest import IngestPlan
+
+SHOWN_REFUSALS = 20
+
+
+def ingest(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, or hf://datasets/…")],
+    batch: Annotated[
+        str | None, typer.Option(help="Name of the batch; from the path if not given.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="Reader to use instead of detecting it.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Most runs in a batch.", min=1, max=500)] = 200,
+) -> None:
+    """Read recorded runs into batches, with the outcomes that lie beside them."""
+    from srft_assets.trajectories.ingest import ingest as write_manifests
+
+    console = Console()
+    home = current_home()
+    with console.status("looking at the files"):
+        plan = write_manifests(home, paths, batch=batch, format=format_, batch_size=batch_size)
+    _print_plan(console, plan)
+    if not plan.batches:
+        raise typer.Exit(1)
+    with applier(console) as platform:
+        outcome = platform.apply(["test_outcomes"], list(plan.batches), [])
+    print_outcome(console, outcome)
+    _print_runs(console, list(plan.batches))
+
+
+def _print_plan(console: Console, plan: "IngestPlan") -> None:
+    roles = ", ".join(f"{count} {role}" for role, count in plan.roles.items())
+    console.print(f"files: {roles or 'none'}", highlight=False)
+    for refusal in plan.refusals[:SHOWN_REFUSALS]:
+        console.print(f"[yellow]refused[/] {escape(refusal.line())}", highlight=False)
+    rest = len(plan.refusals) - SHOWN_REFUSALS
+    if rest > 0:
+        console.print(f'… and {rest} more: srft sql "FROM quarantine"', highlight=False)
+
+
+def _print_runs(console: Console, batches: list[str]) -> None:
+    import polars as pl
+
+    from srft_assets.warehouse.store import Warehouse
+
+    warehouse = Warehouse(current_home().warehouse)
+    for name in batches:
+        runs = warehouse.read("trajectories", name)
+        stamp = warehouse.stamp("trajectories", name)
+        outcomes = warehouse.read("test_outcomes", name)
+        counts = outcomes.group_by("status").agg(pl.len()).sort("status").rows()
+        told = ", ".join(f"{count} {status}" for status, count in counts)
+        refused = len(stamp.refused) if stamp else 0
+        console.print(
+            f"batch {name}: {runs.height} runs, {runs['n_steps'].sum()} steps; {told or 'no runs'}"
+            + (f"; {refused} refused" if refused else ""),
+            highlight=False,
+        )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(ingest)

@@ -1,0 +1,50 @@
+"""`srft sql` and `srft stats`: questions to the warehouse."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from srft_assets.cli.platform import refresh_catalogue
+from srft_assets.home import current_home
+
+
+class Format(StrEnum):
+    """How rows are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="A named query of sql/queries, or a SELECT.")],
+    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+) -> None:
+    """Ask the warehouse. Read-only: it cannot write, attach or read other files."""
+    from srft_assets.warehouse.format import as_csv, as_json, as_table
+    from srft_assets.warehouse.query import run_query
+
+    home = current_home()
+    refresh_catalogue(home)
+    rows = run_query(home, query)
+    if format_ is Format.TABLE:
+        Console().print(as_table(rows))
+    else:
+        typer.echo(as_csv(rows) if format_ is Format.CSV else as_json(rows))
+
+
+def stats() -> None:
+    """Show outcomes, label shares, tokens kept and scores."""
+    from srft_assets.stats import stats as render
+
+    home = current_home()
+    refresh_catalogue(home)
+    Console().print(render(home))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(sql)
+    app.command()(stats)
