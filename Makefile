@@ -1,30 +1,58 @@
-# One page of commands. `make demo` and `make test` do their own set-up.
+# `make demo` and `make test` do their own set-up.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.ready
-# uv looks into local wheel folders only when told, pip does so by itself.
+READY := $(VENV)/.ready
+UV = $(or $(shell command -v uv),$(BIN)/uv)
+# pip looks into its local wheel folders by itself, uv only when told.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
-UV = $(shell command -v uv || echo $(BIN)/uv)
 
-.PHONY: help setup demo test lint dev bench lock clean
+.PHONY: help setup demo dev test lint types layers tests bench lock clean
 
 help:
 	@echo "make demo   set up, then the whole chain on generated tasks"
 	@echo "make dev    the Dagster UI on http://localhost:3000"
 	@echo "make test   set up, then lint, types, layers and tests"
 	@echo "make bench  the figures of the README"
+	@echo "make lock   resolve the dependencies again"
 
-setup: $(STAMP)
+setup: $(READY)
 
-$(STAMP): pyproject.toml requirements.lock
+$(READY): pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -x "$$(command -v uv)" || test -x $(BIN)/uv || $(BIN)/pip install --quiet uv
+	@test -x "$(UV)" || $(BIN)/pip install --quiet --disable-pip-version-check uv
 	$(UV) pip install --quiet --python $(BIN)/python -e ".[dev]" --constraint requirements.lock
-	@touch $(STAMP)
+	@touch $(READY)
 
-# torch's own CUDA packages are pinned by torch itself: locking them here would
-# install them on machines whose torch is a CPU build.
+demo: setup
+	@$(BIN)/srft demo
+
+dev: setup
+	@$(BIN)/srft dev
+
+test: lint types layers tests
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+layers: setup
+	$(BIN)/lint-imports --no-cache
+
+tests: setup
+	$(BIN)/pytest -n 2 --dist loadfile
+
+bench: setup
+	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+# torch pins its own CUDA packages; locking them here would install them beside a CPU build.
 lock:
-	$(UV) pip compile --quiet --universal --python-version 3.11 --no-find-links --no-header \
-		--no-annotate --all-extras-except-vllm pyproject.toml -o requirements.lock
+	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(UV) pip compile --quiet --universal --python-version 3.11 \
+		--no-header --no-annotate --no-emit-index-url --extra dev pyproject.toml \
+		| grep -vE '^(nvidia-|triton|cuda-)' > requirements.lock
+
+clean:
+	rm -rf warehouse warehouse.duckdb artifacts runs inbox

@@ -33,12 +33,12 @@ def plan(
     console = Console()
     home = current_home()
     with console.status("loading the platform"):
-        from srft_assets.components.stages import stages_of
+        from srft_assets.components.stages import stages_in
         from srft_assets.definitions import defs
         from srft_assets.warehouse.plan import make_plan, with_upstream
         from srft_assets.warehouse.store import Warehouse
 
-        stages = stages_of(defs())
+        stages = stages_in(defs())
     names = {"batch": chosen_batches(home, batch), "seed": chosen_seeds(seed)}
     wanted = with_upstream(stages, assets or list(stages))
     items = make_plan(wanted, home, Warehouse(home.warehouse), lambda kind: names[kind])

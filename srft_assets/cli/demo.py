@@ -43,9 +43,9 @@ def demo(
 
 
 def _scores(platform: "Applier") -> list[str]:
-    from srft_assets.components.stages import stages_of
+    from srft_assets.components.stages import stages_in
 
-    return [key for key in stages_of(platform.defs) if key.startswith("eval_scores/")]
+    return [key for key in stages_in(platform.defs) if key.startswith("eval_scores/")]
 
 
 def _print_scores(console: Console, home: Home) -> None:

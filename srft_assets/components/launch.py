@@ -9,7 +9,7 @@ import dagster as dg
 
 from srft_assets.components.partitions import BATCHES, SEEDS
 from srft_assets.components.platform import Platform
-from srft_assets.components.stages import stages_of
+from srft_assets.components.stages import stages_in
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.warehouse.plan import State, in_order, state_of, with_upstream
@@ -53,7 +53,7 @@ class Applier:
         The state of a stage is looked at after its inputs were made: identical output
         stops the wave.
         """
-        stages = stages_of(self.defs)
+        stages = stages_in(self.defs)
         chosen = with_upstream(stages, wanted or list(stages))
         self.register(batches)
         outcome = Outcome()
