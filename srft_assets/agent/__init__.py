@@ -1,0 +1,1 @@
+"""mini-swe-agent, played on one task inside our sandbox."""

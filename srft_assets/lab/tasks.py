@@ -1,0 +1,116 @@
+"""Generated tasks: small repositories with planted bugs, as rows of the SWE-bench schema."""
+
+from random import Random
+
+from srft_assets.lab.functions import (
+    Case,
+    Function,
+    draw_case,
+    draw_function,
+    telling_cases,
+    variants,
+)
+from srft_assets.lab.git_objects import commit_id, git_diff
+from srft_assets.lab.repository import (
+    CHECK,
+    check_source,
+    module_source,
+    test_source,
+)
+from srft_assets.lab.words import MODULES
+from srft_assets.outcomes.task import TaskInstance
+
+FUNCTIONS = 5
+"""Functions of a module."""
+
+BUG_WEIGHTS = (5, 4, 2)
+"""How often a task has one, two, three planted bugs."""
+
+TEST_COMMAND = "python3 -m unittest -v"
+HIDDEN = "test_hidden.py"
+"""The file that a task's `test_patch` adds: tests that the agent never sees."""
+
+
+def generate_tasks(count: int, seed: int) -> list[TaskInstance]:
+    """The first `count` tasks of a seed; the same arguments give the same bytes.
+
+    Each task has one to three functions with a wrong operator or constant. A visible test fails
+    for every one of them, and its message is the right expression. The hidden tests
+    (`test_patch`) also tell apart operators that the visible ones may confuse, such as `<`
+    and `<=`. Instance ids carry the seed, so tasks of different seeds never share an id.
+    """
+    return [_task(seed, index) for index in range(count)]
+
+
+def _task(seed: int, index: int) -> TaskInstance:
+    rng = Random(f"task/{seed}/{index}")
+    module = rng.choice(list(MODULES))
+    names = rng.sample(MODULES[module], FUNCTIONS)
+    right = [draw_function(name, rng) for name in names]
+    bugs = rng.choices((1, 2, 3), BUG_WEIGHTS)[0]
+    broken = {place: rng.choice(variants(right[place])) for place in _places(rng, bugs)}
+    planted = [broken.get(place, function) for place, function in enumerate(right)]
+    seen = _visible_cases(right, broken, rng)
+    hidden = {f.name.function: telling_cases(f, variants(f), rng) for f in right}
+
+    source, tests = f"{module}.py", f"test_{module}.py"
+    files = {
+        "check.py": check_source(),
+        source: module_source(planted),
+        tests: test_source(module, "Test", right, seen),
+    }
+    failing = [planted[place].name.function for place in sorted(broken)]
+    passing = [f.name.function for f in right if f.name.function not in failing]
+    _verify(right, planted, seen, hidden, failing)
+    return TaskInstance(
+        instance_id=f"lab__{module}-{seed}-{index:04d}",
+        repo=f"lab/{module}",
+        base_commit=commit_id(files),
+        problem_statement=f"Tests of {source} fail. Fix {source}.\nTests: {CHECK}",
+        patch=git_diff(files, {source: module_source(right)}),
+        test_patch=git_diff({}, {HIDDEN: test_source(module, "Hidden", right, hidden)}),
+        version="1",
+        created_at="2025-01-01T00:00:00Z",
+        FAIL_TO_PASS=_test_ids(module, failing),
+        PASS_TO_PASS=_test_ids(module, passing),
+        files=files,
+        test_command=TEST_COMMAND,
+    )
+
+
+def _places(rng: Random, count: int) -> list[int]:
+    return rng.sample(range(FUNCTIONS), count)
+
+
+def _visible_cases(
+    right: list[Function], broken: dict[int, Function], rng: Random
+) -> dict[str, list[Case]]:
+    """One case a function, that shows the planted bug where there is one."""
+    return {
+        function.name.function: telling_cases(function, [broken[place]], rng)
+        if place in broken
+        else [draw_case(function, rng)]
+        for place, function in enumerate(right)
+    }
+
+
+def _verify(
+    right: list[Function],
+    planted: list[Function],
+    seen: dict[str, list[Case]],
+    hidden: dict[str, list[Case]],
+    failing: list[str],
+) -> None:
+    """Run the functions: exactly the broken ones fail, in the visible and in the hidden tests."""
+    for good, actual in zip(right, planted, strict=True):
+        name = good.name.function
+        for cases in (seen[name], hidden[name]):
+            fails = any(good.call(case) != actual.call(case) for case in cases)
+            if fails != (name in failing):
+                raise AssertionError(f"tests of {name} do not tell its bug")
+
+
+def _test_ids(module: str, functions: list[str]) -> list[str]:
+    """As unittest prints them with `-v`."""
+    classes = (f"test_{module}.Test", "test_hidden.Hidden")
+    return [f"test_{name} ({cls}.test_{name})" for cls in classes for name in functions]
