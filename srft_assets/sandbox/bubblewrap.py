@@ -93,6 +93,7 @@ class BubblewrapSandbox:
             *("--proc", "/proc", "--dev", "/dev"),
             *("--size", scratch, "--perms", "1777", "--tmpfs", "/tmp"),
             *("--size", scratch, "--perms", "1777", "--tmpfs", "/dev/shm"),
+            *self._shown,
             *("--bind", str(workdir.resolve()), TESTBED, "--chdir", TESTBED),
             # Run by root, files of /proc/sys would belong to the sandboxed user.
             *("--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--"),
@@ -101,7 +102,7 @@ class BubblewrapSandbox:
 
     @cached_property
     def _system(self) -> list[str]:
-        """What is readable: programs, libraries, Python, and the few files of /etc they need."""
+        """Programs, libraries, and the few files of /etc that they need."""
         argv = ["--ro-bind", "/usr", "/usr", "--perms", "0755", "--dir", "/etc"]
         for name in SYSTEM:
             place = Path("/", name)
@@ -113,6 +114,12 @@ class BubblewrapSandbox:
             argv += _bind(Path("/etc", name)) if Path("/etc", name).exists() else []
         for file in sorted(ETC.iterdir()):
             argv += ["--ro-bind", str(file), f"/etc/{file.name}"]
+        return argv
+
+    @cached_property
+    def _shown(self) -> list[str]:
+        """Python and the `readonly` folders; after /tmp, since they may lie below it."""
+        argv: list[str] = []
         prefix, program = base_interpreter()
         for folder in (prefix, *self.readonly):
             argv += [] if folder.is_relative_to("/usr") else _bind(folder)
