@@ -1,0 +1,128 @@
+"""Loading a model's own tokenizer and chat template."""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from srft_assets.errors import SrftError
+
+FILES = (
+    "added_tokens.json",
+    "additional_chat_templates/*.jinja",
+    "chat_template.jinja",
+    "chat_template.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+)
+"""What decides token ids and rendering, in the layout of the Hugging Face Hub."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChatTokenizer:
+    """A fast tokenizer with the chat template that its model was trained on.
+
+    Attributes:
+        name: the folder or the Hugging Face id it came from.
+        hf: the transformers tokenizer.
+    """
+
+    name: str
+    hf: Any = field(repr=False)
+
+    @property
+    def backend(self) -> Any:
+        """The `tokenizers.Tokenizer` underneath."""
+        return self.hf.backend_tokenizer
+
+    @cached_property
+    def literal_backend(self) -> Any:
+        """A copy that reads special tokens in a text as the ordinary text they are."""
+        from tokenizers import Tokenizer
+
+        copy = Tokenizer.from_str(self.backend.to_str())
+        copy.no_padding()
+        copy.no_truncation()
+        copy.encode_special_tokens = True
+        return copy
+
+    @cached_property
+    def special_ids(self) -> dict[str, int]:
+        """Text of each special token → id."""
+        added = self.hf.added_tokens_decoder.items()
+        return {token.content: int(number) for number, token in added if token.special}
+
+    @cached_property
+    def special_pattern(self) -> re.Pattern[str]:
+        """Matches any special token, longer ones first."""
+        longest_first = sorted(self.special_ids, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+
+    def template(self, tools: list[dict[str, Any]] | None) -> str:
+        """Source of the chat template that suits the tools offered."""
+        return self.hf.get_chat_template(tools=tools)
+
+    def normalized(self, text: str) -> str:
+        """The text as the tokenizer's own normalizer (NFC, for instance) sees it."""
+        normalizer = self.backend.normalizer
+        return text if normalizer is None else normalizer.normalize_str(text)
+
+
+def load_tokenizer(source: Path | str) -> ChatTokenizer:
+    """The tokenizer of a local model folder or of a Hugging Face id.
+
+    Raises SrftError where there is none, where it has no chat template, or where it is not a
+    fast one: without character offsets no mask can be exact.
+    """
+    from transformers import AutoTokenizer
+
+    name = str(source)
+    try:
+        hf = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise SrftError(_cannot_load(name, error)) from error
+    if not hf.is_fast:
+        raise SrftError(f"the tokenizer of {name} has no fast version (tokenizer.json)")
+    if not hf.chat_template:
+        raise SrftError(
+            f"the tokenizer of {name} has no chat template: "
+            "take an instruct model, or put chat_template.jinja beside its tokenizer.json"
+        )
+    hf.backend_tokenizer.no_truncation()
+    hf.backend_tokenizer.no_padding()
+    return ChatTokenizer(name, hf)
+
+
+def _cannot_load(name: str, error: Exception) -> str:
+    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    where = "the folder" if Path(name).is_dir() else "no such folder; the Hugging Face id"
+    return f"cannot load a tokenizer from {where} {name}: {first_line[:200]}"
+
+
+def tokenizer_fingerprint(source: Path | str) -> str:
+    """16 hex digits over the tokenizer files of a local folder, or `hub:<id>`.
+
+    Needs no transformers, so that a plan is quick. An id on the Hub stands for itself: its files
+    may not be here yet.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        return f"hub:{source}"
+    files = sorted(path for pattern in FILES for path in folder.glob(pattern) if path.is_file())
+    stats = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
+    return _files_digest(str(folder), stats)
+
+
+@lru_cache(maxsize=64)
+def _files_digest(folder: str, stats: tuple[tuple[str, int, int], ...]) -> str:
+    sha = hashlib.sha256()
+    for name, _, size in stats:
+        sha.update(f"{Path(name).relative_to(folder).as_posix()} {size}\n".encode())
+        sha.update(Path(name).read_bytes())
+    return sha.hexdigest()[:16]

@@ -1,0 +1,105 @@
+"""Which characters of a rendered chat come from which message.
+
+A chat template is a loop over `messages`. The template's syntax tree is given two more outputs:
+a mark at the head of each loop body, naming the message at hand, and a mark after the loop. One
+rendering then shows whose text is where, on templates that are not prefix-stable as well: Qwen3
+writes the last turn otherwise than the same turn followed by more messages, so that comparing
+the renderings of prefixes finds nothing.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, Template, nodes
+from jinja2.visitor import NodeTransformer
+
+Spans = list[tuple[int, int]]
+"""Half-open ranges of characters."""
+
+
+@lru_cache(maxsize=16)
+def traced(source: str) -> Template:
+    """The template with marks, compiled in the environment that transformers compiles it in."""
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    environment: Environment = _compile_jinja_template(source).environment
+    tree = _Marker().visit(environment.parse(source))
+    tree.set_environment(environment)
+    code = environment.compile(tree)
+    return Template.from_code(environment, code, environment.make_globals(None))
+
+
+class _Marker(NodeTransformer):
+    """Adds the marks. Loops are numbered in the order they are visited."""
+
+    def __init__(self) -> None:
+        self.loops = 0
+
+    def visit_For(self, node: nodes.For) -> list[nodes.Node]:
+        loop, self.loops = self.loops, self.loops + 1
+        self.generic_visit(node)
+        names = [target.name for target in node.target.find_all(nodes.Name)]
+        if isinstance(node.target, nodes.Name):
+            names = [node.target.name]
+        heads = [_output("srft_enter", loop, nodes.Name(name, "load")) for name in names]
+        node.body = [*heads, *node.body]
+        return [node, _output("srft_leave", loop)]
+
+
+def _output(function: str, loop: int, *arguments: nodes.Expr) -> nodes.Output:
+    call = nodes.Call(nodes.Name(function, "load"), [nodes.Const(loop), *arguments], [], None, None)
+    return nodes.Output([call])
+
+
+def render_traced(
+    source: str, messages: Sequence[dict[str, Any]], marks: Sequence[str], **variables: Any
+) -> tuple[str, dict[int, Spans]]:
+    """The rendering, and where in it the text of each message stands (by index in `messages`).
+
+    `marks` are two characters that occur nowhere in the rendering. A range is contiguous text
+    written while the template's loop was at that message; text outside any loop belongs to none.
+    """
+    enter, leave = marks
+    index_of = {id(message): index for index, message in enumerate(messages)}
+
+    def mark_enter(loop: int, value: object) -> str:
+        index = index_of.get(id(value))
+        return "" if index is None else f"{enter}{loop}.{index}{enter}"
+
+    def mark_leave(loop: int) -> str:
+        return f"{leave}{loop}{leave}"
+
+    marked = traced(source).render(
+        messages=messages, srft_enter=mark_enter, srft_leave=mark_leave, **variables
+    )
+    return _read_marks(marked, enter, leave)
+
+
+def _read_marks(marked: str, enter: str, leave: str) -> tuple[str, dict[int, Spans]]:
+    """Take the marks out. Loops may nest: text belongs to the innermost message."""
+    pieces = re.split(f"({enter}[0-9.]+{enter}|{leave}[0-9]+{leave})", marked)
+    open_loops: list[tuple[str, int]] = []
+    owned: dict[int, Spans] = {}
+    position = 0
+    for number, piece in enumerate(pieces):
+        if number % 2 == 0:
+            if piece and open_loops:
+                _append(owned.setdefault(open_loops[-1][1], []), position, position + len(piece))
+            position += len(piece)
+            continue
+        loop, _, index = piece[1:-1].partition(".")
+        depth = next((at for at, (name, _) in enumerate(open_loops) if name == loop), None)
+        if depth is not None:
+            del open_loops[depth:]
+        if index:
+            open_loops.append((loop, int(index)))
+    return "".join(pieces[::2]), owned
+
+
+def _append(spans: Spans, start: int, end: int) -> None:
+    if spans and spans[-1][1] == start:
+        spans[-1] = (spans[-1][0], end)
+    else:
+        spans.append((start, end))
