@@ -8,7 +8,7 @@ from itertools import groupby
 import dagster as dg
 
 from srft_assets.components.partitions import BATCHES, SEEDS
-from srft_assets.components.platform import Platform
+from srft_assets.components.progress import shown_on
 from srft_assets.components.stages import stages_in
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
@@ -89,16 +89,15 @@ class Applier:
         tags = {"srft/by": "cli"}
         if stage.partitioned_by != "none":
             tags |= {RANGE_START: names[0], RANGE_END: names[-1]}
-        platform = Platform(home_folder=str(self.home.root)).showing(self.progress)
-        result = dg.materialize(
-            list(self.defs.resolve_asset_graph().assets_defs),
-            selection=dg.AssetSelection.assets(dg.AssetKey(stage.key.split("/"))),
-            instance=self.instance,
-            resources={"platform": platform},
-            tags=tags,
-            run_config=QUIET,
-            raise_on_error=False,
-        )
+        with shown_on(self.progress):
+            result = dg.materialize(
+                list(self.defs.resolve_asset_graph().assets_defs),
+                selection=dg.AssetSelection.assets(dg.AssetKey(stage.key.split("/"))),
+                instance=self.instance,
+                tags=tags,
+                run_config=QUIET,
+                raise_on_error=False,
+            )
         if not result.success:
             raise SrftError(failure_of(result))
 

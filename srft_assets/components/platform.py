@@ -1,30 +1,22 @@
-"""The resource every asset uses: where the state lives and how progress is shown."""
+"""The resource every asset uses: where the state lives."""
 
 from pathlib import Path
 
 import dagster as dg
-from pydantic import PrivateAttr
 
 from srft_assets.components.pipes import PipesLaunch
-from srft_assets.components.progress import LogProgress
+from srft_assets.components.progress import progress_of
 from srft_assets.home import Home, current_home
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stage import Progress, Work
+from srft_assets.warehouse.stage import Work
 from srft_assets.warehouse.store import Warehouse
 
 
 class Platform(dg.ConfigurableResource):
-    """One platform's state. With `progress` given (the command line's bars), logs stay quiet."""
+    """One platform's state."""
 
     home_folder: str = ""
     """`SRFT_HOME`; empty means the environment variable, else the checkout."""
-
-    _progress: Progress | None = PrivateAttr(default=None)
-
-    def showing(self, progress: Progress) -> "Platform":
-        """The same platform with progress shown elsewhere than in the log."""
-        self._progress = progress
-        return self
 
     def home(self) -> Home:
         """The folders of this platform."""
@@ -36,7 +28,7 @@ class Platform(dg.ConfigurableResource):
 
     def work(self, context: dg.AssetExecutionContext, partition: str, recipe: Recipe) -> Work:
         """What a stage is handed to make one partition within a Dagster run."""
-        progress = self._progress or LogProgress(context.log)
+        progress = progress_of(context.log)
         return Work(
             home=self.home(),
             warehouse=self.warehouse(),

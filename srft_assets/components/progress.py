@@ -1,11 +1,17 @@
-"""Progress of a stage as lines in the Dagster log."""
+"""Progress of a stage: on the caller's bars, or as lines in the Dagster log."""
 
 import logging
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
+from srft_assets.warehouse.stage import Progress
+
 T = TypeVar("T")
+
+_shown: ContextVar[Progress | None] = ContextVar("progress", default=None)
 
 EVERY_SECONDS = 5.0
 
@@ -29,3 +35,18 @@ class LogProgress:
             self.spoke = time.monotonic()
             of = f"/{total}" if total else ""
             self.log.info("%s: %s%s %s", label, done, of, note)
+
+
+@contextmanager
+def shown_on(progress: Progress) -> Iterator[None]:
+    """Show the progress of runs in this process on `progress` rather than in their logs."""
+    token = _shown.set(progress)
+    try:
+        yield
+    finally:
+        _shown.reset(token)
+
+
+def progress_of(log: logging.Logger) -> Progress:
+    """Where a run of this process shows its progress."""
+    return _shown.get() or LogProgress(log)

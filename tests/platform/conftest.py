@@ -1,0 +1,37 @@
+"""A platform with a toy graph."""
+
+import dagster as dg
+import pytest
+
+from srft_assets.components.asset import build_asset
+from srft_assets.components.launch import Applier, open_instance
+from srft_assets.components.platform import Platform
+from srft_assets.home import Home
+from tests.platform.silent import Silent
+from tests.platform.toy import Toy
+
+
+@pytest.fixture
+def toy() -> Toy:
+    return Toy()
+
+
+@pytest.fixture
+def apply(home: Home, toy: Toy, monkeypatch: pytest.MonkeyPatch):
+    """Apply the toy graph as it is now; returns what was made, in order."""
+    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
+    with open_instance(home) as instance:
+
+        def go(*wanted: str) -> list[str]:
+            assets = [build_asset(stage) for stage in toy.stages().values()]
+            defs = dg.Definitions(
+                assets=assets,
+                resources={"platform": Platform(home_folder=str(home.root))},
+                executor=dg.in_process_executor,
+            )
+            toy.made.clear()
+            Applier(defs, home, instance, Silent()).apply(wanted, toy.names("batch"), ["0"])
+            return list(toy.made)
+
+        go.instance = instance
+        yield go
