@@ -1,15 +1,14 @@
 """Play mini-swe-agent on one task and keep the run."""
 
 import json
-import os
 import re
-import uuid
 from pathlib import Path
 from typing import Any
 
 from srft_assets.agent import prompts
 from srft_assets.agent.environment import SandboxEnvironment
 from srft_assets.agent.mini import prepare_mini
+from srft_assets.agent.whole_file import put_whole
 from srft_assets.agent.working_copy import working_copy
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.task import TaskInstance
@@ -65,18 +64,6 @@ def play(
             agent.run(task.problem_statement)
         finally:
             if agent.messages and agent.messages[-1].get("role") == "exit":
-                _put(target, agent.save(None, {"instance_id": task.instance_id}))
+                run = agent.save(None, {"instance_id": task.instance_id})
+                put_whole(target, json.dumps(run, indent=2).encode())
     return target
-
-
-def _put(target: Path, run: dict[str, Any]) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump(run, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)

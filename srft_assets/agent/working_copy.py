@@ -22,9 +22,14 @@ GIT_ENV = {
 }
 """Nothing of the user's own git decides what the commit looks like."""
 
-_COMMIT = (
-    "git init -q -b main . && printf '__pycache__/\\n*.pyc\\n' > .git/info/exclude"
-    " && git -c core.autocrlf=false add -A && git -c commit.gpgsign=false commit -q -m base"
+_COMMIT = " && ".join(
+    (
+        "git init -q -b main --template= .",
+        "mkdir -p .git/info",
+        "printf '__pycache__/\\n*.pyc\\n' > .git/info/exclude",
+        "git -c core.autocrlf=false add -A",
+        "git -c commit.gpgsign=false commit -q -m base",
+    )
 )
 
 
@@ -57,6 +62,6 @@ def working_copy(task: TaskInstance) -> Iterator[Path]:
 
 def _inside(path: str, instance_id: str) -> PurePosixPath:
     parts = PurePosixPath(path)
-    if parts.is_absolute() or ".." in parts.parts or parts.parts[:1] in ((), (".git",)):
+    if parts.is_absolute() or not parts.parts or {"..", ".git"} & set(parts.parts):
         raise SrftError(f"{instance_id}: `files` names a path outside the repository: {path!r}")
     return parts

@@ -5,6 +5,7 @@ Formats: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects and git-diff(1
 
 import difflib
 import hashlib
+import re
 from collections.abc import Mapping
 
 from srft_assets.agent.working_copy import GIT_ENV
@@ -12,6 +13,7 @@ from srft_assets.agent.working_copy import GIT_ENV
 MESSAGE = "base"
 _EPOCH = 1_735_689_600
 """2025-01-01T00:00:00Z, the date in `GIT_ENV`."""
+_HUNK = re.compile(r"@@ -(\d+)")
 
 
 def blob_id(content: str) -> str:
@@ -45,15 +47,20 @@ def _file_diff(name: str, old: str | None, new: str) -> str:
         head += f"new file mode 100644\nindex 0000000..{blob_id(new)[:7]}\n"
     else:
         head += f"index {blob_id(old)[:7]}..{blob_id(new)[:7]} 100644\n"
-    lines = list(
-        difflib.unified_diff(
-            (old or "").splitlines(keepends=True),
-            new.splitlines(keepends=True),
-            "/dev/null" if old is None else f"a/{name}",
-            f"b/{name}",
-        )
-    )
-    return head + "".join(lines)
+    before = (old or "").splitlines(keepends=True)
+    titles = "/dev/null" if old is None else f"a/{name}", f"b/{name}"
+    lines = difflib.unified_diff(before, new.splitlines(keepends=True), *titles)
+    return head + "".join(_with_function(line, before) for line in lines)
+
+
+def _with_function(line: str, before: list[str]) -> str:
+    """Git ends a hunk's header with the last unindented line above the hunk."""
+    hunk = _HUNK.match(line)
+    if hunk is None:
+        return line
+    above = reversed(before[: max(0, int(hunk[1]) - 1)])
+    title = next((text.strip()[:80] for text in above if text[0].isalpha()), "")
+    return f"{line.rstrip()} {title}".rstrip() + "\n"
 
 
 def _object_id(kind: str, body: bytes) -> bytes:

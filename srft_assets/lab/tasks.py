@@ -23,7 +23,7 @@ from srft_assets.outcomes.task import TaskInstance
 FUNCTIONS = 5
 """Functions of a module."""
 
-BUG_WEIGHTS = (5, 4, 2)
+BUG_WEIGHTS = (5, 4, 3)
 """How often a task has one, two, three planted bugs."""
 
 TEST_COMMAND = "python3 -m unittest -v"

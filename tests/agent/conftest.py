@@ -1,0 +1,52 @@
+"""Fixtures for playing mini-swe-agent."""
+
+from typing import Any
+
+import pytest
+
+from srft_assets.agent.prompts import turn
+from srft_assets.agent.text_model import TextModel
+from srft_assets.errors import SandboxMissingError
+from srft_assets.outcomes.task import TaskInstance
+from srft_assets.sandbox.model import Sandbox
+from srft_assets.sandbox.opening import open_sandbox
+
+
+class Script(TextModel):
+    """Says what it was told to say; an exception in the list is raised."""
+
+    def __init__(self, *replies: str | BaseException):
+        super().__init__(model_name="script")
+        self.replies = list(replies)
+        self.seen: list[list[dict[str, Any]]] = []
+
+    def reply(self, messages: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+        self.seen.append(messages)
+        said = self.replies.pop(0)
+        if isinstance(said, BaseException):
+            raise said
+        return said, {"note": len(self.seen)}
+
+
+def commands(*lines: str) -> Script:
+    """A model that gives these commands one after the other."""
+    return Script(*(turn("Go on.", line) for line in lines))
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Sandbox:
+    try:
+        return open_sandbox()
+    except SandboxMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def task() -> TaskInstance:
+    return TaskInstance(
+        instance_id="lab__tiny-1",
+        repo="lab/tiny",
+        base_commit="",
+        problem_statement="Say {{ hello }} to {% the %} `world`; $(id)",
+        files={"a.txt": "one\n", "sub/b.txt": "two\n"},
+    )
