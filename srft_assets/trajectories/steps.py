@@ -1,0 +1,85 @@
+"""Cutting a run into steps: one step is one assistant turn with what answered it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from srft_assets.trajectories.chat import DEMONSTRATION, text_of
+from srft_assets.trajectories.model import Action, Message, Step
+from srft_assets.trajectories.return_codes import return_code
+from srft_assets.trajectories.text_actions import (
+    SHELLS,
+    Split,
+    command_of,
+    prose,
+    protocol_of,
+    shell_command,
+    split_action,
+)
+
+NO_CODES: Mapping[int, int | None] = {}
+
+
+def cut_steps(
+    messages: Sequence[Message], codes: Mapping[int, int | None] = NO_CODES
+) -> list[Step]:
+    """One step per assistant turn, demonstrations aside, in order.
+
+    A tool result belongs to the step that made its call, every other user or tool message to
+    the turn before it; what comes before the first turn is the task and belongs to no step.
+    `codes` are return codes by message index, for scaffolds that state them beside the text;
+    otherwise they are read from the text.
+    """
+    protocol = _protocol(messages)
+    steps: list[Step] = []
+    step_of_call: dict[str, Step] = {}
+    for place, message in enumerate(messages):
+        if DEMONSTRATION in message:
+            continue
+        role = message["role"]
+        if role == "assistant":
+            step = _step(len(steps), place, message, protocol)
+            steps.append(step)
+            for action in step.actions:
+                if action.call_id is not None:
+                    step_of_call[action.call_id] = step
+        elif steps and role != "system":
+            step = step_of_call.get(message.get("tool_call_id", ""), steps[-1])
+            observation = text_of(message["content"])
+            step.observations.append(observation)
+            code = codes[place] if place in codes else return_code(observation)
+            step.return_codes.append(code)
+    return steps
+
+
+def _protocol(messages: Sequence[Message]) -> Callable[[str], Split]:
+    turns = [m for m in messages if m["role"] == "assistant" and DEMONSTRATION not in m]
+    if any("tool_calls" in turn or "function_call" in turn for turn in turns):
+        return prose
+    return protocol_of(text_of(turn["content"]) for turn in turns)
+
+
+def _step(index: int, place: int, message: Message, protocol: Callable[[str], Split]) -> Step:
+    thought, actions = split_action(text_of(message["content"]), protocol)
+    if "tool_calls" in message:
+        actions = [called(call["function"], call.get("id")) for call in message["tool_calls"]]
+    elif "function_call" in message:
+        actions = [called(message["function_call"], None)]
+    return Step(index, place, thought, actions)
+
+
+def called(function: dict[str, Any], call_id: object) -> Action:
+    """The action of one tool call; other tools than shells keep their arguments' JSON text."""
+    name, arguments = str(function.get("name")), function.get("arguments")
+    call = call_id if isinstance(call_id, str) else None
+    if isinstance(arguments, dict):
+        return Action(name, command_of(name, arguments), call)
+    text = "" if arguments is None else str(arguments)
+    if name not in SHELLS:
+        return Action(name, text, call)
+    try:
+        command = shell_command(name, orjson.loads(text))
+    except orjson.JSONDecodeError:
+        command = None
+    return Action(name, text if command is None else command, call)
