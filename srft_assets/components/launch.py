@@ -7,6 +7,7 @@ from itertools import groupby
 
 import dagster as dg
 
+from srft_assets.components.abandoned import close_abandoned, process_tags
 from srft_assets.components.partitions import BATCHES, SEEDS
 from srft_assets.components.progress import shown_on
 from srft_assets.components.stages import stages_in
@@ -27,7 +28,9 @@ def open_instance(home: Home) -> dg.DagsterInstance:
 
     folder = prepare_instance(home)
     os.environ["DAGSTER_HOME"] = str(folder)
-    return dg.DagsterInstance.get()
+    instance = dg.DagsterInstance.get()
+    close_abandoned(instance)
+    return instance
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Applier:
         return SEEDS.get_partition_keys() if kind == "seed" else [ONLY]
 
     def _materialize(self, stage: Stage, names: Sequence[str]) -> None:
-        tags = {"srft/by": "cli"}
+        tags = process_tags()
         if stage.partitioned_by != "none":
             tags |= {RANGE_START: names[0], RANGE_END: names[-1]}
         with shown_on(self.progress):

@@ -20,7 +20,7 @@ QUIET_SECONDS = 10.0
 @dg.sensor(
     job=ingest_runs,
     minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.STOPPED,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Each file or folder in the inbox becomes a batch named after it; a changed one "
     "is read again.",
 )

@@ -1,0 +1,118 @@
+"""The graph as users see it. A change here is a change of the product, so it is spelled out."""
+
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from srft_assets.components.stages import stages_in
+from srft_assets.definitions import defs
+
+ARMS = ("rft", "sft", "srft", "unresolved_masked", "unresolved_only")
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dg.Definitions:
+    return defs()
+
+
+@pytest.fixture(scope="module")
+def graph(loaded):
+    return loaded.resolve_asset_graph()
+
+
+def parents(graph, key: str) -> set[str]:
+    node = graph.get(dg.AssetKey(key.split("/")))
+    return {parent.to_user_string() for parent in node.parent_keys}
+
+
+def test_the_assets(graph):
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {
+        "trajectories",
+        "test_outcomes",
+        "step_verdicts/rules",
+        "base_models/tiny",
+        *(
+            f"{stage}/{arm}"
+            for arm in ARMS
+            for stage in ("masked_tokens", "checkpoints", "eval_scores")
+        ),
+    }
+
+
+def test_only_arms_with_a_critic_depend_on_it(graph):
+    with_critic = {
+        arm for arm in ARMS if "step_verdicts/rules" in parents(graph, f"masked_tokens/{arm}")
+    }
+    assert with_critic == {"srft", "unresolved_masked"}
+
+
+def test_data_goes_one_way(graph):
+    assert parents(graph, "trajectories") == set()
+    assert parents(graph, "test_outcomes") == {"trajectories"}
+    assert parents(graph, "step_verdicts/rules") == {"trajectories", "test_outcomes"}
+    assert parents(graph, "checkpoints/srft") == {"masked_tokens/srft", "base_models/tiny"}
+    assert parents(graph, "eval_scores/srft") == {"checkpoints/srft"}
+
+
+def test_every_asset_says_what_it_means_and_who_owns_it(graph):
+    for node in graph.asset_nodes:
+        assert node.description, node.key
+        assert node.owners and node.kinds, node.key
+        assert "dagster/column_schema" in node.metadata, node.key
+
+
+def test_every_partition_mapping_is_stated(loaded):
+    for asset in loaded.resolve_asset_graph().assets_defs:
+        for spec in asset.specs:
+            for dep in spec.deps:
+                stated = dep.partition_mapping is not None
+                assert stated or spec.partitions_def is None, (spec.key, dep.asset_key)
+
+
+def test_jobs_sensors_schedules_and_checks(loaded):
+    repository = loaded.get_repository_def()
+    assert {job.name for job in repository.get_all_jobs()} == {
+        "__ASSET_JOB",
+        "ingest_runs",
+        "prepare_batch",
+        "relabel",
+        "train_and_score",
+    }
+    assert {sensor.name for sensor in repository.sensor_defs} >= {"inbox"}
+    nightly = repository.get_schedule_def("relabel_nightly")
+    assert nightly.default_status is dg.DefaultScheduleStatus.STOPPED
+    checks = {key.name for key in loaded.resolve_asset_graph().asset_check_keys}
+    assert checks == {
+        "steps_consecutive",
+        "outcomes_add_up",
+        "verdicts_cover_steps",
+        "trained_tokens_accepted",
+    }
+
+
+def test_each_asset_is_its_stage(loaded, graph):
+    stages = stages_in(loaded)
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == set(stages)
+
+
+def test_loading_imports_nothing_heavy():
+    code = (
+        "import sys; from srft_assets.definitions import defs; defs();"
+        "print([m for m in ('torch', 'transformers', 'vllm', 'swebench', 'minisweagent', 'trl',"
+        " 'peft', 'datasets', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_command_line_imports_no_dagster():
+    code = "import sys, srft_assets.cli; print([m for m in ('dagster', 'polars', 'duckdb')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code} if m in sys.modules])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
