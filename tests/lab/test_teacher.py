@@ -1,0 +1,131 @@
+"""The scripted teacher: fallible at stated rates, and honest about it."""
+
+from collections import Counter
+
+from srft_assets.agent.prompts import SUBMIT
+from srft_assets.lab.conversation import Conversation
+from srft_assets.lab.rehearsal import rehearse
+from srft_assets.lab.repository import CHECK
+from srft_assets.lab.tasks import generate_tasks
+from srft_assets.lab.teacher import Rates, Teacher
+from srft_assets.lab.transcripts import rehearse_run, teacher_messages
+from srft_assets.outcomes.task import TaskInstance
+
+FAULTLESS = Rates(needless=0, wrong_edit=0, wrong_again=0, wrong_place=0, untested=0, give_up=0)
+RUNS = 300
+
+
+def commands(messages: list[dict]) -> list[str]:
+    closed = [*messages, {"role": "user", "content": ""}]
+    return Conversation(closed).commands
+
+
+def final_files(task: TaskInstance, messages: list[dict]) -> dict[str, str]:
+    files = dict(task.files)
+    for command in commands(messages):
+        if command != SUBMIT:
+            rehearse(command, files)
+    return files
+
+
+def gold_module(task: TaskInstance) -> str:
+    """The module after the gold patch, without git."""
+    module = task.files[f"{task.repo.removeprefix('lab/')}.py"]
+    lines = task.patch.splitlines()
+    old = [line[1:] for line in lines if line.startswith("-    ")]
+    new = [line[1:] for line in lines if line.startswith("+    ")]
+    for before, after in zip(old, new, strict=True):
+        module = module.replace(before, after)
+    return module
+
+
+def resolved(task: TaskInstance, messages: list[dict]) -> bool:
+    if commands(messages)[-1] != SUBMIT:
+        return False
+    files = final_files(task, messages)
+    return gold_module(task) == files[f"{task.repo.removeprefix('lab/')}.py"]
+
+
+def labelled(task: TaskInstance, seed: int) -> list[tuple[str, str]]:
+    """(command, label) of every step."""
+    teacher = Teacher(seed, task.instance_id)
+    messages = rehearse_run(task, teacher)
+    turns = [place for place, m in enumerate(messages) if m["role"] == "assistant"]
+    labels = [teacher.reply(messages[:place])[1]["teacher"]["label"] for place in turns]
+    return list(zip(commands(messages), labels, strict=True))
+
+
+def test_about_four_of_ten_runs_are_resolved() -> None:
+    tasks = generate_tasks(RUNS, 21)
+    runs = [rehearse_run(task, Teacher(21, task.instance_id)) for task in tasks]
+    share = sum(map(resolved, tasks, runs)) / RUNS
+    assert 0.33 <= share <= 0.47
+
+
+def test_failed_runs_fail_for_different_reasons() -> None:
+    ends: Counter[str] = Counter()
+    for task in generate_tasks(RUNS, 22):
+        run = rehearse_run(task, Teacher(22, task.instance_id))
+        if resolved(task, run):
+            continue
+        last = commands(run)[-1]
+        checked = commands(run)[-2] == CHECK
+        ends["limit" if last != SUBMIT else "tested" if checked else "untested"] += 1
+    assert min(ends[end] for end in ("limit", "tested", "untested")) >= 0.04 * RUNS
+
+
+def test_without_slips_every_run_is_resolved_and_all_steps_are_good() -> None:
+    for task in generate_tasks(40, 23):
+        teacher = Teacher(23, task.instance_id, FAULTLESS)
+        assert resolved(task, rehearse_run(task, teacher))
+
+
+def test_the_same_chat_gets_the_same_answer_and_another_seed_another_run() -> None:
+    first, again = (list(teacher_messages(30, 5)) for _ in range(2))
+    assert first == again
+    task = generate_tasks(1, 5)[0]
+    runs = [str(rehearse_run(task, Teacher(seed, task.instance_id))) for seed in range(8)]
+    assert len(set(runs)) > 1
+
+
+def test_all_labels_occur_and_every_unresolved_run_has_a_mistake() -> None:
+    seen: Counter[str] = Counter()
+    for task in generate_tasks(150, 24):
+        steps = labelled(task, 24)
+        seen.update(label for _, label in steps)
+        if not resolved(task, rehearse_run(task, Teacher(24, task.instance_id))):
+            assert "mistake" in [label for _, label in steps]
+    assert set(seen) == {"good", "unnecessary", "mistake", "recover"}
+
+
+def test_an_edit_that_keeps_a_test_failing_is_labelled_a_mistake() -> None:
+    """Judged by what the tests say before and after, not by the teacher's own word."""
+    for task in generate_tasks(60, 25):
+        files = dict(task.files)
+        for command, label in labelled(task, 25):
+            if not command.startswith("sed"):
+                continue
+            before = rehearse(CHECK, files)[0].count("FAIL")
+            rehearse(command, files)
+            after = rehearse(CHECK, files)[0].count("FAIL")
+            if label in ("good", "recover"):
+                assert after < before
+            elif after > before:
+                assert label == "mistake"
+
+
+def test_recover_follows_a_mistake_in_the_same_function() -> None:
+    for task in generate_tasks(80, 26):
+        edited: set[str] = set()
+        for command, label in labelled(task, 26):
+            if command.startswith("sed"):
+                target = command.split(".*")[0]
+                assert (label != "recover") or target in edited
+                assert (label != "good") or target not in edited
+                edited.add(target)
+
+
+def test_transcripts_are_short() -> None:
+    lengths = [sum(len(m["content"]) for m in run) for run in teacher_messages(100, 27)]
+    assert max(lengths) < 3500
+    assert sum(lengths) / 100 < 2000
