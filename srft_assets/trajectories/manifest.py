@@ -1,11 +1,7 @@
 """What a batch is made from: `<home.batches>/<batch>.json`, written whole or not at all."""
 
 import os
-import re
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from fcntl import LOCK_EX, flock
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.refusal import Refusal
-from srft_assets.warehouse.store import PARTITION_NAME, check_partition_name, sync_folder
+from srft_assets.warehouse.store import check_partition_name, sync_folder
 
 Layout = Literal["object", "lines", "array", "parquet", "arrow"]
 """How a file holds its records.
@@ -41,6 +37,7 @@ class Item(_Frozen):
     """Consecutive rows of one file. `sha256` covers bytes `start` to `end`.
 
     Rows of a table (`parquet`, `arrow`) have no byte range: there it covers the whole file.
+    `bytes` is what the rows take, for tables on average.
     """
 
     path: str
@@ -49,6 +46,7 @@ class Item(_Frozen):
     rows: int = 1
     start: int = 0
     end: int = 0
+    bytes: int
     sha256: str
     file_sha256: str
     size: int
@@ -128,13 +126,6 @@ def manifest_path(home: Home, batch: str) -> Path:
     return home.batches / f"{check_partition_name(batch)}.json"
 
 
-def batch_names(home: Home) -> list[str]:
-    """All registered batches, sorted by name."""
-    return sorted(
-        path.stem for path in home.batches.glob("*.json") if PARTITION_NAME.fullmatch(path.stem)
-    )
-
-
 def read_manifest(home: Home, batch: str) -> Manifest:
     """The manifest of a batch. Raises SrftError where it is absent or damaged."""
     path = manifest_path(home, batch)
@@ -157,12 +148,6 @@ def _parsed(path: Path, mtime_ns: int, size: int) -> Manifest:
         ) from None
 
 
-def manifests(home: Home) -> list[Manifest]:
-    """All manifests in the order of their registration."""
-    found = [read_manifest(home, batch) for batch in batch_names(home)]
-    return sorted(found, key=lambda manifest: (manifest.registered, manifest.batch))
-
-
 def write_manifest(home: Home, manifest: Manifest) -> bool:
     """Put the manifest in place; False where these very bytes are there already."""
     target = manifest_path(home, manifest.batch)
@@ -180,38 +165,3 @@ def write_manifest(home: Home, manifest: Manifest) -> bool:
         beside.unlink(missing_ok=True)
     sync_folder(target.parent)
     return True
-
-
-@contextmanager
-def registering(home: Home) -> Iterator[None]:
-    """Hold the platform's registration lock; the kernel lets go of it if the process dies."""
-    home.batches.mkdir(parents=True, exist_ok=True)
-    with (home.batches / ".lock").open("w") as file:
-        flock(file, LOCK_EX)
-        for torn in home.batches.glob(".*.tmp"):
-            torn.unlink()
-        yield
-
-
-def register_batch(home: Home, batch: str, kind: str, settings: dict[str, Any]) -> bool:
-    """Register a batch whose runs a collector makes; False where nothing changed.
-
-    Raises SrftError where the name belongs to a batch of another kind.
-    """
-    with registering(home):
-        known = {manifest.batch: manifest for manifest in manifests(home)}
-        old = known.get(check_partition_name(batch))
-        if old is not None and old.kind != kind:
-            raise SrftError(f"batch {batch} exists already, of kind {old.kind}: choose a new name")
-        number = old.registered if old else next_number(known.values())
-        made = Manifest(batch=batch, kind=kind, family=batch, registered=number, settings=settings)
-        return write_manifest(home, made)
-
-
-def next_number(known: Any) -> int:
-    """The registration number after those of the known manifests."""
-    return 1 + max((manifest.registered for manifest in known), default=-1)
-
-
-SUFFIX = re.compile(r"-\d{3,}")
-"""What tells the batches of one family apart."""

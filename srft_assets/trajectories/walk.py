@@ -29,16 +29,17 @@ class Walk:
     files: list[Found] = field(default_factory=list)
     refused: list[RefusedFile] = field(default_factory=list)
 
-    def covered(self, root: str, path: str) -> bool:
-        """Whether a file known as `path` below `root` lies within what was asked for."""
-        at = Path(root, path)
+    def covered(self, path: str) -> bool:
+        """Whether a file known as `path` lies within what was asked for."""
+        at = self.root / path
         return any(at == cover or cover in at.parents for cover in self.covers)
 
 
-def walk(paths: Sequence[Path]) -> Walk:
+def walk(paths: Sequence[Path], root: Path | None = None) -> Walk:
     """Find every file below `paths` (files or folders), sorted by path.
 
-    The root is the folder itself where one folder is given, else the nearest common parent.
+    The root is the one stated if all paths lie below it, else the folder itself where one
+    folder is given, else the nearest common parent.
     Links to files are followed, links to folders are not, so that a walk always ends.
     Raises UsageError where a path does not exist or nothing is below it.
     """
@@ -46,7 +47,9 @@ def walk(paths: Sequence[Path]) -> Walk:
         raise UsageError("name at least one file or folder to ingest")
     covers = tuple(sorted({_absolute(path) for path in paths}))
     parents = [cover if cover.is_dir() else cover.parent for cover in covers]
-    found = Walk(Path(os.path.commonpath(parents)), covers)
+    if root is None or not all(root == parent or root in parent.parents for parent in parents):
+        root = Path(os.path.commonpath(parents))
+    found = Walk(root, covers)
     seen: set[Path] = set()
     for cover in covers:
         if cover.is_dir():
@@ -61,7 +64,7 @@ def walk(paths: Sequence[Path]) -> Walk:
 
 
 def _absolute(path: Path) -> Path:
-    plain = Path(os.path.abspath(path.expanduser()))
+    plain = path.expanduser().absolute()
     if not plain.exists():
         raise UsageError(f"no such file or folder: {path}")
     return plain.resolve() if plain.is_dir() else plain.parent.resolve() / plain.name

@@ -1,0 +1,81 @@
+"""Which runs earlier batches hold.
+
+Of two batches with the same run, the one registered first keeps it. Batches that are out of
+date, or were never made, are read from their sources, so that the answer follows from the
+manifests alone: the warehouse comes out the same in whatever order its batches are made.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import polars as pl
+
+from srft_assets.home import Home
+from srft_assets.trajectories.batches import manifests, runs_config
+from srft_assets.trajectories.manifest import Item, Manifest
+from srft_assets.trajectories.reads import read_items
+from srft_assets.trajectories.sources import SourceChangedError, verify
+from srft_assets.warehouse.stamp import Stamp, read_stamp
+from srft_assets.warehouse.store import Warehouse
+
+ASSET = "trajectories"
+
+
+def held_before(
+    home: Home, warehouse: Warehouse, batch: str, code: Mapping[str, str]
+) -> dict[str, str]:
+    """Trajectory id → batch, for all runs of the batches registered before `batch`.
+
+    `code`: the readers' digests; a partition made by other code counts as out of date.
+    """
+    held: dict[str, str] = {}
+    for manifest in manifests(home):
+        if manifest.batch == batch:
+            break
+        for name in _ids(warehouse, manifest, code):
+            held.setdefault(name, manifest.batch)
+    return held
+
+
+def _ids(warehouse: Warehouse, manifest: Manifest, code: Mapping[str, str]) -> tuple[str, ...]:
+    path = warehouse.path(ASSET, manifest.batch)
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return _read_ids(manifest)
+    stamp, names = _made(path, state.st_mtime_ns, state.st_size)
+    if manifest.kind != "files" or (stamp is not None and _in_sync(stamp, manifest, code)):
+        return names
+    return _read_ids(manifest) or names
+
+
+def _in_sync(stamp: Stamp, manifest: Manifest, code: Mapping[str, str]) -> bool:
+    return dict(stamp.recipe.code) == dict(code) and all(
+        stamp.recipe.config.get(key) == value for key, value in runs_config(manifest).items()
+    )
+
+
+@lru_cache(maxsize=4096)
+def _made(path: Path, mtime_ns: int, size: int) -> tuple[Stamp | None, tuple[str, ...]]:
+    names = pl.read_parquet(path, columns=["trajectory_id"], hive_partitioning=False)
+    return read_stamp(path), tuple(names["trajectory_id"])
+
+
+def _read_ids(manifest: Manifest) -> tuple[str, ...]:
+    if manifest.root is None:
+        return ()
+    return _ids_in(manifest.root, manifest.items, manifest.format)
+
+
+@lru_cache(maxsize=256)
+def _ids_in(root: str, items: tuple[Item, ...], format: str | None) -> tuple[str, ...]:
+    """Ids read from the sources; none where these are gone or changed since ingest."""
+    folder = Path(root)
+    try:
+        for item in items:
+            verify(folder, item)
+        read = read_items(folder, items, format)
+    except (SourceChangedError, OSError):
+        return ()
+    return tuple(run.trajectory_id for run in read.runs)

@@ -1,0 +1,130 @@
+"""Reading a whole batch: its records to runs, and what was refused on the way."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from srft_assets.refusal import Refusal, excerpt_of
+from srft_assets.trajectories.errors import RecordError
+from srft_assets.trajectories.formats import read_record
+from srft_assets.trajectories.manifest import Item
+from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.schema import to_frame
+from srft_assets.trajectories.sources import Record, open_records
+from srft_assets.trajectories.tables import BadTableError
+
+READER_SLIPS = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+"""What a reader may raise on a record that nobody foresaw: one record is refused, not a batch."""
+
+
+@dataclass(slots=True)
+class Runs:
+    """Runs read so far, and refusals."""
+
+    runs: list[Trajectory] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+
+
+def read_items(
+    root: Path,
+    items: Iterable[Item],
+    format: str | None,
+    held: Mapping[str, str] = {},
+) -> Runs:
+    """Read all records of `items`, in their order.
+
+    `held`: trajectory id → the earlier batch that holds it. A run that it names is refused, as
+    is the second of two runs with one id.
+    """
+    read = Runs()
+    first: dict[str, str] = {}
+    for item in items:
+        for outcome in _read(root, item, format):
+            if isinstance(outcome, Trajectory):
+                _admit(outcome, item, first, held, read)
+            else:
+                read.refused.append(outcome)
+    return read
+
+
+def _read(root: Path, item: Item, format: str | None) -> Iterator[Trajectory | Refusal]:
+    try:
+        for record in open_records(root, item):
+            yield record if isinstance(record, Refusal) else _read_one(record, format)
+    except BadTableError as error:
+        yield Refusal(item.path, str(error))
+
+
+def _read_one(record: Record, format: str | None) -> Trajectory | Refusal:
+    try:
+        return read_record(
+            record.value,
+            source=record.source,
+            row=record.row or 0,
+            hint=record.source,
+            format=format,
+        )
+    except RecordError as error:
+        reason = str(error)
+    except READER_SLIPS as error:
+        reason = f"the reader failed with {type(error).__name__}: {excerpt_of(str(error))}"
+    return Refusal(
+        record.source,
+        reason,
+        row=record.row,
+        subject=_subject(record.value),
+        excerpt=excerpt_of(str(record.value)[:400]) if not isinstance(record.value, dict) else "",
+    )
+
+
+def _subject(value: object) -> str | None:
+    stated = value.get("instance_id") if isinstance(value, dict) else None
+    return excerpt_of(stated) if isinstance(stated, str) else None
+
+
+def _admit(
+    run: Trajectory, item: Item, first: dict[str, str], held: Mapping[str, str], read: Runs
+) -> None:
+    row = None if item.layout == "object" else run.row
+    name = run.trajectory_id
+    if name in first:
+        reason = f"duplicate run {name}: the first is {first[name]}"
+    elif name in held:
+        reason = f"duplicate run {name}: batch {held[name]} holds it"
+    else:
+        first[name] = run.source if row is None else f"{run.source}, row {row}"
+        read.runs.append(run)
+        return
+    read.refused.append(Refusal(run.source, reason, row=row, subject=name))
+
+
+def frame_of(read: Runs, batch: str) -> pl.DataFrame:
+    """The rows; a run that does not fit the schema is refused, the others go on."""
+    try:
+        return to_frame(read.runs, batch)
+    except UNFIT:
+        return _frame_of_the_fit(read, batch)
+
+
+UNFIT = (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError)
+
+
+def _frame_of_the_fit(read: Runs, batch: str) -> pl.DataFrame:
+    frames = [to_frame([], batch)]
+    for run in read.runs:
+        try:
+            frames.append(to_frame([run], batch))
+        except UNFIT as error:
+            reason = f"does not fit the schema: {excerpt_of(str(error))}"
+            read.refused.append(Refusal(run.source, reason, row=run.row, subject=run.trajectory_id))
+    return pl.concat(frames)
+
+
+def by_format(runs: Sequence[Trajectory]) -> dict[str, int]:
+    """Runs per format, sorted by name."""
+    counts: dict[str, int] = {}
+    for run in runs:
+        counts[run.format] = counts.get(run.format, 0) + 1
+    return dict(sorted(counts.items()))

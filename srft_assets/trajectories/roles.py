@@ -1,0 +1,125 @@
+"""What a file is for: runs, a grading report, predictions, or none of these."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from srft_assets.trajectories.unreadable import why_no_run
+
+
+class Role(StrEnum):
+    """What ingest does with a file. Every file has exactly one."""
+
+    RUNS = "runs"
+    REPORT = "report"
+    PREDICTIONS = "predictions"
+    EVIDENCE = "evidence"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The role of a file, and why where it is refused.
+
+    `instance_ids`: of a report, the instances it speaks of, if it names them as keys.
+    `flat`: a report of one instance that does not name it; its path does.
+    """
+
+    role: Role
+    reason: str = ""
+    instance_ids: tuple[str, ...] = ()
+    flat: bool = False
+
+
+RUN_KEYS = frozenset({"messages", "trajectory", "history"})
+"""A record of every supported format has one of these at its top."""
+GRADED_KEYS = frozenset(
+    {"tests_status", "patch_is_None", "patch_exists", "patch_successfully_applied"}
+)
+SUMMARY_KEYS = frozenset(
+    {"resolved_ids", "ids_resolved", "resolved_instances", "resolved_ids_list", "final_report"}
+)
+"""Run-level reports: SWE-bench schema 1 and 2, SWE-smith, and `final_report` wrappers."""
+EVIDENCE_NAMES = frozenset({"test_output.txt", "run_instance.log", "patch.diff", "eval.sh"})
+"""What the SWE-bench harness leaves beside a report.json."""
+DATASET_NAMES = frozenset({"dataset_info.json", "state.json", "dataset_dict.json"})
+"""What `save_to_disk` of `datasets` leaves beside the Arrow files."""
+
+RUNS = Ruling(Role.RUNS)
+PREDICTIONS = Ruling(Role.PREDICTIONS)
+
+
+def refused(reason: str) -> Ruling:
+    """A refusal with its reason."""
+    return Ruling(Role.REFUSED, reason)
+
+
+def is_run(value: Any) -> bool:
+    """Whether a JSON value looks like one run; whether it can be read is the reader's word."""
+    if isinstance(value, dict):
+        return any(isinstance(value.get(key), list | str) for key in RUN_KEYS)
+    return is_conversation(value)
+
+
+def is_conversation(value: Any) -> bool:
+    """Whether a list is one run by itself: chat messages, or OpenHands events."""
+    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
+        return False
+    first = value[0]
+    return "role" in first or not first.keys().isdisjoint(("action", "observation"))
+
+
+def is_prediction(value: Any) -> bool:
+    """Whether a JSON value is one entry of a predictions file."""
+    return isinstance(value, dict) and "model_patch" in value and not is_run(value)
+
+
+def is_graded(value: Any) -> bool:
+    """Whether a JSON value is the grading report of one instance."""
+    return isinstance(value, dict) and not GRADED_KEYS.isdisjoint(value) and not is_run(value)
+
+
+def rule_object(value: dict[str, Any]) -> Ruling:
+    """Role of a file that holds one JSON object."""
+    cells = list(value.values())
+    if is_run(value):
+        return RUNS
+    if is_prediction(value) or (cells and all(is_prediction(cell) for cell in cells)):
+        return PREDICTIONS
+    if is_graded(value):
+        return Ruling(Role.REPORT, flat=True)
+    if cells and all(is_graded(cell) for cell in cells):
+        return Ruling(Role.REPORT, instance_ids=tuple(sorted(value)))
+    if not SUMMARY_KEYS.isdisjoint(value) or isinstance(value.get("resolved"), list):
+        return Ruling(Role.REPORT)
+    return refused(why_no_run(value))
+
+
+def rule_rows(rows: Sequence[Any]) -> Ruling:
+    """Role of a file that holds many JSON values, by the first of them."""
+    if any(is_run(row) for row in rows):
+        return RUNS
+    if any(is_prediction(row) for row in rows):
+        return PREDICTIONS
+    return refused(f"row 0 {why_no_run(rows[0])}".replace("row 0 the record", "row 0"))
+
+
+def rule_columns(names: Sequence[str]) -> Ruling:
+    """Role of a table, by its columns."""
+    if RUN_KEYS & set(names):
+        return RUNS
+    shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    return refused(f"a table without messages, trajectory or history; its columns: {shown}")
+
+
+def rule_suffix(name: str) -> Ruling | None:
+    """Role of a file whose name says that its content need not be read; None for the others."""
+    suffix = name.rpartition(".")[2].lower() if "." in name else ""
+    if name.startswith("."):
+        return refused("not a run: hidden file")
+    if suffix in ("json", "jsonl", "ndjson", "traj", "parquet", "arrow"):
+        return None
+    if suffix in ("gz", "zst", "bz2", "xz", "zip", "tar"):
+        return refused(f"compressed (.{suffix}): unpack it first")
+    return refused(f"not a run: .{suffix} file" if suffix else "not a run: no known file type")

@@ -1,0 +1,219 @@
+"""One look at a file: its role, its rows, its hash."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, BinaryIO
+
+from srft_assets.refusal import excerpt_of
+from srft_assets.trajectories.manifest import FileRef, Item, Layout, RefusedFile
+from srft_assets.trajectories.parse import MAX_ROW_BYTES, BadJsonError, parse, too_large
+from srft_assets.trajectories.roles import (
+    RUNS,
+    Role,
+    Ruling,
+    is_conversation,
+    refused,
+    rule_columns,
+    rule_object,
+    rule_rows,
+    rule_suffix,
+)
+from srft_assets.trajectories.sources import digest_of
+from srft_assets.trajectories.spans import Rows, index_array, index_lines
+from srft_assets.trajectories.tables import BadTableError, shape_of
+from srft_assets.trajectories.walk import Found
+
+PROBED_ROWS = 3
+"""Readable rows that decide the role of a file with many."""
+PROBED_LINES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """What one look at a file found. `index` is None for tables and single records."""
+
+    found: Found
+    ruling: Ruling
+    layout: Layout = "object"
+    sha256: str = ""
+    rows: int = 1
+    index: Rows | None = None
+    excerpt: str = ""
+
+    @property
+    def path(self) -> str:
+        """Path below the root."""
+        return self.found.path
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row on average."""
+        return max(1, self.found.size // max(1, self.rows))
+
+    def ref(self) -> FileRef:
+        """The file with its hash."""
+        return FileRef(path=self.path, sha256=self.sha256)
+
+    def refused(self) -> RefusedFile:
+        """The refusal, for the manifest."""
+        return RefusedFile(path=self.path, reason=self.ruling.reason, excerpt=self.excerpt)
+
+    def item(self, first: int, rows: int) -> Item:
+        """Rows `first` to `first + rows` of the file. Reads them, for their hash."""
+        start, end, sha = 0, self.found.size, self.sha256
+        if self.index is not None:
+            start, end = self.index.span(first, rows)
+            if (first, rows) != (0, self.rows) or self.layout == "array":
+                with self.found.at.open("rb") as file:
+                    sha = digest_of(file, start, end)
+        return Item(
+            path=self.path,
+            layout=self.layout,
+            first_row=first,
+            rows=rows,
+            start=start,
+            end=end,
+            bytes=rows * self.row_bytes if self.index is None else end - start,
+            sha256=sha,
+            file_sha256=self.sha256,
+            size=self.found.size,
+            mtime_ns=self.found.mtime_ns,
+        )
+
+
+def scan(found: Found, forced: bool = False) -> Scanned:
+    """Decide a file's role; `forced`: the user named the reader, so that any JSON may be runs."""
+    by_name = rule_suffix(found.at.name)
+    if by_name is not None:
+        return Scanned(found, by_name)
+    if found.size == 0:
+        return Scanned(found, refused("empty file"))
+    try:
+        with found.at.open("rb") as file:
+            seen = _look(found, file)
+    except OSError as error:
+        return Scanned(found, refused(f"file cannot be read: {error.strerror}"))
+    except BadTableError as error:
+        return Scanned(found, refused(str(error)))
+    if forced and seen.ruling.role is Role.REFUSED and seen.sha256:
+        return Scanned(found, RUNS, seen.layout, seen.sha256, seen.rows, seen.index)
+    return seen
+
+
+def hashed(found: Found) -> FileRef:
+    """A file with its hash, for evidence beside a report."""
+    with found.at.open("rb") as file:
+        return FileRef(path=found.path, sha256=digest_of(file, 0, found.size))
+
+
+def _look(found: Found, file: BinaryIO) -> Scanned:
+    suffix = found.at.suffix.lower()
+    if suffix in (".parquet", ".arrow"):
+        layout: Layout = "parquet" if suffix == ".parquet" else "arrow"
+        rows, names = shape_of(found.at, layout)
+        sha = digest_of(file, 0, found.size)
+        ruling = rule_columns(names) if rows else refused("empty table: no rows")
+        return Scanned(found, ruling, layout, sha, rows)
+    if suffix in (".jsonl", ".ndjson"):
+        return _lines(found, file)
+    if file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
+        return _array(found, file)
+    return _object(found, file)
+
+
+def _object(found: Found, file: BinaryIO) -> Scanned:
+    if found.size > MAX_ROW_BYTES:
+        file.seek(0)
+        if _is_value(file.readline(MAX_ROW_BYTES)):
+            return _lines(found, file)
+        return Scanned(found, refused(too_large(found.size)))
+    file.seek(0)
+    data = file.read()
+    try:
+        value = parse(data)
+    except BadJsonError as error:
+        first_line = data.partition(b"\n")[0]
+        if len(first_line) < len(data.strip()) and _is_value(first_line):
+            return _lines(found, file)
+        return Scanned(found, refused(str(error)), excerpt=excerpt_of(data[:1000]))
+    ruling = rule_object(value) if isinstance(value, dict) else rule_rows([value])
+    return Scanned(found, ruling, "object", hashlib.sha256(data).hexdigest())
+
+
+def _is_value(line: bytes) -> bool:
+    try:
+        return isinstance(parse(line), dict)
+    except BadJsonError:
+        return False
+
+
+def _lines(found: Found, file: BinaryIO) -> Scanned:
+    index = index_lines(file)
+    sha = digest_of(file, 0, found.size)
+    return _of_rows(found, file, "lines", sha, index)
+
+
+def _array(found: Found, file: BinaryIO) -> Scanned:
+    sha = digest_of(file, 0, found.size)
+    index = index_array(file, found.size)
+    if len(index) == 0:
+        return Scanned(found, refused("empty list: no runs"))
+    first = next(_values(file, index), None)
+    if is_conversation([first]):
+        if found.size > MAX_ROW_BYTES:
+            return Scanned(found, refused(too_large(found.size)))
+        file.seek(0)
+        data = file.read()
+        try:
+            parse(data)
+        except BadJsonError as error:
+            return Scanned(found, refused(str(error)), excerpt=excerpt_of(data[:1000]))
+        return Scanned(found, RUNS, "object", sha)
+    return _of_rows(found, file, "array", sha, index)
+
+
+def _of_rows(found: Found, file: BinaryIO, layout: Layout, sha: str, index: Rows) -> Scanned:
+    values = list(
+        islice((value for value in _values(file, index) if value is not None), PROBED_ROWS)
+    )
+    if values:
+        return Scanned(found, rule_rows(values), layout, sha, len(index), index)
+    start, end = index.span(0, 1)
+    file.seek(start)
+    head = file.read(min(end - start, MAX_ROW_BYTES))
+    reason = too_large(end - start) if end - start > MAX_ROW_BYTES else _error(head)
+    return Scanned(found, refused(reason), excerpt=excerpt_of(head[:1000]))
+
+
+def _error(data: bytes) -> str:
+    try:
+        parse(data)
+    except BadJsonError as error:
+        return f"no readable row; row 0: {error}"
+    return "not runs: null rows"
+
+
+def _values(file: BinaryIO, index: Rows) -> Iterator[Any]:
+    """The first rows, parsed; None for one that is broken or too large."""
+    for row in range(min(len(index), PROBED_LINES)):
+        start, end = index.span(row, 1)
+        if end - start > MAX_ROW_BYTES:
+            yield None
+            continue
+        file.seek(start)
+        try:
+            yield parse(file.read(end - start))
+        except BadJsonError:
+            yield None
+
+
+_KEY = re.compile(r"\.(traj|report|json|jsonl|ndjson)\b")
+
+
+def path_keys(path: str) -> set[str]:
+    """What a path says of the instance: the names of its folders, and of the file bare."""
+    parts = path.split("/")
+    return {*parts[:-1], _KEY.sub("", parts[-1])}

@@ -1,0 +1,135 @@
+"""Records of one item of a manifest, one after the other."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from srft_assets.errors import SrftError
+from srft_assets.refusal import Refusal, excerpt_of
+from srft_assets.trajectories.manifest import FileRef, Item, Layout
+from srft_assets.trajectories.parse import MAX_ROW_BYTES, BadJsonError, parse, too_large
+from srft_assets.trajectories.spans import CHUNK, element_spans
+from srft_assets.trajectories.tables import read_rows
+
+TABLES: tuple[Layout, ...] = ("parquet", "arrow")
+TRUST_BYTES = 64 << 20
+"""A table larger than this, with size and time as at ingest, is not hashed for every batch."""
+
+
+class SourceChangedError(SrftError):
+    """A source file is gone, or is not the one that was ingested."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as it came. `row` is None where the file is one record."""
+
+    value: Any
+    source: str
+    row: int | None
+
+
+def open_records(root: Path, item: Item, limit: int = MAX_ROW_BYTES) -> Iterator[Record | Refusal]:
+    """The records of an item; one that cannot be parsed comes as a Refusal.
+
+    Holds one record at a time (of a table: a few). Raises OSError where the file is gone and
+    BadTableError where a table breaks off. Does not look at the hash: see `verify`.
+    """
+    if item.layout in TABLES:
+        yield from _table(root, item, limit)
+        return
+    with (root / item.path).open("rb") as file:
+        for row, start, end in _spans(file, item):
+            if end - start > limit:
+                yield Refusal(item.path, too_large(end - start, limit), row=row)
+                continue
+            file.seek(start)
+            data = file.read(end - start)
+            if item.layout == "lines" and not data.strip():
+                continue
+            try:
+                yield Record(parse(data), item.path, row)
+            except BadJsonError as error:
+                yield Refusal(item.path, str(error), row=row, excerpt=excerpt_of(data[:1000]))
+
+
+def _spans(file: BinaryIO, item: Item) -> Iterator[tuple[int | None, int, int]]:
+    if item.layout == "object":
+        yield None, item.start, item.end
+    elif item.layout == "array":
+        spans = element_spans(file, item.start, item.end, depth=1)
+        for row, (start, end) in enumerate(spans, item.first_row):
+            yield row, start, end
+    else:
+        yield from _line_spans(file, item)
+
+
+def _line_spans(file: BinaryIO, item: Item) -> Iterator[tuple[int, int, int]]:
+    at = begin = item.start
+    row = item.first_row
+    while at < item.end:
+        file.seek(at)
+        chunk = file.read(min(CHUNK, item.end - at))
+        if not chunk:
+            break
+        stop = chunk.find(b"\n")
+        while stop >= 0:
+            yield row, begin, at + stop
+            begin = at + stop + 1
+            row += 1
+            stop = chunk.find(b"\n", stop + 1)
+        at += len(chunk)
+    if begin < item.end:
+        yield row, begin, item.end
+
+
+def _table(root: Path, item: Item, limit: int) -> Iterator[Record | Refusal]:
+    rows = read_rows(root / item.path, item.layout, item.first_row, item.rows, limit)
+    for number, row in rows:
+        if isinstance(row, int):
+            yield Refusal(item.path, too_large(row, limit), row=number)
+        else:
+            yield Record(row, item.path, number)
+
+
+def digest_of(file: BinaryIO, start: int, end: int) -> str:
+    """SHA-256 of bytes `start` to `end` of an open file."""
+    sha = hashlib.sha256()
+    file.seek(start)
+    while start < end and (chunk := file.read(min(CHUNK, end - start))):
+        sha.update(chunk)
+        start += len(chunk)
+    return sha.hexdigest()
+
+
+def verify(root: Path, item: Item) -> None:
+    """Raise SourceChangedError unless the item's bytes are those that were ingested."""
+    path = root / item.path
+    try:
+        state = path.stat()
+        if item.layout in TABLES and item.size > TRUST_BYTES:
+            if (state.st_size, state.st_mtime_ns) == (item.size, item.mtime_ns):
+                return
+            end = state.st_size
+        else:
+            end = item.end if item.layout not in TABLES else state.st_size
+            end = max(end, state.st_size) if item.layout == "object" else end
+        with path.open("rb") as file:
+            found = digest_of(file, item.start, end)
+    except OSError as error:
+        raise SourceChangedError(f"{item.path}: {error.strerror}") from None
+    if found != item.sha256:
+        raise SourceChangedError(f"{item.path}: changed since it was ingested")
+
+
+def read_verified(root: Path, ref: FileRef) -> bytes:
+    """Content of a report or predictions file. Raises SourceChangedError unless as ingested."""
+    try:
+        data = (root / ref.path).read_bytes()
+    except OSError as error:
+        raise SourceChangedError(f"{ref.path}: {error.strerror}") from None
+    if hashlib.sha256(data).hexdigest() != ref.sha256:
+        raise SourceChangedError(f"{ref.path}: changed since it was ingested; ingest it again")
+    return data
