@@ -41,7 +41,7 @@ def check_nothing_left_out(
     if len(set(thinking.values())) > 1:
         lost = next(index for index, shown_here in thinking.items() if not shown_here)
         raise RunRefusedError(f"the chat template drops the thinking of message {lost} only")
-    if tools and "tools" in source and not _holds(text, _tool_name(tools[0])):
+    if tools and "tools" in source and not all(_holds(text, said) for said in _told(tools)):
         raise RunRefusedError("the chat template leaves out the tools")
 
 
@@ -66,8 +66,9 @@ def check_generation(text: str, turns: Sequence[tuple[int, int]], generated: Spa
             )
 
 
-def _tool_name(tool: dict[str, Any]) -> str:
-    return str((tool.get("function") or tool).get("name", ""))
+def _told(tools: Sequence[dict[str, Any]]) -> list[str]:
+    functions = [tool.get("function") or tool for tool in tools]
+    return [str(function.get(key, "")) for function in functions for key in ("name", "description")]
 
 
 def _holds(text: str, part: str) -> bool:

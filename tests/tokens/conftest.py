@@ -1,0 +1,82 @@
+"""A small tokenizer of the common kind, and runs to mask."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from srft_assets.tokens.tokenizer import ChatTokenizer
+from srft_assets.trajectories.model import Message, Step, Trajectory
+from tests.tokens.templates import CHATML
+
+SPECIAL = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eot_id|>",
+    "[INST]",
+    "[/INST]",
+    "<｜User｜>",
+    "<｜Assistant｜>",
+    "<｜end▁of▁sentence｜>",
+]
+
+TEXTS = [
+    "I look at the file.\n\n```bash\ncat src/parser.py\n```\n",
+    "assistant\n\nThe tests fail because the function returns None.\nuser\nsystem\n",
+    '<tool_call>\n{"name": "bash", "arguments": {"command": "ls -la"}}\n</tool_call>',
+    "def add(a, b):\n    return a - b\n\n\nclass Über:\n    größe = 1\n",
+]
+
+
+def run_of(messages: Sequence[Message], tools: list[dict[str, Any]] | None = None) -> Trajectory:
+    """A run with a step for each assistant message."""
+    places = [i for i, message in enumerate(messages) if message["role"] == "assistant"]
+    steps = [Step(number, place, "") for number, place in enumerate(places)]
+    return Trajectory("task.0", "task", "unknown", "messages", list(messages), steps, tools=tools)
+
+
+def all_of(run: Trajectory) -> dict[int, bool]:
+    """Every step trained."""
+    return {step.step_index: True for step in run.steps}
+
+
+@pytest.fixture(scope="session")
+def tokenizer_with() -> Callable[..., ChatTokenizer]:
+    """Make a byte-level BPE tokenizer with the given chat template."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=600,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(TEXTS * 20, trainer)
+    source = backend.to_str()
+
+    def make(template: str = CHATML, nfc: bool = False) -> ChatTokenizer:
+        backend = Tokenizer.from_str(source)
+        if nfc:
+            backend.normalizer = normalizers.NFC()
+        hf = PreTrainedTokenizerFast(
+            tokenizer_object=backend,
+            bos_token="<|endoftext|>",
+            eos_token="<|im_end|>",
+            chat_template=template,
+        )
+        return ChatTokenizer("test", hf)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def chatml(tokenizer_with: Callable[..., ChatTokenizer]) -> ChatTokenizer:
+    """With SmolLM2's template."""
+    return tokenizer_with()

@@ -1,0 +1,62 @@
+"""Tokenizers come from folders, and say clearly why they do not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from srft_assets.errors import SrftError
+from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, tokenizer_fingerprint
+
+
+@pytest.fixture
+def folder(tmp_path: Path, chatml: ChatTokenizer) -> Path:
+    """A model folder with a tokenizer."""
+    chatml.hf.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_saved_tokenizer_is_the_same(folder: Path, chatml: ChatTokenizer) -> None:
+    loaded = load_tokenizer(folder)
+    assert loaded.backend.to_str() == chatml.backend.to_str()
+    assert loaded.template(None) == chatml.template(None)
+    assert loaded.special_ids == chatml.special_ids
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SrftError, match="cannot load a tokenizer from the folder") as caught:
+        load_tokenizer(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SrftError, match="no such folder") as caught:
+        load_tokenizer(str(tmp_path / "absent"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_without_chat_template_is_refused(
+    tmp_path: Path, tokenizer_with: Callable
+) -> None:
+    tokenizer = tokenizer_with()
+    tokenizer.hf.chat_template = None
+    tokenizer.hf.save_pretrained(tmp_path)
+    with pytest.raises(SrftError, match="has no chat template"):
+        load_tokenizer(tmp_path)
+
+
+def test_the_fingerprint_follows_vocabulary_and_template(
+    folder: Path, tmp_path: Path, chatml: ChatTokenizer
+) -> None:
+    before = tokenizer_fingerprint(folder)
+    chatml.hf.save_pretrained(tmp_path / "copy")
+    assert tokenizer_fingerprint(tmp_path / "copy") == before
+    (folder / "model.safetensors").write_bytes(b"weights")
+    assert tokenizer_fingerprint(folder) == before
+    template = folder / "chat_template.jinja"
+    template.write_text(template.read_text() + "{# #}")
+    assert tokenizer_fingerprint(folder) != before
+
+
+def test_an_id_on_the_hub_stands_for_itself() -> None:
+    assert tokenizer_fingerprint("some/model") == "hub:some/model"
