@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from srft_assets.lab import check
@@ -41,6 +42,7 @@ def test_source(module: str, title: str, functions: Sequence[Function], cases: C
     return "\n".join(lines)
 
 
+@cache
 def check_source() -> str:
     """`check.py` as it is shipped in every repository."""
     return Path(inspect.getfile(check)).read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ def teacher_messages(
     """The chats of `count` runs (system, user and assistant messages with role and content).
 
     They are what `agent.play` records for the same tasks and teacher, less the exit message;
-    they are rehearsed in this process, about a thousand a second.
+    they are rehearsed in this process, some hundreds a second.
     """
     for task in generate_tasks(count, seed):
         teacher = Teacher(seed, task.instance_id, rates)
