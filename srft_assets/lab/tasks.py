@@ -101,7 +101,7 @@ def _verify(
     hidden: dict[str, list[Case]],
     failing: list[str],
 ) -> None:
-    """Compute the functions: exactly the broken ones fail, in the visible and in the hidden tests."""
+    """Exactly the broken functions fail, in the visible and in the hidden tests."""
     for good, actual in zip(right, planted, strict=True):
         name = good.name.function
         for cases in (seen[name], hidden[name]):
