@@ -37,9 +37,10 @@ def labels(*steps: Step) -> list[str]:
 
 
 def test_a_clean_run_is_good_throughout():
-    assert labels(
-        bash("cat calc.py", "a - b"), bash(FIX), bash(TESTS, "3 passed"), bash(SUBMIT)
-    ) == ["good"] * 4
+    assert (
+        labels(bash("cat calc.py", "a - b"), bash(FIX), bash(TESTS, "3 passed"), bash(SUBMIT))
+        == ["good"] * 4
+    )
 
 
 def test_a_failed_command_is_a_mistake_and_its_mended_retry_recovers():
@@ -125,6 +126,14 @@ def test_an_edit_that_did_not_help_is_a_mistake_and_the_one_that_mends_recovers(
     assert labels(
         bash(wrong), bash(TESTS, "1 failed", 1), bash(right), bash(TESTS, "3 passed")
     ) == ["mistake", "good", "recover", "good"]
+
+
+def test_writing_a_test_script_is_not_running_it():
+    write = "cat > test_it.py <<'EOF'\nimport pytest\nassert False  # python test_it.py\nEOF"
+    assert (
+        labels(bash(TESTS, "3 passed"), bash(write, "1 failed"), bash(TESTS, "1 failed", 1))
+        == ["good"] * 3
+    )
 
 
 def test_a_turn_without_action_is_unnecessary_unless_it_is_the_last():

@@ -12,6 +12,9 @@ _WRITE = re.compile(r"(?:cat|tee)\b[^\n|]*?>{1,2}\s*([^\s<;&|]+)|\btee\s+(?:-a\s
 _RESTORE = re.compile(r"git\s+(?:checkout(?:\s+\S+)?\s+--|checkout|restore)\s+([^\s;&|]+)")
 _RESTORE_ALL = re.compile(r"git\s+(?:stash\b(?!\s+(?:pop|list|show))|reset\s+--hard)")
 _WINDOW_EDIT = re.compile(r"^edit\s+\d+:\d+", re.MULTILINE)
+_SCRATCH = re.compile(
+    r"(^|/)(test|tests|repro|reproduce|reproduction|check|verify|poc|debug)[^/]*$"
+)
 EVERY_FILE = "*"
 
 
@@ -27,6 +30,11 @@ class Edit:
     old: str = ""
     new: str = ""
     restores: bool = False
+
+    @property
+    def of_source(self) -> bool:
+        """Whether the file looks like code of the repository, not like a test or a trial script."""
+        return not _SCRATCH.search(self.path)
 
 
 def edits_of(action: Action) -> list[Edit]:

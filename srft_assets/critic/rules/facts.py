@@ -33,6 +33,8 @@ _FORMAT_REMINDER = re.compile(
     r"|Please make sure your output precisely matches|Format error|Tool call error",
     re.IGNORECASE,
 )
+_HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1[^\n]*\n.*?^\s*\2\s*$", re.MULTILINE | re.DOTALL)
+_EDITORS = frozenset({"str_replace_editor", "str_replace_based_edit_tool", "edit_file", "edit"})
 _HEAD_CHARS = 20_000
 
 
@@ -66,7 +68,8 @@ def _facts(step: Step) -> StepFacts:
     commands = tuple(f"{action.tool} {action.command}".strip() for action in step.actions)
     seen = "\n".join(text[:_HEAD_CHARS] for text in step.observations)
     codes = [code for code in step.return_codes if code is not None]
-    runs_tests = any(_TESTS.search(command) for command in commands)
+    shell = tuple(_HEREDOC.sub("", a.command) for a in step.actions if a.tool not in _EDITORS)
+    runs_tests = any(_TESTS.search(command) for command in shell)
     failed_code = any(code != 0 for code in codes)
     tests_failed = runs_tests and (failed_code or bool(_TEST_FAILURE.search(seen)))
     submits = any(_submits(action.tool, action.command) for action in step.actions)
@@ -79,7 +82,7 @@ def _facts(step: Step) -> StepFacts:
         tests_failed=tests_failed,
         submits=submits,
         edit_refused=bool(_REFUSED.search(seen)),
-        command_failed=not runs_tests and not submits and _command_failed(commands, codes, seen),
+        command_failed=not runs_tests and not submits and _command_failed(shell, codes, seen),
         format_error=not step.actions and bool(_FORMAT_REMINDER.search(seen)),
     )
 

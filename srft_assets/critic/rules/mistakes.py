@@ -48,8 +48,8 @@ def edit_undone(facts: Facts, index: int) -> str | None:
 
 
 def broke_tests(facts: Facts, index: int) -> str | None:
-    """Tests passed before this edit and fail in the next test run."""
-    if not facts[index].edits or not facts[index].ok:
+    """Tests passed before this edit of a source file and fail in the next test run."""
+    if not facts[index].ok or not any(edit.of_source for edit in facts[index].edits):
         return None
     before = [f for f in facts[:index] if f.runs_tests]
     after = next((f for f in facts[index + 1 :] if f.runs_tests or f.edits), None)
@@ -59,9 +59,9 @@ def broke_tests(facts: Facts, index: int) -> str | None:
 
 
 def edit_did_not_help(facts: Facts, index: int) -> str | None:
-    """The next test run still fails, and the same file is edited again afterwards."""
+    """Tests still fail after this edit of a source file, and it is edited again afterwards."""
     here = facts[index]
-    if not here.edits or not here.ok or not any(edit.old for edit in here.edits):
+    if not here.ok or not any(edit.old and edit.of_source for edit in here.edits):
         return None
     after = next((i for i in range(index + 1, len(facts)) if facts[i].runs_tests), None)
     if after is None or not facts[after].tests_failed:
@@ -74,11 +74,11 @@ def edit_did_not_help(facts: Facts, index: int) -> str | None:
 
 
 def submitted_untested(facts: Facts, index: int) -> str | None:
-    """Submission with no passing test run after the last edit."""
+    """Submission with no test run after the last edit, or only failing ones."""
     if not facts[index].submits:
         return None
     for earlier in range(index - 1, -1, -1):
-        if facts[earlier].tests_passed:
+        if facts[earlier].runs_tests and not facts[earlier].tests_failed:
             return None
         if facts[earlier].edits:
             return f"submitted without a passing test after the edit of step {earlier}"

@@ -25,12 +25,15 @@ def retry_succeeds(facts: Sequence[StepFacts], index: int) -> str | None:
 
 
 def mends_tests(facts: Sequence[StepFacts], index: int) -> str | None:
-    """An edit after a failed attempt, whose next test run passes."""
-    if not facts[index].edits:
+    """An edit of a source file after a failed attempt, whose next test run passes."""
+    if not any(edit.of_source for edit in facts[index].edits):
         return None
     before = [f for f in facts[:index] if f.runs_tests or f.edits]
     after = next((f for f in facts[index + 1 :] if f.runs_tests or f.edits), None)
-    tried = any(f.edits and f.ok for f in before) and before[-1].tests_failed
+    tried = (
+        any(f.ok and any(edit.of_source for edit in f.edits) for f in before)
+        and before[-1].tests_failed
+    )
     if tried and after is not None and after.tests_passed:
         return "tests failed after an earlier edit and pass after this one"
     return None
