@@ -1,0 +1,123 @@
+"""Reports of any known kind, told apart by what is in them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import orjson
+
+from srft_assets.outcomes.reports.instance import LOGS, grade_instance
+from srft_assets.outcomes.reports.lists import grade_lists, is_list_report
+from srft_assets.outcomes.reports.model import BadReportError, ReportedOutcome, text
+from srft_assets.outcomes.reports.rows import grade_row
+from srft_assets.outcomes.reports.run import grade_run, is_run_report
+from srft_assets.refusal import Refusal, excerpt_of
+
+INSTANCE_KEYS = frozenset({"tests_status", "patch_is_None", "patch_exists"})
+MAX_REPORT_BYTES = 256 * 1024 * 1024
+SUFFIXES = (".json", ".jsonl")
+BESIDE = (*LOGS, "patch.diff")
+
+
+def read_reports(path: Path) -> Iterator[ReportedOutcome | Refusal]:
+    """What the report file, or every JSON file below a folder, says; with its logs.
+
+    A report that cannot be read or contradicts itself comes as a Refusal.
+    """
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    root = path if path.is_dir() else path.parent
+    for file in files:
+        if file.suffix not in SUFFIXES or not file.is_file():
+            continue
+        source = file.relative_to(root).as_posix()
+        if file.stat().st_size > MAX_REPORT_BYTES:
+            yield Refusal(source, f"report of more than {MAX_REPORT_BYTES >> 20} MB")
+            continue
+        beside = {
+            name: (file.parent / name).read_text("utf-8", "replace")
+            for name in BESIDE
+            if file.name == "report.json" and (file.parent / name).is_file()
+        }
+        yield from parse_report(file.read_bytes(), file.resolve().as_posix(), beside, source)
+
+
+def parse_report(
+    data: bytes, path: str, beside: Mapping[str, str] | None = None, source: str | None = None
+) -> Iterator[ReportedOutcome | Refusal]:
+    """Outcomes of one report. `path` names the instance of a flat report: the folder of
+    `<instance_id>/report.json`, or the file of `<instance_id>.report.json`.
+
+    A report, or a row of one, that cannot be read or contradicts itself comes as a Refusal.
+    """
+    source = path if source is None else source
+    if not data.strip():
+        yield Refusal(source, "empty file")
+        return
+    rows = _rows(data)
+    if rows is None:
+        yield Refusal(source, "not JSON, or torn", excerpt=excerpt_of(data))
+        return
+    flat = instance_of(path) if len(rows) == 1 else None
+    for number, (name, value) in enumerate(rows):
+        row = number if len(rows) > 1 else None
+        try:
+            for outcome in _grade(name or flat, value, beside or {}):
+                yield replace(outcome, source=source)
+        except BadReportError as error:
+            yield Refusal(source, str(error), row=row, subject=name)
+
+
+def instance_of(path: str) -> str:
+    """The instance that a flat report is of, by its place."""
+    place = PurePosixPath(path)
+    stem = place.name.removesuffix(".json").removesuffix(".report")
+    return place.parent.name if stem in ("report", "") else stem
+
+
+def _rows(data: bytes) -> list[tuple[str | None, Any]] | None:
+    """(instance id where the report names it, value) for every statement; None if unreadable."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        try:
+            return [(None, orjson.loads(line)) for line in data.splitlines() if line.strip()]
+        except orjson.JSONDecodeError:
+            return None
+    if isinstance(value, list):
+        return [(None, row) for row in value]
+    while isinstance(value, dict) and isinstance(value.get("final_report"), dict):
+        value = value["final_report"]
+    if isinstance(value, dict) and isinstance(value.get("final_report"), list):
+        return [(None, {"resolved": value["final_report"]})]
+    if _is_one(value):
+        return [(None, value)]
+    return [(str(name), cell) for name, cell in value.items()]
+
+
+def _is_one(value: Any) -> bool:
+    """Whether this is one report, not an object of reports by instance."""
+    if not isinstance(value, dict) or not value:
+        return True
+    whole = is_run_report(value) or is_list_report(value) or bool(INSTANCE_KEYS & value.keys())
+    return whole or not all(isinstance(cell, dict) for cell in value.values())
+
+
+def _grade(
+    instance_id: str | None, value: Any, beside: Mapping[str, str]
+) -> Iterator[ReportedOutcome]:
+    if not isinstance(value, dict):
+        raise BadReportError(f"not a report: a {type(value).__name__}")
+    if is_run_report(value):
+        yield from grade_run(value)
+    elif is_list_report(value):
+        yield from grade_lists(value)
+    elif INSTANCE_KEYS & value.keys():
+        if (named := instance_id or text(value, "instance_id")) is None:
+            raise BadReportError("a grading without instance_id")
+        yield grade_instance(named, value, beside)
+    elif (outcome := grade_row(value, instance_id)) is not None:
+        yield outcome
+    elif "model_patch" not in value:
+        keys = ", ".join(str(key)[:40] for key in list(value)[:6])
+        raise BadReportError(f"not a grading report: an object of {{{keys}}}")
