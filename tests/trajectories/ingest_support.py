@@ -1,0 +1,82 @@
+"""Runs to ingest, and the making of a partition without Dagster."""
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from srft_assets.home import Home
+from srft_assets.trajectories.stage import Collector, trajectories_stage
+from srft_assets.warehouse.making import make_partition, recipe_of
+from srft_assets.warehouse.stage import Work
+from srft_assets.warehouse.stamp import Stamp
+from srft_assets.warehouse.store import Warehouse
+
+
+class Quiet:
+    """Progress that nobody sees."""
+
+    def track(self, items: Iterable, label: str, total: int | None = None) -> Iterator:
+        yield from items
+
+    def report(self, label: str, done: int, total: int, note: str = "") -> None:
+        pass
+
+
+def make(
+    home: Home, batch: str, collectors: Mapping[str, Collector] = {}
+) -> tuple[pl.DataFrame, Stamp]:
+    """Make the partition as the engine does; its rows and its stamp."""
+    stage = trajectories_stage(collectors)
+    warehouse = Warehouse(home.warehouse)
+    work = Work(
+        home=home,
+        warehouse=warehouse,
+        partition=batch,
+        recipe=recipe_of(stage, home, warehouse, batch),
+        run_id="test",
+        progress=Quiet(),
+        launch=lambda argv, env: None,
+        log=logging.getLogger(__name__),
+    )
+    made, stamp = make_partition(stage, work)
+    return made.frame, stamp
+
+
+def fingerprint(home: Home, batch: str) -> str:
+    """Of what the partition would be made from now."""
+    return recipe_of(trajectories_stage(), home, Warehouse(home.warehouse), batch).fingerprint
+
+
+def run_of(name: str, turns: int = 2) -> dict[str, Any]:
+    """A row as SWE-smith-trajectories holds it."""
+    turn = [
+        {"role": "assistant", "content": f"Look.\n<function=bash>\n<parameter=command>ls {name}"},
+        {"role": "user", "content": "OBSERVATION:\na.py"},
+    ]
+    return {
+        "instance_id": name,
+        "messages": [
+            {"role": "system", "content": "You are an agent."},
+            {"role": "user", "content": f"Fix {name}."},
+            *(turn * turns),
+        ],
+    }
+
+
+def write_lines(path: Path, rows: Iterable[Any]) -> Path:
+    """The rows as JSON Lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return path
+
+
+def write_runs(folder: Path, names: Iterable[str]) -> Path:
+    """One run a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / f"{name}.json").write_text(json.dumps(run_of(name)))
+    return folder
