@@ -1,17 +1,13 @@
-"""Fixtures for the lab: a sandbox, and the grading of patches in it."""
+"""Fixtures for the lab: a sandbox, and the making of a batch."""
 
 import logging
-import re
-import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import pytest
 
-from srft_assets.agent.working_copy import working_copy
 from srft_assets.errors import SandboxMissingError
 from srft_assets.home import Home
-from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Sandbox
 from srft_assets.sandbox.opening import open_sandbox
 from srft_assets.warehouse.recipe import Recipe
@@ -20,9 +16,6 @@ from srft_assets.warehouse.store import Warehouse
 
 T = TypeVar("T")
 
-Grade = Callable[[TaskInstance, str], set[str]]
-"""Task and patch → ids of the tests that pass, hidden ones included."""
-
 
 @pytest.fixture(scope="session")
 def sandbox() -> Sandbox:
@@ -30,23 +23,6 @@ def sandbox() -> Sandbox:
         return open_sandbox()
     except SandboxMissingError as error:
         pytest.skip(str(error))
-
-
-@pytest.fixture
-def grade(sandbox: Sandbox) -> Grade:
-    """Grades as a person would by hand: apply both patches with git, run the test command."""
-
-    def passed(task: TaskInstance, patch: str) -> set[str]:
-        with working_copy(task) as folder:
-            for diff in (patch, task.test_patch):
-                if diff:
-                    subprocess.run(
-                        ["git", "apply", "-"], cwd=folder, input=diff, text=True, check=True
-                    )
-            output = sandbox.run(task.test_command, workdir=folder).output
-        return set(re.findall(r"^(test_\w+ \(.*\)) \.\.\. ok$", output, re.MULTILINE))
-
-    return passed
 
 
 class Counting:

@@ -14,12 +14,18 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.lab.collect import collect
 from srft_assets.lab.tasks import generate_tasks
+from srft_assets.lab.teacher import Teacher
+from srft_assets.lab.transcripts import rehearse_run
+from srft_assets.outcomes.local import grade_patch
+from srft_assets.outcomes.model import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Sandbox
+from srft_assets.trajectories.formats import read_record
 from srft_assets.warehouse.stage import Work
 from tests.lab.conftest import Counting, lab_work
+from tests.lab.test_teacher import resolved
 
-SETTINGS = {"count": 6, "task_seed": 41, "teacher_seed": 1}
+SETTINGS = {"count": 4, "task_seed": 41, "teacher_seed": 1}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -42,20 +48,36 @@ def totals(work: Work) -> list[int | None]:
 def test_a_batch_holds_its_tasks_and_one_run_each(work: Work, sandbox: Sandbox) -> None:
     folder = collect(work, SETTINGS)
     lines = (work.home.runs / "lab-test" / "tasks.jsonl").read_text().splitlines()
-    assert [TaskInstance.model_validate_json(line) for line in lines] == generate_tasks(6, 41)
+    assert [TaskInstance.model_validate_json(line) for line in lines] == generate_tasks(4, 41)
     assert folder.parent == work.home.runs / "lab-test"
     runs = [json.loads(content) for content in contents(folder).values()]
-    assert {run["instance_id"] for run in runs} == {t.instance_id for t in generate_tasks(6, 41)}
+    assert {run["instance_id"] for run in runs} == {t.instance_id for t in generate_tasks(4, 41)}
     turns = [m for run in runs for m in run["messages"] if m["role"] == "assistant"]
     labels = [turn["extra"]["teacher"]["label"] for turn in turns]
     assert set(labels) <= {"good", "unnecessary", "mistake", "recover"}
-    assert totals(work) == [6]
+    assert totals(work) == [4]
+
+
+def test_the_platform_reads_and_grades_what_was_played(work: Work, sandbox: Sandbox) -> None:
+    """Readers see no trace of the teacher's own labels; grading agrees with the rehearsal."""
+    folder = collect(work, {**SETTINGS, "count": 10})
+    for task in generate_tasks(10, 41):
+        name = f"{task.instance_id}.traj.json"
+        record = json.loads((folder / name).read_text())
+        run = read_record(record, source=name, row=0, hint=name, format=None)
+        assert run.instance_id == task.instance_id
+        assert run.format == "mini-swe-agent-1.1"
+        assert len(run.steps) == record["info"]["model_stats"]["api_calls"]
+        assert "recover" not in str(run) and "mistake" not in str(run)
+        outcome = grade_patch(task, run.submission, sandbox, trajectory_id=run.trajectory_id)
+        rehearsed = rehearse_run(task, Teacher(1, task.instance_id))
+        assert (outcome.status is Status.RESOLVED) == resolved(task, rehearsed)
 
 
 def test_collecting_again_plays_nothing(work: Work, sandbox: Sandbox) -> None:
     before = contents(collect(work, SETTINGS))
     assert contents(collect(work, SETTINGS)) == before
-    assert totals(work) == [6, 0]
+    assert totals(work) == [4, 0]
 
 
 def test_other_settings_go_to_another_folder(work: Work, sandbox: Sandbox) -> None:
@@ -108,7 +130,7 @@ collect(lab_work(Home(Path(sys.argv[1]))), {settings})
 def test_killed_in_between_loses_and_doubles_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
     disturbed, calm = Home(tmp_path / "disturbed"), Home(tmp_path / "calm")
     argv = [sys.executable, "-c", KILLED.format(settings=SETTINGS), str(disturbed.root)]
-    for wanted in (1, 3):
+    for wanted in (1, 2):
         process = subprocess.Popen(argv, start_new_session=True)
         while process.poll() is None and len(whole_runs(disturbed)) < wanted:
             time.sleep(0.01)

@@ -8,8 +8,10 @@ from srft_assets.agent.working_copy import working_copy
 from srft_assets.lab.git_objects import commit_id, git_diff
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.words import MODULES, NEAR, OPERATORS
+from srft_assets.outcomes.local import grade_patch
+from srft_assets.outcomes.model import Status
 from srft_assets.outcomes.task import TaskInstance
-from tests.lab.conftest import Grade
+from srft_assets.sandbox.model import Sandbox
 
 
 def text(tasks: list[TaskInstance]) -> list[str]:
@@ -86,8 +88,20 @@ def test_no_change_is_an_empty_diff() -> None:
     assert len(commit_id({"a": "x\n"})) == 40
 
 
-def test_gold_patch_resolves_and_empty_patch_does_not(grade: Grade) -> None:
+def test_gold_patch_resolves_and_a_patch_that_fixes_nothing_does_not(sandbox: Sandbox) -> None:
     for task in generate_tasks(4, 13):
-        everything = {*task.fail_to_pass, *task.pass_to_pass}
-        assert grade(task, task.patch) == everything
-        assert grade(task, "") == set(task.pass_to_pass)
+        gold = grade_patch(task, task.patch, sandbox, trajectory_id="gold")
+        assert gold.status is Status.RESOLVED
+        assert gold.f2p_total == len(task.fail_to_pass)
+        other = git_diff({}, {"notes.txt": "nothing to see\n"})
+        idle = grade_patch(task, other, sandbox, trajectory_id="idle")
+        assert idle.status is Status.UNRESOLVED
+        assert (idle.f2p_passed, idle.p2p_passed) == (0, len(task.pass_to_pass))
+
+
+def test_tests_that_were_tampered_with_resolve_nothing(sandbox: Sandbox) -> None:
+    (task,) = generate_tasks(1, 14)
+    name = next(name for name in task.files if name.startswith("test_"))
+    patch = git_diff(task.files, {name: "import unittest\n"})
+    outcome = grade_patch(task, patch, sandbox, trajectory_id="tampered")
+    assert outcome.status is Status.UNRESOLVED
