@@ -15,17 +15,9 @@ ROLES = {
     "tool": "tool",
     "function": "tool",
 }
-KEPT = (
-    "name",
-    "tool_calls",
-    "tool_call_id",
-    "function_call",
-    "reasoning_content",
-    "reasoning",
-    "reasoning_details",
-    "thinking",
-    "thinking_blocks",
-    "refusal",
+KEPT = frozenset(
+    {"name", "tool_calls", "tool_call_id", "function_call", "refusal"}
+    | {"reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks"}
 )
 """Keys of a message beside role and content that a chat template or a critic may want."""
 DEMONSTRATION = "is_demo"
@@ -57,11 +49,11 @@ def _message(raw: Any, field: str, place: int) -> Message:
         _check_parts(content, f"{field}[{place}].content")
     message: Message = {"role": role, "content": content}
     if len(raw) > 2 or "content" not in raw:
-        for key in KEPT:
-            value = raw.get(key)
-            if value is not None and value != [] and value != "":
+        for key, value in raw.items():
+            if key in KEPT and value is not None and value != [] and value != "":
                 message[key] = value
-        _check_calls(message, f"{field}[{place}]")
+        if len(message) > 2:
+            _check_calls(message, f"{field}[{place}]")
         if raw.get(DEMONSTRATION):
             message[DEMONSTRATION] = True
     return message

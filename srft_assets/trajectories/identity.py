@@ -27,10 +27,10 @@ def trajectory_id(
     as canonical JSON (sorted keys) otherwise. Raises RecordError where the messages cannot be
     written as JSON (lone surrogates, integers beyond 64 bits).
     """
-    named = stated_id is not None
-    content = [scaffold, instance_id, stated_id] if named else list(messages)
     try:
-        canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
+        canonical = orjson.dumps(list(messages), option=orjson.OPT_SORT_KEYS)
+        if stated_id is not None:
+            canonical = orjson.dumps([scaffold, instance_id, stated_id])
     except (TypeError, RecursionError) as error:
         raise RecordError(f"the messages cannot be written as JSON: {error}") from error
     digest = hashlib.sha256(canonical).hexdigest()[:12]

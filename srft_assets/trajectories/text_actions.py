@@ -22,6 +22,7 @@ SWE_AGENT_COMMANDS = frozenset(
 )
 """Commands of SWE-agent's interface; whatever else it is given goes to the shell."""
 
+BASH_FENCES = ("```mswea_bash_command\n", "```bash\n")
 FUNCTION = re.compile(r"<function=([^>\n]{1,200})>")
 PARAMETER = re.compile(r"<parameter=([^>\n]{1,200})>")
 FENCE = re.compile(r"^```(\S*)[^\S\n]*(?:\n|\Z)", re.MULTILINE)
@@ -103,14 +104,10 @@ def command_tag(text: str) -> Split:
 
 def bash_fences(text: str) -> Split:
     """Every ```bash or ```mswea_bash_command block (mini-swe-agent executes exactly one)."""
-    blocks = [
-        (start, stop, text[inner:end])
-        for language in ("mswea_bash_command", "bash")
-        for start, inner, end, stop in enclosed(text, f"```{language}\n", "\n```")
-    ]
-    blocks.sort()
-    actions = [Action("bash", command.strip()) for _, _, command in blocks]
-    return _without(text, ((start, stop) for start, stop, _ in blocks)), actions
+    marks = [mark for mark in BASH_FENCES if mark in text]
+    spans = sorted(span for mark in marks for span in enclosed(text, mark, "\n```"))
+    actions = [Action("bash", text[inner:end].strip()) for _, inner, end, _ in spans]
+    return _without(text, [(start, stop) for start, _, _, stop in spans]), actions
 
 
 def last_fence(text: str) -> Split:

@@ -1,0 +1,173 @@
+"""OpenHands: completions, flat events, pairs. Step counts were counted by hand in the files."""
+
+import pytest
+
+from srft_assets.trajectories.errors import RecordError
+from srft_assets.trajectories.formats import read_record
+
+COMPLETIONS = "openhands-v0.15/completions"
+EVENTS = "openhands-fixtures/tests/runtime/trajs"
+OUTPUT = "openhands-fixtures/tests/unit/resolver/mock_output/output.jsonl"
+
+
+def test_completion_holds_the_whole_run(read_run, parse):
+    run = read_run(f"{COMPLETIONS}/astropy__astropy-12907.json")
+    record = parse(f"{COMPLETIONS}/astropy__astropy-12907.json")
+    assert (run.format, run.instance_id) == ("openhands-completion", "astropy__astropy-12907")
+    assert run.model == "litellm_proxy/claude-3-5-sonnet-20241022"
+    assert len(run.steps) == 10
+    assert [tool["function"]["name"] for tool in run.tools] == [
+        "execute_bash",
+        "finish",
+        "str_replace_editor",
+    ]
+    assert run.steps[8].actions == []
+    assert run.steps[9].actions[0].tool == "finish"
+    assert run.messages[:-1] == [
+        {"role": m["role"], "content": m.get("content")}
+        | {key: m[key] for key in ("tool_calls", "tool_call_id", "name") if key in m}
+        for m in record["messages"]
+    ]
+
+
+def test_completion_return_codes_come_from_the_text(read_run):
+    run = read_run(f"{COMPLETIONS}/astropy__astropy-12907.json")
+    assert run.steps[2].actions[0].command == "python /workspace/reproduce_separability.py"
+    assert run.steps[2].return_codes == [0]
+    assert run.steps[1].return_codes == [None]
+
+
+def test_all_completions_have_as_many_messages_as_the_manifest_says(parse):
+    for entry in parse("openhands-v0.15/manifest.json"):
+        name = f"{COMPLETIONS}/{entry['instance_id']}.json"
+        run = read_record(parse(name), source=name, row=0, hint=name)
+        assert len(run.messages) == entry["messages"]
+        turns = [m for m in run.messages if m["role"] == "assistant"]
+        assert len(run.steps) == len(turns)
+
+
+def test_a_timed_file_is_named_after_its_folder(parse):
+    record = parse(f"{COMPLETIONS}/django__django-10973.json")
+    hint = "llm_completions/django__django-10973/litellm_proxy__claude-1733343951.769037.json"
+    run = read_record(record, source="x", row=0, hint=hint)
+    assert run.instance_id == "django__django-10973"
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [("basic", 2), ("basic_gui_mode", 5), ("basic_interactions", 3), ("wrong_initial_state", 4)],
+)
+def test_bare_event_lists(read_run, name, steps):
+    run = read_run(f"{EVENTS}/{name}.json")
+    assert (run.format, run.instance_id, len(run.steps)) == ("openhands-events", name, steps)
+
+
+def test_events_with_function_calling_give_the_models_own_messages(read_run, parse):
+    run = read_run(f"{EVENTS}/wrong_initial_state.json")
+    response = parse(f"{EVENTS}/wrong_initial_state.json")[3]["tool_call_metadata"]
+    message = response["model_response"]["choices"][0]["message"]
+    assert run.messages[3]["tool_calls"] == message["tool_calls"]
+    assert run.messages[4]["tool_call_id"] == message["tool_calls"][0]["id"]
+    assert run.steps[1].actions[0].command == "mv /workspace/game_2048.py /workspace/2048.py"
+    assert run.steps[1].return_codes == [0]
+    assert "[The command completed with exit code 0.]" in run.steps[1].observations[0]
+    assert run.model == "claude-3-5-sonnet-20241022"
+
+
+def test_a_command_that_has_not_ended_has_no_return_code(read_run):
+    step = read_run(f"{EVENTS}/basic_gui_mode.json").steps[3]
+    assert step.actions[0].command.endswith("python3 -m http.server 8000")
+    assert step.return_codes == [None]
+
+
+def test_one_response_with_two_calls_is_one_step(parse):
+    events = parse(f"{EVENTS}/wrong_initial_state.json")
+    response = events[1]["tool_call_metadata"]["model_response"]
+    for event in events[3:5]:
+        event["tool_call_metadata"]["model_response"] = response
+    calls = response["choices"][0]["message"]["tool_calls"]
+    second = events[3]["tool_call_metadata"]["tool_call_id"]
+    calls.append({**calls[0], "id": second})
+    run = read_record(events, source="x", row=0, hint="a.json")
+    assert len(run.steps) == 3
+    assert len(run.steps[0].actions) == 2
+    assert len(run.steps[0].observations) == 2
+
+
+def test_output_rows_without_function_calling(read_run):
+    run = read_run(OUTPUT, row=0)
+    assert (run.format, run.instance_id) == ("openhands-events", "neubig__pr-viewer-5")
+    assert [[a.tool for a in step.actions] for step in run.steps] == [
+        ["execute_bash"],
+        ["execute_ipython"],
+        ["execute_bash"],
+        [],
+    ]
+    assert run.steps[0].actions[0].command == "touch LICENSE"
+    assert run.steps[0].return_codes == [0]
+    assert run.steps[0].observations[0].startswith("OBSERVATION:\n")
+    assert run.submission.startswith("diff --git a/LICENSE")
+    assert run.resolved is None  # `success` is the model's own opinion
+
+
+def test_output_row_of_22_steps(read_run):
+    assert len(read_run(OUTPUT, row=1).steps) == 22
+
+
+def pair_row(**more):
+    """A row of the first generation, as `evaluation/` wrote it before 0.9."""
+    task = {"source": "user", "action": "message", "args": {"content": "Fix the bug."}}
+    run = {
+        "source": "agent",
+        "action": "run",
+        "args": {"command": "pytest -q", "thought": "Run the tests."},
+    }
+    failed = {
+        "source": "agent",
+        "observation": "run",
+        "content": "1 failed",
+        "extras": {"command_id": 4, "command": "pytest -q", "exit_code": 1},
+    }
+    finish = {"source": "agent", "action": "finish", "args": {"outputs": {}, "thought": "Done."}}
+    nothing = {"observation": "null", "content": "", "extras": {}}
+    history = [[task, nothing], [run, failed], [finish, nothing]]
+    return {"instance_id": "a__b-1", "history": history, "git_patch": "", **more}
+
+
+def test_pairs():
+    row = pair_row(metadata={"llm_config": {"model": "gpt-4o"}}, report={"resolved": False})
+    run = read_record(row, source="output.jsonl", row=0, hint="output.jsonl")
+    assert (run.format, run.model, run.resolved) == ("openhands-pairs", "gpt-4o", False)
+    assert run.submission == ""
+    assert [m["content"] for m in run.messages] == [
+        "Fix the bug.",
+        "Run the tests.\n<execute_bash>\npytest -q\n</execute_bash>",
+        "OBSERVATION:\n1 failed\n[Command 4 finished with exit code 1]",
+        "Done.",
+    ]
+    assert [step.return_codes for step in run.steps] == [[1], []]
+
+
+def test_flat_rows_of_the_second_generation():
+    history = [event for pair in pair_row()["history"] for event in pair]
+    row = pair_row(history=history, test_result={"git_patch": "diff --git a/x b/x"})
+    run = read_record(row, source="output.jsonl", row=0, hint="output.jsonl")
+    assert (run.format, len(run.steps)) == ("openhands-events", 2)
+    assert run.submission == "diff --git a/x b/x"
+
+
+@pytest.mark.parametrize(
+    ("history", "reason"),
+    [
+        ([{"action": "message", "args": {"content": "x"}}], "no assistant turn"),
+        ([{"action": "run", "args": []}], "field 'args' is a list"),
+        ([{"action": "run", "args": {}}, 3], "field 'history[1]' is a number"),
+        ([{"action": 3}], "neither an action nor an observation"),
+        ([{"observation": "run", "content": 3}], "field 'history[].content' is a number"),
+        ([{"kind": "MessageEvent"}], "OpenHands SDK"),
+    ],
+)
+def test_bad_events_are_named(history, reason):
+    with pytest.raises(RecordError) as refused:
+        read_record(pair_row(history=history), source="x", row=0, hint="output.jsonl")
+    assert reason in str(refused.value)

@@ -1,0 +1,239 @@
+"""One step is one assistant turn with its thought, its actions and what answered them."""
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srft_assets.trajectories.chat import chat
+from srft_assets.trajectories.formats import read_record
+from srft_assets.trajectories.model import Action
+from srft_assets.trajectories.return_codes import return_code
+from srft_assets.trajectories.schema import from_row, to_frame
+from srft_assets.trajectories.steps import cut_steps
+from srft_assets.trajectories.steps_column import steps_column
+from srft_assets.trajectories.text_actions import (
+    bash_fences,
+    command_tag,
+    execute_tags,
+    function_calls,
+    last_fence,
+    prose,
+    protocol_of,
+    split_action,
+)
+
+TEXTS = st.text(max_size=12) | st.sampled_from(
+    [
+        "Think.\n```bash\nls\n```",
+        "```mswea_bash_command\nls\n```",
+        "<function=bash>\n<parameter=command>ls</parameter>\n</function>",
+        "<returncode>2</returncode>",
+        "<execute_bash>ls",
+        "```\nedit 1:1\n```",
+    ]
+)
+
+
+@st.composite
+def conversations(draw):
+    """Chats as scaffolds write them: any roles in any order, some turns with tool calls."""
+    messages = [{"role": "assistant", "content": draw(TEXTS)}]
+    calls = []
+    for _ in range(draw(st.integers(0, 8))):
+        role = draw(st.sampled_from(["system", "user", "assistant", "assistant", "tool"]))
+        message = {"role": role, "content": draw(TEXTS | st.none() | st.just([]))}
+        if role == "assistant" and draw(st.booleans()):
+            calls.append(f"call_{len(calls)}")
+            function = {"name": draw(st.sampled_from(["bash", "edit"])), "arguments": draw(TEXTS)}
+            message["tool_calls"] = [{"id": calls[-1], "type": "function", "function": function}]
+        if role == "tool" and calls and draw(st.booleans()):
+            message["tool_call_id"] = draw(st.sampled_from(calls))
+        messages.append(message)
+    front = draw(st.lists(st.fixed_dictionaries({"role": st.just("user"), "content": TEXTS})))
+    return front + messages
+
+
+@given(conversations())
+def test_there_is_one_step_per_assistant_turn(messages):
+    steps = cut_steps(messages)
+    turns = [place for place, m in enumerate(messages) if m["role"] == "assistant"]
+    assert [step.message_index for step in steps] == turns
+    assert [step.step_index for step in steps] == list(range(len(turns)))
+
+
+@given(conversations())
+def test_every_answer_is_in_exactly_one_step(messages):
+    first = next(place for place, m in enumerate(messages) if m["role"] == "assistant")
+    marked = [
+        {**m, "content": f"<{place}>"} if m["role"] in ("user", "tool") else m
+        for place, m in enumerate(messages)
+    ]
+    found = [text for step in cut_steps(marked) for text in step.observations]
+    answers = [m["content"] for m in marked[first:] if m["role"] in ("user", "tool")]
+    assert sorted(found) == sorted(answers)
+
+
+@given(conversations())
+def test_every_observation_has_its_return_code(messages):
+    for step in cut_steps(messages):
+        assert len(step.return_codes) == len(step.observations)
+
+
+@given(conversations())
+def test_messages_are_kept_as_they_came(messages):
+    run = read_record({"messages": messages}, source="x", row=0, hint="x")
+    assert run.messages == messages
+
+
+@given(conversations())
+def test_runs_survive_the_warehouse(messages):
+    record = {"messages": messages, "instance_id": "a__b-1", "resolved": -1}
+    run = read_record(record, source="x.jsonl", row=3, hint="x.jsonl")
+    frame = to_frame([run, run], "batch")
+    assert [from_row(row) for row in frame.iter_rows(named=True)] == [run, run]
+
+
+@given(st.lists(conversations(), max_size=3))
+def test_the_steps_column_is_the_one_of_the_schema(chats):
+    runs = [read_record({"messages": m}, source="x", row=0, hint="x") for m in chats]
+    assert steps_column(runs).equals(to_frame(runs, "batch")["steps"], check_dtypes=True)
+
+
+def test_no_runs_give_an_empty_steps_column():
+    assert steps_column([]).len() == 0
+    assert isinstance(steps_column([]).dtype, pl.List)
+
+
+def test_a_tool_result_goes_to_the_step_that_called():
+    def call(call_id):
+        function = {"name": "bash", "arguments": '{"command": "ls"}'}
+        return {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"id": call_id, "function": function}],
+        }
+
+    messages = [
+        call("a"),
+        call("b"),
+        {"role": "tool", "content": "of a", "tool_call_id": "a"},
+        {"role": "tool", "content": "of b", "tool_call_id": "b"},
+        {"role": "user", "content": "Go on."},
+    ]
+    assert [step.observations for step in cut_steps(messages)] == [["of a"], ["of b", "Go on."]]
+
+
+def test_the_task_belongs_to_no_step():
+    messages = chat(
+        [{"role": "user", "content": "Fix it."}, {"role": "assistant", "content": "Done."}]
+    )
+    assert cut_steps(messages)[0].observations == []
+
+
+def test_parts_are_read_as_text():
+    parts = [{"type": "text", "text": "one"}, {"type": "image_url", "image_url": {"url": "x"}}]
+    messages = [{"role": "assistant", "content": "x"}, {"role": "user", "content": parts}]
+    assert cut_steps(messages)[0].observations == ["one\n[image_url]"]
+
+
+def test_a_fence_in_the_prose_of_a_tool_calling_run_is_no_action():
+    function = {"name": "finish", "arguments": "{}"}
+    messages = [
+        {"role": "assistant", "content": "Run it so:\n```bash\npytest\n```"},
+        {"role": "assistant", "content": "", "tool_calls": [{"function": function}]},
+    ]
+    assert [len(step.actions) for step in cut_steps(messages)] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ('{"command": "ls -la"}', "ls -la"),
+        ({"command": "ls -la"}, "ls -la"),
+        ("not JSON", "not JSON"),
+        ("[1]", "[1]"),
+        (None, ""),
+        ('{"timeout": 3}', '{"timeout": 3}'),
+    ],
+)
+def test_arguments_of_a_shell(arguments, command):
+    function = {"name": "bash", "arguments": arguments}
+    messages = [{"role": "assistant", "content": "x", "tool_calls": [{"function": function}]}]
+    assert cut_steps(messages)[0].actions == [Action("bash", command)]
+
+
+@pytest.mark.parametrize(
+    ("split", "text", "thought", "actions"),
+    [
+        (
+            bash_fences,
+            "THOUGHT: x\n\n```bash\ncat <<'EOF'\n```py\nEOF\n```\nBye.",
+            "THOUGHT: x\n\npy\nEOF\n```\nBye.",
+            [("bash", "cat <<'EOF'")],
+        ),
+        (bash_fences, "```bash\na\n``` and ```bash\nb\n```", "and", [("bash", "a"), ("bash", "b")]),
+        (bash_fences, "```bash\nnever closed", "```bash\nnever closed", []),
+        (last_fence, "First:\n```\nls\n```\nThen\n```\ncat a\n```", None, [("bash", "cat a")]),
+        (last_fence, "x\n```\nedit 1:2\na\nend_of_edit\n```", "x", None),
+        (last_fence, "no fence", "no fence", []),
+        (command_tag, "x\n<command>\nsubmit\n</command>", "x", [("submit", "submit")]),
+        (command_tag, "</command><command>", "</command><command>", []),
+        (execute_tags, "x\n<execute_bash>\nls\n</execute_bash>", "x", [("execute_bash", "ls")]),
+        (
+            function_calls,
+            "x\n<function=bash>\n<parameter=command>\nls\n</parameter>\n</function>",
+            "x",
+            [("bash", "ls")],
+        ),
+        (function_calls, "<function=submit>\n</function>", "", [("submit", "{}")]),
+        (function_calls, "<function=bash><parameter=command>ls", "", [("bash", "ls")]),
+        (
+            function_calls,
+            "<function=edit><parameter=path>a</parameter><parameter=n>1</parameter></function>",
+            "",
+            [("edit", '{"path":"a","n":"1"}')],
+        ),
+        (prose, " just text ", "just text", []),
+    ],
+)
+def test_text_protocols(split, text, thought, actions):
+    got_thought, got_actions = split(text)
+    if thought is not None:
+        assert got_thought == thought
+    if actions is not None:
+        assert [(a.tool, a.command) for a in got_actions] == actions
+
+
+def test_nested_fences_do_not_end_the_block():
+    text = "x\n```\ncreate a.md\n```python\npass\n```\nend\n```"
+    assert last_fence(text)[1][0].command == "create a.md\n```python\npass\n```\nend"
+
+
+def test_the_protocol_is_that_of_most_turns():
+    bash, function = "```bash\nls\n```", "<function=submit>\n</function>"
+    protocol = protocol_of([bash, bash, function])
+    assert protocol is bash_fences
+    assert split_action(function, protocol)[1][0].tool == "submit"
+    assert protocol_of(["text", ""]) is prose
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("<returncode>0</returncode>\n<output>\n</output>", 0),
+        ("<exception>timed out</exception>\n<returncode>-1</returncode>", -1),
+        ("<returncode>none", None),
+        ("it printed <returncode>1</returncode>", None),
+        ("out\n[Command finished with exit code 2]", 2),
+        ("out\n[The command completed with exit code 0.]\n[Current working directory: /x]", 0),
+        ("OBSERVATION:\nout\n[Command -1 finished with exit code 127]", 127),
+        ("[Command finished with exit code 1]\nmore\n[Command finished with exit code 0]", 0),
+        ("[The command has no new output]\n[Command finished with exit code -1]", None),
+        ("Command exited with status 4", 4),
+        ("File created successfully", None),
+        ("", None),
+    ],
+)
+def test_return_codes_in_texts(text, code):
+    assert return_code(text) == code
