@@ -1,0 +1,106 @@
+"""A heavy subprocess in a session of its own, which never outlives its parent's interest."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+from srft_assets.errors import SrftError
+
+TAIL_LINES = 20
+GRACE_SECONDS = 10.0
+"""Between SIGTERM and SIGKILL."""
+
+
+def launch(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    on_line: Callable[[str], None] | None = None,
+) -> None:
+    """Run a command and wait; `env` is added to this process's environment.
+
+    Each line of its merged output goes to `on_line` (by default to standard output). When this
+    call is left in any other way than by the command's end (an interrupt, SIGTERM, an error in
+    `on_line`), the whole process group is ended. Raises SrftError with the last lines when the
+    command fails.
+    """
+    show = on_line or _print
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    with (
+        _sigterm_raises(),
+        subprocess.Popen(
+            list(argv),
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                tail.append(printable(line))
+                show(tail[-1])
+            code = process.wait()
+        finally:
+            _end_group(process)
+    if code:
+        raise SrftError(_failure(argv, code, tail))
+
+
+def printable(line: str) -> str:
+    """The line without line break and control characters."""
+    return "".join(char if char.isprintable() else " " for char in line.rstrip("\r\n"))
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _failure(argv: Sequence[str], code: int, tail: Sequence[str]) -> str:
+    name = argv[argv.index("-m") + 1] if "-m" in argv[:-1] else argv[0]
+    how = f"exit code {code}"
+    if code < 0:
+        how = f"killed by {signal.Signals(-code).name}"
+        if -code == signal.SIGKILL:
+            how += ", perhaps by the system for want of memory"
+    stated = [line.removeprefix("error: ") for line in tail if line.startswith("error: ")]
+    if stated:
+        return stated[-1]
+    return f"{name} failed ({how}): " + ("\n".join(tail) or "it printed nothing")
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """SIGTERM, then SIGKILL, to the process and all it started; quiet where all have ended."""
+    if process.poll() is None:
+        _signal_group(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_SECONDS)
+    _signal_group(process.pid, signal.SIGKILL)
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Turn SIGTERM into SystemExit, so that `finally` runs; only where it would simply kill."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,0 +1,70 @@
+"""Loading the base model for training, and saving what training made of it."""
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+from srft_assets.errors import SrftError
+from srft_assets.training.attention import register_segments, supports_segments
+from srft_assets.training.job import TrainingJob
+from srft_assets.training.plan import Layout
+
+
+def load_base(job: TrainingJob) -> tuple[Any, Any, Layout]:
+    """Base model, its tokenizer, and how rows are laid out for it.
+
+    float32 on a CPU. On a GPU a frozen base (LoRA) is bfloat16; trained weights stay float32
+    under bfloat16 autocast. Raises SrftError where there is no model.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    frozen = job.method == "lora" and torch.cuda.is_available()
+    dtype = torch.bfloat16 if frozen else torch.float32
+    try:
+        model = AutoModelForCausalLM.from_pretrained(job.base_model, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(job.base_model)
+    except (OSError, ValueError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise SrftError(f"cannot load the base model {job.base_model}: {first}") from error
+    if not supports_segments(model.config):
+        return model, tokenizer, "padded"
+    model.set_attn_implementation(register_segments())
+    return model, tokenizer, "packed"
+
+
+def check_vocabulary(model: Any, table: Any) -> None:
+    """Raise SrftError where a row holds an id that the model has no embedding for."""
+    import pyarrow.compute as pc
+
+    largest = max(pc.max(chunk.flatten()).as_py() for chunk in table["input_ids"].chunks)
+    rows = model.get_input_embeddings().weight.shape[0]
+    if largest >= rows:
+        raise SrftError(
+            f"token id {largest} is beyond the model's {rows} embeddings: "
+            "the rows were tokenized for another model; materialize masked_tokens again"
+        )
+
+
+def save_model(model: Any, tokenizer: Any, folder: Path) -> str:
+    """Write weights (safetensors) and tokenizer so that transformers and peft load the folder.
+
+    Returns the SHA-256 over the weight files.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    base.set_attn_implementation("sdpa")
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return weights_sha256(folder)
+
+
+def weights_sha256(folder: Path) -> str:
+    """SHA-256 over the safetensors files of a folder, in name order."""
+    sha = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as file:
+            sha.update(hashlib.file_digest(file, "sha256").digest())
+    return sha.hexdigest()

@@ -1,0 +1,117 @@
+"""A tiny Llama, a word-level tokenizer, and masked token partitions as the platform writes them."""
+
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from srft_assets.home import Home
+from srft_assets.tokens.schema import MASKED_TOKENS
+from srft_assets.training.job import TrainingJob
+from srft_assets.warehouse.recipe import Recipe
+from srft_assets.warehouse.stamp import Stamp
+from srft_assets.warehouse.store import Warehouse, data_version
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"
+
+VOCABULARY = 64
+Span = tuple[int, int, bool]
+Row = tuple[list[int], list[Span]]
+
+
+@pytest.fixture(scope="session")
+def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a Llama of 30,000 random weights and its tokenizer."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("base")
+    words = {"<pad>": 0, "<eos>": 1, **{f"w{n}": n for n in range(2, VOCABULARY)}}
+    backend = Tokenizer(models.WordLevel(words, unk_token="w2"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", eos_token="<eos>"
+    )
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        eos_token_id=1,
+        pad_token_id=0,
+        bos_token_id=None,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def make_rows(count: int, seed: int = 0) -> list[Row]:
+    """Rows of 20–60 tokens with a trained and a masked turn each; every third token repeats."""
+    generator = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        length = generator.randint(20, 60)
+        ids = [generator.randrange(2, VOCABULARY) for _ in range(length)]
+        ids = [ids[n - n % 3] for n in range(length)]
+        middle = length // 2
+        rows.append((ids, [(5, middle, True), (middle + 2, length - 1, False)]))
+    return rows
+
+
+def frame_of(rows: list[Row]) -> pl.DataFrame:
+    """The rows as a `masked_tokens` partition."""
+    return pl.DataFrame([_cells(number, *row) for number, row in enumerate(rows)], MASKED_TOKENS)
+
+
+def _cells(number: int, ids: list[int], spans: list[Span]) -> dict[str, object]:
+    return {
+        "trajectory_id": f"task-{number}.{number:012x}",
+        "instance_id": f"task-{number}",
+        "status": "resolved",
+        "input_ids": ids,
+        "spans": [
+            {"step_index": step, "start": start, "end": end, "trained": trained, "label": "good"}
+            for step, (start, end, trained) in enumerate(spans)
+        ],
+        "n_tokens": len(ids),
+        "n_trained": sum(end - start for start, end, trained in spans if trained),
+        "n_masked": sum(end - start for start, end, trained in spans if not trained),
+    }
+
+
+def put(home: Home, asset: str, partition: str, frame: pl.DataFrame) -> Path:
+    """Write a partition into the home's warehouse, stamped."""
+    recipe = Recipe()
+    stamp = Stamp(
+        recipe, recipe.fingerprint, data_version(frame), frame.height, "test", "2026-01-01"
+    )
+    return Warehouse(home.warehouse).write(asset, partition, frame, stamp)
+
+
+@pytest.fixture
+def job(base_model: Path, home: Home) -> Callable[..., TrainingJob]:
+    """Makes a small job over the given rows; further settings by name."""
+
+    def make(rows: list[Row], name: str = "out", **settings: object) -> TrainingJob:
+        path = put(home, f"masked_tokens/{name}", "lab-1", frame_of(rows))
+        stated = {
+            "base_model": str(base_model),
+            "data": [path],
+            "output": home.artifacts / name,
+            "max_steps": 4,
+            "batch_size": 8,
+            "learning_rate": 1e-2,
+        }
+        return TrainingJob.model_validate({**stated, **settings})
+
+    return make
