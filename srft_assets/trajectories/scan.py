@@ -185,15 +185,16 @@ def _of_rows(found: Found, file: BinaryIO, layout: Layout, sha: str, index: Rows
     file.seek(start)
     head = file.read(min(end - start, MAX_ROW_BYTES))
     reason = too_large(end - start) if end - start > MAX_ROW_BYTES else _error(head)
-    return Scanned(found, refused(reason), excerpt=excerpt_of(head[:1000]))
+    lead = "no readable row; row 0: " if len(index) > 1 else ""
+    return Scanned(found, refused(f"{lead}{reason}"), excerpt=excerpt_of(head[:1000]))
 
 
 def _error(data: bytes) -> str:
     try:
         parse(data)
     except BadJsonError as error:
-        return f"no readable row; row 0: {error}"
-    return "not runs: null rows"
+        return str(error)
+    return "null"
 
 
 def _values(file: BinaryIO, index: Rows) -> Iterator[Any]:
