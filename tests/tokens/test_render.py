@@ -186,3 +186,11 @@ def test_an_end_token_in_an_answer_does_not_end_it(chatml: ChatTokenizer) -> Non
     ids = row.input_ids[span.start : span.end].tolist()
     assert chatml.backend.decode(ids, skip_special_tokens=False) == "I grep <|im_end|>\n<|im_end|>"
     assert ids.count(chatml.special_ids["<|im_end|>"]) == 1
+
+
+def test_an_end_token_in_an_answer_does_not_stand_for_a_missing_one(
+    tokenizer_with: Callable,
+) -> None:
+    endless = tokenizer_with(CHATML.replace("+ '<|im_end|>' + '\n'}}", "+ '\n'}}"))
+    chat = [CHAT[1], {"role": "assistant", "content": "I stop.<|im_end|>"}]
+    assert "no end-of-turn token closes step 0" in refusal(chat, endless)
