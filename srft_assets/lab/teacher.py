@@ -141,4 +141,5 @@ def _other(target: Expression, rates: Rates, rng: Random) -> str:
 
 def _sed(chat: Conversation, new: Expression, label: Label, reason: str) -> Move:
     command = f"sed -i 's|return {new.left}.*|return {new.text}|' {chat.module}"
-    return Move(f"Fix {new.function}.", command, label, reason)
+    # Said before it is done, the expression is a short copy twice over: easy for a tiny model.
+    return Move(f"Fix {new.function}: return {new.text}", command, label, reason)
