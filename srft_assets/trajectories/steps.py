@@ -1,6 +1,6 @@
 """Cutting a run into steps: one step is one assistant turn with what answered it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -8,15 +8,8 @@ import orjson
 from srft_assets.trajectories.chat import DEMONSTRATION, text_of
 from srft_assets.trajectories.model import Action, Message, Step
 from srft_assets.trajectories.return_codes import return_code
-from srft_assets.trajectories.text_actions import (
-    SHELLS,
-    Split,
-    command_of,
-    prose,
-    protocol_of,
-    shell_command,
-    split_action,
-)
+from srft_assets.trajectories.text_actions import SHELLS, command_of, prose, shell_command
+from srft_assets.trajectories.text_protocols import Protocol, protocol_of, split_action
 
 NO_CODES: Mapping[int, int | None] = {}
 
@@ -53,14 +46,14 @@ def cut_steps(
     return steps
 
 
-def _protocol(messages: Sequence[Message]) -> Callable[[str], Split]:
+def _protocol(messages: Sequence[Message]) -> Protocol:
     turns = [m for m in messages if m["role"] == "assistant" and DEMONSTRATION not in m]
     if any("tool_calls" in turn or "function_call" in turn for turn in turns):
         return prose
     return protocol_of(text_of(turn["content"]) for turn in turns)
 
 
-def _step(index: int, place: int, message: Message, protocol: Callable[[str], Split]) -> Step:
+def _step(index: int, place: int, message: Message, protocol: Protocol) -> Step:
     thought, actions = split_action(text_of(message["content"]), protocol)
     if "tool_calls" in message:
         actions = [called(call["function"], call.get("id")) for call in message["tool_calls"]]

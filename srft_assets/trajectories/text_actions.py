@@ -4,7 +4,7 @@ Every function scans forward once, so that hostile text costs linear time.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import orjson
 
@@ -22,7 +22,7 @@ SWE_AGENT_COMMANDS = frozenset(
 )
 """Commands of SWE-agent's interface; whatever else it is given goes to the shell."""
 
-BASH_FENCES = ("```mswea_bash_command\n", "```bash\n")
+MSWEA = "```mswea_bash_command\n"
 FUNCTION = re.compile(r"<function=([^>\n]{1,200})>")
 PARAMETER = re.compile(r"<parameter=([^>\n]{1,200})>")
 FENCE = re.compile(r"^```(\S*)[^\S\n]*(?:\n|\Z)", re.MULTILINE)
@@ -102,12 +102,16 @@ def command_tag(text: str) -> Split:
     return _without(text, [(start, stop + len("</command>"))]), [_interface_action(command)]
 
 
-def bash_fences(text: str) -> Split:
-    """Every ```bash or ```mswea_bash_command block (mini-swe-agent executes exactly one)."""
-    marks = [mark for mark in BASH_FENCES if mark in text]
-    spans = sorted(span for mark in marks for span in enclosed(text, mark, "\n```"))
+def bash_fences(text: str, mark: str = "```bash\n") -> Split:
+    """Every ```bash block (mini-swe-agent 1.x executes exactly one)."""
+    spans = list(enclosed(text, mark, "\n```"))
     actions = [Action("bash", text[inner:end].strip()) for _, inner, end, _ in spans]
     return _without(text, [(start, stop) for start, _, _, stop in spans]), actions
+
+
+def mswea_fences(text: str) -> Split:
+    """Every ```mswea_bash_command block (mini-swe-agent 2.x)."""
+    return bash_fences(text, MSWEA)
 
 
 def last_fence(text: str) -> Split:
@@ -134,6 +138,11 @@ def _interface_action(command: str) -> Action:
     return Action(word if word in SWE_AGENT_COMMANDS else "bash", command)
 
 
+def prose(text: str) -> Split:
+    """A turn without any action."""
+    return text.strip(), []
+
+
 def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
     kept, at = [], 0
     for start, stop in spans:
@@ -141,48 +150,3 @@ def _without(text: str, spans: Iterable[tuple[int, int]]) -> str:
         at = max(at, stop)
     kept.append(text[at:])
     return "".join(kept).strip()
-
-
-MARKED: tuple[tuple[str, Callable[[str], Split]], ...] = (
-    ("<function=", function_calls),
-    ("<execute_", execute_tags),
-    ("```mswea_bash_command\n", bash_fences),
-    ("<command>", command_tag),
-)
-"""Protocols whose mark cannot be mistaken for prose."""
-PROTOCOLS = (*MARKED, ("```bash\n", bash_fences), ("```", last_fence))
-
-
-def protocol_of(texts: Iterable[str]) -> Callable[[str], Split]:
-    """The protocol that most turns of a run use; `prose` where none uses any.
-
-    A run has one protocol: a fence in the prose of an OpenHands turn is not an action.
-    """
-    counts = [0] * len(PROTOCOLS)
-    for text in texts:
-        for place, (mark, _) in enumerate(PROTOCOLS):
-            if mark in text:
-                counts[place] += 1
-                break
-    most = max(counts)
-    return PROTOCOLS[counts.index(most)][1] if most else prose
-
-
-def prose(text: str) -> Split:
-    """A turn without any action."""
-    return text.strip(), []
-
-
-def split_action(text: str, protocol: Callable[[str], Split]) -> Split:
-    """Thought and actions of one turn.
-
-    Where the run's protocol finds nothing, the marked ones are tried: a model sometimes
-    submits in the protocol that it was trained on.
-    """
-    thought, actions = protocol(text)
-    if actions or protocol is prose:
-        return thought, actions
-    for mark, other in MARKED:
-        if other is not protocol and mark in text:
-            return other(text)
-    return thought, actions

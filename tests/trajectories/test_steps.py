@@ -19,9 +19,8 @@ from srft_assets.trajectories.text_actions import (
     function_calls,
     last_fence,
     prose,
-    protocol_of,
-    split_action,
 )
+from srft_assets.trajectories.text_protocols import protocol_of, split_action
 
 TEXTS = st.text(max_size=12) | st.sampled_from(
     [
