@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from srft_assets.cli.console import say
 from srft_assets.cli.platform import applier, chosen_batches, chosen_seeds
 from srft_assets.home import current_home
 
@@ -44,7 +45,7 @@ def plan(
     items = make_plan(wanted, home, Warehouse(home.warehouse), lambda kind: names[kind])
     console.print(_plan_table([i for i in items if everything or i.state != "in sync"]))
     kept = sum(1 for item in items if item.state == "in sync")
-    console.print(f"{kept} of {len(items)} partitions in sync.")
+    say(console, f"{kept} of {len(items)} partitions in sync.")
 
 
 def apply(assets: Assets = None, batch: Batches = None, seed: Seeds = None) -> None:
@@ -61,13 +62,14 @@ def print_outcome(console: Console, outcome: "Outcome") -> None:
     """One line an asset that was made, and a count of what was in sync."""
     for asset, names in outcome.made.items():
         if names:
-            console.print(f"made {asset}: {escape(', '.join(names))}", highlight=False)
+            say(console, f"made {asset}: {escape(', '.join(names))}")
     kept = sum(len(names) for names in outcome.kept.values())
     made = sum(len(names) for names in outcome.made.values())
-    console.print(
+    say(
+        console,
         f"{made} partitions made, {kept} were in sync."
         if made
-        else f"Nothing to make: all {kept} partitions are in sync."
+        else f"Nothing to make: all {kept} partitions are in sync.",
     )
 
 

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from srft_assets.cli.apply import print_outcome
+from srft_assets.cli.console import say
 from srft_assets.cli.platform import applier
 from srft_assets.home import Home, current_home
 
@@ -37,9 +38,9 @@ def demo(
         outcome = platform.apply(wanted, [BATCH], [str(seed) for seed in range(seeds)])
     print_outcome(console, outcome)
     _print_scores(console, home)
-    console.print(f"{time.monotonic() - start:.0f} s. All state is in {home.root}", highlight=False)
-    console.print("UI:  [bold]make dev[/], then http://localhost:3000", highlight=False)
-    console.print('SQL: [bold].venv/bin/srft sql "FROM label_shares"[/], or .venv/bin/srft stats')
+    say(console, f"{time.monotonic() - start:.0f} s. All state is in {home.root}")
+    say(console, "UI:  [bold]make dev[/], then http://localhost:3000")
+    say(console, 'SQL: [bold].venv/bin/srft sql "FROM label_shares"[/], or .venv/bin/srft stats')
 
 
 def _scores(platform: "Applier") -> list[str]:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from srft_assets.cli.apply import print_outcome
+from srft_assets.cli.console import say
 from srft_assets.cli.platform import applier
 from srft_assets.home import current_home
 
@@ -44,12 +45,12 @@ def ingest(
 
 def _print_plan(console: Console, plan: "IngestPlan") -> None:
     roles = ", ".join(f"{count} {role}" for role, count in plan.roles.items())
-    console.print(f"files: {roles or 'none'}", highlight=False)
+    say(console, f"files: {roles or 'none'}")
     for refusal in plan.refusals[:SHOWN_REFUSALS]:
-        console.print(f"[yellow]refused[/] {escape(refusal.line())}", highlight=False)
+        say(console, f"[yellow]refused[/] {escape(refusal.line())}")
     rest = len(plan.refusals) - SHOWN_REFUSALS
     if rest > 0:
-        console.print(f'… and {rest} more: srft sql "FROM quarantine"', highlight=False)
+        say(console, f'… and {rest} more: srft sql "FROM quarantine"')
 
 
 def _print_runs(console: Console, batches: list[str]) -> None:
@@ -65,10 +66,10 @@ def _print_runs(console: Console, batches: list[str]) -> None:
         counts = outcomes.group_by("status").agg(pl.len()).sort("status").rows()
         told = ", ".join(f"{count} {status}" for status, count in counts)
         refused = len(stamp.refused) if stamp else 0
-        console.print(
+        say(
+            console,
             f"batch {name}: {runs.height} runs, {runs['n_steps'].sum()} steps; {told or 'no runs'}"
             + (f"; {refused} refused" if refused else ""),
-            highlight=False,
         )
 
 

@@ -4,5 +4,5 @@ import warnings
 
 import dagster as dg
 
-# `backfill_policy` is beta in the Dagster version that is pinned; we rely on it knowingly.
-warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy.*")
+# Backfill policies are beta in the Dagster version that is pinned; we rely on them knowingly.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
