@@ -54,7 +54,7 @@ def main() -> None:
         _tell("interrupted; what was made is kept")
         sys.exit(130)
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         sys.exit(0)
     except Exception as error:
         if os.environ.get(DEBUG):

@@ -7,7 +7,7 @@ import dagster as dg
 from srft_assets.components.asset import build_asset
 from srft_assets.components.checks import outcomes_add_up, steps_consecutive
 from srft_assets.components.schemas import SCHEMAS
-from srft_assets.lab.collect import collect
+from srft_assets.lab.collect import collect, lab_code
 from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.trajectories.stage import trajectories_stage
 
@@ -15,7 +15,9 @@ from srft_assets.trajectories.stage import trajectories_stage
 @dg.definitions
 def defs() -> dg.Definitions:
     """`trajectories` and `test_outcomes` with their checks."""
-    trajectories = trajectories_stage(collectors={"lab": collect})
+    trajectories = trajectories_stage(
+        collectors={"lab": collect}, collector_code={"lab": lab_code()}
+    )
     outcomes = test_outcomes_stage(unsafe=os.environ.get("SRFT_UNSAFE") == "1")
     return dg.Definitions(
         assets=[
