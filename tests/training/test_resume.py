@@ -1,0 +1,78 @@
+"""A training that is killed goes on where it stood, and never leaves half a checkpoint."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from srft_assets.training.job import TrainingJob, read_result
+from srft_assets.training.report import Lines
+from srft_assets.training.run import train
+from srft_assets.training.states import last_whole_state
+from tests.training.conftest import make_rows
+
+MakeJob = Callable[..., TrainingJob]
+
+
+def start(job: TrainingJob, path: Path) -> subprocess.Popen[str]:
+    path.write_text(job.model_dump_json())
+    return subprocess.Popen(
+        [sys.executable, "-m", "srft_assets.training.main", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def test_sigkill_leaves_no_half_checkpoint_and_the_same_weights_come_out_after_all(
+    job: MakeJob, tmp_path: Path
+) -> None:
+    rows = make_rows(20)
+    settings = {"max_steps": 40, "batch_size": 4, "save_seconds": 0}
+    killed = job(rows, "killed", **settings)
+    process = start(killed, tmp_path / "job.json")
+    assert process.stdout is not None
+    told = [json.loads(process.stdout.readline()) for _ in range(7)]
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert [line["step"] for line in told] == list(range(1, 8))
+    assert all(line["of"] == 40 for line in told)
+    assert not killed.output.exists()
+    state = last_whole_state(killed.partial / "states")
+    assert state is not None
+    steps: list[int] = []
+
+    class Heard(Lines):
+        def step(self, step: int, of: int, loss: float) -> None:
+            steps.append(step)
+
+    resumed = train(killed, Heard())
+    assert steps[0] == int(state.name.partition("-")[2]) + 1 > 1
+    whole = train(job(rows, "whole", **settings), Lines())
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert [p.loss for p in resumed.loss_curve] == [p.loss for p in whole.loss_curve]
+    assert read_result(killed.output) == resumed
+
+
+def test_a_torn_state_is_passed_over(tmp_path: Path) -> None:
+    for step, text in [(5, "{}"), (10, '{"global_step": 10}'), (20, '{"global_'), (30, None)]:
+        state = tmp_path / f"checkpoint-{step}"
+        state.mkdir()
+        if text is not None:
+            (state / "trainer_state.json").write_text(text)
+    assert last_whole_state(tmp_path) == tmp_path / "checkpoint-10"
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-5", "checkpoint-10"}
+
+
+def test_the_state_of_another_job_is_not_resumed(job: MakeJob) -> None:
+    small = job(make_rows(8), max_steps=2)
+    fresh = train(small, Lines())
+    stale = small.model_copy(update={"output": small.output.parent / "again"})
+    (stale.partial / "states" / "checkpoint-1").mkdir(parents=True)
+    (stale.partial / "states" / "checkpoint-1" / "trainer_state.json").write_text("{}")
+    (stale.partial / "identity").write_text("another job")
+    assert train(stale, Lines()).weights_sha256 == fresh.weights_sha256

@@ -1,0 +1,136 @@
+"""`checkpoints/<arm>` as the engine makes it, with the subprocess."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+import pytest
+
+from srft_assets.errors import SrftError
+from srft_assets.home import Home
+from srft_assets.tokens.arm import ArmSpec, TrainingSpec
+from srft_assets.training.launch import launch
+from srft_assets.training.stage import checkpoints_stage
+from srft_assets.warehouse.making import make_partition, recipe_of
+from srft_assets.warehouse.stage import Launch, Stage, Work
+from srft_assets.warehouse.stamp import Stamp
+from srft_assets.warehouse.store import Warehouse
+from tests.training.conftest import frame_of, make_rows, put
+
+T = TypeVar("T")
+
+
+class Quiet:
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        yield from items
+
+    def report(self, label: str, done: int, total: int, note: str = "") -> None:
+        pass
+
+
+class Counting:
+    """The real launch, which counts its calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.lines: list[str] = []
+
+    def __call__(self, argv, env) -> None:
+        self.calls += 1
+        launch(argv, env, on_line=self.lines.append)
+
+
+def make(stage: Stage, home: Home, launcher: Launch, partition: str = "0"):
+    warehouse = Warehouse(home.warehouse)
+    recipe = recipe_of(stage, home, warehouse, partition)
+    log = logging.getLogger("test")
+    work = Work(home, warehouse, partition, recipe, "test", Quiet(), launcher, log)
+    return make_partition(stage, work)
+
+
+def arm_of(**training: object) -> ArmSpec:
+    stated = {"max_steps": 3, "batch_size": 4, "max_length": 100, **training}
+    return ArmSpec(name="srft", training=TrainingSpec.model_validate(stated))
+
+
+@pytest.fixture
+def platform(home: Home, base_model: Path) -> Home:
+    """A home with a base model and two batches, one of them not for training."""
+    put(
+        home, "base_models/tiny", "all", pl.DataFrame({"name": ["tiny"], "path": [str(base_model)]})
+    )
+    long = ([5] * 101, [(1, 50, True)])
+    put(home, "masked_tokens/srft", "lab-1", frame_of([*make_rows(10), long]))
+    put(home, "masked_tokens/srft", "mini", frame_of(make_rows(5, seed=9)))
+    return home
+
+
+def test_an_arm_is_trained_once_and_found_again(platform: Home) -> None:
+    launcher = Counting()
+    made, stamp = make(checkpoints_stage(arm_of()), platform, launcher)
+    (row,) = made.frame.iter_rows(named=True)
+    assert (row["arm"], row["seed"], row["rows"], row["steps"]) == ("srft", 0, 10, 3)
+    assert [point["step"] for point in row["loss_curve"]] == [1, 2, 3]
+    assert row["padding_share"] == 0
+    assert (platform.root / row["path"] / "model.safetensors").exists()
+    assert not Path(row["path"]).is_absolute()
+    assert made.metadata["loss"].name == "loss.png"
+    assert made.metadata["loss"].exists()
+    (refusal,) = made.refused
+    assert refusal.line().startswith("masked_tokens/srft/lab-1, row 10: 101 tokens")
+    assert sorted(stamp.recipe.inputs) == ["base_models/tiny/all", "masked_tokens/srft/lab-1"]
+    assert any('"step":3,"of":3' in line for line in launcher.lines)
+
+    changed, second = make(checkpoints_stage(arm_of(learning_rate=1e-2)), platform, launcher)
+    assert changed.frame["weights_sha256"][0] != row["weights_sha256"]
+    assert second.data_version != stamp.data_version
+    back, third = make(checkpoints_stage(arm_of()), platform, launcher)
+    assert third.data_version == stamp.data_version
+    assert back.frame.equals(made.frame)
+    assert launcher.calls == 2
+
+
+def test_only_what_decides_the_weights_is_in_the_recipe(platform: Home) -> None:
+    warehouse = Warehouse(platform.warehouse)
+
+    def fingerprint(arm: ArmSpec) -> str:
+        return recipe_of(checkpoints_stage(arm), platform, warehouse, "0").fingerprint
+
+    arm = arm_of()
+    told = arm.model_copy(update={"description": "other words"})
+    same_batch = arm_of(batches=["lab-1"])
+    assert fingerprint(arm) == fingerprint(told) == fingerprint(same_batch)
+    assert fingerprint(arm) != fingerprint(arm_of(max_steps=4))
+    assert fingerprint(arm) != fingerprint(arm_of(batches=["*"]))
+
+
+def test_an_arm_without_a_trainable_row_says_so(platform: Home) -> None:
+    silent = [(ids, []) for ids, _ in make_rows(2)]
+    put(platform, "masked_tokens/srft", "lab-1", frame_of(silent))
+    arm = arm_of().model_copy(update={"runs": "resolved"})
+    said = "arm srft: no resolved run to train on in batches lab-1 .2 without a trained token"
+    with pytest.raises(SrftError, match=said):
+        make(checkpoints_stage(arm), platform, partial(launch))
+
+
+def test_a_base_model_that_is_gone_is_named(platform: Home, tmp_path: Path) -> None:
+    gone = pl.DataFrame({"name": ["tiny"], "path": [str(tmp_path / "gone")]})
+    put(platform, "base_models/tiny", "all", gone)
+    with pytest.raises(SrftError, match="the base model tiny has no folder"):
+        make(checkpoints_stage(arm_of()), platform, partial(launch))
+
+
+def test_a_model_folder_of_ones_own_is_no_edge_of_the_graph(base_model: Path) -> None:
+    arm = arm_of().model_copy(update={"model": str(base_model)})
+    assert [edge.asset for edge in checkpoints_stage(arm).upstream] == ["masked_tokens/srft"]
+
+
+def test_the_stamp_survives(platform: Home) -> None:
+    _, stamp = make(checkpoints_stage(arm_of()), platform, Counting())
+    kept = Warehouse(platform.warehouse).stamp("checkpoints/srft", "0")
+    assert isinstance(kept, Stamp)
+    assert kept.fingerprint == stamp.fingerprint
+    assert len(kept.refused) == 1
