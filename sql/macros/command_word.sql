@@ -1,0 +1,21 @@
+-- Leading comments, `cd … &&`, assignments and wrappers (sudo, time, timeout N) are skipped.
+-- Tools other than a shell are given JSON: there it is the argument named command (view, create, …).
+CREATE OR REPLACE MACRO command_word(command) AS
+    nullif(
+        CASE
+            WHEN starts_with(ltrim(command), '{')
+                THEN TRY_CAST(command AS JSON) ->> '$.command'
+            ELSE regexp_extract(
+                regexp_replace(
+                    left(command, 4096),
+                    '^(\s+|\(|#[^\n]*(\n|$)|cd\s+[^\s;&|]+\s*(&&|;|\n)|[A-Za-z_][A-Za-z0-9_]*=[^\s;&|]*\s+|(sudo|time|nohup|timeout\s+\S+)\s+)+',
+                    ''
+                ),
+                '^(?:[^\s;|&<>()]*/)?([^\s;|&<>()/]+)',
+                1
+            )
+        END,
+        ''
+    );
+
+COMMENT ON MACRO command_word IS 'The program a command starts (grep, python, sed), or the sub-command a tool was given (view, str_replace); NULL where there is none.';

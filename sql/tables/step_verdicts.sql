@@ -1,0 +1,19 @@
+CREATE OR REPLACE VIEW step_verdicts AS
+SELECT
+    folder_of(partition_file) AS critic,
+    partition_of(partition_file) AS batch,
+    trajectory_id,
+    step_index,
+    label,
+    reason,
+    rule
+FROM stored_step_verdicts();
+
+COMMENT ON VIEW step_verdicts IS 'Judgements of critics, one row a step and critic.';
+COMMENT ON COLUMN step_verdicts.critic IS 'Who judged.';
+COMMENT ON COLUMN step_verdicts.batch IS 'The partition of the run.';
+COMMENT ON COLUMN step_verdicts.trajectory_id IS 'The run.';
+COMMENT ON COLUMN step_verdicts.step_index IS 'The step, from 0.';
+COMMENT ON COLUMN step_verdicts.label IS 'good, unnecessary, mistake or recover (arXiv 2605.10674); unlabeled where the critic gave no valid answer.';
+COMMENT ON COLUMN step_verdicts.reason IS 'Why, in the critic''s words.';
+COMMENT ON COLUMN step_verdicts.rule IS 'What decided: the name of a rule, or the critic''s model.';

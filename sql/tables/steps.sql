@@ -1,0 +1,31 @@
+CREATE OR REPLACE VIEW steps AS
+SELECT
+    run.trajectory_id,
+    run.instance_id,
+    partition_of(run.partition_file) AS batch,
+    cut.step.step_index,
+    cut.step.message_index,
+    cut.step.thought,
+    cut.step.actions,
+    cut.step.observations,
+    cut.step.return_codes,
+    cut.step.actions[1].tool AS tool,
+    cut.step.actions[1].command AS command,
+    command_word(cut.step.actions[1].command) AS command_word,
+    list_bool_or(list_transform(cut.step.return_codes, lambda code: code <> 0)) AS failed
+FROM stored_trajectories() AS run, unnest(run.steps) AS cut(step);
+
+COMMENT ON VIEW steps IS 'Steps of runs: one turn of the assistant with the observations that answer it.';
+COMMENT ON COLUMN steps.trajectory_id IS 'The run.';
+COMMENT ON COLUMN steps.instance_id IS 'The task.';
+COMMENT ON COLUMN steps.batch IS 'The partition of the run.';
+COMMENT ON COLUMN steps.step_index IS 'Place in the run, from 0, without gaps.';
+COMMENT ON COLUMN steps.message_index IS 'Place of the turn in the run''s messages, from 0.';
+COMMENT ON COLUMN steps.thought IS 'Text of the turn without its action.';
+COMMENT ON COLUMN steps.actions IS 'Commands in the order given: tool, command, and the id of the tool call.';
+COMMENT ON COLUMN steps.observations IS 'Texts that answered, in order.';
+COMMENT ON COLUMN steps.return_codes IS 'One return code an observation; NULL where the scaffold states none.';
+COMMENT ON COLUMN steps.tool IS 'Tool of the first action (bash, edit, str_replace_editor, …); NULL for a turn without action.';
+COMMENT ON COLUMN steps.command IS 'What the first action''s tool was given.';
+COMMENT ON COLUMN steps.command_word IS 'Program or sub-command of the first action: grep, python, view, …';
+COMMENT ON COLUMN steps.failed IS 'Whether a return code is not 0; NULL where none is stated.';

@@ -1,0 +1,51 @@
+"""Which statements `srft sql` accepts: one question, nothing that writes or configures."""
+
+import re
+
+import duckdb
+
+from srft_assets.errors import SrftError
+
+EXPLAIN = re.compile(r"\s*explain\s+(?:analyze\s+)?", re.IGNORECASE)
+HINT = "ask with one SELECT, FROM, WITH, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN"
+
+
+def check_statement(connection: duckdb.DuckDBPyConnection, text: str) -> str:
+    """The text, where it is one question. Raises SrftError with the reason otherwise.
+
+    DuckDB's own parser says what a statement is; what it cannot say (EXPLAIN ANALYZE runs
+    whatever follows) is parsed again without the word.
+    """
+    statements = _parse(connection, text)
+    if not statements:
+        raise SrftError(f"no SQL given: {HINT}")
+    if len(statements) > 1:
+        raise SrftError(f"{len(statements)} statements given: ask one at a time")
+    kind = statements[0].type
+    if kind == duckdb.StatementType.EXPLAIN:
+        found = EXPLAIN.match(text)
+        explained = _parse(connection, text[found.end() :]) if found else []
+        if [one.type for one in explained] != [duckdb.StatementType.SELECT]:
+            raise SrftError(f"only a SELECT can be explained: {HINT}")
+    elif kind != duckdb.StatementType.SELECT:
+        raise SrftError(f"{_named(kind)} is not allowed, the warehouse is read-only: {HINT}")
+    return text
+
+
+def _parse(connection: duckdb.DuckDBPyConnection, text: str) -> list[duckdb.Statement]:
+    try:
+        return connection.extract_statements(text)
+    except duckdb.Error as error:
+        raise SrftError(f"wrong SQL: {first_line(error)}") from None
+
+
+def _named(kind: duckdb.StatementType) -> str:
+    name = kind.name.replace("_", " ")
+    return "PIVOT or another statement of several parts" if name == "MULTI" else name
+
+
+def first_line(error: BaseException) -> str:
+    """DuckDB's message up to its blank line, on one line, without the kind of error."""
+    message = str(error).split("\n\n")[0].split("\nLINE ")[0]
+    head, colon, rest = " ".join(message.split()).partition(": ")
+    return rest if colon and head.endswith("Error") else f"{head}{colon}{rest}"

@@ -1,0 +1,92 @@
+"""The DuckDB catalogue: views over the Parquet partitions, and nothing else.
+
+Two files hold the same views. `warehouse.duckdb` is for people, whose sessions open it for
+writing. `_catalogue/<digest>.duckdb` is never opened for writing once it is in place, so that
+the platform's own read-only questions wait for nobody.
+"""
+
+import hashlib
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import orjson
+
+from srft_assets.home import Home
+from srft_assets.warehouse.empty import write_schema_files
+from srft_assets.warehouse.installed import Installed, install
+from srft_assets.warehouse.statements import SqlFile, sql_files
+from srft_assets.warehouse.views import SOURCES, Schemas, create_views
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Where the catalogue of a platform lies."""
+
+    home: Home
+
+    @property
+    def folder(self) -> Path:
+        """The platform's own files; no asset begins with an underscore."""
+        return self.home.warehouse / "_catalogue"
+
+    @property
+    def pointer(self) -> Path:
+        """JSON: digest of the catalogue in force."""
+        return self.folder / "current.json"
+
+    def views(self, digest: str) -> Path:
+        """The DuckDB file of one digest, opened read-only."""
+        return self.folder / f"{digest}.duckdb"
+
+    def digest(self) -> str | None:
+        """Digest of the catalogue in force; None before the first was built."""
+        with suppress(FileNotFoundError, orjson.JSONDecodeError):
+            return orjson.loads(self.pointer.read_bytes())["digest"]
+        return None
+
+
+def build_catalogue(home: Home, schemas: Schemas) -> bool:
+    """Bring the catalogue up to date; whether it had to be built.
+
+    It is built anew exactly where the SQL, the schemas, the warehouse's folder or DuckDB's
+    version differ from what it was built from. Running sessions keep the file they opened.
+    """
+    catalogue = Catalogue(home)
+    files = sql_files(*SOURCES)
+    digest = _digest(home, files, schemas)
+    current = catalogue.digest() == digest and catalogue.views(digest).exists()
+    catalogue.folder.mkdir(parents=True, exist_ok=True)
+    write_schema_files(home.warehouse, schemas, anew=not current)
+    if not current:
+        beside = catalogue.folder / f".{uuid.uuid4().hex}.tmp"
+        try:
+            with duckdb.connect(beside) as connection:
+                create_views(connection, home.warehouse, files, schemas)
+            beside.replace(catalogue.views(digest))
+        finally:
+            beside.unlink(missing_ok=True)
+        _point(catalogue, digest)
+    install(Installed(home.catalogue, catalogue.folder), catalogue.views(digest))
+    return not current
+
+
+def _point(catalogue: Catalogue, digest: str) -> None:
+    beside = catalogue.folder / f".{uuid.uuid4().hex}.tmp"
+    beside.write_bytes(orjson.dumps({"digest": digest}))
+    beside.replace(catalogue.pointer)
+    for old in catalogue.folder.glob("*.duckdb"):
+        if old != catalogue.views(digest):
+            old.unlink(missing_ok=True)
+
+
+def _digest(home: Home, files: list[SqlFile], schemas: Schemas) -> str:
+    parts = [
+        duckdb.__version__,
+        str(home.warehouse),
+        *(f"{file.kind}/{file.name}\n{file.text}" for file in files),
+        *(f"{table} {list(schema.items())!r}" for table, schema in sorted(schemas.items())),
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

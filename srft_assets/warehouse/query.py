@@ -1,0 +1,148 @@
+"""Questions to the warehouse: read-only, and of nothing else."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+import polars as pl
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from srft_assets.errors import SrftError
+from srft_assets.home import Home
+from srft_assets.warehouse.allowed import check_statement, first_line
+from srft_assets.warehouse.catalogue import Catalogue
+from srft_assets.warehouse.literal import glob_of, text_literal
+from srft_assets.warehouse.statements import query_file, sql_files
+
+WORD = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*;?\s*")
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "python_enable_replacements": False,
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+    "enable_external_file_cache": False,
+}
+ATTEMPTS = 5
+
+
+class _DisturbedError(Exception):
+    """A partition was replaced between the reading of its footer and of its pages."""
+
+
+def open_readonly(home: Home) -> duckdb.DuckDBPyConnection:
+    """A connection that reads the warehouse and can do nothing else.
+
+    It cannot write, attach, install, load, see variables of this process, or read files
+    outside the warehouse, and its configuration is locked. COPY into the warehouse is what
+    DuckDB itself still allows: `check_statement` refuses it. Raises SrftError where there is
+    no catalogue.
+    """
+    catalogue = Catalogue(home)
+    digest = catalogue.digest()
+    if digest is None:
+        raise SrftError(f"no warehouse in {home.root}: run `srft ingest PATH` or `make demo`")
+    connection = duckdb.connect(catalogue.views(digest), read_only=True, config=CONFIG)
+    folders = text_literal(str(home.warehouse)), text_literal(glob_of(home.warehouse))
+    connection.execute(f"SET allowed_directories = [{', '.join(folders)}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def run_query(
+    home: Home, text_or_name: str, parameters: Mapping[str, Any] | None = None
+) -> pl.DataFrame:
+    """The rows of a named query, of a table or view given by its bare name, or of a question.
+
+    Raises SrftError with one line where the question is refused or wrong.
+    """
+    with _opened(home) as connection:
+        names = view_names(connection)
+        text = check_statement(connection, _text_of(text_or_name, names))
+        try:
+            for attempt in _again():
+                with attempt:
+                    return _rows(connection, text, parameters)
+        except _DisturbedError as error:
+            raise SrftError(f"partitions keep changing: {error}; ask again") from None
+        except duckdb.Error as error:
+            raise SrftError(_reason(error, names)) from None
+    raise AssertionError("unreachable")
+
+
+def view_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Tables and statistics of the catalogue, sorted."""
+    found = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal")
+    return sorted(name for (name,) in found.fetchall())
+
+
+def _again() -> Retrying:
+    return Retrying(
+        retry=retry_if_exception_type(_DisturbedError),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_fixed(0.05),
+        reraise=True,
+    )
+
+
+def _opened(home: Home) -> duckdb.DuckDBPyConnection:
+    """Opens again where the catalogue was replaced between the look at it and the opening."""
+    retrying = Retrying(
+        retry=retry_if_exception_type(duckdb.IOException),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_fixed(0.05),
+        reraise=True,
+    )
+    try:
+        return retrying(open_readonly, home)
+    except duckdb.IOException as error:
+        raise SrftError(f"cannot open the catalogue: {first_line(error)}") from None
+
+
+def _text_of(text_or_name: str, names: list[str]) -> str:
+    word = WORD.fullmatch(text_or_name)
+    if word is None:
+        return text_or_name
+    name = word[1]
+    query = query_file(name)
+    if query is not None:
+        return query.text
+    if name in names:
+        return f"FROM {name}"
+    known = [*names, *(file.name for file in sql_files("queries"))]
+    raise SrftError(f"no query, table or view {name!r}; {_close(name, known)}")
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, Any] | None
+) -> pl.DataFrame:
+    """The result. Where polars lacks a type (INTERVAL, UNION), all columns come as text."""
+    try:
+        rows = connection.sql(text, params=dict(parameters) if parameters else None)
+        try:
+            return rows.pl()
+        except pl.exceptions.PolarsError:
+            return rows.project("CAST(COLUMNS(*) AS VARCHAR)").pl()
+    except duckdb.Error as error:
+        disturbed = isinstance(error, duckdb.IOException) or type(error) is duckdb.Error
+        if disturbed and ("TProtocolException" in str(error) or "Cannot open file" in str(error)):
+            raise _DisturbedError(first_line(error)) from None
+        raise
+
+
+def _reason(error: duckdb.Error, names: list[str]) -> str:
+    line = first_line(error)
+    if isinstance(error, duckdb.PermissionException):
+        return f"{line.rstrip('.')}: only the warehouse can be read"
+    unknown = re.search(r"Table with name (\S+) does not exist", line)
+    if unknown:
+        return f"no table or view {unknown[1]!r}; {_close(unknown[1], names)}"
+    return line
+
+
+def _close(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {', '.join(close)}?"
+    return 'list them with: srft sql "SHOW TABLES"'
