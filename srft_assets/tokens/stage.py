@@ -26,10 +26,19 @@ from srft_assets.warehouse.store import ONLY
 RUNS_AT_ONCE = 16
 """Runs that are read from the trajectories frame together."""
 
-MODULES = tuple(
-    f"srft_assets.tokens.{name}"
-    for name in ("check", "encode", "literal", "mask", "messages", "policy", "render", "trace")
+PARTS = (
+    "check",
+    "encode",
+    "literal",
+    "mask",
+    "messages",
+    "policy",
+    "render",
+    "stage",
+    "tokenizer",
+    "trace",
 )
+"""Modules that decide rows; `arm` is not one, its settings count by value."""
 
 DESCRIPTION = """
 What the arm `{name}` trains on, one row a run: token ids, and the token span of every assistant
@@ -62,7 +71,7 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
         partitioned_by="batch",
         upstream=tuple(upstream),
         schema=MASKED_TOKENS,
-        code={"masking": code_digest(*MODULES)},
+        code={"masking": code_digest(*(f"srft_assets.tokens.{part}" for part in PARTS))},
         make=lambda work: _make(arm, work),
         config=_config(arm),
         config_of=config_of,

