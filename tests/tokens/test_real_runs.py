@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,7 @@ def test_real_runs_are_masked_exactly_with_qwen3(
 def test_qwen3_writes_empty_thinking_in_the_last_turn_only(
     runs: list[Trajectory], qwen3: ChatTokenizer
 ) -> None:
-    rendering = render(runs[0], qwen3)
+    last = runs[0].steps[-1].message_index
+    rendering = render(replace(runs[0], messages=runs[0].messages[: last + 1]), qwen3)
     opens = [rendering.text.startswith("<think>", turn.start) for turn in rendering.turns]
     assert opens == [False] * (len(opens) - 1) + [True]
