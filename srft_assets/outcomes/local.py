@@ -94,19 +94,22 @@ def _grade(
         recorded = read_recorded(folder, results)
     else:
         recorded = Recorded(parse_printed(ran.output), finished=not ran.timed_out)
-    return _judge(task, recorded, ran, blank)
+    return _judge(task, recorded, ran, blank, limits)
 
 
 def _judge(
-    task: TaskInstance, recorded: Recorded, ran: Completed, blank: TestOutcome
+    task: TaskInstance,
+    recorded: Recorded,
+    ran: Completed,
+    blank: TestOutcome,
+    limits: Limits,
 ) -> TestOutcome:
     f2p = tally(task.fail_to_pass, recorded.results)
     p2p = tally(task.pass_to_pass, recorded.results)
     counted = replace(blank, f2p_passed=f2p.passed, p2p_passed=p2p.passed, log=_cut(ran.output))
     if ran.timed_out:
-        return replace(
-            counted, status=Status.TIMEOUT, reason=f"{ran.seconds:.0f} s were not enough"
-        )
+        reason = f"the tests took longer than {limits.wall_seconds:g} s"
+        return replace(counted, status=Status.TIMEOUT, reason=reason)
     missing = f2p.first_missing or p2p.first_missing
     if not recorded.finished:
         reason = f"the test run ended early (exit code {ran.returncode})"

@@ -62,10 +62,12 @@ def parse_report(
     for number, (name, value) in enumerate(rows):
         row = number if len(rows) > 1 else None
         try:
-            for outcome in _grade(name or flat, value, beside or {}):
-                yield replace(outcome, source=source)
+            # Read to its end before any of it counts: a contradiction may come last.
+            outcomes = list(_grade(name or flat, value, beside or {}))
         except BadReportError as error:
             yield Refusal(source, str(error), row=row, subject=name)
+            continue
+        yield from (replace(outcome, source=source) for outcome in outcomes)
 
 
 def instance_of(path: str) -> str:

@@ -1,0 +1,124 @@
+"""The asset `test_outcomes`: what the tests said of each run's patch."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import Any
+
+import polars as pl
+
+from srft_assets.home import Home
+from srft_assets.outcomes.grading import grade_runs, read_tasks, tasks_digest
+from srft_assets.outcomes.imported import as_outcome, reported_outcomes, source_outcome
+from srft_assets.outcomes.matching import Run, runs_of
+from srft_assets.outcomes.model import TEST_OUTCOMES, Status, TestOutcome
+from srft_assets.refusal import Refusal
+from srft_assets.sandbox import open_sandbox
+from srft_assets.trajectories.batches import reports_config
+from srft_assets.trajectories.manifest import Manifest, read_manifest
+from srft_assets.warehouse.code import code_digest
+from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
+
+DESCRIPTION = """What the tests said of each run's patch, one row a run.
+
+Statuses: `resolved`, `unresolved`, `empty_patch`, `patch_failed`, `timeout` are the model's;
+`infra_error` is the grader's own failure; `unknown` means that nobody graded the run.
+Generated tasks are graded here in the sandbox (`srft-local`); else the reports found beside the
+runs decide (`swebench`), else what the run's source says (`source`).
+"""
+
+
+def test_outcomes_stage(unsafe: bool = False) -> Stage:
+    """The stage; `unsafe` lets it grade on machines without a sandbox."""
+
+    def make(work: Work) -> Made:
+        return _make(work, unsafe)
+
+    return Stage(
+        key="test_outcomes",
+        partitioned_by="batch",
+        upstream=(Upstream("trajectories"),),
+        schema=TEST_OUTCOMES,
+        code={
+            "outcomes": code_digest("srft_assets.outcomes"),
+            "sandbox": code_digest("srft_assets.sandbox"),
+        },
+        make=make,
+        config_of=_config_of,
+        volatile=("log",),
+        description=DESCRIPTION,
+        kinds=frozenset({"parquet", "python"}),
+    )
+
+
+test_outcomes_stage.__test__ = False  # type: ignore[attr-defined]
+
+
+def _config_of(home: Home, batch: str) -> dict[str, Any]:
+    """Contents of the reports, and of the tasks where the platform grades itself."""
+    config = reports_config(read_manifest(home, batch))
+    tasks = tasks_digest(home, batch)
+    return config if tasks is None else {**config, "tasks": tasks}
+
+
+def _make(work: Work, unsafe: bool) -> Made:
+    runs = runs_of(work.read("trajectories"))
+    manifest = read_manifest(work.home, work.partition)
+    graded = _graded(work, runs, unsafe)
+    others = [run for run in runs if run.trajectory_id not in graded]
+    imported, refused, strangers = _imported(manifest, others)
+    outcomes = graded | imported
+    rows = [outcomes[run.trajectory_id] for run in runs]
+    return Made(frame(rows), refused, _figures(rows) | {"reports of other runs": strangers})
+
+
+def _graded(work: Work, runs: list[Run], unsafe: bool) -> dict[str, TestOutcome]:
+    tasks = read_tasks(work.home, work.partition)
+    ours = [run for run in runs if run.instance_id in tasks]
+    if not ours:
+        return {}
+    sandbox = open_sandbox(unsafe)
+    work.log.info("grading %d runs in sandbox %s", len(ours), sandbox.name)
+    return grade_runs(ours, tasks, sandbox, work.progress, f"grading {work.partition}")
+
+
+def _imported(
+    manifest: Manifest, runs: list[Run]
+) -> tuple[dict[str, TestOutcome], list[Refusal], int]:
+    """Outcomes by trajectory id, of reports or else of the source; reports that had no run."""
+    matched = reported_outcomes(manifest, runs)
+    reasons = {refusal.subject: refusal.reason for refusal in matched.refused}
+    refused = list(matched.refused)
+    outcomes: dict[str, TestOutcome] = {}
+    for run in runs:
+        if reported := matched.outcomes.get(run.trajectory_id):
+            outcomes[run.trajectory_id] = as_outcome(run, reported)
+            continue
+        stated = source_outcome(run)
+        if isinstance(stated, Refusal):
+            refused.append(stated)
+            stated = TestOutcome(
+                run.trajectory_id, run.instance_id, Status.UNKNOWN, reason=stated.reason
+            )
+        if stated.status is Status.UNKNOWN:
+            why = reasons.get(run.trajectory_id) or reasons.get(run.instance_id)
+            stated = replace(stated, reason=f"report refused: {why}") if why else stated
+        outcomes[run.trajectory_id] = stated
+    return outcomes, refused, matched.strangers
+
+
+def frame(outcomes: Iterable[TestOutcome]) -> pl.DataFrame:
+    """Rows of a `test_outcomes` partition."""
+    rows = [{**asdict(one), "status": one.status.value} for one in outcomes]
+    return pl.DataFrame(rows, schema=TEST_OUTCOMES, orient="row")
+
+
+def _figures(outcomes: list[TestOutcome]) -> dict[str, Any]:
+    """For the asset's page: how many of each status, and of each grader."""
+    statuses = Counter(one.status.value for one in outcomes)
+    graders = Counter(f"graded by {one.grader}" for one in outcomes)
+    return {
+        "runs": len(outcomes),
+        **dict(sorted(statuses.items())),
+        **dict(sorted(graders.items())),
+    }
