@@ -51,6 +51,7 @@ class Item(_Frozen):
     file_sha256: str
     size: int
     mtime_ns: int
+    ctime_ns: int
 
     @property
     def label(self) -> str:
@@ -124,6 +125,11 @@ class Manifest(_Frozen):
 def manifest_path(home: Home, batch: str) -> Path:
     """`<home.batches>/<batch>.json`; raises UsageError for an unsafe name."""
     return home.batches / f"{check_partition_name(batch)}.json"
+
+
+def registered_ns(home: Home, batch: str) -> int:
+    """When the manifest was written, in nanoseconds of the file system's clock."""
+    return manifest_path(home, batch).stat().st_mtime_ns
 
 
 def read_manifest(home: Home, batch: str) -> Manifest:

@@ -81,6 +81,7 @@ class Scanned:
             file_sha256=self.sha256,
             size=self.found.size,
             mtime_ns=self.found.mtime_ns,
+            ctime_ns=self.found.ctime_ns,
         )
 
 

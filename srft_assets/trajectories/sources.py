@@ -1,6 +1,7 @@
 """Records of one item of a manifest, one after the other."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from srft_assets.trajectories.tables import read_rows
 TABLES: tuple[Layout, ...] = ("parquet", "arrow")
 TRUST_BYTES = 64 << 20
 """A table larger than this, with size and time as at ingest, is not hashed for every batch."""
+CLOCK_TICK_NS = 1_000_000_000
+"""Two writes within one tick of a file system's clock may bear one time; no tick is longer."""
 
 
 class SourceChangedError(SrftError):
@@ -104,24 +107,31 @@ def digest_of(file: BinaryIO, start: int, end: int) -> str:
     return sha.hexdigest()
 
 
-def verify(root: Path, item: Item) -> None:
-    """Raise SourceChangedError unless the item's bytes are those that were ingested."""
-    path = root / item.path
+def verify(root: Path, item: Item, registered_ns: int = 0) -> None:
+    """Raise SourceChangedError unless the item's bytes are those that were ingested.
+
+    A file whose size and times are as they were is not read again, if these times lie well
+    before `registered_ns`, when the manifest was written: a later change would have moved them.
+    """
     try:
-        state = path.stat()
-        if item.layout in TABLES and item.size > TRUST_BYTES:
-            if (state.st_size, state.st_mtime_ns) == (item.size, item.mtime_ns):
-                return
-            end = state.st_size
-        else:
-            end = item.end if item.layout not in TABLES else state.st_size
-            end = max(end, state.st_size) if item.layout == "object" else end
-        with path.open("rb") as file:
-            found = digest_of(file, item.start, end)
+        state = (root / item.path).stat()
+        if _untouched(item, state, registered_ns):
+            return
+        whole = item.layout in TABLES or item.layout == "object"
+        with (root / item.path).open("rb") as file:
+            found = digest_of(file, item.start, state.st_size if whole else item.end)
     except OSError as error:
         raise SourceChangedError(f"{item.path}: {error.strerror}") from None
     if found != item.sha256:
         raise SourceChangedError(f"{item.path}: changed since it was ingested")
+
+
+def _untouched(item: Item, state: os.stat_result, registered_ns: int) -> bool:
+    if (state.st_size, state.st_mtime_ns) != (item.size, item.mtime_ns):
+        return False
+    if item.layout in TABLES and item.size > TRUST_BYTES:
+        return True
+    return state.st_ctime_ns == item.ctime_ns and item.ctime_ns + CLOCK_TICK_NS < registered_ns
 
 
 def read_verified(root: Path, ref: FileRef) -> bytes:

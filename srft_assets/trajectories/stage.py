@@ -11,8 +11,9 @@ from srft_assets.home import Home
 from srft_assets.refusal import Refusal
 from srft_assets.trajectories.batches import batch_names, runs_config
 from srft_assets.trajectories.duplicates import ASSET, held_before
-from srft_assets.trajectories.manifest import Item, Manifest, read_manifest
-from srft_assets.trajectories.reads import by_format, frame_of, read_items
+from srft_assets.trajectories.frame import frame_of
+from srft_assets.trajectories.manifest import Item, Manifest, read_manifest, registered_ns
+from srft_assets.trajectories.reads import by_format, read_items
 from srft_assets.trajectories.roles import Role
 from srft_assets.trajectories.scan import scan
 from srft_assets.trajectories.schema import TRAJECTORIES
@@ -87,15 +88,15 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
     refused = [one.refusal() for one in manifest.refused]
     if manifest.kind == "files":
         root, items = manifest.folder(), list(manifest.items)
-        _check(manifest, root)
+        _check(manifest, root, registered_ns(work.home, work.partition))
     else:
         root = _collect(work, manifest, collectors)
         items = _collected(root, refused)
     held = held_before(work.home, work.warehouse, work.partition, work.recipe.code)
     shown = work.progress.track(items, f"reading {work.partition}", total=len(items))
     read = read_items(root, shown, manifest.format, held)
-    frame = frame_of(read, work.partition)
-    refused += read.refused
+    frame, unfit = frame_of(read.runs, work.partition)
+    refused += [*read.refused, *unfit]
     return Made(
         frame=frame,
         refused=refused,
@@ -108,12 +109,12 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
     )
 
 
-def _check(manifest: Manifest, root: Path) -> None:
+def _check(manifest: Manifest, root: Path, registered: int) -> None:
     """Every source must be the one that was ingested, or the partition stays as it is."""
     lost: list[str] = []
     for item in manifest.items:
         try:
-            verify(root, item)
+            verify(root, item, registered)
         except SourceChangedError as error:
             lost.append(str(error))
     if lost:

@@ -18,6 +18,7 @@ class Found:
     at: Path
     size: int
     mtime_ns: int
+    ctime_ns: int
 
 
 @dataclass(slots=True)
@@ -104,7 +105,7 @@ def _take(at: Path, found: Walk, seen: set[Path]) -> None:
     elif not stat.S_ISREG(state.st_mode):
         found.refused.append(_refused(at, found, "not a regular file (pipe, socket or device)"))
     else:
-        found.files.append(Found(path, at, state.st_size, state.st_mtime_ns))
+        found.files.append(Found(path, at, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
 
 
 def _refused(at: Path, found: Walk, reason: str) -> RefusedFile:

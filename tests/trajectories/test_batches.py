@@ -261,7 +261,7 @@ def test_killed_at_random_moments_ingest_loses_and_doubles_nothing(home, tmp_pat
     calm = Home(tmp_path / "calm")
     ingest(calm, [folder], batch_size=2)
     moments = random.Random(7)
-    for _ in range(6):
+    for _ in range(4):
         kill_soon(home, folder, moments.uniform(0.0, 0.05))
         for one in manifests(home):
             assert one == read_manifest(calm, one.batch)

@@ -1,0 +1,142 @@
+"""How fast runs go from files to Parquet partitions, and how much memory that takes.
+
+The rate is stated as a ratio: the time of `json.loads` alone over the same bytes, divided by the
+time of ingest whole (look at the files, hash, register, read, cut into steps, write Parquet with
+its data version), alternating in one process. Memory is the peak of a fresh process each, for a
+source of one batch and for one of ten.
+
+    python benchmarks/ingest.py FOLDER
+
+FOLDER holds mini-swe-agent `.traj.json` files.
+"""
+
+import json
+import logging
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from srft_assets.home import Home
+from srft_assets.trajectories.ingest import BATCH_SIZE, ingest
+from srft_assets.trajectories.stage import trajectories_stage
+from srft_assets.warehouse.making import make_partition, recipe_of
+from srft_assets.warehouse.stage import Work
+from srft_assets.warehouse.store import Warehouse
+
+ROUNDS = 3
+MB = 1 << 20
+LARGE_BYTES = 300 * MB
+
+
+class Quiet:
+    """Progress that nobody sees."""
+
+    def track(self, items: Iterable, label: str, total: int | None = None) -> Iterator:
+        """The items."""
+        yield from items
+
+    def report(self, label: str, done: int, total: int, note: str = "") -> None:
+        """Nothing."""
+
+
+def ingest_whole(source: Path) -> int:
+    """Ingest a source into a platform of its own; returns the number of runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder))
+        stage, warehouse = trajectories_stage(), Warehouse(home.warehouse)
+        runs = 0
+        for batch in ingest(home, [source], batch="bench").batches:
+            work = Work(
+                home=home,
+                warehouse=warehouse,
+                partition=batch,
+                recipe=recipe_of(stage, home, warehouse, batch),
+                run_id="bench",
+                progress=Quiet(),
+                launch=lambda argv, env: None,
+                log=logging.getLogger(__name__),
+            )
+            runs += make_partition(stage, work)[1].rows
+        return runs
+
+
+def parse_files(folder: Path) -> None:
+    """`json.loads` of every file."""
+    for path in folder.glob("*.json"):
+        json.loads(path.read_bytes())
+
+
+def parse_lines(source: Path) -> None:
+    """`json.loads` of every line."""
+    with source.open("rb") as file:
+        for line in file:
+            json.loads(line)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Wall time of a call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def compare(name: str, size: int, parse: Callable[[], object], whole: Callable[[], int]) -> None:
+    """Print both rates and their ratio, medians over rounds."""
+    times = [(seconds(parse), seconds(whole)) for _ in range(ROUNDS)]
+    parsed, made = (statistics.median(column) for column in zip(*times, strict=True))
+    print(
+        f"{name}: {size / MB:.0f} MB; json.loads {size / MB / parsed:.0f} MB/s, "
+        f"ingest {size / MB / made:.0f} MB/s, ratio {parsed / made:.2f}"
+    )
+
+
+def write_lines(folder: Path, target: Path, size: int) -> Path:
+    """At least `size` bytes of JSON Lines: the runs of `folder`, each as a task of its own."""
+    runs = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    with target.open("w") as file:
+        number = 0
+        while file.tell() < size:
+            run = runs[number % len(runs)]
+            name = f"{run['instance_id']}-{number:05}"
+            file.write(json.dumps({**run, "instance_id": name}) + "\n")
+            number += 1
+    return target
+
+
+def peak_mb(source: Path) -> float:
+    """Peak resident memory of a process that ingests `source`."""
+    argv = [sys.executable, __file__, "--peak", str(source)]
+    return float(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+
+
+def main(folder: Path) -> None:
+    """Print the figures."""
+    files = sum(path.stat().st_size for path in folder.glob("*.json"))
+    compare("files", files, lambda: parse_files(folder), lambda: ingest_whole(folder))
+    with tempfile.TemporaryDirectory() as scratch:
+        large = write_lines(folder, Path(scratch) / "large.jsonl", LARGE_BYTES)
+        size = large.stat().st_size
+        compare("one .jsonl", size, lambda: parse_lines(large), lambda: ingest_whole(large))
+        small = Path(scratch) / "small.jsonl"
+        with large.open("rb") as file:
+            small.write_bytes(b"".join(next(file) for _ in range(BATCH_SIZE)))
+        one, ten = peak_mb(small), peak_mb(large)
+        print(
+            f"peak memory: {one:.0f} MB for {small.stat().st_size / MB:.0f} MB (one batch), "
+            f"{ten:.0f} MB for {size / MB:.0f} MB, ratio {ten / one:.2f}"
+        )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--peak"]:
+        ingest_whole(Path(sys.argv[2]))
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    elif len(sys.argv) == 2 and Path(sys.argv[1]).is_dir():
+        main(Path(sys.argv[1]))
+    else:
+        sys.exit(__doc__)

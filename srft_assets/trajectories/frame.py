@@ -1,0 +1,62 @@
+"""Runs to rows of the `trajectories` partition, column by column."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+import polars as pl
+import pyarrow as pa
+
+from srft_assets.refusal import Refusal, excerpt_of
+from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.schema import TRAJECTORIES
+from srft_assets.trajectories.steps_column import steps_column
+
+UNFIT = (TypeError, ValueError, OverflowError, pa.ArrowException, pl.exceptions.PolarsError)
+
+CELLS: dict[str, Callable[[Trajectory], Any]] = {
+    "trajectory_id": lambda run: run.trajectory_id,
+    "instance_id": lambda run: run.instance_id,
+    "scaffold": lambda run: run.scaffold,
+    "format": lambda run: run.format,
+    "model": lambda run: run.model,
+    "exit_status": lambda run: run.exit_status,
+    "submission": lambda run: run.submission,
+    "source_resolved": lambda run: run.resolved,
+    "messages": lambda run: orjson.dumps(run.messages).decode(),
+    "tools": lambda run: None if run.tools is None else orjson.dumps(run.tools).decode(),
+    "source": lambda run: run.source,
+    "source_row": lambda run: run.row,
+    "stated_id": lambda run: run.stated_id,
+    "n_steps": lambda run: len(run.steps),
+}
+
+
+def frame_of(runs: Sequence[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:
+    """The rows, as `schema.to_frame` gives them, and the runs that do not fit the schema."""
+    try:
+        return columns_of(runs, batch), []
+    except UNFIT:
+        return _one_by_one(runs, batch)
+
+
+def columns_of(runs: Sequence[Trajectory], batch: str) -> pl.DataFrame:
+    """Rows of the partition `batch`. Raises one of `UNFIT` where a run does not fit."""
+    columns = [
+        pl.Series(name, [cell(run) for run in runs], TRAJECTORIES[name])
+        for name, cell in CELLS.items()
+    ]
+    columns.append(pl.Series("batch", [batch] * len(runs), pl.String))
+    columns.append(steps_column(runs))
+    return pl.DataFrame(columns).select(TRAJECTORIES.names())
+
+
+def _one_by_one(runs: Sequence[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:
+    frames, refused = [columns_of([], batch)], []
+    for run in runs:
+        try:
+            frames.append(columns_of([run], batch))
+        except UNFIT as error:
+            reason = f"does not fit the schema: {excerpt_of(str(error))}"
+            refused.append(Refusal(run.source, reason, row=run.row, subject=run.trajectory_id))
+    return pl.concat(frames), refused
