@@ -17,8 +17,9 @@ from pathlib import Path
 import orjson
 
 from srft_assets.tokens.errors import RunRefusedError
-from srft_assets.tokens.mask import Job, MaskedRow, mask_runs
+from srft_assets.tokens.mask import Job, mask_runs
 from srft_assets.tokens.render import render
+from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.trajectories.errors import RecordError
 from srft_assets.trajectories.formats import read_record

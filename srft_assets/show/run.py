@@ -22,7 +22,7 @@ from srft_assets.show.style import (
     status_style,
 )
 from srft_assets.show.text import clip, plain
-from srft_assets.tokens.mask import MaskedRow, Span
+from srft_assets.tokens.row import MaskedRow, Span
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message, Trajectory
 

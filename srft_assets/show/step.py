@@ -20,7 +20,7 @@ from srft_assets.show.style import (
     Gutter,
 )
 from srft_assets.show.text import clip, plain
-from srft_assets.tokens.mask import Span
+from srft_assets.tokens.row import Span
 from srft_assets.trajectories.model import Step
 
 

@@ -1,93 +1,19 @@
 """Token ids and loss mask of a run, verified."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
-
-import numpy as np
 
 from srft_assets.outcomes.model import Status
 from srft_assets.tokens.encode import Encoded, encode
 from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.render import Rendering, Turn, render
+from srft_assets.tokens.row import MaskedRow, Span
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Trajectory
 
-IGNORED = -100
-"""Label of a token that carries no loss (PyTorch's `ignore_index`)."""
-
 BATCH_CHARS = 4_000_000
 """Rendered characters that are tokenized together, so that memory stays bounded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Half-open token range of one assistant turn, its end-of-turn token included."""
-
-    step_index: int
-    start: int
-    end: int
-    trained: bool
-    label: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MaskedRow:
-    """One run as a row of `MASKED_TOKENS`. `input_ids` is int32."""
-
-    trajectory_id: str
-    instance_id: str
-    status: str
-    input_ids: np.ndarray
-    spans: tuple[Span, ...]
-
-    @property
-    def n_tokens(self) -> int:
-        """All tokens."""
-        return len(self.input_ids)
-
-    @property
-    def n_trained(self) -> int:
-        """Tokens that carry loss."""
-        return sum(span.end - span.start for span in self.spans if span.trained)
-
-    @property
-    def n_masked(self) -> int:
-        """Tokens of assistant turns that carry none."""
-        return sum(span.end - span.start for span in self.spans if not span.trained)
-
-    def labels(self) -> np.ndarray:
-        """`input_ids` inside the trained spans, -100 elsewhere."""
-        labels = np.full_like(self.input_ids, IGNORED)
-        for span in self.spans:
-            if span.trained:
-                labels[span.start : span.end] = self.input_ids[span.start : span.end]
-        return labels
-
-    def as_row(self) -> dict[str, Any]:
-        """Cells of `MASKED_TOKENS`."""
-        return {
-            "trajectory_id": self.trajectory_id,
-            "instance_id": self.instance_id,
-            "status": self.status,
-            "input_ids": self.input_ids,
-            "spans": [asdict(span) for span in self.spans],
-            "n_tokens": self.n_tokens,
-            "n_trained": self.n_trained,
-            "n_masked": self.n_masked,
-        }
-
-    @staticmethod
-    def from_row(row: Mapping[str, Any]) -> "MaskedRow":
-        """The row of a `masked_tokens` partition, as `frame.iter_rows(named=True)` gives it."""
-        return MaskedRow(
-            row["trajectory_id"],
-            row["instance_id"],
-            row["status"],
-            np.array(row["input_ids"], dtype=np.int32),
-            tuple(Span(**span) for span in row["spans"]),
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,14 @@
 """A run as its model's chat template writes it, and where its assistant turns stand in it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
-
-from jinja2 import TemplateError
 
 from srft_assets.tokens.check import check_generation, check_nothing_left_out
 from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.literal import free_marks, shift, unwrap, wrap
-from srft_assets.tokens.messages import arguments_forms, for_template
+from srft_assets.tokens.template import generation_prompt, rendered, variables
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.tokens.trace import Spans, render_traced
-from srft_assets.trajectories.model import Message, Trajectory
+from srft_assets.trajectories.model import Trajectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +46,11 @@ def render(run: Trajectory, tokenizer: ChatTokenizer) -> Rendering:
     merges turns, ends them with no special token, or disagrees with its own generation marks.
     """
     source = tokenizer.template(run.tools)
-    messages, text, generated = _plain(run, tokenizer, source)
+    messages, text, generated = rendered(run, tokenizer, source)
     literal, enter, leave = free_marks(text, 3)
     wrapped, count = wrap([messages, run.tools], tokenizer.special_pattern, literal)
     marked, spans = render_traced(
-        source, wrapped[0], (enter, leave), tools=wrapped[1], **_variables(tokenizer)
+        source, wrapped[0], (enter, leave), tools=wrapped[1], **variables(tokenizer)
     )
     unmarked, places = unwrap(marked, literal)
     if unmarked != text:
@@ -73,75 +68,6 @@ def render(run: Trajectory, tokenizer: ChatTokenizer) -> Rendering:
     check_nothing_left_out(messages, run.tools, text, owned, source)
     check_generation(text, [(turn.start, turn.end) for turn in turns], generated)
     return Rendering(text, turns, literals)
-
-
-def _plain(
-    run: Trajectory, tokenizer: ChatTokenizer, source: str
-) -> tuple[list[Message], str, Spans | None]:
-    """Messages in the form the template takes, their rendering, its `generation` spans."""
-    first: Exception | None = None
-    for form in arguments_forms(source):
-        messages = for_template(run.messages, form)
-        try:
-            text, generated = _apply(tokenizer, source, messages, run.tools)
-        except (TemplateError, TypeError, ValueError, KeyError, AttributeError) as error:
-            first = first or error
-            continue
-        if not _is_unicode(text):
-            raise RunRefusedError("the run holds a lone surrogate, which no tokenizer can encode")
-        return messages, text, generated
-    raise RunRefusedError(f"the chat template fails on this run: {first}")
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _apply(
-    tokenizer: ChatTokenizer,
-    source: str,
-    messages: Sequence[Message],
-    tools: list[dict[str, Any]] | None,
-    generation_prompt: bool = False,
-) -> tuple[str, Spans | None]:
-    from transformers.utils.chat_template_utils import render_jinja_template
-
-    marks = "endgeneration" in source
-    rendered: Any = render_jinja_template(
-        conversations=[list(messages)],
-        tools=None if tools is None else list(tools),
-        chat_template=source,
-        return_assistant_tokens_mask=marks,
-        add_generation_prompt=generation_prompt,
-        **tokenizer.hf.special_tokens_map,
-    )
-    texts, blocks = rendered
-    return texts[0], list(blocks[0]) if marks else None
-
-
-def _variables(tokenizer: ChatTokenizer) -> dict[str, Any]:
-    return {"documents": None, "add_generation_prompt": False, **tokenizer.hf.special_tokens_map}
-
-
-@lru_cache(maxsize=16)
-def generation_prompt(tokenizer: ChatTokenizer, source: str) -> str:
-    """What the template writes to ask for an assistant turn, e.g. `<|im_start|>assistant\\n`.
-
-    Raises RunRefusedError where it changes what comes before.
-    """
-    question = [{"role": "user", "content": "?"}]
-    try:
-        before, _ = _apply(tokenizer, source, question, None)
-        after, _ = _apply(tokenizer, source, question, None, generation_prompt=True)
-    except (TemplateError, TypeError, ValueError, KeyError, AttributeError) as error:
-        raise RunRefusedError(f"the chat template fails on a plain question: {error}") from error
-    if not after.startswith(before):
-        raise RunRefusedError("the chat template's generation prompt changes what precedes it")
-    return after[len(before) :]
 
 
 def _literals(

@@ -14,8 +14,9 @@ from srft_assets.outcomes.model import Status
 from srft_assets.refusal import Refusal
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.errors import RunRefusedError
-from srft_assets.tokens.mask import Job, MaskedRow, mask_runs
+from srft_assets.tokens.mask import Job, mask_runs
 from srft_assets.tokens.policy import decide, takes
+from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint
 from srft_assets.trajectories.schema import from_row
@@ -34,7 +35,9 @@ PARTS = (
     "messages",
     "policy",
     "render",
+    "row",
     "stage",
+    "template",
     "tokenizer",
     "trace",
 )

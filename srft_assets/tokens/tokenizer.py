@@ -80,13 +80,8 @@ def load_tokenizer(source: Path | str) -> ChatTokenizer:
     Raises SrftError where there is none, where it has no chat template, or where it is not a
     fast one: without character offsets no mask can be exact.
     """
-    from transformers import AutoTokenizer
-
     name = str(source)
-    try:
-        hf = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise SrftError(_cannot_load(name, error)) from error
+    hf = _from_files(name) if Path(name).is_dir() else _from_hub(name)
     if not hf.is_fast:
         raise SrftError(f"the tokenizer of {name} has no fast version (tokenizer.json)")
     if not hf.chat_template:
@@ -99,10 +94,38 @@ def load_tokenizer(source: Path | str) -> ChatTokenizer:
     return ChatTokenizer(name, hf)
 
 
-def _cannot_load(name: str, error: Exception) -> str:
-    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    where = "the folder" if Path(name).is_dir() else "no such folder; the Hugging Face id"
-    return f"cannot load a tokenizer from {where} {name}: {first_line[:200]}"
+def _from_files(name: str) -> Any:
+    """From a folder, or from the Hub's cache on this machine."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise SrftError(f"cannot load a tokenizer from {name}: {_first_line(error)}") from error
+
+
+def _from_hub(name: str) -> Any:
+    """From the cache, else from the Hub, asked once so that offline machines need not wait."""
+    from httpx import HTTPError
+    from huggingface_hub import HfApi, snapshot_download
+
+    try:
+        return _from_files(name)
+    except SrftError:
+        pass
+    try:
+        HfApi().model_info(name, timeout=10)
+        snapshot_download(name, allow_patterns=["*.json", "*.jinja", "*.txt", "*.model"])
+    except (HTTPError, OSError, ValueError) as error:
+        raise SrftError(
+            f"no tokenizer {name}: no such folder, and the Hugging Face Hub does not give it "
+            f"({_first_line(error)})"
+        ) from error
+    return _from_files(name)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def tokenizer_fingerprint(source: Path | str) -> str:

@@ -13,7 +13,8 @@ from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.outcomes.model import Status, TestOutcome
 from srft_assets.show.run import render_run
 from srft_assets.show.text import LINE_CHARS, clip, visible
-from srft_assets.tokens.mask import MaskedRow, mask_run
+from srft_assets.tokens.mask import mask_run
+from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Action, Step, Trajectory

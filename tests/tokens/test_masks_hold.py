@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from srft_assets.tokens.mask import IGNORED, MaskedRow, mask_run
+from srft_assets.tokens.mask import mask_run
+from srft_assets.tokens.row import IGNORED, MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message, Trajectory
 from tests.tokens.conftest import SPECIAL, all_of, run_of

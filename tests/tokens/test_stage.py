@@ -12,7 +12,7 @@ from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
 from srft_assets.outcomes.model import TEST_OUTCOMES
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
-from srft_assets.tokens.mask import MaskedRow
+from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.tokens.tokenizer import ChatTokenizer
