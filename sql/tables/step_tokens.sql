@@ -1,15 +1,15 @@
 CREATE OR REPLACE VIEW step_tokens AS
 SELECT
-    folder_of(row_.partition_file) AS arm,
-    partition_of(row_.partition_file) AS batch,
-    row_.trajectory_id,
+    folder_of(run.partition_file) AS arm,
+    partition_of(run.partition_file) AS batch,
+    run.trajectory_id,
     turn.span.step_index,
     turn.span."start" AS token_start,
     turn.span."end" AS token_end,
     turn.span."end" - turn.span."start" AS tokens,
     turn.span.trained,
     turn.span.label
-FROM stored_masked_tokens() AS row_, unnest(row_.spans) AS turn(span);
+FROM stored_masked_tokens() AS run, unnest(run.spans) AS turn(span);
 
 COMMENT ON VIEW step_tokens IS 'Tokens of each step in each arm: where they lie and whether they carry loss.';
 COMMENT ON COLUMN step_tokens.arm IS 'The training arm.';

@@ -1,0 +1,27 @@
+CREATE OR REPLACE VIEW arm_scores AS
+SELECT
+    arm,
+    count(DISTINCT seed) AS seeds,
+    count(*) AS attempts,
+    count(resolved) AS scored,
+    count(*) FILTER (resolved) AS resolved_attempts,
+    share(resolved_attempts, scored) AS rate,
+    wilson_low(resolved_attempts, scored) AS rate_low,
+    wilson_high(resolved_attempts, scored) AS rate_high,
+    count(*) FILTER (status = 'infra_error') AS infra_errors,
+    avg(n_steps) AS mean_steps
+FROM eval_scores
+GROUP BY arm
+ORDER BY arm;
+
+COMMENT ON VIEW arm_scores IS 'Resolution rate of each arm, attempts of all seeds pooled. The interval covers the sampling of tasks; the spread between seeds is in seed_spread.';
+COMMENT ON COLUMN arm_scores.arm IS 'The training arm.';
+COMMENT ON COLUMN arm_scores.seeds IS 'Checkpoints played.';
+COMMENT ON COLUMN arm_scores.attempts IS 'Attempts at held-out tasks.';
+COMMENT ON COLUMN arm_scores.scored IS 'Attempts that count: the grader did not fail.';
+COMMENT ON COLUMN arm_scores.resolved_attempts IS 'Attempts whose patch passes the tests.';
+COMMENT ON COLUMN arm_scores.rate IS 'resolved_attempts / scored.';
+COMMENT ON COLUMN arm_scores.rate_low IS 'Lower end of its 95% Wilson interval.';
+COMMENT ON COLUMN arm_scores.rate_high IS 'Upper end of its 95% Wilson interval.';
+COMMENT ON COLUMN arm_scores.infra_errors IS 'Attempts whose grading failed; they are no failure of the model.';
+COMMENT ON COLUMN arm_scores.mean_steps IS 'Mean number of steps.';

@@ -1,0 +1,25 @@
+CREATE OR REPLACE VIEW first_mistake_position AS
+SELECT
+    critic,
+    status,
+    count(*) AS runs,
+    count(first_mistake) AS runs_with_mistake,
+    share(count(first_mistake), count(*)) AS share_with_mistake,
+    median(first_mistake) AS median_step,
+    quantile_cont(position, 0.25) AS quarter_position,
+    median(position) AS median_position,
+    quantile_cont(position, 0.75) AS three_quarter_position
+FROM first_mistakes
+GROUP BY critic, status
+ORDER BY critic, runs DESC, status;
+
+COMMENT ON VIEW first_mistake_position IS 'Where runs go wrong: position of the first mistake, by critic and outcome.';
+COMMENT ON COLUMN first_mistake_position.critic IS 'The critic.';
+COMMENT ON COLUMN first_mistake_position.status IS 'Test outcome of the runs.';
+COMMENT ON COLUMN first_mistake_position.runs IS 'Runs judged.';
+COMMENT ON COLUMN first_mistake_position.runs_with_mistake IS 'Runs with at least one mistake.';
+COMMENT ON COLUMN first_mistake_position.share_with_mistake IS 'Share of those, 0 to 1.';
+COMMENT ON COLUMN first_mistake_position.median_step IS 'Median index of the first mistake, from 0.';
+COMMENT ON COLUMN first_mistake_position.quarter_position IS 'First quartile of its position in the run, 0 to 1.';
+COMMENT ON COLUMN first_mistake_position.median_position IS 'Median of its position in the run, 0 to 1.';
+COMMENT ON COLUMN first_mistake_position.three_quarter_position IS 'Third quartile of its position in the run, 0 to 1.';

@@ -1,0 +1,23 @@
+CREATE OR REPLACE VIEW first_mistakes AS
+SELECT
+    verdict.critic,
+    verdict.batch,
+    verdict.trajectory_id,
+    run.instance_id,
+    run.status,
+    run.n_steps,
+    min(verdict.step_index) FILTER (verdict.label = 'mistake') AS first_mistake,
+    share(first_mistake, run.n_steps) AS position
+FROM step_verdicts AS verdict
+JOIN runs AS run USING (trajectory_id, batch)
+GROUP BY verdict.critic, verdict.batch, verdict.trajectory_id, run.instance_id, run.status, run.n_steps;
+
+COMMENT ON VIEW first_mistakes IS 'The first mistake of each run, by critic; one row a judged run, also where there is none.';
+COMMENT ON COLUMN first_mistakes.critic IS 'The critic.';
+COMMENT ON COLUMN first_mistakes.batch IS 'The partition of the run.';
+COMMENT ON COLUMN first_mistakes.trajectory_id IS 'The run.';
+COMMENT ON COLUMN first_mistakes.instance_id IS 'The task.';
+COMMENT ON COLUMN first_mistakes.status IS 'Test outcome of the run.';
+COMMENT ON COLUMN first_mistakes.n_steps IS 'Steps of the run.';
+COMMENT ON COLUMN first_mistakes.first_mistake IS 'Index of the first mistaken step, from 0; NULL where there is none.';
+COMMENT ON COLUMN first_mistakes.position IS 'first_mistake / n_steps: 0 is the beginning of the run.';

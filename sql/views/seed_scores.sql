@@ -1,0 +1,27 @@
+CREATE OR REPLACE VIEW seed_scores AS
+SELECT
+    arm,
+    seed,
+    count(*) AS attempts,
+    count(resolved) AS scored,
+    count(*) FILTER (resolved) AS resolved_attempts,
+    share(resolved_attempts, scored) AS rate,
+    wilson_low(resolved_attempts, scored) AS rate_low,
+    wilson_high(resolved_attempts, scored) AS rate_high,
+    count(*) FILTER (status = 'infra_error') AS infra_errors,
+    avg(n_steps) AS mean_steps
+FROM eval_scores
+GROUP BY arm, seed
+ORDER BY arm, seed;
+
+COMMENT ON VIEW seed_scores IS 'Resolution rate of each checkpoint.';
+COMMENT ON COLUMN seed_scores.arm IS 'The training arm.';
+COMMENT ON COLUMN seed_scores.seed IS 'Seed of the checkpoint.';
+COMMENT ON COLUMN seed_scores.attempts IS 'Attempts at held-out tasks.';
+COMMENT ON COLUMN seed_scores.scored IS 'Attempts that count: the grader did not fail.';
+COMMENT ON COLUMN seed_scores.resolved_attempts IS 'Attempts whose patch passes the tests.';
+COMMENT ON COLUMN seed_scores.rate IS 'resolved_attempts / scored.';
+COMMENT ON COLUMN seed_scores.rate_low IS 'Lower end of its 95% Wilson interval.';
+COMMENT ON COLUMN seed_scores.rate_high IS 'Upper end of its 95% Wilson interval.';
+COMMENT ON COLUMN seed_scores.infra_errors IS 'Attempts whose grading failed; they are no failure of the model.';
+COMMENT ON COLUMN seed_scores.mean_steps IS 'Mean number of steps.';

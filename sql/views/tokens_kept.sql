@@ -1,0 +1,23 @@
+CREATE OR REPLACE VIEW tokens_kept AS
+SELECT
+    arm,
+    count(*) AS runs,
+    count(*) FILTER (status = 'resolved') AS resolved_runs,
+    sum(n_tokens)::BIGINT AS tokens,
+    sum(n_trained)::BIGINT AS trained,
+    sum(n_masked)::BIGINT AS masked,
+    sum(n_context)::BIGINT AS context,
+    share(trained, trained + masked) AS kept_share
+FROM masked_tokens
+GROUP BY arm
+ORDER BY arm;
+
+COMMENT ON VIEW tokens_kept IS 'What each arm trains on: tokens with loss, masked tokens, context.';
+COMMENT ON COLUMN tokens_kept.arm IS 'The training arm.';
+COMMENT ON COLUMN tokens_kept.runs IS 'Runs it trains on.';
+COMMENT ON COLUMN tokens_kept.resolved_runs IS 'Those whose patch passes the tests.';
+COMMENT ON COLUMN tokens_kept.tokens IS 'Tokens of the runs.';
+COMMENT ON COLUMN tokens_kept.trained IS 'Tokens that carry loss.';
+COMMENT ON COLUMN tokens_kept.masked IS 'Tokens of the assistant''s turns that carry no loss.';
+COMMENT ON COLUMN tokens_kept.context IS 'Tokens of everybody else and of the template.';
+COMMENT ON COLUMN tokens_kept.kept_share IS 'Share of the assistant''s tokens that carries loss, 0 to 1.';
