@@ -33,7 +33,9 @@ class Verdict:
 class Critic(Protocol):
     """A run in, one verdict for every step out, in step order."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Last part of the asset key `step_verdicts/<name>`."""
 
     def judge(self, run: Trajectory, outcome: TestOutcome) -> list[Verdict]:
         """Label every step of the run exactly once."""

@@ -79,16 +79,19 @@ def as_outcome(run: Run, reported: ReportedOutcome) -> TestOutcome:
     )
 
 
-def source_outcome(run: Run) -> TestOutcome | Refusal:
-    """What the run's own source states of it; `unknown` where it states nothing."""
-    if run.blank and run.source_resolved:
-        reason = "the source says resolved, and that nothing was submitted"
-        return Refusal(run.source, reason, row=run.source_row, subject=run.trajectory_id)
-    if run.blank:
+def source_outcome(run: Run) -> TestOutcome:
+    """What the run's own source states of it; `unknown` where it states nothing.
+
+    A stated outcome counts more than an empty patch column: SWE-smith-trajectories holds
+    resolved runs whose patch was not kept.
+    """
+    if run.source_resolved:
+        status, grader = Status.RESOLVED, SOURCE
+        reason = "the source holds no patch" if run.blank else ""
+    elif run.blank:
         status, grader, reason = Status.EMPTY_PATCH, SOURCE, ""
     elif run.source_resolved is None:
         status, grader, reason = Status.UNKNOWN, NONE, "nobody graded this run"
     else:
-        status = Status.RESOLVED if run.source_resolved else Status.UNRESOLVED
-        grader, reason = SOURCE, ""
+        status, grader, reason = Status.UNRESOLVED, SOURCE, ""
     return TestOutcome(run.trajectory_id, run.instance_id, status, grader=grader, reason=reason)

@@ -95,11 +95,6 @@ def _imported(
             outcomes[run.trajectory_id] = as_outcome(run, reported)
             continue
         stated = source_outcome(run)
-        if isinstance(stated, Refusal):
-            refused.append(stated)
-            stated = TestOutcome(
-                run.trajectory_id, run.instance_id, Status.UNKNOWN, reason=stated.reason
-            )
         if stated.status is Status.UNKNOWN:
             why = reasons.get(run.trajectory_id) or reasons.get(run.instance_id)
             stated = replace(stated, reason=f"report refused: {why}") if why else stated

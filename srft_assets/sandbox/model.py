@@ -39,7 +39,9 @@ class Sandbox(Protocol):
     Standard error is merged into the output. There is no network.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What isolates the commands, e.g. `bubblewrap`."""
 
     def run(
         self,

@@ -33,7 +33,7 @@ CELLS: dict[str, Callable[[Trajectory], Any]] = {
 
 
 def frame_of(runs: Sequence[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:
-    """The rows, as `schema.to_frame` gives them, and the runs that do not fit the schema."""
+    """The rows, and the runs that do not fit the schema."""
     try:
         return columns_of(runs, batch), []
     except UNFIT:

@@ -9,6 +9,7 @@ Message = dict[str, Any]
 `role` is system, user, assistant or tool. `content` is a string, None, or a list of parts;
 `tool_calls`, `tool_call_id` and `name` are kept as they came. Keys that only the scaffold
 knows (costs, timestamps) are left out, so that a chat template can render the message again.
+`is_demo: true` marks messages of a demonstration shown to the agent: context, never steps.
 """
 
 

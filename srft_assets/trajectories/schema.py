@@ -1,7 +1,6 @@
 """The `trajectories` partition: one row a run, its steps nested, so that one file is one state."""
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from typing import Any
 
 import orjson
 import polars as pl
@@ -21,52 +20,26 @@ STEP: pl.DataType = pl.Struct(
     }
 )
 
-TRAJECTORIES = pl.Schema(
-    {
-        "trajectory_id": pl.String,
-        "instance_id": pl.String,
-        "batch": pl.String,
-        "scaffold": pl.String,
-        "format": pl.String,
-        "model": pl.String,
-        "exit_status": pl.String,
-        "submission": pl.String,
-        "source_resolved": pl.Boolean,
-        "messages": pl.String,
-        "tools": pl.String,
-        "source": pl.String,
-        "source_row": pl.Int64,
-        "stated_id": pl.String,
-        "n_steps": pl.Int32,
-        "steps": pl.List(STEP),
-    }
-)
+_COLUMNS: dict[str, Any] = {
+    "trajectory_id": pl.String,
+    "instance_id": pl.String,
+    "batch": pl.String,
+    "scaffold": pl.String,
+    "format": pl.String,
+    "model": pl.String,
+    "exit_status": pl.String,
+    "submission": pl.String,
+    "source_resolved": pl.Boolean,
+    "messages": pl.String,
+    "tools": pl.String,
+    "source": pl.String,
+    "source_row": pl.Int64,
+    "stated_id": pl.String,
+    "n_steps": pl.Int32,
+    "steps": pl.List(STEP),
+}
 
-
-def to_frame(runs: Iterable[Trajectory], batch: str) -> pl.DataFrame:
-    """Rows of the `trajectories` partition `batch`; messages and tools become JSON text."""
-    return pl.DataFrame([_row(run, batch) for run in runs], schema=TRAJECTORIES, orient="row")
-
-
-def _row(run: Trajectory, batch: str) -> dict[str, object]:
-    return {
-        "trajectory_id": run.trajectory_id,
-        "instance_id": run.instance_id,
-        "batch": batch,
-        "scaffold": run.scaffold,
-        "format": run.format,
-        "model": run.model,
-        "exit_status": run.exit_status,
-        "submission": run.submission,
-        "source_resolved": run.resolved,
-        "messages": orjson.dumps(run.messages).decode(),
-        "tools": None if run.tools is None else orjson.dumps(run.tools).decode(),
-        "source": run.source,
-        "source_row": run.row,
-        "stated_id": run.stated_id,
-        "n_steps": len(run.steps),
-        "steps": [asdict(step) for step in run.steps],
-    }
+TRAJECTORIES = pl.Schema(_COLUMNS)
 
 
 def from_row(row: dict) -> Trajectory:

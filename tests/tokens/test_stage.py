@@ -16,8 +16,8 @@ from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.tokens.tokenizer import ChatTokenizer
+from srft_assets.trajectories.frame import columns_of
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.schema import to_frame
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Made, Stage, T, Work
 from srft_assets.warehouse.stamp import Stamp
@@ -55,7 +55,7 @@ def run(name: str, answers: Sequence[str]) -> Trajectory:
 def filled(home: Home, tmp_path: Path, chatml: ChatTokenizer) -> Home:
     """Four runs of three steps, one for each kind of outcome, and their verdicts."""
     runs = [run(name, ["look", "break", "mend"]) for name in STATUS]
-    put(home, "trajectories", to_frame(runs, "b"))
+    put(home, "trajectories", columns_of(runs, "b"))
     outcomes = [{"trajectory_id": name, "status": status} for name, status in STATUS.items()]
     put(home, "test_outcomes", pl.DataFrame(outcomes, schema=TEST_OUTCOMES))
     verdicts = [
@@ -122,7 +122,7 @@ def test_the_label_stands_beside_the_span(filled: Home) -> None:
 def test_a_refused_run_is_named_and_the_rest_goes_on(filled: Home) -> None:
     image = run("image", ["look"])
     image.messages[0]["content"] = [{"type": "image_url"}]
-    put(filled, "trajectories", to_frame([image, run("good", ["look"])], "b"))
+    put(filled, "trajectories", columns_of([image, run("good", ["look"])], "b"))
     made = make(masked_tokens_stage(ArmSpec(name="sft")), filled)
     assert list(trained(made)) == ["good"]
     (refusal,) = made.refused
@@ -134,7 +134,7 @@ def test_a_refused_run_is_named_and_the_rest_goes_on(filled: Home) -> None:
 
 
 def test_no_runs_give_an_empty_partition(filled: Home) -> None:
-    put(filled, "trajectories", to_frame([], "b"))
+    put(filled, "trajectories", columns_of([], "b"))
     assert make(masked_tokens_stage(ArmSpec(name="sft")), filled).frame.height == 0
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from srft_assets.errors import UsageError
 from srft_assets.trajectories.errors import RecordError
 from srft_assets.trajectories.formats import READERS, detect_format, read_record
+from srft_assets.trajectories.frame import columns_of
 from srft_assets.trajectories.identity import trajectory_id
-from srft_assets.trajectories.schema import from_row, to_frame
+from srft_assets.trajectories.schema import from_row
 
 NO_RUNS = re.compile(
     r"(report|manifest|preds|results|example_model_output|swegym_verified_instances|sample_std"
@@ -64,7 +65,7 @@ def test_rows_survive_the_warehouse(runs_root):
         read_record(orjson.loads(path.read_bytes()), source=path.name, row=0, hint=path.name)
         for path in paths
     ]
-    frame = to_frame(runs, "real")
+    frame = columns_of(runs, "real")
     assert [from_row(row) for row in frame.iter_rows(named=True)] == runs
 
 
@@ -185,7 +186,7 @@ def test_damaged_records_are_refused_and_never_crash(record, format_name):
         assert str(refused).isprintable()
     else:
         assert run.steps
-        assert to_frame([run], "batch").height == 1
+        assert columns_of([run], "batch").height == 1
 
 
 messages = st.lists(
