@@ -12,7 +12,7 @@ FOLDER holds mini-swe-agent `.traj.json` files.
 
 import json
 import logging
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -114,6 +114,13 @@ def peak_mb(source: Path) -> float:
     return float(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
 
 
+def own_peak_mb() -> float:
+    """Of this process since it began; `getrusage` would count the parent before the exec too."""
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert peak is not None
+    return int(peak[1]) / 1024
+
+
 def main(folder: Path) -> None:
     """Print the figures."""
     files = sum(path.stat().st_size for path in folder.glob("*.json"))
@@ -135,7 +142,7 @@ def main(folder: Path) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--peak"]:
         ingest_whole(Path(sys.argv[2]))
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(own_peak_mb())
     elif len(sys.argv) == 2 and Path(sys.argv[1]).is_dir():
         main(Path(sys.argv[1]))
     else:
