@@ -160,7 +160,7 @@ def _model_path(arm: ArmSpec, work: Work) -> str:
     rows = work.warehouse.read(f"base_models/{arm.model}", ONLY)
     if not rows.height:
         raise SrftError(f"the base model {arm.model} has no folder: make base_models/{arm.model}")
-    return rows["path"][0]
+    return str(work.home.root / rows["path"][0])
 
 
 def _figures(rows: list[MaskedRow], refused: int, left_out: Counter[str]) -> dict[str, Any]:

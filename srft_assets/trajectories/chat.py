@@ -111,5 +111,9 @@ def text_of(content: object) -> str:
 def _part_text(part: Any) -> str:
     if isinstance(part, str):
         return part
+    if not isinstance(part, dict):
+        raise RecordError(
+            f"field 'content' holds a part that is {kind_of(part)}, not text or object"
+        )
     text = part.get("text")
     return text if isinstance(text, str) else f"[{part.get('type') or 'part'}]"

@@ -1,0 +1,135 @@
+"""What `srft show` needs of the warehouse: a run, its verdicts, its outcome, its masked row."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from srft_assets.critic.verdict import Label, Verdict
+from srft_assets.errors import SrftError, UsageError
+from srft_assets.home import Home
+from srft_assets.outcomes.model import Status, TestOutcome
+from srft_assets.tokens.row import MaskedRow
+from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
+from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.schema import from_row
+from srft_assets.warehouse.store import Warehouse
+
+PLACES = ("trajectories", "eval_trajectories")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run with what is known of it; None where that was never made."""
+
+    run: Trajectory
+    verdicts: list[Verdict]
+    outcome: TestOutcome | None
+    row: MaskedRow | None
+    tokenizer: ChatTokenizer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run lies."""
+
+    asset: str
+    partition: str
+    trajectory_id: str
+
+
+def find_run(home: Home, name: str, arm: str | None = None, critic: str | None = None) -> Found:
+    """The run whose id begins with `name`, or whose instance is `name`.
+
+    Verdicts are those of `critic`, else of the only critic there is. Raises UsageError where
+    no run or several fit, SrftError where the arm was never made for the run's batch.
+    """
+    warehouse = Warehouse(home.warehouse)
+    place = _place(warehouse, name)
+    row, tokenizer = _masked(home, warehouse, place, arm) if arm else (None, None)
+    return Found(
+        run=from_row(_row(warehouse, place.asset, place)),
+        verdicts=_verdicts(warehouse, place, critic),
+        outcome=_outcome(warehouse, place),
+        row=row,
+        tokenizer=tokenizer,
+    )
+
+
+def _place(warehouse: Warehouse, name: str) -> Place:
+    places = [
+        Place(asset, partition, trajectory_id)
+        for asset, partition in _partitions(warehouse)
+        for trajectory_id in _ids(warehouse, asset, partition, name)
+    ]
+    exact = [place for place in places if place.trajectory_id == name]
+    found = exact or places
+    if not found:
+        raise UsageError(f"no run {name!r}: list them with srft sql runs")
+    if len(found) > 1:
+        some = ", ".join(place.trajectory_id for place in found[:5])
+        raise UsageError(f"{len(found)} runs fit {name!r}: {some}{', …' * (len(found) > 5)}")
+    return found[0]
+
+
+def _partitions(warehouse: Warehouse) -> list[tuple[str, str]]:
+    arms = sorted(path.name for path in (warehouse.root / PLACES[1]).glob("*") if path.is_dir())
+    assets = [PLACES[0], *(f"{PLACES[1]}/{arm}" for arm in arms if not arm.startswith("_"))]
+    return [(asset, name) for asset in assets for name in warehouse.partitions(asset)]
+
+
+def _ids(warehouse: Warehouse, asset: str, partition: str, name: str) -> list[str]:
+    ids = pl.scan_parquet(warehouse.path(asset, partition)).select("trajectory_id", "instance_id")
+    fits = pl.col("trajectory_id").str.starts_with(name) | (pl.col("instance_id") == name)
+    return ids.filter(fits).collect()["trajectory_id"].to_list()
+
+
+def _rows(warehouse: Warehouse, asset: str, place: Place) -> pl.DataFrame:
+    file = pl.scan_parquet(warehouse.path(asset, place.partition))
+    return file.filter(pl.col("trajectory_id") == place.trajectory_id).collect()
+
+
+def _row(warehouse: Warehouse, asset: str, place: Place) -> dict:
+    return _rows(warehouse, asset, place).row(0, named=True)
+
+
+def _verdicts(warehouse: Warehouse, place: Place, critic: str | None) -> list[Verdict]:
+    folder = warehouse.root / "step_verdicts"
+    known = sorted(p.parent.name for p in folder.glob(f"*/{place.partition}.parquet"))
+    if critic is None and len(known) > 1:
+        raise UsageError(f"several critics judged this run: --critic {' or '.join(known)}")
+    if critic is not None and critic not in known:
+        has = ", ".join(known) or "none"
+        raise UsageError(f"critic {critic!r} has not judged this run; {has} has")
+    if not known or place.asset != PLACES[0]:
+        return []
+    rows = _rows(warehouse, f"step_verdicts/{critic or known[0]}", place).sort("step_index")
+    return [
+        Verdict(row["step_index"], Label(row["label"]), row["reason"], row["rule"])
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def _outcome(warehouse: Warehouse, place: Place) -> TestOutcome | None:
+    if place.asset != PLACES[0] or warehouse.stamp("test_outcomes", place.partition) is None:
+        return None
+    cells = _row(warehouse, "test_outcomes", place)
+    return TestOutcome(**{**cells, "status": Status(cells["status"])})
+
+
+def _masked(
+    home: Home, warehouse: Warehouse, place: Place, arm: str
+) -> tuple[MaskedRow | None, ChatTokenizer]:
+    asset = f"masked_tokens/{arm}"
+    stamp = warehouse.stamp(asset, place.partition)
+    if stamp is None:
+        raise SrftError(f"{asset}/{place.partition} was never made: srft apply {asset}")
+    rows = _rows(warehouse, asset, place)
+    row = MaskedRow.from_row(rows.row(0, named=True)) if rows.height else None
+    return row, load_tokenizer(_model(home, warehouse, str(stamp.recipe.config["model"])))
+
+
+def _model(home: Home, warehouse: Warehouse, name: str) -> str:
+    """Folder or id of the model that an arm names."""
+    if warehouse.stamp(f"base_models/{name}") is None:
+        return name
+    return str(home.root / warehouse.read(f"base_models/{name}")["path"][0])
