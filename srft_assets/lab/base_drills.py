@@ -1,0 +1,76 @@
+"""What the base model is trained on: recall drills, and chats that explore but mend nothing.
+
+A drill shows a table and then looks its rows up in random order; only the answers bear loss.
+(Look-up is learnt so in a minute; from transcripts alone it is not learnt at all, because so few
+of their tokens depend on it.) Names, arguments and operators are drawn independently, so that
+nothing but the table tells the answer.
+"""
+
+from dataclasses import dataclass
+from random import Random
+
+from srft_assets.lab.base_tokenizer import END, START
+from srft_assets.lab.words import CONSTANTS, MODULES, OPERATORS
+
+Text = list[tuple[str, bool]]
+"""Pieces of a text in order, each with whether it bears loss."""
+
+ROWS = 8
+"""Rows of a drill's table at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A function with the expression it has and the one it should have."""
+
+    name: str
+    arguments: tuple[str, ...]
+    has: str
+    wants: str
+
+    @property
+    def source(self) -> str:
+        """As in a module."""
+        return f"def {self.name}({', '.join(self.arguments)}):\n    return {self.has}\n"
+
+
+def draw_rows(rng: Random) -> list[Row]:
+    """A table; no name and no first argument occurs twice."""
+    names = sorted({name.function for lot in MODULES.values() for name in lot})
+    words = sorted({word for lot in MODULES.values() for name in lot for word in name.arguments})
+    count = rng.randint(3, ROWS)
+    words = rng.sample(words, 2 * count)
+    return [
+        _row(name, words[2 * place], words[2 * place + 1], rng)
+        for place, name in enumerate(rng.sample(names, count))
+    ]
+
+
+def _row(name: str, first: str, second: str, rng: Random) -> Row:
+    operators = OPERATORS[rng.choice(("number", "truth"))]
+    alone = rng.random() < 0.25
+    right = str(rng.choice(CONSTANTS)) if alone else second
+    has, wants = rng.sample(operators, 2)
+    arguments = (first,) if alone else (first, second)
+    return Row(name, arguments, f"{first} {has} {right}", f"{first} {wants} {right}")
+
+
+def drill(rng: Random) -> Text:
+    """One table and look-ups of all its rows, in the dress of an observation and a turn."""
+    rows = draw_rows(rng)
+    source = "\n\n".join(row.source for row in rows)
+    told = "".join(_failure(row, rng) for row in rng.sample(rows, len(rows)))
+    show_source, show_told = rng.choice(((True, False), (False, True), (True, True)))
+    table = (source if show_source else "") + (told if show_told else "")
+    text: Text = [(f"{START}user\n<output>\n{table}</output>{END}\n{START}assistant\n", False)]
+    for row in rng.sample(rows, len(rows)):
+        if show_told:
+            text += [(f"{row.name}: ", False), (f"return {row.wants}\n", True)]
+        else:
+            text += [(f"{row.name} = ", False), (f"return {row.has}\n", True)]
+    return [*text, (END, True), ("\n", False)]
+
+
+def _failure(row: Row, rng: Random) -> str:
+    got, want = rng.randint(0, 99), rng.randint(100, 400)
+    return f"FAIL {row.name}: {got} != {want} : {row.wants}\n"

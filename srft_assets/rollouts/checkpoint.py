@@ -1,0 +1,76 @@
+"""Loading what training left: a full model, or a LoRA adapter on its base model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from srft_assets.errors import SrftError
+
+ADAPTER = "adapter_config.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A causal language model ready to generate, with its tokenizer.
+
+    Attributes:
+        context: tokens that prompt and answer may take together.
+        stops: token ids that end a turn.
+    """
+
+    model: Any
+    tokenizer: Any
+    context: int
+    stops: tuple[int, ...]
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Load weights and tokenizer from a folder, without network. Adapters are merged.
+
+    Raises SrftError naming the folder where it holds no checkpoint.
+    """
+    adapter = folder / ADAPTER
+    if not adapter.exists() and not (folder / "config.json").exists():
+        raise SrftError(f"{folder}: no checkpoint here (neither config.json nor {ADAPTER})")
+    model = _adapted(folder) if adapter.exists() else _whole(folder)
+    model.eval()
+    tokenizer = _tokenizer(folder, adapter)
+    return Checkpoint(
+        model=model,
+        tokenizer=tokenizer,
+        context=int(model.config.max_position_embeddings),
+        stops=_stops(model, tokenizer),
+    )
+
+
+def _whole(folder: Path) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
+
+
+def _adapted(folder: Path) -> Any:
+    from peft import AutoPeftModelForCausalLM
+
+    adapted = AutoPeftModelForCausalLM.from_pretrained(str(folder), local_files_only=True)
+    return adapted.merge_and_unload()
+
+
+def _tokenizer(folder: Path, adapter: Path) -> Any:
+    """The folder's own tokenizer, else that of the adapter's base model."""
+    from transformers import AutoTokenizer
+
+    source = folder
+    if not (folder / "tokenizer_config.json").exists() and adapter.exists():
+        source = Path(orjson.loads(adapter.read_bytes())["base_model_name_or_path"])
+    return AutoTokenizer.from_pretrained(source, local_files_only=True)
+
+
+def _stops(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    stated = model.generation_config.eos_token_id
+    ids = [] if stated is None else stated if isinstance(stated, list) else [stated]
+    if tokenizer.eos_token_id is not None:
+        ids = [*ids, tokenizer.eos_token_id]
+    return tuple(sorted(set(ids)))

@@ -1,0 +1,24 @@
+"""The `eval_scores` partition: one row an attempt at a held-out task."""
+
+import polars as pl
+
+EVAL_SCORES = pl.Schema(
+    {
+        "instance_id": pl.String,
+        "attempt": pl.Int32,
+        "trajectory_id": pl.String,
+        "status": pl.String,
+        "resolved": pl.Boolean,
+        "n_steps": pl.Int32,
+        "exit_status": pl.String,
+        "f2p_passed": pl.Int32,
+        "f2p_total": pl.Int32,
+        "p2p_passed": pl.Int32,
+        "p2p_total": pl.Int32,
+        "seconds": pl.Float64,
+    }
+)
+"""`resolved` is None where the status is `infra_error` or `unknown`: such rows are no score.
+`seconds` is the wall time of playing and grading, with all other runs going on beside it."""
+
+VOLATILE = ("seconds",)
