@@ -1,4 +1,4 @@
-"""Rows built by column are the rows of the schema; a run that does not fit is told alone."""
+"""Runs become rows and come back; a run that does not fit is told alone."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.frame import frame_of
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.reads import uncollected
-from srft_assets.trajectories.schema import TRAJECTORIES, to_frame
+from srft_assets.trajectories.schema import TRAJECTORIES, from_row
 from tests.trajectories.ingest_support import run_of
 
 
@@ -18,10 +18,11 @@ def runs(*names: str) -> list[Trajectory]:
 
 
 @pytest.mark.parametrize("names", [(), ("a",), ("a", "b", "c")])
-def test_columns_and_rows_say_the_same(names):
+def test_a_run_comes_back_from_its_row_whole(names):
     frame, refused = frame_of(runs(*names), "batch")
     assert frame.schema == TRAJECTORIES
-    assert frame.equals(to_frame(runs(*names), "batch"))
+    assert [from_row(row) for row in frame.iter_rows(named=True)] == runs(*names)
+    assert frame["batch"].to_list() == ["batch"] * len(names)
     assert refused == []
 
 
