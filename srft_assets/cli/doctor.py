@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import psutil
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from srft_assets.home import current_home
@@ -110,7 +111,7 @@ def doctor() -> None:
     for name, look in FINDINGS.items():
         there, found, advice = look()
         mark = "[green]yes[/]" if there else "[yellow]no[/]"
-        table.add_row(name, mark, found, f"[dim]{advice}[/]")
+        table.add_row(name, mark, escape(found), f"[dim]{escape(advice)}[/]")
     Console().print(table)
 
 
