@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import polars as pl
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -16,24 +17,24 @@ CELL_CHARS = 120
 TABLE_ROWS = 200
 
 
-def as_table(rows: pl.DataFrame, title: str = "") -> Table:
+def as_table(rows: pl.DataFrame, title: str = "") -> RenderableType:
     """A table of the first `TABLE_ROWS` rows; long cells are cut, hostile text is made visible.
 
     No cell is read as markup. What is left out is counted below the table.
     """
-    left = rows.height - TABLE_ROWS
-    more = f"{left:,} more rows: add LIMIT and OFFSET, or --format csv" if left > 0 else None
     heading = Text(visible(title)) if title else None
-    table = Table(title=heading, title_justify="left", caption=more, title_style="bold")
+    table = Table(title=heading, title_justify="left", title_style="bold")
     for name, kind in rows.schema.items():
         table.add_column(
             Text(visible(name)), justify="right" if kind.is_numeric() else "left", overflow="fold"
         )
     for row in rows.head(TABLE_ROWS).iter_rows():
         table.add_row(*(_cell(value) for value in row))
-    if rows.is_empty():
-        table.caption = "no rows"
-    return table
+    left = rows.height - TABLE_ROWS
+    if left > 0:
+        more = f"{left:,} more rows: add LIMIT and OFFSET, or --format csv"
+        return Group(table, Text(more, style="dim"))
+    return Group(table, Text("no rows", style="dim")) if rows.is_empty() else table
 
 
 def _cell(value: Any) -> Text:

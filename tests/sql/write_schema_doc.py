@@ -1,0 +1,16 @@
+"""Write `docs/schema.md` anew: `python -m tests.sql.write_schema_doc`."""
+
+import tempfile
+from pathlib import Path
+
+from srft_assets.warehouse.empty import write_schema_files
+from srft_assets.warehouse.schema_doc import schema_markdown
+from srft_assets.warehouse.statements import sql_folder
+from tests.warehouse.filled import SCHEMAS
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        write_schema_files(Path(folder), SCHEMAS, anew=True)
+        document = sql_folder().parent / "docs" / "schema.md"
+        document.parent.mkdir(exist_ok=True)
+        document.write_text(schema_markdown(Path(folder), SCHEMAS))

@@ -1,0 +1,29 @@
+"""Fixtures: an empty and a filled warehouse, with their catalogues."""
+
+import pytest
+
+from srft_assets.home import Home
+from srft_assets.warehouse.catalogue import build_catalogue
+from srft_assets.warehouse.store import Warehouse
+from tests.warehouse.filled import SCHEMAS, fill
+
+
+@pytest.fixture
+def warehouse(home: Home) -> Warehouse:
+    return Warehouse(home.warehouse)
+
+
+@pytest.fixture
+def empty(home: Home) -> Home:
+    """A platform on which nothing was ever materialized."""
+    build_catalogue(home, SCHEMAS)
+    return home
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A platform with four runs; for reading only."""
+    home = Home(tmp_path_factory.mktemp("filled"))
+    fill(home)
+    build_catalogue(home, SCHEMAS)
+    return home
