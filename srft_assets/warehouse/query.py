@@ -1,4 +1,4 @@
-"""Questions to the warehouse: read-only, and of nothing else."""
+"""Questions to the warehouse, by name or in SQL."""
 
 import difflib
 import re
@@ -12,42 +12,17 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.warehouse.allowed import check_statement, first_line
-from srft_assets.warehouse.catalogue import Catalogue
-from srft_assets.warehouse.literal import glob_of, text_literal
+from srft_assets.warehouse.readonly import open_readonly
 from srft_assets.warehouse.statements import query_file, sql_files
 
+__all__ = ["open_readonly", "run_query", "view_names"]
+
 WORD = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*;?\s*")
-CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "python_enable_replacements": False,
-    "autoload_known_extensions": False,
-    "autoinstall_known_extensions": False,
-    "enable_external_file_cache": False,
-}
 ATTEMPTS = 5
 
 
 class _DisturbedError(Exception):
     """A partition was replaced between the reading of its footer and of its pages."""
-
-
-def open_readonly(home: Home) -> duckdb.DuckDBPyConnection:
-    """A connection that reads the warehouse and can do nothing else.
-
-    It cannot write, attach, install, load, see variables of this process, or read files
-    outside the warehouse, and its configuration is locked. COPY into the warehouse is what
-    DuckDB itself still allows: `check_statement` refuses it. Raises SrftError where there is
-    no catalogue.
-    """
-    catalogue = Catalogue(home)
-    digest = catalogue.digest()
-    if digest is None:
-        raise SrftError(f"no warehouse in {home.root}: run `srft ingest PATH` or `make demo`")
-    connection = duckdb.connect(catalogue.views(digest), read_only=True, config=CONFIG)
-    folders = text_literal(str(home.warehouse)), text_literal(glob_of(home.warehouse))
-    connection.execute(f"SET allowed_directories = [{', '.join(folders)}]")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
 
 
 def run_query(

@@ -1,0 +1,47 @@
+"""Connections that read the warehouse and can do nothing else."""
+
+import threading
+
+import duckdb
+
+from srft_assets.errors import SrftError
+from srft_assets.home import Home
+from srft_assets.warehouse.catalogue import Catalogue
+from srft_assets.warehouse.literal import glob_of, text_literal
+
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "python_enable_replacements": False,
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+    "enable_external_file_cache": False,
+}
+_OPENING = threading.Lock()
+"""DuckDB gives one process one database a file: its locking must not be seen half done."""
+
+
+def open_readonly(home: Home) -> duckdb.DuckDBPyConnection:
+    """A connection that reads the warehouse and can do nothing else.
+
+    It cannot write, attach, install, load, see variables of this process, or read files
+    outside the warehouse, and its configuration is locked. COPY into the warehouse is what
+    DuckDB itself still allows: `check_statement` refuses it. Raises SrftError where there is
+    no catalogue.
+    """
+    catalogue = Catalogue(home)
+    digest = catalogue.digest()
+    if digest is None:
+        raise SrftError(f"no warehouse in {home.root}: run `srft ingest PATH` or `make demo`")
+    with _OPENING:
+        connection = duckdb.connect(catalogue.views(digest), read_only=True, config=CONFIG)
+        if not _locked(connection):
+            folders = text_literal(str(home.warehouse)), text_literal(glob_of(home.warehouse))
+            connection.execute(f"SET allowed_directories = [{', '.join(folders)}]")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _locked(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether another connection of this process has locked the database that both share."""
+    found = connection.execute("SELECT current_setting('lock_configuration')").fetchall()
+    return bool(found[0][0])
