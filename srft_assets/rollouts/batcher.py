@@ -57,7 +57,7 @@ class Batcher:
         self.batches += 1
         try:
             answers = self._answering([prompt for prompt, _ in asked])
-        except BaseException as error:  # every waiting thread must hear of it, or hang for ever
+        except Exception as error:  # noqa: BLE001 each waiting thread must hear of it, or hang
             for _, future in asked:
                 future.set_exception(error)
             return

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from srft_assets.errors import SrftError
+from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 
 ADAPTER = "adapter_config.json"
 
@@ -21,7 +22,7 @@ class Checkpoint:
     """
 
     model: Any
-    tokenizer: Any
+    tokenizer: ChatTokenizer
     context: int
     stops: tuple[int, ...]
 
@@ -29,7 +30,8 @@ class Checkpoint:
 def load_checkpoint(folder: Path) -> Checkpoint:
     """Load weights and tokenizer from a folder, without network. Adapters are merged.
 
-    Raises SrftError naming the folder where it holds no checkpoint.
+    Raises SrftError naming the folder where it holds no checkpoint, or none
+    that ends its turns.
     """
     adapter = folder / ADAPTER
     if not adapter.exists() and not (folder / "config.json").exists():
@@ -58,19 +60,18 @@ def _adapted(folder: Path) -> Any:
     return adapted.merge_and_unload()
 
 
-def _tokenizer(folder: Path, adapter: Path) -> Any:
+def _tokenizer(folder: Path, adapter: Path) -> ChatTokenizer:
     """The folder's own tokenizer, else that of the adapter's base model."""
-    from transformers import AutoTokenizer
-
-    source = folder
-    if not (folder / "tokenizer_config.json").exists() and adapter.exists():
-        source = Path(orjson.loads(adapter.read_bytes())["base_model_name_or_path"])
-    return AutoTokenizer.from_pretrained(source, local_files_only=True)
+    if (folder / "tokenizer_config.json").exists() or not adapter.exists():
+        return load_tokenizer(folder)
+    return load_tokenizer(orjson.loads(adapter.read_bytes())["base_model_name_or_path"])
 
 
-def _stops(model: Any, tokenizer: Any) -> tuple[int, ...]:
+def _stops(model: Any, tokenizer: ChatTokenizer) -> tuple[int, ...]:
     stated = model.generation_config.eos_token_id
     ids = [] if stated is None else stated if isinstance(stated, list) else [stated]
-    if tokenizer.eos_token_id is not None:
-        ids = [*ids, tokenizer.eos_token_id]
+    if tokenizer.hf.eos_token_id is not None:
+        ids = [*ids, tokenizer.hf.eos_token_id]
+    if not ids:
+        raise SrftError(f"{tokenizer.name}: the model has no token that ends a turn")
     return tuple(sorted(set(ids)))

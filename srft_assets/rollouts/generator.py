@@ -85,7 +85,7 @@ class Generator:
         stops = set(self.checkpoint.stops)
         end = next((place for place, token in enumerate(row) if token in stops), None)
         kept = row if end is None else row[:end]
-        text = self.checkpoint.tokenizer.decode(kept, skip_special_tokens=False)
+        text = self.checkpoint.tokenizer.hf.decode(kept, skip_special_tokens=False)
         return Answer(text, tuple(kept), stopped=end is not None)
 
     def _sampling(self, prompts: list[Prompt]) -> list[Any]:

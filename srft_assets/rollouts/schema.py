@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from srft_assets.outcomes.model import Status
+
 EVAL_SCORES = pl.Schema(
     {
         "instance_id": pl.String,
@@ -22,3 +24,6 @@ EVAL_SCORES = pl.Schema(
 `seconds` is the wall time of playing and grading, with all other runs going on beside it."""
 
 VOLATILE = ("seconds",)
+
+UNSCORED = frozenset({Status.INFRA_ERROR, Status.UNKNOWN})
+"""Statuses that say nothing about the model."""

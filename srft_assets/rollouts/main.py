@@ -1,0 +1,74 @@
+"""`python -m srft_assets.rollouts.main job.json`: one evaluation in a process of its own.
+
+Progress goes to standard output as JSON lines, `{"step": 3, "of": 40, "resolved": 1}`; a failure
+is one line on standard error and exit code 1.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import orjson
+from pydantic import ValidationError
+
+from srft_assets.errors import SrftError
+from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.task import TaskInstance
+from srft_assets.rollouts.checkpoint import load_checkpoint
+from srft_assets.rollouts.job import Attempt, EvaluationJob, write_result
+from srft_assets.rollouts.playing import play_all
+from srft_assets.sandbox import open_sandbox
+
+USAGE = "usage: python -m srft_assets.rollouts.main job.json"
+QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code: 0 done, 1 failed, 2 wrong call."""
+    if len(arguments) != 1:
+        sys.stderr.write(USAGE + "\n")
+        return 2
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        evaluate(EvaluationJob.model_validate_json(Path(arguments[0]).read_bytes()))
+    except (SrftError, ValidationError, MemoryError, OSError, RuntimeError) as error:
+        sys.stderr.write(f"error: evaluation: {' '.join(str(error).split())}\n")
+        return 1
+    return 0
+
+
+def evaluate(job: EvaluationJob) -> None:
+    """Play and grade all tasks of the job; `result.json` in its folder says that all is done."""
+    began = time.monotonic()
+    sandbox = open_sandbox(job.unsafe)
+    lines = job.tasks.read_bytes().splitlines()
+    tasks = [TaskInstance.model_validate_json(line) for line in lines]
+    checkpoint = load_checkpoint(job.checkpoint)
+    loaded = time.monotonic()
+    done = resolved = 0
+
+    def report(attempt: Attempt) -> None:
+        nonlocal done, resolved
+        done += 1
+        resolved += attempt.status == Status.RESOLVED
+        line = orjson.dumps({"step": done, "of": len(tasks), "resolved": resolved})
+        sys.stdout.write(line.decode() + "\n")
+        sys.stdout.flush()
+
+    play_all(job, tasks, checkpoint, sandbox, report)
+    ended = time.monotonic()
+    write_result(
+        job.out,
+        {"load_seconds": round(loaded - began, 3), "play_seconds": round(ended - loaded, 3)},
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,142 @@
+"""All held-out tasks played at once by one checkpoint, and graded."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import orjson
+
+from srft_assets.agent.mini import prepare_mini
+from srft_assets.agent.play import play, run_path
+from srft_assets.agent.whole_file import put_whole
+from srft_assets.errors import SrftError
+from srft_assets.outcomes.local import grade_patch
+from srft_assets.outcomes.model import Status, TestOutcome
+from srft_assets.outcomes.task import TaskInstance
+from srft_assets.rollouts.batcher import Batcher
+from srft_assets.rollouts.checkpoint import Checkpoint
+from srft_assets.rollouts.generator import Generator
+from srft_assets.rollouts.job import Attempt, EvaluationJob, attempt_path, read_attempt
+from srft_assets.rollouts.model import SharedModel
+from srft_assets.sandbox import Completed, Limits, Sandbox, SandboxError
+from srft_assets.trajectories.formats import read_record
+
+Report = Callable[[Attempt], None]
+"""Hears of every attempt that was played and graded."""
+
+
+class GatedSandbox:
+    """A sandbox that runs a few commands at a time, so that waiting for a CPU is no timeout."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.name = sandbox.name
+        self._sandbox = sandbox
+        self._gate = threading.Semaphore(2 * (os.cpu_count() or 1))
+
+    def run(
+        self,
+        command: str,
+        *,
+        workdir: Path,
+        limits: Limits | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """As the sandbox does, after waiting for a turn."""
+        with self._gate:
+            return self._sandbox.run(command, workdir=workdir, limits=limits, env=env)
+
+
+def play_all(
+    job: EvaluationJob,
+    tasks: Sequence[TaskInstance],
+    checkpoint: Checkpoint,
+    sandbox: Sandbox,
+    report: Report,
+) -> None:
+    """Play and grade what is not finished; every attempt is on disk before it is reported.
+
+    Attempts that failed for the sandbox's or grader's own fault are played a second time. Raises
+    what the generation raised: then no attempt is counted.
+    """
+    prepare_mini()
+    gated = GatedSandbox(sandbox)
+    todo = [task for task in tasks if read_attempt(job.out, task.instance_id) is None]
+    for last in (False, True):
+        failed = []
+        for start in range(0, len(todo), job.lanes):
+            wave = todo[start : start + job.lanes]
+            for task, attempt in _play_wave(job, wave, checkpoint, gated):
+                if attempt.status == Status.INFRA_ERROR and not last:
+                    failed.append(task)
+                    continue
+                content = attempt.model_dump_json().encode()
+                put_whole(attempt_path(job.out, task.instance_id), content)
+                report(attempt)
+        todo = failed
+
+
+def _play_wave(
+    job: EvaluationJob, wave: Sequence[TaskInstance], checkpoint: Checkpoint, sandbox: Sandbox
+) -> list[tuple[TaskInstance, Attempt]]:
+    """Tasks that are played side by side, a thread each, in batches of all that still play."""
+    generator = Generator(
+        checkpoint, job.max_new_tokens, job.temperature, job.seed, batch_size=job.lanes
+    )
+    batcher = Batcher(generator.answer, [task.instance_id for task in wave])
+
+    def one(task: TaskInstance) -> tuple[TaskInstance, Attempt]:
+        began = time.monotonic()
+        room = checkpoint.context - job.max_new_tokens
+        name = task.instance_id
+        model = SharedModel(job.label, name, batcher, checkpoint.tokenizer, room)
+        try:
+            failure = _play(job, task, model, sandbox)
+        finally:
+            batcher.leave(name)
+        return task, _grade(job, task, sandbox, failure, time.monotonic() - began)
+
+    with ThreadPoolExecutor(max(1, len(wave)), thread_name_prefix="play") as pool:
+        return [done.result() for done in as_completed([pool.submit(one, task) for task in wave])]
+
+
+def _play(
+    job: EvaluationJob, task: TaskInstance, model: SharedModel, sandbox: Sandbox
+) -> str | None:
+    """Play one run to its file; the sandbox's own failure is returned, not raised."""
+    limits = {"step_limit": job.step_limit, "command_seconds": job.command_seconds}
+    try:
+        play(task, model, sandbox, out=job.out, **limits)  # type: ignore[arg-type]
+    except (SandboxError, OSError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _grade(
+    job: EvaluationJob, task: TaskInstance, sandbox: Sandbox, failure: str | None, seconds: float
+) -> Attempt:
+    path = run_path(job.out, task.instance_id)
+    if not path.exists():
+        raise SrftError(f"{task.instance_id} left no run: {failure or 'no reason is known'}")
+    run = read_record(orjson.loads(path.read_bytes()), source=path.name, row=0, hint=path.name)
+    if failure is None:
+        began = time.monotonic()
+        outcome = grade_patch(task, run.submission, sandbox, trajectory_id=run.trajectory_id)
+        seconds += time.monotonic() - began
+    else:
+        outcome = TestOutcome(
+            run.trajectory_id, task.instance_id, Status.INFRA_ERROR, reason=failure
+        )
+    return Attempt(
+        instance_id=task.instance_id,
+        trajectory_id=run.trajectory_id,
+        status=outcome.status.value,
+        reason=outcome.reason,
+        f2p_passed=outcome.f2p_passed,
+        f2p_total=outcome.f2p_total,
+        p2p_passed=outcome.p2p_passed,
+        p2p_total=outcome.p2p_total,
+        seconds=round(seconds, 3),
+    )
