@@ -24,7 +24,7 @@ class TrainingJob(BaseModel):
     """Optimizer steps."""
     batch_size: int = Field(default=16, ge=1)
     """Rows of one optimizer step."""
-    micro_batch_tokens: int = Field(default=8192, ge=1)
+    micro_batch_tokens: int = Field(default=4096, ge=1)
     """Tokens of one forward pass; a longer row stands alone. Does not change the loss."""
     learning_rate: float = Field(default=1e-3, gt=0)
     warmup_ratio: float = Field(default=0.1, ge=0, le=1)

@@ -28,5 +28,5 @@ def draw_loss(result: TrainingResult, path: Path) -> None:
     for axes in (loss, rate):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    loss.set_ylim(bottom=0)
+    loss.set_ylim(0, 1.05 * max(point.loss for point in result.loss_curve))
     figure.savefig(path, dpi=110)

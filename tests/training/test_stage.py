@@ -1,8 +1,7 @@
 """`checkpoints/<arm>` as the engine makes it, with the subprocess."""
 
 import logging
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,9 +12,10 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.training.launch import launch
+from srft_assets.training.main import main
 from srft_assets.training.stage import checkpoints_stage
 from srft_assets.warehouse.making import make_partition, recipe_of
-from srft_assets.warehouse.stage import Launch, Stage, Work
+from srft_assets.warehouse.stage import Launch, Made, Stage, Work
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import Warehouse
 from tests.training.conftest import frame_of, make_rows, put
@@ -31,19 +31,29 @@ class Quiet:
         pass
 
 
-class Counting:
-    """The real launch, which counts its calls."""
+class Subprocess:
+    """The launch that the platform uses, with the lines it passed on."""
 
     def __init__(self) -> None:
-        self.calls = 0
         self.lines: list[str] = []
 
-    def __call__(self, argv, env) -> None:
-        self.calls += 1
+    def __call__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
         launch(argv, env, on_line=self.lines.append)
 
 
-def make(stage: Stage, home: Home, launcher: Launch, partition: str = "0"):
+class InProcess:
+    """The same command in this process, which has torch imported; counts its calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        self.calls += 1
+        assert list(argv[1:3]) == ["-m", "srft_assets.training.main"]
+        assert main(list(argv[3:])) == 0
+
+
+def make(stage: Stage, home: Home, launcher: Launch, partition: str = "0") -> tuple[Made, Stamp]:
     warehouse = Warehouse(home.warehouse)
     recipe = recipe_of(stage, home, warehouse, partition)
     log = logging.getLogger("test")
@@ -68,8 +78,8 @@ def platform(home: Home, base_model: Path) -> Home:
     return home
 
 
-def test_an_arm_is_trained_once_and_found_again(platform: Home) -> None:
-    launcher = Counting()
+def test_an_arm_becomes_a_checkpoint(platform: Home) -> None:
+    launcher = Subprocess()
     made, stamp = make(checkpoints_stage(arm_of()), platform, launcher)
     (row,) = made.frame.iter_rows(named=True)
     assert (row["arm"], row["seed"], row["rows"], row["steps"]) == ("srft", 0, 10, 3)
@@ -79,18 +89,28 @@ def test_an_arm_is_trained_once_and_found_again(platform: Home) -> None:
     assert not Path(row["path"]).is_absolute()
     assert made.metadata["loss"].name == "loss.png"
     assert made.metadata["loss"].exists()
-    (refusal,) = made.refused
-    assert refusal.line().startswith("masked_tokens/srft/lab-1, row 10: 101 tokens")
     assert sorted(stamp.recipe.inputs) == ["base_models/tiny/all", "masked_tokens/srft/lab-1"]
     assert any('"step":3,"of":3' in line for line in launcher.lines)
+    kept = Warehouse(platform.warehouse).stamp("checkpoints/srft", "0")
+    assert kept == stamp
+    (refusal,) = kept.refused
+    assert refusal.line().startswith("masked_tokens/srft/lab-1, row 10: 101 tokens")
 
-    changed, second = make(checkpoints_stage(arm_of(learning_rate=1e-2)), platform, launcher)
-    assert changed.frame["weights_sha256"][0] != row["weights_sha256"]
-    assert second.data_version != stamp.data_version
-    back, third = make(checkpoints_stage(arm_of()), platform, launcher)
-    assert third.data_version == stamp.data_version
-    assert back.frame.equals(made.frame)
+
+def test_a_setting_changed_and_changed_back_trains_nothing_twice(platform: Home) -> None:
+    launcher = InProcess()
+    versions = [
+        make(checkpoints_stage(arm_of(learning_rate=rate)), platform, launcher)[1].data_version
+        for rate in (1e-3, 1e-2, 1e-3)
+    ]
+    assert versions[0] == versions[2] != versions[1]
     assert launcher.calls == 2
+
+
+def test_each_seed_has_weights_of_its_own(platform: Home) -> None:
+    stage = checkpoints_stage(arm_of())
+    shas = {make(stage, platform, InProcess(), seed)[0].frame["weights_sha256"][0] for seed in "01"}
+    assert len(shas) == 2
 
 
 def test_only_what_decides_the_weights_is_in_the_recipe(platform: Home) -> None:
@@ -113,24 +133,16 @@ def test_an_arm_without_a_trainable_row_says_so(platform: Home) -> None:
     arm = arm_of().model_copy(update={"runs": "resolved"})
     said = "arm srft: no resolved run to train on in batches lab-1 .2 without a trained token"
     with pytest.raises(SrftError, match=said):
-        make(checkpoints_stage(arm), platform, partial(launch))
+        make(checkpoints_stage(arm), platform, launch)
 
 
 def test_a_base_model_that_is_gone_is_named(platform: Home, tmp_path: Path) -> None:
     gone = pl.DataFrame({"name": ["tiny"], "path": [str(tmp_path / "gone")]})
     put(platform, "base_models/tiny", "all", gone)
     with pytest.raises(SrftError, match="the base model tiny has no folder"):
-        make(checkpoints_stage(arm_of()), platform, partial(launch))
+        make(checkpoints_stage(arm_of()), platform, launch)
 
 
 def test_a_model_folder_of_ones_own_is_no_edge_of_the_graph(base_model: Path) -> None:
     arm = arm_of().model_copy(update={"model": str(base_model)})
     assert [edge.asset for edge in checkpoints_stage(arm).upstream] == ["masked_tokens/srft"]
-
-
-def test_the_stamp_survives(platform: Home) -> None:
-    _, stamp = make(checkpoints_stage(arm_of()), platform, Counting())
-    kept = Warehouse(platform.warehouse).stamp("checkpoints/srft", "0")
-    assert isinstance(kept, Stamp)
-    assert kept.fingerprint == stamp.fingerprint
-    assert len(kept.refused) == 1
