@@ -4,6 +4,9 @@ from pathlib import Path
 
 import dagster as dg
 
+# Before the loader, which restores the warning filters that it found.
+import srft_assets.components  # noqa: F401
+
 
 @dg.definitions
 def defs() -> dg.Definitions:

@@ -8,6 +8,11 @@ import psutil
 from srft_assets.warehouse.recipe import digest
 
 PROCESS_TAG = "srft/process"
+UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
 
 
 def process_tags() -> dict[str, str]:
@@ -25,8 +30,7 @@ def process_name(pid: int) -> str:
 
 def close_abandoned(instance: dg.DagsterInstance) -> int:
     """Mark runs of killed command-line processes as failed; returns how many there were."""
-    unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]
-    runs = instance.get_runs(dg.RunsFilter(tags={"srft/by": "cli"}, statuses=unfinished))
+    runs = instance.get_runs(dg.RunsFilter(tags={"srft/by": "cli"}, statuses=UNFINISHED))
     gone = [run for run in runs if not _alive(run.tags.get(PROCESS_TAG, ""))]
     for run in gone:
         instance.report_run_failed(run, message="The srft process that made this run was killed.")
