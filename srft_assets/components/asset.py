@@ -47,9 +47,11 @@ def build_asset(
             "dagster/column_lineage": column_lineage(stage, schemas or {}),
         },
     )
-    def compute(context: dg.AssetExecutionContext, platform: Platform) -> None:
-        names = context.partition_keys if context.has_partition_key_range else [ONLY]
+    def compute(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        names = [ONLY] if stage.partitioned_by == "none" else context.partition_keys
         _make_all(stage, context, platform, names)
+        # Pipes wants a result from every asset that opened a session; rows are stored already.
+        return dg.MaterializeResult()
 
     return compute
 
