@@ -1,20 +1,27 @@
 """Sensor: runs put into the inbox folder become batches."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
 
 from srft_assets.components.partitions import BATCHES
 from srft_assets.components.platform import Platform
+from srft_assets.components.stages import stages_of
 from srft_assets.defs.jobs import ingest_runs
 from srft_assets.errors import SrftError
+from srft_assets.home import Home
 from srft_assets.trajectories.batches import manifest_digest
 from srft_assets.trajectories.ingest import ingest
+from srft_assets.warehouse.plan import State, state_of
+from srft_assets.warehouse.stage import Stage
+from srft_assets.warehouse.store import Warehouse
 
 QUIET_SECONDS = 10.0
 """A file that changed more recently may still be on its way in."""
+
+INGESTED = ("trajectories", "test_outcomes")
 
 
 @dg.sensor(
@@ -25,43 +32,62 @@ QUIET_SECONDS = 10.0
     "is read again.",
 )
 def inbox(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
-    """Register what lies in the inbox, and ask for a run of each batch that is new or changed."""
+    """Register what lies in the inbox, and ask for a run of each batch that is out of sync."""
     home = platform.home()
     home.inbox.mkdir(parents=True, exist_ok=True)
-    requests = []
+    assert context.repository_def is not None
+    known = stages_of(context.repository_def.assets_defs_by_key.values())
+    stages = [known[key] for key in INGESTED]
+    requests: dict[str, dg.RunRequest] = {}
     for entry in waiting(home.inbox):
         try:
             plan = ingest(home, [str(entry)], batch=None)
+            found = [request for batch in plan.batches if (request := wanted(home, stages, batch))]
         except SrftError as error:
             context.log.error(f"{entry.name}: {error}")
             continue
-        for refusal in plan.refusals:
+        for refusal in plan.refusals if found else ():
             context.log.warning(f"refused: {refusal.line()}")
-        requests += [
-            dg.RunRequest(
-                run_key=f"{batch}:{manifest_digest(home, batch)}",
-                partition_key=batch,
-                tags={"srft/by": "inbox"},
-            )
-            for batch in plan.batches
-        ]
-    known = [request.partition_key for request in requests if request.partition_key]
+        requests |= {str(request.partition_key): request for request in found}
     return dg.SensorResult(
-        run_requests=requests,
-        dynamic_partitions_requests=[BATCHES.build_add_request(known)] if known else [],
-        skip_reason=None if requests else f"nothing in {home.inbox}",
+        run_requests=list(requests.values()),
+        dynamic_partitions_requests=[BATCHES.build_add_request(list(requests))] if requests else [],
+        skip_reason=None if requests else f"nothing new in {home.inbox}",
+    )
+
+
+def wanted(home: Home, stages: Sequence[Stage], batch: str) -> dg.RunRequest | None:
+    """A run of the batch, unless it is in sync.
+
+    The run key names the runs that made what is there: a file that is changed and then changed
+    back is read again, and a run that failed is not tried again until something changes.
+    """
+    warehouse = Warehouse(home.warehouse)
+    if all(state_of(stage, home, warehouse, batch).state is State.IN_SYNC for stage in stages):
+        return None
+    made = [stamp.run_id for s in stages if (stamp := warehouse.stamp(s.key, batch))]
+    return dg.RunRequest(
+        run_key=":".join([batch, manifest_digest(home, batch), *made]),
+        partition_key=batch,
+        tags={"srft/by": "inbox"},
     )
 
 
 def waiting(folder: Path) -> Iterator[Path]:
     """Entries of the inbox that nothing has touched for `QUIET_SECONDS`, by name."""
-    now = time.time()
     for entry in sorted(folder.iterdir()):
-        files = [entry, *entry.rglob("*")] if entry.is_dir() else [entry]
-        if not entry.name.startswith(".") and all(
-            now - file.lstat().st_mtime > QUIET_SECONDS for file in files
-        ):
+        if not entry.name.startswith(".") and quiet(entry):
             yield entry
+
+
+def quiet(entry: Path) -> bool:
+    """Whether a file, or all below a folder, has lain untouched for `QUIET_SECONDS`."""
+    now = time.time()
+    try:
+        files = [entry, *entry.rglob("*")] if entry.is_dir() else [entry]
+        return all(now - file.lstat().st_mtime > QUIET_SECONDS for file in files)
+    except FileNotFoundError:
+        return False
 
 
 defs = dg.Definitions(sensors=[inbox])

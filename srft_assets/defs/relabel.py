@@ -1,5 +1,7 @@
 """Schedule: verdicts and masks that are out of date are made again at night."""
 
+from collections.abc import Mapping, Sequence
+
 import dagster as dg
 
 from srft_assets.components.platform import Platform
@@ -7,6 +9,8 @@ from srft_assets.components.stages import stages_of
 from srft_assets.defs.jobs import relabel
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.plan import Item, State, make_plan
+from srft_assets.warehouse.stage import Stage
+from srft_assets.warehouse.store import ONLY
 
 LABELLED = ("step_verdicts", "masked_tokens")
 
@@ -38,26 +42,30 @@ def relabel_nightly(
             tags={"srft/by": "relabel_nightly"},
         )
         for batch in batches
-        if (keys := out_of_sync(items, batch))
+        if (keys := to_make(stages, items, batch))
     ]
     return requests or dg.SkipReason("all verdicts and masks are in sync")
 
 
-def out_of_sync(items: list[Item], batch: str) -> list[str]:
-    """Assets of verdicts and masks whose partition `batch` is not what it would be now.
+def to_make(stages: Mapping[str, Stage], items: Sequence[Item], batch: str) -> list[str]:
+    """Verdicts and masks of `batch` that are out of sync and can be made, upstream first.
 
-    Masks that wait for verdicts are made in the same run. A batch whose runs or outcomes
-    are themselves out of sync is left to ingest.
+    Masks that wait for verdicts are made in the same run. What waits for anything else (runs
+    that must be read again, a base model that is not there) is left to those who make that.
     """
-    here = [item for item in items if item.partition == batch]
-    upstream = [item for item in here if item.asset in ("trajectories", "test_outcomes")]
-    if any(item.state is not State.IN_SYNC for item in upstream):
-        return []
-    return [
-        item.asset
-        for item in here
-        if item.asset.split("/")[0] in LABELLED and item.state is not State.IN_SYNC
-    ]
+    ready = {(item.asset, item.partition) for item in items if item.state is State.IN_SYNC}
+    made = []
+    for item in items:
+        stage = stages[item.asset]
+        labelled = item.asset.split("/")[0] in LABELLED
+        if labelled and item.partition == batch and (item.asset, batch) not in ready:
+            inputs = {
+                (edge.asset, ONLY if edge.mapping == "whole" else batch) for edge in stage.upstream
+            }
+            if inputs <= ready:
+                ready.add((item.asset, batch))
+                made.append(item.asset)
+    return made
 
 
 defs = dg.Definitions(schedules=[relabel_nightly])
