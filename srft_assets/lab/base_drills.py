@@ -9,6 +9,7 @@ nothing but the table tells the answer.
 from dataclasses import dataclass
 from random import Random
 
+from srft_assets.agent.prompts import turn
 from srft_assets.lab.base_tokenizer import END, START
 from srft_assets.lab.words import CONSTANTS, MODULES, OPERATORS
 
@@ -17,6 +18,9 @@ Text = list[tuple[str, bool]]
 
 ROWS = 8
 """Rows of a drill's table at most."""
+
+EDITS = 0.5
+"""Share of edits among the drills whose table says what tests ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +60,43 @@ def _row(name: str, first: str, second: str, rng: Random) -> Row:
 
 
 def drill(rng: Random) -> Text:
-    """One table and look-ups of all its rows, in the dress of an observation and a turn."""
-    rows = draw_rows(rng)
-    source = "\n\n".join(row.source for row in rows)
-    told = "".join(_failure(row, rng) for row in rng.sample(rows, len(rows)))
-    show_source, show_told = rng.choice(((True, False), (False, True), (True, True)))
-    table = (source if show_source else "") + (told if show_told else "")
-    text: Text = [(f"{START}user\n<output>\n{table}</output>{END}\n{START}assistant\n", False)]
-    for row in rng.sample(rows, len(rows)):
-        if show_told:
-            text += [(f"{row.name}: ", False), (f"return {row.wants}\n", True)]
-        else:
-            text += [(f"{row.name} = ", False), (f"return {row.has}\n", True)]
-    return [*text, (END, True), ("\n", False)]
+    """One table and look-ups in it, in the dress of an observation and of turns that answer it.
+
+    The table is a module, what its tests ask for, or both; the look-ups are a list of all rows,
+    or, where the tests are shown, edits of some.
+    """
+    rows, module = draw_rows(rng), rng.choice(sorted(MODULES))
+    code, told = rng.choice(((True, False), (False, True), (True, True)))
+    table = "\n\n".join(row.source for row in rows) if code else ""
+    if told:
+        table += "".join(_failure(row, rng) for row in rng.sample(rows, len(rows)))
+    asked: Text = [(f"{START}user\n{module}.py\n<output>\n{table}</output>{END}\n", False)]
+    rows = rng.sample(rows, len(rows))
+    if told and rng.random() < EDITS:
+        return asked + [piece for row in rows[:3] for piece in _edit(row, module)]
+    return asked + _list(rows, told)
 
 
 def _failure(row: Row, rng: Random) -> str:
     got, want = rng.randint(0, 99), rng.randint(100, 400)
     return f"FAIL {row.name}: {got} != {want} : {row.wants}\n"
+
+
+def _list(rows: list[Row], told: bool) -> Text:
+    text: Text = [(f"{START}assistant\n", False)]
+    for row in rows:
+        sign, answer = (":", row.wants) if told else (" =", row.has)
+        text += [(f"{row.name}{sign}", False), (f" return {answer}\n", True)]
+    return [*text, (END, True), ("\n", False)]
+
+
+def _edit(row: Row, module: str) -> Text:
+    """The turn that edits the row, its function given, and an output without words."""
+    command = f"sed -i 's|return {row.arguments[0]}.*|return {row.wants}|' {module}.py"
+    head, name, rest = turn(f"Fix {row.name}: return {row.wants}", command).partition(row.name)
+    silence = f"\n{START}user\n<returncode>0</returncode>\n<output>\n</output>{END}\n"
+    return [
+        (f"{START}assistant\n{head}{name}", False),
+        (f"{rest}{END}", True),
+        (silence, False),
+    ]

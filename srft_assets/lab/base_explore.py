@@ -14,6 +14,7 @@ from srft_assets.trajectories.model import Message
 _INSTANCE = Template(prompts.INSTANCE, undefined=StrictUndefined)
 _OBSERVATION = Template(prompts.OBSERVATION, undefined=StrictUndefined)
 _WANTED = re.compile(r'assertEqual\(\w+\.(\w+)\(.*, "(.*)"\)')
+_FAILED = re.compile(r"^FAIL (\w+):", re.MULTILINE)
 _RETURN = re.compile(r"(def (\w+)\(.*\):\n)    return .*")
 
 
@@ -21,11 +22,12 @@ def explore(task: TaskInstance, rng: Random, steps: int) -> list[Message]:
     """A chat of `steps` steps that list, read or test, and never edit or submit.
 
     What is done next follows from the last output alone (a listing, code, failures, success), so
-    that the model learns to look there; what it should do instead is left to fine-tuning.
+    that the model learns to look there, and to say which test fails first; what it should do
+    then is left to fine-tuning.
     """
     files = dict(task.files)
     module = next(name[5:] for name in files if name.startswith("test_"))
-    looks = ("Look around.", "ls")
+    looks: tuple[str, str] = ("Look around.", "ls")
     reads = ("Read the code.", f"cat {module}")
     tests = ("Run the tests.", CHECK)
     messages: list[Message] = [
@@ -41,12 +43,9 @@ def explore(task: TaskInstance, rng: Random, steps: int) -> list[Message]:
             {"role": "assistant", "content": prompts.turn(thought, command)},
             {"role": "user", "content": _OBSERVATION.render(output=output)},
         ]
-        if move is looks:
-            move = reads
-        elif move is reads:
-            move = tests
-        else:
-            move = looks if code else reads
+        move = tests if command == reads[1] else reads
+        if failed := _FAILED.search(printed):
+            move = (f"Test of {failed[1]} fails.", "ls")
     return messages
 
 
