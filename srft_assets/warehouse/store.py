@@ -1,8 +1,6 @@
 """Partitions as Parquet files, written whole or not at all."""
 
 import fnmatch
-import hashlib
-import io
 import os
 import re
 import uuid
@@ -14,7 +12,11 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from srft_assets.errors import UsageError
+from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.stamp import KEY, Stamp, read_stamp
+
+__all__ = ["ONLY", "PARTITION_NAME", "Warehouse", "check_partition_name", "data_version"]
+__all__ += ["matching", "sync_folder"]
 
 PARTITION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 ONLY = "all"
@@ -35,20 +37,6 @@ def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
     return sorted(
         name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
     )
-
-
-def data_version(frame: pl.DataFrame, volatile: Sequence[str] = ()) -> str:
-    """32 hex digits over names, types and values of a frame, less its `volatile` columns.
-
-    Computed over NDJSON, so that it does not depend on chunking or library versions.
-    """
-    kept = frame.drop(volatile)
-    sha = hashlib.sha256(repr(list(kept.schema.items())).encode())
-    for start in range(0, kept.height, 256):
-        buffer = io.BytesIO()
-        kept.slice(start, 256).write_ndjson(buffer)
-        sha.update(buffer.getbuffer())
-    return sha.hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
