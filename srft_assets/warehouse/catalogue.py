@@ -6,7 +6,8 @@ the platform's own read-only questions wait for nobody.
 """
 
 import hashlib
-import uuid
+import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import orjson
 from srft_assets.home import Home
 from srft_assets.warehouse.empty import write_schema_files
 from srft_assets.warehouse.installed import Installed, install
+from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.statements import SqlFile, sql_files
 from srft_assets.warehouse.views import SOURCES, Schemas, create_views
 
@@ -58,31 +60,27 @@ def build_catalogue(home: Home, schemas: Schemas) -> bool:
     files = sql_files(*SOURCES)
     digest = _digest(home, files, schemas)
     current = catalogue.digest() == digest and catalogue.views(digest).exists()
-    catalogue.folder.mkdir(parents=True, exist_ok=True)
     write_schema_files(home.warehouse, schemas, anew=not current)
     if not current:
-        beside = catalogue.folder / f".{uuid.uuid4().hex}.tmp"
-        try:
-            with duckdb.connect(beside) as connection:
-                create_views(connection, home.warehouse, files, schemas)
-            beside.replace(catalogue.views(digest))
-        finally:
-            beside.unlink(missing_ok=True)
-        _point(catalogue, digest)
+        place(catalogue.views(digest), _built(home.warehouse, files, schemas))
+        place(catalogue.pointer, orjson.dumps({"digest": digest}))
+        for old in catalogue.folder.glob("*.duckdb"):
+            if old != catalogue.views(digest):
+                old.unlink(missing_ok=True)
     install(Installed(home.catalogue, catalogue.folder), catalogue.views(digest))
     return not current
 
 
-def _point(catalogue: Catalogue, digest: str) -> None:
-    beside = catalogue.folder / f".{uuid.uuid4().hex}.tmp"
-    beside.write_bytes(orjson.dumps({"digest": digest}))
-    beside.replace(catalogue.pointer)
-    for old in catalogue.folder.glob("*.duckdb"):
-        if old != catalogue.views(digest):
-            old.unlink(missing_ok=True)
+def _built(root: Path, files: Sequence[SqlFile], schemas: Schemas) -> bytes:
+    """The database. It is built elsewhere: DuckDB keeps its log beside the file, by name."""
+    with tempfile.TemporaryDirectory(prefix="srft-") as folder:
+        path = Path(folder, "views.duckdb")
+        with duckdb.connect(path) as connection:
+            create_views(connection, root, files, schemas)
+        return path.read_bytes()
 
 
-def _digest(home: Home, files: list[SqlFile], schemas: Schemas) -> str:
+def _digest(home: Home, files: Sequence[SqlFile], schemas: Schemas) -> str:
     parts = [
         duckdb.__version__,
         str(home.warehouse),

@@ -1,11 +1,13 @@
 """Zero-row Parquet files, so that every table exists before its asset was ever materialized."""
 
-import uuid
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
 import polars as pl
+
+from srft_assets.warehouse.placing import place
 
 SCHEMA_FILE = "_schema.parquet"
 """Name of the zero-row file in each table's folder; never a partition name."""
@@ -17,10 +19,9 @@ def write_schema_files(root: Path, schemas: Mapping[str, pl.Schema], *, anew: bo
         target = root / table / SCHEMA_FILE
         if target.exists() and not anew:
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
-        pl.DataFrame(schema=schema).write_parquet(beside)
-        beside.replace(target)
+        buffer = io.BytesIO()
+        pl.DataFrame(schema=schema).write_parquet(buffer)
+        place(target, buffer.getvalue())
 
 
 def duckdb_types(connection: duckdb.DuckDBPyConnection, schema: pl.Schema) -> dict[str, str]:

@@ -1,11 +1,11 @@
 """`warehouse.duckdb`: the copy of the catalogue that people open."""
 
 import filecmp
-import shutil
-import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from srft_assets.warehouse.placing import place
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,7 @@ def install(installed: Installed, views: Path) -> bool:
     with suppress(FileNotFoundError):
         if not filecmp.cmp(installed.path, installed.kept, shallow=False):
             installed.path.rename(installed.previous)
+    content = views.read_bytes()
     for target in (installed.path, installed.kept):
-        beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
-        try:
-            shutil.copyfile(views, beside)
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
+        place(target, content)
     return True

@@ -14,6 +14,7 @@ from srft_assets.home import Home
 from srft_assets.warehouse.allowed import check_statement, first_line
 from srft_assets.warehouse.readonly import open_readonly
 from srft_assets.warehouse.statements import query_file, sql_files
+from srft_assets.warehouse.steady import read_steady
 
 __all__ = ["open_readonly", "run_query", "view_names"]
 
@@ -21,44 +22,27 @@ WORD = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*;?\s*")
 ATTEMPTS = 5
 
 
-class _DisturbedError(Exception):
-    """A partition was replaced between the reading of its footer and of its pages."""
-
-
 def run_query(
     home: Home, text_or_name: str, parameters: Mapping[str, Any] | None = None
 ) -> pl.DataFrame:
     """The rows of a named query, of a table or view given by its bare name, or of a question.
 
+    They are those of one moment, also while a run replaces partitions (`read_steady`).
     Raises SrftError with one line where the question is refused or wrong.
     """
     with _opened(home) as connection:
         names = view_names(connection)
         text = check_statement(connection, _text_of(text_or_name, names))
         try:
-            for attempt in _again():
-                with attempt:
-                    return _rows(connection, text, parameters)
-        except _DisturbedError as error:
-            raise SrftError(f"partitions keep changing: {error}; ask again") from None
+            return read_steady(home.warehouse, lambda: _rows(connection, text, parameters))
         except duckdb.Error as error:
             raise SrftError(_reason(error, names)) from None
-    raise AssertionError("unreachable")
 
 
 def view_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Tables and statistics of the catalogue, sorted."""
     found = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal")
     return sorted(name for (name,) in found.fetchall())
-
-
-def _again() -> Retrying:
-    return Retrying(
-        retry=retry_if_exception_type(_DisturbedError),
-        stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_fixed(0.05),
-        reraise=True,
-    )
 
 
 def _opened(home: Home) -> duckdb.DuckDBPyConnection:
@@ -93,17 +77,11 @@ def _rows(
     connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, Any] | None
 ) -> pl.DataFrame:
     """The result. Where polars lacks a type (INTERVAL, UNION), all columns come as text."""
+    rows = connection.sql(text, params=dict(parameters) if parameters else None)
     try:
-        rows = connection.sql(text, params=dict(parameters) if parameters else None)
-        try:
-            return rows.pl()
-        except pl.exceptions.PolarsError:
-            return rows.project("CAST(COLUMNS(*) AS VARCHAR)").pl()
-    except duckdb.Error as error:
-        disturbed = isinstance(error, duckdb.IOException) or type(error) is duckdb.Error
-        if disturbed and ("TProtocolException" in str(error) or "Cannot open file" in str(error)):
-            raise _DisturbedError(first_line(error)) from None
-        raise
+        return rows.pl()
+    except pl.exceptions.PolarsError:
+        return rows.project("CAST(COLUMNS(*) AS VARCHAR)").pl()
 
 
 def _reason(error: duckdb.Error, names: list[str]) -> str:

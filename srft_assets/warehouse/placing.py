@@ -1,0 +1,19 @@
+"""Small files, put in place whole or not at all."""
+
+import os
+import uuid
+from pathlib import Path
+
+
+def place(target: Path, content: bytes) -> None:
+    """Write beside the target, fsync, rename over it. The folder is made where it is absent."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,135 @@
+"""Partitions are written whole or not at all, whatever happens to the writer."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srft_assets.errors import UsageError
+from srft_assets.warehouse.store import Warehouse, check_partition_name, data_version
+from tests.warehouse.filled import put
+
+WRITER = """
+import sys
+from pathlib import Path
+import polars as pl
+from srft_assets.warehouse.store import Warehouse
+from tests.warehouse.filled import put
+
+warehouse = Warehouse(Path(sys.argv[1]))
+number = 0
+while True:
+    for partition in sys.argv[2:]:
+        number += 1
+        rows = 2000 + number % 7 * 100
+        put(warehouse, "asset", partition, pl.DataFrame({"n": [number] * rows, "p": partition}))
+    if number == len(sys.argv[2:]):
+        print("first round", flush=True)
+"""
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
+
+@contextmanager
+def writing(root: Path, *partitions: str) -> Iterator[subprocess.Popen[str]]:
+    """A process that writes the partitions again and again; entered when all exist."""
+    argv = [sys.executable, "-c", WRITER, str(root), *partitions]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "first round\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def check_whole(warehouse: Warehouse, partition: str) -> None:
+    """One state of the partition: constant rows, and the stamp of these very rows."""
+    with warehouse.path("asset", partition).open("rb") as file:
+        frame = pl.read_parquet(file)
+    assert frame["n"].n_unique() == 1
+    assert frame["p"].unique().to_list() == [partition]
+    assert frame.height == 2000 + frame["n"][0] % 7 * 100
+
+
+def test_what_is_written_is_read(warehouse: Warehouse) -> None:
+    frame = pl.DataFrame({"a": [1, None], "b": [[{"x": "y"}], []]})
+    stamp = put(warehouse, "asset/arm", "p", frame)
+    assert warehouse.read("asset/arm", "p").equals(frame)
+    assert warehouse.stamp("asset/arm", "p") == stamp
+    assert warehouse.partitions("asset/arm") == ["p"]
+
+
+def test_what_was_never_made_is_told(warehouse: Warehouse) -> None:
+    assert warehouse.stamp("asset", "p") is None
+    assert warehouse.partitions("asset") == []
+    with pytest.raises(FileNotFoundError):
+        warehouse.read("asset", "p")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", ".hidden", "_schema", "a b", "a\0", "x" * 129])
+def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="bad partition name"):
+        check_partition_name(name)
+
+
+@given(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,40}", fullmatch=True))
+def test_a_partition_lies_in_its_asset_s_folder(name: str) -> None:
+    root = Path("/somewhere")
+    path = Warehouse(root).path("asset", name)
+    assert path.parent == root / "asset" and path.resolve() == path
+    assert path.stem == name
+
+
+def test_a_failed_write_leaves_the_old_partition_and_no_litter(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(warehouse, "asset", "p", pl.DataFrame({"n": [1]}))
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("srft_assets.warehouse.store.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        put(warehouse, "asset", "p", pl.DataFrame({"n": [2]}))
+    assert warehouse.read("asset", "p")["n"].to_list() == [1]
+    assert [path.name for path in (warehouse.root / "asset").iterdir()] == ["p.parquet"]
+
+
+def test_sigkill_leaves_a_whole_partition(warehouse: Warehouse) -> None:
+    chance = random.Random(7)
+    for _ in range(3):
+        with writing(warehouse.root, "p") as process:
+            time.sleep(chance.uniform(0.0, 0.1))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        check_whole(warehouse, "p")
+        stamp = warehouse.stamp("asset", "p")
+        assert stamp and stamp.data_version == data_version(warehouse.read("asset", "p"))
+        assert warehouse.partitions("asset") == ["p"]
+
+
+def test_writers_of_different_partitions_and_readers_never_meet(warehouse: Warehouse) -> None:
+    with writing(warehouse.root, "a", "b"), writing(warehouse.root, "c", "d"):
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            assert warehouse.partitions("asset") == ["a", "b", "c", "d"]
+            for partition in "abcd":
+                check_whole(warehouse, partition)
+
+
+def test_two_writers_of_one_partition_leave_the_work_of_one(warehouse: Warehouse) -> None:
+    with writing(warehouse.root, "p"), writing(warehouse.root, "p"):
+        time.sleep(0.5)
+    check_whole(warehouse, "p")
+    stamp = warehouse.stamp("asset", "p")
+    assert stamp and stamp.data_version == data_version(warehouse.read("asset", "p"))
