@@ -4,7 +4,6 @@ Standard output is JSON lines of progress (`report.Lines`); a failure is one lin
 error and exit code 1.
 """
 
-import errno
 import gc
 import logging
 import os
@@ -72,6 +71,11 @@ def _import_heavy() -> None:
     gc.enable()
 
 
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
+DISK_FULL = ("No space left", "unexpected pos", "iostream error")
+"""What the system, safetensors and torch's archive writer say."""
+
+
 def reason_of(error: BaseException) -> str | None:
     """One line that says what to do; None for a failure that needs its traceback."""
     text = " ".join(str(error).split())
@@ -80,12 +84,12 @@ def reason_of(error: BaseException) -> str | None:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"bad job: {'.'.join(map(str, first['loc']))}: {first['msg']}"
-    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text:
+    if isinstance(error, MemoryError) or any(sign in text for sign in OUT_OF_MEMORY):
         return (
             "out of memory: lower micro_batch_tokens in training.options, or max_length; "
             "the last state is kept"
         )
-    if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in text:
+    if any(sign in text for sign in DISK_FULL):
         return "disk full: free some space and materialize again; the last state is kept"
     if isinstance(error, OSError):
         return text

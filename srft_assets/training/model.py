@@ -10,6 +10,9 @@ from srft_assets.training.attention import register_segments, supports_segments
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.plan import Layout
 
+EDGE = 2**20
+"""Bytes."""
+
 
 def load_base(job: TrainingJob) -> tuple[Any, Any, Layout]:
     """Base model, its tokenizer, and how rows are laid out for it.
@@ -68,3 +71,20 @@ def weights_sha256(folder: Path) -> str:
         with path.open("rb") as file:
             sha.update(hashlib.file_digest(file, "sha256").digest())
     return sha.hexdigest()
+
+
+def base_digest(folder: Path) -> str:
+    """16 hex digits that tell one base model folder from another, quickly whatever its size.
+
+    Over the configuration, and of each weight file its name, its size, and its first and last
+    MiB: a model that was trained on differs there too.
+    """
+    sha = hashlib.sha256()
+    for path in sorted([*folder.glob("config.json"), *folder.glob("*.safetensors")]):
+        size = path.stat().st_size
+        sha.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            sha.update(file.read(EDGE))
+            file.seek(max(0, size - EDGE))
+            sha.update(file.read(EDGE))
+    return sha.hexdigest()[:16]

@@ -1,16 +1,19 @@
 """`checkpoints/<arm>`: a model trained on the masked tokens of one arm, by seed."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import polars as pl
+from pydantic import ValidationError
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.stage import is_base_model_asset
 from srft_assets.training.job import TrainingJob, TrainingResult, read_result
+from srft_assets.training.model import base_digest
+from srft_assets.training.row import checkpoint_row, figures
 from srft_assets.training.rows import select_rows
 from srft_assets.training.schema import CHECKPOINTS, VOLATILE
 from srft_assets.warehouse.code import code_digest
@@ -18,7 +21,7 @@ from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
 MODULES = tuple(
     f"srft_assets.training.{name}"
-    for name in ("attention", "job", "model", "plan", "rows", "run", "trainer")
+    for name in ("attention", "job", "model", "plan", "rows", "run", "settings", "trainer")
 )
 
 DESCRIPTION = """
@@ -39,6 +42,11 @@ def checkpoints_stage(arm: ArmSpec, base_model_is_asset: bool | None = None) -> 
     text = DESCRIPTION.format(
         model=arm.model, method=arm.training.method, name=arm.name, description=arm.description
     )
+
+    def config_of(home: Home, partition: str) -> Mapping[str, Any]:
+        folder = Path(arm.model)
+        return {"base_model": base_digest(folder)} if not asset and folder.is_dir() else {}
+
     return Stage(
         key=f"checkpoints/{arm.name}",
         partitioned_by="seed",
@@ -47,6 +55,7 @@ def checkpoints_stage(arm: ArmSpec, base_model_is_asset: bool | None = None) -> 
         code={"training": code_digest(*MODULES)},
         make=lambda work: _make(arm, asset, work),
         config={"model": arm.model, **arm.training.model_dump(exclude={"batches"})},
+        config_of=config_of,
         volatile=VOLATILE,
         description=text.strip(),
         kinds=frozenset({"pytorch", "huggingface"}),
@@ -68,7 +77,7 @@ def _make(arm: ArmSpec, asset: bool, work: Work) -> Made:
     result = read_result(job.output)
     if result is None:
         result = _train(job, work)
-    return Made(_frame(arm, job, result, work.home), chosen.refused, _figures(job, result))
+    return Made(checkpoint_row(arm, job, result, work.home), chosen.refused, figures(job, result))
 
 
 def _base_model(arm: ArmSpec, asset: bool, work: Work) -> str:
@@ -88,15 +97,20 @@ def _job(arm: ArmSpec, base_model: str, batches: list[str], work: Work) -> Train
         name: options.pop(name) for name in ("micro_batch_tokens", "save_seconds") & options.keys()
     }
     folder = work.home.artifacts / "checkpoints" / arm.name / work.partition
-    return TrainingJob(
-        base_model=base_model,
-        data=[work.warehouse.path(f"masked_tokens/{arm.name}", name) for name in batches],
-        output=folder / work.recipe.fingerprint[:16],
-        seed=int(work.partition),
-        options=options,
-        **training,
-        **ours,
-    )
+    try:
+        return TrainingJob(
+            base_model=base_model,
+            data=[work.warehouse.path(f"masked_tokens/{arm.name}", name) for name in batches],
+            output=folder / work.recipe.fingerprint[:16],
+            seed=int(work.partition),
+            options=options,
+            **training,
+            **ours,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        setting = ".".join(map(str, first["loc"]))
+        raise SrftError(f"arm {arm.name}: training.{setting}: {first['msg']}") from error
 
 
 def _train(job: TrainingJob, work: Work) -> TrainingResult:
@@ -119,40 +133,3 @@ def _nothing_to_train(arm: ArmSpec, batches: list[str], unmasked: int, refused: 
         limit = arm.training.max_length
         line += f" ({unmasked} without a trained token, {refused} over {limit} tokens)"
     return line
-
-
-def _frame(arm: ArmSpec, job: TrainingJob, result: TrainingResult, home: Home) -> pl.DataFrame:
-    curve = [point.model_dump(exclude={"tokens_per_second"}) for point in result.loss_curve]
-    row: dict[str, Any] = {
-        **result.model_dump(include=set(CHECKPOINTS) - {"loss_curve", "base_model"}),
-        "arm": arm.name,
-        "path": _relative(job.output, home.root),
-        "base_model": arm.model,
-        "final_loss": result.final_loss,
-        "loss_curve": curve,
-    }
-    return pl.DataFrame([row], schema=CHECKPOINTS)
-
-
-def _relative(path: Path, root: Path) -> str:
-    return str(path.relative_to(root) if path.is_relative_to(root) else path)
-
-
-def _figures(job: TrainingJob, result: TrainingResult) -> dict[str, Any]:
-    return {
-        "first_loss": result.loss_curve[0].loss,
-        "final_loss": result.final_loss,
-        "loss": job.output / "loss.png",
-        "rows": result.rows,
-        "rows_without_a_trained_token": result.rows_without_loss,
-        "rows_too_long": result.rows_too_long,
-        "tokens": result.tokens,
-        "tokens_trained": result.trained_tokens,
-        "trained_share": result.trained_share,
-        "padding_share": result.padding_share,
-        "tokens_per_second": round(result.tokens_seen / max(result.seconds, 1e-9)),
-        "micro_batches": result.micro_batches,
-        "seconds": result.seconds,
-        "peak_memory_mb": result.peak_memory_mb,
-        "weights_sha256": result.weights_sha256,
-    }

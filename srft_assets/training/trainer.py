@@ -1,6 +1,5 @@
 """TRL's SFTTrainer over rows that are already tokenized, masked and planned."""
 
-import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,29 +10,10 @@ from srft_assets.errors import SrftError
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.plan import Plan
 from srft_assets.training.rows import IGNORED
-
-CURVE_POINTS = 150
-"""Points of a loss curve, about."""
+from srft_assets.training.settings import lora_config, sft_config
 
 Report = Callable[[int, float], None]
 """Takes the step and its loss."""
-
-OURS = frozenset(
-    {
-        "dataset_kwargs",
-        "gradient_accumulation_steps",
-        "learning_rate",
-        "max_length",
-        "max_steps",
-        "output_dir",
-        "packing",
-        "padding_free",
-        "per_device_train_batch_size",
-        "save_strategy",
-        "seed",
-    }
-)
-"""Arguments of SFTConfig that the job or the plan decides."""
 
 
 class Clock:
@@ -68,10 +48,10 @@ def build_trainer(
 
     trainer = _trainer_class(plan, report)(
         model=model,
-        args=_config(job, plan),
+        args=sft_config(job, plan),
         train_dataset=Dataset(InMemoryTable(table), fingerprint=job.identity),
         processing_class=tokenizer,
-        peft_config=_adapter(job) if job.method == "lora" else None,
+        peft_config=lora_config(job) if job.method == "lora" else None,
         data_collator=DataCollatorForLanguageModeling(
             pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id or 0,
             padding_free=plan.layout == "packed",
@@ -80,52 +60,6 @@ def build_trainer(
     )
     trainer.pop_callback(_printer_callback())
     return trainer
-
-
-def _config(job: TrainingJob, plan: Plan) -> Any:
-    import torch
-    from trl import SFTConfig
-
-    if taken := sorted(OURS & job.options.keys()):
-        raise SrftError(f"training.options: {', '.join(taken)} is decided by other settings")
-    gpu = torch.cuda.is_available()
-    settings: dict[str, Any] = {
-        "output_dir": str(job.partial / "states"),
-        "max_steps": job.max_steps,
-        "per_device_train_batch_size": 1,
-        "gradient_accumulation_steps": plan.per_step,
-        "learning_rate": job.learning_rate,
-        "lr_scheduler_type": "cosine",
-        "warmup_steps": math.ceil(job.warmup_ratio * job.max_steps),
-        "seed": job.seed,
-        "bf16": gpu and torch.cuda.is_bf16_supported(),
-        "gradient_checkpointing": gpu,
-        "use_cpu": not gpu,
-        "max_length": None,
-        "dataset_kwargs": {"skip_prepare_dataset": True},
-        "logging_steps": max(1, round(job.max_steps / CURVE_POINTS)),
-        "logging_nan_inf_filter": False,
-        "save_strategy": "no",
-        "save_total_limit": 2,
-        "report_to": "none",
-        "disable_tqdm": True,
-        "dataloader_pin_memory": gpu,
-    }
-    try:
-        return SFTConfig(**{**settings, **job.options})
-    except (TypeError, ValueError) as error:
-        raise SrftError(f"training.options: {error}") from error
-
-
-def _adapter(job: TrainingJob) -> Any:
-    from peft import LoraConfig
-
-    return LoraConfig(
-        r=job.lora_rank,
-        lora_alpha=job.lora_alpha,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
 
 
 def _trainer_class(plan: Plan, report: Report) -> type:

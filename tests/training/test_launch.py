@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from srft_assets.errors import SrftError
 from srft_assets.training.launch import launch
@@ -104,7 +105,11 @@ def test_a_wrong_call_exits_2_and_a_bad_job_exits_1(
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory"),
         (MemoryError(), "out of memory"),
         (OSError(28, "No space left on device"), "disk full"),
-        (RuntimeError("PytorchStreamWriter failed: No space left on device"), "disk full"),
+        (
+            RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 19"),
+            "disk full",
+        ),
+        (SafetensorError("Error while serializing: No space left on device"), "disk full"),
     ],
 )
 def test_common_failures_are_one_line_with_a_hint(error: Exception, said: str) -> None:

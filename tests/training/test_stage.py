@@ -1,6 +1,7 @@
 """`checkpoints/<arm>` as the engine makes it, with the subprocess."""
 
 import logging
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -143,6 +144,22 @@ def test_a_base_model_that_is_gone_is_named(platform: Home, tmp_path: Path) -> N
         make(checkpoints_stage(arm_of()), platform, launch)
 
 
-def test_a_model_folder_of_ones_own_is_no_edge_of_the_graph(base_model: Path) -> None:
-    arm = arm_of().model_copy(update={"model": str(base_model)})
-    assert [edge.asset for edge in checkpoints_stage(arm).upstream] == ["masked_tokens/srft"]
+def test_a_model_folder_of_ones_own_is_no_edge_but_its_weights_count(
+    platform: Home, base_model: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(base_model, copy)
+    stage = checkpoints_stage(arm_of().model_copy(update={"model": str(copy)}))
+    assert [edge.asset for edge in stage.upstream] == ["masked_tokens/srft"]
+    warehouse = Warehouse(platform.warehouse)
+    before = recipe_of(stage, platform, warehouse, "0")
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    after = recipe_of(stage, platform, warehouse, "0")
+    assert [line.split(":")[0] for line in after.changes_from(before)] == ["base_model"]
+
+
+def test_a_setting_out_of_range_is_named(platform: Home) -> None:
+    said = "arm srft: training.micro_batch_tokens: Input should be greater than or equal to 1"
+    with pytest.raises(SrftError, match=said):
+        make(checkpoints_stage(arm_of(options={"micro_batch_tokens": 0})), platform, launch)
