@@ -14,7 +14,7 @@ import polars as pl
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import manifests, runs_config
 from srft_assets.trajectories.manifest import Item, Manifest
-from srft_assets.trajectories.reads import read_items
+from srft_assets.trajectories.reads import runs_of, uncollected
 from srft_assets.trajectories.sources import SourceChangedError, verify
 from srft_assets.warehouse.stamp import Stamp, read_stamp
 from srft_assets.warehouse.store import Warehouse
@@ -75,7 +75,7 @@ def _ids_in(root: str, items: tuple[Item, ...], format: str | None) -> tuple[str
     try:
         for item in items:
             verify(folder, item)
-        read = read_items(folder, items, format)
+        with uncollected():
+            return tuple(run.trajectory_id for run in runs_of(folder, items, format, []))
     except (SourceChangedError, OSError):
         return ()
-    return tuple(run.trajectory_id for run in read.runs)

@@ -1,6 +1,7 @@
 """Runs to rows of the `trajectories` partition, column by column."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -14,6 +15,8 @@ from srft_assets.trajectories.steps_column import steps_column
 
 UNFIT = (TypeError, ValueError, OverflowError, pa.ArrowException, pl.exceptions.PolarsError)
 
+RUNS_AT_ONCE = 16
+
 CELLS: dict[str, Callable[[Trajectory], Any]] = {
     "trajectory_id": lambda run: run.trajectory_id,
     "instance_id": lambda run: run.instance_id,
@@ -23,7 +26,7 @@ CELLS: dict[str, Callable[[Trajectory], Any]] = {
     "exit_status": lambda run: run.exit_status,
     "submission": lambda run: run.submission,
     "source_resolved": lambda run: run.resolved,
-    "messages": lambda run: orjson.dumps(run.messages).decode(),
+    "messages": lambda run: orjson.dumps(run.messages),
     "tools": lambda run: None if run.tools is None else orjson.dumps(run.tools).decode(),
     "source": lambda run: run.source,
     "source_row": lambda run: run.row,
@@ -32,8 +35,21 @@ CELLS: dict[str, Callable[[Trajectory], Any]] = {
 }
 
 
-def frame_of(runs: Sequence[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:
-    """The rows, and the runs that do not fit the schema."""
+def frame_of(runs: Iterable[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:
+    """The rows, and the runs that do not fit the schema.
+
+    A few runs at a time become rows, so that no more are held as Python objects.
+    """
+    frames, refused = [columns_of([], batch)], []
+    rest = iter(runs)
+    while piece := list(islice(rest, RUNS_AT_ONCE)):
+        frame, unfit = _fitting(piece, batch)
+        frames.append(frame)
+        refused += unfit
+    return pl.concat(frames, rechunk=True), refused
+
+
+def _fitting(runs: Sequence[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:
     try:
         return columns_of(runs, batch), []
     except UNFIT:
@@ -42,13 +58,16 @@ def frame_of(runs: Sequence[Trajectory], batch: str) -> tuple[pl.DataFrame, list
 
 def columns_of(runs: Sequence[Trajectory], batch: str) -> pl.DataFrame:
     """Rows of the partition `batch`. Raises one of `UNFIT` where a run does not fit."""
-    columns = [
-        pl.Series(name, [cell(run) for run in runs], TRAJECTORIES[name])
-        for name, cell in CELLS.items()
-    ]
+    columns = [_column(name, [cell(run) for run in runs]) for name, cell in CELLS.items()]
     columns.append(pl.Series("batch", [batch] * len(runs), pl.String))
     columns.append(steps_column(runs))
     return pl.DataFrame(columns).select(TRAJECTORIES.names())
+
+
+def _column(name: str, cells: list[Any]) -> pl.Series:
+    """JSON text comes as bytes, and needs not become a Python text on the way."""
+    kind = pl.Binary if name == "messages" else TRAJECTORIES[name]
+    return pl.Series(name, cells, kind).cast(TRAJECTORIES[name])
 
 
 def _one_by_one(runs: Sequence[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:
@@ -59,4 +78,4 @@ def _one_by_one(runs: Sequence[Trajectory], batch: str) -> tuple[pl.DataFrame, l
         except UNFIT as error:
             reason = f"does not fit the schema: {excerpt_of(str(error))}"
             refused.append(Refusal(run.source, reason, row=run.row, subject=run.trajectory_id))
-    return pl.concat(frames), refused
+    return pl.concat(frames, rechunk=True), refused

@@ -1,9 +1,8 @@
 """Reading a whole batch: its records to runs, and what was refused on the way."""
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from srft_assets.refusal import Refusal, excerpt_of
@@ -18,40 +17,35 @@ READER_SLIPS = (KeyError, TypeError, ValueError, AttributeError, IndexError, Rec
 """What a reader may raise on a record that nobody foresaw: one record is refused, not a batch."""
 
 
-@dataclass(slots=True)
-class Runs:
-    """Runs read so far, and refusals."""
-
-    runs: list[Trajectory] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
-
-
-def read_items(
+def runs_of(
     root: Path,
     items: Iterable[Item],
     format: str | None,
+    refused: list[Refusal],
     held: Mapping[str, str] = {},
-) -> Runs:
-    """Read all records of `items`, in their order.
+) -> Iterator[Trajectory]:
+    """Read all records of `items`, in their order, one at a time; refusals go to `refused`.
 
     `held`: trajectory id → the earlier batch that holds it. A run that it names is refused, as
     is the second of two runs with one id.
     """
-    read = Runs()
     first: dict[str, str] = {}
-    with uncollected():
-        for item in items:
-            for outcome in _read(root, item, format):
-                if isinstance(outcome, Trajectory):
-                    _admit(outcome, item, first, held, read)
-                else:
-                    read.refused.append(outcome)
-    return read
+    for item in items:
+        for outcome in _read(root, item, format):
+            if isinstance(outcome, Refusal):
+                refused.append(outcome)
+            elif (again := _twice(outcome, item, first, held)) is not None:
+                refused.append(again)
+            else:
+                yield outcome
 
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without the search for reference cycles: JSON has none, and it doubles the time."""
+    """Without the search for reference cycles: JSON has none, and it doubles the time.
+
+    What is read within must be let go of within, or the search goes through all of it after.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -96,9 +90,10 @@ def _subject(value: object) -> str | None:
     return excerpt_of(stated) if isinstance(stated, str) else None
 
 
-def _admit(
-    run: Trajectory, item: Item, first: dict[str, str], held: Mapping[str, str], read: Runs
-) -> None:
+def _twice(
+    run: Trajectory, item: Item, first: dict[str, str], held: Mapping[str, str]
+) -> Refusal | None:
+    """The refusal of a run that is there already; None for a new one, which `first` then has."""
     row = None if item.layout == "object" else run.row
     name = run.trajectory_id
     if name in first:
@@ -107,14 +102,5 @@ def _admit(
         reason = f"duplicate run {name}: batch {held[name]} holds it"
     else:
         first[name] = run.source if row is None else f"{run.source}, row {row}"
-        read.runs.append(run)
-        return
-    read.refused.append(Refusal(run.source, reason, row=row, subject=name))
-
-
-def by_format(runs: Sequence[Trajectory]) -> dict[str, int]:
-    """Runs per format, sorted by name."""
-    counts: dict[str, int] = {}
-    for run in runs:
-        counts[run.format] = counts.get(run.format, 0) + 1
-    return dict(sorted(counts.items()))
+        return None
+    return Refusal(run.source, reason, row=row, subject=name)

@@ -43,13 +43,11 @@ def open_records(root: Path, item: Item, limit: int = MAX_ROW_BYTES) -> Iterator
     if item.layout in TABLES:
         yield from _table(root, item, limit)
         return
-    with (root / item.path).open("rb") as file:
-        for row, start, end in _spans(file, item):
-            if end - start > limit:
-                yield Refusal(item.path, too_large(end - start, limit), row=row)
+    with (root / item.path).open("rb", buffering=CHUNK) as file:
+        for row, data in _pieces(file, item, limit):
+            if isinstance(data, int):
+                yield Refusal(item.path, too_large(data, limit), row=row)
                 continue
-            file.seek(start)
-            data = file.read(end - start)
             if item.layout == "lines" and not data.strip():
                 continue
             try:
@@ -58,34 +56,47 @@ def open_records(root: Path, item: Item, limit: int = MAX_ROW_BYTES) -> Iterator
                 yield Refusal(item.path, str(error), row=row, excerpt=excerpt_of(data[:1000]))
 
 
+def _pieces(file: BinaryIO, item: Item, limit: int) -> Iterator[tuple[int | None, bytes | int]]:
+    """Row and bytes of each record, or its size where that is over the limit."""
+    if item.layout == "lines":
+        yield from _lines(file, item, limit)
+        return
+    for row, start, end in _spans(file, item):
+        file.seek(start)
+        yield row, end - start if end - start > limit else file.read(end - start)
+
+
 def _spans(file: BinaryIO, item: Item) -> Iterator[tuple[int | None, int, int]]:
     if item.layout == "object":
         yield None, item.start, item.end
-    elif item.layout == "array":
+    else:
         spans = element_spans(file, item.start, item.end, depth=1)
         for row, (start, end) in enumerate(spans, item.first_row):
             yield row, start, end
-    else:
-        yield from _line_spans(file, item)
 
 
-def _line_spans(file: BinaryIO, item: Item) -> Iterator[tuple[int, int, int]]:
-    at = begin = item.start
-    row = item.first_row
-    while at < item.end:
-        file.seek(at)
-        chunk = file.read(min(CHUNK, item.end - at))
-        if not chunk:
+def _lines(file: BinaryIO, item: Item, limit: int) -> Iterator[tuple[int, bytes | int]]:
+    file.seek(item.start)
+    left, row = item.end - item.start, item.first_row
+    while line := file.readline(min(left, limit + 1)):
+        left -= len(line)
+        if len(line) <= limit or line.endswith(b"\n"):
+            yield row, line.removesuffix(b"\n")
+        else:
+            rest = _skip_line(file, left)
+            left -= rest
+            yield row, len(line) + rest
+        row += 1
+
+
+def _skip_line(file: BinaryIO, left: int) -> int:
+    """Go to the end of the line or of the `left` bytes; returns how many were skipped."""
+    skipped = 0
+    while part := file.readline(min(left - skipped, CHUNK)):
+        skipped += len(part)
+        if part.endswith(b"\n"):
             break
-        stop = chunk.find(b"\n")
-        while stop >= 0:
-            yield row, begin, at + stop
-            begin = at + stop + 1
-            row += 1
-            stop = chunk.find(b"\n", stop + 1)
-        at += len(chunk)
-    if begin < item.end:
-        yield row, begin, item.end
+    return skipped
 
 
 def _table(root: Path, item: Item, limit: int) -> Iterator[Record | Refusal]:

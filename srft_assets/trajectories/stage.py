@@ -1,6 +1,7 @@
 """The asset `trajectories`: one batch of recorded runs, cut into steps."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pkgutil import iter_modules
@@ -13,7 +14,7 @@ from srft_assets.trajectories.batches import batch_names, runs_config
 from srft_assets.trajectories.duplicates import ASSET, held_before
 from srft_assets.trajectories.frame import frame_of
 from srft_assets.trajectories.manifest import Item, Manifest, read_manifest, registered_ns
-from srft_assets.trajectories.reads import by_format, read_items
+from srft_assets.trajectories.reads import runs_of, uncollected
 from srft_assets.trajectories.roles import Role
 from srft_assets.trajectories.scan import scan
 from srft_assets.trajectories.schema import TRAJECTORIES
@@ -94,9 +95,10 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
         items = _collected(root, refused)
     held = held_before(work.home, work.warehouse, work.partition, work.recipe.code)
     shown = work.progress.track(items, f"reading {work.partition}", total=len(items))
-    read = read_items(root, shown, manifest.format, held)
-    frame, unfit = frame_of(read.runs, work.partition)
-    refused += [*read.refused, *unfit]
+    with uncollected():
+        runs = runs_of(root, shown, manifest.format, refused, held)
+        frame, unfit = frame_of(runs, work.partition)
+    refused += unfit
     return Made(
         frame=frame,
         refused=refused,
@@ -104,7 +106,7 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
             "runs": frame.height,
             "steps": int(frame["n_steps"].sum()),
             "refused": len(refused),
-            "by format": json.dumps(by_format(read.runs)),
+            "by format": json.dumps(dict(sorted(Counter(frame["format"]).items()))),
         },
     )
 

@@ -104,9 +104,13 @@ def command_tag(text: str) -> Split:
 
 def bash_fences(text: str, mark: str = "```bash\n") -> Split:
     """Every ```bash block (mini-swe-agent 1.x executes exactly one)."""
-    spans = list(enclosed(text, mark, "\n```"))
-    actions = [Action("bash", text[inner:end].strip()) for _, inner, end, _ in spans]
-    return _without(text, [(start, stop) for start, _, _, stop in spans]), actions
+    thought, actions, at = [], [], 0
+    for start, inner, end, stop in enclosed(text, mark, "\n```"):
+        thought.append(text[at:start])
+        actions.append(Action("bash", text[inner:end].strip()))
+        at = stop
+    thought.append(text[at:])
+    return "".join(thought).strip(), actions
 
 
 def mswea_fences(text: str) -> Split:

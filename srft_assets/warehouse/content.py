@@ -78,7 +78,7 @@ def _plain(column: pl.Series) -> memoryview:
     """Cells of fixed width, without nulls, one after the other."""
     if column.dtype == pl.Boolean:
         column = column.cast(pl.UInt8)
-    return memoryview(column.to_physical().rechunk().to_numpy()).cast("B")
+    return column.to_physical().rechunk().to_numpy().view("B").data
 
 
 def _text(column: pl.Series) -> memoryview:
