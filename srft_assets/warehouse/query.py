@@ -31,12 +31,11 @@ def run_query(
     Raises SrftError with one line where the question is refused or wrong.
     """
     with _opened(home) as connection:
-        names = view_names(connection)
-        text = check_statement(connection, _text_of(text_or_name, names))
+        text = check_statement(connection, _text_of(text_or_name, connection))
         try:
             return read_steady(home.warehouse, lambda: _rows(connection, text, parameters))
         except duckdb.Error as error:
-            raise SrftError(_reason(error, names)) from None
+            raise SrftError(_reason(error, connection)) from None
 
 
 def view_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -59,7 +58,7 @@ def _opened(home: Home) -> duckdb.DuckDBPyConnection:
         raise SrftError(f"cannot open the catalogue: {first_line(error)}") from None
 
 
-def _text_of(text_or_name: str, names: list[str]) -> str:
+def _text_of(text_or_name: str, connection: duckdb.DuckDBPyConnection) -> str:
     word = WORD.fullmatch(text_or_name)
     if word is None:
         return text_or_name
@@ -67,6 +66,7 @@ def _text_of(text_or_name: str, names: list[str]) -> str:
     query = query_file(name)
     if query is not None:
         return query.text
+    names = view_names(connection)
     if name in names:
         return f"FROM {name}"
     known = [*names, *(file.name for file in sql_files("queries"))]
@@ -84,13 +84,13 @@ def _rows(
         return rows.project("CAST(COLUMNS(*) AS VARCHAR)").pl()
 
 
-def _reason(error: duckdb.Error, names: list[str]) -> str:
+def _reason(error: duckdb.Error, connection: duckdb.DuckDBPyConnection) -> str:
     line = first_line(error)
     if isinstance(error, duckdb.PermissionException):
         return f"{line.rstrip('.')}: only the warehouse can be read"
     unknown = re.search(r"Table with name (\S+) does not exist", line)
     if unknown:
-        return f"no table or view {unknown[1]!r}; {_close(unknown[1], names)}"
+        return f"no table or view {unknown[1]!r}; {_close(unknown[1], view_names(connection))}"
     return line
 
 

@@ -43,6 +43,8 @@ SCHEMAS = {
     "eval_scores": EVAL_SCORES,
     "eval_trajectories": TRAJECTORIES,
 }
+OTHER_SCHEMAS = {**SCHEMAS, "step_verdicts": pl.Schema({**STEP_VERDICTS, "x": pl.Int32})}
+"""As of another version of the platform."""
 
 ONE, TWO = "django__django-1.aaaaaaaaaaaa", "django__django-2.bbbbbbbbbbbb"
 THREE, FOUR = "sympy__sympy-3.cccccccccccc", "lab__words-7-0004.dddddddddddd"

@@ -15,10 +15,9 @@ from srft_assets.warehouse.catalogue import Catalogue, build_catalogue
 from srft_assets.warehouse.query import run_query
 from srft_assets.warehouse.store import Warehouse
 from srft_assets.warehouse.views import Schemas
-from tests.warehouse.filled import ONE, SCHEMAS, fill, put, trajectories
+from tests.warehouse.filled import ONE, OTHER_SCHEMAS, SCHEMAS, fill, put, trajectories
 
 COUNT = "SELECT count(*)::INTEGER FROM steps"
-OTHER_SCHEMAS = {**SCHEMAS, "step_verdicts": pl.Schema({**SCHEMAS["step_verdicts"], "x": pl.Int32})}
 
 SESSION = """
 import sys
@@ -201,9 +200,9 @@ import sys
 from pathlib import Path
 from srft_assets.home import Home
 from srft_assets.warehouse.catalogue import build_catalogue
-from tests.warehouse.filled import SCHEMAS
-from tests.warehouse.test_catalogue import OTHER_SCHEMAS
+from tests.warehouse.filled import OTHER_SCHEMAS, SCHEMAS
 
+print("ready", flush=True)
 for schemas in (OTHER_SCHEMAS, SCHEMAS):
     build_catalogue(Home(Path(sys.argv[1])), schemas)
 """
@@ -212,10 +211,12 @@ for schemas in (OTHER_SCHEMAS, SCHEMAS):
 def test_builders_at_the_same_time_leave_a_catalogue_that_opens(empty: Home) -> None:
     checkout = Path(__file__).resolve().parent.parent.parent
     argv = [sys.executable, "-c", BUILDER, str(empty.root)]
-    builders = [subprocess.Popen(argv, cwd=checkout) for _ in range(2)]
-    while any(builder.poll() is None for builder in builders):
-        assert run_query(empty, COUNT).item() == 0
-    assert [builder.returncode for builder in builders] == [0, 0]
+    with subprocess.Popen(argv, cwd=checkout, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout and other.stdout.readline() == "ready\n"
+        for schemas in (OTHER_SCHEMAS, SCHEMAS, OTHER_SCHEMAS):
+            build_catalogue(empty, schemas)
+            assert run_query(empty, COUNT).item() == 0
+        assert other.wait() == 0
     build_catalogue(empty, SCHEMAS)
     assert opened_by_people(empty, COUNT) == [(0,)]
     names = {path.name for path in Catalogue(empty).folder.iterdir()}
