@@ -3,7 +3,6 @@
 Progress goes to standard output as JSON lines, `{"step": 3, "of": 200, "loss": 2.1}`.
 """
 
-import os
 import shutil
 import sys
 import uuid
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from srft_assets.child import quiet
 from srft_assets.errors import SrftError
 from srft_assets.lab.base_settings import BaseSettings
 
@@ -18,12 +18,6 @@ FACTS = "facts.json"
 """What the folder says of its model: the columns of its row but name and path."""
 
 USAGE = "usage: python -m srft_assets.lab.base_main settings.json folder"
-QUIET = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "TRANSFORMERS_VERBOSITY": "error",
-}
 
 
 def main(arguments: list[str]) -> int:
@@ -31,8 +25,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2:
         sys.stderr.write(USAGE + "\n")
         return 2
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    quiet(HF_HUB_OFFLINE="1")
     try:
         settings = BaseSettings.model_validate_json(Path(arguments[0]).read_bytes())
         make_base_model(settings, Path(arguments[1]))

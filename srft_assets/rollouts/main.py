@@ -4,7 +4,6 @@ Progress goes to standard output as JSON lines, `{"step": 3, "of": 40, "resolved
 is one line on standard error and exit code 1.
 """
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import orjson
 from pydantic import ValidationError
 
+from srft_assets.child import quiet
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.model import Status
 from srft_assets.outcomes.task import TaskInstance
@@ -21,12 +21,6 @@ from srft_assets.rollouts.playing import play_all
 from srft_assets.sandbox import open_sandbox
 
 USAGE = "usage: python -m srft_assets.rollouts.main job.json"
-QUIET = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "TRANSFORMERS_VERBOSITY": "error",
-}
 
 
 def main(arguments: list[str]) -> int:
@@ -34,8 +28,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         sys.stderr.write(USAGE + "\n")
         return 2
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    quiet(HF_HUB_OFFLINE="1")
     try:
         evaluate(EvaluationJob.model_validate_json(Path(arguments[0]).read_bytes()))
     except (SrftError, ValidationError, MemoryError, OSError, RuntimeError) as error:
