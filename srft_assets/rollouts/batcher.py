@@ -23,9 +23,9 @@ class Batcher:
         self._playing = set(players)
         self._waiting: dict[str, tuple[Prompt, Future[Answer]]] = {}
         self._changed = threading.Condition()
-        self._worker = threading.Thread(target=self._work, name="batcher", daemon=True)
+        self.worker = threading.Thread(target=self._work, name="batcher", daemon=True)
         self.batches = 0
-        self._worker.start()
+        self.worker.start()
 
     def ask(self, player: str, prompt: Prompt) -> Answer:
         """Wait for the answer. Raises what the generation raised."""

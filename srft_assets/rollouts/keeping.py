@@ -1,6 +1,6 @@
 """Evaluation runs as trajectories of their own asset, apart from what is trained on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,20 +9,41 @@ import orjson
 from srft_assets.errors import SrftError
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.frame import frame_of
+from srft_assets.trajectories.identity import trajectory_id
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.warehouse.stage import Work
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import data_version
 
+SCAFFOLD = "mini-swe-agent"
 
-def read_runs(paths: Iterable[Path], root: Path) -> dict[str, Trajectory]:
-    """Instance id → its run, from `.traj.json` files below `root`."""
-    runs = {}
-    for path in paths:
-        name = path.relative_to(root).as_posix()
-        run = read_record(orjson.loads(path.read_bytes()), source=name, row=0, hint=name)
-        runs[run.instance_id] = run
-    return runs
+
+def read_run(path: Path) -> Trajectory:
+    """The run of one `.traj.json` file that `agent.play` wrote; its source is the file's name.
+
+    A run in which the model never kept to the format holds no turn. Readers refuse that, since
+    there is nothing to learn from it; as an evaluation it counts, and is a run of no steps.
+    """
+    record = orjson.loads(path.read_bytes())
+    if any(message["role"] == "assistant" for message in record["messages"]):
+        return read_record(record, source=path.name, row=0, hint=path.name)
+    info, instance_id = record["info"], record["instance_id"]
+    messages = [
+        {"role": message["role"], "content": message["content"]}
+        for message in record["messages"]
+        if message["role"] != "exit"
+    ]
+    return Trajectory(
+        trajectory_id=trajectory_id(instance_id, None, messages, SCAFFOLD),
+        instance_id=instance_id,
+        scaffold=SCAFFOLD,
+        format=record["trajectory_format"],
+        messages=messages,
+        steps=[],
+        model=info["config"]["model"]["model_name"],
+        exit_status=info["exit_status"],
+        source=path.name,
+    )
 
 
 def keep_runs(arm: str, runs: Sequence[Trajectory], work: Work) -> None:

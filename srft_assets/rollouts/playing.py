@@ -1,13 +1,8 @@
 """All held-out tasks played at once by one checkpoint, and graded."""
 
-import os
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
-
-import orjson
 
 from srft_assets.agent.mini import prepare_mini
 from srft_assets.agent.play import play, run_path
@@ -18,35 +13,15 @@ from srft_assets.outcomes.model import Status, TestOutcome
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.batcher import Batcher
 from srft_assets.rollouts.checkpoint import Checkpoint
+from srft_assets.rollouts.gate import GatedSandbox
 from srft_assets.rollouts.generator import Generator
 from srft_assets.rollouts.job import Attempt, EvaluationJob, attempt_path, read_attempt
+from srft_assets.rollouts.keeping import read_run
 from srft_assets.rollouts.model import SharedModel
-from srft_assets.sandbox import Completed, Limits, Sandbox, SandboxError
-from srft_assets.trajectories.formats import read_record
+from srft_assets.sandbox import Sandbox, SandboxError
 
 Report = Callable[[Attempt], None]
 """Hears of every attempt that was played and graded."""
-
-
-class GatedSandbox:
-    """A sandbox that runs a few commands at a time, so that waiting for a CPU is no timeout."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self.name = sandbox.name
-        self._sandbox = sandbox
-        self._gate = threading.Semaphore(2 * (os.cpu_count() or 1))
-
-    def run(
-        self,
-        command: str,
-        *,
-        workdir: Path,
-        limits: Limits | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> Completed:
-        """As the sandbox does, after waiting for a turn."""
-        with self._gate:
-            return self._sandbox.run(command, workdir=workdir, limits=limits, env=env)
 
 
 def play_all(
@@ -120,7 +95,7 @@ def _grade(
     path = run_path(job.out, task.instance_id)
     if not path.exists():
         raise SrftError(f"{task.instance_id} left no run: {failure or 'no reason is known'}")
-    run = read_record(orjson.loads(path.read_bytes()), source=path.name, row=0, hint=path.name)
+    run = read_run(path)
     if failure is None:
         began = time.monotonic()
         outcome = grade_patch(task, run.submission, sandbox, trajectory_id=run.trajectory_id)

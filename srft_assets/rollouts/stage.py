@@ -12,7 +12,7 @@ from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.job import EvaluationJob, read_attempt, read_result
-from srft_assets.rollouts.keeping import keep_runs, read_runs
+from srft_assets.rollouts.keeping import keep_runs, read_run
 from srft_assets.rollouts.schema import EVAL_SCORES, UNSCORED, VOLATILE
 from srft_assets.rollouts.wilson import wilson_interval
 from srft_assets.tokens.arm import ArmSpec
@@ -23,7 +23,16 @@ from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
 PLAYING = tuple(
     f"srft_assets.rollouts.{name}"
-    for name in ("batcher", "checkpoint", "generator", "main", "model", "playing", "prompt")
+    for name in (
+        "batcher",
+        "checkpoint",
+        "gate",
+        "generator",
+        "keeping",
+        "model",
+        "playing",
+        "prompt",
+    )
 )
 TASKS = tuple(
     f"srft_assets.lab.{name}"
@@ -83,7 +92,7 @@ def _make(arm: ArmSpec, unsafe: bool, work: Work) -> Made:
     facts = read_result(out)
     if facts is None:
         raise SrftError(f"{arm.name}/{work.partition}: the evaluation left no result in {out}")
-    runs = read_runs([run_path(out, task.instance_id) for task in tasks], out)
+    runs = {task.instance_id: read_run(run_path(out, task.instance_id)) for task in tasks}
     frame = _scores(out, tasks, runs)
     keep_runs(arm.name, list(runs.values()), work)
     return Made(frame, metadata={**_figures(frame), **facts, "runs": str(out)})
@@ -101,9 +110,9 @@ def _job(arm: ArmSpec, unsafe: bool, out: Path, work: Work) -> EvaluationJob:
         checkpoint=checkpoint,
         tasks=out / "tasks.jsonl",
         out=out,
-        step_limit=arm.evaluation.step_limit,
-        max_new_tokens=arm.evaluation.max_new_tokens,
+        seed=int(work.partition),
         unsafe=unsafe,
+        **arm.evaluation.model_dump(exclude={"tasks", "task_seed"}),
     )
 
 

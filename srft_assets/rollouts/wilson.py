@@ -21,4 +21,6 @@ def wilson_interval(
     scale = 1 + z * z / trials
     middle = (rate + z * z / (2 * trials)) / scale
     half = z / scale * sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    low = middle - half if successes else 0.0
+    high = middle + half if successes < trials else 1.0
+    return max(0.0, low), min(1.0, high)

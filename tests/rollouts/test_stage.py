@@ -1,0 +1,148 @@
+"""A checkpoint plays held-out tasks in the real sandbox; runs and scores are kept."""
+
+import pytest
+
+from srft_assets.agent.prompts import SUBMIT, turn
+from srft_assets.lab.tasks import generate_tasks
+from srft_assets.lab.teacher import Rates, Teacher
+from srft_assets.rollouts import playing
+from srft_assets.rollouts.job import EvaluationJob, attempt_path, read_attempt
+from srft_assets.rollouts.playing import play_all
+from srft_assets.rollouts.schema import EVAL_SCORES
+from srft_assets.rollouts.stage import eval_scores_stage
+from srft_assets.sandbox import SandboxError
+from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
+from srft_assets.trajectories.schema import TRAJECTORIES, from_row
+
+ARM = ArmSpec(
+    name="rft",
+    evaluation=EvaluationSpec(tasks=3, task_seed=555, step_limit=3, max_new_tokens=12),
+)
+PERFECT = Rates(needless=0, wrong_edit=0, wrong_again=0, wrong_place=0, untested=0, give_up=0)
+
+
+def job_in(folder, **settings) -> EvaluationJob:
+    return EvaluationJob(
+        label="rft/0",
+        checkpoint=folder,
+        tasks=folder / "tasks.jsonl",
+        out=folder,
+        **{"step_limit": 12, "max_new_tokens": 12, **settings},
+    )
+
+
+@pytest.fixture
+def taught(monkeypatch):
+    """Let the perfect teacher answer in the model's place."""
+
+    def reply(self, messages):
+        return Teacher(0, self._player, PERFECT).reply(messages)
+
+    monkeypatch.setattr(playing.SharedModel, "reply", reply)
+
+
+def test_a_micro_checkpoint_is_played_kept_and_graded(sandbox, home, evaluation_of):
+    stage = eval_scores_stage(ARM)
+    work = evaluation_of(stage)
+    made = stage.make(work)
+
+    assert made.frame.schema == EVAL_SCORES
+    assert made.frame["instance_id"].to_list() == [t.instance_id for t in generate_tasks(3, 555)]
+    assert made.frame["resolved"].to_list() == [False] * 3
+    assert made.metadata["resolution_rate"] == 0
+    assert made.metadata["infra_errors"] == 0
+    assert made.metadata["wilson_95_high"] == pytest.approx(0.5615, abs=1e-3)
+
+    kept = work.warehouse.read("eval_trajectories/rft", "0")
+    assert kept.schema == TRAJECTORIES
+    assert kept["batch"].unique().to_list() == ["eval-rft-0"]
+    assert kept["trajectory_id"].to_list() == made.frame["trajectory_id"].to_list()
+    assert [len(from_row(row).steps) for row in kept.iter_rows(named=True)] == made.frame[
+        "n_steps"
+    ].to_list()
+    stamp = work.warehouse.stamp("eval_trajectories/rft", "0")
+    assert stamp.fingerprint == work.recipe.fingerprint
+    assert work.warehouse.partitions("trajectories") == []
+
+
+def test_only_evaluation_settings_decide_the_scores(evaluation_of):
+    recipe = evaluation_of(eval_scores_stage(ARM)).recipe
+    other = ARM.model_copy(update={"description": "x", "critic": "y"})
+    assert evaluation_of(eval_scores_stage(other)).recipe == recipe
+    longer = ARM.model_copy(update={"evaluation": EvaluationSpec(step_limit=4)})
+    assert evaluation_of(eval_scores_stage(longer)).recipe != recipe
+
+
+def test_right_patches_are_resolved(sandbox, checkpoint, taught, tmp_path):
+    tasks, heard = generate_tasks(3, 555), []
+    play_all(job_in(tmp_path), tasks, checkpoint, sandbox, heard.append)
+    assert sorted(attempt.instance_id for attempt in heard) == sorted(
+        task.instance_id for task in tasks
+    )
+    assert {attempt.status for attempt in heard} == {"resolved"}
+    for task, attempt in zip(tasks, sorted(heard, key=lambda a: a.instance_id), strict=False):
+        assert read_attempt(tmp_path, attempt.instance_id) == attempt
+        assert (tmp_path / f"{task.instance_id}.traj.json").is_file()
+
+
+def test_what_is_finished_is_not_played_again(sandbox, checkpoint, taught, tmp_path):
+    tasks, heard = generate_tasks(3, 555), []
+    play_all(job_in(tmp_path), tasks, checkpoint, sandbox, heard.append)
+    attempt_path(tmp_path, tasks[1].instance_id).unlink()
+    heard.clear()
+    play_all(job_in(tmp_path), tasks, checkpoint, sandbox, heard.append)
+    assert [attempt.instance_id for attempt in heard] == [tasks[1].instance_id]
+
+
+def test_a_chat_that_outgrows_the_context_ends_its_run(sandbox, checkpoint, tmp_path):
+    [task] = generate_tasks(1, 555)
+    heard = []
+    room = job_in(tmp_path, max_new_tokens=checkpoint.context - 20)
+    play_all(room, [task], checkpoint, sandbox, heard.append)
+    assert heard[0].status == "empty_patch"
+    run = playing.read_run(tmp_path / f"{task.instance_id}.traj.json")
+    assert run.exit_status == "ContextLimit"
+
+
+@pytest.mark.parametrize("text", ["echo \x00", "echo '<|im_end|>'", "\x1b[2J", "é" * 99])
+def test_odd_answers_are_a_run_like_any_other(sandbox, checkpoint, tmp_path, monkeypatch, text):
+    said = [turn("Odd.", text), turn("Done.", SUBMIT)]
+    monkeypatch.setattr(
+        playing.SharedModel,
+        "reply",
+        lambda self, messages: (said[min(1, (len(messages) - 2) // 2)], {}),
+    )
+    [task] = generate_tasks(1, 555)
+    heard = []
+    play_all(job_in(tmp_path), [task], checkpoint, sandbox, heard.append)
+    assert heard[0].status == "empty_patch"
+
+
+class Broken:
+    """A sandbox that fails the first `times` commands."""
+
+    name = "broken"
+
+    def __init__(self, sandbox, times):
+        self.sandbox, self.times = sandbox, times
+
+    def run(self, command, **settings):
+        self.times -= 1
+        if self.times >= 0:
+            raise SandboxError("no namespaces left")
+        return self.sandbox.run(command, **settings)
+
+
+def test_an_infrastructure_failure_is_tried_again(sandbox, checkpoint, taught, tmp_path):
+    heard = []
+    broken = Broken(sandbox, times=1)
+    play_all(job_in(tmp_path), generate_tasks(1, 555), checkpoint, broken, heard.append)
+    assert [attempt.status for attempt in heard] == ["resolved"]
+
+
+def test_a_lasting_infrastructure_failure_is_no_score(sandbox, checkpoint, taught, tmp_path):
+    heard = []
+    broken = Broken(sandbox, times=10**6)
+    play_all(job_in(tmp_path), generate_tasks(1, 555), checkpoint, broken, heard.append)
+    assert [attempt.status for attempt in heard] == ["infra_error"]
+    assert "no namespaces left" in heard[0].reason
