@@ -1,5 +1,7 @@
 """`srft ingest`: recorded runs in."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,11 +12,13 @@ from srft_assets.cli.apply import print_outcome
 from srft_assets.cli.console import say
 from srft_assets.cli.platform import applier
 from srft_assets.home import current_home
+from srft_assets.refusal import excerpt_of
 
 if TYPE_CHECKING:
     from srft_assets.trajectories.ingest import IngestPlan
 
 SHOWN_REFUSALS = 20
+SHOWN_PATHS = 3
 
 
 def ingest(
@@ -46,11 +50,21 @@ def ingest(
 def _print_plan(console: Console, plan: "IngestPlan") -> None:
     roles = ", ".join(f"{count} {role}" for role, count in plan.roles.items())
     say(console, f"files: {roles or 'none'}")
+    for batch, count in sorted(Counter(plan.already.values()).items()):
+        say(console, f"already in batch {escape(batch)}: {count} files, not read again")
+    if plan.removed:
+        say(console, f"gone since the last ingest: {escape(_some(plan.removed))}")
     for refusal in plan.refusals[:SHOWN_REFUSALS]:
         say(console, f"[yellow]refused[/] {escape(refusal.line())}")
     rest = len(plan.refusals) - SHOWN_REFUSALS
     if rest > 0:
         say(console, f'… and {rest} more: srft sql "FROM quarantine"')
+
+
+def _some(paths: Sequence[str]) -> str:
+    rest = len(paths) - SHOWN_PATHS
+    shown = ", ".join(excerpt_of(path) for path in paths[:SHOWN_PATHS])
+    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 def _print_runs(console: Console, batches: list[str]) -> None:

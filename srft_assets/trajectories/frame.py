@@ -15,7 +15,7 @@ from srft_assets.trajectories.steps_column import steps_column
 
 UNFIT = (TypeError, ValueError, OverflowError, pa.ArrowException, pl.exceptions.PolarsError)
 
-RUNS_AT_ONCE = 16
+RUNS_AT_ONCE = 32
 
 CELLS: dict[str, Callable[[Trajectory], Any]] = {
     "trajectory_id": lambda run: run.trajectory_id,
@@ -26,7 +26,6 @@ CELLS: dict[str, Callable[[Trajectory], Any]] = {
     "exit_status": lambda run: run.exit_status,
     "submission": lambda run: run.submission,
     "source_resolved": lambda run: run.resolved,
-    "messages": lambda run: orjson.dumps(run.messages),
     "tools": lambda run: None if run.tools is None else orjson.dumps(run.tools).decode(),
     "source": lambda run: run.source,
     "source_row": lambda run: run.row,
@@ -58,16 +57,20 @@ def _fitting(runs: Sequence[Trajectory], batch: str) -> tuple[pl.DataFrame, list
 
 def columns_of(runs: Sequence[Trajectory], batch: str) -> pl.DataFrame:
     """Rows of the partition `batch`. Raises one of `UNFIT` where a run does not fit."""
-    columns = [_column(name, [cell(run) for run in runs]) for name, cell in CELLS.items()]
-    columns.append(pl.Series("batch", [batch] * len(runs), pl.String))
-    columns.append(steps_column(runs))
-    return pl.DataFrame(columns).select(TRAJECTORIES.names())
+    columns = {
+        "batch": pl.Series("batch", [batch] * len(runs), pl.String),
+        "messages": _messages(runs),
+        "steps": steps_column(runs),
+    }
+    for name, cell in CELLS.items():
+        columns[name] = pl.Series(name, [cell(run) for run in runs], TRAJECTORIES[name])
+    return pl.DataFrame([columns[name] for name in TRAJECTORIES])
 
 
-def _column(name: str, cells: list[Any]) -> pl.Series:
-    """JSON text comes as bytes, and needs not become a Python text on the way."""
-    kind = pl.Binary if name == "messages" else TRAJECTORIES[name]
-    return pl.Series(name, cells, kind).cast(TRAJECTORIES[name])
+def _messages(runs: Sequence[Trajectory]) -> pl.Series:
+    """As JSON text, which comes as bytes and need not become a Python text on the way."""
+    texts = [orjson.dumps(run.messages) for run in runs]
+    return pl.Series("messages", texts, pl.Binary).cast(pl.String)
 
 
 def _one_by_one(runs: Sequence[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:

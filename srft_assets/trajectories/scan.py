@@ -152,9 +152,9 @@ def _is_value(line: bytes) -> bool:
 
 
 def _lines(found: Found, file: BinaryIO) -> Scanned:
-    index = index_lines(file)
-    sha = digest_of(file, 0, found.size)
-    return _of_rows(found, file, "lines", sha, index)
+    sha = hashlib.sha256()
+    index = index_lines(file, sha.update)
+    return _of_rows(found, file, "lines", sha.hexdigest(), index)
 
 
 def _array(found: Found, file: BinaryIO) -> Scanned:

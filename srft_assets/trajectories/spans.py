@@ -2,7 +2,7 @@
 
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -31,15 +31,17 @@ class Rows:
         return self.bounds[first], self.bounds[first + rows] - self.gap
 
 
-def index_lines(file: BinaryIO) -> Rows:
+def index_lines(file: BinaryIO, show: Callable[[bytes], None] = lambda chunk: None) -> Rows:
     """Rows of JSON Lines, one a line; a blank line counts, so that row + 1 is the line number.
 
-    A last line without a line break counts as well.
+    A last line without a line break counts as well. `show` is called with all bytes on the way,
+    for a hash of them.
     """
     bounds = array("Q", [0])
     at = 0
     file.seek(0)
     while chunk := file.read(CHUNK):
+        show(chunk)
         here = chunk.find(b"\n")
         while here >= 0:
             bounds.append(at + here + 1)
