@@ -1,5 +1,9 @@
 """Runs become rows and come back; a run that does not fit is told alone."""
 
+import subprocess
+import sys
+
+import polars as pl
 import pytest
 
 from srft_assets.trajectories.formats import read_record
@@ -7,6 +11,7 @@ from srft_assets.trajectories.frame import frame_of
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.reads import uncollected
 from srft_assets.trajectories.schema import TRAJECTORIES, from_row
+from srft_assets.warehouse.content import data_version
 from tests.trajectories.ingest_support import run_of
 
 
@@ -34,6 +39,48 @@ def test_a_run_that_does_not_fit_is_refused_alone(patch):
     assert frame["instance_id"].to_list() == ["a", "c"]
     assert refusal.line().startswith("runs.jsonl, row 2: does not fit the schema: ")
     assert refusal.subject == found[1].trajectory_id
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 100])
+def test_the_data_version_does_not_tell_how_the_rows_were_made(monkeypatch, at_once):
+    whole, _ = frame_of(runs("a", "b", "c"), "batch")
+    monkeypatch.setattr("srft_assets.trajectories.frame.RUNS_AT_ONCE", at_once)
+    pieces, _ = frame_of(runs("a", "b", "c"), "batch")
+    by_row = pl.DataFrame(whole.rows(), schema=TRAJECTORIES, orient="row")
+    around = pl.concat([whole[1:], whole, whole[:2]], rechunk=False)
+    for same in (pieces, by_row, around[2:5], around.rechunk()[2:5]):
+        assert same.equals(whole)
+        assert data_version(same) == data_version(whole)
+
+
+def test_every_value_of_a_run_counts_for_the_data_version():
+    versions = {data_version(frame_of(runs("a", "b"), "batch")[0])}
+    for change in ("messages", "thought", "command", "observation", "return code", "null"):
+        found = runs("a", "b")
+        step = found[1].steps[0]
+        match change:
+            case "messages":
+                found[1].messages[0]["content"] += "."
+            case "thought":
+                step.thought += "."
+            case "command":
+                step.actions[0].command += "."
+            case "observation":
+                step.observations.append("")
+            case "return code":
+                step.return_codes.append(None)
+            case "null":
+                found[1].model = ""
+        versions.add(data_version(frame_of(found, "batch")[0]))
+    assert len(versions) == 7
+
+
+def test_rows_are_made_without_pandas():
+    code = (
+        "import sys; from srft_assets.trajectories.steps_column import steps_column; "
+        "steps_column([]); sys.exit('pandas' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_collection_is_as_it_was_afterwards():
