@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from srft_assets.cli import apply, demo, dev, doctor, ingest, show, sql
+from srft_assets.cli.console import quoted, say
 from srft_assets.errors import SrftError, UsageError
 
 app = typer.Typer(
@@ -66,5 +66,4 @@ def main() -> None:
 def _tell(message: str) -> None:
     if os.environ.get(DEBUG):
         Console(stderr=True).print_exception()
-    line = " ".join(message.split())
-    Console(stderr=True, soft_wrap=True).print(f"[bold red]error:[/] {escape(line)}")
+    say(Console(stderr=True), f"[bold red]error:[/] {quoted(message)}")

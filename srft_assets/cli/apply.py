@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from srft_assets.cli.console import say
+from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import applier, chosen_batches, chosen_seeds
+from srft_assets.errors import SrftError
 from srft_assets.home import current_home
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def apply(assets: Assets = None, batch: Batches = None, seed: Seeds = None) -> N
     console = Console()
     home = current_home()
     batches, seeds = chosen_batches(home, batch), chosen_seeds(seed)
+    if not batches and not assets:
+        raise SrftError("there are no batches yet: srft ingest PATH, or srft demo")
     with applier(console) as platform:
         outcome = platform.apply(assets or [], batches, seeds)
     print_outcome(console, outcome)
@@ -62,12 +64,12 @@ def print_outcome(console: Console, outcome: "Outcome") -> None:
     """One line an asset that was made, and a count of what was in sync."""
     for asset, names in outcome.made.items():
         if names:
-            say(console, f"made {asset}: {escape(', '.join(names))}")
+            say(console, f"made {asset}: {', '.join(names)}")
     kept = sum(len(names) for names in outcome.kept.values())
     made = sum(len(names) for names in outcome.made.values())
     say(
         console,
-        f"{made} partitions made, {kept} were in sync."
+        f"{made} {'partition' if made == 1 else 'partitions'} made, {kept} in sync."
         if made
         else f"Nothing to make: all {kept} partitions are in sync.",
     )
@@ -79,7 +81,7 @@ def _plan_table(items: list["Item"]) -> Table:
         table.add_column(column)
     for item in items:
         state = str(item.state)
-        why = escape("; ".join(item.why))
+        why = quoted("; ".join(item.why))
         table.add_row(item.asset, item.partition, f"[{STYLE[state]}]{state}[/]", why)
     return table
 

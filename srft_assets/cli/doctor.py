@@ -6,7 +6,6 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-import psutil
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -82,6 +81,8 @@ def disk() -> Finding:
 
 def machine() -> Finding:
     """Cores and memory."""
+    import psutil
+
     memory = psutil.virtual_memory().total / 2**30
     return True, f"{psutil.cpu_count()} cores, {memory:.0f} GiB", ""
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from srft_assets.cli.apply import print_outcome
-from srft_assets.cli.console import say
+from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import applier
 from srft_assets.home import current_home
 from srft_assets.refusal import excerpt_of
@@ -51,11 +50,11 @@ def _print_plan(console: Console, plan: "IngestPlan") -> None:
     roles = ", ".join(f"{count} {role}" for role, count in plan.roles.items())
     say(console, f"files: {roles or 'none'}")
     for batch, count in sorted(Counter(plan.already.values()).items()):
-        say(console, f"already in batch {escape(batch)}: {count} files, not read again")
+        say(console, f"already in batch {batch}: {count} files, not read again")
     if plan.removed:
-        say(console, f"gone since the last ingest: {escape(_some(plan.removed))}")
+        say(console, f"gone since the last ingest: {quoted(_some(plan.removed))}")
     for refusal in plan.refusals[:SHOWN_REFUSALS]:
-        say(console, f"[yellow]refused[/] {escape(refusal.line())}")
+        say(console, f"[yellow]refused[/] {quoted(refusal.line())}")
     rest = len(plan.refusals) - SHOWN_REFUSALS
     if rest > 0:
         say(console, f'… and {rest} more: srft sql "FROM quarantine"')

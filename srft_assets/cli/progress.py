@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Bars:
-    """One bar a label; finished bars stay. Use as a context manager."""
+    """One bar a label; finished bars stay. Without any, nothing is drawn. A context manager."""
 
     def __init__(self, console: Console) -> None:
         self.progress = Progress(
@@ -31,11 +31,11 @@ class Bars:
         self.tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> "Bars":
-        self.progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+        if self.tasks:
+            self.progress.stop()
 
     def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
         """Yield the items and move the bar named `label`."""
@@ -48,6 +48,7 @@ class Bars:
     def report(self, label: str, done: int, total: int, note: str = "") -> None:
         """Set the bar named `label`."""
         if label not in self.tasks:
+            self.progress.start()
             self.tasks[label] = self.progress.add_task(label, total=total, note=note)
         self.progress.update(self.tasks[label], completed=done, total=total, note=note)
 
