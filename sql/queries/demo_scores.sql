@@ -1,17 +1,15 @@
--- The arms beside one another.
--- How much was each arm trained on, and how many held-out tasks does it resolve?
+-- The arms beside one another, best last; low and high end the rate's 95% interval.
+-- On how many runs and on which share of their turns' tokens was each arm trained, and how many held-out tasks does it resolve?
 SELECT
     score.arm,
     training.runs,
-    kept.kept_share AS trained_share,
-    training.final_loss,
+    round(kept.kept_share, 3) AS kept,
+    round(training.final_loss, 3) AS loss,
     score.seeds,
-    score.scored AS attempts,
-    score.resolved_attempts AS resolved,
-    score.rate,
-    score.rate_low,
-    score.rate_high,
-    score.infra_errors
+    score.resolved_attempts || ' of ' || score.scored AS resolved,
+    round(score.rate, 3) AS rate,
+    round(score.rate_low, 3) AS low,
+    round(score.rate_high, 3) AS high
 FROM arm_scores AS score
 LEFT JOIN tokens_kept AS kept USING (arm)
 LEFT JOIN (

@@ -6,9 +6,9 @@ SELECT
     count(first_mistake) AS runs_with_mistake,
     share(count(first_mistake), count(*)) AS share_with_mistake,
     median(first_mistake) AS median_step,
-    quantile_cont(position, 0.25) AS quarter_position,
-    median(position) AS median_position,
-    quantile_cont(position, 0.75) AS three_quarter_position
+    quantile_cont(position, 0.25) AS position_q1,
+    median(position) AS position_median,
+    quantile_cont(position, 0.75) AS position_q3
 FROM first_mistakes
 GROUP BY critic, status
 ORDER BY critic, runs DESC, status;
@@ -20,6 +20,6 @@ COMMENT ON COLUMN first_mistake_position.runs IS 'Runs judged.';
 COMMENT ON COLUMN first_mistake_position.runs_with_mistake IS 'Runs with at least one mistake.';
 COMMENT ON COLUMN first_mistake_position.share_with_mistake IS 'Share of those, 0 to 1.';
 COMMENT ON COLUMN first_mistake_position.median_step IS 'Median index of the first mistake, from 0.';
-COMMENT ON COLUMN first_mistake_position.quarter_position IS 'First quartile of its position in the run, 0 to 1.';
-COMMENT ON COLUMN first_mistake_position.median_position IS 'Median of its position in the run, 0 to 1.';
-COMMENT ON COLUMN first_mistake_position.three_quarter_position IS 'Third quartile of its position in the run, 0 to 1.';
+COMMENT ON COLUMN first_mistake_position.position_q1 IS 'First quartile of its position in the run, 0 to 1.';
+COMMENT ON COLUMN first_mistake_position.position_median IS 'Median of its position in the run, 0 to 1.';
+COMMENT ON COLUMN first_mistake_position.position_q3 IS 'Third quartile of its position in the run, 0 to 1.';

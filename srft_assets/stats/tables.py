@@ -17,11 +17,18 @@ LABEL_STYLES = {"good": "green", "unnecessary": "yellow", "mistake": "red", "rec
 
 
 def _table(title: str, left: Iterable[str], right: Iterable[str]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2))
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
     for name in left:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for name in right:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 
@@ -70,7 +77,7 @@ def outcomes(home: Home) -> Table | None:
     table = _table("Test outcomes", ["batch"], [])
     for status in totals["status"]:
         style = STATUS_STYLES.get(status, "red")
-        table.add_column(Text(visible(status), style=style), justify="right")
+        table.add_column(Text(visible(status), style=style), justify="right", no_wrap=True)
     for batch in batches.head(BATCHES):
         runs = dict(rows.filter(batch=batch).select("status", "runs").iter_rows())
         table.add_row(_name(batch), *(count(runs.get(status)) for status in totals["status"]))

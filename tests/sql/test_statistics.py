@@ -1,11 +1,14 @@
 """Statistics of the four runs of `tests/warehouse/filled.py`, counted by hand."""
 
+import io
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from srft_assets.home import Home
 from srft_assets.rollouts.wilson import wilson_interval
+from srft_assets.warehouse.format import as_table
 from srft_assets.warehouse.query import run_query
 
 
@@ -142,3 +145,14 @@ def test_partitions_say_what_they_were_made_from(filled: Home) -> None:
     path = filled.warehouse / file
     size = rows(filled, f"SELECT bytes FROM partitions WHERE file = '{file}'")
     assert size == [(path.stat().st_size,)]
+
+
+def test_the_arms_of_the_demo_fit_a_narrow_terminal(filled: Home) -> None:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(as_table(run_query(filled, "demo_scores")))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [line.split() for line in lines] == [
+        ["arm", "runs", "kept", "loss", "seeds", "resolved", "rate", "low", "high"],
+        ["sft", "4", "1", "1", "2", "3", "of", "7", "0.429", "0.158", "0.75"],
+        ["srft", "4", "0.667", "1", "2", "5", "of", "7", "0.714", "0.359", "0.918"],
+    ]

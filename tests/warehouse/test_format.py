@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from srft_assets.warehouse.format import CELL_CHARS, TABLE_ROWS, as_csv, as_json, as_table
+from srft_assets.warehouse.format import as_csv, as_json, as_table
+from srft_assets.warehouse.table import CELL_CHARS, RECORDS, TABLE_ROWS
 from srft_assets.warehouse.visible import json_escaped, visible
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m[bold]red[/bold]\r\n\u202e\x9bend"
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-def shown(rows: pl.DataFrame) -> str:
-    console = Console(file=io.StringIO(), width=400)
+def shown(rows: pl.DataFrame, width: int = 400) -> str:
+    console = Console(file=io.StringIO(), width=width)
     console.print(as_table(rows))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -49,6 +50,22 @@ def test_long_cells_and_many_rows_are_cut_and_counted() -> None:
     table = shown(rows)
     assert "5 more rows" in table
     assert max(map(len, table.splitlines())) < CELL_CHARS + 10
+
+
+def test_rows_too_wide_for_the_terminal_are_shown_as_records() -> None:
+    rows = pl.DataFrame({f"column_{n}": [f"value {n} {HOSTILE}"] * (RECORDS + 1) for n in range(9)})
+    lines = shown(rows, width=80).splitlines()
+    assert lines[0].strip() == "1"
+    assert all(f"column_{n}" in line and f"value {n}" in line for n, line in enumerate(lines[1:10]))
+    assert "1 more rows" in lines[-1]
+    assert max(map(len, lines)) <= 80
+    assert "\x1b" not in shown(rows, width=80)
+
+
+def test_the_same_rows_are_a_table_where_they_fit() -> None:
+    rows = pl.DataFrame({f"column_{n}": [n] for n in range(9)})
+    assert len(shown(rows, width=80).splitlines()) == 3
+    assert len(shown(rows, width=40).splitlines()) == 10
 
 
 def test_no_rows_are_told() -> None:

@@ -1,0 +1,114 @@
+"""Rows as people read them: a table, or one record after another where it would be too wide."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from srft_assets.warehouse.escaped import json_text
+from srft_assets.warehouse.visible import visible
+
+CELL_CHARS = 120
+"""A longer cell is cut."""
+TEXT_CHARS = 12
+"""What a cell of text needs at least; where that is too much, records are shown."""
+TABLE_ROWS = 200
+RECORDS = 50
+GAP = 2
+
+
+class Rows:
+    """A result that fits the terminal it is printed on."""
+
+    def __init__(self, rows: pl.DataFrame, title: str = "") -> None:
+        self.rows = rows
+        self.title = title
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        if self.title:
+            yield Text(visible(self.title), style="bold")
+        table, least = _table(self.rows)
+        fits = least <= options.max_width
+        yield from [table] if fits or self.rows.is_empty() else _records(self.rows)
+        left = self.rows.height - (TABLE_ROWS if fits else RECORDS)
+        if self.rows.is_empty():
+            yield Text("no rows", style="dim")
+        elif left > 0:
+            more = f"{left:,} more rows: add LIMIT and OFFSET, or --format csv"
+            yield Text(more, style="dim")
+
+
+def as_table(rows: pl.DataFrame, title: str = "") -> Rows:
+    """The first rows of a result; long cells are cut, hostile text is made visible.
+
+    No cell is read as markup. What is left out is counted below.
+    """
+    return Rows(rows, title)
+
+
+def _table(rows: pl.DataFrame) -> tuple[Table, int]:
+    """The table, and the width it needs at least."""
+    padding = (0, GAP, 0, 0)
+    table = Table(box=None, pad_edge=False, padding=padding, header_style="bold underline")
+    cells = [[_cell(value) for value in row] for row in rows.head(TABLE_ROWS).iter_rows()]
+    least = -GAP
+    for place, (name, kind) in enumerate(rows.schema.items()):
+        head = Text(visible(name).replace("_", "_\n") if kind.is_numeric() else visible(name))
+        lines = (*head.split(), *(row[place] for row in cells))
+        width = max((line.cell_len for line in lines), default=1)
+        if kind.is_numeric():
+            table.add_column(head, justify="right", no_wrap=True, min_width=width)
+        else:
+            width = min(TEXT_CHARS, width)
+            table.add_column(head, overflow="fold", min_width=width)
+        least += width + GAP
+    for row in cells:
+        table.add_row(*row)
+    return table, least
+
+
+def _records(rows: pl.DataFrame) -> Iterator[RenderableType]:
+    for number, row in enumerate(rows.head(RECORDS).iter_rows(), start=1):
+        yield Text(f"{number}", style="bold underline")
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True, style="dim")
+        grid.add_column(overflow="fold")
+        for name, value in zip(rows.columns, row, strict=True):
+            grid.add_row(Text(visible(name)), _cell(value))
+        yield grid
+
+
+def _cell(value: Any) -> Text:
+    if value is None:
+        return Text("·", style="dim")
+    text = visible(_plain(value))
+    return Text(text if len(text) <= CELL_CHARS else f"{text[: CELL_CHARS - 1]}…")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value[: CELL_CHARS + 1]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float | Decimal):
+        return _number(float(value)) if value % 1 else f"{int(value)}"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    if isinstance(value, list | dict):
+        return json_text(value)
+    return str(value)
+
+
+def _number(value: float) -> str:
+    """Four places below 1, two above; an exponent only for numbers of uncommon size."""
+    if 1e-4 <= abs(value) < 1e6:
+        shown = f"{value:.4f}" if abs(value) < 1 else f"{value:.2f}"
+        return shown.rstrip("0").rstrip(".")
+    return f"{value:.3g}"
