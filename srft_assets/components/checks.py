@@ -37,6 +37,11 @@ def steps_consecutive(asset: str) -> dg.AssetChecksDefinition:
     return sql_check(asset, "steps_consecutive", "Steps of a run are numbered 0, 1, 2, …")
 
 
+def trajectory_ids_unique(asset: str) -> dg.AssetChecksDefinition:
+    """A run is in one batch only."""
+    return sql_check(asset, "trajectory_ids_unique", "A run is in one batch only")
+
+
 def outcomes_add_up(asset: str) -> dg.AssetChecksDefinition:
     """One outcome a run, and counts that fit the status."""
     return sql_check(

@@ -5,7 +5,11 @@ import os
 import dagster as dg
 
 from srft_assets.components.asset import build_asset
-from srft_assets.components.checks import outcomes_add_up, steps_consecutive
+from srft_assets.components.checks import (
+    outcomes_add_up,
+    steps_consecutive,
+    trajectory_ids_unique,
+)
 from srft_assets.components.schemas import SCHEMAS
 from srft_assets.lab.collect import collect, lab_code
 from srft_assets.outcomes.stage import test_outcomes_stage
@@ -24,5 +28,9 @@ def defs() -> dg.Definitions:
             build_asset(trajectories, SCHEMAS),
             build_asset(outcomes, SCHEMAS, pool="grading"),
         ],
-        asset_checks=[steps_consecutive(trajectories.key), outcomes_add_up(outcomes.key)],
+        asset_checks=[
+            steps_consecutive(trajectories.key),
+            trajectory_ids_unique(trajectories.key),
+            outcomes_add_up(outcomes.key),
+        ],
     )

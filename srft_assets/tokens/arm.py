@@ -15,8 +15,8 @@ class TrainingSpec(BaseModel):
     method: Literal["full", "lora"] = "full"
     batches: list[str] = Field(default_factory=lambda: ["lab-*"])
     """Shell patterns of the batches that are trained on."""
-    max_steps: int = 150
-    batch_size: int = 16
+    max_steps: int = 50
+    batch_size: int = 8
     """Rows of one optimizer step; split by gradient accumulation where memory asks for it."""
     learning_rate: float = 1e-3
     warmup_ratio: float = 0.1

@@ -86,6 +86,7 @@ def test_jobs_sensors_schedules_and_checks(loaded):
     checks = {key.name for key in loaded.resolve_asset_graph().asset_check_keys}
     assert checks == {
         "steps_consecutive",
+        "trajectory_ids_unique",
         "outcomes_add_up",
         "verdicts_cover_steps",
         "trained_tokens_accepted",
