@@ -1,5 +1,6 @@
 """`srft sql` and `srft stats`: questions to the warehouse."""
 
+import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -32,7 +33,9 @@ def sql(
     if format_ is Format.TABLE:
         Console().print(as_table(rows))
     else:
-        typer.echo(as_csv(rows) if format_ is Format.CSV else as_json(rows))
+        typer.echo(
+            as_csv(rows, terminal=sys.stdout.isatty()) if format_ is Format.CSV else as_json(rows)
+        )
 
 
 def stats() -> None:

@@ -78,14 +78,14 @@ def _partitions(warehouse: Warehouse) -> list[tuple[str, str]]:
 
 
 def _ids(warehouse: Warehouse, asset: str, partition: str, name: str) -> list[str]:
-    ids = pl.scan_parquet(warehouse.path(asset, partition)).select("trajectory_id", "instance_id")
+    ids = warehouse.read(asset, partition, columns=["trajectory_id", "instance_id"])
     fits = pl.col("trajectory_id").str.starts_with(name) | (pl.col("instance_id") == name)
-    return ids.filter(fits).collect()["trajectory_id"].to_list()
+    return ids.filter(fits)["trajectory_id"].to_list()
 
 
 def _rows(warehouse: Warehouse, asset: str, place: Place) -> pl.DataFrame:
-    file = pl.scan_parquet(warehouse.path(asset, place.partition))
-    return file.filter(pl.col("trajectory_id") == place.trajectory_id).collect()
+    rows = warehouse.read(asset, place.partition)
+    return rows.filter(pl.col("trajectory_id") == place.trajectory_id)
 
 
 def _row(warehouse: Warehouse, asset: str, place: Place) -> dict:

@@ -50,12 +50,10 @@ class Work:
         """The upstream partition of the same name."""
         return self.warehouse.read(asset, self.partition)
 
-    def scan_inputs(self, asset: str) -> pl.LazyFrame:
-        """All upstream partitions of `asset` that the recipe names, in name order."""
-        names = [
-            key.rpartition("/")[2] for key in self.recipe.inputs if key.rpartition("/")[0] == asset
-        ]
-        return self.warehouse.scan(asset, sorted(names))
+    def input_names(self, asset: str) -> list[str]:
+        """Upstream partitions of `asset` that the recipe names, sorted."""
+        keys = (key.rpartition("/") for key in self.recipe.inputs)
+        return sorted(name for upstream, _, name in keys if upstream == asset)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,18 +61,16 @@ class Warehouse:
             if PARTITION_NAME.fullmatch(path.stem)
         )
 
-    def read(self, asset: str, partition: str = ONLY) -> pl.DataFrame:
-        """Rows of one partition. Raises FileNotFoundError where it was never made."""
-        return pl.read_parquet(self.path(asset, partition), hive_partitioning=False)
+    def read(
+        self, asset: str, partition: str = ONLY, columns: list[str] | None = None
+    ) -> pl.DataFrame:
+        """Rows of one partition. Raises FileNotFoundError where it was never made.
 
-    def scan(self, asset: str, partitions: Iterable[str]) -> pl.LazyFrame:
-        """Rows of several partitions, lazily. Raises FileNotFoundError like `read`."""
-        return pl.concat(
-            [
-                pl.scan_parquet(self.path(asset, name), hive_partitioning=False)
-                for name in partitions
-            ]
-        )
+        Read through one handle: polars opens a path twice, and another process may rename a new
+        partition over the old one in between.
+        """
+        with self.path(asset, partition).open("rb") as file:
+            return pl.read_parquet(file, columns=columns)
 
     def write(self, asset: str, partition: str, frame: pl.DataFrame, stamp: Stamp) -> Path:
         """Put a partition in place: written beside it, fsynced, renamed over."""

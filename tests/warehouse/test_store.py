@@ -54,8 +54,7 @@ def writing(root: Path, *partitions: str) -> Iterator[subprocess.Popen[str]]:
 
 def check_whole(warehouse: Warehouse, partition: str) -> None:
     """One state of the partition: constant rows, and the stamp of these very rows."""
-    with warehouse.path("asset", partition).open("rb") as file:
-        frame = pl.read_parquet(file)
+    frame = warehouse.read("asset", partition)
     assert frame["n"].n_unique() == 1
     assert frame["p"].unique().to_list() == [partition]
     assert frame.height == 2000 + frame["n"][0] % 7 * 100
