@@ -64,12 +64,7 @@ def checkpoints_stage(arm: ArmSpec, base_model_is_asset: bool | None = None) -> 
 
 def _make(arm: ArmSpec, asset: bool, work: Work) -> Made:
     tokens = f"masked_tokens/{arm.name}"
-    batches = [
-        name
-        for key in sorted(work.recipe.inputs)
-        for upstream, _, name in [key.rpartition("/")]
-        if upstream == tokens
-    ]
+    batches = work.input_names(tokens)
     job = _job(arm, _base_model(arm, asset, work), batches, work)
     chosen = select_rows(job.data, job.max_length)
     if chosen.frame.is_empty():
