@@ -20,6 +20,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+INTERRUPTED = 130
+"""What Typer exits with after Ctrl-C, without a word."""
 DEBUG = "SRFT_DEBUG"
 """Set by `--debug`; also understood from the environment."""
 
@@ -50,9 +52,10 @@ def main() -> None:
     except SrftError as error:
         _tell(str(error))
         sys.exit(2 if isinstance(error, UsageError) else 1)
-    except KeyboardInterrupt:
-        _tell("interrupted; what was made is kept")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            _tell("interrupted; what was made is kept")
+        raise
     except BrokenPipeError:
         sys.stdout = None
         sys.exit(0)

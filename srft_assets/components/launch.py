@@ -10,6 +10,7 @@ import dagster as dg
 from srft_assets.components.abandoned import close_abandoned, process_tags
 from srft_assets.components.partitions import BATCHES, SEEDS
 from srft_assets.components.progress import shown_on
+from srft_assets.components.settings import instance_in
 from srft_assets.components.stages import stages_in
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
@@ -28,7 +29,7 @@ def open_instance(home: Home) -> dg.DagsterInstance:
 
     folder = prepare_instance(home)
     os.environ["DAGSTER_HOME"] = str(folder)
-    instance = dg.DagsterInstance.get()
+    instance = instance_in(folder)
     close_abandoned(instance)
     return instance
 
@@ -102,7 +103,15 @@ class Applier:
                 raise_on_error=False,
             )
         if not result.success:
+            if interrupted(result):
+                raise KeyboardInterrupt
             raise SrftError(failure_of(result))
+
+
+def interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether the run ended by Ctrl-C, which Dagster takes for a failure of the step."""
+    failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
+    return any(str(one.error_source).endswith("INTERRUPT") for one in failures)
 
 
 def failure_of(result: dg.ExecuteInProcessResult) -> str:
