@@ -50,7 +50,7 @@ MODULES = tuple(
 
 DESCRIPTION = """
 A Llama-class model of under a million weights with a byte-level BPE tokenizer of its own, made on
-this machine in about a minute. It is trained on look-up drills and on chats that explore
+this machine in half a minute. It is trained on look-up drills and on chats that explore
 generated repositories without mending anything: it knows the format and can copy, and solves
 next to nothing. All arms start from it.
 """

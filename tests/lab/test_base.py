@@ -1,7 +1,9 @@
 """The tiny base model: made whole, the same each time, loadable like any other."""
 
 import logging
+import re
 from dataclasses import replace
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -15,6 +17,7 @@ from srft_assets.lab.base_settings import BaseSettings
 from srft_assets.lab.rehearsal import rehearse
 from srft_assets.lab.repository import CHECK
 from srft_assets.lab.tasks import generate_tasks
+from srft_assets.lab.transcripts import teacher_messages
 from srft_assets.training.launch import launch
 from srft_assets.warehouse.making import recipe_of
 
@@ -130,17 +133,49 @@ def test_bad_settings_fail_in_one_line(tmp_path, capsys):
     assert main([]) == 2
 
 
-def test_drills_answer_from_their_table():
-    for seed in range(30):
-        text = drill(Random(seed))
-        table, *answers = text
-        for (asked, bears_loss), (answer, trained) in zip(
-            answers[:-2:2], answers[1:-2:2], strict=True
-        ):
-            name = asked.split()[0].rstrip(":")
-            assert (bears_loss, trained) == (False, True)
-            assert f"FAIL {name}: " in table[0] or f"def {name}(" in table[0]
-            assert answer.removeprefix("return ").strip() in table[0]
+@pytest.mark.parametrize("seed", range(40))
+def test_drills_answer_from_their_table(seed):
+    """What bears loss follows from what bears none: a name that was given, and its row."""
+    (table, shown), *pieces = drill(Random(seed))
+    assert not shown
+    answers = [
+        (before, answer)
+        for (before, _), (answer, bears_loss) in pairwise(pieces)
+        if bears_loss and "return" in answer
+    ]
+    assert answers
+    for before, answer in answers:
+        name = re.findall(r"\w+", before)[-1]
+        wanted = re.findall(rf"FAIL {name}: .* : (.*)", table)
+        has = re.findall(rf"def {name}\(.*\):\n    return (.*)", table)
+        [expression] = wanted or has
+        said = re.findall(r"return ([^|\n]*)", answer)
+        assert said[0] == said[-1] == expression
+
+
+def test_drills_edit_as_the_teacher_does():
+    """The same words as in the runs that are distilled, so that what was drilled can be used."""
+    edits = [
+        piece
+        for seed in range(40)
+        for piece, bears_loss in drill(Random(seed))
+        if bears_loss and "sed" in piece
+    ]
+    command = r"sed -i 's\|return (\w+)\.\*\|return (.*)\|' \w+\.py"
+    form = re.compile(rf": return (.*)\n\n```mswea_bash_command\n{command}\n```")
+    taught = [
+        message["content"].removeprefix("Fix ")
+        for messages in teacher_messages(10, 555)
+        for message in messages
+        if "sed -i" in message["content"] and message["role"] == "assistant"
+    ]
+    assert edits
+    assert taught
+    for text in edits + taught:
+        found = form.search(text)
+        assert found
+        assert found[1] == found[3]
+        assert found[1].startswith(found[2])
 
 
 def test_rows_of_a_table_are_told_apart_by_name_and_first_argument():
