@@ -19,9 +19,11 @@ help:
 setup: $(READY)
 
 $(READY): pyproject.toml requirements.lock
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setting up $(VENV)"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) \
+		|| { echo "the venv module is missing: apt-get install python3-venv" >&2; exit 1; }
 	@test -x "$(UV)" || $(BIN)/pip install --quiet --disable-pip-version-check uv
-	$(UV) pip install --quiet --python $(BIN)/python -e ".[dev]" --constraint requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python -e ".[dev]" --constraint requirements.lock
 	@touch $(READY)
 
 demo: setup
