@@ -6,7 +6,7 @@ from srft_assets.lab.base_model import Size
 
 
 class BaseSettings(BaseModel):
-    """Everything that decides the weights, besides code. The defaults take half a minute on two cores."""
+    """Everything that decides the weights, besides code. The defaults take half a minute."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -37,7 +37,9 @@ class EvaluationSpec(BaseModel):
     task_seed: int = 90_001
     """Never a seed of training tasks."""
     step_limit: int = 12
-    max_new_tokens: int = 128
+    max_new_tokens: int = 64
+    temperature: float = Field(0.0, ge=0.0)
+    """0 is greedy; otherwise sampled, seeded by seed and run."""
 
 
 class ArmSpec(BaseModel):
