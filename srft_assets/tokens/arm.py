@@ -38,7 +38,7 @@ class EvaluationSpec(BaseModel):
     """Never a seed of training tasks."""
     step_limit: int = 12
     max_new_tokens: int = 64
-    temperature: float = Field(0.0, ge=0.0)
+    temperature: float = Field(default=0.0, ge=0.0)
     """0 is greedy; otherwise sampled, seeded by seed and run."""
 
 
