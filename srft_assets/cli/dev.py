@@ -21,6 +21,7 @@ def dev(
     home = current_home()
     os.environ["DAGSTER_HOME"] = str(prepare_instance(home))
     os.environ["SRFT_HOME"] = str(home.root)
+    os.environ["VIRTUAL_ENV"] = sys.prefix  # what dg takes for the activated one
     os.chdir(CHECKOUT)
     program = str(Path(sys.executable).parent / "dg")
     os.execv(program, [program, "dev", "--port", str(port), "--host", host])

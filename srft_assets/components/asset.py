@@ -43,7 +43,7 @@ def build_asset(
         pool=pool,
         metadata={
             STAGE: stage,
-            "dagster/column_schema": table_schema(stage.schema),
+            "dagster/column_schema": table_schema(stage),
             "dagster/column_lineage": column_lineage(stage, schemas or {}),
         },
     )

@@ -93,10 +93,11 @@ class Applier:
         tags = process_tags()
         if stage.partitioned_by != "none":
             tags |= {RANGE_START: names[0], RANGE_END: names[-1]}
+        # The job that the UI starts, too: it shows such a run as a materialization.
+        job = self.defs.resolve_implicit_global_asset_job_def()
         with shown_on(self.progress):
-            result = dg.materialize(
-                list(self.defs.resolve_asset_graph().assets_defs),
-                selection=dg.AssetSelection.assets(dg.AssetKey(stage.key.split("/"))),
+            result = job.execute_in_process(
+                asset_selection=[dg.AssetKey(stage.key.split("/"))],
                 instance=self.instance,
                 tags=tags,
                 run_config=QUIET,

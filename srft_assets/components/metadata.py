@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from srft_assets.components.columns import meaning
 from srft_assets.warehouse.stage import Made, Stage
 from srft_assets.warehouse.stamp import Stamp
 
@@ -14,10 +15,14 @@ PREVIEW_ROWS = 5
 CELL_CHARS = 80
 
 
-def table_schema(schema: pl.Schema) -> dg.TableSchema:
-    """Columns and types as Dagster shows them."""
+def table_schema(stage: Stage) -> dg.TableSchema:
+    """Columns, types and meanings as Dagster shows them."""
+    table = stage.key.split("/")[0]
     return dg.TableSchema(
-        columns=[dg.TableColumn(name, type=str(kind)) for name, kind in schema.items()]
+        columns=[
+            dg.TableColumn(name, type=str(kind), description=meaning(table, name))
+            for name, kind in stage.schema.items()
+        ]
     )
 
 
@@ -52,13 +57,16 @@ DERIVED = {
 
 
 def made_metadata(stage: Stage, made: Made, stamp: Stamp) -> dict[str, Any]:
-    """Row count, data version, provenance, refusals, a preview, and the stage's own figures."""
+    """Row count, the stage's own figures, refusals, a preview, data version and provenance."""
     figures = {name: _value(value) for name, value in made.metadata.items()}
     return {
         "dagster/row_count": stamp.rows,
+        **figures,
+        "refused": len(stamp.refused),
+        **({"refusals": dg.MetadataValue.md(_refusals(stamp))} if stamp.refused else {}),
+        "preview": dg.MetadataValue.md(preview(made.frame)),
         "data_version": stamp.data_version,
         "fingerprint": stamp.fingerprint,
-        "refused": len(stamp.refused),
         "provenance": dg.MetadataValue.json(
             {
                 "code": dict(stamp.recipe.code),
@@ -66,9 +74,6 @@ def made_metadata(stage: Stage, made: Made, stamp: Stamp) -> dict[str, Any]:
                 "inputs": dict(stamp.recipe.inputs),
             }
         ),
-        "preview": dg.MetadataValue.md(preview(made.frame)),
-        **({"refusals": dg.MetadataValue.md(_refusals(stamp))} if stamp.refused else {}),
-        **figures,
     }
 
 
