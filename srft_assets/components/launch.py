@@ -1,5 +1,6 @@
 """The command line's door to Dagster: materialize what is out of sync, in this process."""
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ def open_instance(home: Home) -> dg.DagsterInstance:
 
     folder = prepare_instance(home)
     os.environ["DAGSTER_HOME"] = str(folder)
+    # A connection that an interrupt closes half-way is logged with a traceback; it is no failure.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     instance = instance_in(folder)
     close_abandoned(instance)
     return instance

@@ -92,7 +92,8 @@ def hub() -> Iterator[str]:
 
 
 def ingest_from(endpoint: str, address: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hf"), "HF_TOKEN": ""}
+    hub = {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hf"), "HF_TOKEN": ""}
+    env = {**os.environ, **hub, "HF_HUB_OFFLINE": "0"}
     argv = [sys.executable, "-c", INGEST, str(folder / "home"), address]
     return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
 
