@@ -1,5 +1,6 @@
 """The folder of the Dagster instance: made on first use, with our `dagster.yaml`."""
 
+import os
 from pathlib import Path
 
 from srft_assets.home import CHECKOUT, Home
@@ -13,7 +14,9 @@ def prepare_instance(home: Home) -> Path:
     home.dagster.mkdir(parents=True, exist_ok=True)
     settings = home.dagster / "dagster.yaml"
     if not settings.exists():
-        settings.write_text(shipped_settings().read_text(encoding="utf-8"), encoding="utf-8")
+        beside = settings.with_name(f".{settings.name}.{os.getpid()}.tmp")
+        beside.write_bytes(shipped_settings().read_bytes())
+        beside.replace(settings)
     return home.dagster
 
 
