@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.home import Home
+from srft_assets.instance import shipped_settings
 from srft_assets.warehouse.query import run_query
 from tests.chain.support import files, srft, start, state, unfinished
 
@@ -96,6 +97,8 @@ def disturbed(command: Undisturbed, moment: float, home: Home) -> None:
     where = f"srft {command.words[0]} killed {delay:.2f} s after its first write"
     assert state(home) == state(command.after), where
     assert unfinished(home) == [], where
+    settings = home.dagster / "dagster.yaml"
+    assert settings.read_bytes() == shipped_settings().read_bytes(), where
     told = run_query(home, COUNTS)
     assert told.equals(run_query(command.after, COUNTS)), where
 
