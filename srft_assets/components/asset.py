@@ -1,5 +1,6 @@
 """A stage as a Dagster asset."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
@@ -16,6 +17,9 @@ from srft_assets.warehouse.store import ONLY
 
 STAGE = "srft/stage"
 """Metadata key under which an asset carries its stage, within the process."""
+
+SECONDS = "seconds_to_make"
+"""Metadata key: wall time of making and writing one partition."""
 
 TRANSIENT = (ConnectionError, TimeoutError)
 """Errors that another try may mend. Everything else fails at once."""
@@ -79,9 +83,11 @@ def _make_all(
 def _make_one(
     stage: Stage, context: dg.AssetExecutionContext, platform: Platform, name: str
 ) -> None:
+    start = time.perf_counter()
     recipe = recipe_of(stage, platform.home(), platform.warehouse(), name)
     made, stamp = make_partition(stage, platform.work(context, name, recipe))
     partition = None if stage.partitioned_by == "none" else name
-    context.add_asset_metadata(made_metadata(stage, made, stamp), partition_key=partition)
+    figures = made_metadata(stage, made, stamp) | {SECONDS: time.perf_counter() - start}
+    context.add_asset_metadata(figures, partition_key=partition)
     for refusal in stamp.refused[:20]:
         context.log.warning(f"refused: {refusal.line()}")

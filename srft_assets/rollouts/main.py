@@ -49,14 +49,18 @@ def evaluate(job: EvaluationJob) -> None:
     loaded = time.monotonic()
     done = resolved = 0
 
-    def report(attempt: Attempt) -> None:
-        nonlocal done, resolved
-        done += 1
-        resolved += attempt.status == Status.RESOLVED
+    def tell() -> None:
         line = orjson.dumps({"step": done, "of": len(tasks), "resolved": resolved})
         sys.stdout.write(line.decode() + "\n")
         sys.stdout.flush()
 
+    def report(attempt: Attempt) -> None:
+        nonlocal done, resolved
+        done += 1
+        resolved += attempt.status == Status.RESOLVED
+        tell()
+
+    tell()
     play_all(job, tasks, checkpoint, sandbox, report)
     ended = time.monotonic()
     write_result(
