@@ -17,8 +17,12 @@ from srft_assets.definitions import defs
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.store import Warehouse
+from tests.chain.conftest import tokenizer_with, with_base_model
+from tests.chain.support import srft
 from tests.trajectories.ingest_support import run_of, write_lines
 from tests.ui.browser import ADD_PARTITION, LOCATIONS, PARTITIONS, Browser
+
+__all__ = ["tokenizer_with", "with_base_model"]
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -76,13 +80,14 @@ def alive(process: subprocess.Popen) -> bool:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def home(with_base_model, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A platform with a batch that nobody has read, and a file in its inbox."""
     home = Home(tmp_path_factory.mktemp("ui") / "home")
     folder = home.root / "sources"
     ingest(home, [write_lines(folder / "mine.jsonl", [run_of("a"), run_of("b"), run_of("c")])])
     night = write_lines(home.inbox / "night.jsonl", [run_of("d")])
     os.utime(night, (0, 0))
+    with_base_model(home)
     return home
 
 
@@ -100,6 +105,12 @@ def browser(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Br
         pytest.fail(f"no UI after {STARTS} starts:\n{log.read_text()[-4000:]}")
     yield browser
     assert stop(process) == set(), "Ctrl-C must end every process"
+
+
+def materialized(browser: Browser, asset: str) -> list[str]:
+    """Partitions that the asset's page shows as there."""
+    shown = browser.ask(PARTITIONS, asset=asset.split("/"))["assetPartitionStatuses"]
+    return shown["materializedPartitions"]
 
 
 def test_the_code_location_loads_with_everything_in_it(browser: Browser):
@@ -120,13 +131,13 @@ def test_the_code_location_loads_with_everything_in_it(browser: Browser):
 def test_a_batch_is_materialized_from_the_ui(browser: Browser, home: Home):
     added = browser.ask(ADD_PARTITION, repository=REPOSITORY, partition="mine")
     assert added["__typename"] == "AddDynamicPartitionSuccess"
-    for asset in ("trajectories", "test_outcomes", "step_verdicts/rules"):
+    for asset in ("trajectories", "test_outcomes", "step_verdicts/rules", "masked_tokens/srft"):
         assert browser.wait_for(browser.materialize(asset, "mine")) == "SUCCESS", asset
-        shown = browser.ask(PARTITIONS, asset=asset.split("/"))["assetPartitionStatuses"]
-        assert "mine" in shown["materializedPartitions"]
+        assert "mine" in materialized(browser, asset)
     warehouse = Warehouse(home.warehouse)
     assert warehouse.read("trajectories", "mine").height == 3
     assert warehouse.read("step_verdicts/rules", "mine").height == 6
+    assert warehouse.read("masked_tokens/srft", "mine").height == 3
 
 
 def test_a_file_in_the_inbox_is_read_by_itself(browser: Browser, home: Home):
@@ -136,6 +147,13 @@ def test_a_file_in_the_inbox_is_read_by_itself(browser: Browser, home: Home):
         time.sleep(0.5)
     assert Warehouse(home.warehouse).read("trajectories", "night").height == 1
     assert outcomes.exists()
+
+
+def test_the_command_line_works_beside_it_and_is_seen_in_it(browser: Browser, home: Home):
+    path = write_lines(home.root / "sources" / "beside.jsonl", [run_of("e")])
+    assert "batch beside: 1 runs" in srft(home, "ingest", str(path))
+    srft(home, "apply", "step_verdicts/rules", "--batch", "beside")
+    assert "beside" in materialized(browser, "step_verdicts/rules")
 
 
 def test_a_run_that_cannot_succeed_says_why(browser: Browser):
