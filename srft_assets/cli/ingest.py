@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 SHOWN_REFUSALS = 20
 SHOWN_PATHS = 3
+WORDS = {
+    "runs": "of runs",
+    "report": "of reports",
+    "predictions": "of predictions",
+    "evidence": "beside reports",
+    "refused": "refused",
+}
+"""What a count of files of each role is called, in the order shown."""
 
 
 def ingest(
@@ -47,7 +55,8 @@ def ingest(
 
 
 def _print_plan(console: Console, plan: "IngestPlan") -> None:
-    roles = ", ".join(f"{count} {role}" for role, count in plan.roles.items())
+    counts = {str(role): count for role, count in plan.roles.items()}
+    roles = ", ".join(f"{counts[role]} {word}" for role, word in WORDS.items() if role in counts)
     say(console, f"files: {roles or 'none'}")
     for batch, count in sorted(Counter(plan.already.values()).items()):
         say(console, f"already in batch {batch}: {count} files, not read again")
