@@ -103,7 +103,8 @@ def _make(arm: ArmSpec, work: Work) -> Made:
     tokenizer = load_tokenizer(_model_path(arm, work))
     rows: list[MaskedRow] = []
     refused: list[Refusal] = []
-    tracked = work.progress.track(mask_runs(jobs, tokenizer), f"masking for {arm.name}", total)
+    label = f"masked_tokens/{arm.name} {work.partition}"
+    tracked = work.progress.track(mask_runs(jobs, tokenizer), label, total)
     for trajectory_id, row in zip(jobs.ids, tracked, strict=True):
         if isinstance(row, RunRefusedError):
             source = f"trajectories/{work.partition}"
