@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Folder of mini-swe-agent runs for the ingest benchmark.
+RUNS ?= ../shared/data/trajectories/mini-swe-agent-v1/trajs
 UV = $(or $(shell command -v uv),$(BIN)/uv)
 # pip looks into its local wheel folders by itself, uv only when told.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
@@ -48,7 +50,11 @@ tests: setup
 	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: setup
-	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	$(BIN)/python benchmarks/load.py
+	$(BIN)/python benchmarks/ingest.py $(RUNS)
+	$(BIN)/python benchmarks/sandbox.py
+	$(BIN)/python benchmarks/warehouse.py
+	$(BIN)/python benchmarks/dagster_share.py
 
 # torch pins its own CUDA packages; locking them here would install them beside a CPU build.
 lock:
