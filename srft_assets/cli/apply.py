@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from srft_assets.cli.console import quoted, say
-from srft_assets.cli.platform import applier, chosen_batches, chosen_seeds
+from srft_assets.cli.platform import Unsafe, applier, chosen_batches, chosen_seeds
 from srft_assets.errors import SrftError
 from srft_assets.home import current_home
 
@@ -48,7 +48,9 @@ def plan(
     say(console, f"{kept} of {len(items)} partitions in sync.")
 
 
-def apply(assets: Assets = None, batch: Batches = None, seed: Seeds = None) -> None:
+def apply(
+    assets: Assets = None, batch: Batches = None, seed: Seeds = None, unsafe: Unsafe = False
+) -> None:
     """Make what is missing or stale, upstream first, and nothing else."""
     console = Console()
     home = current_home()

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from srft_assets.cli.apply import print_outcome
 from srft_assets.cli.console import say
-from srft_assets.cli.platform import applier
+from srft_assets.cli.platform import Unsafe, applier
 from srft_assets.home import Home, current_home
 
 if TYPE_CHECKING:
@@ -20,15 +20,11 @@ BATCH = "lab-demo"
 def demo(
     runs: Annotated[int, typer.Option(help="Teacher runs, one a generated task.", min=1)] = 160,
     seeds: Annotated[int, typer.Option(help="Seeds of training.", min=1, max=10)] = 1,
-    unsafe: Annotated[bool, typer.Option(help="Run commands of models without a sandbox.")] = False,
+    unsafe: Unsafe = False,
 ) -> None:
     """Make everything on generated tasks: runs, outcomes, verdicts, tokens, models, scores."""
-    import os
-
     from srft_assets.trajectories.batches import write_lab_batch
 
-    if unsafe:
-        os.environ["SRFT_UNSAFE"] = "1"
     console = Console()
     home = current_home()
     start = time.monotonic()

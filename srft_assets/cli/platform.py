@@ -1,9 +1,11 @@
 """What commands that materialize have in common."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 
 from srft_assets.cli.progress import Bars
@@ -12,6 +14,21 @@ from srft_assets.home import Home, current_home
 
 if TYPE_CHECKING:
     from srft_assets.components.launch import Applier
+
+
+def _allow_unsafe(stated: bool) -> bool:
+    if stated:
+        os.environ["SRFT_UNSAFE"] = "1"
+    return stated
+
+
+Unsafe = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe", help="Run commands of models without a sandbox.", callback=_allow_unsafe
+    ),
+]
+"""Option of commands that run what a model wrote; also understood as SRFT_UNSAFE=1."""
 
 SEEDS = [str(seed) for seed in range(10)]
 

@@ -85,7 +85,7 @@ def _outcome(run: Trajectory, outcome: TestOutcome | None) -> Text:
         ("FAIL_TO_PASS", outcome.f2p_passed, outcome.f2p_total),
         ("PASS_TO_PASS", outcome.p2p_passed, outcome.p2p_total),
     ):
-        if total is not None:
+        if passed is not None and total is not None:
             text.append(f"  {name} {passed}/{total}", style="default")
     if outcome.reason:
         text.append_text(plain(f"  {clip(outcome.reason, 1)}", CONTEXT))

@@ -144,3 +144,8 @@ def test_a_real_run(shared: Path) -> None:
     text = shown(render_run(run), 100)
     assert "astropy__astropy-13453" in text
     assert text.count("❯") >= len(run.steps) - 1
+
+
+def test_tests_that_never_ran_are_not_counted() -> None:
+    outcome = TestOutcome("add.0", "add", Status.EMPTY_PATCH, None, 6, None, 4)
+    assert "FAIL_TO_PASS" not in shown(render_run(short_run(), VERDICTS, outcome))
