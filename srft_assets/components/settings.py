@@ -1,5 +1,7 @@
 """The Dagster instance as the command line opens it."""
 
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -9,6 +11,8 @@ from srft_assets.warehouse.placing import place
 
 SETTINGS = "dagster.yaml"
 OURS = ".srft-cli.yaml"
+DATABASES = ("history", "schedules")
+"""Folders of the instance's SQLite databases."""
 NO_CAPTURE = {
     "module": "dagster._core.storage.noop_compute_log_manager",
     "class": "NoOpComputeLogManager",
@@ -26,4 +30,27 @@ def instance_in(folder: Path) -> dg.DagsterInstance:
     ours = folder / OURS
     if not ours.exists() or ours.read_bytes() != content:
         place(ours, content)
+    if "storage" not in stated:
+        _make_databases(folder, content)
     return dg.DagsterInstance.from_config(str(folder), OURS)
+
+
+def _make_databases(folder: Path, settings: bytes) -> None:
+    """Put Dagster's SQLite databases in place whole, where they are absent.
+
+    Dagster makes their tables one by one: killed in between, it never makes the rest.
+    """
+    absent = [name for name in DATABASES if not (folder / name).exists()]
+    if not absent:
+        return
+    with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as beside:
+        (Path(beside) / OURS).write_bytes(settings)
+        with dg.DagsterInstance.from_config(beside, OURS) as instance:
+            instance.get_runs(limit=1)
+            instance.get_dynamic_partitions("batch")
+            instance.all_instigator_state()
+        for name in absent:
+            made = Path(beside) / name
+            if made.exists():
+                with suppress(OSError):  # another process was first
+                    made.rename(folder / name)

@@ -15,7 +15,7 @@ from srft_assets.sandbox.model import Completed, Limits
 from srft_assets.sandbox.output import CutOutput
 from srft_assets.sandbox.watch import Watch, process_tree
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.02
 GRACE_SECONDS = 5.0
 KILLED = 128 + signal.SIGKILL
 OUT_OF_TIME = "out of time"

@@ -21,7 +21,8 @@ class Watch:
     """Looks at a process tree and its folder; `exceeded` is called some times a second.
 
     RLIMIT_NPROC does not bind the user root, address space is counted by process and file
-    size by file: this bounds the sums. Between two looks a command can overshoot.
+    size by file: this bounds the sums. Between two looks a command can overshoot: run as root,
+    a doubling fork bomb can take the machine's process ids for a moment before it is killed.
     """
 
     root_pid: int

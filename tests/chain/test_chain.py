@@ -164,4 +164,4 @@ def test_every_file_is_taken_or_refused_exactly_once(source, tmp_path):
     runs = sum(stamp.rows for stamp in stamps if stamp)
     by_row = [refusal for refusal in refused if refusal.source not in roles(home)["refused"]]
     assert runs + len(by_row) == rows
-    assert f"{len(roles(home)['runs'])} runs" in told
+    assert f"{len(roles(home)['runs'])} of runs" in told

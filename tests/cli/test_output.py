@@ -23,7 +23,7 @@ def test_ingest_tells_files_refusals_runs_and_outcomes(srft, home, tmp_path):
     said = srft("ingest", str(path))
     assert said.code == 0
     told = lines(said.out)
-    assert told[0] == "files: 1 runs"
+    assert told[0] == "files: 1 of runs"
     assert "made trajectories: mine" in told
     assert "made test_outcomes: mine" in told
     assert told[-1] == "batch mine: 2 runs, 4 steps; 2 unknown; 1 refused"
