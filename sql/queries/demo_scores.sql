@@ -1,5 +1,20 @@
 -- The arms beside one another, best last; low and high end the rate's 95% interval.
 -- On how many runs and on which share of their turns' tokens was each arm trained, and how many held-out tasks does it resolve?
+WITH trained_on AS (
+    SELECT DISTINCT split_part(input, '/', 2) AS arm, split_part(input, '/', 3) AS batch
+    FROM (
+        SELECT unnest(json_keys(inputs)) AS input
+        FROM partitions
+        WHERE starts_with(asset, 'checkpoints/')
+    )
+    WHERE starts_with(input, 'masked_tokens/')
+),
+kept AS (
+    SELECT arm, share(sum(n_trained), sum(n_trained + n_masked)) AS kept_share
+    FROM masked_tokens
+    JOIN trained_on USING (arm, batch)
+    GROUP BY arm
+)
 SELECT
     score.arm,
     training.runs,
@@ -11,7 +26,7 @@ SELECT
     round(score.rate_low, 3) AS low,
     round(score.rate_high, 3) AS high
 FROM arm_scores AS score
-LEFT JOIN tokens_kept AS kept USING (arm)
+LEFT JOIN kept USING (arm)
 LEFT JOIN (
     SELECT arm, max("rows") AS runs, avg(final_loss) AS final_loss FROM checkpoints GROUP BY arm
 ) AS training USING (arm)

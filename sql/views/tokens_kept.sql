@@ -12,9 +12,9 @@ FROM masked_tokens
 GROUP BY arm
 ORDER BY arm;
 
-COMMENT ON VIEW tokens_kept IS 'What each arm trains on: tokens with loss, masked tokens, context.';
+COMMENT ON VIEW tokens_kept IS 'Tokens of each arm over all its masked batches: with loss, masked, context. An arm trains on the batches its YAML names.';
 COMMENT ON COLUMN tokens_kept.arm IS 'The training arm.';
-COMMENT ON COLUMN tokens_kept.runs IS 'Runs it trains on.';
+COMMENT ON COLUMN tokens_kept.runs IS 'Runs masked for it.';
 COMMENT ON COLUMN tokens_kept.resolved_runs IS 'Those whose patch passes the tests.';
 COMMENT ON COLUMN tokens_kept.tokens IS 'Tokens of the runs.';
 COMMENT ON COLUMN tokens_kept.trained IS 'Tokens that carry loss.';

@@ -59,7 +59,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stdout = None
         sys.exit(0)
-    except Exception as error:
+    except Exception as error:  # the last line before a traceback, which only --debug shows
         if os.environ.get(DEBUG):
             raise
         _tell(f"{type(error).__name__}: {error} (srft --debug shows where)")

@@ -224,7 +224,8 @@ def fill(home: Home) -> Warehouse:
         for arm in ("sft", "srft"):
             put(warehouse, f"masked_tokens/{arm}", batch, _tokens(arm, batch))
     for arm, seed in ATTEMPTS:
-        put(warehouse, f"checkpoints/{arm}", seed, _checkpoint(arm, seed))
+        trained_on = Recipe(inputs={f"masked_tokens/{arm}/lab": "v1"})
+        put(warehouse, f"checkpoints/{arm}", seed, _checkpoint(arm, seed), recipe=trained_on)
         put(warehouse, f"eval_scores/{arm}", seed, _scores(arm, seed))
         put(warehouse, f"eval_trajectories/{arm}", seed, trajectories("lab"))
     put(warehouse, "base_models/tiny", "all", _frame([{"name": "tiny"}], BASE_MODELS))
