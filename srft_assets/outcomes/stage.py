@@ -39,10 +39,7 @@ def test_outcomes_stage(unsafe: bool = False) -> Stage:
         partitioned_by="batch",
         upstream=(Upstream("trajectories"),),
         schema=TEST_OUTCOMES,
-        code={
-            "outcomes": code_digest("srft_assets.outcomes"),
-            "sandbox": code_digest("srft_assets.sandbox"),
-        },
+        code={"outcomes": code_digest("srft_assets.outcomes")},
         make=make,
         config_of=_config_of,
         volatile=("log",),
@@ -55,10 +52,12 @@ test_outcomes_stage.__test__ = False  # type: ignore[attr-defined]
 
 
 def _config_of(home: Home, batch: str) -> dict[str, Any]:
-    """Contents of the reports, and of the tasks where the platform grades itself."""
+    """Contents of the reports; where the platform grades itself, of the tasks and the sandbox."""
     config = reports_config(read_manifest(home, batch))
     tasks = tasks_digest(home, batch)
-    return config if tasks is None else {**config, "tasks": tasks}
+    if tasks is None:
+        return config
+    return {**config, "tasks": tasks, "sandbox": code_digest("srft_assets.sandbox")}
 
 
 def _make(work: Work, unsafe: bool) -> Made:
