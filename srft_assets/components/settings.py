@@ -1,7 +1,6 @@
 """The Dagster instance as the command line opens it."""
 
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -50,7 +49,12 @@ def _make_databases(folder: Path, settings: bytes) -> None:
             instance.get_dynamic_partitions("batch")
             instance.all_instigator_state()
         for name in absent:
-            made = Path(beside) / name
-            if made.exists():
-                with suppress(OSError):  # another process was first
-                    made.rename(folder / name)
+            _put(Path(beside) / name, folder / name)
+
+
+def _put(made: Path, target: Path) -> None:
+    try:
+        made.rename(target)
+    except OSError:
+        if not target.exists():  # where it does, another process was first
+            raise
