@@ -25,10 +25,10 @@ def tick(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition) -> T
     """Evaluate the sensor once, and do to the instance what the daemon does."""
 
     def once() -> dg.SensorResult:
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             instance, repository_def=repository, resources={"platform": Platform()}
-        )
-        result = inbox(context)
+        ) as context:
+            result = inbox(context)
         for request in result.dynamic_partitions_requests or []:
             instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
         return result

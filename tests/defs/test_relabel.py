@@ -64,11 +64,15 @@ def labelled(once_labelled: Home, home: Home, instance: dg.DagsterInstance) -> H
 
 @pytest.fixture
 def night(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition) -> Night:
-    """Evaluate the schedule once."""
-    context = dg.build_schedule_context(
-        instance, repository_def=repository, resources={"platform": Platform()}
-    )
-    return lambda: relabel_nightly(context)
+    """Evaluate the schedule once. A context left open would outlive its instance."""
+
+    def once() -> list[dg.RunRequest] | dg.SkipReason:
+        with dg.build_schedule_context(
+            instance, repository_def=repository, resources={"platform": Platform()}
+        ) as context:
+            return relabel_nightly(context)
+
+    return once
 
 
 @pytest.fixture
