@@ -13,6 +13,7 @@ from pathlib import Path
 
 from srft_assets.sandbox.model import Completed, Limits
 from srft_assets.sandbox.output import CutOutput
+from srft_assets.sandbox.slots import Slot
 from srft_assets.sandbox.watch import Watch, process_tree
 
 LOOK_SECONDS = 0.02
@@ -36,25 +37,33 @@ def run_bounded(
     workdir: Path,
     env: Mapping[str, str],
     pass_fds: Sequence[int] = (),
+    slot: Slot | None = None,
 ) -> Ended:
     """Run `argv` in `workdir`, in a session of its own, until it ends or oversteps `limits`.
 
-    Safe to call from many threads. Raises OSError where the program cannot be started.
+    With a `slot` the kernel keeps `limits.processes`, and a tree that met that bound counts as
+    killed for it. Safe to call from many threads. Raises OSError where the program cannot be
+    started.
     """
     began = time.monotonic()
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=workdir,
-        env=dict(env),
-        pass_fds=pass_fds,
-        start_new_session=True,
-    )
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=workdir,
+            env=dict(env),
+            pass_fds=pass_fds,
+            start_new_session=True,
+        )
+
+    process = slot.start(start, limits.processes) if slot else start()
     output = CutOutput(limits.output_bytes)
+    watch = Watch(process.pid, workdir, limits, slot)
     try:
-        stopped = _follow(process, output, Watch(process.pid, workdir, limits), began)
+        stopped = _follow(process, output, watch, began) or watch.refused()
     finally:
         _kill(process, limits)
     _drain(process, output)

@@ -1,5 +1,6 @@
 """Commands inside bubblewrap: new namespaces, no network, nothing writable but the folder."""
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from srft_assets.sandbox.environment import environment
 from srft_assets.sandbox.errors import SandboxError
 from srft_assets.sandbox.interpreter import base_interpreter
 from srft_assets.sandbox.model import Completed, Limits
-from srft_assets.sandbox.shell import shell_argv
+from srft_assets.sandbox.shell import refusal, rlimit_counts, shell_argv
+from srft_assets.sandbox.slots import Slot, open_slots
 
 TESTBED = "/testbed"
 TOOLS = Path("/opt/tools")
@@ -33,10 +35,12 @@ class BubblewrapSandbox:
         readonly: further folders that commands may read, at their own paths.
         nested: whether commands may make user namespaces (bubblewrap before 0.8).
 
-    Bounded: wall time, CPU time, address space and file size of each process; the number of
-    processes, the resident memory of all, and growth of the folder (`watch`); /tmp and
-    /dev/shm (tmpfs of `memory_mb`); output. Not bounded: disk bandwidth, the number of
-    empty files, and what happens between two looks of the watch (0.1 s).
+    Bounded by the kernel: CPU time, address space and file size of each process; /tmp and
+    /dev/shm (tmpfs of `memory_mb`); the number of processes and threads (RLIMIT_NPROC, which does
+    not bind root; for root a pids cgroup where one can be made). By us, at looks 20 ms apart: wall
+    time, output, the resident memory of all, growth of the folder, and for root without a cgroup
+    the number of processes. Not bounded: disk bandwidth, the number of empty files, and what
+    happens between two looks.
     """
 
     program: Path
@@ -56,14 +60,21 @@ class BubblewrapSandbox:
 
         Raises SandboxError where the sandbox itself cannot be set up; nothing ran then.
         """
+        if refused := refusal(command):
+            return refused
         limits = limits or Limits()
         variables = environment([TOOLS, base_interpreter()[1].parent], env)
         reader, writer = os.pipe()
         try:
-            with os.fdopen(writer, "wb", 0) as status_end:
+            with os.fdopen(writer, "wb", 0) as status_end, self._slot() as slot:
                 argv = self._argv(command, workdir, limits, variables, status_end.fileno())
                 ended = run_bounded(
-                    argv, limits=limits, workdir=workdir, env={}, pass_fds=[status_end.fileno()]
+                    argv,
+                    limits=limits,
+                    workdir=workdir,
+                    env={},
+                    pass_fds=[status_end.fileno()],
+                    slot=slot,
                 )
             status = os.read(reader, 65536)
         except (OSError, ValueError) as error:
@@ -74,6 +85,20 @@ class BubblewrapSandbox:
             said = " ".join(ended.completed.output.split())[-300:]
             raise SandboxError(f"bubblewrap could not set up the sandbox: {said}")
         return ended.completed
+
+    @property
+    def process_bound(self) -> str:
+        """What keeps the number of processes, for people."""
+        if rlimit_counts():
+            return "kept by RLIMIT_NPROC"
+        slots = open_slots()
+        if slots:
+            return f"kept by the pids cgroup (v{slots.version})"
+        return "only watched: this is root without a writable pids cgroup"
+
+    def _slot(self) -> contextlib.AbstractContextManager[Slot | None]:
+        slots = None if rlimit_counts() else open_slots()
+        return slots.slot() if slots else contextlib.nullcontext()
 
     def _argv(
         self,

@@ -55,7 +55,7 @@ def sandbox_status() -> str:
     found = probe()
     if found.sandbox is None:
         return f"missing: {found.reason}"
-    return f"bubblewrap ({found.sandbox.program})"
+    return f"bubblewrap ({found.sandbox.program}); processes {found.sandbox.process_bound}"
 
 
 @cache

@@ -2,11 +2,32 @@
 
 import os
 import re
+from pathlib import Path
 
-from srft_assets.sandbox.model import Limits
+from srft_assets.sandbox.model import Completed, Limits
 
 COUNTS_BY_NAMESPACE = (5, 14)
 """Since this kernel RLIMIT_NPROC counts the processes of one user namespace only."""
+
+MAX_ARGUMENT = 32 * os.sysconf("SC_PAGE_SIZE")
+"""Linux' MAX_ARG_STRLEN: one argument and its closing NUL, in bytes."""
+
+
+def refusal(command: str) -> Completed | None:
+    """The result of a command that no shell can be given; a model can say such ones."""
+    try:
+        size = len(os.fsencode(command))
+    except UnicodeEncodeError:
+        return _refused(127, "a command cannot hold half a surrogate pair")
+    if "\0" in command:
+        return _refused(127, "a command cannot hold a NUL byte")
+    if size >= MAX_ARGUMENT:
+        return _refused(126, f"a command of {size} bytes is too long: write to a file in parts")
+    return None
+
+
+def _refused(returncode: int, reason: str) -> Completed:
+    return Completed(returncode, f"bash: {reason}\n", timed_out=False, seconds=0.0)
 
 
 def shell_argv(command: str, limits: Limits, *, own_namespace: bool) -> list[str]:
@@ -26,6 +47,21 @@ def shell_argv(command: str, limits: Limits, *, own_namespace: bool) -> list[str
     # ulimit fails only where the bound in force is tighter already.
     script = "".join(f"ulimit {flag} {value} 2>/dev/null; " for flag, value in bounds)
     return ["/bin/bash", "-c", f'{script}exec /bin/bash -c "$1"', "bash", command]
+
+
+def rlimit_counts() -> bool:
+    """Whether RLIMIT_NPROC binds in a user namespace of this process.
+
+    Linux excepts the real user root of the first user namespace (`copy_process` in kernel/fork.c).
+    A nested namespace that maps to a 0 is taken for that user, to be safe.
+    """
+    if _kernel() < COUNTS_BY_NAMESPACE:
+        return False
+    for line in Path("/proc/self/uid_map").read_text().splitlines():
+        inside, outside, count = (int(word) for word in line.split())
+        if inside <= os.getuid() < inside + count:
+            return os.getuid() - inside + outside != 0
+    return False
 
 
 def _kernel() -> tuple[int, int]:

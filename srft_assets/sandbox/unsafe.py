@@ -9,7 +9,7 @@ from srft_assets.sandbox.environment import environment
 from srft_assets.sandbox.errors import SandboxError
 from srft_assets.sandbox.interpreter import base_interpreter
 from srft_assets.sandbox.model import Completed, Limits
-from srft_assets.sandbox.shell import shell_argv
+from srft_assets.sandbox.shell import refusal, shell_argv
 
 
 @dataclass
@@ -30,6 +30,8 @@ class UnsafeSandbox:
         env: Mapping[str, str] | None = None,
     ) -> Completed:
         """Run `bash -c command` in `workdir`. Raises SandboxError where it cannot start."""
+        if refused := refusal(command):
+            return refused
         limits = limits or Limits()
         _, program = base_interpreter()
         variables = environment([program.parent], env)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from srft_assets.sandbox.model import Limits
+from srft_assets.sandbox.slots import Slot
 
 MEMORY_FACTOR = 2
 """All processes together may hold this many times `memory_mb` resident."""
@@ -20,14 +21,16 @@ MB = 1024 * 1024
 class Watch:
     """Looks at a process tree and its folder; `exceeded` is called some times a second.
 
-    RLIMIT_NPROC does not bind the user root, address space is counted by process and file
-    size by file: this bounds the sums. Between two looks a command can overshoot: run as root,
-    a doubling fork bomb can take the machine's process ids for a moment before it is killed.
+    Address space is counted by process and file size by file: this bounds the sums. Between two
+    looks a command can overshoot. The number of processes is kept by the kernel where there is a
+    `slot`, or where RLIMIT_NPROC binds; for root without a slot it is only watched, and a
+    doubling fork bomb can take the machine's process ids for a moment before it is killed.
     """
 
     root_pid: int
     workdir: Path
     limits: Limits
+    slot: Slot | None = None
     _began: float = field(default_factory=time.time)
     _free: int = -1
 
@@ -36,11 +39,13 @@ class Watch:
 
     def exceeded(self) -> str | None:
         """Why the tree must be killed, or None."""
+        if reason := self.refused():
+            return reason
         memory = 0
         for processes, pid in enumerate(process_tree(self.root_pid), start=1):
             memory += _resident(pid)
             if processes > self.limits.processes:
-                return f"more than {self.limits.processes} processes"
+                return self._too_many
         if memory > MEMORY_FACTOR * self.limits.memory_mb * MB:
             return f"more than {MEMORY_FACTOR * self.limits.memory_mb} MB of memory"
         allowed = DISK_FACTOR * self.limits.file_mb * MB
@@ -48,6 +53,14 @@ class Watch:
         if self._free - _free_bytes(self.workdir) > allowed and self._written() > allowed:
             return f"more than {allowed // MB} MB written to the working folder"
         return None
+
+    def refused(self) -> str | None:
+        """Why the tree counts as killed where the kernel refused it a process, else None."""
+        return self._too_many if self.slot and self.slot.overstepped() else None
+
+    @property
+    def _too_many(self) -> str:
+        return f"more than {self.limits.processes} processes"
 
     def _written(self) -> int:
         """Bytes on disk of the files changed since the command began."""

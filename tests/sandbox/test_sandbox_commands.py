@@ -71,9 +71,27 @@ def test_a_missing_folder_is_the_sandbox_own_failure(either: Sandbox, workdir: P
         either.run("true", workdir=workdir / "absent")
 
 
-def test_a_command_with_a_nul_is_the_sandbox_own_failure(either: Sandbox, workdir: Path) -> None:
-    with pytest.raises(SandboxError):
-        either.run("echo \0", workdir=workdir)
+@pytest.mark.parametrize(
+    ("command", "code", "reason"),
+    [
+        ("touch ran; echo \0", 127, "a command cannot hold a NUL byte"),
+        ("touch ran; echo \ud83d", 127, "a command cannot hold half a surrogate pair"),
+        ("touch ran #" + "x" * 131_061, 126, "a command of 131072 bytes is too long"),
+    ],
+    ids=["NUL", "surrogate", "long"],
+)
+def test_what_no_shell_can_be_given_is_a_failing_command(
+    either: Sandbox, workdir: Path, command: str, code: int, reason: str
+) -> None:
+    """A model can say it, so it is the model's failure and not the machine's."""
+    done = either.run(command, workdir=workdir)
+    assert (done.returncode, done.timed_out) == (code, False)
+    assert reason in done.output
+    assert not (workdir / "ran").exists()
+
+
+def test_the_longest_command_runs(either: Sandbox, workdir: Path) -> None:
+    assert either.run("echo on #" + "x" * 131_062, workdir=workdir).output == "on\n"
 
 
 def test_commands_are_not_cut_into_words(either: Sandbox, workdir: Path) -> None:
