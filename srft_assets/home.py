@@ -29,6 +29,21 @@ class Home:
         return self.root / "warehouse" / "_batches"
 
     @property
+    def ledger(self) -> Path:
+        """Every answer that a critic was paid for; nothing else is as costly to lose."""
+        return self.root / "ledger"
+
+    @property
+    def history(self) -> Path:
+        """Earlier versions of prompts and verdicts, `<asset key>/<partition>/<version>.parquet`."""
+        return self.root / "warehouse" / "_history"
+
+    @property
+    def gold(self) -> Path:
+        """Labels that people gave, one JSON Lines file a set."""
+        return self.root / "gold"
+
+    @property
     def inbox(self) -> Path:
         """Folder watched by the inbox sensor."""
         return self.root / "inbox"

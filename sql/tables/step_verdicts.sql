@@ -6,7 +6,9 @@ SELECT
     step_index,
     label,
     reason,
-    rule
+    rule,
+    call,
+    version
 FROM stored_step_verdicts();
 
 COMMENT ON VIEW step_verdicts IS 'Judgements of critics, one row a step and critic.';
@@ -17,3 +19,5 @@ COMMENT ON COLUMN step_verdicts.step_index IS 'The step, from 0.';
 COMMENT ON COLUMN step_verdicts.label IS 'good, unnecessary, mistake or recover (arXiv 2605.10674); unlabeled where the critic gave no valid answer.';
 COMMENT ON COLUMN step_verdicts.reason IS 'Why, in the critic''s words.';
 COMMENT ON COLUMN step_verdicts.rule IS 'What decided: the name of a rule, or the critic''s model.';
+COMMENT ON COLUMN step_verdicts.call IS 'Key in critic_calls of the call that answered; NULL where no model was asked.';
+COMMENT ON COLUMN step_verdicts.version IS 'Version of the critic: its prompt, settings and code.';

@@ -6,11 +6,12 @@ from typing import Any
 import polars as pl
 
 from srft_assets.critic.rules.critic import RulesCritic
-from srft_assets.critic.verdict import STEP_VERDICTS, Critic, Label, Verdict
+from srft_assets.critic.verdict import STEP_VERDICTS, VOLATILE, Critic, Label, Verdict
 from srft_assets.outcomes.model import Status, TestOutcome
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import from_row
 from srft_assets.warehouse.code import code_digest
+from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
 
@@ -25,6 +26,8 @@ def verdicts_stage(
 ) -> Stage:
     """The stage of any critic: runs and outcomes in, one verdict a step out."""
 
+    version = digest({"code": dict(code), "config": dict(config)})[:8]
+
     def make(work: Work) -> Made:
         rows: list[dict[str, Any]] = []
         for run, outcome in work.progress.track(
@@ -32,7 +35,7 @@ def verdicts_stage(
         ):
             verdicts = critic.judge(run, outcome)
             _check_cover(run, verdicts, critic.name)
-            rows += [_row(run, verdict) for verdict in verdicts]
+            rows += [_row(run, verdict, version) for verdict in verdicts]
         frame = pl.DataFrame(rows, schema=STEP_VERDICTS, orient="row")
         return Made(frame, metadata=_shares(frame))
 
@@ -44,6 +47,8 @@ def verdicts_stage(
         code={**code, "verdicts": code_digest("srft_assets.critic.stage")},
         config=dict(config),
         make=make,
+        volatile=VOLATILE,
+        kept=True,
         description=description,
         kinds=frozenset({"python", "parquet"}),
     )
@@ -63,13 +68,15 @@ def _check_cover(run: Trajectory, verdicts: list[Verdict], critic: str) -> None:
         raise ValueError(f"critic {critic} did not label every step of {run.trajectory_id} once")
 
 
-def _row(run: Trajectory, verdict: Verdict) -> dict[str, Any]:
+def _row(run: Trajectory, verdict: Verdict, version: str) -> dict[str, Any]:
     return {
         "trajectory_id": run.trajectory_id,
         "step_index": verdict.step_index,
         "label": str(verdict.label),
         "reason": verdict.reason,
         "rule": verdict.rule,
+        "call": verdict.call or None,
+        "version": version,
     }
 
 

@@ -22,12 +22,21 @@ class Label(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement of one step. `rule` names what decided it (a rule, or the critic's model)."""
+    """The judgement of one step.
+
+    Attributes:
+        step_index: the step.
+        label: the judgement.
+        reason: why, in the critic's words.
+        rule: what decided it: a rule, or the critic's model.
+        call: ledger key of the call that answered; empty where none did.
+    """
 
     step_index: int
     label: Label
     reason: str
     rule: str = ""
+    call: str = ""
 
 
 class Critic(Protocol):
@@ -48,5 +57,11 @@ STEP_VERDICTS = pl.Schema(
         "label": pl.String,
         "reason": pl.String,
         "rule": pl.String,
+        "call": pl.String,
+        "version": pl.String,
     }
 )
+"""The asset `step_verdicts/<critic>`. `version` is that of the critic: prompt, settings, code."""
+
+VOLATILE = ("reason", "rule", "call", "version")
+"""Columns that nothing downstream reads: the same labels stop the wave."""

@@ -72,6 +72,34 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What making a partition would take.
+
+    Attributes:
+        calls: calls of a critic that it needs.
+        answered: of these, calls that the ledger answers.
+        tokens_to_label: estimated prompt tokens of the calls to pay for.
+        usd: their estimated price.
+        tokens_to_train: tokens that carry loss.
+    """
+
+    calls: int = 0
+    answered: int = 0
+    tokens_to_label: int = 0
+    usd: float = 0.0
+    tokens_to_train: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.calls + other.calls,
+            self.answered + other.answered,
+            self.tokens_to_label + other.tokens_to_label,
+            self.usd + other.usd,
+            self.tokens_to_train + other.tokens_to_train,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
     """An edge of the graph.
 
@@ -100,6 +128,10 @@ class Stage:
         config: settings that decide every partition.
         config_of: further settings of one partition (a batch's sources), by home and name.
         volatile: columns that do not count for the data version (times, paths of logs).
+        cost: what making a partition would take, by home and name; None: not worth a figure.
+        ahead: whether `make` is instant and reads nothing but the recipe, so that the plan may
+            look behind it without writing anything.
+        kept: whether earlier versions stay in `home.history`.
         description: business meaning, Markdown.
         kinds: tags for the Dagster graph.
     """
@@ -113,5 +145,8 @@ class Stage:
     config: Mapping[str, Any] = field(default_factory=dict)
     config_of: Callable[[Home, str], Mapping[str, Any]] | None = None
     volatile: tuple[str, ...] = ()
+    cost: Callable[[Home, str], Cost] | None = None
+    ahead: bool = False
+    kept: bool = False
     description: str = ""
     kinds: frozenset[str] = frozenset()

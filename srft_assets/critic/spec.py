@@ -1,0 +1,111 @@
+"""What the YAML of a critic says."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from srft_assets.critic.verdict import Label
+
+LABELS = (Label.GOOD, Label.UNNECESSARY, Label.MISTAKE, Label.RECOVER)
+"""What a critic may answer; `unlabeled` is ours, for steps without a valid answer."""
+
+
+class Strict(BaseModel):
+    """A section in which a misspelt key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RulesSpec(Strict):
+    """The critic that needs no model."""
+
+    kind: Literal["rules"] = "rules"
+    description: str = ""
+
+
+class Sees(Strict):
+    """What of the grading the critic may see. Each decides the prompt."""
+
+    outcome: bool = True
+    """The status of the run: resolved, unresolved, …"""
+    failed_tests: bool = False
+    """Names of the tests that failed."""
+    gold_patch: bool = False
+    """The reference solution: a leak, noted in the metadata of the verdicts."""
+
+
+class Context(Strict):
+    """How much of a run one call shows. Tokens are counted by `tokenizer`."""
+
+    tokens: PositiveInt = 32_768
+    """Tokens of one call, prompt and answer together: the model's context."""
+    observation_tokens: PositiveInt = 1_000
+    """A longer text of a step is cut in the middle, and what was cut is recorded."""
+    task_tokens: PositiveInt = 4_000
+    """The same for the task's statement."""
+    tokenizer: str | None = None
+    """A local `tokenizer.json` (or its folder) or a Hub id; None estimates 3 bytes a token."""
+
+
+class Sampling(Strict):
+    """How the model answers."""
+
+    temperature: float = Field(default=0.0, ge=0.0)
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    seed: int | None = 0
+    max_tokens_per_step: PositiveInt = 80
+    """The answer may take 64 tokens and so many for every step it labels."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Further keys of the request's body, as the server wants them."""
+
+
+class Endpoint(Strict):
+    """Where the model is served. Nothing here decides what is answered, so nothing goes stale."""
+
+    base_url: str | None = None
+    """URL of an OpenAI-compatible API up to `/v1`; None takes the resource `critic_server`."""
+    api_key_env: str = "OPENAI_API_KEY"
+    """Environment variable of the key. It may be unset: local servers want none."""
+    concurrency: PositiveInt = 32
+    timeout: float = Field(default=600.0, gt=0)
+    """Seconds for one attempt."""
+    attempts: PositiveInt = 6
+    """Tries of one call where the server or the network fails."""
+    max_calls: PositiveInt | None = None
+    """Calls that one Dagster run may pay for; the next run goes on where it stopped."""
+    max_tokens: PositiveInt | None = None
+    """Tokens, prompt and answer, that one Dagster run may pay for."""
+    usd_per_million_input: float = Field(default=0.0, ge=0)
+    usd_per_million_output: float = Field(default=0.0, ge=0)
+
+
+class LlmSpec(Strict):
+    """A critic that asks a model. `prompt.md` lies beside the YAML."""
+
+    kind: Literal["llm"]
+    model: str
+    """As the server names it."""
+    description: str = ""
+    judge: Literal["failed", "all"] = "failed"
+    """`failed`: runs whose failure is the model's own."""
+    reading: Literal["whole", "windows", "steps"] = "whole"
+    """`whole`: one call a run, the paper's way; a run beyond the context stays unlabeled.
+    `windows`: as many calls as the context asks for. `steps`: one call a step."""
+    overlap: int = Field(default=4, ge=0)
+    """Steps of context that a window shows before those it labels."""
+    labels: Annotated[tuple[Label, ...], Field(min_length=1)] = LABELS
+    reasons: bool = True
+    """Whether the answer holds a short reason for each label."""
+    answer_format: Literal["response_format", "structured_outputs", "prompt"] = "response_format"
+    """How the JSON schema reaches the server: OpenAI's way, vLLM's, or not at all."""
+    sees: Sees = Field(default_factory=Sees)
+    context: Context = Field(default_factory=Context)
+    sampling: Sampling = Field(default_factory=Sampling)
+    endpoint: Endpoint = Field(default_factory=Endpoint)
+
+    def deciding(self) -> dict[str, Any]:
+        """The settings that decide verdicts, JSON-able."""
+        return self.model_dump(mode="json", exclude={"kind", "description", "endpoint"})
+
+
+CriticSpec = Annotated[RulesSpec | LlmSpec, Field(discriminator="kind")]
