@@ -21,6 +21,7 @@ class Limits(BaseModel):
     output_bytes: int = 262_144
     """Output beyond this is cut in the middle, and the cut is marked."""
     processes: int = 256
+    """Processes at a time; where the kernel keeps the bound, threads count too."""
 
 
 @dataclass(frozen=True, slots=True)
