@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from srft_assets.sandbox import open_sandbox
+from srft_assets.sandbox import open_sandbox, sandbox_status
 from srft_assets.sandbox.unsafe import UnsafeSandbox
 
 
@@ -35,7 +35,7 @@ def measure(runs: int) -> dict[str, float | str]:
                 times[subject].append((time.perf_counter() - began) * 1000)
     medians = {f"{subject}_ms": statistics.median(each) for subject, each in times.items()}
     ratio = medians["sandbox_ms"] / medians["bare_ms"]
-    return {"sandbox": sandbox.name, **medians, "ratio_to_bare": ratio}
+    return {"sandbox": sandbox_status(), **medians, "ratio_to_bare": ratio}
 
 
 def main() -> None:
