@@ -36,7 +36,8 @@ def plan(
     with console.status("loading the platform"):
         from srft_assets.components.stages import stages_in
         from srft_assets.definitions import defs
-        from srft_assets.warehouse.plan import make_plan, with_upstream
+        from srft_assets.warehouse.graph import with_upstream
+        from srft_assets.warehouse.plan import make_plan
         from srft_assets.warehouse.store import Warehouse
 
         stages = stages_in(defs())

@@ -11,15 +11,22 @@ from srft_assets.components.partitions import dependency, partitions_def
 from srft_assets.components.platform import Platform
 from srft_assets.errors import SrftError
 from srft_assets.warehouse.making import make_partition, recipe_of
+from srft_assets.warehouse.pinned import InputChangedError
+from srft_assets.warehouse.plan import in_sync
 from srft_assets.warehouse.recipe import digest
-from srft_assets.warehouse.stage import Stage
+from srft_assets.warehouse.stage import Made, Stage
+from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import ONLY
+from srft_assets.warehouse.turn import turn
 
 STAGE = "srft/stage"
 """Metadata key under which an asset carries its stage, within the process."""
 
 SECONDS = "seconds_to_make"
 """Metadata key: wall time of making and writing one partition."""
+
+KEPT = "kept"
+"""Metadata key: the partition was in sync, so that nothing was made."""
 
 TRANSIENT = (ConnectionError, TimeoutError)
 """Errors that another try may mend. Everything else fails at once."""
@@ -83,11 +90,28 @@ def _make_all(
 def _make_one(
     stage: Stage, context: dg.AssetExecutionContext, platform: Platform, name: str
 ) -> None:
-    start = time.perf_counter()
-    recipe = recipe_of(stage, platform.home(), platform.warehouse(), name)
-    made, stamp = make_partition(stage, platform.work(context, name, recipe))
     partition = None if stage.partitioned_by == "none" else name
+    home = platform.home()
+    with turn(home, stage.key, name, context.log):
+        start = time.perf_counter()
+        if not platform.force and in_sync(stage, home, name):
+            context.log.info(f"{stage.key}/{name} is in sync: kept")
+            context.add_asset_metadata({KEPT: True}, partition_key=partition)
+            return
+        made, stamp = _made(stage, context, platform, name)
     figures = made_metadata(stage, made, stamp) | {SECONDS: time.perf_counter() - start}
     context.add_asset_metadata(figures, partition_key=partition)
     for refusal in stamp.refused[:20]:
         context.log.warning(f"refused: {refusal.line()}")
+
+
+def _made(
+    stage: Stage, context: dg.AssetExecutionContext, platform: Platform, name: str
+) -> tuple[Made, Stamp]:
+    """Make it from its inputs of now: again where one of them was made anew meanwhile."""
+    while True:
+        recipe = recipe_of(stage, platform.home(), platform.warehouse(), name)
+        try:
+            return make_partition(stage, platform.work(context, name, recipe))
+        except InputChangedError as error:
+            context.log.warning(f"{error}: again")

@@ -15,7 +15,8 @@ from srft_assets.components.settings import instance_in
 from srft_assets.components.stages import stages_in
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.warehouse.plan import State, in_order, state_of, with_upstream
+from srft_assets.warehouse.graph import in_order, with_upstream
+from srft_assets.warehouse.plan import State, state_of
 from srft_assets.warehouse.stage import Partitioning, Progress, Stage
 from srft_assets.warehouse.store import ONLY, Warehouse
 

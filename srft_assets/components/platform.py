@@ -18,6 +18,9 @@ class Platform(dg.ConfigurableResource):
     home_folder: str = ""
     """`SRFT_HOME`; empty means the environment variable, else the checkout."""
 
+    force: bool = False
+    """Make partitions again although they are in sync."""
+
     def home(self) -> Home:
         """The folders of this platform."""
         return Home(Path(self.home_folder)) if self.home_folder else current_home()

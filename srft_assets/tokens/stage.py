@@ -158,7 +158,7 @@ def _jobs(arm: ArmSpec, work: Work) -> tuple[_Jobs, Counter[str]]:
 def _model_path(arm: ArmSpec, work: Work) -> str:
     if not is_base_model_asset(arm.model):
         return arm.model
-    rows = work.warehouse.read(f"base_models/{arm.model}", ONLY)
+    rows = work.read(f"base_models/{arm.model}", ONLY)
     if not rows.height:
         raise SrftError(f"the base model {arm.model} has no folder: make base_models/{arm.model}")
     return str(work.home.root / rows["path"][0])

@@ -18,6 +18,7 @@ from srft_assets.training.rows import select_rows
 from srft_assets.training.schema import CHECKPOINTS, VOLATILE
 from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
+from srft_assets.warehouse.store import ONLY
 
 MODULES = tuple(
     f"srft_assets.training.{name}"
@@ -78,7 +79,7 @@ def _make(arm: ArmSpec, asset: bool, work: Work) -> Made:
 def _base_model(arm: ArmSpec, asset: bool, work: Work) -> str:
     if not asset:
         return arm.model
-    rows = work.warehouse.read(f"base_models/{arm.model}")
+    rows = work.read(f"base_models/{arm.model}", ONLY)
     folder = work.home.root / rows["path"][0] if rows.height else None
     if folder is None or not folder.is_dir():
         raise SrftError(f"the base model {arm.model} has no folder: make base_models/{arm.model}")

@@ -1,10 +1,13 @@
 """Making one partition: recipe first, rows after, both in one file."""
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
+from srft_assets.warehouse.history import keep_version
+from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 from srft_assets.warehouse.stamp import Stamp
@@ -58,12 +61,24 @@ def _version(warehouse: Warehouse, asset: str, partition: str, wanted_by: str) -
 def make_partition(stage: Stage, work: Work) -> tuple[Made, Stamp]:
     """Make and write one partition; returns what was made and its stamp.
 
-    The rows must have exactly the stage's schema (ValueError otherwise).
+    The rows must have exactly the stage's schema (ValueError otherwise). Where the stage keeps
+    earlier versions, what is replaced stays in `home.history`, and so does what replaces it.
     """
     made = stage.make(work)
+    stamp = stamp_of(stage, work, made)
+    if stage.kept:
+        keep_version(work.home, stage.key, work.partition)
+    work.warehouse.write(stage.key, work.partition, made.frame, stamp)
+    if stage.kept:
+        keep_version(work.home, stage.key, work.partition)
+    return made, stamp
+
+
+def stamp_of(stage: Stage, work: Work, made: Made) -> Stamp:
+    """What the partition will say of itself. Raises ValueError for rows of another schema."""
     if made.frame.schema != stage.schema:
         raise ValueError(f"{stage.key}: rows have schema {made.frame.schema}, not {stage.schema}")
-    stamp = Stamp(
+    return Stamp(
         recipe=work.recipe,
         fingerprint=work.recipe.fingerprint,
         data_version=data_version(made.frame, stage.volatile),
@@ -72,5 +87,18 @@ def make_partition(stage: Stage, work: Work) -> tuple[Made, Stamp]:
         made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         refused=tuple(made.refused),
     )
-    work.warehouse.write(stage.key, work.partition, made.frame, stamp)
-    return made, stamp
+
+
+def foreseen(stage: Stage, home: Home, warehouse: Warehouse, partition: str) -> Stamp:
+    """The stamp that a stage with `ahead` would write, without writing anything."""
+    work = Work(
+        home=home,
+        warehouse=warehouse,
+        partition=partition,
+        recipe=recipe_of(stage, home, warehouse, partition),
+        run_id="",
+        progress=IDLE,
+        launch=no_launch,
+        log=logging.getLogger(__name__),
+    )
+    return stamp_of(stage, work, stage.make(work))

@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from srft_assets.warehouse.change import change
+
 
 def digest(value: object) -> str:
     """64 hex digits of the SHA-256 of a JSON-able value; key order does not matter."""
@@ -36,7 +38,7 @@ class Recipe:
         """One line for each thing that differs from `old`, as `code x`, `config y: 1 → 2`, …"""
         lines = [f"code {name} changed" for name in _differing(old.code, self.code)]
         lines += [
-            f"{name}: {_short(old.config.get(name))} → {_short(self.config.get(name))}"
+            f"{name}: {change(old.config.get(name), self.config.get(name))}"
             for name in _differing(old.config, self.config)
         ]
         for name in _differing(old.inputs, self.inputs):
@@ -49,8 +51,3 @@ class Recipe:
 
 def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
-
-
-def _short(value: object) -> str:
-    text = orjson.dumps(value).decode()
-    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -9,6 +9,7 @@ import polars as pl
 
 from srft_assets.home import Home
 from srft_assets.refusal import Refusal
+from srft_assets.warehouse.pinned import read_pinned
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.store import Warehouse
 
@@ -46,9 +47,14 @@ class Work:
     launch: Launch
     log: logging.Logger
 
-    def read(self, asset: str) -> pl.DataFrame:
-        """The upstream partition of the same name."""
-        return self.warehouse.read(asset, self.partition)
+    def read(self, asset: str, partition: str | None = None) -> pl.DataFrame:
+        """An upstream partition, by default that of the same name, as the recipe names it.
+
+        Raises InputChangedError where it is another version by now.
+        """
+        name = partition or self.partition
+        pinned = self.recipe.inputs.get(f"{asset}/{name}")
+        return read_pinned(self.warehouse, asset, name, pinned)
 
     def input_names(self, asset: str) -> list[str]:
         """Upstream partitions of `asset` that the recipe names, sorted."""
@@ -132,6 +138,7 @@ class Stage:
         ahead: whether `make` is instant and reads nothing but the recipe, so that the plan may
             look behind it without writing anything.
         kept: whether earlier versions stay in `home.history`.
+        beside: keys of further folders of partitions that `make` writes.
         description: business meaning, Markdown.
         kinds: tags for the Dagster graph.
     """
@@ -148,5 +155,6 @@ class Stage:
     cost: Callable[[Home, str], Cost] | None = None
     ahead: bool = False
     kept: bool = False
+    beside: tuple[str, ...] = ()
     description: str = ""
     kinds: frozenset[str] = frozenset()

@@ -77,5 +77,5 @@ class Toy:
 
     def _total(self, work: Work) -> Made:
         names = work.input_names("even/two")
-        frames = [work.warehouse.read("even/two", name) for name in names]
+        frames = [work.read("even/two", name) for name in names]
         return Made(pl.concat(frames).select(pl.col("n").sum()))

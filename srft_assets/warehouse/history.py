@@ -1,0 +1,51 @@
+"""Earlier versions of partitions that people compare: prompts and verdicts."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from srft_assets.home import Home
+from srft_assets.warehouse.stamp import Stamp, read_stamp
+from srft_assets.warehouse.store import Warehouse, sync_folder
+
+FINGERPRINT_CHARS = 16
+
+
+def keep_version(home: Home, asset: str, partition: str) -> Path | None:
+    """Let the partition of now stay, whatever replaces it; None where there is none.
+
+    Costs a link, not a copy, where the file system has links.
+    """
+    path = Warehouse(home.warehouse).path(asset, partition)
+    stamp = read_stamp(path)
+    if stamp is None:
+        return None
+    kept = _folder(home, asset, partition) / f"{stamp.fingerprint[:FINGERPRINT_CHARS]}.parquet"
+    if kept.exists():
+        return kept
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    beside = kept.with_name(f".{kept.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        try:
+            os.link(path, beside)
+        except OSError:
+            shutil.copyfile(path, beside)
+        beside.replace(kept)
+    finally:
+        beside.unlink(missing_ok=True)
+    sync_folder(kept.parent)
+    return kept
+
+
+def versions(home: Home, asset: str, partition: str) -> Iterator[Stamp]:
+    """Stamps of the versions that were kept, in no order."""
+    for path in _folder(home, asset, partition).glob("*.parquet"):
+        stamp = read_stamp(path)
+        if stamp is not None:
+            yield stamp
+
+
+def _folder(home: Home, asset: str, partition: str) -> Path:
+    return home.history / asset / partition
