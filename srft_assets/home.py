@@ -39,6 +39,11 @@ class Home:
         return self.root / "warehouse" / "_history"
 
     @property
+    def tasks(self) -> Path:
+        """Tasks that people put here, as JSON Lines of the SWE-bench instance schema."""
+        return self.root / "tasks"
+
+    @property
     def gold(self) -> Path:
         """Labels that people gave, one JSON Lines file a set."""
         return self.root / "gold"

@@ -11,7 +11,8 @@ SELECT
     grader,
     grader_version,
     reason,
-    log
+    log,
+    failed_tests
 FROM stored_test_outcomes();
 
 COMMENT ON VIEW test_outcomes IS 'What the tests say of each run''s patch, one row a run.';
@@ -27,3 +28,4 @@ COMMENT ON COLUMN test_outcomes.grader IS 'Who graded: the sandbox, an imported 
 COMMENT ON COLUMN test_outcomes.grader_version IS 'Version of the grader, where it is known.';
 COMMENT ON COLUMN test_outcomes.reason IS 'Why the status is what it is, in one line.';
 COMMENT ON COLUMN test_outcomes.log IS 'What the grader printed, or where it is; NULL where there is none.';
+COMMENT ON COLUMN test_outcomes.failed_tests IS 'FAIL_TO_PASS and PASS_TO_PASS tests that did not pass, at most 100; empty where the source names none.';

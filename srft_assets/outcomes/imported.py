@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from srft_assets.outcomes.matching import Matched, Run, match
-from srft_assets.outcomes.model import FAILED, Status, TestOutcome
+from srft_assets.outcomes.model import FAILED, NAMED_TESTS, Status, TestOutcome
 from srft_assets.outcomes.reports import ReportedOutcome, parse_report
 from srft_assets.refusal import Refusal
 from srft_assets.trajectories.manifest import FileRef, Manifest
@@ -76,6 +76,7 @@ def as_outcome(run: Run, reported: ReportedOutcome) -> TestOutcome:
         grader_version=reported.grader_version,
         reason=reason,
         log=reported.log,
+        failed_tests=reported.failed_tests[:NAMED_TESTS],
     )
 
 

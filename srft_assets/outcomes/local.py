@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from srft_assets.outcomes.commands import recorded_command
-from srft_assets.outcomes.model import Status, TestOutcome
+from srft_assets.outcomes.model import NAMED_TESTS, Status, TestOutcome
 from srft_assets.outcomes.printed import parse_printed
 from srft_assets.outcomes.repository import (
     PATCH_REFUSED,
@@ -110,12 +110,13 @@ def _judge(
     if ran.timed_out:
         reason = f"the tests took longer than {limits.wall_seconds:g} s"
         return replace(counted, status=Status.TIMEOUT, reason=reason)
-    missing = f2p.first_missing or p2p.first_missing
+    missing = f2p.missing + p2p.missing
+    counted = replace(counted, failed_tests=missing[:NAMED_TESTS])
     if not recorded.finished:
         reason = f"the test run ended early (exit code {ran.returncode})"
         return replace(counted, status=Status.UNRESOLVED, reason=reason)
-    if missing is not None:
-        return replace(counted, status=Status.UNRESOLVED, reason=f"did not pass: {missing}")
+    if missing:
+        return replace(counted, status=Status.UNRESOLVED, reason=f"did not pass: {missing[0]}")
     return replace(counted, status=Status.RESOLVED)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import polars as pl
 
@@ -26,9 +27,16 @@ FAILED = frozenset({Status.UNRESOLVED, Status.EMPTY_PATCH, Status.PATCH_FAILED, 
 """Statuses that are the model's own failure."""
 
 
+NAMED_TESTS = 100
+
+
 @dataclass(frozen=True, slots=True)
 class TestOutcome:
-    """Outcome of one run. Test counts are None where the source gives none."""
+    """Outcome of one run. Test counts are None where the source gives none.
+
+    `failed_tests` names FAIL_TO_PASS and PASS_TO_PASS tests that did not pass, at most
+    `NAMED_TESTS` of them, in the grader's order.
+    """
 
     __test__ = False
 
@@ -43,20 +51,23 @@ class TestOutcome:
     grader_version: str | None = None
     reason: str = ""
     log: str | None = None
+    failed_tests: tuple[str, ...] = ()
 
 
-TEST_OUTCOMES = pl.Schema(
-    {
-        "trajectory_id": pl.String,
-        "instance_id": pl.String,
-        "status": pl.String,
-        "f2p_passed": pl.Int32,
-        "f2p_total": pl.Int32,
-        "p2p_passed": pl.Int32,
-        "p2p_total": pl.Int32,
-        "grader": pl.String,
-        "grader_version": pl.String,
-        "reason": pl.String,
-        "log": pl.String,
-    }
-)
+_COLUMNS: dict[str, Any] = {
+    "trajectory_id": pl.String,
+    "instance_id": pl.String,
+    "status": pl.String,
+    "f2p_passed": pl.Int32,
+    "f2p_total": pl.Int32,
+    "p2p_passed": pl.Int32,
+    "p2p_total": pl.Int32,
+    "grader": pl.String,
+    "grader_version": pl.String,
+    "reason": pl.String,
+    "log": pl.String,
+    "failed_tests": pl.List(pl.String),
+}
+
+TEST_OUTCOMES = pl.Schema(_COLUMNS)
+"""The asset `test_outcomes`: one row a run."""

@@ -27,11 +27,11 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many of a list of tests passed, and the first that did not."""
+    """How many of a list of tests passed, and the names of those that did not."""
 
     passed: int
     total: int
-    first_missing: str | None
+    missing: tuple[str, ...]
 
 
 def read_recorded(folder: Path, name: str) -> Recorded:
@@ -73,4 +73,4 @@ def tally(wanted: Iterable[str], results: Iterable[tuple[str, str]]) -> Tally:
         said[key] = said.get(key, True) and outcome in PASSING
     names = list(wanted)
     missing = [name for name in names if not said.get(canonical(name), False)]
-    return Tally(len(names) - len(missing), len(names), missing[0] if missing else None)
+    return Tally(len(names) - len(missing), len(names), tuple(missing))

@@ -84,6 +84,11 @@ def _tested(tests: Any, stated: bool, common: dict[str, Any]) -> ReportedOutcome
         p2p_passed=p2p[0],
         p2p_total=p2p[1],
         reason="" if stated else counted,
+        failed_tests=tuple(
+            name
+            for kind in ("FAIL_TO_PASS", "PASS_TO_PASS")
+            for name in names(tests.get(kind, {}), "failure")
+        ),
     )
 
 

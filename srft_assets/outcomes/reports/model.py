@@ -38,6 +38,7 @@ class ReportedOutcome:
         grader_version: the report's schema.
         reason: why it failed, as far as the report says.
         log: output of the tests, cut.
+        failed_tests: names of tests that did not pass.
     """
 
     instance_id: str
@@ -53,6 +54,7 @@ class ReportedOutcome:
     grader_version: str | None = None
     reason: str = ""
     log: str | None = None
+    failed_tests: tuple[str, ...] = ()
 
 
 def flag(report: dict[str, Any], key: str) -> bool | None:
