@@ -1,8 +1,9 @@
 """Which run of a batch a report speaks of."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import PurePosixPath
 
 import polars as pl
@@ -57,12 +58,15 @@ def runs_of(frame: pl.DataFrame) -> list[Run]:
 def match(runs: Iterable[Run], reported: Iterable[ReportedOutcome]) -> Matched:
     """Give each run what was reported of it.
 
-    An outcome that fits no run of its instance, or more than one without saying which, is
-    refused; so are outcomes of one run that contradict each other.
+    An outcome is of the run whose patch was graded, whose model it states, or whose file lies
+    nearest. One that fits no run of its instance, or more than one equally, is refused. Of
+    outcomes of one run that contradict each other the nearest counts; the others are refused.
     """
     by_instance: dict[str, list[Run]] = defaultdict(list)
+    by_id: dict[str, Run] = {}
     for run in runs:
         by_instance[run.instance_id].append(run)
+        by_id[run.trajectory_id] = run
     matched = Matched()
     told: dict[str, list[ReportedOutcome]] = defaultdict(list)
     for outcome in reported:
@@ -75,7 +79,8 @@ def match(runs: Iterable[Run], reported: Iterable[ReportedOutcome]) -> Matched:
         matched.strangers += not found
         for run in found:
             told[run.trajectory_id].append(outcome)
-    _settle(told, matched)
+    for trajectory_id, outcomes in told.items():
+        _settle(by_id[trajectory_id], outcomes, matched)
     return matched
 
 
@@ -91,16 +96,27 @@ def _whose(outcome: ReportedOutcome, candidates: Sequence[Run]) -> Sequence[Run]
         return stated
     if len(stated) == len(fitting) and len({run.submission for run in stated}) == 1:
         return stated
-    place = PurePosixPath(outcome.source).parent
-    narrowed = _narrow(fitting, [PurePosixPath(run.source).parent == place for run in fitting])
-    same_model = [_plain(run.model) == _plain(outcome.model) for run in narrowed]
-    narrowed = _narrow(narrowed, same_model if outcome.model else [])
+    same_model = [_plain(run.model) == _plain(outcome.model) for run in fitting]
+    narrowed = _narrow(fitting, same_model if outcome.model else [])
+    nearest = max(_nearness(outcome, run) for run in narrowed)
+    narrowed = [run for run in narrowed if _nearness(outcome, run) == nearest]
+    narrowed = _narrow(narrowed, [_folder(run) == _folder(outcome) for run in narrowed])
     if len(narrowed) == 1:
         return narrowed
     return (
         f"speaks of {outcome.instance_id}, of which the batch has {len(candidates)} runs, and does "
         "not say which: state model_name_or_path, or lay the report beside its run"
     )
+
+
+def _nearness(outcome: ReportedOutcome, run: Run) -> int:
+    """How many leading folders the paths of a report and of a run's file share."""
+    folders = zip(_folder(outcome).parts, _folder(run).parts, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], folders))
+
+
+def _folder(of: ReportedOutcome | Run) -> PurePosixPath:
+    return PurePosixPath(of.source).parent
 
 
 def _fits(outcome: ReportedOutcome, run: Run) -> bool:
@@ -119,20 +135,29 @@ def _narrow(runs: Sequence[Run], keep: Sequence[bool]) -> Sequence[Run]:
     return [run for run, kept in zip(runs, keep, strict=False) if kept] or runs
 
 
-def _settle(told: Mapping[str, list[ReportedOutcome]], matched: Matched) -> None:
-    """Of several outcomes of a run keep the closest look; refuse contradictions."""
-    for trajectory_id, outcomes in told.items():
-        judged = [one for one in outcomes if one.status is not Status.INFRA_ERROR] or outcomes
-        best = max(judged, key=lambda one: (one.detail, one.status is not Status.UNRESOLVED))
-        against = [one for one in judged if _contradicts(one, best)]
-        for one in against:
-            reason = f"says {one.status}, but {best.source} says {best.status}"
-            matched.refused.append(Refusal(one.source, reason, subject=trajectory_id))
-        if any(one.detail == best.detail for one in against):
-            reason = f"says {best.status}, but {against[0].source} says {against[0].status}"
-            matched.refused.append(Refusal(best.source, reason, subject=trajectory_id))
-        else:
-            matched.outcomes[trajectory_id] = best
+def _settle(run: Run, outcomes: Sequence[ReportedOutcome], matched: Matched) -> None:
+    """Of several outcomes of a run keep the closest look; refuse contradictions.
+
+    The nearest say what is true: a farther report may be of a run in another batch.
+    """
+    judged = [one for one in outcomes if one.status is not Status.INFRA_ERROR] or outcomes
+    nearest = max(_nearness(one, run) for one in judged)
+    near = [one for one in judged if _nearness(one, run) == nearest]
+    first = max(near, key=lambda one: (one.detail, one.status is not Status.UNRESOLVED))
+    best = max(
+        (one for one in judged if not _contradicts(one, first)),
+        key=lambda one: (one.detail, _nearness(one, run), one.status is not Status.UNRESOLVED),
+    )
+    against = [one for one in judged if _contradicts(one, best)]
+    for one in against:
+        reason = f"says {one.status}, but {best.source} says {best.status}"
+        matched.refused.append(Refusal(one.source, reason, subject=run.trajectory_id))
+    equal = [one for one in near if _contradicts(one, first) and one.detail == first.detail]
+    if equal:
+        reason = f"says {first.status}, but {equal[0].source} says {equal[0].status}"
+        matched.refused.append(Refusal(first.source, reason, subject=run.trajectory_id))
+    else:
+        matched.outcomes[run.trajectory_id] = best
 
 
 def _contradicts(one: ReportedOutcome, other: ReportedOutcome) -> bool:

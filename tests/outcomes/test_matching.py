@@ -1,12 +1,17 @@
 """Which run a report speaks of."""
 
+import json
 from collections.abc import Iterable
+from pathlib import Path
 
+from srft_assets.home import Home
 from srft_assets.outcomes.imported import as_outcome, source_outcome
 from srft_assets.outcomes.matching import Matched, Run, match
 from srft_assets.outcomes.model import Status
 from srft_assets.outcomes.reports import ReportedOutcome
 from srft_assets.outcomes.reports.model import Detail
+from srft_assets.warehouse.store import Warehouse
+from tests.outcomes.conftest import Ingest
 
 
 def run(name: str, submission: str | None = "+fix", **cells: object) -> Run:
@@ -60,6 +65,96 @@ def test_the_model_tells_which() -> None:
 def test_the_folder_tells_which() -> None:
     runs = [run("a", "+1", source="x/a.traj"), run("b", "+2", source="y/b.traj")]
     assert whose(runs, said(source="y/report.json"))[0] == {"b": "resolved"}
+
+
+def test_of_two_scaffolds_under_one_root_the_nearer_run_is_meant() -> None:
+    """The layouts of real ingests: runs and reports in folders beside each other, by scaffold."""
+    mini = run("mini", "+1", source="mini-swe-agent-v1/trajs/task-1.traj.json")
+    hands = run("hands", "+2", source="openhands-v0.15/completions/task-1.json")
+    smith = run("smith", "+3", source="swe-smith/logs/trajectories/task-1/task-1.traj")
+    reports = [
+        said(source="mini-swe-agent-v1/logs/task-1/report.json"),
+        said(Status.UNRESOLVED, source="openhands-v0.15/reports/task-1.report.json"),
+        said(Status.TIMEOUT, source="swe-smith/logs/run_evaluation/task-1/report.json"),
+    ]
+    expected = {"mini": "resolved", "hands": "unresolved", "smith": "timeout"}
+    assert whose([mini, hands, smith], *reports) == (expected, [])
+
+
+def test_two_real_scaffolds_under_one_root(shared: Path, home: Home, outcomes_of: Ingest) -> None:
+    """Six tasks were run by both; each run has the outcome that its own folder's reports state."""
+    mini, hands = (shared / "trajectories" / n for n in ("mini-swe-agent-v1", "openhands-v0.15"))
+    made = outcomes_of(mini, hands)
+    assert made.refused == []
+    runs = Warehouse(home.warehouse).read("trajectories", "batch")
+    rows = made.frame.join(runs.select("trajectory_id", "source"), on="trajectory_id")
+    told: dict[str, dict[str, str]] = {mini.name: {}, hands.name: {}}
+    for instance, status, source in rows.select("instance_id", "status", "source").iter_rows():
+        told[source.partition("/")[0]][instance] = status
+    assert len(told[mini.name].keys() & told[hands.name].keys()) == 6
+    graded = {
+        row["instance_id"]: "resolved" if row["resolved"] else "unresolved"
+        for row in json.loads((mini / "manifest.json").read_text())
+    }
+    assert told[mini.name] == graded
+    for instance, status in told[hands.name].items():
+        report = hands / "reports" / f"{instance}.report.json"
+        if report.exists():
+            resolved = json.loads(report.read_text())[instance]["resolved"]
+            assert status == ("resolved" if resolved else "unresolved"), instance
+        else:
+            assert (instance, status) == ("django__django-11265", "unknown")
+
+
+def test_equally_near_runs_stay_ambiguous() -> None:
+    runs = [run("a", "+1", source="runs/x/a.traj"), run("b", "+2", source="runs/y/b.traj")]
+    found, refused = whose(runs, said(source="logs/x/report.json"))
+    assert found == {} and "does not say which" in refused[0]
+
+
+def test_a_folder_is_shared_by_its_whole_name() -> None:
+    runs = [run("a", "+1", source="run-1/a.traj"), run("b", "+2", source="run-10/b.traj")]
+    assert whose(runs, said(source="run-10/logs/report.json"))[0] == {"b": "resolved"}
+
+
+def test_beside_the_run_is_nearer_than_above_it() -> None:
+    runs = [run("a", "+1", source="x/a.traj"), run("b", "+2", source="x/again/b.traj")]
+    assert whose(runs, said(source="x/report.json"))[0] == {"a": "resolved"}
+
+
+def test_a_stated_model_counts_more_than_the_place() -> None:
+    runs = [
+        run("a", "+1", model="m-1", source="x/a.traj"),
+        run("b", "+2", model="m-2", source="y/b.traj"),
+    ]
+    assert whose(runs, said(source="y/report.json", model="m-1"))[0] == {"a": "resolved"}
+
+
+def test_of_two_reports_of_a_run_the_nearer_counts() -> None:
+    """The farther may be of a run of the same task in another batch."""
+    one = run("a", source="mini/trajs/a.traj")
+    near = said(Status.UNRESOLVED, source="mini/logs/task-1/report.json")
+    far = said(source="openhands/reports/task-1.report.json", detail=Detail.TESTED)
+    found, refused = whose([one], near, far)
+    assert found == {"a": "unresolved"}
+    assert refused == ["says resolved, but mini/logs/task-1/report.json says unresolved"]
+
+
+def test_a_farther_report_that_agrees_may_look_closer() -> None:
+    one = run("a", source="runs/exp/a.traj")
+    listed = said(source="runs/exp/results.json", detail=Detail.LISTED)
+    tested = said(source="logs/exp/report.json", detail=Detail.TESTED, f2p_total=1, f2p_passed=1)
+    assert match([one], [listed, tested]).outcomes["a"] is tested
+    elsewhere = said(source="logs/other/report.json", detail=Detail.TESTED)
+    beside = said(source="runs/exp/report.json", detail=Detail.TESTED)
+    assert match([one], [elsewhere, beside]).outcomes["a"] is beside
+
+
+def test_equally_near_reports_that_contradict_are_refused_whatever_is_farther() -> None:
+    one = run("a", source="x/a.traj")
+    here = said(source="x/1.json"), said(Status.UNRESOLVED, source="x/2.json")
+    found, refused = whose([one], *here, said(source="y/3.json"))
+    assert found == {} and len(refused) == 2
 
 
 def test_equal_submissions_share_an_outcome() -> None:
