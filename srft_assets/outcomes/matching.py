@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import PurePosixPath
 
 import polars as pl
 
-from srft_assets.outcomes.model import FAILED, Status
+from srft_assets.outcomes.model import Status
 from srft_assets.outcomes.reports import ReportedOutcome
+from srft_assets.outcomes.settling import settle, shared_folders
 from srft_assets.refusal import Refusal
 
 COLUMNS = (
@@ -63,10 +63,10 @@ def match(runs: Iterable[Run], reported: Iterable[ReportedOutcome]) -> Matched:
     outcomes of one run that contradict each other the nearest counts; the others are refused.
     """
     by_instance: dict[str, list[Run]] = defaultdict(list)
-    by_id: dict[str, Run] = {}
+    sources: dict[str, str] = {}
     for run in runs:
         by_instance[run.instance_id].append(run)
-        by_id[run.trajectory_id] = run
+        sources[run.trajectory_id] = run.source
     matched = Matched()
     told: dict[str, list[ReportedOutcome]] = defaultdict(list)
     for outcome in reported:
@@ -80,7 +80,10 @@ def match(runs: Iterable[Run], reported: Iterable[ReportedOutcome]) -> Matched:
         for run in found:
             told[run.trajectory_id].append(outcome)
     for trajectory_id, outcomes in told.items():
-        _settle(by_id[trajectory_id], outcomes, matched)
+        best, refused = settle(outcomes, sources[trajectory_id], trajectory_id)
+        matched.refused += refused
+        if best:
+            matched.outcomes[trajectory_id] = best
     return matched
 
 
@@ -98,25 +101,16 @@ def _whose(outcome: ReportedOutcome, candidates: Sequence[Run]) -> Sequence[Run]
         return stated
     same_model = [_plain(run.model) == _plain(outcome.model) for run in fitting]
     narrowed = _narrow(fitting, same_model if outcome.model else [])
-    nearest = max(_nearness(outcome, run) for run in narrowed)
-    narrowed = [run for run in narrowed if _nearness(outcome, run) == nearest]
-    narrowed = _narrow(narrowed, [_folder(run) == _folder(outcome) for run in narrowed])
+    near = [shared_folders(outcome.source, run.source) for run in narrowed]
+    narrowed = _narrow(narrowed, [shared == max(near) for shared in near])
+    place = PurePosixPath(outcome.source).parent
+    narrowed = _narrow(narrowed, [PurePosixPath(run.source).parent == place for run in narrowed])
     if len(narrowed) == 1:
         return narrowed
     return (
         f"speaks of {outcome.instance_id}, of which the batch has {len(candidates)} runs, and does "
         "not say which: state model_name_or_path, or lay the report beside its run"
     )
-
-
-def _nearness(outcome: ReportedOutcome, run: Run) -> int:
-    """How many leading folders the paths of a report and of a run's file share."""
-    folders = zip(_folder(outcome).parts, _folder(run).parts, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], folders))
-
-
-def _folder(of: ReportedOutcome | Run) -> PurePosixPath:
-    return PurePosixPath(of.source).parent
 
 
 def _fits(outcome: ReportedOutcome, run: Run) -> bool:
@@ -133,36 +127,6 @@ def _fits(outcome: ReportedOutcome, run: Run) -> bool:
 def _narrow(runs: Sequence[Run], keep: Sequence[bool]) -> Sequence[Run]:
     """Those that are kept, or all where none is."""
     return [run for run, kept in zip(runs, keep, strict=False) if kept] or runs
-
-
-def _settle(run: Run, outcomes: Sequence[ReportedOutcome], matched: Matched) -> None:
-    """Of several outcomes of a run keep the closest look; refuse contradictions.
-
-    The nearest say what is true: a farther report may be of a run in another batch.
-    """
-    judged = [one for one in outcomes if one.status is not Status.INFRA_ERROR] or outcomes
-    nearest = max(_nearness(one, run) for one in judged)
-    near = [one for one in judged if _nearness(one, run) == nearest]
-    first = max(near, key=lambda one: (one.detail, one.status is not Status.UNRESOLVED))
-    best = max(
-        (one for one in judged if not _contradicts(one, first)),
-        key=lambda one: (one.detail, _nearness(one, run), one.status is not Status.UNRESOLVED),
-    )
-    against = [one for one in judged if _contradicts(one, best)]
-    for one in against:
-        reason = f"says {one.status}, but {best.source} says {best.status}"
-        matched.refused.append(Refusal(one.source, reason, subject=run.trajectory_id))
-    equal = [one for one in near if _contradicts(one, first) and one.detail == first.detail]
-    if equal:
-        reason = f"says {first.status}, but {equal[0].source} says {equal[0].status}"
-        matched.refused.append(Refusal(first.source, reason, subject=run.trajectory_id))
-    else:
-        matched.outcomes[run.trajectory_id] = best
-
-
-def _contradicts(one: ReportedOutcome, other: ReportedOutcome) -> bool:
-    statuses = {one.status, other.status}
-    return Status.RESOLVED in statuses and not statuses.isdisjoint(FAILED)
 
 
 def _plain(model: str | None) -> str:
