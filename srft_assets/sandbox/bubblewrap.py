@@ -13,7 +13,7 @@ from srft_assets.sandbox.errors import SandboxError
 from srft_assets.sandbox.interpreter import base_interpreter
 from srft_assets.sandbox.model import Completed, Limits
 from srft_assets.sandbox.shell import refusal, rlimit_counts, shell_argv
-from srft_assets.sandbox.slots import Slot, open_slots
+from srft_assets.sandbox.slots import Slot, any_slot, open_slots
 
 TESTBED = "/testbed"
 TOOLS = Path("/opt/tools")
@@ -66,7 +66,7 @@ class BubblewrapSandbox:
         variables = environment([TOOLS, base_interpreter()[1].parent], env)
         reader, writer = os.pipe()
         try:
-            with os.fdopen(writer, "wb", 0) as status_end, self._slot() as slot:
+            with os.fdopen(writer, "wb", 0) as status_end, _slot() as slot:
                 argv = self._argv(command, workdir, limits, variables, status_end.fileno())
                 ended = run_bounded(
                     argv,
@@ -95,10 +95,6 @@ class BubblewrapSandbox:
         if slots:
             return f"kept by the pids cgroup (v{slots.version})"
         return "only watched: this is root without a writable pids cgroup"
-
-    def _slot(self) -> contextlib.AbstractContextManager[Slot | None]:
-        slots = None if rlimit_counts() else open_slots()
-        return slots.slot() if slots else contextlib.nullcontext()
 
     def _argv(
         self,
@@ -151,6 +147,10 @@ class BubblewrapSandbox:
         for name in ("python", "python3"):
             argv += ["--symlink", str(program), str(TOOLS / name)]
         return argv
+
+
+def _slot() -> contextlib.AbstractContextManager[Slot | None]:
+    return contextlib.nullcontext() if rlimit_counts() else any_slot()
 
 
 def _bind(folder: Path) -> Sequence[str]:

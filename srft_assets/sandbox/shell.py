@@ -34,7 +34,7 @@ def shell_argv(command: str, limits: Limits, *, own_namespace: bool) -> list[str
     """`bash -c command` under `ulimit`; the command is an argument, never part of the script.
 
     `own_namespace` says that processes are counted within the sandbox. Elsewhere the limit
-    would count every process of the user, and is left to the watch.
+    would count every process of the user, and is left to the cgroup and the watch.
     """
     bounds = [
         ("-c", 0),

@@ -45,7 +45,12 @@ class Slot:
         self._refusals = self._cgroup.refusals()
         started: Future[subprocess.Popen[bytes]] = Future()
         self._asked.put((start, started))
-        return started.result()
+        try:
+            return started.result()
+        except KeyboardInterrupt:
+            # It may be started all the same, and nobody else knows of it.
+            started.add_done_callback(_kill)
+            raise
 
     def overstepped(self) -> bool:
         """Whether the kernel refused a process to the tree."""
@@ -76,6 +81,11 @@ class Slot:
                 started.set_result(start())
             except (OSError, ValueError, TypeError) as error:
                 started.set_exception(error)
+
+
+def _kill(started: Future[subprocess.Popen[bytes]]) -> None:
+    if started.exception() is None:
+        started.result().kill()
 
 
 class Slots:
@@ -134,6 +144,12 @@ def open_slots() -> Slots | None:
         return Slots(own)
     except OSError:
         return None
+
+
+def any_slot() -> contextlib.AbstractContextManager[Slot | None]:
+    """A slot for one command, or None where this process may make no cgroups."""
+    slots = open_slots()
+    return slots.slot() if slots else contextlib.nullcontext()
 
 
 # Threads do not outlive a fork: the child makes slots of its own.

@@ -10,6 +10,7 @@ from srft_assets.sandbox.errors import SandboxError
 from srft_assets.sandbox.interpreter import base_interpreter
 from srft_assets.sandbox.model import Completed, Limits
 from srft_assets.sandbox.shell import refusal, shell_argv
+from srft_assets.sandbox.slots import any_slot
 
 
 @dataclass
@@ -37,6 +38,9 @@ class UnsafeSandbox:
         variables = environment([program.parent], env)
         argv = shell_argv(command, limits, own_namespace=False)
         try:
-            return run_bounded(argv, limits=limits, workdir=workdir, env=variables).completed
+            with any_slot() as slot:
+                return run_bounded(
+                    argv, limits=limits, workdir=workdir, env=variables, slot=slot
+                ).completed
         except (OSError, ValueError) as error:
             raise SandboxError(f"the command did not start: {error}") from error

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.sandbox import Limits, Sandbox, bubblewrap, sandbox_status
+from srft_assets.sandbox import Limits, Sandbox, bubblewrap, sandbox_status, slots
 from srft_assets.sandbox.cgroups import OwnCgroup, find_own, read_own, sweep
 from srft_assets.sandbox.slots import open_slots
+from srft_assets.sandbox.unsafe import UnsafeSandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 BOMB = ":(){ :|:& };:; sleep 20"
@@ -41,6 +42,15 @@ def own(sandbox: Sandbox) -> OwnCgroup:
     return found
 
 
+@pytest.fixture
+def no_cgroups(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As where /sys/fs/cgroup is not shown."""
+    monkeypatch.setattr(slots, "find_own", lambda: None)
+    open_slots.cache_clear()
+    yield
+    open_slots.cache_clear()
+
+
 def test_a_doubling_fork_bomb_stays_within_its_bound(kept: Sandbox, workdir: Path) -> None:
     with _peak_of_the_machine() as peak:
         before = _processes()
@@ -49,6 +59,11 @@ def test_a_doubling_fork_bomb_stays_within_its_bound(kept: Sandbox, workdir: Pat
     assert (done.returncode, done.timed_out) == (137, False)
     assert done.output.endswith("[killed: more than 32 processes]\n")
     assert done.seconds < 5
+
+
+def test_a_cgroup_keeps_an_unconfined_bomb_too(own: OwnCgroup, workdir: Path) -> None:
+    done = UnsafeSandbox().run(BOMB, workdir=workdir, limits=FEW)
+    assert done.returncode == 137 and done.output.endswith("[killed: more than 32 processes]\n")
 
 
 def test_threads_count_too(own: OwnCgroup, kept: Sandbox, workdir: Path) -> None:
@@ -81,9 +96,8 @@ def test_each_command_has_a_bound_of_its_own(kept: Sandbox, tmp_path: Path) -> N
 
 
 def test_without_the_kernel_they_are_watched(
-    sandbox: Sandbox, workdir: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: Sandbox, workdir: Path, no_cgroups: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bubblewrap, "open_slots", lambda: None)
     monkeypatch.setattr(bubblewrap, "rlimit_counts", lambda: False)
     assert "processes only watched" in sandbox_status()
     slowly = "for i in $(seq 300); do sleep 9 & sleep 0.005; done"
@@ -124,6 +138,19 @@ def test_a_forked_process_makes_cgroups_of_its_own(own: OwnCgroup, workdir: Path
     assert [line.split()[1] for line in done.stdout.splitlines()] == ["1", "2", "3"]
 
 
+def test_an_interrupted_process_ends_its_command(own: OwnCgroup, workdir: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN + "run('touch began; sleep 86418')", workdir],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert _soon(lambda: (workdir / "began").exists())
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=10)
+    assert b"KeyboardInterrupt" in said
+    assert not _left(own, process.pid)
+
+
 def test_what_a_killed_process_left_is_swept(own: OwnCgroup, workdir: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", RUN + "run('touch began; sleep 86417')", workdir], cwd=ROOT
@@ -137,8 +164,7 @@ def test_what_a_killed_process_left_is_swept(own: OwnCgroup, workdir: Path) -> N
         return not _left(own, process.pid)
 
     assert _soon(swept)
-    slots = open_slots()
-    assert slots and _left(own, os.getpid()), "those of living processes stay"
+    assert open_slots() and _left(own, os.getpid()), "those of living processes stay"
 
 
 V1 = "8:pids:{}\n4:memory:/elsewhere\n0::/unified\n"
