@@ -1,0 +1,189 @@
+"""`prompt.md`: the words of a critic, as a Jinja template with fixed variables."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2.meta import find_undeclared_variables
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from srft_assets.critic.prompt.variables import CONSTANT, GRADING, VARIABLES, sample
+from srft_assets.critic.spec import LlmSpec
+from srft_assets.errors import SrftError
+from srft_assets.warehouse.recipe import digest
+from srft_assets.warehouse.visible import visible
+
+Message = dict[str, str]
+"""`role` and `content`."""
+
+BLOCKS = ("system", "user")
+
+JINJA = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+)
+"""Sandboxed, and with no loader: a prompt is one file."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A checked prompt. `load_prompt` makes it.
+
+    Attributes:
+        name: of the file, for errors.
+        text: without white space at the ends of lines and of the file.
+    """
+
+    name: str
+    text: str
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits of what counts: every word does.
+
+        Jinja comments, white space inside `{{ }}` and at the ends of lines do not.
+        """
+        return digest(list(self._tokens()))[:16]
+
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """Names of the variables that the prompt uses."""
+        return frozenset().union(*map(_names, self.blocks.values()))
+
+    @cached_property
+    def blocks(self) -> dict[str, nodes.Template]:
+        """Role of each message → syntax tree of its text. Raises SrftError."""
+        try:
+            body = JINJA.parse(self.text).body
+        except TemplateSyntaxError as error:
+            raise self.fault(error.lineno, error.message or "syntax error") from error
+        if not any(isinstance(node, nodes.Block) for node in body):
+            return {"user": _tree(body)}
+        for node in body:
+            if not _is_blank(node) and getattr(node, "name", None) not in BLOCKS:
+                raise self.fault(
+                    node.lineno, "text outside the blocks: put it into block system or block user"
+                )
+        blocks = [node for node in body if isinstance(node, nodes.Block)]
+        found = {node.name: _tree(node.body) for node in blocks}
+        if len(found) < len(blocks):
+            raise self.fault(blocks[-1].lineno, f"block {blocks[-1].name} is there twice")
+        if "user" not in found:
+            raise self.fault(1, "there is no block user: it shows the run and asks the question")
+        return {role: found[role] for role in BLOCKS if role in found}
+
+    def messages(self, values: Mapping[str, Any]) -> list[Message]:
+        """The chat to send. Values are data: nothing in them is ever read as a template.
+
+        Raises SrftError where the prompt fails on them.
+        """
+        try:
+            return [
+                {"role": role, "content": template.render(values).strip()}
+                for role, template in self._templates.items()
+            ]
+        except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            raise SrftError(f"{self.name}: {visible(str(error))[:200]}") from error
+
+    def fault(self, line: int, what: str) -> SrftError:
+        """An error of the prompt, in one line."""
+        return SrftError(f"{self.name}:{line}: {visible(what)}")
+
+    def compile(self) -> None:
+        """Raise SrftError where the prompt is no sound template: syntax, filters, blocks."""
+        _ = self._templates
+
+    @cached_property
+    def _templates(self) -> dict[str, Template]:
+        try:
+            return {role: JINJA.from_string(tree) for role, tree in self.blocks.items()}
+        except TemplateSyntaxError as error:
+            raise self.fault(error.lineno, error.message or "syntax error") from error
+
+    def _tokens(self) -> Iterator[tuple[str, str]]:
+        """Jinja's tokens that decide the rendering; text that comments interrupt is one token."""
+        data = ""
+        comment = False
+        for _, kind, value in JINJA.lex(self.text):
+            comment = kind == "comment_begin" or (comment and kind != "comment_end")
+            if kind == "data":
+                data += value
+            elif not comment and kind not in ("comment_end", "whitespace"):
+                yield from [("data", data)] if data else []
+                data = ""
+                yield kind, value
+        yield "data", data
+
+
+def load_prompt(path: Path, spec: LlmSpec | None = None) -> Prompt:
+    """The prompt of a critic, tried with sample values; with `spec`, also against what it allows.
+
+    Raises SrftError with file, line and fix: bad syntax, an unknown variable, one that changes
+    from run to run in the system block, one that the critic does not see, a run never shown.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise SrftError(f"{path}: no such prompt: write it beside the critic's YAML") from error
+    except UnicodeDecodeError as error:
+        raise SrftError(f"{path}: not UTF-8 (byte {error.start}): save it as UTF-8") from error
+    prompt = Prompt(str(path), "\n".join(line.rstrip() for line in text.splitlines()).rstrip())
+    prompt.compile()
+    _check_variables(prompt)
+    if spec is not None:
+        _check_sight(prompt, spec)
+    prompt.messages(sample())
+    return prompt
+
+
+def _check_variables(prompt: Prompt) -> None:
+    for role, tree in prompt.blocks.items():
+        for name in sorted(_names(tree)):
+            line = _line_of(name, tree)
+            if name not in VARIABLES:
+                known = ", ".join(VARIABLES)
+                raise prompt.fault(line, f"unknown variable {name}: there are {known}")
+            if role == "system" and name not in CONSTANT:
+                raise prompt.fault(
+                    line,
+                    f"{name} in block system: move it to block user, because the system message "
+                    "must be the same for every run (prefix caching)",
+                )
+    if prompt.variables.isdisjoint({"run", "steps"}):
+        raise prompt.fault(1, "the run is never shown: write {{ run }} where it belongs")
+
+
+def _check_sight(prompt: Prompt, spec: LlmSpec) -> None:
+    for name in GRADING:
+        if name in prompt.variables and not getattr(spec.sees, name):
+            line = _line_of(name, prompt.blocks["user"])
+            raise prompt.fault(
+                line, f"the critic does not see {name}: set sees.{name}: true, or leave it out"
+            )
+    if spec.reading != "whole" and prompt.variables.isdisjoint({"first_step", "last_step"}):
+        raise prompt.fault(
+            1, f"reading: {spec.reading} asks for some steps only: name first_step and last_step"
+        )
+
+
+def _tree(body: list[nodes.Node]) -> nodes.Template:
+    tree = nodes.Template(body, lineno=1)
+    tree.set_environment(JINJA)
+    return tree
+
+
+def _names(tree: nodes.Template) -> set[str]:
+    return find_undeclared_variables(tree) - JINJA.globals.keys()
+
+
+def _line_of(name: str, tree: nodes.Template) -> int:
+    uses = (node.lineno for node in tree.find_all(nodes.Name) if node.name == name)
+    return next(uses, 1)
+
+
+def _is_blank(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Output) and all(
+        isinstance(part, nodes.TemplateData) and not part.data.strip() for part in node.nodes
+    )
