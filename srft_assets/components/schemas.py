@@ -1,5 +1,7 @@
 """The row schemas of all assets, by the first part of the asset key."""
 
+from srft_assets.critic.gold.labels import GOLD_LABELS
+from srft_assets.critic.scores.schema import CRITIC_SCORES
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.model import TEST_OUTCOMES
@@ -12,6 +14,8 @@ SCHEMAS = {
     "trajectories": TRAJECTORIES,
     "test_outcomes": TEST_OUTCOMES,
     "step_verdicts": STEP_VERDICTS,
+    "gold_labels": GOLD_LABELS,
+    "critic_scores": CRITIC_SCORES,
     "base_models": BASE_MODELS,
     "masked_tokens": MASKED_TOKENS,
     "checkpoints": CHECKPOINTS,

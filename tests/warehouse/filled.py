@@ -10,6 +10,9 @@ from typing import Any
 
 import polars as pl
 
+from srft_assets.critic.gold.labels import GOLD_LABELS
+from srft_assets.critic.scores.schema import CRITIC_SCORES
+from srft_assets.critic.scores.stage import scores
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
 from srft_assets.outcomes.model import TEST_OUTCOMES
@@ -37,6 +40,8 @@ SCHEMAS = {
     "trajectories": TRAJECTORIES,
     "test_outcomes": TEST_OUTCOMES,
     "step_verdicts": STEP_VERDICTS,
+    "gold_labels": GOLD_LABELS,
+    "critic_scores": CRITIC_SCORES,
     "base_models": BASE_MODELS,
     "masked_tokens": MASKED_TOKENS,
     "checkpoints": CHECKPOINTS,
@@ -62,6 +67,10 @@ RULES = {
     FOUR: ["good", "mistake"],
 }
 STRICT = {**RULES, ONE: ["good", "mistake", "recover", "good"], TWO: ["good"] + ["mistake"] * 4}
+GOLD = {
+    "ann": {ONE: ["good", "good", "good", None], TWO: ["good", "mistake", "recover", "good"]},
+    "bob": {TWO: ["good", "mistake", "mistake", "good"]},
+}
 STATUS = {ONE: "resolved", TWO: "unresolved", THREE: "infra_error", FOUR: "empty_patch"}
 BATCHES = {"real": [ONE, TWO, THREE], "lab": [FOUR]}
 ATTEMPTS = {
@@ -155,6 +164,18 @@ def _verdicts(labels: dict[str, list[str]], batch: str) -> pl.DataFrame:
     return _frame(rows, STEP_VERDICTS)
 
 
+def gold() -> pl.DataFrame:
+    """The gold set `people`: seven labelled steps of two runs, one of them a tie."""
+    rows = [
+        {"set": "people", "trajectory_id": run, "step_index": index, "label": label}
+        | {"annotator": annotator, "note": ""}
+        for annotator, runs in GOLD.items()
+        for run, labels in runs.items()
+        for index, label in enumerate(labels)
+    ]
+    return _frame(rows, GOLD_LABELS)
+
+
 def _tokens(arm: str, batch: str) -> pl.DataFrame:
     """Each run: 10 tokens of context, then 4 a step."""
     rows = []
@@ -228,5 +249,10 @@ def fill(home: Home) -> Warehouse:
         put(warehouse, f"checkpoints/{arm}", seed, _checkpoint(arm, seed), recipe=trained_on)
         put(warehouse, f"eval_scores/{arm}", seed, _scores(arm, seed))
         put(warehouse, f"eval_trajectories/{arm}", seed, trajectories("lab"))
+    put(warehouse, "gold_labels", "all", gold())
+    for critic, labels in (("rules", RULES), ("strict", STRICT)):
+        verdicts = pl.concat(_verdicts(labels, batch) for batch in BATCHES)
+        compared = verdicts.select("trajectory_id", "step_index", "label")
+        put(warehouse, f"critic_scores/{critic}", "all", scores(gold(), compared))
     put(warehouse, "base_models/tiny", "all", _frame([{"name": "tiny"}], BASE_MODELS))
     return warehouse

@@ -1,0 +1,170 @@
+"""The queue for annotators: which steps, and what is shown of each."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from srft_assets.critic.gold.sample import stratified
+from srft_assets.errors import UsageError
+from srft_assets.trajectories.chat import DEMONSTRATION, text_of
+from srft_assets.trajectories.model import Step, Trajectory
+from srft_assets.trajectories.schema import from_row
+from srft_assets.warehouse.store import Warehouse
+
+TEXT_CHARS = 4_000
+"""Longest text shown; of a longer one the middle is left out."""
+LINE_CHARS = 200
+THIRDS = 3
+
+
+class Chosen(NamedTuple):
+    """A step, with the label that the critic gave it, if one was asked for."""
+
+    batch: str
+    trajectory_id: str
+    step_index: int
+    label: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to put into the queue.
+
+    Attributes:
+        batches: whose runs.
+        critic: whose labels stratify; None stratifies by outcome and position alone.
+        size: steps, or as many as there are.
+        floor: steps from every stratum before the rest is shared in proportion.
+        seed: of the choice.
+        show_verdict: whether annotators see the critic's label and reason, which sways them.
+    """
+
+    batches: Sequence[str]
+    critic: str | None = None
+    size: int = 200
+    floor: int = 5
+    seed: int = 0
+    show_verdict: bool = False
+
+
+def queue(warehouse: Warehouse, wanted: Wanted) -> list[dict[str, Any]]:
+    """Rows for annotators, in order of run and step. Raises UsageError where nothing is there.
+
+    Strata: critic's label × outcome of the run × third of the run that the step lies in.
+    """
+    steps = [step for batch in wanted.batches for step in _steps(warehouse, batch, wanted.critic)]
+    if not steps:
+        what = f"steps judged by critic {wanted.critic}" if wanted.critic else "steps"
+        raise UsageError(f"no {what} in {', '.join(wanted.batches) or 'any batch'}")
+    chosen = stratified(sorted(steps), wanted.size, wanted.floor, wanted.seed)
+    by_batch: dict[str, list[Chosen]] = defaultdict(list)
+    for step in chosen:
+        by_batch[step.batch].append(step)
+    rows = [
+        row
+        for batch, held in sorted(by_batch.items())
+        for row in _rows(warehouse, batch, held, wanted.show_verdict)
+    ]
+    return sorted(rows, key=lambda row: (row["trajectory_id"], row["step_index"]))
+
+
+def _steps(
+    warehouse: Warehouse, batch: str, critic: str | None
+) -> Iterator[tuple[tuple[str, str, int], Chosen]]:
+    runs = warehouse.read("trajectories", batch, columns=["trajectory_id", "n_steps"])
+    asset = f"step_verdicts/{critic}"
+    if critic is not None and warehouse.stamp(asset, batch) is None:
+        return
+    given: dict[tuple[str, int], tuple[str, str]] = {}
+    if critic is not None:
+        columns = ["trajectory_id", "step_index", "label", "reason"]
+        verdicts = warehouse.read(asset, batch, columns=columns)
+        given = {(row[0], row[1]): (row[2], row[3]) for row in verdicts.iter_rows()}
+    statuses = _statuses(warehouse, batch)
+    for run, count in runs.iter_rows():
+        for index in range(count):
+            label, reason = given.get((run, index), (None, None))
+            if critic is None or label is not None:
+                stratum = (label or "", statuses.get(run, "unknown"), THIRDS * index // count)
+                yield stratum, Chosen(batch, run, index, label, reason)
+
+
+def _statuses(warehouse: Warehouse, batch: str) -> dict[str, str]:
+    if warehouse.stamp("test_outcomes", batch) is None:
+        return {}
+    frame = warehouse.read("test_outcomes", batch, columns=["trajectory_id", "status"])
+    return dict(frame.iter_rows())
+
+
+def _rows(
+    warehouse: Warehouse, batch: str, chosen: list[Chosen], show_verdict: bool
+) -> Iterator[dict[str, Any]]:
+    wanted = {step.trajectory_id for step in chosen}
+    frame = warehouse.read("trajectories", batch)
+    frame = frame.filter(pl.col("trajectory_id").is_in(list(wanted)))
+    runs = {row["trajectory_id"]: from_row(row) for row in frame.iter_rows(named=True)}
+    statuses = _statuses(warehouse, batch)
+    for step in chosen:
+        run = runs[step.trajectory_id]
+        row = _shown(run, step.step_index, statuses.get(run.trajectory_id, "unknown"))
+        if show_verdict:
+            row |= {"verdict": step.label or "", "verdict_reason": step.reason or ""}
+        yield row
+
+
+def _shown(run: Trajectory, index: int, outcome: str) -> dict[str, Any]:
+    """One row: all values are text or numbers, so that any tool can show them."""
+    step = run.steps[index]
+    return {
+        "id": f"{run.trajectory_id}:{index}",
+        "trajectory_id": run.trajectory_id,
+        "step_index": index,
+        "n_steps": len(run.steps),
+        "instance_id": run.instance_id,
+        "outcome": outcome,
+        "task": cut(task_of(run)),
+        "previous": summary(run.steps[index - 1]) if index else "",
+        "thought": cut(step.thought),
+        "action": cut(_actions(step)),
+        "observation": cut("\n".join(step.observations)),
+        "label": None,
+        "note": "",
+    }
+
+
+def task_of(run: Trajectory) -> str:
+    """What the agent was asked: the first message of the user that is no demonstration."""
+    for message in run.messages:
+        if message["role"] == "user" and not message.get(DEMONSTRATION):
+            return text_of(message["content"])
+    return ""
+
+
+def _actions(step: Step) -> str:
+    return "\n".join(f"{action.tool}: {action.command}" for action in step.actions)
+
+
+def summary(step: Step) -> str:
+    """One line each for what the step did and what came of it."""
+    said = _actions(step) or step.thought
+    seen = "\n".join(step.observations)
+    return f"step {step.step_index}: {_line(said)}\n→ {_line(seen) or 'no output'}"
+
+
+def _line(text: str) -> str:
+    line = next(iter(text.strip().splitlines()), "")
+    return line if len(line) <= LINE_CHARS else f"{line[: LINE_CHARS - 1]}…"
+
+
+def cut(text: str, chars: int = TEXT_CHARS) -> str:
+    """The text, or its two ends with a note of how much was left out between them."""
+    if len(text) <= chars:
+        return text
+    tail = chars // 3
+    head = chars - tail
+    left_out = len(text) - head - tail
+    return f"{text[:head]}\n[… {left_out} characters left out …]\n{text[-tail:]}"

@@ -1,0 +1,1 @@
+"""How well a critic's verdicts agree with gold labels."""
