@@ -68,5 +68,5 @@ def _said(body: bytes) -> str:
     error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
     if isinstance(error, dict):
         parts = [error.get(name) for name in ("message", "detail", "code")]
-        return " ".join(str(part) for part in parts if part) or text
+        return " ".join(part for part in parts if isinstance(part, str)) or text
     return str(error)

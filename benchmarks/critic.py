@@ -1,0 +1,123 @@
+"""What the critic's client costs: calls of a fixed length, against the ideal.
+
+python benchmarks/critic.py [--calls 2000] [--concurrency 32] [--delay 1] [--prompt-kb 40]
+
+The server runs in a process of its own. The ideal is calls / concurrency × delay.
+"""
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from srft_assets.critic.call import Reply, Request
+from srft_assets.critic.client.client import Client
+from srft_assets.critic.client.stream import ask_all
+from srft_assets.critic.spec import Endpoint
+
+ROOT = Path(__file__).resolve().parent.parent
+STEPS = 40
+LABELS = ["good", "unnecessary", "mistake", "recover"]
+
+
+def requests(calls: int, prompt_kb: int) -> Iterator[Request]:
+    """Prompts of one size, each another one, rendered as they are taken."""
+    step = {
+        "type": "object",
+        "properties": {"reason": {"type": "string"}, "label": {"enum": LABELS}},
+        "required": ["reason", "label"],
+        "additionalProperties": False,
+    }
+    schema = {
+        "type": "object",
+        "properties": {str(index): step for index in range(STEPS)},
+        "required": [str(index) for index in range(STEPS)],
+        "additionalProperties": False,
+    }
+    line = (
+        'Step: sed -n "1,80p" module/tests/test_forms.py\n<output>\n    return value\n</output>\n'
+    )
+    for call in range(calls):
+        text = f"Run {call}\n" + line * (prompt_kb * 1024 // len(line))
+        body = {
+            "model": "critic",
+            "messages": [
+                {"role": "system", "content": "Label every step of the run."},
+                {"role": "user", "content": text},
+            ],
+            "temperature": 0.0,
+            "max_tokens": 64 + 80 * STEPS,
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "verdicts", "strict": True, "schema": schema},
+            },
+        }
+        yield Request(body, range(STEPS), about=f"run-{call}")
+
+
+@contextmanager
+def server(delay: float) -> Iterator[str]:
+    """The tests' server in a process of its own; its base URL."""
+    command = [sys.executable, "-m", "tests.critic.server", "--delay", str(delay)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+async def measure(url: str, given: argparse.Namespace) -> dict[str, Any]:
+    """Wall time, CPU time and memory of the client while it asks everything once."""
+    kept, memory = 0, []
+    process = psutil.Process()
+
+    def keep(request: Request, reply: Reply) -> None:
+        nonlocal kept
+        kept += 1
+        if kept in (given.calls // 10, given.calls):
+            memory.append(process.memory_info().rss / 2**20)
+
+    endpoint = Endpoint(concurrency=given.concurrency)
+    client = Client(endpoint, url, api_key="sk-benchmark", on_reply=keep)
+    async with client:
+        began, cpu = time.perf_counter(), time.process_time()
+        asked = ask_all(client, requests(given.calls, given.prompt_kb), "benchmark", given.calls)
+        async with aclosing(asked) as stream:
+            async for _ in stream:
+                pass
+        wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+    ideal = given.calls / given.concurrency * given.delay
+    return {
+        "calls": kept,
+        "wall_s": round(wall, 2),
+        "ideal_s": round(ideal, 2),
+        "wall_to_ideal": round(wall / ideal, 3),
+        "client_cpu_ms_a_call": round(cpu / kept * 1000, 2),
+        "rss_mb_at_10_percent": round(memory[0], 1),
+        "rss_mb_at_the_end": round(memory[1], 1),
+    }
+
+
+def main() -> None:
+    """Print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--calls", type=int, default=2000)
+    parser.add_argument("--concurrency", type=int, default=32)
+    parser.add_argument("--delay", type=float, default=1.0)
+    parser.add_argument("--prompt-kb", type=int, default=40)
+    given = parser.parse_args()
+    with server(given.delay) as url:
+        print(json.dumps(asyncio.run(measure(url, given)), indent=2))
+
+
+if __name__ == "__main__":
+    main()

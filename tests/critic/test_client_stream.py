@@ -1,0 +1,226 @@
+"""Many calls: bounded, lazy, cancelled cleanly, within a budget."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+
+import pytest
+
+from srft_assets.critic.call import Reply, Request
+from srft_assets.critic.client.budget import Budget, budget_of, estimate
+from srft_assets.critic.client.client import Client
+from srft_assets.critic.client.errors import BudgetSpentError, CallError, Kind
+from srft_assets.critic.client.stream import ask_all
+from tests.critic.calls import Asked, ask_many, endpoint, request
+from tests.critic.faults import Fault, failing, rate_limited
+from tests.critic.server import Server, serving
+
+
+def requests(count: int) -> list[Request]:
+    return [request(number) for number in range(count)]
+
+
+def test_every_request_is_asked_once_and_at_most_so_many_at_once() -> None:
+    with serving(delay=0.05) as server:
+        asked = ask_many(server.base_url, requests(40), Asked(), concurrency=5)
+    assert server.busiest == 5
+    assert sorted(r.about for r, _ in asked.outcomes) == sorted(r.about for r in requests(40))
+    assert all(isinstance(o, Reply) and o.key == r.key for r, o in asked.outcomes)
+    assert [reply.key for reply in asked.kept] == [r.key for r, _ in asked.outcomes]
+    assert set(server.calls.values()) == {1}
+
+
+def test_requests_are_taken_as_places_get_free() -> None:
+    taken, lead = [], []
+
+    def rendering() -> Iterator[Request]:
+        for number in range(60):
+            taken.append(number)
+            yield request(number)
+
+    async def go(server: Server) -> None:
+        client = Client(endpoint(concurrency=4), server.base_url, on_reply=lambda *_: None)
+        read = 0
+        async with client, aclosing(ask_all(client, rendering(), "default")) as stream:
+            async for _ in stream:
+                read += 1
+                lead.append(len(taken) - read)
+                await asyncio.sleep(0.002)
+
+    with serving() as server:
+        asyncio.run(go(server))
+    assert len(taken) == 60
+    assert max(lead) <= 3 * 4, "places under way, answers waiting, and those with an answer in hand"
+
+
+def test_requests_may_come_from_an_async_source() -> None:
+    async def coming() -> AsyncIterator[Request]:
+        for number in range(10):
+            await asyncio.sleep(0.001)
+            yield request(number)
+
+    with serving() as server:
+        assert len(ask_many(server.base_url, coming(), Asked()).outcomes) == 10
+
+
+def test_no_requests_no_calls() -> None:
+    with serving() as server:
+        assert ask_many(server.base_url, [], Asked()).outcomes == []
+
+
+def test_a_request_that_fails_leaves_the_others_alone() -> None:
+    def rule(body: dict) -> Fault | None:
+        return failing(400, "context length") if "Run 3." in str(body) else None
+
+    with serving(server=Server(rule=rule)) as server:
+        asked = ask_many(server.base_url, requests(10), Asked())
+    failed = [(r.about, o.kind) for r, o in asked.outcomes if isinstance(o, CallError)]
+    assert failed == [("run-3", Kind.TOO_LONG)]
+    assert len(asked.kept) == 9
+
+
+def test_a_wrong_key_ends_it_at_once() -> None:
+    with serving(server=Server(delay=0.02, rule=lambda body: failing(401))) as server:
+        with pytest.raises(CallError, match="api_key_env"):
+            ask_many(server.base_url, requests(200), Asked(), concurrency=4)
+        assert server.calls.total() <= 8
+
+
+def test_a_server_that_only_fails_is_not_asked_for_ever() -> None:
+    with serving(server=Server(rule=lambda body: failing(500))) as server:
+        with pytest.raises(CallError, match="8 calls in a row failed, the last: 2 attempts failed"):
+            ask_many(server.base_url, requests(200), Asked(), concurrency=4, attempts=2)
+        assert server.calls.total() <= 2 * 16
+
+
+def test_failures_with_answers_between_them_end_nothing() -> None:
+    def rule(body: dict) -> Fault | None:
+        return failing(400) if "0. " in str(body) else None
+
+    with serving(server=Server(rule=rule)) as server:
+        asked = ask_many(server.base_url, requests(120), Asked(), concurrency=2)
+    assert len(asked.outcomes) == 120 and len(asked.kept) == 108
+
+
+def test_a_429_pauses_the_whole_client() -> None:
+    with serving(None, None, rate_limited("0.6"), delay=0.02) as server:
+        began = time.monotonic()
+        asked = ask_many(server.base_url, requests(30), Asked(), concurrency=4)
+        assert len(asked.kept) == 30 and server.calls.total() == 31
+        waits = [late - early for early, late in zip(server.times, server.times[1:], strict=False)]
+        assert max(waits) > 0.4, "nobody asked meanwhile"
+        assert sum(moment - began < 0.5 for moment in server.times) <= 3 + 2 * 4
+
+
+def test_an_error_of_the_ledger_ends_everything() -> None:
+    class Full(Asked):
+        def keep(self, request: Request, reply: Reply) -> None:
+            raise OSError(28, "No space left on device")
+
+    with serving(delay=0.05) as server:
+        with pytest.raises(OSError, match="No space left"):
+            ask_many(server.base_url, requests(100), Full(), concurrency=4)
+        assert server.calls.total() <= 8
+
+
+def test_leaving_early_cancels_calls_under_way_and_keeps_answers() -> None:
+    asked = Asked()
+
+    async def go(server: Server) -> None:
+        client = Client(endpoint(concurrency=4), server.base_url, on_reply=asked.keep)
+        async with client, aclosing(ask_all(client, requests(50), "default")) as stream:
+            async for _ in stream:
+                server.delay = 60
+                if len(asked.kept) >= 4:
+                    break
+        assert len(asyncio.all_tasks()) == 1, "no task is left behind"
+
+    with serving(delay=0.05) as server:
+        began = time.monotonic()
+        asyncio.run(go(server))
+        assert time.monotonic() - began < 3
+        assert server.answered.total() == len(asked.kept)
+
+
+def test_cancelling_from_outside_ends_the_calls_and_keeps_the_answers() -> None:
+    asked = Asked()
+
+    async def go(server: Server) -> None:
+        client = Client(endpoint(concurrency=4), server.base_url, on_reply=asked.keep)
+        async with client, aclosing(ask_all(client, requests(50), "default")) as stream:
+            async for _ in stream:
+                server.delay = 60
+
+    async def cancelled(server: Server) -> None:
+        task = asyncio.create_task(go(server))
+        await asyncio.sleep(0.5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with serving(delay=0.05) as server:
+        asyncio.run(cancelled(server))
+        assert 4 <= len(asked.kept) == server.answered.total()
+
+
+def test_a_budget_of_calls_ends_the_run_and_the_next_goes_on() -> None:
+    with serving(delay=0.01) as server:
+        asked = Asked()
+        told = r"^budget of 12 calls is spent: 12 answered, 18 left; run again to go on$"
+        with pytest.raises(BudgetSpentError, match=told):
+            ask_many(server.base_url, requests(30), asked, budget=Budget(max_calls=12), total=30)
+        assert len(asked.kept) == len(asked.outcomes) == server.answered.total() == 12
+        rest = [each for each in requests(30) if each.key not in {r.key for r, _ in asked.outcomes}]
+        ask_many(server.base_url, rest, asked, budget=Budget(max_calls=18))
+        assert len(asked.kept) == 30 and set(server.answered.values()) == {1}
+
+
+def test_calls_without_an_answer_cost_nothing() -> None:
+    faults = [failing(400)] * 5
+    with serving(*faults) as server:
+        asked = ask_many(server.base_url, requests(15), Asked(), budget=Budget(max_calls=10))
+    assert len(asked.kept) == 10
+
+
+def test_a_budget_of_tokens_is_not_passed() -> None:
+    body = request().body
+    each = estimate({**body, "max_tokens": 50}, 1000)
+    assert each == 300
+    budget = Budget(max_tokens=3000)
+    asked = Asked()
+    with serving() as server, pytest.raises(BudgetSpentError, match="budget of 3000 tokens"):
+        many = [request(number, text="word " * 200, max_tokens=64) for number in range(200)]
+        ask_many(server.base_url, many, asked, budget=budget)
+    used = sum(reply.prompt_tokens + reply.completion_tokens for reply in asked.kept)
+    assert used == budget.tokens <= 3000
+    assert used > 3000 - 2 * estimate(many[0].body, 2000), "and nearly all of it is used"
+
+
+def test_partitions_of_one_run_share_a_budget() -> None:
+    limited = endpoint(max_calls=5)
+    assert budget_of("run", limited) is budget_of("run", endpoint(max_calls=5))
+    assert budget_of("run", limited) is not budget_of("another run", limited)
+
+
+def test_threads_share_a_budget() -> None:
+    budget = Budget(max_calls=20)
+    asked = [Asked() for _ in range(3)]
+    spent = []
+
+    def partition(number: int, url: str) -> None:
+        own = [request(number * 100 + each) for each in range(10)]
+        try:
+            ask_many(url, own, asked[number], budget=budget)
+        except BudgetSpentError as error:
+            spent.append(error)
+
+    with serving(delay=0.01) as server:
+        threads = [threading.Thread(target=partition, args=(n, server.base_url)) for n in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert server.answered.total() == sum(len(each.kept) for each in asked) == 20
+    assert spent
