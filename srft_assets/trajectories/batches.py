@@ -35,7 +35,7 @@ def runs_config(manifest: Manifest) -> dict[str, Any]:
     if manifest.kind != "files":
         return {"kind": manifest.kind, "settings": manifest.settings}
     config: dict[str, Any] = {"kind": manifest.kind, "format": manifest.format}
-    config |= {f"file {item.label}": item.sha256[:16] for item in manifest.items}
+    config |= {f"file {item.label}": item.blake3[:16] for item in manifest.items}
     for refused in manifest.refused:
         config[f"refused {refused.path}"] = digest(refused.model_dump())[:16]
     return config
@@ -45,9 +45,9 @@ def reports_config(manifest: Manifest) -> dict[str, Any]:
     """Settings that decide the outcomes read from what graders left: contents only."""
     config: dict[str, Any] = {}
     for report in manifest.reports:
-        config[f"report {report.path}"] = report.sha256[:16]
-        config |= {f"evidence {file.path}": file.sha256[:16] for file in report.evidence}
-    config |= {f"predictions {file.path}": file.sha256[:16] for file in manifest.predictions}
+        config[f"report {report.path}"] = report.blake3[:16]
+        config |= {f"evidence {file.path}": file.blake3[:16] for file in report.evidence}
+    config |= {f"predictions {file.path}": file.blake3[:16] for file in manifest.predictions}
     return config
 
 

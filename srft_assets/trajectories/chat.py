@@ -48,14 +48,14 @@ def _message(raw: Any, field: str, place: int) -> Message:
     if content is not None and not isinstance(content, str):
         _check_parts(content, f"{field}[{place}].content")
     message: Message = {"role": role, "content": content}
-    if len(raw) > 2 or "content" not in raw:
+    if not KEPT.isdisjoint(raw):
         for key, value in raw.items():
             if key in KEPT and value is not None and value != [] and value != "":
                 message[key] = value
         if len(message) > 2:
             _check_calls(message, f"{field}[{place}]")
-        if raw.get(DEMONSTRATION):
-            message[DEMONSTRATION] = True
+    if raw.get(DEMONSTRATION):
+        message[DEMONSTRATION] = True
     return message
 
 

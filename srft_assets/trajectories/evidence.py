@@ -77,7 +77,7 @@ def report_refs(settled: Iterable[tuple[Scanned, Ruling]]) -> list[ReportRef]:
             refs.append(
                 ReportRef(
                     path=seen.path,
-                    sha256=seen.sha256,
+                    blake3=seen.blake3,
                     instance_ids=_instance_ids(seen, ruling),
                     evidence=tuple(hashed(log.found) for log in logs),
                 )

@@ -12,6 +12,7 @@ from srft_assets.refusal import Refusal, excerpt_of
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import TRAJECTORIES
 from srft_assets.trajectories.steps_column import steps_column
+from srft_assets.warehouse.encoding import Encoding
 
 UNFIT = (TypeError, ValueError, OverflowError, pa.ArrowException, pl.exceptions.PolarsError)
 
@@ -34,10 +35,13 @@ CELLS: dict[str, Callable[[Trajectory], Any]] = {
 }
 
 
-def frame_of(runs: Iterable[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:
+def frame_of(
+    runs: Iterable[Trajectory], batch: str, encoding: Encoding | None = None
+) -> tuple[pl.DataFrame, list[Refusal]]:
     """The rows, and the runs that do not fit the schema.
 
-    A few runs at a time become rows, so that no more are held as Python objects.
+    A few runs at a time become rows, so that no more are held as Python objects; `encoding`
+    gets them as they come.
     """
     frames, refused = [columns_of([], batch)], []
     rest = iter(runs)
@@ -45,7 +49,12 @@ def frame_of(runs: Iterable[Trajectory], batch: str) -> tuple[pl.DataFrame, list
         frame, unfit = _fitting(piece, batch)
         frames.append(frame)
         refused += unfit
-    return pl.concat(frames, rechunk=True), refused
+        if encoding is not None:
+            encoding.add(frame)
+    whole = pl.concat(frames, rechunk=True)
+    if encoding is not None:
+        encoding.whole = whole
+    return whole, refused
 
 
 def _fitting(runs: Sequence[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:
@@ -69,7 +78,7 @@ def columns_of(runs: Sequence[Trajectory], batch: str) -> pl.DataFrame:
 
 def _messages(runs: Sequence[Trajectory]) -> pl.Series:
     """As JSON text, which comes as bytes and need not become a Python text on the way."""
-    texts = [orjson.dumps(run.messages) for run in runs]
+    texts = [run.messages_json or orjson.dumps(run.messages) for run in runs]
     return pl.Series("messages", texts, pl.Binary).cast(pl.String)
 
 

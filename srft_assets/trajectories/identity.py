@@ -1,10 +1,10 @@
 """The id of a run: the same at every ingest of the same run, whatever file it comes from."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 
 import orjson
+from blake3 import blake3
 
 from srft_assets.trajectories.errors import RecordError
 from srft_assets.trajectories.model import Message
@@ -12,6 +12,19 @@ from srft_assets.trajectories.model import Message
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 NAME_CHARS = 100
 """An instance id is cut to this length within a trajectory id."""
+PLAIN = ("role", "content")
+
+
+def encoded(messages: Sequence[Message], option: int = 0) -> bytes:
+    """The messages as JSON, with an option of orjson.
+
+    Raises RecordError where they cannot be written as such: lone surrogates, integers beyond
+    64 bits.
+    """
+    try:
+        return orjson.dumps(messages, option=option)
+    except (TypeError, RecursionError) as error:
+        raise RecordError(f"the messages cannot be written as JSON: {error}") from error
 
 
 def trajectory_id(
@@ -19,20 +32,26 @@ def trajectory_id(
     stated_id: str | None,
     messages: Sequence[Message],
     scaffold: str = "",
+    json: bytes | None = None,
 ) -> str:
     """`<instance id in [A-Za-z0-9._-]>.<12 hex>`.
 
-    The hex digits are of the SHA-256 over scaffold, instance and the source's own run id where
-    it has one (ids such as SWE-Gym's `run_id` are shared by instances), and over the messages
-    as canonical JSON (sorted keys) otherwise. Raises RecordError where the messages cannot be
-    written as JSON (lone surrogates, integers beyond 64 bits).
+    The hex digits are of the BLAKE3 hash over scaffold, instance and the source's own run id
+    where it has one (ids such as SWE-Gym's `run_id` are shared by instances), and over the
+    messages as canonical JSON otherwise: role before content where all have a text and nothing
+    else, so that what is stored need not be written twice; sorted keys else.
+    `json`: `encoded(messages)`, if that is known, with the role first in each. Raises
+    RecordError as `encoded` does.
     """
-    try:
-        canonical = orjson.dumps(list(messages), option=orjson.OPT_SORT_KEYS)
-        if stated_id is not None:
-            canonical = orjson.dumps([scaffold, instance_id, stated_id])
-    except (TypeError, RecursionError) as error:
-        raise RecordError(f"the messages cannot be written as JSON: {error}") from error
-    digest = hashlib.sha256(canonical).hexdigest()[:12]
+    if stated_id is not None:
+        json = orjson.dumps([scaffold, instance_id, stated_id])
+    elif not all(map(_plain, messages)):
+        json = encoded(messages, orjson.OPT_SORT_KEYS)
+    elif json is None:
+        json = encoded([{key: message[key] for key in PLAIN} for message in messages])
     name = UNSAFE.sub("_", instance_id[: 4 * NAME_CHARS])[:NAME_CHARS]
-    return f"{name or 'unknown'}.{digest}"
+    return f"{name or 'unknown'}.{blake3(json).hexdigest(6)}"
+
+
+def _plain(message: Message) -> bool:
+    return len(message) == 2 and isinstance(message["content"], str)

@@ -27,14 +27,14 @@ class _Frozen(BaseModel):
 
 
 class FileRef(_Frozen):
-    """A file below `Manifest.root`, with the SHA-256 of its content."""
+    """A file below `Manifest.root`, with the BLAKE3 hash of its content."""
 
     path: str
-    sha256: str
+    blake3: str
 
 
 class Item(_Frozen):
-    """Consecutive rows of one file. `sha256` covers bytes `start` to `end`.
+    """Consecutive rows of one file. `blake3` covers bytes `start` to `end`.
 
     Rows of a table (`parquet`, `arrow`) have no byte range: there it covers the whole file.
     `bytes` is what the rows take, for tables on average.
@@ -47,8 +47,8 @@ class Item(_Frozen):
     start: int = 0
     end: int = 0
     bytes: int
-    sha256: str
-    file_sha256: str
+    blake3: str
+    file_blake3: str
     size: int
     mtime_ns: int
     ctime_ns: int

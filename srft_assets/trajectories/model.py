@@ -61,6 +61,7 @@ class Trajectory:
         steps: cut from `messages`.
         source: file relative to the ingested root; `row` is 0-based within it.
         stated_id: the source's own run id, where it has one.
+        messages_json: `messages` as JSON, where it is known; who changes them sets it None.
     """
 
     trajectory_id: str
@@ -77,3 +78,4 @@ class Trajectory:
     source: str = ""
     row: int = 0
     stated_id: str | None = None
+    messages_json: bytes | None = field(default=None, compare=False, repr=False)

@@ -19,12 +19,13 @@ class BadJsonError(ValueError):
 def parse(data: bytes) -> Any:
     """The JSON value of `data`; NaN and infinities, which Python writes, become None.
 
-    Raises BadJsonError.
+    Raises BadJsonError; line breaks at the end do not count for its reason.
     """
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        return _second_try(data, error)
+        bare = data.rstrip(b"\n")
+        return _second_try(data, error) if len(bare) == len(data) else parse(bare)
 
 
 def _second_try(data: bytes, error: orjson.JSONDecodeError) -> Any:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from srft_assets.trajectories.chat import chat
-from srft_assets.trajectories.identity import trajectory_id
+from srft_assets.trajectories.identity import encoded, trajectory_id
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.steps import NO_CODES, cut_steps
 
@@ -74,8 +74,9 @@ def assemble(
     """The canonical run; `codes` are return codes by message index. Raises RecordError."""
     messages = chat(raw_messages, field)
     instance_id = facts.instance_id or UNKNOWN
+    json = encoded(messages)
     return Trajectory(
-        trajectory_id=trajectory_id(instance_id, facts.stated_id, messages, facts.scaffold),
+        trajectory_id=trajectory_id(instance_id, facts.stated_id, messages, facts.scaffold, json),
         instance_id=instance_id,
         scaffold=facts.scaffold,
         format=format_name,
@@ -89,6 +90,7 @@ def assemble(
         source=source.path,
         row=source.row,
         stated_id=facts.stated_id,
+        messages_json=json,
     )
 
 

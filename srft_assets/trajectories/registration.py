@@ -99,9 +99,9 @@ class Registration:
         if not self.family or self.family[0].folder() == seen.root:
             return
         old = self.family[0].folder()
-        here = {one.path: one.sha256 for one in scans}
+        here = {one.path: one.blake3 for one in scans}
         for item in (item for one in self.family for item in one.items):
-            same = here.get(item.path) == item.file_sha256
+            same = here.get(item.path) == item.file_blake3
             if not same and (item.path not in here or (old / item.path).exists()):
                 raise UsageError(
                     f"batch {self.name} holds runs of {old}: give another name with --batch"
@@ -112,7 +112,7 @@ class Registration:
         for draft in self.drafts.all:
             for item in draft.old.items if draft.old else ():
                 places.setdefault(item.path, []).append((draft, item))
-        elsewhere = {item.file_sha256: one.batch for one in self.others for item in one.items}
+        elsewhere = {item.file_blake3: one.batch for one in self.others for item in one.items}
         here = {one.path for one in runs}
         for path, held in places.items():
             if path in trusted or not seen.covered(path):
@@ -124,8 +124,8 @@ class Registration:
         for one in runs:
             if one.path in places:
                 rest.append((one, self.drafts.renew(one, places[one.path])))
-            elif one.sha256 in elsewhere:
-                self.already[one.path] = elsewhere[one.sha256]
+            elif one.blake3 in elsewhere:
+                self.already[one.path] = elsewhere[one.blake3]
             else:
                 rest.append((one, 0))
         for one, first in rest:

@@ -23,7 +23,7 @@ def return_code(observation: str) -> int | None:
     the working directory and the interpreter around it. -1 of OpenHands means that the command
     has not ended, and is None.
     """
-    if observation[:EDGE_CHARS].lstrip().startswith(MARKS):
+    if observation.startswith(MARKS) or observation[:EDGE_CHARS].lstrip().startswith(MARKS):
         found = OPENING.search(observation)
         return int(found[1]) if found else None
     tail = observation[-EDGE_CHARS:]

@@ -1,11 +1,12 @@
 """One look at a file: its role, its rows, its hash."""
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO
+
+from blake3 import blake3
 
 from srft_assets.refusal import excerpt_of
 from srft_assets.trajectories.manifest import FileRef, Item, Layout, RefusedFile
@@ -21,7 +22,7 @@ from srft_assets.trajectories.roles import (
     rule_rows,
     rule_suffix,
 )
-from srft_assets.trajectories.sources import digest_of
+from srft_assets.trajectories.sources import digest_of, hasher
 from srft_assets.trajectories.spans import Rows, index_array, index_lines
 from srft_assets.trajectories.tables import BadTableError, shape_of
 from srft_assets.trajectories.walk import Found
@@ -38,7 +39,7 @@ class Scanned:
     found: Found
     ruling: Ruling
     layout: Layout = "object"
-    sha256: str = ""
+    blake3: str = ""
     rows: int = 1
     index: Rows | None = None
     excerpt: str = ""
@@ -55,7 +56,7 @@ class Scanned:
 
     def ref(self) -> FileRef:
         """The file with its hash."""
-        return FileRef(path=self.path, sha256=self.sha256)
+        return FileRef(path=self.path, blake3=self.blake3)
 
     def refused(self) -> RefusedFile:
         """The refusal, for the manifest."""
@@ -63,7 +64,7 @@ class Scanned:
 
     def item(self, first: int, rows: int) -> Item:
         """Rows `first` to `first + rows` of the file. Reads them, for their hash."""
-        start, end, sha = 0, self.found.size, self.sha256
+        start, end, sha = 0, self.found.size, self.blake3
         if self.index is not None:
             start, end = self.index.span(first, rows)
             if (first, rows) != (0, self.rows) or self.layout == "array":
@@ -77,8 +78,8 @@ class Scanned:
             start=start,
             end=end,
             bytes=rows * self.row_bytes if self.index is None else end - start,
-            sha256=sha,
-            file_sha256=self.sha256,
+            blake3=sha,
+            file_blake3=self.blake3,
             size=self.found.size,
             mtime_ns=self.found.mtime_ns,
             ctime_ns=self.found.ctime_ns,
@@ -99,15 +100,15 @@ def scan(found: Found, forced: bool = False) -> Scanned:
         return Scanned(found, refused(f"file cannot be read: {error.strerror}"))
     except BadTableError as error:
         return Scanned(found, refused(str(error)))
-    if forced and seen.ruling.role is Role.REFUSED and seen.sha256:
-        return Scanned(found, RUNS, seen.layout, seen.sha256, seen.rows, seen.index)
+    if forced and seen.ruling.role is Role.REFUSED and seen.blake3:
+        return Scanned(found, RUNS, seen.layout, seen.blake3, seen.rows, seen.index)
     return seen
 
 
 def hashed(found: Found) -> FileRef:
     """A file with its hash, for evidence beside a report."""
     with found.at.open("rb") as file:
-        return FileRef(path=found.path, sha256=digest_of(file, 0, found.size))
+        return FileRef(path=found.path, blake3=digest_of(file, 0, found.size))
 
 
 def _look(found: Found, file: BinaryIO) -> Scanned:
@@ -141,7 +142,7 @@ def _object(found: Found, file: BinaryIO) -> Scanned:
             return _lines(found, file)
         return Scanned(found, refused(str(error)), excerpt=excerpt_of(data[:1000]))
     ruling = rule_object(value) if isinstance(value, dict) else rule_rows([value])
-    return Scanned(found, ruling, "object", hashlib.sha256(data).hexdigest())
+    return Scanned(found, ruling, "object", blake3(data).hexdigest())
 
 
 def _is_value(line: bytes) -> bool:
@@ -152,9 +153,9 @@ def _is_value(line: bytes) -> bool:
 
 
 def _lines(found: Found, file: BinaryIO) -> Scanned:
-    sha = hashlib.sha256()
-    index = index_lines(file, sha.update)
-    return _of_rows(found, file, "lines", sha.hexdigest(), index)
+    content = hasher()
+    index = index_lines(file, lambda chunk: content.update(chunk))
+    return _of_rows(found, file, "lines", content.hexdigest(), index)
 
 
 def _array(found: Found, file: BinaryIO) -> Scanned:

@@ -1,11 +1,12 @@
 """Records of one item of a manifest, one after the other."""
 
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from blake3 import blake3
 
 from srft_assets.errors import SrftError
 from srft_assets.refusal import Refusal, excerpt_of
@@ -48,7 +49,7 @@ def open_records(root: Path, item: Item, limit: int = MAX_ROW_BYTES) -> Iterator
             if isinstance(data, int):
                 yield Refusal(item.path, too_large(data, limit), row=row)
                 continue
-            if item.layout == "lines" and not data.strip():
+            if item.layout == "lines" and data.isspace():
                 continue
             try:
                 yield Record(parse(data), item.path, row)
@@ -81,7 +82,7 @@ def _lines(file: BinaryIO, item: Item, limit: int) -> Iterator[tuple[int, bytes 
     while line := file.readline(min(left, limit + 1)):
         left -= len(line)
         if len(line) <= limit or line.endswith(b"\n"):
-            yield row, line.removesuffix(b"\n")
+            yield row, line
         else:
             rest = _skip_line(file, left)
             left -= rest
@@ -108,14 +109,19 @@ def _table(root: Path, item: Item, limit: int) -> Iterator[Record | Refusal]:
             yield Record(row, item.path, number)
 
 
+def hasher() -> blake3:
+    """A hash of content, on all cores; several times as fast as SHA-256 on one."""
+    return blake3(max_threads=blake3.AUTO)
+
+
 def digest_of(file: BinaryIO, start: int, end: int) -> str:
-    """SHA-256 of bytes `start` to `end` of an open file."""
-    sha = hashlib.sha256()
+    """BLAKE3 hash of bytes `start` to `end` of an open file."""
+    content = hasher()
     file.seek(start)
     while start < end and (chunk := file.read(min(CHUNK, end - start))):
-        sha.update(chunk)
+        content.update(chunk)
         start += len(chunk)
-    return sha.hexdigest()
+    return content.hexdigest()
 
 
 def verify(root: Path, item: Item, registered_ns: int = 0) -> None:
@@ -133,7 +139,7 @@ def verify(root: Path, item: Item, registered_ns: int = 0) -> None:
             found = digest_of(file, item.start, state.st_size if whole else item.end)
     except OSError as error:
         raise SourceChangedError(f"{item.path}: {error.strerror}") from None
-    if found != item.sha256:
+    if found != item.blake3:
         raise SourceChangedError(f"{item.path}: changed since it was ingested")
 
 
@@ -151,6 +157,6 @@ def read_verified(root: Path, ref: FileRef) -> bytes:
         data = (root / ref.path).read_bytes()
     except OSError as error:
         raise SourceChangedError(f"{ref.path}: {error.strerror}") from None
-    if hashlib.sha256(data).hexdigest() != ref.sha256:
+    if blake3(data).hexdigest() != ref.blake3:
         raise SourceChangedError(f"{ref.path}: changed since it was ingested; ingest it again")
     return data

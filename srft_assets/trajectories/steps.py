@@ -12,6 +12,7 @@ from srft_assets.trajectories.text_actions import SHELLS, command_of, prose, she
 from srft_assets.trajectories.text_protocols import Protocol, protocol_of, split_action
 
 NO_CODES: Mapping[int, int | None] = {}
+CALLS = frozenset({"tool_calls", "function_call"})
 
 
 def cut_steps(
@@ -30,36 +31,37 @@ def cut_steps(
     for place, message in enumerate(messages):
         if DEMONSTRATION in message:
             continue
-        role = message["role"]
+        role, content = message["role"], message["content"]
+        text = content if isinstance(content, str) else text_of(content)
         if role == "assistant":
-            step = _step(len(steps), place, message, protocol)
+            thought, actions = split_action(text, protocol)
+            if not CALLS.isdisjoint(message):
+                actions = _called(message)
+            step = Step(len(steps), place, thought, actions)
             steps.append(step)
-            for action in step.actions:
+            for action in actions:
                 if action.call_id is not None:
                     step_of_call[action.call_id] = step
         elif steps and role != "system":
-            step = step_of_call.get(message.get("tool_call_id", ""), steps[-1])
-            observation = text_of(message["content"])
-            step.observations.append(observation)
-            code = codes[place] if place in codes else return_code(observation)
-            step.return_codes.append(code)
+            step = steps[-1]
+            if step_of_call:
+                step = step_of_call.get(message.get("tool_call_id", ""), step)
+            step.observations.append(text)
+            step.return_codes.append(codes[place] if place in codes else return_code(text))
     return steps
 
 
 def _protocol(messages: Sequence[Message]) -> Protocol:
     turns = [m for m in messages if m["role"] == "assistant" and DEMONSTRATION not in m]
-    if any("tool_calls" in turn or "function_call" in turn for turn in turns):
+    if not all(map(CALLS.isdisjoint, turns)):
         return prose
     return protocol_of(text_of(turn["content"]) for turn in turns)
 
 
-def _step(index: int, place: int, message: Message, protocol: Protocol) -> Step:
-    thought, actions = split_action(text_of(message["content"]), protocol)
+def _called(message: Message) -> list[Action]:
     if "tool_calls" in message:
-        actions = [called(call["function"], call.get("id")) for call in message["tool_calls"]]
-    elif "function_call" in message:
-        actions = [called(message["function_call"], None)]
-    return Step(index, place, thought, actions)
+        return [called(call["function"], call.get("id")) for call in message["tool_calls"]]
+    return [called(message["function_call"], None)]
 
 
 def called(function: dict[str, Any], call_id: object) -> Action:

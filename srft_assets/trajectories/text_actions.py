@@ -104,13 +104,16 @@ def command_tag(text: str) -> Split:
 
 def bash_fences(text: str, mark: str = "```bash\n") -> Split:
     """Every ```bash block (mini-swe-agent 1.x executes exactly one)."""
-    thought, actions, at = [], [], 0
-    for start, inner, end, stop in enclosed(text, mark, "\n```"):
-        thought.append(text[at:start])
+    thought, actions, at = "", [], 0
+    while (start := text.find(mark, at)) >= 0:
+        inner = start + len(mark)
+        end = text.find("\n```", inner)
+        if end < 0:
+            break
+        thought += text[at:start]
         actions.append(Action("bash", text[inner:end].strip()))
-        at = stop
-    thought.append(text[at:])
-    return "".join(thought).strip(), actions
+        at = end + len("\n```")
+    return (thought + text[at:]).strip(), actions
 
 
 def mswea_fences(text: str) -> Split:

@@ -51,5 +51,5 @@ def read_stamp(path: Path) -> Stamp | None:
     """The stamp of a partition file; None where the file is absent."""
     if not path.exists():
         return None
-    metadata = pq.read_schema(path).metadata or {}
+    metadata = pq.read_metadata(path).metadata or {}
     return Stamp.from_bytes(metadata[KEY]) if KEY in metadata else None

@@ -5,14 +5,14 @@ import os
 import re
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from srft_assets.errors import UsageError
 from srft_assets.warehouse.content import data_version
+from srft_assets.warehouse.encoding import Encoding, encoding_of
 from srft_assets.warehouse.stamp import KEY, Stamp, read_stamp
 
 __all__ = ["ONLY", "PARTITION_NAME", "Warehouse", "check_partition_name", "data_version"]
@@ -44,6 +44,9 @@ class Warehouse:
     """All partitions below one folder. Readers see the whole old or the whole new partition."""
 
     root: Path
+    _begun: dict[tuple[str, str], Encoding] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def path(self, asset: str, partition: str = ONLY) -> Path:
         """`<root>/<asset>/<partition>.parquet`."""
@@ -72,16 +75,24 @@ class Warehouse:
         with self.path(asset, partition).open("rb") as file:
             return pl.read_parquet(file, columns=columns)
 
+    def begin(self, asset: str, partition: str, schema: pl.Schema) -> Encoding:
+        """Encode a partition while its rows are made, for a later `write` of the same rows."""
+        encoding = Encoding(schema)
+        self._begun[asset, partition] = encoding
+        return encoding
+
     def write(self, asset: str, partition: str, frame: pl.DataFrame, stamp: Stamp) -> Path:
         """Put a partition in place: written beside it, fsynced, renamed over."""
         target = self.path(asset, partition)
         target.parent.mkdir(parents=True, exist_ok=True)
+        encoding = self._begun.pop((asset, partition), None)
+        if encoding is None or encoding.whole is not frame:
+            encoding = encoding_of(frame)
+        content = encoding.finish({KEY: stamp.to_bytes()})
         beside = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
-        table = frame.to_arrow()
-        table = table.replace_schema_metadata({KEY: stamp.to_bytes()})
         try:
             with beside.open("wb") as file:
-                pq.write_table(table, file, compression="zstd")
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(target)
