@@ -53,7 +53,8 @@ def rlimit_counts() -> bool:
     """Whether RLIMIT_NPROC binds in a user namespace of this process.
 
     Linux excepts the real user root of the first user namespace (`copy_process` in kernel/fork.c).
-    A nested namespace that maps to a 0 is taken for that user, to be safe.
+    A nested namespace that maps to a 0 is taken for that user, to be safe. A sandbox of root that
+    maps to another user would be bound, but could not write to root's folders.
     """
     if _kernel() < COUNTS_BY_NAMESPACE:
         return False
