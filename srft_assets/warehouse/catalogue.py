@@ -1,4 +1,4 @@
-"""The DuckDB catalogue: views over the Parquet partitions, and nothing else.
+"""The DuckDB catalogue: views over the Parquet partitions and the ledger, nothing else.
 
 Two files hold the same views. `warehouse.duckdb` is for people, whose sessions open it for
 writing. `_catalogue/<digest>.duckdb` is never opened for writing once it is in place, so that
@@ -18,6 +18,7 @@ import orjson
 from srft_assets.home import Home
 from srft_assets.warehouse.empty import write_schema_files
 from srft_assets.warehouse.installed import Installed, install
+from srft_assets.warehouse.ledger_schema import LEDGER
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.statements import SqlFile, sql_files
 from srft_assets.warehouse.views import SOURCES, Schemas, create_views
@@ -60,9 +61,9 @@ def build_catalogue(home: Home, schemas: Schemas) -> bool:
     files = sql_files(*SOURCES)
     digest = _digest(home, files, schemas)
     current = catalogue.digest() == digest and catalogue.views(digest).exists()
-    write_schema_files(home.warehouse, schemas, anew=not current)
+    write_schema_files(home, schemas, anew=not current)
     if not current:
-        place(catalogue.views(digest), _built(home.warehouse, files, schemas))
+        place(catalogue.views(digest), _built(home, files, schemas))
         place(catalogue.pointer, orjson.dumps({"digest": digest}))
         for old in catalogue.folder.glob("*.duckdb"):
             if old != catalogue.views(digest):
@@ -71,12 +72,12 @@ def build_catalogue(home: Home, schemas: Schemas) -> bool:
     return not current
 
 
-def _built(root: Path, files: Sequence[SqlFile], schemas: Schemas) -> bytes:
+def _built(home: Home, files: Sequence[SqlFile], schemas: Schemas) -> bytes:
     """The database. It is built elsewhere: DuckDB keeps its log beside the file, by name."""
     with tempfile.TemporaryDirectory(prefix="srft-") as folder:
         path = Path(folder, "views.duckdb")
         with duckdb.connect(path) as connection:
-            create_views(connection, root, files, schemas)
+            create_views(connection, home, files, schemas)
         return path.read_bytes()
 
 
@@ -84,6 +85,8 @@ def _digest(home: Home, files: Sequence[SqlFile], schemas: Schemas) -> str:
     parts = [
         duckdb.__version__,
         str(home.warehouse),
+        str(home.ledger),
+        repr(list(LEDGER.items())),
         *(f"{file.kind}/{file.name}\n{file.text}" for file in files),
         *(f"{table} {list(schema.items())!r}" for table, schema in sorted(schemas.items())),
     ]

@@ -1,27 +1,42 @@
-"""Zero-row Parquet files, so that every table exists before its asset was ever materialized."""
+"""Files without rows, so that every table exists before its asset was ever materialized."""
 
 import io
 from collections.abc import Mapping
-from pathlib import Path
 
 import duckdb
 import polars as pl
 
+from srft_assets.home import Home
+from srft_assets.warehouse.ledger_schema import LEDGER
 from srft_assets.warehouse.placing import place
 
 SCHEMA_FILE = "_schema.parquet"
 """Name of the zero-row file in each table's folder; never a partition name."""
 
 
-def write_schema_files(root: Path, schemas: Mapping[str, pl.Schema], *, anew: bool) -> None:
-    """Put `<root>/<table>/_schema.parquet` in place where it is absent, or everywhere if `anew`."""
-    for table, schema in schemas.items():
-        target = root / table / SCHEMA_FILE
-        if target.exists() and not anew:
-            continue
-        buffer = io.BytesIO()
-        pl.DataFrame(schema=schema).write_parquet(buffer)
-        place(target, buffer.getvalue())
+LINES_FILE = "_schema.jsonl"
+"""Name of the empty file in the ledger's folder."""
+
+
+def write_schema_files(home: Home, schemas: Mapping[str, pl.Schema], *, anew: bool) -> None:
+    """Put the files in place where they are absent, or everywhere if `anew`.
+
+    They are `<warehouse>/<table>/_schema.parquet`, and `_schema.parquet` and `_schema.jsonl` in
+    the ledger's folder.
+    """
+    wanted = {home.warehouse / table / SCHEMA_FILE: schema for table, schema in schemas.items()}
+    wanted[home.ledger / SCHEMA_FILE] = LEDGER
+    for target, schema in wanted.items():
+        if anew or not target.exists():
+            place(target, _without_rows(schema))
+    if not (home.ledger / LINES_FILE).exists():
+        place(home.ledger / LINES_FILE, b"")
+
+
+def _without_rows(schema: pl.Schema) -> bytes:
+    buffer = io.BytesIO()
+    pl.DataFrame(schema=schema).write_parquet(buffer)
+    return buffer.getvalue()
 
 
 def duckdb_types(connection: duckdb.DuckDBPyConnection, schema: pl.Schema) -> dict[str, str]:

@@ -33,7 +33,7 @@ def run_query(
     with _opened(home) as connection:
         text = check_statement(connection, _text_of(text_or_name, connection))
         try:
-            return read_steady(home.warehouse, lambda: _rows(connection, text, parameters))
+            return read_steady(home, lambda: _rows(connection, text, parameters))
         except duckdb.Error as error:
             raise SrftError(_reason(error, connection)) from None
 
@@ -87,7 +87,7 @@ def _rows(
 def _reason(error: duckdb.Error, connection: duckdb.DuckDBPyConnection) -> str:
     line = first_line(error)
     if isinstance(error, duckdb.PermissionException):
-        return f"{line.rstrip('.')}: only the warehouse can be read"
+        return f"{line.rstrip('.')}: only the warehouse and the ledger can be read"
     unknown = re.search(r"Table with name (\S+) does not exist", line)
     if unknown:
         return f"no table or view {unknown[1]!r}; {_close(unknown[1], view_names(connection))}"

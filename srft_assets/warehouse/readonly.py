@@ -1,4 +1,4 @@
-"""Connections that read the warehouse and can do nothing else."""
+"""Connections that read the warehouse and the ledger and can do nothing else."""
 
 import threading
 
@@ -20,11 +20,11 @@ _OPENING = threading.Lock()
 
 
 def open_readonly(home: Home) -> duckdb.DuckDBPyConnection:
-    """A connection that reads the warehouse and can do nothing else.
+    """A connection that reads the warehouse and the ledger and can do nothing else.
 
     It cannot write, attach, install, load, see variables of this process, or read files
-    outside the warehouse, and its configuration is locked. COPY into the warehouse is what
-    DuckDB itself still allows: `check_statement` refuses it. Raises SrftError where there is
+    outside these folders, and its configuration is locked. COPY into them is what DuckDB
+    itself still allows: `check_statement` refuses it. Raises SrftError where there is
     no catalogue.
     """
     catalogue = Catalogue(home)
@@ -34,11 +34,16 @@ def open_readonly(home: Home) -> duckdb.DuckDBPyConnection:
     with _OPENING:
         connection = duckdb.connect(catalogue.views(digest), read_only=True, config=CONFIG)
         if not _locked(connection):
-            folders = text_literal(str(home.warehouse)), text_literal(glob_of(home.warehouse))
-            connection.execute(f"SET allowed_directories = [{', '.join(folders)}]")
+            allowed = ", ".join(map(text_literal, _folders(home)))
+            connection.execute(f"SET allowed_directories = [{allowed}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
     return connection
+
+
+def _folders(home: Home) -> list[str]:
+    """What may be read: each folder as it is named, and as the pattern that matches only it."""
+    return [name for path in (home.warehouse, home.ledger) for name in (str(path), glob_of(path))]
 
 
 def _locked(connection: duckdb.DuckDBPyConnection) -> bool:

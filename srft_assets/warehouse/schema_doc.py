@@ -1,10 +1,10 @@
 """`docs/schema.md`: tables, statistics, macros and queries, from the comments in the SQL."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import duckdb
 
+from srft_assets.home import Home
 from srft_assets.warehouse.statements import SqlFile, leading_comment, sql_files
 from srft_assets.warehouse.views import SOURCES, Schemas, create_views
 
@@ -20,11 +20,11 @@ question meets the very moment in which a partition is replaced, it can fail wit
 """
 
 
-def schema_markdown(root: Path, schemas: Schemas) -> str:
-    """The document. `root` is an empty folder with zero-row files (`write_schema_files`)."""
+def schema_markdown(home: Home, schemas: Schemas) -> str:
+    """The document. `home` is empty but for the zero-row files (`write_schema_files`)."""
     files = sql_files(*SOURCES)
     with duckdb.connect() as connection:
-        create_views(connection, root, files, schemas)
+        create_views(connection, home, files, schemas)
         lines = [HEAD]
         for title, kind in (("Tables", "tables"), ("Statistics", "views")):
             lines.append(f"## {title}\n")

@@ -2,7 +2,8 @@
 
 DuckDB opens a file twice, once for its footer and once for its pages. Where a partition is
 renamed over in between, it fails with `Invalid data`, or, where both states are laid out alike,
-mixes them. So a result counts only where no partition changed while it was read.
+mixes them. So a result counts only where no partition changed while it was read, and where
+compaction took no file of the ledger away. That lines of the ledger are added changes nothing.
 """
 
 import logging
@@ -15,6 +16,7 @@ import duckdb
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from srft_assets.errors import SrftError
+from srft_assets.home import Home
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 10.0
@@ -25,8 +27,8 @@ class DisturbedError(Exception):
     """Partitions changed while they were read."""
 
 
-def read_steady(root: Path, read: Callable[[], T]) -> T:
-    """What `read` returns in a moment in which no partition below `root` changes.
+def read_steady(home: Home, read: Callable[[], T]) -> T:
+    """What `read` returns in a moment in which no partition changes.
 
     It is tried again for `PATIENCE_SECONDS`. Where partitions change faster than they can be
     read, the last result stands, with a warning: nearly always each partition in it is whole.
@@ -36,15 +38,15 @@ def read_steady(root: Path, read: Callable[[], T]) -> T:
 
     def once() -> T:
         last.clear()
-        before = partition_states(root)
+        before = _states(home)
         try:
             rows = read()
         except duckdb.Error as error:
-            if partition_states(root) == before:
+            if _states(home) == before:
                 raise
             raise DisturbedError(str(error)) from error
         last.append(rows)
-        if partition_states(root) != before:
+        if _states(home) != before:
             raise DisturbedError("partitions changed while they were read")
         return rows
 
@@ -60,6 +62,12 @@ def read_steady(root: Path, read: Callable[[], T]) -> T:
             raise SrftError("partitions change faster than they can be read: ask again") from None
         LOG.warning("partitions changed while they were read: a figure may mix two states")
         return last[0]
+
+
+def _states(home: Home) -> tuple[frozenset[tuple[str, int, int, int]], frozenset[str]]:
+    """Of partitions path, inode, time and size; of the ledger, whose lines stay, the names."""
+    names = (path.name for kind in ("*.jsonl", "*.parquet") for path in home.ledger.glob(kind))
+    return partition_states(home.warehouse), frozenset(names)
 
 
 def partition_states(root: Path) -> frozenset[tuple[str, int, int, int]]:

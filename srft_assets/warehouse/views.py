@@ -7,8 +7,10 @@ from string import Template
 import duckdb
 import polars as pl
 
+from srft_assets.home import Home
 from srft_assets.warehouse.empty import SCHEMA_FILE, duckdb_types
-from srft_assets.warehouse.literal import glob_of, schema_literal, text_literal
+from srft_assets.warehouse.ledger_schema import LEDGER
+from srft_assets.warehouse.literal import glob_of, schema_literal, struct_literal, text_literal
 from srft_assets.warehouse.statements import SqlFile
 
 Schemas = Mapping[str, pl.Schema]
@@ -19,16 +21,16 @@ SOURCES = ("templates", "macros", "tables", "views")
 
 
 def create_views(
-    connection: duckdb.DuckDBPyConnection, root: Path, files: Sequence[SqlFile], schemas: Schemas
+    connection: duckdb.DuckDBPyConnection, home: Home, files: Sequence[SqlFile], schemas: Schemas
 ) -> None:
     """Create everything in a database, in one transaction. Raises duckdb.Error for wrong SQL.
 
-    The folders and types of the warehouse reach SQL as escaped literals, in `sql/templates`
+    Folders and types reach SQL as escaped literals, in `sql/templates`
     only; all other files are plain SQL. A view may read any other, whatever its file's name:
     an order that suits is found by trying, in memory.
     """
     with duckdb.connect() as scratch:
-        ready = list(_filled_templates(scratch, root, files, schemas))
+        ready = list(_filled_templates(scratch, home, files, schemas))
         for text in ready:
             scratch.execute(text)
         ready += _in_order(scratch, [file.text for file in files if file.kind != "templates"])
@@ -39,15 +41,17 @@ def create_views(
 
 
 def _filled_templates(
-    scratch: duckdb.DuckDBPyConnection, root: Path, files: Sequence[SqlFile], schemas: Schemas
+    scratch: duckdb.DuckDBPyConnection, home: Home, files: Sequence[SqlFile], schemas: Schemas
 ) -> Iterator[str]:
     templates = {file.name: Template(file.text) for file in files if file.kind == "templates"}
     yield templates["warehouse"].substitute(
-        root=text_literal(str(root)), root_glob=text_literal(glob_of(root))
+        root=text_literal(str(home.warehouse)), root_glob=text_literal(glob_of(home.warehouse))
     )
+    types = duckdb_types(scratch, LEDGER)
+    yield templates["ledger"].substitute(_ledger(home.ledger, types))
     for table, schema in schemas.items():
         types = duckdb_types(scratch, schema)
-        yield templates["stored"].substitute(_stored(root, table, types))
+        yield templates["stored"].substitute(_stored(home.warehouse, table, types))
 
 
 def _in_order(scratch: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[str]:
@@ -82,4 +86,14 @@ def _stored(root: Path, table: str, types: Mapping[str, str]) -> dict[str, str]:
         "pattern": f"[{', '.join(map(text_literal, patterns))}]",
         "columns": schema_literal(types),
         "comment": text_literal(f"Rows of all partitions of {table}, as their files hold them."),
+    }
+
+
+def _ledger(folder: Path, types: Mapping[str, str]) -> dict[str, str]:
+    """What the template `ledger` needs."""
+    return {
+        "lines": text_literal(f"{glob_of(folder)}/*.jsonl"),
+        "line_columns": struct_literal(types),
+        "compacted": text_literal(f"{glob_of(folder)}/*.parquet"),
+        "columns": schema_literal(types),
     }

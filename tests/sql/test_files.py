@@ -119,7 +119,7 @@ def test_the_names_the_platform_promises_are_there() -> None:
 
 def test_the_schema_document_is_up_to_date(empty_once: Home) -> None:
     document = Path(sql_folder()).parent / "docs" / "schema.md"
-    assert document.read_text() == schema_markdown(empty_once.warehouse, SCHEMAS), (
+    assert document.read_text() == schema_markdown(empty_once, SCHEMAS), (
         "run: python -m tests.sql.write_schema_doc"
     )
 

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+from srft_assets.home import Home
 from srft_assets.warehouse.empty import write_schema_files
 from srft_assets.warehouse.schema_doc import schema_markdown
 from srft_assets.warehouse.statements import sql_folder
@@ -10,7 +11,8 @@ from tests.warehouse.filled import SCHEMAS
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        write_schema_files(Path(folder), SCHEMAS, anew=True)
+        home = Home(Path(folder))
+        write_schema_files(home, SCHEMAS, anew=True)
         document = sql_folder().parent / "docs" / "schema.md"
         document.parent.mkdir(exist_ok=True)
-        document.write_text(schema_markdown(Path(folder), SCHEMAS))
+        document.write_text(schema_markdown(home, SCHEMAS))

@@ -6,6 +6,7 @@ from srft_assets.home import Home
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.store import Warehouse
 from tests.warehouse.filled import SCHEMAS, fill
+from tests.warehouse.filled_ledger import fill_ledger
 
 
 @pytest.fixture
@@ -22,8 +23,9 @@ def empty(home: Home) -> Home:
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A platform with four runs; for reading only."""
+    """A platform with four runs and six calls of critics; for reading only."""
     home = Home(tmp_path_factory.mktemp("filled"))
     fill(home)
+    fill_ledger(home)
     build_catalogue(home, SCHEMAS)
     return home

@@ -160,7 +160,7 @@ def test_variables_of_the_environment_are_not_read(filled: Home) -> None:
         ("SELECT tol FROM steps", '"tool"'),
         ("DROP TABLE steps", "DROP is not allowed, the warehouse is read-only: ask with one"),
         ("SELECT 1; SELECT 2", "2 statements given: ask one at a time"),
-        ("SELECT * FROM read_text('/etc/passwd')", "only the warehouse can be read"),
+        ("SELECT * FROM read_text('/etc/passwd')", "only the warehouse and the ledger can be read"),
         ("SELECT 'x'::INTEGER", "Could not convert string 'x'"),
     ],
 )
@@ -223,7 +223,7 @@ def test_partitions_that_are_being_replaced_are_seen_whole(home: Home) -> None:
     with writing(warehouse.root, "a"), writing(warehouse.root, "b"), duckdb.connect() as connection:
         end = time.monotonic() + 1.5
         while time.monotonic() < end:
-            rows = read_steady(home.warehouse, lambda: connection.sql(sql).fetchall())
+            rows = read_steady(home, lambda: connection.sql(sql).fetchall())
             for name, states, height, number in rows:
                 assert states == 1, name
                 assert height == 2000 + number % 7 * 100, name
@@ -236,7 +236,7 @@ def test_an_error_in_a_moment_of_peace_is_told_at_once(home: Home) -> None:
 
     home.warehouse.mkdir(parents=True)
     with pytest.raises(duckdb.Error, match="Invalid data"):
-        read_steady(home.warehouse, broken)
+        read_steady(home, broken)
 
 
 def test_a_damaged_partition_is_told_in_one_line(empty: Home) -> None:
