@@ -1,0 +1,1 @@
+"""Model servers: started, waited for, and never left behind."""

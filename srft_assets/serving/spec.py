@@ -1,0 +1,85 @@
+"""What a server serves, and the command that starts it."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+VLLM = ("vllm", "serve")
+QUIET = {"HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1", "VLLM_NO_USAGE_STATS": "1"}
+
+Name = Annotated[str, Field(min_length=1, pattern=r"^[^-\s]\S*$")]
+"""A leading dash would make it a flag."""
+ModelSource = Annotated[str, Field(min_length=1, pattern=r"^[^-]")]
+
+
+class ServerSpec(BaseModel):
+    """A vLLM server. None leaves a setting to vLLM."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: ModelSource
+    """A local folder or a Hub id."""
+    served_model_name: Name | None = None
+    """As requests name the model; None: as `model` states it."""
+    tensor_parallel_size: PositiveInt | None = None
+    """GPUs that share each layer."""
+    max_model_len: PositiveInt | None = None
+    """Tokens of one call, prompt and answer together."""
+    enable_prefix_caching: bool | None = None
+    """Whether calls that begin alike share their computation."""
+    quantization: Name | None = None
+    dtype: Name | None = None
+    gpu_memory_utilization: float | None = Field(default=None, gt=0, le=1)
+    """Share of each GPU's memory that the server may take."""
+    lora_modules: dict[Name, ModelSource] = Field(default_factory=dict)
+    """Name → folder of an adapter; requests name it in place of the model."""
+    host: Name = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65_535)
+    """0 takes a free one."""
+    start_timeout: float = Field(default=900.0, gt=0)
+    """Seconds until the server must answer. Loading weights takes minutes."""
+    stop_timeout: float = Field(default=10.0, ge=0)
+    """Seconds between SIGTERM and SIGKILL."""
+    extra_args: tuple[str, ...] = ()
+    """Further arguments, as the command line wants them."""
+    command: Annotated[tuple[str, ...], Field(min_length=1)] = VLLM
+    """What comes before the model. vLLM of another environment: `[PYTHON, -m,
+    vllm.entrypoints.openai.api_server, --model]`."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Added to this process's environment. No secrets: it is kept with the run's settings."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What requests may name as their model."""
+        return (self.served_model_name or self.model, *self.lora_modules)
+
+    def argv(self, port: int) -> list[str]:
+        """The command line. The key of the API is not on it: every user can see those."""
+        given = {
+            "--served-model-name": self.served_model_name,
+            "--tensor-parallel-size": self.tensor_parallel_size,
+            "--max-model-len": self.max_model_len,
+            "--quantization": self.quantization,
+            "--dtype": self.dtype,
+            "--gpu-memory-utilization": self.gpu_memory_utilization,
+        }
+        flags = [
+            part for flag, value in given.items() if value is not None for part in (flag, value)
+        ]
+        if self.enable_prefix_caching is not None:
+            no = "" if self.enable_prefix_caching else "no-"
+            flags.append(f"--{no}enable-prefix-caching")
+        if self.lora_modules:
+            modules = [f"{name}={path}" for name, path in self.lora_modules.items()]
+            flags += ["--enable-lora", "--lora-modules", *modules]
+        where = ["--host", self.host, "--port", port]
+        return [str(part) for part in (*self.command, self.model, *where, *flags, *self.extra_args)]
+
+    def environment(self, base: dict[str, str], api_key: str) -> dict[str, str]:
+        """`base` with this server's variables; programs beside the command's own are found."""
+        folder = Path(self.command[0]).parent
+        path = base.get("PATH", "")
+        if folder.is_absolute():
+            path = f"{folder}:{path}"
+        return {**QUIET, **base, "PATH": path, **self.env, "VLLM_API_KEY": api_key}
