@@ -6,9 +6,9 @@ from functools import cache
 from typing import Any
 
 from srft_assets.critic.client.errors import BudgetSpentError
+from srft_assets.critic.prompt.count import tokens_of
 from srft_assets.critic.spec import Endpoint
 
-BYTES_PER_TOKEN = 4
 LOOK_SECONDS = 0.02
 
 
@@ -16,8 +16,8 @@ class Budget:
     """Calls and tokens, both without limit where None. Threads and event loops may share one.
 
     A call is reserved before it is sent, with an estimate of its tokens, and settled with what
-    it took; a call without an answer costs nothing. So the limits are never passed by more than
-    the estimates are off.
+    it took; a call without an answer costs nothing. The limit of calls is never passed, that of
+    tokens by no more than the estimates are too low.
     """
 
     def __init__(self, max_calls: int | None = None, max_tokens: int | None = None) -> None:
@@ -74,7 +74,7 @@ class Budget:
 def estimate(body: dict[str, Any], size: int) -> int:
     """Tokens that a call may take: its JSON of `size` bytes, and the longest answer it allows."""
     longest = body.get("max_completion_tokens") or body.get("max_tokens") or 0
-    return size // BYTES_PER_TOKEN + int(longest)
+    return tokens_of(size) + int(longest)
 
 
 _making = threading.Lock()
