@@ -98,11 +98,12 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Doubled:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    keys = [key for key, _ in pairs]
-    return _Doubled(next(key for key in keys if keys.count(key) > 1))
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            return _Doubled(key)
+        found[key] = value
+    return found
 
 
 def _check_steps(answer: dict[str, Any], steps: range) -> None:

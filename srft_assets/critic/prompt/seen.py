@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, repeat
 
 from srft_assets.critic.foreign import readable
-from srft_assets.critic.prompt.count import Count, tokens_of
+from srft_assets.critic.prompt.count import Count
 from srft_assets.critic.prompt.cut import Cut, Shown, show
 from srft_assets.critic.prompt.fence import fence_id, fenced, opening
 from srft_assets.critic.prompt.variables import ActionView, StepView
@@ -36,7 +36,7 @@ class SeenRun:
         steps: one a step, in order.
         tokens: of each step's fenced text.
         grading: the variables that `sees` allows, by name.
-        other_tokens: of the task and of what grading said.
+        task_tokens: of `task`.
         cuts: every text that is shown in part.
     """
 
@@ -45,7 +45,7 @@ class SeenRun:
     steps: tuple[StepView, ...]
     tokens: tuple[int, ...]
     grading: dict[str, str]
-    other_tokens: int
+    task_tokens: int
     cuts: tuple[Cut, ...]
 
 
@@ -68,14 +68,14 @@ def see(run: Trajectory, seen: Seen, sees: Sees, context: Context, count: Count)
     }
     if sees.outcome:
         grading["outcome"] = visible(seen.outcome or "unknown")
-    steps = [_view(step, fence) for step in parts]
+    steps = [_view(step, fence, count) for step in parts]
     return SeenRun(
         fence=fence,
         task=fenced(fence, "task", task.text),
         steps=tuple(view for view, _ in steps),
         tokens=tuple(tokens for _, tokens in steps),
         grading=grading,
-        other_tokens=task.tokens + sum(shown.tokens for shown in others.values()),
+        task_tokens=task.tokens + count(fenced(fence, "task", "")),
         cuts=tuple(shown.cut for shown in texts if shown.cut),
     )
 
@@ -122,33 +122,27 @@ def _texts(parts: _Parts) -> tuple[Shown, ...]:
     return (parts.thought, *parts.actions, *parts.observations)
 
 
-def _view(parts: _Parts, fence: str) -> tuple[StepView, int]:
+def _view(parts: _Parts, fence: str, count: Count) -> tuple[StepView, int]:
     """The step with its fenced text, and the tokens of that text.
 
     Inside, each part begins with a line of its own that holds the id too, so that a thought
     cannot pass for an observation.
     """
-    lines = []
+    inside: list[tuple[str, str]] = []
     if parts.thought.text:
-        lines += [opening(fence, "thought"), parts.thought.text]
+        inside.append((opening(fence, "thought"), parts.thought.text))
     for action in parts.tools:
-        lines += [opening(fence, "action", f"tool={action.tool}"), action.command]
-    codes = chain(parts.return_codes, [None] * len(parts.observations))
+        inside.append((opening(fence, "action", f"tool={action.tool}"), action.command))
+    codes = chain(parts.return_codes, repeat(None))
     for shown, code in zip(parts.observations, codes, strict=False):
         note = "" if code is None else f"exit={code}"
-        lines += [opening(fence, "observation", note), shown.text]
-    text = fenced(fence, "step", "\n".join(lines), _note(parts.index))
-    texts = _texts(parts)
-    frame = len(text) - sum(len(shown.text) for shown in texts)
-    tokens = sum(shown.tokens for shown in texts) + tokens_of(frame)
-    view = StepView(
-        parts.index,
-        text,
-        parts.thought.text,
-        parts.tools,
-        tuple(shown.text for shown in parts.observations),
-    )
-    return view, tokens
+        inside.append((opening(fence, "observation", note), shown.text))
+    around = _note(parts.index)
+    frame = fenced(fence, "step", "\n".join(line for line, _ in inside), around)
+    observations = tuple(shown.text for shown in parts.observations)
+    text = fenced(fence, "step", "\n".join(chain.from_iterable(inside)), around)
+    view = StepView(parts.index, text, parts.thought.text, parts.tools, observations)
+    return view, count(frame) + sum(shown.tokens for shown in _texts(parts))
 
 
 def as_context(view: StepView, fence: str) -> StepView:

@@ -1,15 +1,14 @@
 """`prompt.md`: the words of a critic, as a Jinja template with fixed variables."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
-from jinja2.meta import find_undeclared_variables
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
 
+from srft_assets.critic.prompt.jinja import JINJA, deciding_tokens, is_blank, line_of, names, tree
 from srft_assets.critic.prompt.variables import CONSTANT, GRADING, VARIABLES, sample
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.errors import SrftError
@@ -20,11 +19,6 @@ Message = dict[str, str]
 """`role` and `content`."""
 
 BLOCKS = ("system", "user")
-
-JINJA = ImmutableSandboxedEnvironment(
-    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
-)
-"""Sandboxed, and with no loader: a prompt is one file."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +39,12 @@ class Prompt:
 
         Jinja comments, white space inside `{{ }}` and at the ends of lines do not.
         """
-        return digest(list(self._tokens()))[:16]
+        return digest(list(deciding_tokens(self.text)))[:16]
 
     @cached_property
     def variables(self) -> frozenset[str]:
         """Names of the variables that the prompt uses."""
-        return frozenset().union(*map(_names, self.blocks.values()))
+        return frozenset().union(*map(names, self.blocks.values()))
 
     @cached_property
     def blocks(self) -> dict[str, nodes.Template]:
@@ -60,14 +54,14 @@ class Prompt:
         except TemplateSyntaxError as error:
             raise self.fault(error.lineno, error.message or "syntax error") from error
         if not any(isinstance(node, nodes.Block) for node in body):
-            return {"user": _tree(body)}
+            return {"user": tree(body)}
         for node in body:
-            if not _is_blank(node) and getattr(node, "name", None) not in BLOCKS:
+            if not is_blank(node) and getattr(node, "name", None) not in BLOCKS:
                 raise self.fault(
                     node.lineno, "text outside the blocks: put it into block system or block user"
                 )
         blocks = [node for node in body if isinstance(node, nodes.Block)]
-        found = {node.name: _tree(node.body) for node in blocks}
+        found = {node.name: tree(node.body) for node in blocks}
         if len(found) < len(blocks):
             raise self.fault(blocks[-1].lineno, f"block {blocks[-1].name} is there twice")
         if "user" not in found:
@@ -98,23 +92,9 @@ class Prompt:
     @cached_property
     def _templates(self) -> dict[str, Template]:
         try:
-            return {role: JINJA.from_string(tree) for role, tree in self.blocks.items()}
+            return {role: JINJA.from_string(block) for role, block in self.blocks.items()}
         except TemplateSyntaxError as error:
             raise self.fault(error.lineno, error.message or "syntax error") from error
-
-    def _tokens(self) -> Iterator[tuple[str, str]]:
-        """Jinja's tokens that decide the rendering; text that comments interrupt is one token."""
-        data = ""
-        comment = False
-        for _, kind, value in JINJA.lex(self.text):
-            comment = kind == "comment_begin" or (comment and kind != "comment_end")
-            if kind == "data":
-                data += value
-            elif not comment and kind not in ("comment_end", "whitespace"):
-                yield from [("data", data)] if data else []
-                data = ""
-                yield kind, value
-        yield "data", data
 
 
 def load_prompt(path: Path, spec: LlmSpec | None = None) -> Prompt:
@@ -139,9 +119,9 @@ def load_prompt(path: Path, spec: LlmSpec | None = None) -> Prompt:
 
 
 def _check_variables(prompt: Prompt) -> None:
-    for role, tree in prompt.blocks.items():
-        for name in sorted(_names(tree)):
-            line = _line_of(name, tree)
+    for role, block in prompt.blocks.items():
+        for name in sorted(names(block)):
+            line = line_of(name, block)
             if name not in VARIABLES:
                 known = ", ".join(VARIABLES)
                 raise prompt.fault(line, f"unknown variable {name}: there are {known}")
@@ -158,7 +138,7 @@ def _check_variables(prompt: Prompt) -> None:
 def _check_sight(prompt: Prompt, spec: LlmSpec) -> None:
     for name in GRADING:
         if name in prompt.variables and not getattr(spec.sees, name):
-            line = _line_of(name, prompt.blocks["user"])
+            line = line_of(name, prompt.blocks["user"])
             raise prompt.fault(
                 line, f"the critic does not see {name}: set sees.{name}: true, or leave it out"
             )
@@ -166,24 +146,3 @@ def _check_sight(prompt: Prompt, spec: LlmSpec) -> None:
         raise prompt.fault(
             1, f"reading: {spec.reading} asks for some steps only: name first_step and last_step"
         )
-
-
-def _tree(body: list[nodes.Node]) -> nodes.Template:
-    tree = nodes.Template(body, lineno=1)
-    tree.set_environment(JINJA)
-    return tree
-
-
-def _names(tree: nodes.Template) -> set[str]:
-    return find_undeclared_variables(tree) - JINJA.globals.keys()
-
-
-def _line_of(name: str, tree: nodes.Template) -> int:
-    uses = (node.lineno for node in tree.find_all(nodes.Name) if node.name == name)
-    return next(uses, 1)
-
-
-def _is_blank(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.Output) and all(
-        isinstance(part, nodes.TemplateData) and not part.data.strip() for part in node.nodes
-    )
