@@ -1,43 +1,72 @@
 """From what annotators hand back to a gold set."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from srft_assets.critic.gold.answers import Answer, read_answers
+from srft_assets.critic.gold.human_study import study_labels
 from srft_assets.critic.gold.labels import GoldLabel, parse_label, unfit
 from srft_assets.critic.gold.sets import Merged, merge_labels
-from srft_assets.errors import UsageError
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.refusal import Refusal
 
 
-def import_answers(
-    file: Path,
-    into: Path,
-    steps: Mapping[str, int],
-    annotator: str | None = None,
-    overwrite: bool = False,
-) -> Merged:
-    """Put the answers of a file into the set `into`; `steps`: steps of each run there is.
+@dataclass(frozen=True, slots=True)
+class Import:
+    """Where labels go.
+
+    Attributes:
+        into: file of the gold set.
+        steps: trajectory id → number of steps, of all runs there are.
+        overwrite: whether an annotator's new label replaces the one before.
+    """
+
+    into: Path
+    steps: Mapping[str, int]
+    overwrite: bool = False
+
+
+def import_answers(file: Path, where: Import, annotator: str | None = None) -> Merged:
+    """Put the answers of a file into a set.
 
     `annotator` names who labelled, where the file names nobody or one person. Raises UsageError
     for a file that is no table, and where nobody or too many are named.
     """
-    labels: list[tuple[int, GoldLabel]] = []
+    return _put(_parsed(_signed(file, annotator)), file.name, where)
+
+
+def import_study(folder: Path, where: Import) -> Merged:
+    """Put the labels of a checkout of the human study into a set; see `human_study`.
+
+    Raises SrftError where none of its runs was ingested.
+    """
+    labels, refused = study_labels(folder)
+    if not any(label.trajectory_id in where.steps for label in labels):
+        raise SrftError(
+            f"no batch holds the runs of {folder}: first srft review runs {folder} "
+            "--out runs.jsonl, then srft ingest runs.jsonl --batch human-study"
+        )
+    merged = _put(enumerate(labels), folder.name, where)
+    return dataclasses.replace(merged, refused=(*refused, *merged.refused))
+
+
+def _put(labels: Iterable[tuple[int, GoldLabel | str]], source: str, where: Import) -> Merged:
+    fitting: list[tuple[int, GoldLabel]] = []
     refused: list[Refusal] = []
-    for answer in _signed(file, annotator):
-        row, parsed = (answer.row, _parsed(answer)) if isinstance(answer, Answer) else answer
-        reason = parsed if isinstance(parsed, str) else unfit(parsed, steps)
-        if reason is not None:
-            subject = None if isinstance(parsed, str) else parsed.trajectory_id
-            refused.append(Refusal(file.name, reason, row, subject))
-        elif isinstance(parsed, GoldLabel):
-            labels.append((row, parsed))
-    merged = merge_labels(into, labels, file.name, overwrite)
+    for row, label in labels:
+        if isinstance(label, str):
+            refused.append(Refusal(source, label, row))
+        elif (reason := unfit(label, where.steps)) is not None:
+            refused.append(Refusal(source, reason, row, label.trajectory_id))
+        else:
+            fitting.append((row, label))
+    merged = merge_labels(where.into, fitting, source, where.overwrite)
     every = sorted([*refused, *merged.refused], key=lambda one: one.row or 0)
-    return Merged(merged.added, merged.changed, merged.unchanged, tuple(every))
+    return dataclasses.replace(merged, refused=tuple(every))
 
 
 def _signed(file: Path, annotator: str | None) -> list[Answer | tuple[int, str]]:
@@ -50,26 +79,30 @@ def _signed(file: Path, annotator: str | None) -> list[Answer | tuple[int, str]]
     if annotator is not None and len(named) > 1:
         told = ", ".join(named[:5])
         raise UsageError(f"{file} names {len(named)} annotators ({told}): leave out --annotator")
-    if annotator is None:
-        return answers
     return [
-        replace(answer, annotator=annotator) if isinstance(answer, Answer) else answer
+        dataclasses.replace(answer, annotator=annotator or answer.annotator)
+        if isinstance(answer, Answer)
+        else answer
         for answer in answers
     ]
 
 
-def _parsed(answer: Answer) -> GoldLabel | str:
-    run, index = _step(answer.step)
-    return parse_label(
-        {
+def _parsed(answers: Iterable[Answer | tuple[int, str]]) -> Iterator[tuple[int, GoldLabel | str]]:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    for answer in answers:
+        if not isinstance(answer, Answer):
+            yield answer
+            continue
+        run, index = _step(answer.step)
+        stated = {
             "trajectory_id": run,
             "step_index": index,
             "label": answer.label,
             "annotator": answer.annotator,
             "note": answer.note,
-            "at": answer.at or datetime.now(UTC).isoformat(timespec="seconds"),
+            "at": answer.at or now,
         }
-    )
+        yield answer.row, parse_label(stated)
 
 
 def _step(stated: Mapping[str, Any]) -> tuple[Any, Any]:

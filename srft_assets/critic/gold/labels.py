@@ -6,6 +6,8 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from srft_assets.refusal import excerpt_of
+
 GIVEN = Literal["good", "unnecessary", "mistake", "recover"]
 Key = tuple[str, int, str]
 
@@ -51,14 +53,15 @@ def parse_label(value: object) -> GoldLabel | str:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        return f"{place}: {first['msg']}" if place else first["msg"]
+        given = excerpt_of(repr(first["input"])[:60])
+        return f"{place} is {given}: {first['msg']}" if place else first["msg"]
 
 
 def unfit(label: GoldLabel, steps: Mapping[str, int]) -> str | None:
     """Why the label fits no step, None where it fits; `steps`: steps of each run there is."""
     count = steps.get(label.trajectory_id)
     if count is None:
-        return "no batch holds this run: ingest it first"
+        return f"no batch holds run {excerpt_of(label.trajectory_id)}: ingest it first"
     if label.step_index >= count:
         return f"the run has no step {label.step_index}: its {count} steps are numbered from 0"
     return None

@@ -25,6 +25,7 @@ from srft_assets.critic.scores.schema import CRITIC_SCORES
 from srft_assets.critic.spec import LABELS
 from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
+from srft_assets.warehouse.store import ONLY
 
 RESAMPLES = 1_000
 SEED = 0
@@ -57,11 +58,10 @@ def critic_scores_stage(critic: str) -> Stage:
 
 
 def _make(work: Work, asset: str) -> Made:
-    columns = [*STEP, "label"]
     verdicts = pl.concat(
-        work.warehouse.read(asset, name, columns=columns) for name in work.input_names(asset)
+        work.read(asset, name).select(*STEP, "label") for name in work.input_names(asset)
     )
-    frame = scores(work.warehouse.read("gold_labels"), verdicts)
+    frame = scores(work.read("gold_labels", ONLY), verdicts)
     return Made(frame, metadata=_figures(frame))
 
 
