@@ -8,71 +8,36 @@ The server runs in a process of its own. The ideal is calls / concurrency × del
 import argparse
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
-from pathlib import Path
+from contextlib import aclosing
 from typing import Any
 
 import psutil
 
+from srft_assets.critic.answer.schema import constraint
 from srft_assets.critic.call import Reply, Request
 from srft_assets.critic.client.client import Client
 from srft_assets.critic.client.stream import ask_all
-from srft_assets.critic.spec import Endpoint
+from srft_assets.critic.spec import Endpoint, LlmSpec
+from tests.critic.server import serving_apart
 
-ROOT = Path(__file__).resolve().parent.parent
 STEPS = 40
-LABELS = ["good", "unnecessary", "mistake", "recover"]
 
 
 def requests(calls: int, prompt_kb: int) -> Iterator[Request]:
     """Prompts of one size, each another one, rendered as they are taken."""
-    step = {
-        "type": "object",
-        "properties": {"reason": {"type": "string"}, "label": {"enum": LABELS}},
-        "required": ["reason", "label"],
-        "additionalProperties": False,
-    }
-    schema = {
-        "type": "object",
-        "properties": {str(index): step for index in range(STEPS)},
-        "required": [str(index) for index in range(STEPS)],
-        "additionalProperties": False,
-    }
-    line = (
-        'Step: sed -n "1,80p" module/tests/test_forms.py\n<output>\n    return value\n</output>\n'
-    )
+    steps = range(STEPS)
+    wanted = constraint(steps, LlmSpec(kind="llm", model="critic"))
+    line = 'Step: sed -n "1,80p" tests/test_forms.py\n<output>\n    return value\n</output>\n'
     for call in range(calls):
         text = f"Run {call}\n" + line * (prompt_kb * 1024 // len(line))
-        body = {
-            "model": "critic",
-            "messages": [
-                {"role": "system", "content": "Label every step of the run."},
-                {"role": "user", "content": text},
-            ],
-            "temperature": 0.0,
-            "max_tokens": 64 + 80 * STEPS,
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": "verdicts", "strict": True, "schema": schema},
-            },
-        }
-        yield Request(body, range(STEPS), about=f"run-{call}")
-
-
-@contextmanager
-def server(delay: float) -> Iterator[str]:
-    """The tests' server in a process of its own; its base URL."""
-    command = [sys.executable, "-m", "tests.critic.server", "--delay", str(delay)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
+        messages = [
+            {"role": "system", "content": "Label every step of the run."},
+            {"role": "user", "content": text},
+        ]
+        body = {"model": "critic", "messages": messages, "temperature": 0.0, "max_tokens": 3264}
+        yield Request({**body, **wanted}, steps, about=f"run-{call}")
 
 
 async def measure(url: str, given: argparse.Namespace) -> dict[str, Any]:
@@ -115,7 +80,7 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=1.0)
     parser.add_argument("--prompt-kb", type=int, default=40)
     given = parser.parse_args()
-    with server(given.delay) as url:
+    with serving_apart("--delay", given.delay) as url:
         print(json.dumps(asyncio.run(measure(url, given)), indent=2))
 
 

@@ -5,37 +5,26 @@ from collections.abc import AsyncIterable, Iterable
 from contextlib import aclosing
 from typing import Any
 
+from srft_assets.critic.answer.schema import constraint
 from srft_assets.critic.call import Reply, Request
 from srft_assets.critic.client.budget import Budget
 from srft_assets.critic.client.client import Client
 from srft_assets.critic.client.stream import Outcome, ask_all
-from srft_assets.critic.spec import Endpoint
+from srft_assets.critic.spec import Endpoint, LlmSpec
 
 KEY = "sk-test-0123456789abcdef"
-LABELS = ["good", "unnecessary", "mistake", "recover"]
+SPEC = LlmSpec(kind="llm", model="critic-1")
 
 
 def request(number: int = 0, steps: int = 3, text: str = "", **more: Any) -> Request:
     """A request to label so many steps."""
-    step = {
-        "type": "object",
-        "properties": {"reason": {"type": "string"}, "label": {"enum": LABELS}},
-        "required": ["reason", "label"],
-    }
-    schema = {"type": "object", "properties": {str(index): step for index in range(steps)}}
-    body = {
-        "model": "critic-1",
-        "messages": [
-            {"role": "system", "content": "Label every step."},
-            {"role": "user", "content": f"Run {number}. {text}"},
-        ],
-        "temperature": 0.0,
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": "verdicts", "schema": schema},
-        },
-    }
-    return Request({**body, **more}, range(steps), about=f"run-{number}")
+    messages = [
+        {"role": "system", "content": "Label every step."},
+        {"role": "user", "content": f"Run {number}. {text}"},
+    ]
+    wanted = constraint(range(steps), SPEC)
+    body = {"model": SPEC.model, "messages": messages, "temperature": 0.0, **wanted, **more}
+    return Request(body, range(steps), about=f"run-{number}")
 
 
 class Asked:

@@ -21,6 +21,8 @@ def answer_to(schema: dict[str, Any], salt: str) -> str:
 def _value(schema: dict[str, Any], root: dict[str, Any], path: str) -> Any:
     if "$ref" in schema:
         return _value(_resolved(root, schema["$ref"]), root, path)
+    if "const" in schema:
+        return schema["const"]
     if "enum" in schema:
         return schema["enum"][
             int(hashlib.sha256(path.encode()).hexdigest(), 16) % len(schema["enum"])

@@ -2,13 +2,16 @@
 
 It answers whatever schema the request carries: labels are chosen by hash, so equal requests get
 equal verdicts. In a test: `with serving() as server: ... server.base_url, server.answered`.
-For other processes: `python -m tests.critic.server --port 8000 --delay 1 --log answered.jsonl`.
+In a process of its own: `with serving_apart("--delay", 1, "--log", "answered.jsonl") as url: ...`,
+or `python -m tests.critic.server --port 8000 --delay 1 --log answered.jsonl`.
 """
 
 import argparse
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -25,6 +28,8 @@ from srft_assets.warehouse.recipe import digest
 from tests.critic.faults import NAMED, Draft, Fault
 from tests.critic.schema_answers import answer_to, schema_of
 
+ROOT = Path(__file__).resolve().parent.parent.parent
+
 
 @dataclass
 class Server:
@@ -40,7 +45,10 @@ class Server:
         calls: key of the request → how often it came.
         answered: key of the request → how often it was answered with 200, and so paid for.
         bodies: the requests, where `keep` is set.
+        times: when each call came, by the monotonic clock.
+        open: calls under way.
         busiest: most calls under way at once.
+        base_url: where it serves.
     """
 
     delay: float = 0.0
@@ -56,7 +64,7 @@ class Server:
     open: int = 0
     busiest: int = 0
     base_url: str = ""
-    seen: set[str] = field(default_factory=set)
+    _seen: set[str] = field(default_factory=set)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI application."""
@@ -97,8 +105,8 @@ class Server:
         salt = key if self.by == "request" else ""
         content = "I was given no schema." if schema is None else answer_to(schema, salt)
         first = str(body["messages"][0].get("content"))
-        cached = len(first) // 4 if first in self.seen else 0
-        self.seen.add(first)
+        cached = len(first) // 4 if first in self._seen else 0
+        self._seen.add(first)
         draft = Draft(body, content, authorization, wait=self.delay, cached=cached)
         fault = self.faults.popleft() if self.faults else self.rule(body)
         if fault is not None:
@@ -134,6 +142,18 @@ def serving(
         runner.should_exit = runner.force_exit = True
         thread.join(timeout=10)
         listening.close()
+
+
+@contextmanager
+def serving_apart(*arguments: object) -> Iterator[str]:
+    """A server in a process of its own, killed in the end; its base URL."""
+    command = [sys.executable, "-m", "tests.critic.server", *map(str, arguments)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
 def answered_in(log: Path) -> Counter[str]:

@@ -9,9 +9,12 @@ from email.utils import format_datetime
 
 import pytest
 
+from srft_assets.critic.answer.parse import BadAnswer, parse
+from srft_assets.critic.answer.schema import constraint
+from srft_assets.critic.call import Request
 from srft_assets.critic.client.errors import CallError, Kind
 from srft_assets.critic.client.patience import asked_pause
-from tests.critic.calls import LABELS, ask, request
+from tests.critic.calls import SPEC, ask, request
 from tests.critic.faults import (
     NAMED,
     cut,
@@ -47,9 +50,8 @@ def test_a_reply_says_what_the_server_said_and_what_it_took(server: Server) -> N
     asked = request(7, steps=4)
     reply = ask(server.base_url, asked)
     assert reply.key == asked.key
-    verdicts = json.loads(reply.content or "")
-    assert [int(index) for index in verdicts] == [0, 1, 2, 3]
-    assert {verdict["label"] for verdict in verdicts.values()} <= set(LABELS)
+    verdicts = parse(reply, asked, SPEC)
+    assert isinstance(verdicts, list) and len(verdicts) == 4
     assert (reply.finish_reason, reply.model) == ("stop", "critic-1@local")
     assert reply.prompt_tokens > 0 and reply.completion_tokens > 0
     assert (reply.critic, reply.about, reply.retries) == ("default", "run-7", 0)
@@ -61,6 +63,28 @@ def test_equal_requests_get_equal_answers(server: Server) -> None:
     first, second = (ask(server.base_url, request(1)) for _ in range(2))
     assert first.content == second.content
     assert second.cached_tokens > 0, "the server had the same instructions in its prefix cache"
+
+
+@pytest.mark.parametrize("answer_format", ["response_format", "structured_outputs"])
+@pytest.mark.parametrize("reasons", [True, False])
+def test_the_server_of_these_tests_answers_as_critics_want(
+    server: Server, answer_format: str, reasons: bool
+) -> None:
+    spec = SPEC.model_copy(update={"answer_format": answer_format, "reasons": reasons})
+    body = {"model": "m", "messages": [{"role": "user", "content": "?"}]}
+    asked = Request({**body, **constraint(range(5, 9), spec)}, range(5, 9))
+    verdicts = parse(ask(server.base_url, asked), asked, spec)
+    assert isinstance(verdicts, list)
+    assert [verdict.step_index for verdict in verdicts] == [5, 6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    "name", ["invalid_content", "too_few_steps", "too_many_steps", "truncated", "refusing"]
+)
+def test_bad_answers_on_demand_are_bad(server: Server, name: str) -> None:
+    server.faults.append(NAMED[name])
+    asked = request()
+    assert isinstance(parse(ask(server.base_url, asked), asked, SPEC), BadAnswer)
 
 
 @pytest.mark.parametrize(

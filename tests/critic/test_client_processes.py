@@ -4,14 +4,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.critic.calls import Asked, ask, ask_many, request
-from tests.critic.server import answered_in, serving
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.critic.server import ROOT, answered_in, serving, serving_apart
 
 ASKING = """
 import sys
@@ -25,18 +21,6 @@ try:
 except KeyboardInterrupt:
     sys.exit("interrupted")
 """
-
-
-@contextmanager
-def served(*arguments: str | Path) -> Iterator[str]:
-    """The server in a process of its own, killed in the end."""
-    command = [sys.executable, "-m", "tests.critic.server", *map(str, arguments)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.kill()
 
 
 def test_an_interrupted_process_keeps_every_answer_that_was_paid_for(tmp_path: Path) -> None:
@@ -70,17 +54,17 @@ def test_a_killed_process_is_not_paid_for_what_it_left(tmp_path: Path) -> None:
 def test_the_log_of_answers_outlives_the_server(tmp_path: Path) -> None:
     log = tmp_path / "answered.jsonl"
     asked = [request(number) for number in range(3)]
-    with served("--log", log, "--faults", "server_error,cut") as url:
+    with serving_apart("--log", log, "--faults", "server_error,cut") as url:
         assert ask(url, asked[0]).retries == 2
         ask(url, asked[1])
         port = url.rpartition(":")[2].removesuffix("/v1")
-    with served("--log", log, "--port", port) as again:
+    with serving_apart("--log", log, "--port", port) as again:
         assert again == url
         ask_many(url, asked, Asked())
     assert answered_in(log) == {asked[0].key: 2, asked[1].key: 2, asked[2].key: 1}
 
 
 def test_labels_by_step_are_the_same_for_another_prompt() -> None:
-    with served("--by", "step") as url:
+    with serving_apart("--by", "step") as url:
         one, other = (ask(url, request(text=text)).content for text in ("Judge.", "Judge well."))
     assert one == other
