@@ -38,7 +38,7 @@ class CompactedFile:
     @property
     def sources(self) -> frozenset[str]:
         """Names of the files that were merged."""
-        return frozenset(orjson.loads((self._file.schema_arrow.metadata or {})[SOURCES]))
+        return frozenset(orjson.loads((self._file.schema_arrow.metadata or {}).get(SOURCES, b"[]")))
 
     def new(self) -> Iterator[tuple[bytes, Place]]:
         """Key and row of each entry; nothing when called again."""
