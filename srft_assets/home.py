@@ -34,11 +34,6 @@ class Home:
         return self.root / "ledger"
 
     @property
-    def history(self) -> Path:
-        """Earlier versions of prompts and verdicts, `<asset key>/<partition>/<version>.parquet`."""
-        return self.root / "warehouse" / "_history"
-
-    @property
     def tasks(self) -> Path:
         """Tasks that people put here, as JSON Lines of the SWE-bench instance schema."""
         return self.root / "tasks"

@@ -28,7 +28,8 @@ SELECT
     files.place AS file
 FROM files
 LEFT JOIN stamps USING (file_name)
-WHERE NOT starts_with(partition_of(files.place), '_');
+WHERE NOT starts_with(partition_of(files.place), '_')
+  AND NOT regexp_matches(files.place, '^(critic|verdict)_versions/');
 
 COMMENT ON VIEW partitions IS 'Every partition of every asset: what it was made from, what came out, when, by which run.';
 COMMENT ON COLUMN partitions.asset IS 'Asset key, e.g. masked_tokens/srft.';

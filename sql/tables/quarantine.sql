@@ -21,7 +21,8 @@ FROM stamps,
             stamps.stamp -> '$.refused',
             '[{"source": "VARCHAR", "reason": "VARCHAR", "row": "BIGINT", "subject": "VARCHAR", "excerpt": "VARCHAR"}]'
         )
-    ) AS one(refusal);
+    ) AS one(refusal)
+WHERE NOT regexp_matches(stamps.place, '^(critic|verdict)_versions/');
 
 COMMENT ON VIEW quarantine IS 'Inputs that were refused while the rest of their batch went on, one row a refusal.';
 COMMENT ON COLUMN quarantine.asset IS 'The asset that refused.';

@@ -1,6 +1,7 @@
 """The row schemas of all assets, by the first part of the asset key."""
 
 from srft_assets.critic.gold.labels import GOLD_LABELS
+from srft_assets.critic.llm.prompt_stage import CRITIC_PROMPTS
 from srft_assets.critic.scores.schema import CRITIC_SCORES
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.lab.base import BASE_MODELS
@@ -13,7 +14,10 @@ from srft_assets.trajectories.schema import TRAJECTORIES
 SCHEMAS = {
     "trajectories": TRAJECTORIES,
     "test_outcomes": TEST_OUTCOMES,
+    "critic_prompt": CRITIC_PROMPTS,
+    "critic_versions": CRITIC_PROMPTS,
     "step_verdicts": STEP_VERDICTS,
+    "verdict_versions": STEP_VERDICTS,
     "gold_labels": GOLD_LABELS,
     "critic_scores": CRITIC_SCORES,
     "base_models": BASE_MODELS,

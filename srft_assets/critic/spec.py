@@ -78,6 +78,11 @@ class Endpoint(Strict):
     usd_per_million_input: float = Field(default=0.0, ge=0)
     usd_per_million_output: float = Field(default=0.0, ge=0)
 
+    def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Price of so many tokens, without discounts."""
+        paid = prompt_tokens * self.usd_per_million_input
+        return (paid + completion_tokens * self.usd_per_million_output) / 1_000_000
+
 
 class LlmSpec(Strict):
     """A critic that asks a model. `prompt.md` lies beside the YAML."""

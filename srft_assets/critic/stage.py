@@ -5,8 +5,9 @@ from typing import Any
 
 import polars as pl
 
+from srft_assets.critic.rows import shares, verdict_row
 from srft_assets.critic.rules.critic import RulesCritic
-from srft_assets.critic.verdict import STEP_VERDICTS, VOLATILE, Critic, Label, Verdict
+from srft_assets.critic.verdict import STEP_VERDICTS, VERSIONS, VOLATILE, Critic, Verdict
 from srft_assets.outcomes.model import Status, TestOutcome
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import from_row
@@ -35,9 +36,9 @@ def verdicts_stage(
         ):
             verdicts = critic.judge(run, outcome)
             _check_cover(run, verdicts, critic.name)
-            rows += [_row(run, verdict, version) for verdict in verdicts]
+            rows += [verdict_row(run.trajectory_id, verdict, version) for verdict in verdicts]
         frame = pl.DataFrame(rows, schema=STEP_VERDICTS, orient="row")
-        return Made(frame, metadata=_shares(frame))
+        return Made(frame, metadata=shares(frame))
 
     return Stage(
         key=f"step_verdicts/{critic.name}",
@@ -48,7 +49,7 @@ def verdicts_stage(
         config=dict(config),
         make=make,
         volatile=VOLATILE,
-        kept=True,
+        kept=VERSIONS,
         description=description,
         kinds=frozenset({"python", "parquet"}),
     )
@@ -66,21 +67,3 @@ def _judged(work: Work) -> Iterator[tuple[Trajectory, TestOutcome]]:
 def _check_cover(run: Trajectory, verdicts: list[Verdict], critic: str) -> None:
     if [verdict.step_index for verdict in verdicts] != list(range(len(run.steps))):
         raise ValueError(f"critic {critic} did not label every step of {run.trajectory_id} once")
-
-
-def _row(run: Trajectory, verdict: Verdict, version: str) -> dict[str, Any]:
-    return {
-        "trajectory_id": run.trajectory_id,
-        "step_index": verdict.step_index,
-        "label": str(verdict.label),
-        "reason": verdict.reason,
-        "rule": verdict.rule,
-        "call": verdict.call or None,
-        "version": version,
-    }
-
-
-def _shares(frame: pl.DataFrame) -> dict[str, Any]:
-    total = max(frame.height, 1)
-    counts = dict(frame.group_by("label").len().iter_rows())
-    return {f"share_{label}": round(counts.get(str(label), 0) / total, 4) for label in Label}

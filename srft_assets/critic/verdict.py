@@ -65,3 +65,6 @@ STEP_VERDICTS = pl.Schema(
 
 VOLATILE = ("reason", "rule", "call", "version")
 """Columns that nothing downstream reads: the same labels stop the wave."""
+
+VERSIONS = "verdict_versions"
+"""Folder of the warehouse in which earlier verdicts stay."""

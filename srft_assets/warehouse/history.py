@@ -7,22 +7,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from srft_assets.home import Home
+from srft_assets.warehouse.stage import Stage
 from srft_assets.warehouse.stamp import Stamp, read_stamp
 from srft_assets.warehouse.store import Warehouse, sync_folder
 
 FINGERPRINT_CHARS = 16
 
 
-def keep_version(home: Home, asset: str, partition: str) -> Path | None:
+def keep_version(home: Home, stage: Stage, partition: str) -> Path | None:
     """Let the partition of now stay, whatever replaces it; None where there is none.
 
     Costs a link, not a copy, where the file system has links.
     """
-    path = Warehouse(home.warehouse).path(asset, partition)
+    path = Warehouse(home.warehouse).path(stage.key, partition)
     stamp = read_stamp(path)
     if stamp is None:
         return None
-    kept = _folder(home, asset, partition) / f"{stamp.fingerprint[:FINGERPRINT_CHARS]}.parquet"
+    kept = _folder(home, stage, partition) / f"{stamp.fingerprint[:FINGERPRINT_CHARS]}.parquet"
     if kept.exists():
         return kept
     kept.parent.mkdir(parents=True, exist_ok=True)
@@ -39,13 +40,14 @@ def keep_version(home: Home, asset: str, partition: str) -> Path | None:
     return kept
 
 
-def versions(home: Home, asset: str, partition: str) -> Iterator[Stamp]:
+def versions(home: Home, stage: Stage, partition: str) -> Iterator[Stamp]:
     """Stamps of the versions that were kept, in no order."""
-    for path in _folder(home, asset, partition).glob("*.parquet"):
+    for path in _folder(home, stage, partition).glob("*.parquet"):
         stamp = read_stamp(path)
         if stamp is not None:
             yield stamp
 
 
-def _folder(home: Home, asset: str, partition: str) -> Path:
-    return home.history / asset / partition
+def _folder(home: Home, stage: Stage, partition: str) -> Path:
+    """`<warehouse>/<stage.kept>/<name>/<partition>`."""
+    return home.warehouse / stage.kept / stage.key.rpartition("/")[2] / partition

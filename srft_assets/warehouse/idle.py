@@ -1,7 +1,11 @@
 """For work that nobody watches and that starts nothing."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TypeVar
+
+from srft_assets.errors import SrftError
+from srft_assets.serving.server import Served
 
 T = TypeVar("T")
 
@@ -23,3 +27,8 @@ IDLE = Idle()
 def no_launch(argv: Sequence[str], env: Mapping[str, str]) -> None:
     """Starts nothing. Raises AssertionError: who foresees a partition needs no subprocess."""
     raise AssertionError(f"a subprocess was asked for: {argv[0]}")
+
+
+def no_server() -> AbstractContextManager[Served]:
+    """There is no model server. Raises SrftError."""
+    raise SrftError("no model server at hand: state endpoint.base_url in the critic's YAML")

@@ -62,15 +62,15 @@ def make_partition(stage: Stage, work: Work) -> tuple[Made, Stamp]:
     """Make and write one partition; returns what was made and its stamp.
 
     The rows must have exactly the stage's schema (ValueError otherwise). Where the stage keeps
-    earlier versions, what is replaced stays in `home.history`, and so does what replaces it.
+    earlier versions, what is replaced stays there, and so does what replaces it.
     """
     made = stage.make(work)
     stamp = stamp_of(stage, work, made)
     if stage.kept:
-        keep_version(work.home, stage.key, work.partition)
+        keep_version(work.home, stage, work.partition)
     work.warehouse.write(stage.key, work.partition, made.frame, stamp)
     if stage.kept:
-        keep_version(work.home, stage.key, work.partition)
+        keep_version(work.home, stage, work.partition)
     return made, stamp
 
 

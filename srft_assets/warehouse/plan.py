@@ -150,9 +150,9 @@ class Planner:
         stage, stamp = self.stages.get(asset), None
         if stage is not None and stage.ahead and stage.kept:
             stamp = self.snapshot.stamp(asset, partition)
-        if stamp is None:
+        if stage is None or stamp is None:
             return []
-        for before in versions(self.home, asset, partition):
+        for before in versions(self.home, stage, partition):
             if before.data_version == old.inputs.get(name):
                 return stamp.recipe.changes_from(before.recipe)
         return []
@@ -163,10 +163,13 @@ def orphans(
 ) -> list[Item]:
     """Partitions on disk of assets that are gone, or of batches or seeds that nobody knows."""
     of = {key: stage for stage in stages.values() for key in (stage.key, *stage.beside)}
+    kept = {stage.kept for stage in stages.values()}
     found = []
     for path in sorted(warehouse.root.glob("[!_.]*/**/[!_.]*.parquet")):
         asset = path.parent.relative_to(warehouse.root).as_posix()
         stage = of.get(asset)
+        if asset.split("/")[0] in kept:
+            continue
         if stage is None:
             why = "no such asset any more"
         elif stage.partitioned_by == "none" or path.stem in partitions(stage.partitioned_by):

@@ -9,6 +9,8 @@ import polars as pl
 
 from srft_assets.home import Home
 from srft_assets.refusal import Refusal
+from srft_assets.serving.server import Serve
+from srft_assets.warehouse.idle import no_server
 from srft_assets.warehouse.pinned import read_pinned
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.store import Warehouse
@@ -46,6 +48,7 @@ class Work:
     progress: Progress
     launch: Launch
     log: logging.Logger
+    serve: Serve = no_server
 
     def read(self, asset: str, partition: str | None = None) -> pl.DataFrame:
         """An upstream partition, by default that of the same name, as the recipe names it.
@@ -137,7 +140,7 @@ class Stage:
         cost: what making a partition would take, by home and name; None: not worth a figure.
         ahead: whether `make` is instant and reads nothing but the recipe, so that the plan may
             look behind it without writing anything.
-        kept: whether earlier versions stay in `home.history`.
+        kept: folder of the warehouse in which earlier versions stay; empty: none stays.
         beside: keys of further folders of partitions that `make` writes.
         description: business meaning, Markdown.
         kinds: tags for the Dagster graph.
@@ -154,7 +157,7 @@ class Stage:
     volatile: tuple[str, ...] = ()
     cost: Callable[[Home, str], Cost] | None = None
     ahead: bool = False
-    kept: bool = False
+    kept: str = ""
     beside: tuple[str, ...] = ()
     description: str = ""
     kinds: frozenset[str] = frozenset()

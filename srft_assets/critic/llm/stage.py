@@ -1,0 +1,100 @@
+"""`step_verdicts/<critic>` of a critic that asks a model."""
+
+from typing import Any
+
+import polars as pl
+
+from srft_assets.critic.ledger.ledger import Ledger
+from srft_assets.critic.llm.batch import Batch
+from srft_assets.critic.llm.calls import Calls
+from srft_assets.critic.llm.judged import judged_outcomes, judged_runs, seen_tasks
+from srft_assets.critic.prompt.template import Prompt
+from srft_assets.critic.rows import shares, verdict_row
+from srft_assets.critic.spec import LlmSpec
+from srft_assets.critic.verdict import STEP_VERDICTS, VERSIONS, VOLATILE
+from srft_assets.home import Home
+from srft_assets.refusal import Refusal
+from srft_assets.warehouse.code import code_digest
+from srft_assets.warehouse.stage import Cost, Made, Stage, Upstream, Work
+from srft_assets.warehouse.store import ONLY, Warehouse
+
+CODE = ("answer", "llm.batch", "llm.exchange", "llm.judged", "llm.stage", "prompt", "verdict")
+"""What decides verdicts. Not the client, the ledger and the spec: settings count by value."""
+
+
+def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
+    """The stage. Every answer is kept in the ledger as it comes, whatever becomes of the run."""
+    parts = (f"srft_assets.critic.{part}" for part in CODE)
+    return Stage(
+        key=f"step_verdicts/{name}",
+        partitioned_by="batch",
+        upstream=(
+            Upstream("trajectories"),
+            Upstream("test_outcomes"),
+            Upstream(f"critic_prompt/{name}", mapping="whole"),
+        ),
+        schema=STEP_VERDICTS,
+        code={"critic": code_digest(*parts)},
+        config_of=lambda home, batch: seen_tasks(spec, home, batch),
+        make=lambda work: _make(name, spec, prompt, work),
+        cost=lambda home, batch: cost(spec, prompt, home, batch),
+        volatile=VOLATILE,
+        kept=VERSIONS,
+        description=spec.description,
+        kinds=frozenset({"openai", "parquet"}),
+    )
+
+
+def _make(name: str, spec: LlmSpec, prompt: Prompt, work: Work) -> Made:
+    version = work.read(f"critic_prompt/{name}", ONLY)["version"].item()
+    runs = work.read("trajectories")
+    outcomes = judged_outcomes(spec, work.read("test_outcomes"))
+    with Ledger(work.home.ledger) as ledger:
+        batch = Batch(spec, prompt, ledger)
+        calls = Calls(name, batch, work, outcomes.height)
+        calls.make(judged_runs(spec, work.home, work.partition, runs, outcomes))
+    rows = [
+        verdict_row(run.trajectory_id, verdict, version)
+        for run in batch.runs
+        for verdict in sorted(run.verdicts, key=lambda one: one.step_index)
+    ]
+    frame = pl.DataFrame(rows, schema=STEP_VERDICTS, orient="row")
+    refusals = [
+        Refusal(f"trajectories/{work.partition}", reason, subject=trajectory_id)
+        for trajectory_id, reason in {**batch.refused, **calls.refused}.items()
+    ]
+    return Made(frame, refusals, _figures(spec, batch, calls.paid, frame))
+
+
+def _figures(spec: LlmSpec, batch: Batch, paid: int, frame: pl.DataFrame) -> dict[str, Any]:
+    return {
+        "runs_judged": len(batch.runs),
+        "calls_answered_by_ledger": batch.answered,
+        "calls_paid": paid,
+        **{f"answers_{kind}": count for kind, count in sorted(batch.bad.items())},
+        "texts_cut": batch.texts_cut,
+        **({"sees the gold patch": True} if spec.sees.gold_patch else {}),
+        **shares(frame),
+    }
+
+
+def cost(spec: LlmSpec, prompt: Prompt, home: Home, batch: str) -> Cost:
+    """What labelling a batch would take now. Renders every prompt: the ledger knows requests.
+
+    An answer that turns out bad costs one call more.
+    """
+    warehouse = Warehouse(home.warehouse)
+    runs, outcomes = (warehouse.read(key, batch) for key in ("trajectories", "test_outcomes"))
+    judged = judged_runs(spec, home, batch, runs, judged_outcomes(spec, outcomes))
+    with Ledger(home.ledger) as ledger:
+        seen = Batch(spec, prompt, ledger)
+        for _ in seen.open(judged):
+            pass
+    answer = seen.steps_to_pay * spec.sampling.max_tokens_per_step
+    usd = spec.endpoint.usd(seen.tokens_to_pay, answer)
+    return Cost(
+        calls=seen.answered + seen.to_pay,
+        answered=seen.answered,
+        tokens_to_label=seen.tokens_to_pay,
+        usd=usd,
+    )

@@ -1,0 +1,82 @@
+"""What goes wrong on the way to a verdict, over the real wire."""
+
+import pytest
+
+from srft_assets.critic.verdict import Label
+from srft_assets.errors import SrftError
+from srft_assets.home import Home
+from srft_assets.warehouse.store import Warehouse
+from tests.critic.faults import NAMED, failing
+from tests.critic.platform_support import Labeller, graded_runs, labels
+from tests.critic.server import serving
+
+BAD_ANSWERS = ("invalid_content", "too_few_steps", "too_many_steps", "truncated", "refusing")
+
+
+@pytest.fixture
+def platform(home: Home) -> Home:
+    graded_runs(home, [("bad", 3, False), ("worse", 4, False)])
+    return home
+
+
+def labelled(platform: Home, *faults, **settings):
+    endpoint = {"attempts": 2, "concurrency": 1} | settings
+    with serving(*faults, keep=True) as server:
+        made = Labeller(platform, server.base_url, {"endpoint": endpoint}).label()
+    return made, server
+
+
+@pytest.mark.parametrize("name", BAD_ANSWERS)
+def test_a_bad_answer_is_asked_again_once_with_the_error_stated(platform, name):
+    made, server = labelled(platform, NAMED[name])
+    assert Label.UNLABELED not in made.frame["label"].to_list()
+    assert server.answered.total() == 3
+    again = next(body for body in server.bodies if len(body["messages"]) > 2)
+    assert again["messages"][-1]["role"] == "user"
+
+
+@pytest.mark.parametrize("name", BAD_ANSWERS)
+def test_after_a_second_bad_answer_the_steps_are_unlabeled_and_counted(platform, name):
+    made, server = labelled(platform, NAMED[name], NAMED[name])
+    found = labels(made.frame)
+    assert sorted(map(set, found.values()), key=len)[0] == {Label.UNLABELED}
+    assert sum(v for k, v in made.metadata.items() if k.startswith("answers_")) == 2
+    assert server.answered.total() == 3
+
+
+def test_a_second_bad_answer_is_not_paid_again_either(platform):
+    labelled(platform, NAMED["too_few_steps"], NAMED["too_few_steps"])
+    _, server = labelled(platform)
+    assert server.answered.total() == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["rate_limited", "server_error", "cut", "invalid_body", "no_choices"]
+)
+def test_a_failing_server_is_asked_again(platform, name):
+    made, server = labelled(platform, NAMED[name])
+    assert Label.UNLABELED not in made.frame["label"].to_list()
+
+
+def test_calls_without_an_answer_leave_the_partition_unmade_and_keep_what_was_paid(platform):
+    with pytest.raises(SrftError, match="run again to go on"):
+        labelled(platform, None, failing(500), failing(500))
+    assert Warehouse(platform.warehouse).stamp("step_verdicts/c", "batch") is None
+    made, server = labelled(platform)
+    assert server.answered.total() == 1
+    assert len(labels(made.frame)) == 2
+
+
+def test_a_spent_budget_stops_cleanly_and_the_next_run_goes_on(platform):
+    with pytest.raises(SrftError, match="budget of 1 calls is spent"):
+        labelled(platform, max_calls=1)
+    made, server = labelled(platform)
+    assert server.answered.total() == 1
+    assert len(labels(made.frame)) == 2
+
+
+def test_a_wrong_key_is_told_at_once_without_the_key(platform, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    with pytest.raises(SrftError) as told:
+        labelled(platform, *[NAMED["echoing_key"]] * 4)
+    assert "sk-very-secret" not in str(told.value)

@@ -1,0 +1,117 @@
+"""A critic that asks a model: who is judged, what is asked, what is paid."""
+
+import pytest
+
+from srft_assets.critic.verdict import Label
+from srft_assets.home import Home
+from srft_assets.warehouse.store import Warehouse
+from tests.critic.platform_support import WORDS, Labeller, graded_runs, labels
+from tests.critic.server import Server, serving
+
+
+@pytest.fixture
+def server():
+    with serving(keep=True) as server:
+        yield server
+
+
+@pytest.fixture
+def labeller(home: Home, server: Server) -> Labeller:
+    graded_runs(home, [("good", 2, True), ("bad", 3, False), ("worse", 5, False)])
+    return Labeller(home, server.base_url)
+
+
+def paid(server: Server) -> int:
+    return server.answered.total()
+
+
+def test_failed_runs_are_judged_each_with_one_call_and_every_step_has_a_verdict(labeller, server):
+    made = labeller.label()
+    found = labels(made.frame)
+    assert {name: len(steps) for name, steps in found.items()} == {"bad": 3, "worse": 5}
+    assert set().union(*found.values()) <= set(Label) - {Label.UNLABELED}
+    assert paid(server) == 2
+
+
+def test_all_runs_are_judged_where_the_critic_says_so(labeller, server):
+    labeller.settings = {"judge": "all"}
+    assert labels(labeller.label().frame).keys() == {"good", "bad", "worse"}
+
+
+def test_nothing_is_paid_twice(labeller, server):
+    first = labeller.label().frame
+    assert labeller.label().frame.equals(first)
+    assert paid(server) == 2
+
+
+def test_back_to_the_first_prompt_costs_nothing(labeller, server):
+    first = labeller.label()
+    labeller.words = WORDS.replace("every", "each")
+    second = labeller.label()
+    assert paid(server) == 4
+    assert second.frame["version"].unique().item() != first.frame["version"].unique().item()
+    labeller.words = WORDS
+    assert labeller.label().frame.equals(first.frame)
+    assert paid(server) == 4
+
+
+def test_the_cost_is_known_before(labeller, server):
+    before = labeller.cost()
+    assert (before.calls, before.answered) == (2, 0)
+    assert before.tokens_to_label > 0
+    labeller.label()
+    after = labeller.cost()
+    assert (after.calls, after.answered, after.tokens_to_label) == (2, 2, 0)
+
+
+def test_prices_make_a_cost(labeller):
+    labeller.settings = {"endpoint": {"usd_per_million_input": 3.0, "usd_per_million_output": 6.0}}
+    cost = labeller.cost()
+    assert cost.usd == pytest.approx((cost.tokens_to_label * 3 + 8 * 80 * 6) / 1e6)
+
+
+def test_one_call_a_step(labeller, server):
+    labeller.settings = {"reading": "steps"}
+    assert labels(labeller.label().frame).keys() == {"bad", "worse"}
+    assert paid(server) == 8
+
+
+def test_verdicts_name_their_call_which_the_ledger_holds(labeller, home):
+    calls = set(labeller.label().frame["call"])
+    lines = [line for path in home.ledger.glob("*.jsonl") for line in path.open()]
+    assert len(calls) == 2
+    assert all(any(call in line for line in lines) for call in calls)
+
+
+def test_the_outcome_is_told_only_where_the_critic_sees_it(labeller, server):
+    labeller.words = WORDS.replace("Label steps", "It is {{ outcome }}. Label steps")
+    labeller.label()
+    assert all("It is unresolved." in body["messages"][1]["content"] for body in server.bodies)
+
+
+def test_a_gold_patch_is_shown_from_the_tasks_and_the_leak_is_noted(labeller, home, server):
+    home.tasks.mkdir(parents=True)
+    (home.tasks / "some.jsonl").write_text('{"instance_id": "bad", "patch": "--- a/gold"}\n')
+    labeller.words = WORDS.replace("Label steps", "{{ gold_patch }} Label steps")
+    labeller.settings = {"sees": {"gold_patch": True}}
+    made = labeller.label()
+    assert made.metadata["sees the gold patch"] is True
+    (body,) = server.bodies
+    assert "--- a/gold" in body["messages"][1]["content"]
+    assert set(labels(made.frame)["worse"]) == {Label.UNLABELED}
+    (refusal,) = made.refused
+    assert "no reference patch of worse" in refusal.reason
+
+
+def test_a_run_beyond_the_context_is_unlabeled_and_in_quarantine(labeller, server):
+    labeller.settings = {"context": {"tokens": 1100}}
+    made = labeller.label()
+    assert set(labels(made.frame)["worse"]) == {Label.UNLABELED}
+    assert "context" in made.refused[0].reason
+
+
+def test_a_batch_without_failed_runs_has_no_verdicts_and_asks_nobody(home, server):
+    graded_runs(home, [("good", 2, True)])
+    made = Labeller(home, "http://127.0.0.1:1/v1").label()
+    assert made.frame.is_empty()
+    assert Warehouse(home.warehouse).stamp("step_verdicts/c", "batch") is not None
