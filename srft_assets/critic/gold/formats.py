@@ -29,9 +29,9 @@ def write_queue(rows: Sequence[dict[str, Any]], how: QueueFormat) -> bytes:
         tasks = [{"data": _without_answer(row)} for row in rows]
         return orjson.dumps(tasks, option=orjson.OPT_INDENT_2) + b"\n"
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(rows[0] if rows else [])
-    writer.writerows([[harmless(value) for value in row.values()] for row in rows])
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows)
     return text.getvalue().encode()
 
 

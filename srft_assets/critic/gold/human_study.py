@@ -17,12 +17,14 @@ import orjson
 from srft_assets.critic.gold.labels import GIVEN, GoldLabel
 from srft_assets.errors import UsageError
 from srft_assets.refusal import Refusal
-from srft_assets.trajectories.identity import trajectory_id
-from srft_assets.trajectories.reading import UNKNOWN
+from srft_assets.trajectories.formats import read_record
 
 LAYOUT = "llm-agents-study"
 TEXTS = Path("trajectories", "openhands", "parsed", "thoughts_actions")
 RELATIONS = Path("openhands_csv")
+
+Turn = tuple[str, dict[str, str]]
+"""Thought, and the function that was called."""
 
 _ITERATION = re.compile(r"^Iteration (\d+): Thought=", re.MULTILINE)
 _ACTION = re.compile(r"; Action=(?=\{')")
@@ -85,29 +87,31 @@ def study_runs(folder: Path) -> tuple[list[dict[str, Any]], list[Refusal]]:
     stated = _resolved(folder)
     for file in study_files(folder):
         try:
-            turns = _turns(file)
+            row = _run(file.stem, _turns(file))
         except _UnusableError as error:
             refused.append(Refusal(file.stem, str(error), subject=file.stem))
             continue
-        row: dict[str, Any] = {
-            "instance_id": file.stem,
-            "traj_id": _stated_id(file.stem),
-            "messages": _messages(file.stem, turns),
-        }
         rows.append(row | ({"resolved": stated[file.stem]} if file.stem in stated else {}))
     return rows, refused
 
 
+def _run(instance: str, turns: Sequence[Turn]) -> dict[str, Any]:
+    stated = f"{LAYOUT}/{instance}"
+    messages = _messages(instance, turns)
+    return {"instance_id": instance, "traj_id": stated, "messages": messages}
+
+
 def _labels(folder: Path, file: Path) -> list[GoldLabel]:
-    count = len(_turns(file))
+    turns = _turns(file)
+    count = len(turns)
     found: list[tuple[GIVEN, str] | None] = [None] * count
     for relation in reversed(FAULTS):
         for step in _faulted(folder, file.stem, relation, count):
             found[step] = relation.label, f"{relation.fault} ({relation.name})"
-    run = trajectory_id(file.stem, _stated_id(file.stem), [], UNKNOWN)
+    run = read_record(_run(file.stem, turns), source=file.name, row=0, hint=file.name)
     return [
         GoldLabel(
-            trajectory_id=run,
+            trajectory_id=run.trajectory_id,
             step_index=index,
             label=fault[0] if fault else "good",
             annotator=LAYOUT,
@@ -136,7 +140,7 @@ def _faulted(folder: Path, instance: str, relation: Relation, count: int) -> lis
     return faulted
 
 
-def _turns(file: Path) -> list[tuple[str, dict[str, str]]]:
+def _turns(file: Path) -> list[Turn]:
     """Thought and action of each step."""
     _, *parts = _ITERATION.split(file.read_text(encoding="utf-8"))
     numbers, bodies = parts[::2], parts[1::2]
@@ -145,7 +149,7 @@ def _turns(file: Path) -> list[tuple[str, dict[str, str]]]:
     return list(_parsed(bodies))
 
 
-def _parsed(bodies: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+def _parsed(bodies: Sequence[str]) -> Iterator[Turn]:
     for index, body in enumerate(bodies):
         thought, *action = _ACTION.split(body, maxsplit=1)
         try:
@@ -161,7 +165,7 @@ def _parsed(bodies: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
             raise _UnusableError(f"iteration {index}: no action could be read") from error
 
 
-def _messages(instance: str, turns: Sequence[tuple[str, dict[str, str]]]) -> list[dict[str, Any]]:
+def _messages(instance: str, turns: Sequence[Turn]) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = [{"role": "user", "content": f"Solve {instance}."}]
     for index, (thought, function) in enumerate(turns):
         call = {"id": f"call_{index}", "type": "function", "function": function}
@@ -170,10 +174,6 @@ def _messages(instance: str, turns: Sequence[tuple[str, dict[str, str]]]) -> lis
             said = {"role": "tool", "tool_call_id": call["id"], "content": "(not published)"}
             messages.append(said)
     return messages
-
-
-def _stated_id(instance: str) -> str:
-    return f"{LAYOUT}/{instance}"
 
 
 def _resolved(folder: Path) -> dict[str, bool]:

@@ -1,0 +1,257 @@
+"""Which steps people are asked about, and that their labels come back exactly."""
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+
+import orjson
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srft_assets.critic.gold.formats import QueueFormat, bare, harmless, write_queue
+from srft_assets.critic.gold.importing import Import, import_answers
+from srft_assets.critic.gold.queue import TEXT_CHARS, Wanted, cut, queue
+from srft_assets.critic.gold.sample import allocate, stratified
+from srft_assets.critic.gold.sets import read_set
+from srft_assets.errors import UsageError
+from srft_assets.home import Home
+from srft_assets.warehouse.store import Warehouse
+from tests.warehouse.filled import BATCHES, COMMANDS, ONE, RULES, TWO, fill
+
+STEPS = {run: len(commands) for run, commands in COMMANDS.items()}
+GIVEN = st.sampled_from(["good", "unnecessary", "mistake", "recover", None])
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    return fill(Home(tmp_path_factory.mktemp("filled")))
+
+
+@given(
+    sizes=st.dictionaries(st.text(max_size=3), st.integers(1, 50), max_size=8),
+    total=st.integers(0, 200),
+    floor=st.integers(0, 10),
+)
+def test_what_is_taken_adds_up_and_no_stratum_gives_more_than_it_has(
+    sizes: dict[str, int], total: int, floor: int
+) -> None:
+    taken = allocate(sizes, total, floor)
+    assert sum(taken.values()) == min(total, sum(sizes.values()))
+    assert all(0 <= taken[stratum] <= size for stratum, size in sizes.items())
+    least = min(floor, min(total, sum(sizes.values())) // max(1, len(sizes)))
+    assert all(taken[stratum] >= min(size, least) for stratum, size in sizes.items())
+
+
+def test_without_a_floor_shares_are_proportional() -> None:
+    assert allocate({"a": 90, "b": 9, "c": 1}, 10, 0) == {"a": 9, "b": 1, "c": 0}
+    assert allocate({"a": 90, "b": 9, "c": 1}, 10, 1) == {"a": 7, "b": 2, "c": 1}
+
+
+@given(
+    strata=st.lists(st.integers(0, 4), max_size=60), size=st.integers(0, 80), seed=st.integers(0, 9)
+)
+def test_a_step_is_never_chosen_twice_and_a_seed_always_chooses_the_same(
+    strata: list[int], size: int, seed: int
+) -> None:
+    items = [(stratum, place) for place, stratum in enumerate(strata)]
+    chosen = stratified(items, size, 2, seed)
+    assert len(chosen) == len(set(chosen)) == min(size, len(items))
+    assert chosen == stratified(items, size, 2, seed)
+
+
+def test_rare_labels_of_the_critic_are_asked_about_too(warehouse: Warehouse) -> None:
+    rows = queue(warehouse, Wanted(list(BATCHES), critic="rules", size=11, floor=1))
+    asked = Counter(RULES[row["trajectory_id"]][row["step_index"]] for row in rows)
+    assert set(asked) == {"good", "unnecessary", "mistake", "recover"}
+    assert [(row["trajectory_id"], row["step_index"]) for row in rows] == sorted(
+        (row["trajectory_id"], row["step_index"]) for row in rows
+    )
+
+
+def test_annotators_see_context_and_no_verdict(warehouse: Warehouse) -> None:
+    rows = queue(warehouse, Wanted(list(BATCHES), critic="rules", size=99))
+    assert len(rows) == sum(STEPS.values())
+    (row,) = [one for one in rows if one["id"] == f"{TWO}:2"]
+    assert row["action"] == "bash: git checkout y.py"
+    assert row["previous"] == "step 1: bash: sed -i s/c/d/ y.py\n→ seen"
+    assert (row["thought"], row["observation"], row["outcome"]) == (
+        "thought 2",
+        "seen",
+        "unresolved",
+    )
+    assert b"recover" not in orjson.dumps(row) and b"because" not in orjson.dumps(row)
+    shown = queue(warehouse, Wanted(list(BATCHES), critic="rules", size=99, show_verdict=True))
+    assert {(one["verdict"], one["verdict_reason"]) for one in shown if one["id"] == row["id"]} == {
+        ("recover", "because")
+    }
+
+
+def test_a_critic_that_judged_nothing_is_told(warehouse: Warehouse) -> None:
+    with pytest.raises(UsageError, match="no steps judged by critic nobody in real"):
+        queue(warehouse, Wanted(["real"], critic="nobody"))
+
+
+@given(st.text(max_size=200), st.integers(10, 50))
+def test_a_cut_text_keeps_both_ends(text: str, chars: int) -> None:
+    short = cut(text, chars)
+    assert (short == text) == (len(text) <= chars)
+    if short != text:
+        left_out = len(text) - chars
+        assert f"[… {left_out} characters left out …]" in short
+        assert short[0] == text[0] and short[-1] == text[-1]
+
+
+def test_a_huge_observation_stays_small() -> None:
+    assert len(cut("x" * 10_000_000)) < TEXT_CHARS + 100
+
+
+@given(st.text(alphabet=st.sampled_from("'=+-@\t\rab\n,\""), max_size=8))
+def test_no_cell_is_a_formula_and_every_cell_is_read_back(text: str) -> None:
+    safe = str(harmless(text))
+    assert safe[:1] not in tuple("=+-@\t\r")
+    assert bare(safe) == text
+
+
+HOSTILE = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@given(st.lists(st.fixed_dictionaries({"id": HOSTILE, "thought": HOSTILE}), min_size=1, max_size=5))
+def test_hostile_text_survives_a_csv_file(rows: list[dict[str, str]]) -> None:
+    text = write_queue(rows, QueueFormat.CSV).decode()
+    read = csv.DictReader(io.StringIO(text, newline=""))
+    assert [{name: bare(cell) for name, cell in row.items()} for row in read] == rows
+
+
+@pytest.mark.parametrize("how", [QueueFormat.JSONL, QueueFormat.CSV])
+@given(data=st.data())
+def test_labels_come_back_exactly(
+    warehouse: Warehouse,
+    tmp_path_factory: pytest.TempPathFactory,
+    how: QueueFormat,
+    data: st.DataObject,
+) -> None:
+    folder = tmp_path_factory.mktemp("labels")
+    rows = queue(warehouse, Wanted(list(BATCHES), size=99))
+    answers = data.draw(st.lists(GIVEN, min_size=len(rows), max_size=len(rows)))
+    notes = data.draw(st.lists(HOSTILE, min_size=len(rows), max_size=len(rows)))
+    done = folder / f"queue.{how.value}"
+    labelled = [
+        row | {"label": answer, "note": note}
+        for row, answer, note in zip(rows, answers, notes, strict=True)
+    ]
+    done.write_bytes(write_queue(labelled, how))
+    merged = import_answers(done, Import(folder / "s.jsonl", STEPS), "ann")
+    expected = {
+        (row["trajectory_id"], row["step_index"]): (row["label"], row["note"])
+        for row in labelled
+        if row["label"]
+    }
+    found = read_set(folder / "s.jsonl")[0] if expected else []
+    assert merged.refused == ()
+    assert {(o.trajectory_id, o.step_index): (o.label, o.note) for _, o in found} == expected
+
+
+def test_label_studio_is_given_tasks_and_its_export_is_read(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    rows = queue(warehouse, Wanted(["real"], size=3))
+    tasks = orjson.loads(write_queue(rows, QueueFormat.LABEL_STUDIO))
+    assert [list(task) for task in tasks] == [["data"]] * 3
+    assert "label" not in tasks[0]["data"]
+
+    def result(name: str, kind: str, value: dict) -> dict:
+        return {"from_name": name, "to_name": "action", "type": kind, "value": value}
+
+    chosen = result("label", "choices", {"choices": ["Mistake"]})
+    noted = result("note", "textarea", {"text": ["wrong file", "see issue"]})
+    tasks[0] |= {"id": 1, "annotations": [{"completed_by": 7, "result": [chosen, noted]}]}
+    tasks[1] |= {
+        "id": 2,
+        "annotations": [
+            {"completed_by": {"email": "b@x"}, "was_cancelled": True, "result": []},
+            {"completed_by": 7, "result": [result("label", "choices", {"choices": ["good"]})]},
+        ],
+    }
+    tasks[2] |= {"id": 3, "annotations": []}
+    done = tmp_path / "export.json"
+    done.write_bytes(orjson.dumps(tasks))
+    merged = import_answers(done, Import(tmp_path / "s.jsonl", STEPS))
+    assert (merged.added, merged.refused) == (3, ())
+    found = [
+        (o.step_index, o.annotator, o.label, o.note) for _, o in read_set(tmp_path / "s.jsonl")[0]
+    ]
+    first, second = (row["step_index"] for row in rows[:2])
+    assert found == [
+        (first, "7", "mistake", "wrong file\nsee issue"),
+        (second, "b@x", None, ""),
+        (second, "7", "good", ""),
+    ]
+
+
+def test_an_export_of_argilla_is_read(tmp_path: Path) -> None:
+    responses = {
+        "label": [{"value": "recover", "user_id": "u1"}, {"value": "good", "user_id": "u2"}],
+        "note": [{"value": "took it back", "user_id": "u1"}],
+    }
+    record = {"id": f"{ONE}:2", "fields": {"action": "…"}, "metadata": {}, "responses": responses}
+    done = tmp_path / "records.json"
+    done.write_bytes(orjson.dumps([record, {**record, "id": f"{ONE}:3", "responses": {}}]))
+    merged = import_answers(done, Import(tmp_path / "s.jsonl", STEPS))
+    assert (merged.added, merged.refused) == (2, ())
+    found = [
+        (o.step_index, o.annotator, o.label, o.note) for _, o in read_set(tmp_path / "s.jsonl")[0]
+    ]
+    assert found == [(2, "u1", "recover", "took it back"), (2, "u2", "good", "")]
+
+
+def test_who_labelled_must_be_known(tmp_path: Path) -> None:
+    done = tmp_path / "done.jsonl"
+    where = Import(tmp_path / "s.jsonl", STEPS)
+    row = {"trajectory_id": ONE, "step_index": 0, "label": "good"}
+    done.write_bytes(orjson.dumps(row))
+    with pytest.raises(UsageError, match="give --annotator"):
+        import_answers(done, where)
+    many = [row | {"annotator": name} for name in ("ann", "bob")]
+    done.write_bytes(b"\n".join(orjson.dumps(one) for one in many))
+    with pytest.raises(UsageError, match="leave out --annotator"):
+        import_answers(done, where, "carol")
+    assert import_answers(done, where).added == 2
+
+
+def test_bad_answers_are_refused_by_row(tmp_path: Path) -> None:
+    done = tmp_path / "done.csv"
+    rows = [
+        ("good", ONE, "0"),
+        ("fine", ONE, "1"),
+        ("good", ONE, "77"),
+        ("good", "nobody.000", "0"),
+        ("good", ONE, "one"),
+        ("", ONE, "2"),
+        ("SKIP ", ONE, "3"),
+    ]
+    frame = pl.DataFrame(rows, schema=["label", "trajectory_id", "step_index"], orient="row")
+    frame.write_csv(done)
+    merged = import_answers(done, Import(tmp_path / "s.jsonl", STEPS), "ann")
+    assert [one.row for one in merged.refused] == [1, 2, 3, 4]
+    assert all(one.source == "done.csv" for one in merged.refused)
+    found = [(o.step_index, o.label) for _, o in read_set(tmp_path / "s.jsonl")[0]]
+    assert found == [(0, "good"), (3, None)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.csv", b"id,verdict\n1,good\n", "no column 'label'"),
+        ("a.csv", b"label\n\xff\xfe\n", "not a CSV file"),
+        ("a.json", b"[{torn", "not JSON"),
+    ],
+)
+def test_a_file_that_is_no_table_is_told(
+    tmp_path: Path, name: str, content: bytes, told: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=told):
+        import_answers(tmp_path / name, Import(tmp_path / "s.jsonl", STEPS), "ann")
