@@ -12,6 +12,7 @@ import pytest
 from srft_assets.critic.answer.parse import BadAnswer, parse
 from srft_assets.critic.answer.schema import constraint
 from srft_assets.critic.call import Request
+from srft_assets.critic.client.client import proxy_of
 from srft_assets.critic.client.errors import CallError, Kind
 from srft_assets.critic.client.patience import asked_pause
 from tests.critic.calls import SPEC, ask, request
@@ -103,6 +104,8 @@ def test_bad_answers_on_demand_are_bad(server: Server, name: str) -> None:
         NAMED["invalid_body"],
         NAMED["no_choices"],
         sending(b'{"error": {"message": "overloaded"}}'),
+        sending(b'{"error": {"message": "overloaded", "code": 502}}'),
+        failing(204, ""),
         sending(b"[1, 2]"),
     ],
 )
@@ -172,6 +175,30 @@ def test_what_cannot_go_better_is_told_at_once(
     assert told.value.kind == kind
     assert "\n" not in str(told.value) and message in str(told.value)
     assert server.calls[asked.key] == 1
+
+
+def test_an_error_with_status_200_says_its_status_inside(server: Server) -> None:
+    server.faults.append(sending(b'{"error": {"message": "No auth", "code": 401}}'))
+    with pytest.raises(CallError, match="HTTP 401: No auth") as told:
+        ask(server.base_url, request())
+    assert told.value.kind == Kind.AUTH
+
+
+def test_a_server_on_this_machine_is_asked_without_a_proxy(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert ask(server.base_url, request()).finish_reason == "stop"
+
+
+def test_any_other_server_is_asked_through_the_proxy_of_the_environment(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = server.base_url.removesuffix("/v1")
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "inside.example")
+    assert ask("http://critic.example/v1", request()).finish_reason == "stop"
+    assert proxy_of("http://inside.example/v1") is None
 
 
 def test_a_redirect_is_told_and_not_followed(server: Server) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import orjson
 from tenacity import (
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 BACKOFF = 0.5
 """Seconds: the n-th retry waits a random time below `BACKOFF * 2**n`, at most `LONGEST_BACKOFF`."""
 LONGEST_BACKOFF = 60.0
+CONNECT_SECONDS = 30.0
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -139,11 +142,12 @@ class Client:
         async with self._slots:
             await self._gate.passed()
             answer = await self._post(data)
-        if isinstance(answer, Answer) and answer.status == 200:
-            return read_completion(answer.body)
-        if isinstance(answer, Answer):
-            answer = failure_of(answer.status, answer.headers, answer.body, self._secrets)
-        raise answer
+        if isinstance(answer, CallError):
+            raise answer
+        completion = read_completion(answer.body) if answer.status == 200 else None
+        if completion is None:
+            raise failure_of(answer.status, answer.headers, answer.body, self._secrets)
+        return completion
 
     async def _post(self, data: bytes) -> Answer | CallError:
         """What the server answers. Failures are handed back, not raised: errors of the HTTP
@@ -157,9 +161,11 @@ class Client:
                 self._secrets.chat_url, data=data, allow_redirects=False
             ) as response:
                 return Answer(response.status, response.headers, await response.read())
+        except aiohttp.ConnectionTimeoutError:
+            return TransientError(f"{self._secrets.url}: no connection")
         except TimeoutError:
             return TransientError(f"no whole answer within {self.endpoint.timeout:g} s")
-        except (aiohttp.InvalidURL, aiohttp.ClientSSLError) as error:
+        except (aiohttp.InvalidURL, aiohttp.ClientConnectorCertificateError) as error:
             return CallError(Kind.ENDPOINT, f"{self._secrets.url}: {self._told(error)}")
         except (aiohttp.ClientError, OSError) as error:
             return TransientError(f"{self._secrets.url}: {self._told(error)}")
@@ -201,14 +207,24 @@ class Client:
 
 def _session(secrets: Secrets, endpoint: Endpoint) -> "aiohttp.ClientSession":
     import aiohttp
-    from yarl import URL
 
     headers = {"Content-Type": "application/json", "User-Agent": "srft"}
     if secrets.authorization:
         headers["Authorization"] = secrets.authorization
+    connecting = min(CONNECT_SECONDS, endpoint.timeout)
     return aiohttp.ClientSession(
         headers=headers,
         connector=aiohttp.TCPConnector(limit=endpoint.concurrency),
-        timeout=aiohttp.ClientTimeout(total=endpoint.timeout),
-        trust_env=URL(secrets.url).host not in LOCAL,
+        timeout=aiohttp.ClientTimeout(total=endpoint.timeout, sock_connect=connecting),
+        proxy=proxy_of(secrets.chat_url),
     )
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for a URL, never one for this machine.
+
+    Not aiohttp's `trust_env`: it also reads `.netrc`, which collides with the key.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return None if host in LOCAL or proxy_bypass(host) else getproxies().get(parts.scheme)

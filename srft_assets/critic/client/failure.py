@@ -1,4 +1,4 @@
-"""What an answer with an error status means."""
+"""What an answer means that holds no completion."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,25 +20,31 @@ _LENGTH = ("context length", "context_length", "context window", "maximum model 
 
 
 def failure_of(status: int, headers: Mapping[str, str], body: bytes, secrets: Secrets) -> CallError:
-    """The error to raise for a status other than 200."""
-    said = _said(body)
+    """The error to raise. Gateways also send errors with status 200 and the real one in `code`."""
+    said, code = _said(body)
+    if status == 200 and code >= 400:
+        status = code
     told = f"HTTP {status}: {excerpt_of(secrets.scrub(said)).strip() or 'no text'}"
     lower = said.lower()
     if status == 429 and "insufficient_quota" in lower:
         return CallError(Kind.QUOTA, f"the account has no quota left ({told})")
+    if status < 300:
+        return TransientError(f"no completion in the answer ({told})")
     if status in AGAIN or status >= 500:
-        pause = asked_pause(headers)
-        if pause is not None and pause > LONGEST_PAUSE:
-            return CallError(
-                Kind.QUOTA, f"the server asks to wait {pause:.0f} s; run again then ({told})"
-            )
-        return TransientError(told, pause)
+        return _later(told, asked_pause(headers))
     if status == 413 or (status in (400, 422) and any(words in lower for words in _LENGTH)):
         return CallError(
             Kind.TOO_LONG,
             f"longer than the model's context: lower context.tokens or read in windows ({told})",
         )
     return CallError(*_settings(status, told, "model" in lower, headers, secrets))
+
+
+def _later(told: str, pause: float | None) -> CallError:
+    if pause is None or pause <= LONGEST_PAUSE:
+        return TransientError(told, pause)
+    again = f"the server asks to wait {pause:.0f} s; run again then"
+    return CallError(Kind.QUOTA, f"{again} ({told})")
 
 
 def _settings(
@@ -58,15 +64,20 @@ def _settings(
     return Kind.BAD_REQUEST, f"the server refuses the request ({told})"
 
 
-def _said(body: bytes) -> str:
-    """The server's message: OpenAI's `error.message`, vLLM's `message`, FastAPI's `detail`."""
+def _said(body: bytes) -> tuple[str, int]:
+    """The server's message, and the status that the body itself states, else 0.
+
+    OpenAI sends `error.message`, older vLLM `message`, FastAPI `detail`, others a bare `error`.
+    """
     text = body.decode("utf-8", "replace")
     try:
         parsed: Any = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return text
-    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
-    if isinstance(error, dict):
-        parts = [error.get(name) for name in ("message", "detail", "code")]
-        return " ".join(part for part in parts if isinstance(part, str)) or text
-    return str(error)
+        return text, 0
+    error = parsed.get("error") or parsed if isinstance(parsed, dict) else parsed
+    if not isinstance(error, dict):
+        return str(error), 0
+    parts = [error.get(name) for name in ("message", "detail", "code")]
+    code = error.get("code")
+    said = " ".join(part for part in parts if isinstance(part, str))
+    return said or text, code if isinstance(code, int) else 0

@@ -1,11 +1,7 @@
 """A reply from the JSON of a chat completion."""
 
-from typing import Any
-
 import orjson
 from pydantic import BaseModel, Field, ValidationError
-
-from srft_assets.critic.client.errors import TransientError
 
 
 class Details(BaseModel):
@@ -44,20 +40,9 @@ class Completion(BaseModel):
     usage: Usage | None = None
 
 
-def read_completion(body: bytes) -> Completion:
-    """Check and read an answer.
-
-    Raises:
-        TransientError: the body is no JSON, or holds no answer of a model.
-    """
-    problem = "no JSON"
+def read_completion(body: bytes) -> Completion | None:
+    """The answer, checked as far as it is used; None where the body holds no answer of a model."""
     try:
-        parsed: Any = orjson.loads(body)
-        if isinstance(parsed, dict) and parsed.get("error"):
-            problem = "an error with status 200"
-        else:
-            problem = "no choices[0].message"
-            return Completion.model_validate(parsed)
+        return Completion.model_validate(orjson.loads(body))
     except (orjson.JSONDecodeError, ValidationError):
-        pass
-    raise TransientError(f"unusable answer: {problem}")
+        return None
