@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from srft_assets.critic.answer.schema import described
-from srft_assets.critic.prompt.count import Count
+from srft_assets.critic.prompt.count import Count, tokens_of
 from srft_assets.critic.prompt.reading import Part
 from srft_assets.critic.prompt.seen import SeenRun, as_context
 from srft_assets.critic.prompt.template import Message, Prompt
@@ -84,10 +84,11 @@ class Rendering:
         """
         shown = self.run.steps[part.shown.start : part.shown.stop]
         size = self.frame.size + len(self.run.task) + sum(len(step.text) for step in shown)
-        if abs(_size(messages) - size) > NOTES * (len(shown) + 1):
+        notes = _size(messages) - size
+        if abs(notes) > NOTES * (len(shown) + 1):
             return self._counted(messages)
         held = sum(self.run.tokens[part.shown.start : part.shown.stop])
-        return self.frame.tokens + self.run.task_tokens + held
+        return self.frame.tokens + self.run.task_tokens + held + tokens_of(max(notes, 0))
 
     def _counted(self, messages: list[Message]) -> int:
         return sum(self.count(message["content"]) for message in messages)
