@@ -24,10 +24,10 @@ def asked_pause(headers: Mapping[str, str]) -> float | None:
 def _until(date: str) -> float | None:
     try:
         when = parsedate_to_datetime(date)
-    except ValueError:
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
         return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
 
 
 class Gate:
