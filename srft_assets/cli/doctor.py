@@ -1,10 +1,10 @@
 """`srft doctor`: what this machine can do, and what to install for the rest."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 
 import typer
 from rich.console import Console
@@ -33,14 +33,18 @@ def gpu() -> Finding:
 
 
 def vllm() -> Finding:
-    """The vLLM package."""
-    if find_spec("vllm") is None:
-        return (
-            False,
-            "not installed",
-            'to serve critics and students: pip install "srft-assets[vllm]"',
-        )
-    return True, version("vllm"), ""
+    """Where critics are served: a given server, or the program that would be started."""
+    from srft_assets.serving.environment import URL, vllm_program
+
+    if os.environ.get(URL):
+        return True, f"a server of your own ({URL})", ""
+    if program := vllm_program():
+        return True, program, ""
+    return (
+        False,
+        "not installed",
+        f'to serve critics and students: pip install "srft-assets[vllm]", or set {URL}',
+    )
 
 
 def docker() -> Finding:

@@ -1,7 +1,6 @@
 """The resource that gives critics a server: one that runs already, or one of the platform's own."""
 
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -13,15 +12,13 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home, current_home
+from srft_assets.serving.environment import ARGS, COMMAND, MODEL, NAME, URL, words
 from srft_assets.serving.server import Served, Tell, serve
 from srft_assets.serving.shared import SharedServer
 from srft_assets.serving.spec import ServerSpec
 
-URL = "SRFT_CRITIC_URL"
-MODEL = "SRFT_VLLM_MODEL"
-TEXTS = {"base_url": URL, "model": MODEL, "served_model_name": "SRFT_VLLM_NAME"}
-WORDS = {"command": "SRFT_VLLM_COMMAND", "extra_args": "SRFT_VLLM_ARGS"}
-"""Split as a shell splits them."""
+TEXTS = {"base_url": URL, "model": MODEL, "served_model_name": NAME}
+WORDS = {"command": COMMAND, "extra_args": ARGS}
 UNCONFIGURED = (
     f"no server for the critic: set {URL} to the URL of an OpenAI-compatible API (up to /v1), "
     f"or {MODEL} to the model that vLLM shall serve"
@@ -99,7 +96,7 @@ class CriticServer(dg.ConfigurableResource):
         elif self.base_url.startswith(("http://", "https://")):
             yield Served(self.base_url.rstrip("/"))
         else:
-            raise SrftError(f"critic_server: base_url is no http(s) URL: {self.base_url!r}")
+            raise SrftError(f"critic_server: base_url ({URL}) does not begin with http(s)://")
 
     def _logs(self) -> Path:
         home = Home(Path(self.home_folder)) if self.home_folder else current_home()
@@ -111,7 +108,5 @@ def critic_server() -> CriticServer:
     stated: dict[str, Any] = {
         field: dg.EnvVar(name) for field, name in TEXTS.items() if os.environ.get(name)
     }
-    stated |= {
-        field: shlex.split(os.environ[name]) for field, name in WORDS.items() if name in os.environ
-    }
+    stated |= {field: words(name) for field, name in WORDS.items()}
     return CriticServer(**stated)

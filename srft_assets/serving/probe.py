@@ -1,38 +1,38 @@
 """Ask a server whether it is ready."""
 
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import httpx
+from http.client import HTTPException
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
 
 TIMEOUT_SECONDS = 5.0
+DIRECT = build_opener(ProxyHandler({}))
+"""A proxy of the environment is not the way to a server on this machine."""
 
 
-def asking(api_key: str) -> "httpx.Client":
-    """A client for a server on this machine: no proxy of the environment lies on the way."""
-    import httpx
-
-    headers = {"Authorization": f"Bearer {api_key}"}
-    return httpx.Client(trust_env=False, timeout=TIMEOUT_SECONDS, headers=headers)
-
-
-def lacks(client: "httpx.Client", url: str, names: Sequence[str]) -> str:
+def lacks(url: str, api_key: str, names: Sequence[str]) -> str:
     """What a server at `url` (without `/v1`) still lacks, in words; empty when it is ready.
 
     Ready means that `/health` answers 200 and `/v1/models` lists every one of `names`.
     """
-    import httpx
-
+    path = "/health"
     try:
-        for path in ("/health", "/v1/models"):
-            answer = client.get(url + path)
-            if answer.status_code != httpx.codes.OK:
-                return f"{path} answers {answer.status_code}"
-        listed = [str(model["id"]) for model in answer.json()["data"]]
-    except httpx.TransportError as error:
-        return f"no answer ({type(error).__name__})"
+        _get(url + path, api_key)
+        path = "/v1/models"
+        listed = [str(model["id"]) for model in json.loads(_get(url + path, api_key))["data"]]
+    except HTTPError as error:
+        return f"{path} answers {error.code}"
+    except (OSError, HTTPException) as error:
+        return f"no answer ({getattr(error, 'reason', error)})"
     except (ValueError, KeyError, TypeError):
-        return "/v1/models does not answer as an OpenAI-compatible API does"
+        return f"{path} does not answer as an OpenAI-compatible API does"
     missing = [name for name in names if name not in listed]
-    return f"/v1/models lists {', '.join(listed)}, not {', '.join(missing)}" if missing else ""
+    return f"{path} lists {', '.join(listed)}, not {', '.join(missing)}" if missing else ""
+
+
+def _get(url: str, api_key: str) -> bytes:
+    asked = Request(url, headers={"Authorization": f"Bearer {api_key}"})
+    with DIRECT.open(asked, timeout=TIMEOUT_SECONDS) as answer:
+        content: bytes = answer.read()
+    return content

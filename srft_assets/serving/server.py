@@ -2,12 +2,11 @@
 
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,8 @@ from pathlib import Path
 from srft_assets.errors import SrftError
 from srft_assets.serving import guard
 from srft_assets.serving.failure import NOT_INSTALLED, failure, last_line
-from srft_assets.serving.probe import asking, lacks
-from srft_assets.serving.spec import ServerSpec
+from srft_assets.serving.probe import lacks
+from srft_assets.serving.spec import ServerSpec, program_of
 
 LOOK_SECONDS = 0.2
 TELL_SECONDS = 10.0
@@ -55,13 +54,15 @@ def serve(spec: ServerSpec, log: Path, tell: Tell = lambda line: None) -> Iterat
     killed. Raises SrftError with the last lines of its log and what to do, when it ends or does
     not answer within `spec.start_timeout`.
     """
-    if shutil.which(spec.command[0]) is None:
+    program = program_of(spec.command)
+    if program is None:
         raise SrftError(f"{spec.command[0]} is not installed: {NOT_INSTALLED}")
     port = _free_port(spec)
     host = LOOPBACK.get(spec.host, spec.host)
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     key = secrets.token_urlsafe(32)
-    with _guarded(spec, port, key, log) as (process, server):
+    argv = [program, *spec.argv(port)[1:]]
+    with _guarded(spec, argv, key, log) as (process, server):
         _wait(spec, url, key, process, log, tell)
         yield Served(f"{url}/v1", key, server, spec.names)
 
@@ -85,7 +86,7 @@ def _free_port(spec: ServerSpec) -> int:
 
 @contextmanager
 def _guarded(
-    spec: ServerSpec, port: int, key: str, log: Path
+    spec: ServerSpec, argv: Sequence[str], key: str, log: Path
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The guard's process and the server's id; both processes have ended on leaving."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -97,9 +98,9 @@ def _guarded(
                 [
                     *(sys.executable, "-I", "-S", guard.__file__),
                     *(str(theirs.fileno()), str(os.getpid()), str(spec.stop_timeout)),
-                    *spec.argv(port),
+                    *argv,
                 ],
-                env=spec.environment(dict(os.environ), key),
+                env=spec.environment(_with_path_to(argv[0]), key),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -114,6 +115,13 @@ def _guarded(
                 process.wait(spec.stop_timeout + guard.KILL_SECONDS)
 
 
+def _with_path_to(program: str) -> dict[str, str]:
+    """Our environment, in which programs beside this one are found: vLLM compiles with `ninja`."""
+    folder, path = str(Path(program).parent), os.environ.get("PATH", os.defpath)
+    known = folder in path.split(os.pathsep)
+    return {**os.environ, "PATH": path if known else f"{folder}{os.pathsep}{path}"}
+
+
 def _wait(
     spec: ServerSpec,
     url: str,
@@ -124,16 +132,15 @@ def _wait(
 ) -> None:
     """Return when the server answers and lists its models."""
     start = told = time.monotonic()
-    with asking(key) as client:
-        while True:
-            ended = process.poll()
-            lacking = lacks(client, url, spec.names)
-            now = time.monotonic()
-            if ended is not None or (lacking and now - start > spec.start_timeout):
-                raise SrftError(failure(spec, log, key, ended, now - start, lacking))
-            if not lacking:
-                return
-            if now - told >= TELL_SECONDS:
-                told = now
-                tell(f"{spec.model} starts, {now - start:.0f} s: {last_line(log, key)}")
-            time.sleep(LOOK_SECONDS)
+    while True:
+        ended = process.poll()
+        lacking = lacks(url, key, spec.names)
+        now = time.monotonic()
+        if ended is not None or (lacking and now - start > spec.start_timeout):
+            raise SrftError(failure(spec, log, key, ended, now - start, lacking))
+        if not lacking:
+            return
+        if now - told >= TELL_SECONDS:
+            told = now
+            tell(f"{spec.model} starts, {now - start:.0f} s: {last_line(log, key)}")
+        time.sleep(LOOK_SECONDS)

@@ -1,11 +1,16 @@
 """What a server serves, and the command that starts it."""
 
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 VLLM = ("vllm", "serve")
+CACHE_HITS = "--enable-prompt-tokens-details"
+"""Answers then say how much of the prompt came from the cache; without it they say nothing."""
 QUIET = {"HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1", "VLLM_NO_USAGE_STATS": "1"}
 
 Name = Annotated[str, Field(min_length=1, pattern=r"^[^-\s]\S*$")]
@@ -73,13 +78,15 @@ class ServerSpec(BaseModel):
         if self.lora_modules:
             modules = [f"{name}={path}" for name, path in self.lora_modules.items()]
             flags += ["--enable-lora", "--lora-modules", *modules]
-        where = ["--host", self.host, "--port", port]
-        return [str(part) for part in (*self.command, self.model, *where, *flags, *self.extra_args)]
+        fixed = ["--host", self.host, "--port", port, CACHE_HITS]
+        return [str(part) for part in (*self.command, self.model, *fixed, *flags, *self.extra_args)]
 
-    def environment(self, base: dict[str, str], api_key: str) -> dict[str, str]:
-        """`base` with this server's variables; programs beside the command's own are found."""
-        folder = Path(self.command[0]).parent
-        path = base.get("PATH", "")
-        if folder.is_absolute():
-            path = f"{folder}:{path}"
-        return {**QUIET, **base, "PATH": path, **self.env, "VLLM_API_KEY": api_key}
+    def environment(self, base: Mapping[str, str], api_key: str) -> dict[str, str]:
+        """`base` with this server's variables."""
+        return {**QUIET, **base, **self.env, "VLLM_API_KEY": api_key}
+
+
+def program_of(command: Sequence[str]) -> str | None:
+    """Path of a command's program: beside this Python, else as PATH says; None if there is none."""
+    beside = Path(sys.executable).parent
+    return shutil.which(command[0], path=beside) or shutil.which(command[0])

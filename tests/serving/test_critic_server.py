@@ -119,7 +119,7 @@ def test_a_given_server_is_used_as_it_is(make: Make, family: Path) -> None:
     ("fields", "said"),
     [
         ({}, "set SRFT_CRITIC_URL to the URL .* or SRFT_VLLM_MODEL"),
-        ({"base_url": "gpu-7:8000"}, "base_url is no http"),
+        ({"base_url": "gpu-7:8000"}, r"base_url .* does not begin with http"),
         ({"model": "m", "tensor_parallel_size": 0}, "tensor_parallel_size: .* greater than 0"),
     ],
 )

@@ -8,12 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
 from srft_assets.errors import SrftError
-from srft_assets.serving.probe import asking, lacks
+from srft_assets.serving.probe import lacks
 from srft_assets.serving.server import serve
 from tests.serving.conftest import MakeSpec, gone, members
 
@@ -48,9 +47,9 @@ def serving_parent(spec: MakeSpec, log: Path, **env: str) -> subprocess.Popen[st
 
 def test_it_answers_under_a_key_of_its_own(spec: MakeSpec, family: Path, tmp_path: Path) -> None:
     with serve(spec({"DELAY": "0.5"}), tmp_path / "log") as served:
-        asked = httpx.get(f"{served.base_url}/models", headers=bearer(served.api_key))
-        assert asked.json() == {"data": [{"id": "tiny"}]}
-        assert httpx.get(f"{served.base_url}/models").status_code == 401
+        url = served.base_url.removesuffix("/v1")
+        assert lacks(url, served.api_key or "", ["tiny"]) == ""
+        assert lacks(url, "another key", ["tiny"]) == "/v1/models answers 401"
         assert served.process_id is not None
         assert served.models == ("tiny",)
         server = psutil.Process(served.process_id)
@@ -58,10 +57,6 @@ def test_it_answers_under_a_key_of_its_own(spec: MakeSpec, family: Path, tmp_pat
         assert served.api_key not in repr(served)
         assert os.getsid(served.process_id) != os.getsid(0)
     assert gone(family, 1, 0)
-
-
-def bearer(key: str | None) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}
 
 
 def test_two_starts_have_two_keys_and_two_ports(spec: MakeSpec, tmp_path: Path) -> None:
@@ -195,6 +190,32 @@ def test_a_program_that_is_not_there(spec: MakeSpec, tmp_path: Path) -> None:
         pass
 
 
+def test_a_program_beside_this_python_is_found_and_so_are_its_neighbours(
+    spec: MakeSpec, family: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `.venv/bin/srft` is called where the environment is not activated."""
+    monkeypatch.setattr(sys, "executable", str(folder_with_python(tmp_path / "bin")))
+    program = tmp_path / "bin" / "vllm"
+    program.write_text('#!/bin/sh\necho "PATH is $PATH"\nexec neighbour\n')
+    neighbour = tmp_path / "bin" / "neighbour"
+    neighbour.write_text("#!/bin/sh\necho neighbour; exit 1\n")
+    for path in (program, neighbour):
+        path.chmod(0o755)
+    with (
+        pytest.raises(SrftError, match=rf"PATH is {tmp_path}/bin:.*\nneighbour$"),
+        serve(spec(command=("vllm", "serve")), tmp_path / "log"),
+    ):
+        pass
+
+
+def folder_with_python(folder: Path) -> Path:
+    """The path of this Python in a folder of its own."""
+    folder.mkdir()
+    python = folder / "python"
+    python.symlink_to(sys.executable)
+    return python
+
+
 def test_a_program_that_cannot_be_run(spec: MakeSpec, tmp_path: Path) -> None:
     program = tmp_path / "vllm"
     program.write_text("#!/no/such/python\n")
@@ -217,15 +238,6 @@ def test_a_taken_port_is_told_before_the_model_is_loaded(
         ):
             pass
     assert gone(family, 0, 0)
-
-
-def test_another_server_on_the_machine_is_not_taken_for_ours(
-    spec: MakeSpec, tmp_path: Path
-) -> None:
-    """Both could bind the port; the key tells them apart."""
-    with serve(spec(), tmp_path / "log") as other, asking("another key") as client:
-        url = other.base_url.removesuffix("/v1")
-        assert lacks(client, url, ["tiny"]) == "/v1/models answers 401"
 
 
 def test_the_log_keeps_earlier_starts_and_is_for_its_owner(spec: MakeSpec, tmp_path: Path) -> None:
