@@ -13,22 +13,21 @@ ledger = typer.Typer(
 
 @ledger.command()
 def verify() -> None:
-    """Check every answer: exit 1 where one is damaged, one line for each."""
+    """Check every answer; exit 1 where one is damaged."""
     from srft_assets.critic.ledger.verify import verify as check
 
     console = Console()
     report = check(current_home().ledger)
     for fault in report.damaged:
-        say(console, quoted(str(fault)))
+        say(console, quoted(f"{fault}; put back a copy, or it is paid for again when needed"))
     for fault in report.torn:
-        say(console, quoted(f"{fault} (nothing that was used; `srft ledger compact` drops it)"))
-    counts = [
-        f"{report.replies:,} answers in {report.files:,} files",
-        f"{report.doubled:,} requests answered more than once",
-        f"{len(report.torn):,} torn",
-        f"{len(report.damaged):,} damaged",
-    ]
-    say(console, "; ".join(counts))
+        say(console, quoted(f"{fault}; it was never used: `srft ledger compact` drops it"))
+    say(
+        console,
+        f"answers: {report.replies:,}; files: {report.files:,}; "
+        f"answered more than once: {report.doubled:,}; "
+        f"torn: {len(report.torn):,}; damaged: {len(report.damaged):,}",
+    )
     if report.damaged:
         raise typer.Exit(1)
 
@@ -41,14 +40,17 @@ def compact() -> None:
     console = Console()
     done = merge(current_home().ledger)
     for name in done.damaged:
-        say(console, quoted(f"left alone: {name}: damaged, see `srft ledger verify`"))
+        say(console, quoted(f"left alone, damaged (see srft ledger verify): {name}"))
     for name in done.writing:
-        say(console, quoted(f"left alone: {name}: its writer is at work"))
+        say(console, quoted(f"left alone, its writer is at work: {name}"))
     if done.file is None:
         say(console, "nothing to merge")
         return
-    dropped = f"dropped {done.doubled:,} doubled, {done.torn:,} torn"
-    say(console, f"{done.file}: {done.replies:,} answers of {len(done.merged):,} files; {dropped}")
+    say(
+        console,
+        f"{done.file}: answers: {done.replies:,}; merged files: {len(done.merged):,}; "
+        f"dropped: {done.doubled:,} doubled, {done.torn:,} torn",
+    )
     say(console, f"{_size(done.bytes_before)} before, {_size(done.bytes_after)} after")
 
 

@@ -51,6 +51,7 @@ class Ledger:
         self._writer.append(reply)
 
     def _read(self, ask: Callable[[Index], T]) -> T:
+        """Whatever ends an update in its middle, the next one begins anew: no key is missed."""
         with self._lock:
             for _ in range(ATTEMPTS):
                 try:
@@ -58,6 +59,9 @@ class Ledger:
                     return ask(self._index)
                 except FileNotFoundError:
                     self._index.close()
+                except BaseException:
+                    self._index.close()
+                    raise
         raise SrftError(f"the files of {self._folder} change faster than they can be read")
 
     def _refresh(self) -> None:
