@@ -9,6 +9,7 @@ import polars as pl
 from srft_assets.components.metadata import column_lineage, made_metadata, table_schema
 from srft_assets.components.partitions import dependency, partitions_def
 from srft_assets.components.platform import Platform
+from srft_assets.components.progress import progress_of
 from srft_assets.errors import SrftError
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.pinned import InputChangedError
@@ -92,7 +93,12 @@ def _make_one(
 ) -> None:
     partition = None if stage.partitioned_by == "none" else name
     home = platform.home()
-    with turn(home, stage.key, name, context.log):
+
+    def tell(note: str) -> None:
+        context.log.warning(f"{stage.key}/{name} {note}")
+        progress_of(context.log).report(f"{stage.key} {name}", 0, 0, note)
+
+    with turn(home, stage.key, name, tell):
         start = time.perf_counter()
         if not platform.force and in_sync(stage, home, name):
             context.log.info(f"{stage.key}/{name} is in sync: kept")

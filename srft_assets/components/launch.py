@@ -15,7 +15,7 @@ from srft_assets.components.settings import instance_in
 from srft_assets.components.stages import stages_in
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.warehouse.graph import in_order, with_upstream
+from srft_assets.warehouse.graph import in_order, unasked, with_upstream
 from srft_assets.warehouse.plan import State, state_of
 from srft_assets.warehouse.stage import Partitioning, Progress, Stage
 from srft_assets.warehouse.store import ONLY, Warehouse
@@ -62,7 +62,7 @@ class Applier:
         stops the wave.
         """
         stages = stages_in(self.defs)
-        chosen = with_upstream(stages, wanted or list(stages))
+        chosen = with_upstream(stages, wanted) if wanted else unasked(stages)
         self.register(batches)
         outcome = Outcome()
         for stage in in_order(chosen):

@@ -6,6 +6,7 @@ import dagster as dg
 
 from srft_assets.components.pipes import PipesLaunch
 from srft_assets.components.progress import progress_of
+from srft_assets.components.server import CriticServer
 from srft_assets.home import Home, current_home
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Work
@@ -20,6 +21,8 @@ class Platform(dg.ConfigurableResource):
 
     force: bool = False
     """Make partitions again although they are in sync."""
+    critic_server: CriticServer = CriticServer()
+    """Serves the critics that state no `endpoint.base_url`."""
 
     def home(self) -> Home:
         """The folders of this platform."""
@@ -41,4 +44,5 @@ class Platform(dg.ConfigurableResource):
             progress=progress,
             launch=PipesLaunch(context, progress),
             log=context.log,
+            serve=self.critic_server.open,
         )

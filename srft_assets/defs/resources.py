@@ -3,9 +3,10 @@
 import dagster as dg
 
 from srft_assets.components.platform import Platform
+from srft_assets.components.server import critic_server
 
 defs = dg.Definitions(
-    resources={"platform": Platform()},
+    resources={"platform": Platform(critic_server=critic_server())},
     # Stages are heavy or tiny: the heavy ones start subprocesses of their own, and a process
     # for each of the tiny ones would cost more than they do.
     executor=dg.in_process_executor,

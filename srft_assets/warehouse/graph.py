@@ -7,20 +7,19 @@ from srft_assets.warehouse.stage import Stage
 
 
 def in_order(stages: Mapping[str, Stage]) -> list[Stage]:
-    """The stages, upstream first; among equals, by key. Edges to unknown stages are ignored."""
-    done: dict[str, Stage] = {}
+    """The stages, upstream first: by the longest way from a source, then by key.
 
-    def visit(stage: Stage) -> None:
-        if stage.key in done:
-            return
-        for edge in stage.upstream:
-            if edge.asset in stages:
-                visit(stages[edge.asset])
-        done[stage.key] = stage
+    Edges to unknown stages are ignored.
+    """
+    depths: dict[str, int] = {}
 
-    for key in sorted(stages):
-        visit(stages[key])
-    return list(done.values())
+    def depth(key: str) -> int:
+        if key not in depths:
+            above = [edge.asset for edge in stages[key].upstream if edge.asset in stages]
+            depths[key] = 1 + max(map(depth, above), default=0)
+        return depths[key]
+
+    return [stages[key] for key in sorted(stages, key=lambda key: (depth(key), key))]
 
 
 def with_upstream(stages: Mapping[str, Stage], wanted: Iterable[str]) -> dict[str, Stage]:
@@ -37,10 +36,6 @@ def with_upstream(stages: Mapping[str, Stage], wanted: Iterable[str]) -> dict[st
     return chosen
 
 
-def with_downstream(stages: Mapping[str, Stage], wanted: Iterable[str]) -> dict[str, Stage]:
-    """The wanted stages and all that depends on them. Raises UsageError for an unknown key."""
-    chosen = {key: stages[key] for key in with_upstream(stages, wanted) if key in set(wanted)}
-    for stage in in_order(stages):
-        if any(edge.asset in chosen for edge in stage.upstream):
-            chosen[stage.key] = stage
-    return chosen
+def unasked(stages: Mapping[str, Stage]) -> dict[str, Stage]:
+    """What is made when nothing is named: all but what costs money and nothing else needs."""
+    return with_upstream(stages, [key for key, stage in stages.items() if not stage.on_request])

@@ -141,6 +141,8 @@ class Stage:
         ahead: whether `make` is instant and reads nothing but the recipe, so that the plan may
             look behind it without writing anything.
         kept: folder of the warehouse in which earlier versions stay; empty: none stays.
+        on_request: whether it is made only when it is named, or needed by what is made: its
+            making costs money.
         beside: keys of further folders of partitions that `make` writes.
         description: business meaning, Markdown.
         kinds: tags for the Dagster graph.
@@ -158,6 +160,7 @@ class Stage:
     cost: Callable[[Home, str], Cost] | None = None
     ahead: bool = False
     kept: str = ""
+    on_request: bool = False
     beside: tuple[str, ...] = ()
     description: str = ""
     kinds: frozenset[str] = frozenset()

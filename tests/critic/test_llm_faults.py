@@ -50,11 +50,12 @@ def test_a_second_bad_answer_is_not_paid_again_either(platform):
     assert server.answered.total() == 0
 
 
-@pytest.mark.parametrize(
-    "name", ["rate_limited", "server_error", "cut", "invalid_body", "no_choices"]
-)
+FAILURES = ("rate_limited", "server_error", "cut", "invalid_body", "no_choices")
+
+
+@pytest.mark.parametrize("name", FAILURES)
 def test_a_failing_server_is_asked_again(platform, name):
-    made, server = labelled(platform, NAMED[name])
+    made, _ = labelled(platform, NAMED[name])
     assert Label.UNLABELED not in made.frame["label"].to_list()
 
 

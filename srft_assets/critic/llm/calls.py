@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 
 from srft_assets.critic.call import Reply, Request
@@ -84,9 +85,11 @@ class Calls:
 
 @contextmanager
 def _served(endpoint: Endpoint, work: Work) -> Iterator[Served]:
-    """The stated endpoint, else the server of the platform."""
-    if endpoint.base_url is None:
-        with work.serve() as served:
-            yield served
-    else:
-        yield Served(endpoint.base_url, os.environ.get(endpoint.api_key_env) or None)
+    """The stated endpoint, else the server of the platform; the key of a server that we did not
+    start comes from the environment."""
+    key = os.environ.get(endpoint.api_key_env) or None
+    if endpoint.base_url is not None:
+        yield Served(endpoint.base_url, key)
+        return
+    with work.serve() as served:
+        yield served if served.api_key else replace(served, api_key=key)

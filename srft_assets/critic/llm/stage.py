@@ -40,6 +40,7 @@ def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
         cost=lambda home, batch: cost(spec, prompt, home, batch),
         volatile=VOLATILE,
         kept=VERSIONS,
+        on_request=True,
         description=spec.description,
         kinds=frozenset({"openai", "parquet"}),
     )

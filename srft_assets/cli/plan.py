@@ -1,0 +1,134 @@
+"""`srft plan`: what is out of sync and why, and what making it takes."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from srft_assets.cli.console import quoted, say
+from srft_assets.cli.platform import SEEDS, chosen_batches, chosen_seeds
+from srft_assets.cli.selection import Arms, Assets, Batches, Critics, Seeds, wanted_assets
+from srft_assets.home import current_home
+
+if TYPE_CHECKING:
+    from srft_assets.warehouse.plan import Item
+    from srft_assets.warehouse.stage import Cost
+
+STYLE = {
+    "in sync": "green",
+    "missing": "yellow",
+    "stale": "magenta",
+    "waiting": "dim",
+    "orphaned": "red",
+}
+NAMES_SHOWN = 3
+REASONS_SHOWN = 4
+
+
+def plan(
+    assets: Assets = None,
+    batch: Batches = None,
+    seed: Seeds = None,
+    critic: Critics = None,
+    arm: Arms = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show what is in sync too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every partition as JSON.")] = False,
+) -> None:
+    """Show what is missing or stale and why, and the critic calls and tokens it takes."""
+    console = Console()
+    home = current_home()
+    with console.status("loading the platform"):
+        from srft_assets.components.stages import stages_in
+        from srft_assets.definitions import defs
+        from srft_assets.warehouse.graph import with_upstream
+        from srft_assets.warehouse.plan import make_plan, orphans
+        from srft_assets.warehouse.store import Warehouse
+
+        stages = stages_in(defs())
+    names = {"batch": chosen_batches(home, batch), "seed": chosen_seeds(seed)}
+    wanted = wanted_assets(stages, assets, critic, arm)
+    chosen = with_upstream(stages, wanted or list(stages))
+    warehouse = Warehouse(home.warehouse)
+    with console.status("looking at every partition"):
+        items = make_plan(chosen, home, warehouse, lambda kind: names[kind], costs=True)
+        if not wanted:
+            known = {"batch": chosen_batches(home, None), "seed": SEEDS}
+            items += orphans(stages, warehouse, lambda kind: known[kind])
+    if as_json:
+        typer.echo(_json(items))
+        return
+    shown = [item for item in items if everything or item.state != "in sync"]
+    if shown:
+        console.print(_table(shown))
+    for line in _summary(items):
+        say(console, line)
+
+
+def _json(items: Sequence["Item"]) -> str:
+    import orjson
+
+    cost = asdict(_total(items))
+    told = {"partitions": [asdict(item) for item in items], "cost": cost}
+    return orjson.dumps(told, option=orjson.OPT_INDENT_2).decode()
+
+
+def _total(items: Sequence["Item"]) -> "Cost":
+    from srft_assets.warehouse.stage import Cost
+
+    return sum((item.cost for item in items if item.cost is not None), Cost())
+
+
+def _table(items: Sequence["Item"]) -> Table:
+    """One row for neighbours of the same asset, state and reason."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("asset", "partitions", "state", "why"):
+        table.add_column(column, overflow="fold")
+    for (asset, state, why), group in groupby(
+        items, key=lambda item: (item.asset, str(item.state), _reason(item))
+    ):
+        names = [item.partition for item in group]
+        table.add_row(asset, _some(names), f"[{STYLE[state]}]{state}[/]", quoted(why))
+    return table
+
+
+def _reason(item: "Item") -> str:
+    """What is told of a partition; what it waits for without the partition's own name."""
+    if item.behind:
+        return f"for {item.behind.rpartition('/')[0]}"
+    rest = len(item.why) - REASONS_SHOWN
+    told = "; ".join(item.why[:REASONS_SHOWN])
+    return f"{told}; and {rest} more" if rest > 0 else told
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - NAMES_SHOWN
+    shown = ", ".join(names[:NAMES_SHOWN])
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def _summary(items: Sequence["Item"]) -> list[str]:
+    states: dict[str, Any] = {}
+    for item in items:
+        states[str(item.state)] = states.get(str(item.state), 0) + 1
+    lines = [f"{states.pop('in sync', 0)} of {len(items)} partitions in sync"]
+    lines[0] += "".join(f", {count} {state}" for state, count in states.items()) + "."
+    cost = _total(items)
+    if cost.calls:
+        price = f", about ${cost.usd:,.2f}" if cost.usd else ""
+        tokens = f" (about {cost.tokens_to_label:,} tokens to label{price})"
+        lines.append(
+            f"{cost.calls - cost.answered} critic calls to pay for"
+            f"{tokens if cost.tokens_to_label else ''}, {cost.answered} answered by the ledger."
+        )
+    if cost.tokens_to_train:
+        lines.append(f"About {cost.tokens_to_train:,} tokens to train.")
+    return lines
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(plan)
