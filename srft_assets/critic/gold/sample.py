@@ -14,7 +14,7 @@ def allocate(sizes: Mapping[S, int], total: int, floor: int) -> dict[S, int]:
 
     Every stratum gives `floor` first (all it has where it has fewer; less than `floor` where
     `total` does not go round), and the rest is shared in proportion to what is left, by largest
-    remainders.
+    remainders; among equals, strata that stand first in `sizes` get more.
     """
     total = min(total, sum(sizes.values()))
     floor = min(floor, total // max(1, len(sizes)))
@@ -26,7 +26,7 @@ def allocate(sizes: Mapping[S, int], total: int, floor: int) -> dict[S, int]:
     shares = {stratum: rest * (sizes[stratum] - taken[stratum]) / left for stratum in sizes}
     for stratum, share in shares.items():
         taken[stratum] += int(share)
-    by_remainder = sorted(shares, key=lambda stratum: (-(shares[stratum] % 1), str(stratum)))
+    by_remainder = sorted(shares, key=lambda stratum: -(shares[stratum] % 1))
     rest = total - sum(taken.values())
     for stratum in [one for one in by_remainder if taken[one] < sizes[one]][:rest]:
         taken[stratum] += 1
@@ -41,9 +41,11 @@ def stratified(items: Iterable[tuple[S, T]], size: int, floor: int, seed: int) -
     strata: dict[S, list[T]] = defaultdict(list)
     for stratum, item in items:
         strata[stratum].append(item)
-    counts = allocate({stratum: len(held) for stratum, held in strata.items()}, size, floor)
+    order = sorted(strata, key=str)
+    Random(seed).shuffle(order)
+    counts = allocate({stratum: len(strata[stratum]) for stratum in order}, size, floor)
     return [
         item
-        for stratum in sorted(strata, key=str)
+        for stratum in order
         for item in Random(f"{seed}/{stratum}").sample(strata[stratum], counts[stratum])
     ]

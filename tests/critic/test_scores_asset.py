@@ -1,0 +1,69 @@
+"""The assets and the check in Dagster, on a real instance."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import orjson
+import pytest
+
+from srft_assets.components.critic_scores import critic_good_enough, critic_scores, gold_labels
+from srft_assets.components.partitions import BATCHES
+from srft_assets.components.platform import Platform
+from srft_assets.critic.gold.sets import set_path
+from srft_assets.critic.scores.threshold import Threshold
+from srft_assets.home import Home
+from tests.warehouse.filled import GOLD, fill
+
+
+@pytest.fixture
+def instance(home: Home) -> Iterator[dg.DagsterInstance]:
+    """With the warehouse of `filled`, and its gold set as a file."""
+    fill(home)
+    labels = [
+        {"trajectory_id": run, "step_index": step, "label": label, "annotator": who}
+        for who, runs in GOLD.items()
+        for run, given in runs.items()
+        for step, label in enumerate(given)
+    ]
+    path = set_path(home, "people")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"\n".join(orjson.dumps(label) for label in labels))
+    with dg.DagsterInstance.ephemeral() as made:
+        made.add_dynamic_partitions("batch", ["real", "lab"])
+        yield made
+
+
+def evaluated(
+    home: Home, instance: dg.DagsterInstance, threshold: Threshold
+) -> dg.AssetCheckEvaluation:
+    upstream = [
+        dg.AssetSpec(key, partitions_def=BATCHES)
+        for key in (["trajectories"], ["step_verdicts", "rules"])
+    ]
+    result = dg.materialize(
+        [*upstream, gold_labels(), critic_scores("rules"), critic_good_enough("rules", threshold)],
+        resources={"platform": Platform(home_folder=str(home.root))},
+        instance=instance,
+        selection=dg.AssetSelection.assets("gold_labels", ["critic_scores", "rules"]),
+    )
+    assert result.success
+    (evaluation,) = result.get_asset_check_evaluations()
+    return evaluation
+
+
+def test_a_good_critic_passes(home: Home, instance: dg.DagsterInstance) -> None:
+    evaluation = evaluated(home, instance, Threshold(min_labels=6))
+    assert evaluation.passed
+    assert evaluation.description == "f1_low of mistake: people 0.667; at least 0.5 wanted"
+
+
+def test_a_bad_critic_is_warned_of(home: Home, instance: dg.DagsterInstance) -> None:
+    evaluation = evaluated(home, instance, Threshold(min_labels=6, at_least=0.9))
+    assert not evaluation.passed
+    assert evaluation.severity is dg.AssetCheckSeverity.WARN
+
+
+def test_too_little_gold_passes_and_says_so(home: Home, instance: dg.DagsterInstance) -> None:
+    evaluation = evaluated(home, instance, Threshold())
+    assert evaluation.passed
+    assert "nothing is known" in str(evaluation.description)
