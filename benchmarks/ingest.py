@@ -31,6 +31,7 @@ from srft_assets.warehouse.store import Warehouse
 ROUNDS = 3
 MB = 1 << 20
 LARGE_BYTES = 300 * MB
+FILES = 2000
 
 
 class Quiet:
@@ -111,6 +112,15 @@ def write_lines(folder: Path, target: Path, size: int) -> Path:
     return target
 
 
+def write_files(lines: Path, folder: Path, number: int) -> Path:
+    """The first `number` runs of a JSON Lines file, each in a file of its own, in their order."""
+    folder.mkdir()
+    with lines.open("rb") as file:
+        for place in range(number):
+            (folder / f"{place:05}.json").write_bytes(next(file))
+    return folder
+
+
 def peak_mb(source: Path) -> float:
     """Peak resident memory of a process that ingests `source`."""
     argv = [sys.executable, __file__, "--peak", str(source)]
@@ -124,12 +134,19 @@ def own_peak_mb() -> float:
     return int(peak[1]) / 1024
 
 
+def compare_files(folder: Path) -> None:
+    """Compare over the files of a folder."""
+    sizes = [path.stat().st_size for path in folder.glob("*.json")]
+    name = f"{len(sizes)} files"
+    compare(name, sum(sizes), lambda: parse_files(folder), lambda: ingest_whole(folder))
+
+
 def main(folder: Path) -> None:
     """Print the figures."""
-    files = sum(path.stat().st_size for path in folder.glob("*.json"))
-    compare("files", files, lambda: parse_files(folder), lambda: ingest_whole(folder))
+    compare_files(folder)
     with tempfile.TemporaryDirectory() as scratch:
         large = write_lines(folder, Path(scratch) / "large.jsonl", LARGE_BYTES)
+        compare_files(write_files(large, Path(scratch) / "files", FILES))
         size = large.stat().st_size
         compare("one .jsonl", size, lambda: parse_lines(large), lambda: ingest_whole(large))
         small = Path(scratch) / "small.jsonl"

@@ -12,20 +12,18 @@ BATCH_BYTES = 256 << 20
 
 @dataclass(slots=True)
 class Draft:
-    """A batch in the making; `old` is its manifest so far."""
+    """A batch in the making; `old` is its manifest so far, `rows` and `bytes` are of `items`."""
 
     old: Manifest | None = None
     items: list[Item] = field(default_factory=list)
+    rows: int = 0
+    bytes: int = 0
 
-    @property
-    def rows(self) -> int:
-        """Records so far."""
-        return sum(item.rows for item in self.items)
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of the records so far."""
-        return sum(item.bytes for item in self.items)
+    def add(self, item: Item) -> None:
+        """Put the item at the end."""
+        self.items.append(item)
+        self.rows += item.rows
+        self.bytes += item.bytes
 
 
 class Drafts:
@@ -37,7 +35,7 @@ class Drafts:
 
     def keep(self, draft: Draft, item: Item) -> None:
         """An item as it was."""
-        draft.items.append(item)
+        draft.add(item)
 
     def renew(self, scanned: Scanned, places: list[tuple[Draft, Item]]) -> int:
         """Cut a file that has places already at the same rows as before.
@@ -49,7 +47,7 @@ class Drafts:
         for draft, item in sorted(places, key=lambda place: place[1].first_row):
             rows = min(item.first_row + item.rows, scanned.rows) - item.first_row
             if rows > 0:
-                draft.items.append(scanned.item(item.first_row, rows))
+                draft.add(scanned.item(item.first_row, rows))
                 first = item.first_row + rows
         return first
 
@@ -67,7 +65,7 @@ class Drafts:
                 self.all.append(Draft())
                 continue
             rows = min(max(room, 1), scanned.rows - first)
-            draft.items.append(scanned.item(first, rows))
+            draft.add(scanned.item(first, rows))
             first += rows
 
     def _last(self) -> Draft:

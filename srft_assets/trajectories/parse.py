@@ -4,11 +4,13 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import orjson
 
 MAX_ROW_BYTES = 64 << 20
 """A larger record is refused: no known scaffold writes one, and it would fill the memory."""
 
+_OUTLINE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NUL_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -26,6 +28,18 @@ def parse(data: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         bare = data.rstrip(b"\n")
         return _second_try(data, error) if len(bare) == len(data) else parse(bare)
+
+
+def outline(data: bytes) -> dict[str, bytes]:
+    """The keys of a JSON object, each with the first byte of its value; empty for other data.
+
+    Takes half the time of `parse`, and checks all but whether the texts are UTF-8.
+    """
+    try:
+        values = _OUTLINE.decode(data)
+    except (ValueError, RecursionError):
+        return {}
+    return {key: bytes(memoryview(value)[:1]) for key, value in values.items()}
 
 
 def _second_try(data: bytes, error: orjson.JSONDecodeError) -> Any:

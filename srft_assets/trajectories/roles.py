@@ -1,6 +1,6 @@
 """What a file is for: runs, a grading report, predictions, or none of these."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -60,6 +60,11 @@ def is_run(value: Any) -> bool:
     if isinstance(value, dict):
         return any(isinstance(value.get(key), list | str) for key in RUN_KEYS)
     return is_conversation(value)
+
+
+def is_outlined_run(outline: Mapping[str, bytes]) -> bool:
+    """`is_run` of an object, by its keys and the first byte of each value."""
+    return any(outline.get(key) in (b"[", b'"') for key in RUN_KEYS)
 
 
 def is_conversation(value: Any) -> bool:

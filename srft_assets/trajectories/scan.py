@@ -10,12 +10,13 @@ from blake3 import blake3
 
 from srft_assets.refusal import excerpt_of
 from srft_assets.trajectories.manifest import FileRef, Item, Layout, RefusedFile
-from srft_assets.trajectories.parse import MAX_ROW_BYTES, BadJsonError, parse, too_large
+from srft_assets.trajectories.parse import MAX_ROW_BYTES, BadJsonError, outline, parse, too_large
 from srft_assets.trajectories.roles import (
     RUNS,
     Role,
     Ruling,
     is_conversation,
+    is_outlined_run,
     refused,
     rule_columns,
     rule_object,
@@ -134,6 +135,8 @@ def _object(found: Found, file: BinaryIO) -> Scanned:
         return Scanned(found, refused(too_large(found.size)))
     file.seek(0)
     data = file.read()
+    if is_outlined_run(outline(data)):
+        return Scanned(found, RUNS, "object", blake3(data).hexdigest())
     try:
         value = parse(data)
     except BadJsonError as error:
@@ -154,7 +157,7 @@ def _is_value(line: bytes) -> bool:
 
 def _lines(found: Found, file: BinaryIO) -> Scanned:
     content = hasher()
-    index = index_lines(file, lambda chunk: content.update(chunk))
+    index = index_lines(file, content.update)
     return _of_rows(found, file, "lines", content.hexdigest(), index)
 
 

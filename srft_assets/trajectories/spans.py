@@ -31,7 +31,7 @@ class Rows:
         return self.bounds[first], self.bounds[first + rows] - self.gap
 
 
-def index_lines(file: BinaryIO, show: Callable[[bytes], None] = lambda chunk: None) -> Rows:
+def index_lines(file: BinaryIO, show: Callable[[bytes], object] = lambda chunk: None) -> Rows:
     """Rows of JSON Lines, one a line; a blank line counts, so that row + 1 is the line number.
 
     A last line without a line break counts as well. `show` is called with all bytes on the way,

@@ -3,8 +3,10 @@
 import fnmatch
 import os
 import re
+import time
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +23,8 @@ __all__ += ["matching", "sync_folder"]
 PARTITION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 ONLY = "all"
 """Partition name of an asset without partitions."""
+LEFT_SECONDS = 3600
+"""A file beside a partition that nobody has written to for so long belongs to no living process."""
 
 
 def check_partition_name(name: str) -> str:
@@ -99,7 +103,16 @@ class Warehouse:
         finally:
             beside.unlink(missing_ok=True)
         sync_folder(target.parent)
+        _sweep(target.parent)
         return target
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed writers left; the files of living ones are young."""
+    for left in folder.glob(".*.tmp"):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                left.unlink()
 
 
 def sync_folder(folder: Path) -> None:

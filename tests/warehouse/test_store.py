@@ -1,5 +1,6 @@
 """Partitions are written whole or not at all, whatever happens to the writer."""
 
+import os
 import random
 import signal
 import subprocess
@@ -102,6 +103,54 @@ def test_a_failed_write_leaves_the_old_partition_and_no_litter(
         put(warehouse, "asset", "p", pl.DataFrame({"n": [2]}))
     assert warehouse.read("asset", "p")["n"].to_list() == [1]
     assert [path.name for path in (warehouse.root / "asset").iterdir()] == ["p.parquet"]
+
+
+def test_what_a_killed_writer_left_is_swept_when_it_is_old(warehouse: Warehouse) -> None:
+    folder = put_folder(warehouse)
+    young, old = folder / ".p.parquet.1.tmp", folder / ".p.parquet.2.tmp"
+    young.touch()
+    old.touch()
+    os.utime(old, (time.time() - 3700,) * 2)
+    put(warehouse, "asset", "q", pl.DataFrame({"n": [1]}))
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"p.parquet", "q.parquet", young.name}
+
+
+def put_folder(warehouse: Warehouse) -> Path:
+    """The folder of an asset with the partition p."""
+    put(warehouse, "asset", "p", pl.DataFrame({"n": [1]}))
+    return warehouse.path("asset", "p").parent
+
+
+def test_rows_encoded_while_they_are_made_are_the_partition(warehouse: Warehouse) -> None:
+    frame = pl.DataFrame({"n": range(10), "texts": [["x"] * n for n in range(10)]})
+    encoding = warehouse.begin("asset", "p", frame.schema)
+    for piece in (frame[:4], frame[4:4], frame[4:]):
+        encoding.add(piece)
+    encoding.whole = frame
+    stamp = put(warehouse, "asset", "p", frame)
+    assert warehouse.read("asset", "p").equals(frame)
+    assert warehouse.stamp("asset", "p") == stamp
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_encoding_of_other_rows_is_never_written(warehouse: Warehouse, told: bool) -> None:
+    given_up, frame = pl.DataFrame({"n": [1]}), pl.DataFrame({"n": [2]})
+    encoding = warehouse.begin("asset", "p", frame.schema)
+    encoding.add(given_up)
+    encoding.whole = given_up if told else None
+    put(warehouse, "asset", "p", frame)
+    assert warehouse.read("asset", "p").equals(frame)
+
+
+def test_rows_of_another_schema_fail_the_write(warehouse: Warehouse) -> None:
+    frame = pl.DataFrame({"n": ["x"]})
+    encoding = warehouse.begin("asset", "p", pl.Schema({"n": pl.Int64}))
+    encoding.add(frame)
+    encoding.whole = frame
+    with pytest.raises(ValueError, match="schema"):
+        put(warehouse, "asset", "p", frame)
+    assert warehouse.partitions("asset") == []
 
 
 def test_sigkill_leaves_a_whole_partition(warehouse: Warehouse) -> None:
