@@ -14,7 +14,7 @@ from srft_assets.critic.answer.schema import constraint
 from srft_assets.critic.call import Request
 from srft_assets.critic.client.client import proxy_of
 from srft_assets.critic.client.errors import CallError, Kind
-from srft_assets.critic.client.patience import asked_pause
+from srft_assets.critic.client.retry_after import asked_pause
 from tests.critic.calls import SPEC, ask, request
 from tests.critic.faults import (
     NAMED,

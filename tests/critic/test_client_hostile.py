@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from srft_assets.critic.client.errors import CallError
 from srft_assets.critic.client.failure import failure_of
-from srft_assets.critic.client.patience import asked_pause
 from srft_assets.critic.client.reply import Completion, read_completion
+from srft_assets.critic.client.retry_after import asked_pause
 from srft_assets.critic.client.secrets import secrets_of
 from tests.critic.calls import KEY
 

@@ -114,6 +114,15 @@ def test_a_429_pauses_the_whole_client() -> None:
         assert sum(moment - began < 0.5 for moment in server.times) <= 3 + 2 * 4
 
 
+def test_a_server_that_takes_few_calls_at_once_gets_few() -> None:
+    with serving(delay=0.03) as server:
+        server.rule = lambda body: failing(429) if server.open > 2 else None
+        asked = ask_many(server.base_url, requests(100), Asked(), concurrency=16, attempts=8)
+        refused = server.calls.total() - 100
+    assert len(asked.kept) == 100
+    assert refused < 150, "with 16 at once all the time it would be 600, and most calls given up"
+
+
 def test_an_error_of_the_ledger_ends_everything() -> None:
     class Full(Asked):
         def keep(self, request: Request, reply: Reply) -> None:

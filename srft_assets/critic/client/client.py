@@ -4,7 +4,6 @@ aiohttp rather than the openai SDK: 0.2 ms of CPU a call with prompts of 100 KB 
 (httpx: 1.0 ms), and it never reads a proxy from the environment for a server on this machine.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from urllib.request import getproxies, proxy_bypass
 import orjson
 from tenacity import (
     AsyncRetrying,
-    RetryCallState,
     retry_if_exception_type,
     stop_after_attempt,
     wait_random_exponential,
@@ -27,7 +25,7 @@ from srft_assets.critic.call import Reply, Request
 from srft_assets.critic.client.budget import Budget, estimate
 from srft_assets.critic.client.errors import CallError, Kind, TransientError
 from srft_assets.critic.client.failure import failure_of
-from srft_assets.critic.client.patience import Gate
+from srft_assets.critic.client.gate import Gate
 from srft_assets.critic.client.reply import Completion, read_completion
 from srft_assets.critic.client.secrets import Secrets, secrets_of
 from srft_assets.critic.spec import Endpoint
@@ -39,6 +37,7 @@ BACKOFF = 0.5
 """Seconds: the n-th retry waits a random time below `BACKOFF * 2**n`, at most `LONGEST_BACKOFF`."""
 LONGEST_BACKOFF = 60.0
 CONNECT_SECONDS = 30.0
+TOO_MANY = frozenset({429, 503, 529})
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -73,8 +72,7 @@ class Client:
         self._on_reply = on_reply
         self._budget = budget or Budget()
         self._backoff = backoff
-        self._slots = asyncio.Semaphore(endpoint.concurrency)
-        self._gate = Gate()
+        self._gate = Gate(endpoint.concurrency)
         self._session: aiohttp.ClientSession | None = None
 
     def __repr__(self) -> str:
@@ -128,7 +126,6 @@ class Client:
             stop=stop_after_attempt(self.endpoint.attempts),
             wait=wait_random_exponential(multiplier=self._backoff, max=LONGEST_BACKOFF),
             retry=retry_if_exception_type(TransientError),
-            before_sleep=self._pause,
             reraise=True,
         )
         try:
@@ -138,16 +135,21 @@ class Client:
         raise CallError(Kind.UNAVAILABLE, f"{attempts} attempts failed, the last with: {last}")
 
     async def _attempt(self, data: bytes) -> Completion:
-        """One attempt, once the server wants any and a place is free."""
-        async with self._slots:
-            await self._gate.passed()
+        """One attempt, when a place is free and the server wants any."""
+        async with self._gate.passed() as entered:
             answer = await self._post(data)
         if isinstance(answer, CallError):
             raise answer
         completion = read_completion(answer.body) if answer.status == 200 else None
-        if completion is None:
-            raise failure_of(answer.status, answer.headers, answer.body, self._secrets)
-        return completion
+        if completion is not None:
+            self._gate.answered()
+            return completion
+        failure = failure_of(answer.status, answer.headers, answer.body, self._secrets)
+        if answer.status in TOO_MANY:
+            self._gate.refused(entered)
+        if isinstance(failure, TransientError) and failure.pause:
+            self._gate.hold(failure.pause)
+        raise failure
 
     async def _post(self, data: bytes) -> Answer | CallError:
         """What the server answers. Failures are handed back, not raised: errors of the HTTP
@@ -177,11 +179,6 @@ class Client:
             return f"{type(error).__name__}, HTTP {error.status}"
         text = " ".join(self._secrets.scrub(str(error)).split())
         return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-    def _pause(self, state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, TransientError) and error.pause:
-            self._gate.hold(error.pause)
 
     def _reply(
         self, request: Request, completion: Completion, critic: str, seconds: float, retries: int

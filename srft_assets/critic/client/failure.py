@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from srft_assets.critic.client.errors import CallError, Kind, TransientError
-from srft_assets.critic.client.patience import asked_pause
+from srft_assets.critic.client.retry_after import asked_pause
 from srft_assets.critic.client.secrets import Secrets
 from srft_assets.refusal import excerpt_of
 

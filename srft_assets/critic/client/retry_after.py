@@ -1,8 +1,5 @@
-"""How long to wait: what the server asks for, and a pause that all calls share."""
+"""How long a server asks to wait."""
 
-import asyncio
-import random
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -28,19 +25,3 @@ def _until(date: str) -> float | None:
         return max(0.0, (when - datetime.now(UTC)).total_seconds())
     except (ValueError, OverflowError):
         return None
-
-
-class Gate:
-    """Lets attempts through, except while the server asked for a pause."""
-
-    def __init__(self) -> None:
-        self.opens = 0.0
-
-    def hold(self, seconds: float) -> None:
-        """Nothing passes for so long; a pause that ends later stays."""
-        self.opens = max(self.opens, time.monotonic() + seconds)
-
-    async def passed(self) -> None:
-        """Wait until the gate is open, and up to a tenth of the wait longer: not all at once."""
-        while (closed := self.opens - time.monotonic()) > 0:
-            await asyncio.sleep(closed * random.uniform(1.0, 1.1))
