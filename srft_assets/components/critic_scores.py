@@ -15,11 +15,6 @@ def gold_labels() -> dg.AssetsDefinition:
     return build_asset(gold_labels_stage(), SCHEMAS)
 
 
-def critic_scores(critic: str) -> dg.AssetsDefinition:
-    """The asset `critic_scores/<critic>`."""
-    return build_asset(critic_scores_stage(critic), SCHEMAS)
-
-
 def critic_good_enough(critic: str, threshold: Threshold) -> dg.AssetChecksDefinition:
     """The check that the critic reaches its threshold on every gold set that is large enough."""
     asset = critic_scores_stage(critic).key

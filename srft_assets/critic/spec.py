@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from srft_assets.critic.scores.threshold import Threshold
 from srft_assets.critic.verdict import Label
 
 LABELS = (Label.GOOD, Label.UNNECESSARY, Label.MISTAKE, Label.RECOVER)
@@ -21,6 +22,7 @@ class RulesSpec(Strict):
 
     kind: Literal["rules"] = "rules"
     description: str = ""
+    good_enough: Threshold = Field(default_factory=Threshold)
 
 
 class Sees(Strict):
@@ -107,10 +109,13 @@ class LlmSpec(Strict):
     context: Context = Field(default_factory=Context)
     sampling: Sampling = Field(default_factory=Sampling)
     endpoint: Endpoint = Field(default_factory=Endpoint)
+    good_enough: Threshold = Field(default_factory=Threshold)
+    """What agreement with gold labels the asset check asks for."""
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide verdicts, JSON-able."""
-        return self.model_dump(mode="json", exclude={"kind", "description", "endpoint"})
+        others = {"kind", "description", "endpoint", "good_enough"}
+        return self.model_dump(mode="json", exclude=others)
 
 
 CriticSpec = Annotated[RulesSpec | LlmSpec, Field(discriminator="kind")]
