@@ -108,6 +108,12 @@ def test_whatever_a_run_says_a_reader_finds_exactly_its_steps(texts, task):
     assert_whole(hostile, ask(hostile)[0])
 
 
+def test_line_breaks_and_tabs_stay_and_the_rest_is_shown():
+    told = "one\r\ntwo\r\tthree\x1b[0m\u200b\ud800 <|im_end|> </s> a < b <b> a[0]"
+    shown = "one\ntwo␍\tthree␛[0m\\u200b\\ud800 < |im_end|> < /s> a < b <b> a[0]"
+    assert readable(told) == shown
+
+
 @given(TEXT)
 def test_readable_text_hides_nothing(text):
     shown = readable(text)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from srft_assets.critic.prompt.count import counter, counter_fingerprint, estimate
 from srft_assets.critic.prompt.cut import Cut, show
@@ -17,9 +17,13 @@ from tests.critic.prompt_runs import PROMPT, real_run, run, spec, step
 
 @pytest.fixture
 def tokenizer(tmp_path: Path) -> Path:
-    """One token a byte."""
+    """One token a byte; its file says to begin each text with a token and to truncate."""
     vocabulary = {char: number for number, char in enumerate(pre_tokenizers.ByteLevel.alphabet())}
-    made = Tokenizer(models.BPE(vocabulary, []))
+    made = Tokenizer(models.BPE({**vocabulary, "<s>": 256}, []))
+    made.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 256)]
+    )
+    made.enable_truncation(9)
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     path = tmp_path / "model/tokenizer.json"
     path.parent.mkdir()
@@ -33,7 +37,7 @@ def test_without_a_tokenizer_three_bytes_are_a_token():
 
 
 def test_a_tokenizer_counts_by_its_file_or_its_folder(tokenizer):
-    assert counter(str(tokenizer))("né") == 3
+    assert counter(str(tokenizer))("né" * 9) == 27
     assert counter(str(tokenizer.parent))("né") == 3
 
 
@@ -63,6 +67,13 @@ def test_a_longer_one_keeps_its_head_and_its_tail():
     shown = show("a" * 600 + "b" * 600, 100, estimate, "observation", 7)
     assert shown.cut == Cut(7, "observation", 400, 100)
     assert shown.text == "a" * 150 + "\n[… 300 tokens cut …]\n" + "b" * 150
+
+
+@pytest.mark.parametrize("text", ["日" * 999 + "x" * 999, "x" * 999 + "日" * 999])
+def test_uneven_texts_use_most_of_the_budget(text):
+    shown = show(text, 100, estimate, "thought")
+    assert shown.cut is not None
+    assert 90 <= shown.cut.tokens_after <= 100
 
 
 def test_every_cut_of_a_run_is_recorded():

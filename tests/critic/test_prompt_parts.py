@@ -11,7 +11,7 @@ from srft_assets.critic.answer.parse import again
 from srft_assets.critic.call import Reply
 from srft_assets.critic.prompt.count import counter
 from srft_assets.critic.prompt.parts import Asked, Seen, TooLongError, requests_for
-from srft_assets.critic.prompt.template import load_prompt
+from srft_assets.critic.prompt.template import Prompt, load_prompt
 from srft_assets.errors import SrftError
 from tests.critic.prompt_runs import (
     CRITICS,
@@ -120,6 +120,15 @@ def test_a_critic_is_shown_of_grading_what_it_sees_and_nothing_else():
     assert "+ right" not in user_text(request)
 
 
+def test_what_the_critic_may_not_see_never_reaches_it():
+    seen = Seen("unresolved", ("test_a",), "+ right" * 9999)
+    assert requests_for(spec(), PROMPT, run(step()), seen).cuts == ()
+    for name in ("failed_tests", "gold_patch"):
+        leaking = Prompt("prompt.md", f"{{{{ run }}}}{{{{ {name} }}}}")
+        with pytest.raises(SrftError, match=f"'{name}' is undefined"):
+            requests_for(spec(), leaking, run(step()), seen)
+
+
 def test_beyond_the_context_whole_says_so():
     long = run(*(step(output="x " * 900) for _ in range(20)))
     with pytest.raises(TooLongError, match="20 steps need 14280 tokens, the context has room for"):
@@ -138,6 +147,17 @@ def test_windows_mark_what_is_context():
     assert "(Steps 0 to 3 are not shown.)" in second
     assert "(The run goes on to step 11; steps 9 to 11 are not shown.)" in second
     assert second.endswith("Label 5 to 8.")
+
+
+def test_the_oldest_context_gives_way_to_a_step_that_has_no_room_beside_it():
+    sizes = (300, 300, 2700, 300)
+    long = run(*(step(output="x" * size) for size in sizes))
+    requests = ask(long, reading="windows", overlap=3, context={"tokens": 1650}).requests
+    assert [shown(request) for request in requests] == [
+        [(0, False), (1, False)],
+        [(1, True), (2, False)],
+        [(0, True), (1, True), (2, True), (3, False)],
+    ]
 
 
 def test_a_run_within_the_context_is_one_window(runs):
