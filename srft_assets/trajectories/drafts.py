@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from srft_assets.trajectories.manifest import Item, Manifest
-from srft_assets.trajectories.scan import Scanned
+from srft_assets.trajectories.scanned import Scanned
 
 BATCH_BYTES = 256 << 20
 """A batch is closed when its rows would take more, so that one fits into memory."""

@@ -14,7 +14,7 @@ from srft_assets.trajectories.roles import (
     Ruling,
     refused,
 )
-from srft_assets.trajectories.scan import Scanned, hashed, path_keys
+from srft_assets.trajectories.scanned import Scanned, hashed, path_keys
 
 _CALL_TIME = re.compile(r"(\d+(?:\.\d+)?)\.json$")
 CALLS_FOLDER = "llm_completions"

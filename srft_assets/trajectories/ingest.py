@@ -9,7 +9,8 @@ from srft_assets.home import Home
 from srft_assets.trajectories.batches import registering
 from srft_assets.trajectories.formats import READERS
 from srft_assets.trajectories.hub import fetch, is_hub
-from srft_assets.trajectories.registration import AUTO, IngestPlan, Registration
+from srft_assets.trajectories.ingest_plan import IngestPlan
+from srft_assets.trajectories.registration import AUTO, Registration
 from srft_assets.warehouse.store import check_partition_name
 
 BATCH_SIZE = 200

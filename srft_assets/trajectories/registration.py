@@ -1,19 +1,19 @@
 """One ingest: which files are new, which batch takes them, what its manifest then says."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
-from srft_assets.refusal import Refusal
 from srft_assets.trajectories.batches import manifests, next_number, runs_config
 from srft_assets.trajectories.drafts import Draft, Drafts, names_of
 from srft_assets.trajectories.evidence import report_refs, settle, share_reports
+from srft_assets.trajectories.ingest_plan import IngestPlan
 from srft_assets.trajectories.manifest import Item, Manifest, RefusedFile, write_manifest
 from srft_assets.trajectories.roles import Role, Ruling
-from srft_assets.trajectories.scan import Scanned, scan
+from srft_assets.trajectories.scan import scan
+from srft_assets.trajectories.scanned import Scanned
 from srft_assets.trajectories.sources import TRUST_BYTES
 from srft_assets.trajectories.walk import Walk, walk
 from srft_assets.warehouse.store import check_partition_name
@@ -21,31 +21,6 @@ from srft_assets.warehouse.store import check_partition_name
 ALREADY = "already in another batch"
 AUTO = "auto"
 """As `format`: detect it, whatever was said before."""
-
-
-@dataclass(frozen=True, slots=True)
-class IngestPlan:
-    """What an ingest found and did.
-
-    Attributes:
-        batches: that hold the runs of the given paths, those registered earlier included.
-        new, changed, unchanged: of these, by whether their runs differ from before.
-        rows: records in these batches, before any is refused.
-        roles: role → number of files; they add up to all files found.
-        refusals: files refused at first sight.
-        already: file → the other batch that holds its content.
-        removed: files that the batches held, and that are gone.
-    """
-
-    batches: tuple[str, ...]
-    new: tuple[str, ...]
-    changed: tuple[str, ...]
-    unchanged: tuple[str, ...]
-    rows: int
-    roles: Mapping[str, int]
-    refusals: tuple[Refusal, ...] = ()
-    already: Mapping[str, str] = field(default_factory=dict)
-    removed: tuple[str, ...] = ()
 
 
 class Registration:

@@ -1,20 +1,17 @@
 """One look at a file: its role, its rows, its hash."""
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, BinaryIO
 
 from blake3 import blake3
 
 from srft_assets.refusal import excerpt_of
-from srft_assets.trajectories.manifest import FileRef, Item, Layout, RefusedFile
+from srft_assets.trajectories.manifest import Layout
 from srft_assets.trajectories.parse import MAX_ROW_BYTES, BadJsonError, outline, parse, too_large
 from srft_assets.trajectories.roles import (
     RUNS,
     Role,
-    Ruling,
     is_conversation,
     is_outlined_run,
     refused,
@@ -23,6 +20,7 @@ from srft_assets.trajectories.roles import (
     rule_rows,
     rule_suffix,
 )
+from srft_assets.trajectories.scanned import Scanned
 from srft_assets.trajectories.sources import digest_of, hasher
 from srft_assets.trajectories.spans import Rows, index_array, index_lines
 from srft_assets.trajectories.tables import BadTableError, shape_of
@@ -31,60 +29,6 @@ from srft_assets.trajectories.walk import Found
 PROBED_ROWS = 3
 """Readable rows that decide the role of a file with many."""
 PROBED_LINES = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Scanned:
-    """What one look at a file found. `index` is None for tables and single records."""
-
-    found: Found
-    ruling: Ruling
-    layout: Layout = "object"
-    blake3: str = ""
-    rows: int = 1
-    index: Rows | None = None
-    excerpt: str = ""
-
-    @property
-    def path(self) -> str:
-        """Path below the root."""
-        return self.found.path
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of a row on average."""
-        return max(1, self.found.size // max(1, self.rows))
-
-    def ref(self) -> FileRef:
-        """The file with its hash."""
-        return FileRef(path=self.path, blake3=self.blake3)
-
-    def refused(self) -> RefusedFile:
-        """The refusal, for the manifest."""
-        return RefusedFile(path=self.path, reason=self.ruling.reason, excerpt=self.excerpt)
-
-    def item(self, first: int, rows: int) -> Item:
-        """Rows `first` to `first + rows` of the file. Reads them, for their hash."""
-        start, end, sha = 0, self.found.size, self.blake3
-        if self.index is not None:
-            start, end = self.index.span(first, rows)
-            if (first, rows) != (0, self.rows) or self.layout == "array":
-                with self.found.at.open("rb") as file:
-                    sha = digest_of(file, start, end)
-        return Item(
-            path=self.path,
-            layout=self.layout,
-            first_row=first,
-            rows=rows,
-            start=start,
-            end=end,
-            bytes=rows * self.row_bytes if self.index is None else end - start,
-            blake3=sha,
-            file_blake3=self.blake3,
-            size=self.found.size,
-            mtime_ns=self.found.mtime_ns,
-            ctime_ns=self.found.ctime_ns,
-        )
 
 
 def scan(found: Found, forced: bool = False) -> Scanned:
@@ -104,12 +48,6 @@ def scan(found: Found, forced: bool = False) -> Scanned:
     if forced and seen.ruling.role is Role.REFUSED and seen.blake3:
         return Scanned(found, RUNS, seen.layout, seen.blake3, seen.rows, seen.index)
     return seen
-
-
-def hashed(found: Found) -> FileRef:
-    """A file with its hash, for evidence beside a report."""
-    with found.at.open("rb") as file:
-        return FileRef(path=found.path, blake3=digest_of(file, 0, found.size))
 
 
 def _look(found: Found, file: BinaryIO) -> Scanned:
@@ -214,12 +152,3 @@ def _values(file: BinaryIO, index: Rows) -> Iterator[Any]:
             yield parse(file.read(end - start))
         except BadJsonError:
             yield None
-
-
-_KEY = re.compile(r"\.(traj|report|json|jsonl|ndjson)\b")
-
-
-def path_keys(path: str) -> set[str]:
-    """What a path says of the instance: the names of its folders, and of the file bare."""
-    parts = path.split("/")
-    return {*parts[:-1], _KEY.sub("", parts[-1])}

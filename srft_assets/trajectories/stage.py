@@ -29,7 +29,8 @@ Collector = Callable[[Work, dict[str, Any]], Path]
 """Makes the raw runs of a batch from its settings; returns the folder of its `.traj.json`."""
 
 REGISTERING = frozenset(
-    {"batches", "drafts", "evidence", "hub", "ingest", "registration", "roles", "scan", "walk"}
+    {"batches", "drafts", "evidence", "hub", "ingest", "ingest_plan", "registration"}
+    | {"roles", "scan", "scanned", "walk"}
 )
 """Modules that decide what a manifest says, and only through it what a run looks like."""
 

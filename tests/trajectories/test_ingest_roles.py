@@ -4,14 +4,19 @@ import json
 import os
 from pathlib import Path
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from srft_assets.home import Home
 from srft_assets.trajectories.ingest import ingest
+from srft_assets.trajectories.ingest_plan import IngestPlan
 from srft_assets.trajectories.manifest import Manifest, read_manifest
-from srft_assets.trajectories.registration import IngestPlan
+from srft_assets.trajectories.parse import outline
+from srft_assets.trajectories.roles import RUN_KEYS, is_outlined_run, is_run
 from tests.trajectories.ingest_support import run_of, write_runs
 
 GRADED = {"patch_exists": True, "resolved": True, "tests_status": {}}
@@ -91,6 +96,20 @@ def test_one_value_over_the_limit_is_refused_by_its_size_alone(home, tmp_path):
     plan, _ = ingested(home, folder)
     (line,) = lines(plan)
     assert line.startswith("huge.json: one record of 200 MB: the limit is 64 MB")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*sorted(RUN_KEYS), "info", "\u00e9"]), JSON))
+def test_an_object_is_a_run_by_its_outline_exactly_where_it_is_by_its_value(value):
+    for text in (orjson.dumps(value), json.dumps(value, indent=1).encode()):
+        assert is_outlined_run(outline(text)) == is_run(value)
+        assert outline(text[:-1]) == outline(text + b"}") == outline(b"[" + text + b"]") == {}
 
 
 def test_tables_are_told_by_their_columns(home, tmp_path):
