@@ -7,7 +7,6 @@ or `python -m tests.critic.server --port 8000 --delay 1 --log answered.jsonl`.
 """
 
 import argparse
-import asyncio
 import os
 import socket
 import subprocess
@@ -25,6 +24,7 @@ import orjson
 import uvicorn
 
 from srft_assets.warehouse.recipe import digest
+from tests.critic.asgi import client_left, read_body, respond
 from tests.critic.faults import NAMED, Draft, Fault
 from tests.critic.schema_answers import answer_to, schema_of
 
@@ -70,7 +70,7 @@ class Server:
         """The ASGI application."""
         if scope["type"] != "http":
             return
-        content = await _body(receive)
+        content = await read_body(receive)
         match scope["path"].rsplit("/", 1)[-1]:
             case "completions":
                 self.open += 1
@@ -80,11 +80,11 @@ class Server:
                 finally:
                     self.open -= 1
             case "models":
-                await _send(send, 200, {"object": "list", "data": [{"id": "local"}]})
+                await respond(send, 200, {"object": "list", "data": [{"id": "local"}]})
             case "health":
-                await _send(send, 200, {})
+                await respond(send, 200, {})
             case _:
-                await _send(send, 404, {"error": {"message": "no such path"}})
+                await respond(send, 404, {"error": {"message": "no such path"}})
 
     async def _complete(self, scope: Any, content: bytes, receive: Any, send: Any) -> None:
         body = orjson.loads(content)
@@ -94,11 +94,11 @@ class Server:
         if self.keep:
             self.bodies.append(body)
         draft = self._draft(key, body, dict(scope["headers"]).get(b"authorization", b"").decode())
-        if await _left(receive, draft.wait):
+        if await client_left(receive, draft.wait):
             return
         if draft.status == 200 and not draft.cut:
             self._paid(key)
-        await _send(send, draft.status, draft.payload(), draft.headers, draft.cut)
+        await respond(send, draft.status, draft.payload(), draft.headers, draft.cut)
 
     def _draft(self, key: str, body: dict[str, Any], authorization: str) -> Draft:
         schema = schema_of(body)
@@ -178,44 +178,6 @@ def _listen(port: int) -> socket.socket:
 
 def _url(listening: socket.socket) -> str:
     return f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
-
-
-async def _body(receive: Any) -> bytes:
-    chunks = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        chunks += message.get("body", b"")
-        more = message.get("more_body", False)
-    return bytes(chunks)
-
-
-async def _left(receive: Any, seconds: float) -> bool:
-    """Wait; whether the client went away meanwhile, as a model server stops generating then."""
-    try:
-        message = await asyncio.wait_for(receive(), seconds)
-    except TimeoutError:
-        return False
-    return bool(message["type"] == "http.disconnect")
-
-
-async def _send(
-    send: Any, status: int, payload: Any, headers: dict[str, str] | None = None, cut: bool = False
-) -> None:
-    data = payload if isinstance(payload, bytes) else orjson.dumps(payload)
-    every = {
-        "content-type": "application/json",
-        "content-length": str(len(data)),
-        **(headers or {}),
-    }
-    pairs = [(name.encode(), value.encode()) for name, value in every.items()]
-    await send({"type": "http.response.start", "status": status, "headers": pairs})
-    if cut:
-        await send(
-            {"type": "http.response.body", "body": data[: len(data) // 2], "more_body": True}
-        )
-        raise ConnectionAbortedError("cut on demand")
-    await send({"type": "http.response.body", "body": data})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -12,9 +12,9 @@ import pytest
 from srft_assets.critic.answer.parse import BadAnswer, parse
 from srft_assets.critic.answer.schema import constraint
 from srft_assets.critic.call import Request
-from srft_assets.critic.client.client import proxy_of
 from srft_assets.critic.client.errors import CallError, Kind
 from srft_assets.critic.client.retry_after import asked_pause
+from srft_assets.critic.client.wire import proxy_of
 from tests.critic.calls import SPEC, ask, request
 from tests.critic.faults import (
     NAMED,
@@ -235,6 +235,17 @@ def test_a_model_that_reasons_may_say_so_beside_its_answer(server: Server) -> No
     server.faults.append(sending(json.dumps(raw).encode()))
     reply = ask(server.base_url, request())
     assert (reply.content, reply.model, reply.prompt_tokens) == ("{}", "critic-1", 0)
+
+
+def test_an_oddity_beside_the_answer_does_not_lose_it(server: Server) -> None:
+    parts = [{"type": "text", "text": '{"0": '}, {"type": "text", "text": '"good"}'}]
+    usage = {"prompt_tokens": -1, "completion_tokens": 12, "prompt_tokens_details": "none"}
+    choice = {"message": {"content": parts, "refusal": []}, "finish_reason": 0}
+    raw = {"choices": [choice], "model": {}, "usage": usage}
+    server.faults.append(sending(json.dumps(raw).encode()))
+    reply = ask(server.base_url, request())
+    assert (reply.content, reply.retries) == ('{"0": "good"}', 0)
+    assert (reply.prompt_tokens, reply.completion_tokens, reply.finish_reason) == (0, 12, None)
 
 
 def test_the_server_says_how_long_to_wait(server: Server) -> None:
