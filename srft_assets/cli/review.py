@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import chosen_batches
@@ -129,14 +130,18 @@ def convert_runs(
 def list_sets() -> None:
     """Show the gold sets there are."""
     from srft_assets.critic.gold.overview import overview
-    from srft_assets.warehouse.format import as_table
 
     sets, refused = overview(current_home())
     console = Console()
     if sets.is_empty():
         say(console, "no gold sets yet: srft review export")
     else:
-        console.print(as_table(sets))
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in sets.columns:
+            table.add_column(name, justify="left" if name == "set" else "right")
+        for row in sets.iter_rows():
+            table.add_row(*(quoted(str(cell)) for cell in row))
+        console.print(table)
     _print_refused(console, refused)
 
 

@@ -27,6 +27,9 @@ from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 from srft_assets.warehouse.store import ONLY
 
+DECIDING = tuple(
+    f"srft_assets.critic.scores.{name}" for name in ("bootstrap", "figures", "gold", "stage")
+)
 RESAMPLES = 1_000
 SEED = 0
 ALL = "all"
@@ -49,7 +52,7 @@ def critic_scores_stage(critic: str) -> Stage:
         partitioned_by="none",
         upstream=(Upstream(verdicts, "all"), Upstream("gold_labels", "whole")),
         schema=CRITIC_SCORES,
-        code={"scores": code_digest("srft_assets.critic.scores")},
+        code={"scores": code_digest(*DECIDING)},
         config={"resamples": RESAMPLES, "seed": SEED},
         make=lambda work: _make(work, verdicts),
         description=DESCRIPTION.format(name=critic).strip(),
