@@ -6,10 +6,13 @@ import dagster as dg
 import orjson
 import pytest
 
-from srft_assets.components.critic_scores import critic_good_enough, critic_scores, gold_labels
+from srft_assets.components.asset import build_asset
+from srft_assets.components.critic_scores import critic_good_enough, gold_labels
 from srft_assets.components.partitions import BATCHES
 from srft_assets.components.platform import Platform
+from srft_assets.components.server import critic_server
 from srft_assets.critic.gold.sets import set_path
+from srft_assets.critic.scores.stage import critic_scores_stage
 from srft_assets.critic.scores.threshold import Threshold
 from srft_assets.home import Home
 from tests.warehouse.filled import GOLD, fill
@@ -40,9 +43,15 @@ def evaluated(
         dg.AssetSpec(key, partitions_def=BATCHES)
         for key in (["trajectories"], ["step_verdicts", "rules"])
     ]
+    platform = Platform(home_folder=str(home.root), critic_server=critic_server())
     result = dg.materialize(
-        [*upstream, gold_labels(), critic_scores("rules"), critic_good_enough("rules", threshold)],
-        resources={"platform": Platform(home_folder=str(home.root))},
+        [
+            *upstream,
+            gold_labels(),
+            build_asset(critic_scores_stage("rules")),
+            critic_good_enough("rules", threshold),
+        ],
+        resources={"platform": platform},
         instance=instance,
         selection=dg.AssetSelection.assets("gold_labels", ["critic_scores", "rules"]),
     )
