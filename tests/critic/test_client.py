@@ -248,6 +248,15 @@ def test_an_oddity_beside_the_answer_does_not_lose_it(server: Server) -> None:
     assert (reply.prompt_tokens, reply.completion_tokens, reply.finish_reason) == (0, 12, None)
 
 
+@pytest.mark.parametrize(
+    ("content", "kept"), [(b"tab\there", "tab\there"), (b"\\ud800!", "?!"), (b"\x07", "\x07")]
+)
+def test_a_body_that_is_not_quite_json_is_read(server: Server, content: bytes, kept: str) -> None:
+    server.faults.append(sending(b'{"choices": [{"message": {"content": "' + content + b'"}}]}'))
+    reply = ask(server.base_url, request())
+    assert (reply.content, reply.retries) == (kept, 0)
+
+
 def test_the_server_says_how_long_to_wait(server: Server) -> None:
     server.faults.append(rate_limited("1"))
     began = time.monotonic()

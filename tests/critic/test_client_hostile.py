@@ -48,6 +48,9 @@ def test_any_failure_is_one_line_without_the_key(
 
 
 @given(bodies)
+@example(b'{"choices": [{"message": {"content": [{"text": 1}, 2, {}]}}]}')
+@example(b'{"choices": ' + b"[" * 100_000)
+@example(b'{"choices": [{"message": {"content": "x"}}], "usage": ' + b"9" * 5000 + b"}")
 @example(b'{"choices": [{"message": {"content": "\\ud800"}}]}')
 def test_any_body_is_a_completion_or_none(body: bytes) -> None:
     read = read_completion(body)

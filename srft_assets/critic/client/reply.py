@@ -1,5 +1,6 @@
 """A reply from the JSON of a chat completion."""
 
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -25,14 +26,17 @@ def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
 
 
 def _text(content: Any) -> Any:
-    """The text of a content that comes in parts, as some gateways send it."""
-    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
-        return "".join(part.get("text") or "" for part in content)
-    return content
+    """Text that UTF-8 can hold; also of a content that comes in parts, as some gateways send it."""
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        content = "".join(part for part in parts if isinstance(part, str))
+    return content.encode("utf-8", "replace").decode() if isinstance(content, str) else content
 
 
 Aside = WrapValidator(_or_none)
 """An oddity beside the answer is no reason to lose the answer, which is paid for."""
+
+Text = Annotated[str | None, BeforeValidator(_text)]
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 
@@ -54,31 +58,39 @@ class Usage(BaseModel):
 class Message(BaseModel):
     """The model's words; a model that reasons may send `reasoning_content` beside them."""
 
-    content: Annotated[str | None, BeforeValidator(_text)] = None
-    refusal: Annotated[str | None, Aside] = None
+    content: Text = None
+    refusal: Annotated[Text, Aside] = None
 
 
 class Choice(BaseModel):
     """One answer of the model."""
 
     message: Message
-    finish_reason: Annotated[str | None, Aside] = None
+    finish_reason: Annotated[Text, Aside] = None
 
 
 class Completion(BaseModel):
     """The body of an answer, as far as it is used. Further fields may come."""
 
     choices: Annotated[list[Choice], Field(min_length=1)]
-    model: Annotated[str | None, Aside] = None
+    model: Annotated[Text, Aside] = None
     usage: Annotated[Usage | None, Aside] = None
 
 
 def read_completion(body: bytes) -> Completion | None:
     """The answer, checked as far as it is used; None where the body holds no answer of a model."""
     try:
-        return Completion.model_validate(orjson.loads(body))
-    except (orjson.JSONDecodeError, ValidationError):
+        return Completion.model_validate(_parsed(body))
+    except (ValueError, RecursionError):
         return None
+
+
+def _parsed(body: bytes) -> Any:
+    """JSON; loosely where need be: raw control characters and halves of surrogate pairs pass."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body, strict=False)
 
 
 def reply_to(request: Request, completion: Completion, secrets: Secrets) -> Reply:
