@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from srft_assets.cli import apply, demo, dev, doctor, ingest, ledger, plan, review, show, sql
+from srft_assets.cli import (
+    apply,
+    critic,
+    demo,
+    dev,
+    doctor,
+    ingest,
+    ledger,
+    plan,
+    review,
+    show,
+    sql,
+)
 from srft_assets.cli.console import quoted, say
 from srft_assets.errors import SrftError, UsageError
 
@@ -41,7 +53,7 @@ def options(
         os.environ[DEBUG] = "1"
 
 
-for module in (demo, ingest, plan, apply, sql, show, review, ledger, doctor, dev):
+for module in (demo, ingest, plan, apply, sql, show, critic, review, ledger, doctor, dev):
     module.register(app)
 
 

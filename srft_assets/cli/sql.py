@@ -2,13 +2,16 @@
 
 import sys
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from srft_assets.cli.platform import refresh_catalogue
 from srft_assets.home import current_home
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class Format(StrEnum):
@@ -24,12 +27,17 @@ def sql(
     format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
     """Ask the warehouse. Read-only: it cannot write, attach or read other files."""
-    from srft_assets.warehouse.format import as_csv, as_json, as_table
     from srft_assets.warehouse.query import run_query
 
     home = current_home()
     refresh_catalogue(home)
-    rows = run_query(home, query)
+    print_rows(run_query(home, query), format_)
+
+
+def print_rows(rows: "pl.DataFrame", format_: Format) -> None:
+    """Print a result as asked for."""
+    from srft_assets.warehouse.format import as_csv, as_json, as_table
+
     if format_ is Format.TABLE:
         Console().print(as_table(rows))
     else:

@@ -55,6 +55,14 @@ def find_run(home: Home, name: str, arm: str | None = None, critic: str | None =
     )
 
 
+def find_place(home: Home, name: str) -> Place:
+    """Where the run lies whose id begins with `name`, or whose instance is `name`.
+
+    Raises UsageError where no run or several fit.
+    """
+    return _place(Warehouse(home.warehouse), name)
+
+
 def _place(warehouse: Warehouse, name: str) -> Place:
     places = [
         Place(asset, partition, trajectory_id)

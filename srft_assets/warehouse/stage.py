@@ -138,6 +138,8 @@ class Stage:
         config_of: further settings of one partition (a batch's sources), by home and name.
         volatile: columns that do not count for the data version (times, paths of logs).
         cost: what making a partition would take, by home and name; None: not worth a figure.
+        preview: what making a partition sends out about one subject of it (a run), as pairs of
+            heading and text; by home, partition and subject.
         ahead: whether `make` is instant and reads nothing but the recipe, so that the plan may
             look behind it without writing anything.
         kept: folder of the warehouse in which earlier versions stay; empty: none stays.
@@ -158,6 +160,7 @@ class Stage:
     config_of: Callable[[Home, str], Mapping[str, Any]] | None = None
     volatile: tuple[str, ...] = ()
     cost: Callable[[Home, str], Cost] | None = None
+    preview: Callable[[Home, str, str], Iterator[tuple[str, str]]] | None = None
     ahead: bool = False
     kept: str = ""
     on_request: bool = False

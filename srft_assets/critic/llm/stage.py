@@ -1,5 +1,6 @@
 """`step_verdicts/<critic>` of a critic that asks a model."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
@@ -8,6 +9,7 @@ from srft_assets.critic.ledger.ledger import Ledger
 from srft_assets.critic.llm.batch import Batch
 from srft_assets.critic.llm.calls import Calls
 from srft_assets.critic.llm.judged import judged_outcomes, judged_runs, seen_tasks
+from srft_assets.critic.prompt.parts import requests_for
 from srft_assets.critic.prompt.template import Prompt
 from srft_assets.critic.rows import shares, verdict_row
 from srft_assets.critic.spec import LlmSpec
@@ -38,6 +40,7 @@ def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
         config_of=lambda home, batch: seen_tasks(spec, home, batch),
         make=lambda work: _make(name, spec, prompt, work),
         cost=lambda home, batch: cost(spec, prompt, home, batch),
+        preview=lambda home, batch, run: messages_about(spec, prompt, home, batch, run),
         volatile=VOLATILE,
         kept=VERSIONS,
         on_request=True,
@@ -77,6 +80,21 @@ def _figures(spec: LlmSpec, batch: Batch, paid: int, frame: pl.DataFrame) -> dic
         **({"sees the gold patch": True} if spec.sees.gold_patch else {}),
         **shares(frame),
     }
+
+
+def messages_about(
+    spec: LlmSpec, prompt: Prompt, home: Home, batch: str, trajectory_id: str
+) -> Iterator[tuple[str, str]]:
+    """Role and text of every message about one run, judged or not. Raises TooLongError."""
+    warehouse = Warehouse(home.warehouse)
+    runs, outcomes = (
+        warehouse.read(key, batch).filter(trajectory_id=trajectory_id)
+        for key in ("trajectories", "test_outcomes")
+    )
+    for judged in judged_runs(spec, home, batch, runs, outcomes):
+        for request in requests_for(spec, prompt, judged.run, judged.seen).requests:
+            for message in request.body["messages"]:
+                yield message["role"], message["content"]
 
 
 def cost(spec: LlmSpec, prompt: Prompt, home: Home, batch: str) -> Cost:
