@@ -1,13 +1,18 @@
 """The ledger: what was answered is found, by every process, and is never asked for again."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from srft_assets.critic.ledger.ledger import Ledger
+from srft_assets.critic.ledger.verify import verify
 from tests.critic.ledger_support import key_of, reply
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.fixture
@@ -85,6 +90,54 @@ def test_a_damaged_line_is_no_answer_and_those_after_it_are(folder: Path) -> Non
         assert ledger.has(map_keys(0, 1, 2)) == set(map_keys(0, 2))
         ledger.append(reply(1, content="asked again"))
         assert ledger.find([key_of(1)])[key_of(1)].content == "asked again"
+
+
+def test_a_copy_put_back_is_read_anew(folder: Path) -> None:
+    with Ledger(folder) as writer:
+        writer.append(reply(1))
+        writer.append(reply(2))
+    (path,) = lines(folder)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"[1]", b"[7]"))
+    with Ledger(folder) as reader:
+        assert reader.has(map_keys(1, 2)) == {key_of(2)}
+        copy = path.with_suffix(".copy")
+        copy.write_bytes(whole)
+        copy.replace(path)
+        assert reader.find(map_keys(1, 2)) == {key_of(1): reply(1), key_of(2): reply(2)}
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from srft_assets.critic.ledger.ledger import Ledger
+from tests.critic.ledger_support import reply
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+failures = 0
+with Ledger(Path(sys.argv[1])) as ledger:
+    for number in range(60):
+        try:
+            ledger.append(reply(number))
+        except OSError:
+            failures += 1
+        else:
+            print(number)
+assert failures > 1
+"""
+
+
+def test_a_disk_that_takes_half_a_line_costs_that_answer_only(folder: Path) -> None:
+    """Each file may grow to 10 kB. The failed append is told, the next begins another file."""
+    argv = [sys.executable, "-c", FULL, str(folder)]
+    done = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    kept = {key_of(int(number)) for number in done.stdout.split()}
+    assert 50 < len(kept) < 60
+    with Ledger(folder) as ledger:
+        assert ledger.has(map_keys(*range(60))) == kept
+    report = verify(folder)
+    assert report.damaged == ()
+    assert len(report.torn) == 60 - len(kept) == len(lines(folder)) - 1
 
 
 def test_threads_share_a_ledger(folder: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.critic.ledger.claims import Claims
+from srft_assets.critic.ledger.verify import verify
 from tests.critic.ledger_support import key_of
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -116,3 +117,54 @@ def test_a_forked_child_has_none_of_its_parent_s_claims(tmp_path: Path) -> None:
 def test_what_is_not_held_cannot_be_released(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not claimed by this process"):
         Claims(tmp_path).release(key_of(1))
+
+
+ASKER = """
+import random, sys
+from pathlib import Path
+from srft_assets.critic.ledger.claims import Claims
+from srft_assets.critic.ledger.ledger import Ledger
+from tests.critic.ledger_support import key_of, reply
+
+folder = Path(sys.argv[1])
+claims, ledger = Claims(folder), Ledger(folder)
+numbers = list(range(200))
+random.Random(sys.argv[2]).shuffle(numbers)
+print("ready", flush=True)
+sys.stdin.readline()
+while numbers:
+    number = numbers.pop(0)
+    key = key_of(number)
+    if ledger.has([key]):
+        continue
+    if not claims.try_claim(key):
+        numbers.append(number)
+        continue
+    if not ledger.has([key]):
+        ledger.append(reply(number))
+    claims.release(key)
+"""
+
+
+def test_processes_that_claim_ask_every_request_once(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ASKER, str(tmp_path), str(each)],
+            cwd=CHECKOUT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for each in range(3)
+    ]
+    for process in processes:
+        assert process.stdout and process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+    report = verify(tmp_path)
+    assert (report.replies, report.doubled, report.files) == (200, 0, 3)

@@ -69,10 +69,11 @@ def go(process: subprocess.Popen[str]) -> None:
 
 
 def kill(process: subprocess.Popen[str]) -> list[str]:
-    """End it at once; the lines it had said, less a torn one."""
-    process.send_signal(signal.SIGKILL)
-    said, _ = process.communicate()
-    return said.split("\n")[:-1]
+    """End it at once; the lines it had said and nobody read, less a torn one."""
+    with process:
+        process.send_signal(signal.SIGKILL)
+        assert process.stdout
+        return process.stdout.read().split("\n")[:-1]
 
 
 def test_writers_killed_in_the_middle_lose_nothing_they_acknowledged(tmp_path: Path) -> None:

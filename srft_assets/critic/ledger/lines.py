@@ -16,14 +16,18 @@ class LinesFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._read = 0
+        self._inode = path.stat().st_ino
 
     def new(self) -> Iterator[tuple[bytes, Place]]:
         """Key and offset of each sound line that came since the last call.
 
         A line without its end waits for it. Raises FileNotFoundError where compaction took
-        the file.
+        the file, or a person put another in its place.
         """
-        if self.path.stat().st_size == self._read:
+        state = self.path.stat()
+        if state.st_ino != self._inode or state.st_size < self._read:
+            raise FileNotFoundError(f"{self.path} is another file than it was")
+        if state.st_size == self._read:
             return
         with self.path.open("rb") as file:
             file.seek(self._read)

@@ -47,7 +47,8 @@ class Writer:
             try:
                 number = file.write(line)
             except OSError:
-                self._leave(file)
+                if file.torn:
+                    self._leave(file)
                 raise
         try:
             file.sync(number)
@@ -97,13 +98,16 @@ class _File:
     descriptor: int
     written: int = 0
     durable: int = 0
+    torn: bool = False
     syncing: threading.Lock = field(default_factory=threading.Lock)
 
     def write(self, line: bytes) -> int:
         """Number of the line. Another `write` after a short one tells why it was short."""
         done = os.write(self.descriptor, line)
         while done < len(line):
+            self.torn = True
             done += os.write(self.descriptor, line[done:])
+        self.torn = False
         self.written += 1
         return self.written
 
@@ -134,7 +138,8 @@ def _open(folder: Path) -> _File:
         with suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(descriptor).st_nlink:
-                sync_folder(folder)
+                for each in (folder, folder.parent):
+                    sync_folder(each)
                 return _File(descriptor)
         os.close(descriptor)
 
