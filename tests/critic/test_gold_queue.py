@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from srft_assets.critic.gold.formats import QueueFormat, bare, harmless, write_queue
 from srft_assets.critic.gold.importing import Import, import_answers
-from srft_assets.critic.gold.queue import TEXT_CHARS, Wanted, cut, queue
+from srft_assets.critic.gold.queue import Wanted, queue
 from srft_assets.critic.gold.sample import allocate, stratified
 from srft_assets.critic.gold.sets import read_set
+from srft_assets.critic.prompt.variables import MEANINGS
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.warehouse.store import Warehouse
-from tests.warehouse.filled import BATCHES, COMMANDS, ONE, RULES, TWO, fill
+from tests.warehouse.filled import BATCHES, COMMANDS, ONE, RULES, TWO, fill, put, trajectories
 
 STEPS = {run: len(commands) for run, commands in COMMANDS.items()}
 GIVEN = st.sampled_from(["good", "unnecessary", "mistake", "recover", None])
@@ -94,18 +95,27 @@ def test_a_critic_that_judged_nothing_is_told(warehouse: Warehouse) -> None:
         queue(warehouse, Wanted(["real"], critic="nobody"))
 
 
-@given(st.text(max_size=200), st.integers(10, 50))
-def test_a_cut_text_keeps_both_ends(text: str, chars: int) -> None:
-    short = cut(text, chars)
-    assert (short == text) == (len(text) <= chars)
-    if short != text:
-        left_out = len(text) - chars
-        assert f"[… {left_out} characters left out …]" in short
-        assert short[0] == text[0] and short[-1] == text[-1]
+def test_hostile_and_huge_texts_are_cut_and_made_visible(home: Home) -> None:
+    warehouse = fill(home)
+    frame = trajectories("real")
+    huge = ["=1+1\x1b[31m" + "x" * 10_000_000 + "end"]
+    observations = pl.element().struct.with_fields(observations=pl.lit([huge]).list.first())
+    put(
+        warehouse,
+        "trajectories",
+        "real",
+        frame.with_columns(pl.col("steps").list.eval(observations)),
+    )
+    (row, *_) = queue(warehouse, Wanted(["real"], size=1))
+    assert len(row["observation"]) < 5_000
+    assert row["observation"].startswith("=1+1␛[31mxxx") and row["observation"].endswith("xend")
+    assert "tokens cut" in row["observation"]
 
 
-def test_a_huge_observation_stays_small() -> None:
-    assert len(cut("x" * 10_000_000)) < TEXT_CHARS + 100
+def test_annotators_and_critics_are_told_the_same_of_labels() -> None:
+    page = Path(__file__).parents[2] / "docs" / "gold.md"
+    rows = [f"| `{label}` | {meaning} |" for label, meaning in MEANINGS.items()]
+    assert set(rows) <= set(page.read_text().splitlines())
 
 
 @given(st.text(alphabet=st.sampled_from("'=+-@\t\rab\n,\""), max_size=8))

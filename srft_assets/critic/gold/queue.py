@@ -7,16 +7,20 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from srft_assets.critic.foreign import readable
 from srft_assets.critic.gold.sample import stratified
+from srft_assets.critic.prompt.count import estimate
+from srft_assets.critic.prompt.cut import show
+from srft_assets.critic.prompt.seen import task_of
 from srft_assets.errors import UsageError
-from srft_assets.trajectories.chat import DEMONSTRATION, text_of
 from srft_assets.trajectories.model import Step, Trajectory
 from srft_assets.trajectories.schema import from_row
 from srft_assets.warehouse.store import Warehouse
 
-TEXT_CHARS = 4_000
-"""Longest text shown; of a longer one the middle is left out."""
+TEXT_TOKENS = 1_300
+"""Longest text shown, about 4,000 characters; of a longer one the middle is left out."""
 LINE_CHARS = 200
+HEAD_CHARS = 10_000
 THIRDS = 3
 
 
@@ -117,7 +121,7 @@ def _rows(
 
 
 def _shown(run: Trajectory, index: int, outcome: str) -> dict[str, Any]:
-    """One row: all values are text or numbers, so that any tool can show them."""
+    """One row: text and numbers, so that any tool can show it; what is foreign is readable."""
     step = run.steps[index]
     return {
         "id": f"{run.trajectory_id}:{index}",
@@ -126,22 +130,14 @@ def _shown(run: Trajectory, index: int, outcome: str) -> dict[str, Any]:
         "n_steps": len(run.steps),
         "instance_id": run.instance_id,
         "outcome": outcome,
-        "task": cut(task_of(run)),
+        "task": _cut(task_of(run)),
         "previous": summary(run.steps[index - 1]) if index else "",
-        "thought": cut(step.thought),
-        "action": cut(_actions(step)),
-        "observation": cut("\n".join(step.observations)),
+        "thought": _cut(step.thought),
+        "action": _cut(_actions(step)),
+        "observation": _cut("\n".join(step.observations)),
         "label": None,
         "note": "",
     }
-
-
-def task_of(run: Trajectory) -> str:
-    """What the agent was asked: the first message of the user that is no demonstration."""
-    for message in run.messages:
-        if message["role"] == "user" and not message.get(DEMONSTRATION):
-            return text_of(message["content"])
-    return ""
 
 
 def _actions(step: Step) -> str:
@@ -156,15 +152,9 @@ def summary(step: Step) -> str:
 
 
 def _line(text: str) -> str:
-    line = next(iter(text.strip().splitlines()), "")
-    return line if len(line) <= LINE_CHARS else f"{line[: LINE_CHARS - 1]}…"
+    line = next(iter(text[:HEAD_CHARS].strip().splitlines()), "")
+    return readable(line if len(line) <= LINE_CHARS else f"{line[: LINE_CHARS - 1]}…")
 
 
-def cut(text: str, chars: int = TEXT_CHARS) -> str:
-    """The text, or its two ends with a note of how much was left out between them."""
-    if len(text) <= chars:
-        return text
-    tail = chars // 3
-    head = chars - tail
-    left_out = len(text) - head - tail
-    return f"{text[:head]}\n[… {left_out} characters left out …]\n{text[-tail:]}"
+def _cut(text: str) -> str:
+    return show(text, TEXT_TOKENS, estimate, "").text
