@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from srft_assets.critic.answer.schema import described
 from srft_assets.critic.prompt.count import Count, tokens_of
@@ -53,8 +54,7 @@ class Rendering:
         self, shown: Sequence[StepView], lines: Iterable[str], task: str, labelled: range
     ) -> list[Message]:
         values = {
-            "labels": label_views(self.spec.labels),
-            "answer": described(self.spec),
+            **self._constant,
             "fence": self.run.fence,
             "task": task,
             "steps": shown,
@@ -63,7 +63,17 @@ class Rendering:
             "last_step": labelled[-1],
             **self.run.grading,
         }
-        return self.prompt.messages(values)
+        return [*self._before, self.prompt.message("user", values)]
+
+    @cached_property
+    def _constant(self) -> dict[str, Any]:
+        return {"labels": label_views(self.spec.labels), "answer": described(self.spec)}
+
+    @cached_property
+    def _before(self) -> list[Message]:
+        """The messages that are the same for every request."""
+        roles = [role for role in self.prompt.blocks if role != "user"]
+        return [self.prompt.message(role, self._constant) for role in roles]
 
     def _lines(self, part: Part, shown: Sequence[StepView]) -> Iterator[str]:
         """The steps, and what says that others are missing.

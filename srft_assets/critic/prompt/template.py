@@ -69,15 +69,13 @@ class Prompt:
         return {role: found[role] for role in BLOCKS if role in found}
 
     def messages(self, values: Mapping[str, Any]) -> list[Message]:
-        """The chat to send. Values are data: nothing in them is ever read as a template.
+        """The chat to send. Raises SrftError where the prompt fails on the values."""
+        return [self.message(role, values) for role in self.blocks]
 
-        Raises SrftError where the prompt fails on them.
-        """
+    def message(self, role: str, values: Mapping[str, Any]) -> Message:
+        """One message of it. Values are data: nothing in them is ever read as a template."""
         try:
-            return [
-                {"role": role, "content": template.render(values).strip()}
-                for role, template in self._templates.items()
-            ]
+            return {"role": role, "content": self._templates[role].render(values).strip()}
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise SrftError(f"{self.name}: {visible(str(error))[:200]}") from error
 
