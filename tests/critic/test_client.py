@@ -15,7 +15,7 @@ from srft_assets.critic.call import Request
 from srft_assets.critic.client.errors import CallError, Kind
 from srft_assets.critic.client.retry_after import asked_pause
 from srft_assets.critic.client.wire import proxy_of
-from tests.critic.calls import SPEC, ask, request
+from tests.critic.calls import KEY, SPEC, ask, request
 from tests.critic.faults import (
     NAMED,
     cut,
@@ -280,3 +280,17 @@ def test_a_server_that_is_closed_for_hours_is_not_waited_for(server: Server) -> 
     with pytest.raises(CallError, match="asks to wait 7200 s; run again then") as told:
         ask(server.base_url, request())
     assert told.value.kind == Kind.QUOTA
+
+
+def test_the_server_of_these_tests_speaks_the_protocol_as_the_official_sdk_reads_it(
+    server: Server,
+) -> None:
+    openai = pytest.importorskip("openai")
+    sdk = openai.OpenAI(base_url=server.base_url, api_key=KEY, max_retries=0)
+    asked = request()
+    answer = sdk.chat.completions.create(**asked.body)
+    assert answer.choices[0].message.content == ask(server.base_url, asked).content
+    assert answer.usage.prompt_tokens > 0
+    server.faults.append(rate_limited())
+    with pytest.raises(openai.RateLimitError):
+        sdk.chat.completions.create(**asked.body)
