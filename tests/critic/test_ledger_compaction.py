@@ -149,10 +149,13 @@ def test_a_compaction_killed_before_it_removed_what_it_merged(folder: Path) -> N
     append(folder, 3)
     kept = folder.with_name("kept")
     shutil.copytree(folder, kept)
-    compact(folder)
-    for path in kept.iterdir():
-        shutil.copy(path, folder)
-    assert len(names(folder)) == 3
+    with Ledger(folder) as reader:
+        assert len(reader.find([key_of(number) for number in (1, 2, 3)])) == 3
+        compact(folder)
+        for path in kept.iterdir():
+            shutil.copy(path, folder)
+        assert len(names(folder)) == 3
+        assert len(reader.find([key_of(number) for number in (1, 2, 3)])) == 3
     report = verify(folder)
     assert (report.replies, report.doubled) == (3, 0)
     assert len(found(folder, 1, 2, 3)) == 3

@@ -7,7 +7,11 @@ from typing import Any
 
 from srft_assets.critic.call import Reply
 from srft_assets.critic.ledger.compacted import CompactedFile
-from srft_assets.critic.ledger.folder import is_lines, newest_compaction_first
+from srft_assets.critic.ledger.folder import (
+    compaction_number,
+    is_lines,
+    newest_compaction_first,
+)
 from srft_assets.critic.ledger.lines import LinesFile
 from srft_assets.critic.ledger.record import Entry
 
@@ -40,6 +44,15 @@ class Index:
                 self._add(key, number << PLACE_BITS | place)
                 self.indexed += 1
 
+    def outdated(self, names: Collection[str]) -> bool:
+        """Whether these are no longer the indexed files and some more of writers.
+
+        Compaction took some, or put a file in place that holds what is indexed already.
+        """
+        known = self.names | self.merged
+        compactions = {name for name in names if compaction_number(name)}
+        return not self.names <= set(names) or not compactions <= known
+
     def open(self, names: Iterable[str]) -> None:
         """Open these files, less those that another of them has merged, and read no keys yet."""
         for name in newest_compaction_first(names):
@@ -60,9 +73,6 @@ class Index:
 
     def __contains__(self, key: str) -> bool:
         return key.encode() in self._places
-
-    def __len__(self) -> int:
-        return len(self._places)
 
     def find(self, keys: Collection[str]) -> dict[str, Reply]:
         """The replies to those of the keys that are indexed."""

@@ -66,7 +66,7 @@ class Ledger:
 
     def _refresh(self) -> None:
         names = listing(self._folder)
-        if not self._index.names <= set(names):
+        if self._index.outdated(names):
             self._index.close()
         self._index.update(names)
 

@@ -28,10 +28,8 @@ NAMES = ("finish_reason", "model", "critic", "about", "at")
 
 KEY = re.compile(r"[0-9a-f]{64}")
 LINE = re.compile(rb'\{"key":"([0-9a-f]{64})","digest":"([0-9a-f]{32})",')
-DEFAULTS: dict[str, Any] = {"model": "", **asdict(Reply("", None, None, None, ""))}
+DEFAULTS = asdict(Reply(key="", content=None, refusal=None, finish_reason=None, model=""))
 FIELDS = tuple(field.name for field in fields(Reply))
-
-
 TORN = "torn: its end was never written"
 """A writer died while it wrote the last line of its file; nobody was told that it is kept."""
 

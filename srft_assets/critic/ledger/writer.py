@@ -1,5 +1,6 @@
 """Appending to the ledger: one file a writer, and no answer used before it is durable."""
 
+import errno
 import fcntl
 import os
 import re
@@ -46,10 +47,9 @@ class Writer:
             file = self._current()
             try:
                 number = file.write(line)
-            except OSError:
+            finally:
                 if file.torn:
                     self._leave(file)
-                raise
         try:
             file.sync(number)
         except OSError:
@@ -99,25 +99,39 @@ class _File:
     written: int = 0
     durable: int = 0
     torn: bool = False
+    lost: bool = False
     syncing: threading.Lock = field(default_factory=threading.Lock)
 
     def write(self, line: bytes) -> int:
         """Number of the line. Another `write` after a short one tells why it was short."""
-        done = os.write(self.descriptor, line)
+        self.torn = True
+        try:
+            done = os.write(self.descriptor, line)
+        except OSError:
+            self.torn = False
+            raise
         while done < len(line):
-            self.torn = True
             done += os.write(self.descriptor, line[done:])
         self.torn = False
         self.written += 1
         return self.written
 
     def sync(self, number: int) -> None:
-        """Make the line durable. Whoever waits meanwhile finds theirs durable as well."""
+        """Make the line durable. Whoever waits meanwhile finds theirs durable as well.
+
+        The kernel tells a failure once, then the lines are as if they were clean: so after one
+        failure no line is.
+        """
         with self.syncing:
-            if self.durable < number:
-                written = self.written
-                os.fdatasync(self.descriptor)
-                self.durable = written
+            if self.durable >= number:
+                return
+            if self.lost:
+                raise OSError(errno.EIO, "an earlier line of the same file could not be kept")
+            written = self.written
+            self.lost = True
+            os.fdatasync(self.descriptor)
+            self.lost = False
+            self.durable = written
 
     def close(self) -> None:
         """Make every whole line durable and free the lock."""
