@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from srft_assets.critic.gold.labels import GOLD_LABELS
+from srft_assets.critic.llm.prompt_stage import CRITIC_PROMPTS
 from srft_assets.critic.scores.schema import CRITIC_SCORES
 from srft_assets.critic.scores.stage import scores
 from srft_assets.critic.verdict import STEP_VERDICTS
@@ -39,7 +40,10 @@ BASE_MODELS = pl.Schema(
 SCHEMAS = {
     "trajectories": TRAJECTORIES,
     "test_outcomes": TEST_OUTCOMES,
+    "critic_prompt": CRITIC_PROMPTS,
+    "critic_versions": CRITIC_PROMPTS,
     "step_verdicts": STEP_VERDICTS,
+    "verdict_versions": STEP_VERDICTS,
     "gold_labels": GOLD_LABELS,
     "critic_scores": CRITIC_SCORES,
     "base_models": BASE_MODELS,
@@ -228,6 +232,17 @@ def _checkpoint(arm: str, seed: str) -> pl.DataFrame:
     return _frame([row], CHECKPOINTS)
 
 
+PROMPT = pl.DataFrame(
+    [{"version": "1a2b3c4d", "model": "m", "prompt": "{{ run }}", "settings": "{}"}],
+    schema=CRITIC_PROMPTS,
+)
+
+
+def keep(warehouse: Warehouse, folder: str, frame: pl.DataFrame) -> None:
+    """Write an earlier version, as `keep_version` leaves it."""
+    put(warehouse, folder, "0123456789abcdef", frame)
+
+
 def fill(home: Home) -> Warehouse:
     """Write all partitions."""
     warehouse = Warehouse(home.warehouse)
@@ -242,6 +257,7 @@ def fill(home: Home) -> Warehouse:
         put(warehouse, "test_outcomes", batch, _frame(outcomes, TEST_OUTCOMES), recipe=recipe)
         put(warehouse, "step_verdicts/rules", batch, _verdicts(RULES, batch))
         put(warehouse, "step_verdicts/strict", batch, _verdicts(STRICT, batch))
+        keep(warehouse, f"verdict_versions/strict/{batch}", _verdicts(STRICT, batch))
         for arm in ("sft", "srft"):
             put(warehouse, f"masked_tokens/{arm}", batch, _tokens(arm, batch))
     for arm, seed in ATTEMPTS:
@@ -249,6 +265,8 @@ def fill(home: Home) -> Warehouse:
         put(warehouse, f"checkpoints/{arm}", seed, _checkpoint(arm, seed), recipe=trained_on)
         put(warehouse, f"eval_scores/{arm}", seed, _scores(arm, seed))
         put(warehouse, f"eval_trajectories/{arm}", seed, trajectories("lab"))
+    put(warehouse, "critic_prompt/strict", "all", PROMPT)
+    keep(warehouse, "critic_versions/strict/all", PROMPT)
     put(warehouse, "gold_labels", "all", gold())
     for critic, labels in (("rules", RULES), ("strict", STRICT)):
         verdicts = pl.concat(_verdicts(labels, batch) for batch in BATCHES)
