@@ -17,8 +17,8 @@ from srft_assets.training.row import checkpoint_row, figures
 from srft_assets.training.rows import select_rows
 from srft_assets.training.schema import CHECKPOINTS, VOLATILE
 from srft_assets.warehouse.code import code_digest
-from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
-from srft_assets.warehouse.store import ONLY
+from srft_assets.warehouse.stage import Cost, Made, Stage, Upstream, Work
+from srft_assets.warehouse.store import ONLY, Warehouse, matching
 
 MODULES = tuple(
     f"srft_assets.training.{name}"
@@ -57,10 +57,22 @@ def checkpoints_stage(arm: ArmSpec, base_model_is_asset: bool | None = None) -> 
         make=lambda work: _make(arm, asset, work),
         config={"model": arm.model, **arm.training.model_dump(exclude={"batches"})},
         config_of=config_of,
+        cost=lambda home, seed: _cost(arm, home),
         volatile=VOLATILE,
         description=text.strip(),
         kinds=frozenset({"pytorch", "huggingface"}),
     )
+
+
+def _cost(arm: ArmSpec, home: Home) -> Cost:
+    """Tokens with loss that the optimizer steps take, of the masked tokens there are now."""
+    warehouse = Warehouse(home.warehouse)
+    tokens = f"masked_tokens/{arm.name}"
+    names = matching(warehouse.partitions(tokens), tuple(arm.training.batches))
+    rows = select_rows([warehouse.path(tokens, name) for name in names], arm.training.max_length)
+    drawn = arm.training.max_steps * arm.training.batch_size
+    kept = max(rows.frame.height, 1)
+    return Cost(tokens_to_train=round(rows.trained_tokens / kept * drawn))
 
 
 def _make(arm: ArmSpec, asset: bool, work: Work) -> Made:

@@ -14,6 +14,7 @@ from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.training.launch import launch
 from srft_assets.training.main import main
+from srft_assets.training.rows import select_rows
 from srft_assets.training.stage import checkpoints_stage
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.stage import Launch, Made, Stage, Work
@@ -163,3 +164,11 @@ def test_a_setting_out_of_range_is_named(platform: Home) -> None:
     said = "arm srft: training.micro_batch_tokens: Input should be greater than or equal to 1"
     with pytest.raises(SrftError, match=said):
         make(checkpoints_stage(arm_of(options={"micro_batch_tokens": 0})), platform, launch)
+
+
+def test_the_plan_knows_how_many_tokens_training_takes(platform: Home) -> None:
+    stage = checkpoints_stage(arm_of())
+    assert stage.cost is not None
+    rows = select_rows([Warehouse(platform.warehouse).path("masked_tokens/srft", "lab-1")], 100)
+    drawn = 3 * 4
+    assert stage.cost(platform, "0").tokens_to_train == round(rows.trained_tokens / 10 * drawn)
