@@ -20,13 +20,16 @@ from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Cost, Made, Stage, Upstream, Work
 from srft_assets.warehouse.store import ONLY, Warehouse
 
-CODE = ("answer", "llm.batch", "llm.exchange", "llm.judged", "llm.stage", "prompt", "verdict")
+CODE = (
+    *(f"srft_assets.critic.{part}" for part in ("answer", "foreign", "prompt", "rows", "verdict")),
+    *(f"srft_assets.critic.llm.{part}" for part in ("batch", "exchange", "judged", "stage")),
+    "srft_assets.warehouse.visible",
+)
 """What decides verdicts. Not the client, the ledger and the spec: settings count by value."""
 
 
 def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
     """The stage. Every answer is kept in the ledger as it comes, whatever becomes of the run."""
-    parts = (f"srft_assets.critic.{part}" for part in CODE)
     return Stage(
         key=f"step_verdicts/{name}",
         partitioned_by="batch",
@@ -36,7 +39,7 @@ def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
             Upstream(f"critic_prompt/{name}", mapping="whole"),
         ),
         schema=STEP_VERDICTS,
-        code={"critic": code_digest(*parts)},
+        code={"critic": code_digest(*CODE)},
         config_of=lambda home, batch: seen_tasks(spec, home, batch),
         make=lambda work: _make(name, spec, prompt, work),
         cost=lambda home, batch: cost(spec, prompt, home, batch),
