@@ -8,7 +8,8 @@ SELECT
     reason,
     rule,
     call,
-    version
+    version,
+    tokens_cut
 FROM stored_step_verdicts();
 
 COMMENT ON VIEW step_verdicts IS 'Judgements of critics, one row a step and critic.';
@@ -21,3 +22,4 @@ COMMENT ON COLUMN step_verdicts.reason IS 'Why, in the critic''s words.';
 COMMENT ON COLUMN step_verdicts.rule IS 'What decided: the name of a rule, or the critic''s model.';
 COMMENT ON COLUMN step_verdicts.call IS 'Key in critic_calls of the call that answered; NULL where no model was asked.';
 COMMENT ON COLUMN step_verdicts.version IS 'Version of the critic: its prompt, settings and code.';
+COMMENT ON COLUMN step_verdicts.tokens_cut IS 'Tokens of the step that the critic was not shown, because it was too long.';

@@ -7,7 +7,9 @@ import polars as pl
 from srft_assets.critic.verdict import Label, Verdict
 
 
-def verdict_row(trajectory_id: str, verdict: Verdict, version: str) -> dict[str, Any]:
+def verdict_row(
+    trajectory_id: str, verdict: Verdict, version: str, tokens_cut: int = 0
+) -> dict[str, Any]:
     """A row of `STEP_VERDICTS`."""
     return {
         "trajectory_id": trajectory_id,
@@ -17,6 +19,7 @@ def verdict_row(trajectory_id: str, verdict: Verdict, version: str) -> dict[str,
         "rule": verdict.rule,
         "call": verdict.call or None,
         "version": version,
+        "tokens_cut": tokens_cut,
     }
 
 

@@ -59,11 +59,15 @@ STEP_VERDICTS = pl.Schema(
         "rule": pl.String,
         "call": pl.String,
         "version": pl.String,
+        "tokens_cut": pl.Int32,
     }
 )
-"""The asset `step_verdicts/<critic>`. `version` is that of the critic: prompt, settings, code."""
+"""The asset `step_verdicts/<critic>`. `version` is that of the critic: prompt, settings, code.
 
-VOLATILE = ("reason", "rule", "call", "version")
+`tokens_cut` counts what the critic was not shown of the step, because it was too long.
+"""
+
+VOLATILE = ("reason", "rule", "call", "version", "tokens_cut")
 """Columns that nothing downstream reads: the same labels stop the wave."""
 
 VERSIONS = "verdict_versions"

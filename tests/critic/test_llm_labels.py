@@ -115,3 +115,11 @@ def test_a_batch_without_failed_runs_has_no_verdicts_and_asks_nobody(home, serve
     made = Labeller(home, "http://127.0.0.1:1/v1").label()
     assert made.frame.is_empty()
     assert Warehouse(home.warehouse).stamp("step_verdicts/c", "batch") is not None
+
+
+def test_what_was_cut_of_a_step_is_recorded(labeller):
+    assert labeller.label().frame["tokens_cut"].sum() == 0
+    labeller.settings = {"context": {"observation_tokens": 2}}
+    made = labeller.label()
+    assert (made.frame["tokens_cut"] > 0).all()
+    assert made.metadata["steps_shown_in_part"] == made.frame.height

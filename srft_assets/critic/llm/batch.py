@@ -17,10 +17,16 @@ from srft_assets.critic.verdict import Verdict
 
 @dataclass(slots=True)
 class Ruled:
-    """A run and what was said of it so far; `left` exchanges are under way."""
+    """A run and what was said of it so far.
+
+    Attributes:
+        left: exchanges under way.
+        cut: step → tokens of it that the critic is not shown; None → of the task.
+    """
 
     trajectory_id: str
-    left: int
+    left: int = 0
+    cut: Counter[int | None] = field(default_factory=Counter)
     verdicts: list[Verdict] = field(default_factory=list)
 
 
@@ -36,7 +42,6 @@ class Batch:
         to_pay: calls that it did not, with the steps they label and the estimated tokens of
             their prompts.
         bad: bad answers by kind.
-        texts_cut: texts shown in part.
     """
 
     spec: LlmSpec
@@ -51,7 +56,6 @@ class Batch:
     steps_to_pay: int = 0
     tokens_to_pay: int = 0
     bad: Counter[str] = field(default_factory=Counter)
-    texts_cut: int = 0
 
     def open(self, judged: Iterable[Judged]) -> Iterator[Exchange]:
         """Yield the exchanges that need the model; all others are over by then."""
@@ -90,7 +94,7 @@ class Batch:
 
     def _exchanges(self, judged: Judged) -> Iterator[Exchange]:
         place = len(self.runs)
-        ruled = Ruled(judged.run.trajectory_id, 0)
+        ruled = Ruled(judged.run.trajectory_id)
         self.runs.append(ruled)
         if judged.lacking:
             self._refuse(judged, judged.lacking)
@@ -103,7 +107,8 @@ class Batch:
         ruled.left = len(asked.requests)
         self.requests += ruled.left
         self.done += ruled.left == 0
-        self.texts_cut += len(asked.cuts)
+        for cut in asked.cuts:
+            ruled.cut[cut.step_index] += cut.tokens_before - cut.tokens_after
         for request in asked.requests:
             yield Exchange(place, self.spec, request, asked.prompt_tokens // ruled.left)
 

@@ -61,7 +61,7 @@ def _make(name: str, spec: LlmSpec, prompt: Prompt, work: Work) -> Made:
         calls = Calls(name, batch, work, outcomes.height)
         calls.make(judged_runs(spec, work.home, work.partition, runs, outcomes))
     rows = [
-        verdict_row(run.trajectory_id, verdict, version)
+        verdict_row(run.trajectory_id, verdict, version, run.cut[verdict.step_index])
         for run in batch.runs
         for verdict in sorted(run.verdicts, key=lambda one: one.step_index)
     ]
@@ -79,7 +79,8 @@ def _figures(spec: LlmSpec, batch: Batch, paid: int, frame: pl.DataFrame) -> dic
         "calls_answered_by_ledger": batch.answered,
         "calls_paid": paid,
         **{f"answers_{kind}": count for kind, count in sorted(batch.bad.items())},
-        "texts_cut": batch.texts_cut,
+        "steps_shown_in_part": frame.filter(pl.col("tokens_cut") > 0).height,
+        "tasks_shown_in_part": sum(run.cut[None] > 0 for run in batch.runs),
         **({"sees the gold patch": True} if spec.sees.gold_patch else {}),
         **shares(frame),
     }
