@@ -136,7 +136,7 @@ def list_sets() -> None:
     if sets.is_empty():
         say(console, "no gold sets yet: srft review export")
     else:
-        table = Table(box=None, pad_edge=False, header_style="bold")
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
         for name in sets.columns:
             table.add_column(name, justify="left" if name == "set" else "right")
         for row in sets.iter_rows():

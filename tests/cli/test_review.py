@@ -41,7 +41,7 @@ def test_out_labelled_and_in_again(home: Home, review: Srft) -> None:
     words = ("import", "review.csv", "--set", "people", "--annotator", "ann")
     assert "set people: 6 labels added, 0 changed, 0 as before, 0 refused" in review(*words).out
     assert "0 labels added, 0 changed, 6 as before" in review(*words).out
-    assert "people       6" in review("list").out
+    assert review("list").out.splitlines()[1].split()[:2] == ["people", "6"]
 
 
 def test_a_queue_is_never_written_over_labels(home: Home, review: Srft) -> None:

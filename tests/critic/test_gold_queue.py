@@ -2,8 +2,10 @@
 
 import csv
 import io
+import re
 from collections import Counter
 from pathlib import Path
+from xml.etree import ElementTree
 
 import orjson
 import polars as pl
@@ -11,17 +13,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srft_assets.critic.gold.answers import NOTE, QUESTION
 from srft_assets.critic.gold.formats import QueueFormat, bare, harmless, write_queue
 from srft_assets.critic.gold.importing import Import, import_answers
 from srft_assets.critic.gold.queue import Wanted, queue
 from srft_assets.critic.gold.sample import allocate, stratified
 from srft_assets.critic.gold.sets import read_set
 from srft_assets.critic.prompt.variables import MEANINGS
+from srft_assets.critic.spec import LABELS
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.warehouse.store import Warehouse
 from tests.warehouse.filled import BATCHES, COMMANDS, ONE, RULES, TWO, fill, put, trajectories
 
+PAGE = Path(__file__).parents[2] / "docs" / "gold.md"
 STEPS = {run: len(commands) for run, commands in COMMANDS.items()}
 GIVEN = st.sampled_from(["good", "unnecessary", "mistake", "recover", None])
 
@@ -113,9 +118,17 @@ def test_hostile_and_huge_texts_are_cut_and_made_visible(home: Home) -> None:
 
 
 def test_annotators_and_critics_are_told_the_same_of_labels() -> None:
-    page = Path(__file__).parents[2] / "docs" / "gold.md"
     rows = [f"| `{label}` | {meaning} |" for label, meaning in MEANINGS.items()]
-    assert set(rows) <= set(page.read_text().splitlines())
+    assert set(rows) <= set(PAGE.read_text().splitlines())
+
+
+def test_the_documented_config_of_label_studio_fits_the_queue(warehouse: Warehouse) -> None:
+    (row,) = queue(warehouse, Wanted(["real"], size=1))
+    config = ElementTree.fromstring(re.search(r"```xml\n(.*?)```", PAGE.read_text(), re.DOTALL)[1])  # type: ignore[index]
+    assert {text.get("value") for text in config.iter("Text")} <= {f"${name}" for name in row}
+    assert [choices.get("name") for choices in config.iter("Choices")] == [QUESTION]
+    assert [area.get("name") for area in config.iter("TextArea")] == [NOTE]
+    assert {choice.get("value") for choice in config.iter("Choice")} == set(LABELS)
 
 
 @given(st.text(alphabet=st.sampled_from("'=+-@\t\rab\n,\""), max_size=8))

@@ -136,7 +136,7 @@ def _shown(run: Trajectory, index: int, outcome: str) -> dict[str, Any]:
         "action": _cut(_actions(step)),
         "observation": _cut("\n".join(step.observations)),
         "label": None,
-        "note": "",
+        "note": None,
     }
 
 
