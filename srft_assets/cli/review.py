@@ -116,10 +116,10 @@ def convert_runs(
     out: Annotated[Path, typer.Option(help="JSON Lines file to write, for srft ingest.")],
 ) -> None:
     """Write the runs that the human study labelled, so that srft ingest can read them."""
-    from srft_assets.critic.gold.human_study import runs_as_lines, study_runs
+    from srft_assets.critic.gold.human_runs import as_lines, study_runs
 
     rows, refused = study_runs(folder)
-    out.write_bytes(runs_as_lines(rows))
+    out.write_bytes(as_lines(rows))
     console = Console()
     _print_refused(console, refused)
     say(console, f"wrote {len(rows)} runs to {quoted(str(out))}; then:")

@@ -6,6 +6,7 @@ from srft_assets.components.asset import build_asset
 from srft_assets.components.platform import Platform
 from srft_assets.components.schemas import SCHEMAS
 from srft_assets.critic.gold.stage import gold_labels_stage
+from srft_assets.critic.scores.schema import CRITIC_SCORES
 from srft_assets.critic.scores.stage import critic_scores_stage
 from srft_assets.critic.scores.threshold import Threshold, judge
 
@@ -26,7 +27,10 @@ def critic_good_enough(critic: str, threshold: Threshold) -> dg.AssetChecksDefin
         blocking=False,
     )
     def check(platform: Platform) -> dg.AssetCheckResult:
-        judgement = judge(platform.warehouse().read(asset), threshold)
+        warehouse = platform.warehouse()
+        made = warehouse.stamp(asset) is not None
+        scores = warehouse.read(asset) if made else CRITIC_SCORES.to_frame()
+        judgement = judge(scores, threshold)
         return dg.AssetCheckResult(
             passed=judgement.passed,
             severity=dg.AssetCheckSeverity[threshold.severity.upper()],

@@ -5,15 +5,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from srft_assets.critic.gold.human_study import (
-    FAULTS,
-    LAYOUT,
-    RELATIONS,
-    TEXTS,
-    runs_as_lines,
-    study_labels,
-    study_runs,
-)
+from srft_assets.critic.gold.human_runs import STUDY, TEXTS, as_lines, study_runs
+from srft_assets.critic.gold.human_study import FAULTS, RELATIONS, study_labels
 from srft_assets.critic.gold.importing import Import, import_study
 from srft_assets.critic.gold.sets import read_set
 from srft_assets.errors import SrftError, UsageError
@@ -48,7 +41,7 @@ def labels_of(folder: Path) -> list[str | None]:
 
 
 def runs_of(folder: Path) -> dict[str, Trajectory]:
-    rows = [orjson.loads(line) for line in runs_as_lines(study_runs(folder)[0]).splitlines()]
+    rows = [orjson.loads(line) for line in as_lines(study_runs(folder)[0]).splitlines()]
     read = [
         read_record(row, source="runs.jsonl", row=place, hint="runs.jsonl")
         for place, row in enumerate(rows)
@@ -140,7 +133,7 @@ def test_the_real_study(shared: Path, tmp_path: Path) -> None:
     merged = import_study(folder, Import(tmp_path / "s.jsonl", steps))
     assert (merged.added, len(merged.refused)) == (603, 11)
     found = [label for _, label in read_set(tmp_path / "s.jsonl")[0]]
-    assert {label.annotator for label in found} == {LAYOUT}
+    assert {label.annotator for label in found} == {STUDY}
     labelled = {label.trajectory_id for label in found}
     assert len(labelled) == 29
     assert len(found) == sum(steps[name] for name in labelled)

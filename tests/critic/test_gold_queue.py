@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -262,6 +263,43 @@ def test_bad_answers_are_refused_by_row(tmp_path: Path) -> None:
     assert all(one.source == "done.csv" for one in merged.refused)
     found = [(o.step_index, o.label) for _, o in read_set(tmp_path / "s.jsonl")[0]]
     assert found == [(0, "good"), (3, None)]
+
+
+NAMES = "result from_name value choices text label note user_id completed_by id email"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["label", "note", "good"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(NAMES.split()), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+RECORDS = st.one_of(
+    JSON,
+    st.fixed_dictionaries({"data": st.just({"id": "r:0"}), "annotations": st.lists(JSON)}),
+    st.fixed_dictionaries(
+        {
+            "fields": JSON,
+            "id": JSON,
+            "responses": st.dictionaries(st.sampled_from(["label", "note"]), JSON),
+        }
+    ),
+    st.fixed_dictionaries(
+        {"trajectory_id": JSON, "step_index": JSON, "label": JSON, "note": JSON, "annotator": JSON}
+    ),
+)
+
+
+@given(st.lists(RECORDS, max_size=3))
+def test_whatever_is_handed_back_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, records: list[object]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    done = folder / "any.json"
+    done.write_bytes(orjson.dumps(records))
+    with suppress(UsageError):
+        merged = import_answers(done, Import(folder / "s.jsonl", STEPS), "ann")
+        assert merged.added == 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import polars as pl
 from srft_assets.critic.gold.labels import GOLD_LABELS
 from srft_assets.critic.llm.prompt_stage import CRITIC_PROMPTS
 from srft_assets.critic.scores.schema import CRITIC_SCORES
-from srft_assets.critic.scores.stage import scores
+from srft_assets.critic.scores.table import scores
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
 from srft_assets.outcomes.model import TEST_OUTCOMES

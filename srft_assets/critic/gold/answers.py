@@ -11,11 +11,16 @@ import orjson
 
 from srft_assets.critic.gold.formats import bare
 from srft_assets.errors import UsageError
+from srft_assets.refusal import excerpt_of
 
 QUESTION, NOTE = "label", "note"
 """Names that the questions have in Label Studio and Argilla, and the columns in a table."""
 SKIPPED = "skip"
 """Given as a label, it says that the annotator looked and could not tell."""
+
+
+class BadLine(str):
+    """Why a line is no JSON, in the place of its record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,21 @@ def read_answers(path: Path) -> Iterator[Answer | tuple[int, str]]:
     records = _table(path) if path.suffix.lower() in (".csv", ".tsv") else _json(path)
     for row, record in records:
         if not isinstance(record, dict):
-            yield row, record if isinstance(record, str) else "not an object"
-        elif isinstance(record.get("annotations"), list) and isinstance(record.get("data"), dict):
-            yield from _label_studio(row, record)
-        elif isinstance(record.get("responses"), dict) and "fields" in record:
-            yield from _argilla(row, record)
-        elif record.get(QUESTION) not in (None, ""):
-            yield _flat(row, record)
+            yield row, record if isinstance(record, BadLine) else "not an object"
+            continue
+        try:
+            yield from list(_answers(row, record))
+        except (AttributeError, KeyError, TypeError) as error:
+            yield row, f"neither a row nor a task that was exported: {excerpt_of(str(error))}"
+
+
+def _answers(row: int, record: dict[str, Any]) -> Iterator[Answer]:
+    if isinstance(record.get("annotations"), list) and isinstance(record.get("data"), dict):
+        yield from _label_studio(row, record)
+    elif isinstance(record.get("responses"), dict) and "fields" in record:
+        yield from _argilla(row, record)
+    elif record.get(QUESTION) not in (None, ""):
+        yield _flat(row, record)
 
 
 def _table(path: Path) -> Iterator[tuple[int, Any]]:
@@ -82,7 +95,7 @@ def _json(path: Path) -> Iterator[tuple[int, Any]]:
             try:
                 yield row, orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                yield row, f"not JSON: {error}"
+                yield row, BadLine(f"not JSON: {error}")
 
 
 def _flat(row: int, record: dict[str, Any]) -> Answer:
