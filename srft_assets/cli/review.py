@@ -115,7 +115,7 @@ def convert_runs(
     folder: Annotated[Path, typer.Argument(help="A checkout of sola-st/llm-agents-study.")],
     out: Annotated[Path, typer.Option(help="JSON Lines file to write, for srft ingest.")],
 ) -> None:
-    """Write the runs that the human study labelled, so that srft ingest can read them."""
+    """Write the runs of the human study for srft ingest."""
     from srft_assets.critic.gold.human_runs import as_lines, study_runs
 
     rows, refused = study_runs(folder)
