@@ -1,6 +1,6 @@
 """What an asset's page shows: schema, lineage, figures, a preview."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,16 +79,26 @@ def made_metadata(stage: Stage, made: Made, stamp: Stamp) -> dict[str, Any]:
 
 def preview(frame: pl.DataFrame) -> str:
     """The first rows as a Markdown table; long and nested cells are cut, nothing is rendered."""
-    head = frame.head(PREVIEW_ROWS)
-    lines = ["| " + " | ".join(head.columns) + " |", "|" + " --- |" * head.width]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in head.rows()]
+    return markdown_table(frame.columns, frame.head(PREVIEW_ROWS).rows())
+
+
+def markdown_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], chars: int = CELL_CHARS
+) -> str:
+    """Rows as Markdown; cells are cut at `chars`, and nothing in them is rendered."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    lines += ["| " + " | ".join(_cell(value, chars) for value in row) + " |" for row in rows]
     return "\n".join(lines)
 
 
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)[: CELL_CHARS * 2]
-    text = "".join(char if char.isprintable() else " " for char in text)
-    text = text if len(text) <= CELL_CHARS else text[: CELL_CHARS - 1] + "…"
+def printable(text: str) -> str:
+    """The text in one line, with a space for each control character."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _cell(value: object, chars: int = CELL_CHARS) -> str:
+    text = printable("" if value is None else str(value)[: chars * 2])
+    text = text if len(text) <= chars else text[: chars - 1] + "…"
     for char in "\\`*_[]|~#!":
         text = text.replace(char, "\\" + char)
     return text.replace("&", "&amp;").replace("<", "&lt;")

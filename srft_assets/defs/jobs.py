@@ -5,10 +5,13 @@ import dagster as dg
 from srft_assets.components.partitions import BATCHES, SEEDS
 
 BY_BATCH = dg.AssetSelection.assets("trajectories", "test_outcomes")
+PROMPTS = dg.AssetSelection.key_prefixes("critic_prompt")
 VERDICTS = dg.AssetSelection.key_prefixes("step_verdicts")
 TOKENS = dg.AssetSelection.key_prefixes("masked_tokens")
 CHECKPOINTS = dg.AssetSelection.key_prefixes("checkpoints")
 SCORES = dg.AssetSelection.key_prefixes("eval_scores")
+UNASKED = (VERDICTS - dg.AssetSelection.kind("openai")) | (TOKENS.upstream() & (PROMPTS | VERDICTS))
+"""Verdicts that cost nothing, and those that an arm needs."""
 
 ingest_runs = dg.define_asset_job(
     "ingest_runs",
@@ -19,16 +22,19 @@ ingest_runs = dg.define_asset_job(
 
 relabel = dg.define_asset_job(
     "relabel",
-    VERDICTS | TOKENS,
+    PROMPTS | VERDICTS | TOKENS,
     partitions_def=BATCHES,
-    description="Label the steps of a batch again, and mask its tokens by the new labels.",
+    description="Label the steps of a batch again, and mask its tokens by the new labels. The "
+    "schedule `relabel_nightly` starts it for what is stale; started by hand it asks every "
+    "critic, also those that no arm needs. What is in sync is kept.",
 )
 
 prepare_batch = dg.define_asset_job(
     "prepare_batch",
-    BY_BATCH | VERDICTS | TOKENS,
+    BY_BATCH | UNASKED | TOKENS,
     partitions_def=BATCHES,
-    description="From recorded runs to masked tokens, for a batch.",
+    description="From recorded runs to masked tokens, for a batch. Asks no critic that costs "
+    "money, unless an arm needs it.",
 )
 
 train_and_score = dg.define_asset_job(

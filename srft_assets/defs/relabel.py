@@ -1,71 +1,106 @@
 """Schedule: verdicts and masks that are out of date are made again at night."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
+from srft_assets.components.launch import RANGE_END, RANGE_START, consecutive
+from srft_assets.components.partitions import BATCHES
 from srft_assets.components.platform import Platform
-from srft_assets.components.stages import stages_of
+from srft_assets.components.sync import current_stages, look
 from srft_assets.defs.jobs import relabel
 from srft_assets.trajectories.batches import batch_names
-from srft_assets.warehouse.plan import Item, State, make_plan
+from srft_assets.warehouse.plan import Item, State
 from srft_assets.warehouse.stage import Stage
 from srft_assets.warehouse.store import ONLY
 
-LABELLED = ("step_verdicts", "masked_tokens")
+CRON = "SRFT_RELABEL_CRON"
+"""Variable of the environment: when, as five fields of cron in UTC."""
+EVERY_NIGHT = "0 3 * * *"
+LABELLED = ("critic_prompt", "step_verdicts", "masked_tokens")
 
 
 @dg.schedule(
     job=relabel,
-    cron_schedule="0 3 * * *",
+    cron_schedule=os.environ.get(CRON) or EVERY_NIGHT,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Every night, label again the batches whose critic or runs have changed.",
+    description="Every night, label again what a changed prompt, critic or run has made stale. "
+    "A critic that costs money is asked where its verdicts exist, or where an arm needs them.",
 )
 def relabel_nightly(
     context: dg.ScheduleEvaluationContext, platform: Platform
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """One run for each batch with verdicts or masks out of sync, of those assets only."""
-    defs = context.repository_def
-    if defs is None:
-        return dg.SkipReason("no definitions at hand")
+    """One run for all neighbouring batches of which the same assets are to be made.
+
+    One run, because a run may start a server for its critics.
+    """
+    assert context.repository_def is not None
     home = platform.home()
+    known = {key.to_user_string() for key in context.repository_def.assets_defs_by_key}
+    seen = look(current_stages(), home)
+    items = [item for asset in seen.items if asset in known for item in seen.items[asset]]
     batches = batch_names(home)
-    stages = stages_of(defs.assets_defs_by_key.values())
-    items = make_plan(
-        stages, home, platform.warehouse(), lambda kind: batches if kind == "batch" else []
-    )
+    context.instance.add_dynamic_partitions(BATCHES.name or "batch", batches)
+    order = context.instance.get_dynamic_partitions(BATCHES.name or "batch")
+    of_batch = {batch: to_make(seen.stages, items, batch) for batch in batches}
     requests = [
-        dg.RunRequest(
-            partition_key=batch,
-            asset_selection=[dg.AssetKey(key.split("/")) for key in keys],
-            tags={"srft/by": "relabel_nightly"},
-        )
-        for batch in batches
-        if (keys := to_make(stages, items, batch))
+        _request(keys, {RANGE_START: names[0], RANGE_END: names[-1]})
+        for keys, alike in _alike(of_batch)
+        for names in consecutive(alike, order)
     ]
+    left = stale_prompts(seen.stages, items) - {key for keys in of_batch.values() for key in keys}
+    requests += [_request(sorted(left), {})] if left else []
     return requests or dg.SkipReason("all verdicts and masks are in sync")
+
+
+def _request(assets: Sequence[str], tags: Mapping[str, str]) -> dg.RunRequest:
+    keys = [dg.AssetKey(asset.split("/")) for asset in assets]
+    return dg.RunRequest(asset_selection=keys, tags={"srft/by": "relabel_nightly", **tags})
+
+
+def stale_prompts(stages: Mapping[str, Stage], items: Sequence[Item]) -> set[str]:
+    """Prompts that say something else by now, be it the same to the critic."""
+    return {i.asset for i in items if stages[i.asset].ahead and i.state is State.STALE}
+
+
+def _alike(of_batch: Mapping[str, Sequence[str]]) -> Iterator[tuple[Sequence[str], list[str]]]:
+    """Batches by what is to be made of them, where that is anything."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for batch, keys in of_batch.items():
+        groups.setdefault(tuple(keys), []).append(batch)
+    return ((keys, batches) for keys, batches in groups.items() if keys)
 
 
 def to_make(stages: Mapping[str, Stage], items: Sequence[Item], batch: str) -> list[str]:
     """Verdicts and masks of `batch` that are out of sync and can be made, upstream first.
 
-    Masks that wait for verdicts are made in the same run. What waits for anything else (runs
-    that must be read again, a base model that is not there) is left to those who make that.
+    With them come the prompts that they need. Masks that wait for verdicts are made in the same
+    run. What waits for anything else (runs that must be read again, a base model that is not
+    there) is left to those who make that.
     """
     ready = {(item.asset, item.partition) for item in items if item.state is State.IN_SYNC}
-    made = []
+    prompts = {key for key, stage in stages.items() if stage.ahead} - _assets(ready)
+    made: list[str] = []
+    needed: set[str] = set()
+    ready |= {(prompt, ONLY) for prompt in prompts}
     for item in items:
-        stage = stages[item.asset]
-        labelled = item.asset.split("/")[0] in LABELLED
-        if labelled and item.partition == batch and (item.asset, batch) not in ready:
-            inputs = {
-                (edge.asset, ONLY if edge.mapping == "whole" else batch) for edge in stage.upstream
-            }
-            if inputs <= ready:
-                ready.add((item.asset, batch))
-                made.append(item.asset)
-    return made
+        if item.asset.split("/")[0] not in LABELLED or item.partition != batch:
+            continue
+        inputs = {
+            (edge.asset, ONLY if edge.mapping == "whole" else batch)
+            for edge in stages[item.asset].upstream
+        }
+        if item.state is not State.IN_SYNC and inputs <= ready:
+            ready.add((item.asset, batch))
+            needed |= prompts & _assets(inputs)
+            made.append(item.asset)
+    return [*sorted(needed), *made]
+
+
+def _assets(partitions: set[tuple[str, str]]) -> set[str]:
+    return {asset for asset, _ in partitions}
 
 
 defs = dg.Definitions(schedules=[relabel_nightly])

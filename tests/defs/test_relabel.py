@@ -1,21 +1,24 @@
 """At night, what is out of sync among verdicts and masks is made again, and nothing else."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 import pytest
 
-from srft_assets.components.launch import Applier, open_instance
+from srft_assets.components.launch import RANGE_END, RANGE_START, Applier, open_instance
 from srft_assets.components.platform import Platform
+from srft_assets.components.server import CriticServer
 from srft_assets.definitions import defs
 from srft_assets.defs.relabel import relabel_nightly
 from srft_assets.home import Home
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.store import ONLY, Warehouse
 from tests.chain.conftest import tokenizer_with, with_base_model
+from tests.critic.server import Server, serving
 from tests.platform.silent import Silent
 from tests.trajectories.ingest_support import run_of, write_lines
 
@@ -26,22 +29,44 @@ MASKS = [
     f"masked_tokens/{arm}" for arm in ("rft", "sft", "srft", "unresolved_masked", "unresolved_only")
 ]
 VERDICTS = "step_verdicts/rules"
+ASKED, PROMPT = "step_verdicts/default", "critic_prompt/default"
 
 Night = Callable[[], list[dg.RunRequest] | dg.SkipReason]
 
 
-@pytest.fixture(scope="session")
-def loaded() -> dg.Definitions:
-    return defs()
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """What the critics of this module ask."""
+    with serving() as server:
+        yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def loaded(server: Server) -> dg.Definitions:
+    """The platform, its critics served by `server`."""
+    platform = Platform(critic_server=CriticServer(base_url=server.base_url))
+    whole = defs()
+    resources = {**(whole.resources or {}), "platform": platform}
+    return dg.Definitions(
+        assets=whole.assets,
+        asset_checks=whole.asset_checks,
+        jobs=whole.jobs,
+        resources=resources,
+        executor=whole.executor,
+    )
+
+
+@pytest.fixture(scope="module")
+def repository(loaded: dg.Definitions) -> dg.RepositoryDefinition:
+    return loaded.get_repository_def()
+
+
+@pytest.fixture(scope="module")
 def once_labelled(loaded, with_base_model, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """Three batches, everything by batch in sync."""
     home = Home(tmp_path_factory.mktemp("labelled") / "home")
     for batch in BATCHES:
-        path = write_lines(home.inbox / f"{batch}.jsonl", [run_of(f"{batch}{n}") for n in range(2)])
-        ingest(home, [path])
+        ingest(home, [write_lines(home.inbox / f"{batch}.jsonl", runs(f"{batch}0", f"{batch}1"))])
     with_base_model(home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SRFT_HOME", str(home.root))
@@ -68,7 +93,9 @@ def night(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition) -> 
 
     def once() -> list[dg.RunRequest] | dg.SkipReason:
         with dg.build_schedule_context(
-            instance, repository_def=repository, resources={"platform": Platform()}
+            instance,
+            repository_def=repository,
+            resources={"platform": Platform(critic_server=CriticServer())},
         ) as context:
             return relabel_nightly(context)
 
@@ -81,21 +108,25 @@ def run(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition):
 
     def execute(request: dg.RunRequest) -> None:
         done = repository.get_job("relabel").execute_in_process(
-            partition_key=request.partition_key,
-            asset_selection=request.asset_selection,
-            tags=request.tags,
-            instance=instance,
+            asset_selection=request.asset_selection, tags=request.tags, instance=instance
         )
         assert done.success
 
     return execute
 
 
+def runs(*names: str) -> list[dict[str, Any]]:
+    """Failed runs: critics judge them."""
+    return [{**run_of(name), "resolved": False, "patch": "diff"} for name in names]
+
+
 def asked(requests: list[dg.RunRequest] | dg.SkipReason) -> dict[str, set[str]]:
-    """Assets by batch."""
+    """Assets by range of batches."""
     assert isinstance(requests, list)
     return {
-        str(request.partition_key): {key.to_user_string() for key in request.asset_selection or []}
+        f"{request.tags.get(RANGE_START)}…{request.tags.get(RANGE_END)}": {
+            key.to_user_string() for key in request.asset_selection or []
+        }
         for request in requests
     }
 
@@ -109,6 +140,21 @@ def make_stale(home: Home, asset: str, batch: str) -> None:
     warehouse.write(
         asset, batch, frame, replace(old, recipe=recipe, fingerprint=recipe.fingerprint)
     )
+
+
+def make_other(home: Home, asset: str) -> None:
+    """As if the whole asset had been made from other settings, with another content."""
+    make_stale(home, asset, ONLY)
+    warehouse = Warehouse(home.warehouse)
+    old = stamp(home, asset, ONLY)
+    frame = warehouse.read(asset, ONLY)
+    warehouse.write(asset, ONLY, frame, replace(old, data_version="other"))
+    for batch in warehouse.partitions(ASKED):
+        verdicts = stamp(home, ASKED, batch)
+        inputs = {**verdicts.recipe.inputs, f"{asset}/{ONLY}": "other"}
+        recipe = replace(verdicts.recipe, inputs=inputs)
+        told = replace(verdicts, recipe=recipe, fingerprint=recipe.fingerprint)
+        warehouse.write(ASKED, batch, warehouse.read(ASKED, batch), told)
 
 
 def stamp(home: Home, asset: str, batch: str) -> Stamp:
@@ -129,7 +175,7 @@ def test_exactly_the_stale_batches_are_asked_for_and_made(labelled, night, run):
     before = stamp(labelled, VERDICTS, "b")
     requests = night()
     behind_verdicts = {VERDICTS, "masked_tokens/srft", "masked_tokens/unresolved_masked"}
-    assert asked(requests) == {"a": {"masked_tokens/srft"}, "c": behind_verdicts}
+    assert asked(requests) == {"a…a": {"masked_tokens/srft"}, "c…c": behind_verdicts}
     for request in requests:
         run(request)
     assert "other" not in stamp(labelled, VERDICTS, "c").recipe.code
@@ -138,17 +184,17 @@ def test_exactly_the_stale_batches_are_asked_for_and_made(labelled, night, run):
 
 
 def test_a_batch_that_was_never_labelled_is_labelled(labelled, night, run, instance, loaded):
-    ingest(labelled, [write_lines(labelled.inbox / "d.jsonl", [run_of("d")])])
+    ingest(labelled, [write_lines(labelled.inbox / "d.jsonl", runs("d"))])
     assert isinstance(night(), dg.SkipReason), "its runs were not read yet"
     Applier(loaded, labelled, instance, Silent()).apply(["test_outcomes"], ["d"], [])
     requests = night()
-    assert asked(requests) == {"d": {VERDICTS, *MASKS}}
+    assert asked(requests) == {"d…d": {VERDICTS, *MASKS}}
     run(requests[0])
     assert isinstance(night(), dg.SkipReason)
 
 
 def test_a_batch_whose_runs_changed_is_left_to_ingest(labelled, night):
-    ingest(labelled, [write_lines(labelled.inbox / "a.jsonl", [run_of("other")])])
+    ingest(labelled, [write_lines(labelled.inbox / "a.jsonl", runs("other"))])
     make_stale(labelled, VERDICTS, "a")
     assert isinstance(night(), dg.SkipReason)
 
@@ -158,5 +204,59 @@ def test_masks_without_their_base_model_wait_and_verdicts_do_not(labelled, night
     make_stale(labelled, VERDICTS, "b")
     make_stale(labelled, "masked_tokens/sft", "b")
     requests = night()
-    assert asked(requests) == {"b": {VERDICTS}}
+    assert asked(requests) == {"b…b": {VERDICTS}}
     run(requests[0])
+
+
+def test_neighbours_of_which_the_same_is_stale_share_a_run(labelled, night, run):
+    for batch in BATCHES:
+        make_stale(labelled, VERDICTS, batch)
+    requests = night()
+    assert list(asked(requests)) == ["a…c"]
+    run(requests[0])
+    assert isinstance(night(), dg.SkipReason)
+
+
+@pytest.fixture
+def with_critic(labelled: Home, loaded: dg.Definitions, instance, server: Server) -> Home:
+    """Batches `a` and `b` also bear verdicts of a critic that asks a server: two calls each."""
+    server.answered.clear()
+    Applier(loaded, labelled, instance, Silent()).apply([ASKED], ["a", "b"], [])
+    return labelled
+
+
+def test_a_critic_that_nobody_asked_for_is_asked_for_nothing(labelled, night, server):
+    assert isinstance(night(), dg.SkipReason)
+
+
+def test_a_changed_prompt_labels_again_what_it_had_labelled(with_critic, night, run, server):
+    assert isinstance(night(), dg.SkipReason), "batch c was never asked for"
+    paid = server.answered.total()
+    shutil.rmtree(with_critic.ledger)
+    make_other(with_critic, PROMPT)
+    requests = night()
+    assert asked(requests) == {"a…b": {PROMPT, ASKED}}
+    run(requests[0])
+    assert server.answered.total() - paid == 4
+    assert Warehouse(with_critic.warehouse).partitions(ASKED) == ["a", "b"]
+    assert isinstance(night(), dg.SkipReason)
+
+
+def test_a_prompt_that_says_the_same_in_other_words_costs_nothing(
+    with_critic, night, run, server, instance
+):
+    make_stale(with_critic, PROMPT, ONLY)
+    paid = server.answered.total()
+    requests = night()
+    assert asked(requests) == {"None…None": {PROMPT}}
+    run(requests[0])
+    assert server.answered.total() == paid
+    assert isinstance(night(), dg.SkipReason)
+
+
+def test_the_batches_are_known_again_where_dagster_was_made_anew(labelled, night, instance):
+    for batch in BATCHES:
+        instance.delete_dynamic_partition("batch", batch)
+    make_stale(labelled, VERDICTS, "b")
+    assert list(asked(night())) == ["b…b"]
+    assert instance.get_dynamic_partitions("batch") == BATCHES

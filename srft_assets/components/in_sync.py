@@ -1,0 +1,108 @@
+"""The asset check `in_sync`, and what is told of single partitions."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from srft_assets.components.metadata import markdown_table, printable
+from srft_assets.components.platform import Platform
+from srft_assets.components.sync import look
+from srft_assets.errors import SrftError
+from srft_assets.warehouse.plan import Item, State
+from srft_assets.warehouse.stage import Stage
+
+IN_SYNC = "in_sync"
+ROWS = 50
+"""Partitions that the check's table shows."""
+WHY_CHARS = 300
+DESCRIPTION = (
+    "Every partition is what would be made now: from this code, these settings, these inputs"
+)
+
+
+def in_sync_checks(stages: Mapping[str, Stage]) -> dg.AssetChecksDefinition:
+    """The check of all assets in one: a run plans once, after all that it made."""
+    specs = [
+        dg.AssetCheckSpec(IN_SYNC, asset=dg.AssetKey(key.split("/")), description=DESCRIPTION)
+        for key in stages
+    ]
+
+    @dg.multi_asset_check(name=IN_SYNC, specs=specs, can_subset=True, description=DESCRIPTION)
+    def check(
+        context: dg.AssetCheckExecutionContext, platform: Platform
+    ) -> Iterator[dg.AssetCheckResult]:
+        keys = [key.asset_key for key in context.selected_asset_check_keys]
+        assets = [key.to_user_string() for key in keys]
+        try:
+            items = look(stages, platform.home(), assets).items
+        except SrftError as error:
+            for key in keys:
+                yield _no_plan(key, error)
+        else:
+            for key in keys:
+                told = evaluation(key.to_user_string(), items[key.to_user_string()])
+                yield dg.AssetCheckResult(
+                    asset_key=key,
+                    check_name=IN_SYNC,
+                    passed=told.passed,
+                    severity=told.severity,
+                    description=told.description,
+                    metadata=told.metadata,
+                )
+
+    return check
+
+
+def _no_plan(key: dg.AssetKey, error: SrftError) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=IN_SYNC,
+        passed=False,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"there is no plan: {error}",
+    )
+
+
+def evaluation(asset: str, items: Sequence[Item]) -> dg.AssetCheckEvaluation:
+    """What the check says of an asset: counts by state, and which partitions are not, and why."""
+    counts = Counter(item.state for item in items)
+    other = [item for item in items if item.state is not State.IN_SYNC]
+    metadata: dict[str, Any] = {str(state): counts[state] for state in State if counts[state]}
+    if other:
+        metadata["not in sync"] = dg.MetadataValue.md(_table(other))
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(asset.split("/")),
+        check_name=IN_SYNC,
+        passed=not other,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=_summary(counts, len(items)),
+        metadata=metadata,
+    )
+
+
+def observation(item: Item) -> dg.AssetObservation:
+    """What is told of one partition on its page. Plain text: nothing in it is rendered."""
+    key = dg.AssetKey(item.asset.split("/"))
+    why = {"why": dg.MetadataValue.text(printable("; ".join(item.why)))} if item.why else {}
+    return dg.AssetObservation(
+        key,
+        partition=None if item.partition == "all" else item.partition,
+        description=str(item.state),
+        metadata={"state": str(item.state), **why},
+    )
+
+
+def _summary(counts: Counter[State], total: int) -> str:
+    if not total:
+        return "not in use: made when it is asked for"
+    told = [f"{counts[state]} {state}" for state in State if counts[state]]
+    return f"{', '.join(told)} of {total} partitions" if len(told) > 1 else told[0]
+
+
+def _table(items: Sequence[Item]) -> str:
+    rows = [(item.partition, str(item.state), "; ".join(item.why)) for item in items[:ROWS]]
+    told = markdown_table(("partition", "state", "why"), rows, WHY_CHARS)
+    rest = len(items) - len(rows)
+    return f"{told}\n\n… and {rest} more: `srft plan {items[0].asset}`" if rest else told

@@ -1,0 +1,248 @@
+"""Every asset's page says whether it is in sync, and a partition's page why it is not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import dagster as dg
+import pytest
+
+from srft_assets.components import sync
+from srft_assets.components.in_sync import ROWS, evaluation, observation
+from srft_assets.components.launch import Applier
+from srft_assets.components.platform import Platform
+from srft_assets.components.server import CriticServer
+from srft_assets.components.stages import stages_in
+from srft_assets.components.sync import look
+from srft_assets.definitions import defs
+from srft_assets.defs.in_sync import in_sync
+from srft_assets.home import Home
+from srft_assets.trajectories.ingest import ingest
+from srft_assets.warehouse.plan import Item, State
+from srft_assets.warehouse.stamp import Stamp
+from srft_assets.warehouse.store import Warehouse
+from tests.platform.silent import Silent
+from tests.trajectories.ingest_support import run_of, write_lines
+
+VERDICTS = "step_verdicts/rules"
+BATCHES = ["a", "b"]
+
+Tick = Callable[[], "Told"]
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dg.Definitions:
+    return defs()
+
+
+@pytest.fixture
+def labelled(home: Home, instance: dg.DagsterInstance, loaded: dg.Definitions) -> Home:
+    """Two batches, read and labelled by rules; nothing behind them."""
+    for batch in BATCHES:
+        ingest(home, [write_lines(home.inbox / f"{batch}.jsonl", [run_of(batch)])])
+    Applier(loaded, home, instance, Silent()).apply([VERDICTS], BATCHES, [])
+    return home
+
+
+class Told:
+    """What one tick reported."""
+
+    def __init__(self, result: dg.SensorResult | dg.SkipReason) -> None:
+        events = result.asset_events if isinstance(result, dg.SensorResult) else []
+        self.skipped = str(result.skip_message) if isinstance(result, dg.SkipReason) else ""
+        self.cursor = result.cursor if isinstance(result, dg.SensorResult) else None
+        self.events = list(events)
+
+    @property
+    def checks(self) -> dict[str, dg.AssetCheckEvaluation]:
+        return {
+            one.asset_key.to_user_string(): one
+            for one in self.events
+            if isinstance(one, dg.AssetCheckEvaluation)
+        }
+
+    @property
+    def partitions(self) -> dict[str, str]:
+        """State by `asset/partition`."""
+        return {
+            f"{one.asset_key.to_user_string()}/{one.partition or 'all'}": str(one.description)
+            for one in self.events
+            if isinstance(one, dg.AssetObservation)
+        }
+
+
+@pytest.fixture
+def tick(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition) -> Tick:
+    """Evaluate the sensor, and do to the instance what the daemon does."""
+    cursor: list[str | None] = [None]
+
+    def once() -> Told:
+        with dg.build_sensor_context(
+            instance,
+            repository_def=repository,
+            resources={"platform": Platform(critic_server=CriticServer())},
+            cursor=cursor[0],
+        ) as context:
+            result = in_sync(context)
+        told = Told(result)
+        cursor[0] = told.cursor or cursor[0]
+        for request in getattr(result, "dynamic_partitions_requests", None) or []:
+            instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+        for event in told.events:
+            instance.report_runless_asset_event(event)
+        return told
+
+    return once
+
+
+def make_stale(home: Home, asset: str, batch: str) -> Stamp:
+    """As if the partition had been made by other code; what it was before."""
+    warehouse = Warehouse(home.warehouse)
+    old = warehouse.stamp(asset, batch)
+    assert old is not None
+    recipe = replace(old.recipe, code={**old.recipe.code, "rules": "before"})
+    told = replace(old, recipe=recipe, fingerprint=recipe.fingerprint)
+    warehouse.write(asset, batch, warehouse.read(asset, batch), told)
+    return old
+
+
+def test_every_asset_has_the_check(loaded):
+    graph = loaded.resolve_asset_graph()
+    checked = {k.asset_key for k in graph.asset_check_keys if k.name == "in_sync"}
+    assert checked == set(graph.get_all_asset_keys())
+
+
+def test_a_run_checks_what_it_made(labelled, instance):
+    record = instance.get_latest_asset_check_evaluation_record(
+        dg.AssetCheckKey(dg.AssetKey(VERDICTS.split("/")), "in_sync")
+    )
+    told = record.event.dagster_event.event_specific_data
+    assert told.passed
+    assert told.description == "2 in sync"
+
+
+def test_the_first_tick_tells_what_no_run_has_told_and_the_next_nothing(labelled, tick):
+    told = tick()
+    assert told.checks["masked_tokens/sft"].description == "2 waiting"
+    assert told.checks["step_verdicts/strict"].description.startswith("not in use")
+    assert VERDICTS not in told.checks
+    assert told.partitions["masked_tokens/sft/a"] == "waiting"
+    assert not {name for name in told.partitions if name.startswith("step_verdicts/rules")}
+    assert "nothing changed" in tick().skipped
+
+
+def test_a_partition_that_falls_out_of_sync_says_why_and_says_so_once(labelled, tick):
+    tick()
+    old = make_stale(labelled, VERDICTS, "b")
+    told = tick()
+    assert told.partitions[f"{VERDICTS}/b"] == "stale"
+    check = told.checks[VERDICTS]
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.WARN
+    assert check.description == "1 in sync, 1 stale of 2 partitions"
+    assert (
+        check.metadata["not in sync"].value.splitlines()[2] == "| b | stale | code rules changed |"
+    )
+    assert "trajectories" not in told.checks
+    assert "nothing changed" in tick().skipped
+    warehouse = Warehouse(labelled.warehouse)
+    warehouse.write(VERDICTS, "b", warehouse.read(VERDICTS, "b"), old)
+    again = tick()
+    assert again.partitions[f"{VERDICTS}/b"] == "in sync"
+    assert again.checks[VERDICTS].passed
+
+
+def test_the_page_of_a_partition_bears_state_and_reason(labelled, tick, instance):
+    make_stale(labelled, VERDICTS, "b")
+    tick()
+    filter_ = dg.AssetRecordsFilter(dg.AssetKey(VERDICTS.split("/")), asset_partitions=["b"])
+    (record,) = instance.fetch_observations(filter_, limit=1).records
+    metadata = record.asset_observation.metadata
+    assert {name: value.value for name, value in metadata.items()} == {
+        "state": "stale",
+        "why": "code rules changed",
+    }
+
+
+def test_what_a_run_is_making_is_left_out_until_it_ends(labelled, tick, instance, loaded):
+    tick()
+    make_stale(labelled, VERDICTS, "b")
+    job = loaded.resolve_implicit_global_asset_job_def()
+    run = instance.create_run_for_job(
+        job,
+        asset_selection=frozenset([dg.AssetKey(VERDICTS.split("/"))]),
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    during = tick()
+    assert VERDICTS not in during.checks
+    assert f"{VERDICTS}/b" not in during.partitions
+    instance.report_run_failed(run)
+    instance.delete_run(run.run_id)
+    assert tick().partitions[f"{VERDICTS}/b"] == "stale"
+
+
+def test_a_dagster_made_anew_hears_all_again_and_knows_the_batches(labelled, tick, instance):
+    instance.wipe()
+    for batch in BATCHES:
+        instance.delete_dynamic_partition("batch", batch)
+    assert tick().checks[VERDICTS].description == "2 in sync"
+    assert instance.get_dynamic_partitions("batch") == BATCHES
+
+
+def test_a_critic_that_costs_money_is_wanted_where_its_verdicts_exist(labelled, loaded):
+    stages = stages_in(loaded)
+    key = "step_verdicts/strict"
+    assert look(stages, labelled).items[key] == []
+    assert evaluation(key, []).passed
+    warehouse = Warehouse(labelled.warehouse)
+    old = warehouse.stamp(VERDICTS, "a")
+    assert old is not None
+    recipe = replace(old.recipe, inputs={**old.recipe.inputs, "critic_prompt/strict/all": "x"})
+    warehouse.write(key, "a", warehouse.read(VERDICTS, "a"), replace(old, recipe=recipe))
+    (item,) = look(stages, labelled).items[key]
+    assert (item.partition, item.state) == ("a", State.STALE)
+
+
+def test_of_seeds_the_first_is_wanted_and_those_whose_checkpoint_exists(labelled, loaded):
+    stages = stages_in(loaded)
+    warehouse = Warehouse(labelled.warehouse)
+    old = warehouse.stamp(VERDICTS, "a")
+    assert old is not None
+    warehouse.write("checkpoints/srft", "3", warehouse.read(VERDICTS, "a"), old)
+    items = look(stages, labelled).items
+    names = {key: [item.partition for item in of] for key, of in items.items()}
+    assert names["checkpoints/srft"] == names["eval_scores/srft"] == ["0", "3"]
+    assert names["checkpoints/sft"] == ["0"]
+
+
+def test_a_plan_over_some_assets_is_of_these_alone(labelled, loaded):
+    assert set(look(stages_in(loaded), labelled, [VERDICTS]).items) == {VERDICTS}
+
+
+def test_hostile_reasons_are_shown_as_they_are_written():
+    why = 'prompt.md: line 1: "<img src=x>" → "[a](http://x)|\n# b `c`\x1b[31m"'
+    items = [Item("a", "p", State.STALE, (why,))]
+    (row,) = str(evaluation("a", items).metadata["not in sync"].value).splitlines()[2:]
+    for live in ("<img", "[a](", "`c`", "\x1b", "\n#"):
+        assert live not in row.replace("\\`", "")
+    assert isinstance(observation(items[0]).metadata["why"], dg.TextMetadataValue)
+    assert "\x1b" not in str(observation(items[0]).metadata["why"].value)
+
+
+def test_the_table_is_bounded():
+    items = [Item("a", f"p{n}", State.MISSING) for n in range(ROWS + 7)]
+    told = str(evaluation("a", items).metadata["not in sync"].value)
+    assert len(told.splitlines()) == 2 + ROWS + 2
+    assert "… and 7 more: `srft plan a`" in told
+
+
+def test_an_edited_file_is_seen_without_reloading(tmp_path, monkeypatch):
+    seen: list[int] = []
+    monkeypatch.setattr(sync, "PACKAGE", tmp_path)
+    monkeypatch.setattr(sync, "stages_in", lambda loaded: {"n": len(seen)})
+    monkeypatch.setattr(dg, "load_from_defs_folder", lambda path_within_project: seen.append(1))
+    prompt = tmp_path / "prompt.md"
+    for text in ("one", "one", "other"):
+        if not prompt.exists() or prompt.read_text() != text:
+            prompt.write_text(text)
+        sync.current_stages()
+    assert len(seen) == 2
