@@ -153,6 +153,22 @@ def test_leaving_early_cancels_calls_under_way_and_keeps_answers() -> None:
         assert server.answered.total() == len(asked.kept)
 
 
+def test_answers_that_came_while_the_process_was_busy_are_kept() -> None:
+    asked = Asked()
+
+    async def go(server: Server) -> None:
+        client = Client(endpoint(concurrency=4), server.base_url, on_reply=asked.keep)
+        async with client, aclosing(ask_all(client, requests(50), "default")) as stream:
+            async for _ in stream:
+                await asyncio.sleep(0.05)
+                time.sleep(0.5)
+                break
+
+    with serving(delay=0.2) as server:
+        asyncio.run(go(server))
+        assert len(asked.kept) == server.answered.total() > 4
+
+
 def test_cancelling_from_outside_ends_the_calls_and_keeps_the_answers() -> None:
     asked = Asked()
 

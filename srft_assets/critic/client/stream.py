@@ -99,14 +99,12 @@ class _Calls:
 
     async def _end(self) -> None:
         """Put None into `came` when nothing more comes."""
-        try:
-            await asyncio.wait({self.taking})
-            if not self.taking.cancelled() and (error := self.taking.exception()):
-                self._stop(error)
-            while self.under_way:
-                await asyncio.wait(self.under_way)
-        finally:
-            await self.came.put(None)
+        await asyncio.wait({self.taking})
+        if not self.taking.cancelled() and (error := self.taking.exception()):
+            self._stop(error)
+        while self.under_way:
+            await asyncio.wait(self.under_way)
+        await self.came.put(None)
 
     def _stop(self, why: BaseException) -> None:
         """Take no further request; the first reason counts."""
