@@ -1,6 +1,7 @@
 """The resource every asset uses: where the state lives."""
 
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -21,8 +22,12 @@ class Platform(dg.ConfigurableResource):
 
     force: bool = False
     """Make partitions again although they are in sync."""
-    critic_server: CriticServer = CriticServer()
-    """Serves the critics that state no `endpoint.base_url`."""
+    critic_server: CriticServer
+    """Serves the critics that state no `endpoint.base_url`; by default one of no server."""
+
+    def __init__(self, **stated: Any) -> None:
+        # Dagster ignores the default of a field that is a resource itself.
+        super().__init__(**{"critic_server": CriticServer(), **stated})
 
     def home(self) -> Home:
         """The folders of this platform."""
