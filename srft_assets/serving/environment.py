@@ -3,6 +3,7 @@
 import os
 import shlex
 
+from srft_assets.errors import SrftError
 from srft_assets.serving.spec import VLLM, program_of
 
 URL = "SRFT_CRITIC_URL"
@@ -18,8 +19,11 @@ ARGS = "SRFT_VLLM_ARGS"
 
 
 def words(name: str) -> list[str]:
-    """The words of a variable; none where it is not set."""
-    return shlex.split(os.environ.get(name, ""))
+    """The words of a variable; none where it is not set. Raises SrftError for an open quote."""
+    try:
+        return shlex.split(os.environ.get(name, ""))
+    except ValueError as error:
+        raise SrftError(f"{name}: {error}: quote it as for a shell") from error
 
 
 def vllm_program() -> str | None:

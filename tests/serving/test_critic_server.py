@@ -157,6 +157,12 @@ def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_an_open_quote_is_told_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SRFT_VLLM_ARGS", "--chat-template 'a b")
+    with pytest.raises(SrftError, match=r"^SRFT_VLLM_ARGS: No closing quotation: quote it"):
+        critic_server()
+
+
 def test_the_assets_of_a_run_share_the_server_of_their_platform(
     family: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
