@@ -8,10 +8,11 @@ from itertools import groupby
 
 import dagster as dg
 
-from srft_assets.components.abandoned import close_abandoned, process_tags
+from srft_assets.components.abandoned import process_tags
 from srft_assets.components.partitions import BATCHES, SEEDS
 from srft_assets.components.progress import shown_on
 from srft_assets.components.settings import instance_in
+from srft_assets.components.slots import free_left, looked_after
 from srft_assets.components.stages import stages_in
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
@@ -34,7 +35,7 @@ def open_instance(home: Home) -> dg.DagsterInstance:
     # A connection that an interrupt closes half-way is logged with a traceback; it is no failure.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     instance = instance_in(folder)
-    close_abandoned(instance)
+    free_left(instance)
     return instance
 
 
@@ -99,7 +100,12 @@ class Applier:
             tags |= {RANGE_START: names[0], RANGE_END: names[-1]}
         # The job that the UI starts, too: it shows such a run as a materialization.
         job = self.defs.resolve_implicit_global_asset_job_def()
-        with shown_on(self.progress):
+        label = f"{stage.key} {names[0]}"
+
+        def tell(note: str) -> None:
+            self.progress.report(label, 0, 0, note)
+
+        with shown_on(self.progress), looked_after(self.instance, tell):
             result = job.execute_in_process(
                 asset_selection=[dg.AssetKey(stage.key.split("/"))],
                 instance=self.instance,

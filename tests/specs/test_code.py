@@ -1,0 +1,33 @@
+"""A critic's code counts by what it means, and its verdicts by what they say."""
+
+from pathlib import Path
+
+from tests.specs.checkout import Checkout
+from tests.specs.project import Project
+
+RULE = "srft_assets/critic/rules/unnecessary.py"
+CRITIC = "srft_assets/critic/rules/critic.py"
+ARM = "masked_tokens/srft"
+"""The shipped arm, which trains on the critic `rules`."""
+
+
+def made(printed: str) -> dict[str, str]:
+    """Partitions by asset, of the lines `made <asset>: <partitions>`."""
+    lines = (line.strip() for line in printed.splitlines())
+    pairs = (line.removeprefix("made ").split(": ") for line in lines if line.startswith("made "))
+    return dict(pairs)
+
+
+def test_the_code_of_the_rules_critic(project: Project, tmp_path: Path):
+    checkout = Checkout.copy(tmp_path / "checkout")
+
+    checkout.edit(RULE, '"""A turn without an action, other than the last."""', "# Idle.\n")
+    assert made(checkout.srft(project.home, "apply", ARM)) == {ARM: "a, b"}
+
+    checkout.edit(RULE, "range(index - 1, -1, -1)", "reversed(range(index))")
+    again = made(checkout.srft(project.home, "apply", ARM))
+    assert again == {"step_verdicts/rules": "a, b"}, "the same verdicts mask the same tokens"
+
+    checkout.edit(CRITIC, "Label.UNNECESSARY", "Label.MISTAKE")
+    again = made(checkout.srft(project.home, "apply", ARM))
+    assert again == {"step_verdicts/rules": "a, b", ARM: "a, b"}
