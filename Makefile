@@ -50,7 +50,7 @@ layers: setup
 	$(BIN)/lint-imports --no-cache
 
 tests: setup
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile -m "not vllm"
 
 test-vllm: setup $(VLLM_READY)
 	$(BIN)/pytest -m vllm -rP tests/serving
@@ -81,4 +81,4 @@ lock:
 		| grep -vE '^(nvidia-|triton|cuda-)' > requirements.lock
 
 clean:
-	rm -rf warehouse warehouse.duckdb artifacts runs inbox
+	rm -rf warehouse warehouse.duckdb artifacts runs inbox logs

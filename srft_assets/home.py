@@ -44,6 +44,11 @@ class Home:
         return self.root / "gold"
 
     @property
+    def logs(self) -> Path:
+        """What model servers print."""
+        return self.root / "logs"
+
+    @property
     def inbox(self) -> Path:
         """Folder watched by the inbox sensor."""
         return self.root / "inbox"

@@ -100,7 +100,7 @@ class CriticServer(dg.ConfigurableResource):
 
     def _logs(self) -> Path:
         home = Home(Path(self.home_folder)) if self.home_folder else current_home()
-        return home.root / "logs"
+        return home.logs
 
 
 def critic_server() -> CriticServer:

@@ -50,10 +50,10 @@ class Labeller:
         path.write_text(self.words)
         return load_prompt(path, self.spec)
 
-    def label(self, batch: str = "batch") -> Made:
+    def label(self, batch: str = "batch", **work: Any) -> Made:
         """Make prompt and verdicts, as the engine does."""
         make(self.home, prompt_stage("c", self.spec, self.prompt), "all")
-        return make(self.home, llm_stage("c", self.spec, self.prompt), batch)
+        return make(self.home, llm_stage("c", self.spec, self.prompt), batch, **work)
 
     def cost(self, batch: str = "batch") -> Cost:
         return cost(self.spec, self.prompt, self.home, batch)

@@ -1,10 +1,13 @@
 """What goes wrong on the way to a verdict, over the real wire."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
+from srft_assets.serving.server import Served
 from srft_assets.warehouse.store import Warehouse
 from tests.critic.faults import NAMED, failing
 from tests.critic.platform_support import Labeller, graded_runs, labels
@@ -81,3 +84,16 @@ def test_a_wrong_key_is_told_at_once_without_the_key(platform, monkeypatch):
     with pytest.raises(SrftError) as told:
         labelled(platform, *[NAMED["echoing_key"]] * 4)
     assert "sk-very-secret" not in str(told.value)
+
+
+def test_a_model_that_the_server_does_not_have_is_told_before_anything_is_asked(platform):
+    with serving() as server:
+
+        @contextmanager
+        def served():
+            yield Served(server.base_url, models=("other",))
+
+        labeller = Labeller(platform, "", {"endpoint": {"base_url": None}})
+        with pytest.raises(SrftError, match="asks for m, and the server has other"):
+            labeller.label(serve=served)
+    assert server.calls.total() == 0

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,7 +92,7 @@ def new_file(path: str, content: str, mode: str = "100644") -> str:
     )
 
 
-def make(home: Home, stage: Stage, batch: str) -> Made:
+def make(home: Home, stage: Stage, batch: str, **work_settings: Any) -> Made:
     """Make one partition as the engine does."""
     warehouse = Warehouse(home.warehouse)
     work = Work(
@@ -103,6 +104,7 @@ def make(home: Home, stage: Stage, batch: str) -> Made:
         progress=Quiet(),
         launch=lambda argv, env: None,
         log=logging.getLogger(__name__),
+        **work_settings,
     )
     made, _ = make_partition(stage, work)
     return made

@@ -44,6 +44,12 @@ class Calls:
             return
         endpoint = self.batch.spec.endpoint
         with _served(endpoint, self.work) as served:
+            if served.models and self.batch.spec.model not in served.models:
+                there = ", ".join(served.models)
+                raise SrftError(
+                    f"critic {self.critic} asks for {self.batch.spec.model}, and the server has "
+                    f"{there}: mend `model` in its YAML, or name the served model so"
+                )
             asyncio.run(self._ask(chain([first], exchanges), served))
         self._show()
 
