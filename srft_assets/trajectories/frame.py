@@ -12,7 +12,6 @@ from srft_assets.refusal import Refusal, excerpt_of
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import TRAJECTORIES
 from srft_assets.trajectories.steps_column import steps_column
-from srft_assets.warehouse.encoding import Encoding
 
 UNFIT = (TypeError, ValueError, OverflowError, pa.ArrowException, pl.exceptions.PolarsError)
 
@@ -35,13 +34,10 @@ CELLS: dict[str, Callable[[Trajectory], Any]] = {
 }
 
 
-def frame_of(
-    runs: Iterable[Trajectory], batch: str, encoding: Encoding | None = None
-) -> tuple[pl.DataFrame, list[Refusal]]:
+def frame_of(runs: Iterable[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:
     """The rows, and the runs that do not fit the schema.
 
-    A few runs at a time become rows, so that no more are held as Python objects; `encoding`
-    gets them as they come.
+    A few runs at a time become rows, so that no more are held as Python objects.
     """
     frames, refused = [columns_of([], batch)], []
     rest = iter(runs)
@@ -49,12 +45,7 @@ def frame_of(
         frame, unfit = _fitting(piece, batch)
         frames.append(frame)
         refused += unfit
-        if encoding is not None:
-            encoding.add(frame)
-    whole = pl.concat(frames, rechunk=True)
-    if encoding is not None:
-        encoding.whole = whole
-    return whole, refused
+    return pl.concat(frames, rechunk=True), refused
 
 
 def _fitting(runs: Sequence[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:

@@ -98,8 +98,7 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
     shown = work.progress.track(items, f"reading {work.partition}", total=len(items))
     with uncollected():
         runs = runs_of(root, shown, manifest.format, refused, held)
-        encoding = work.warehouse.begin(ASSET, work.partition, TRAJECTORIES)
-        frame, unfit = frame_of(runs, work.partition, encoding)
+        frame, unfit = frame_of(runs, work.partition)
     refused += unfit
     return Made(
         frame=frame,

@@ -7,14 +7,13 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from srft_assets.errors import UsageError
 from srft_assets.warehouse.content import data_version
-from srft_assets.warehouse.encoding import Encoding, encoding_of
 from srft_assets.warehouse.stamp import KEY, Stamp, read_stamp
 
 __all__ = ["ONLY", "PARTITION_NAME", "Warehouse", "check_partition_name", "data_version"]
@@ -48,9 +47,6 @@ class Warehouse:
     """All partitions below one folder. Readers see the whole old or the whole new partition."""
 
     root: Path
-    _begun: dict[tuple[str, str], Encoding] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
 
     def path(self, asset: str, partition: str = ONLY) -> Path:
         """`<root>/<asset>/<partition>.parquet`."""
@@ -79,25 +75,19 @@ class Warehouse:
         with self.path(asset, partition).open("rb") as file:
             return pl.read_parquet(file, columns=columns)
 
-    def begin(self, asset: str, partition: str, schema: pl.Schema) -> Encoding:
-        """Encode a partition while its rows are made, for a later `write` of the same rows."""
-        encoding = Encoding(schema)
-        self._begun[asset, partition] = encoding
-        return encoding
-
     def write(self, asset: str, partition: str, frame: pl.DataFrame, stamp: Stamp) -> Path:
         """Put a partition in place: written beside it, fsynced, renamed over."""
         target = self.path(asset, partition)
         target.parent.mkdir(parents=True, exist_ok=True)
-        encoding = self._begun.pop((asset, partition), None)
-        if encoding is None or encoding.whole is not frame:
-            encoding = encoding_of(frame)
-        content = encoding.finish({KEY: stamp.to_bytes()})
         beside = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
         try:
-            with beside.open("wb") as file:
-                file.write(content)
-                file.flush()
+            frame.write_parquet(
+                beside,
+                compression="zstd",
+                compression_level=1,
+                metadata={KEY.decode(): stamp.to_bytes().decode()},
+            )
+            with beside.open("rb") as file:
                 os.fsync(file.fileno())
             beside.replace(target)
         finally:

@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing.parametric import dataframes
 
 from srft_assets.errors import UsageError
 from srft_assets.warehouse.store import Warehouse, check_partition_name, data_version
@@ -36,6 +39,9 @@ while True:
     if number == len(sys.argv[2:]):
         print("first round", flush=True)
 """
+STEP = pl.Struct({"thought": pl.String, "actions": pl.List(pl.Struct({"tool": pl.String}))})
+KINDS = [pl.String, pl.Int32, pl.Boolean, pl.List(pl.String), pl.List(STEP)]
+frames = dataframes(min_cols=1, max_cols=4, max_size=8, allowed_dtypes=KINDS)
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -122,35 +128,17 @@ def put_folder(warehouse: Warehouse) -> Path:
     return warehouse.path("asset", "p").parent
 
 
-def test_rows_encoded_while_they_are_made_are_the_partition(warehouse: Warehouse) -> None:
-    frame = pl.DataFrame({"n": range(10), "texts": [["x"] * n for n in range(10)]})
-    encoding = warehouse.begin("asset", "p", frame.schema)
-    for piece in (frame[:4], frame[4:4], frame[4:]):
-        encoding.add(piece)
-    encoding.whole = frame
-    stamp = put(warehouse, "asset", "p", frame)
-    assert warehouse.read("asset", "p").equals(frame)
-    assert warehouse.stamp("asset", "p") == stamp
-
-
-@pytest.mark.parametrize("told", [True, False])
-def test_an_encoding_of_other_rows_is_never_written(warehouse: Warehouse, told: bool) -> None:
-    given_up, frame = pl.DataFrame({"n": [1]}), pl.DataFrame({"n": [2]})
-    encoding = warehouse.begin("asset", "p", frame.schema)
-    encoding.add(given_up)
-    encoding.whole = given_up if told else None
+@settings(max_examples=40, deadline=None)
+@given(frames)
+def test_duckdb_and_arrow_read_the_rows_that_were_written(
+    tmp_path_factory: pytest.TempPathFactory, frame: pl.DataFrame
+) -> None:
+    warehouse = Warehouse(tmp_path_factory.mktemp("w"))
     put(warehouse, "asset", "p", frame)
-    assert warehouse.read("asset", "p").equals(frame)
-
-
-def test_rows_of_another_schema_fail_the_write(warehouse: Warehouse) -> None:
-    frame = pl.DataFrame({"n": ["x"]})
-    encoding = warehouse.begin("asset", "p", pl.Schema({"n": pl.Int64}))
-    encoding.add(frame)
-    encoding.whole = frame
-    with pytest.raises(ValueError, match="schema"):
-        put(warehouse, "asset", "p", frame)
-    assert warehouse.partitions("asset") == []
+    path = warehouse.path("asset", "p")
+    with duckdb.connect() as connection:
+        assert connection.read_parquet(str(path)).fetchall() == frame.rows()
+    assert pq.read_table(path).to_pylist() == frame.to_dicts()
 
 
 def test_sigkill_leaves_a_whole_partition(warehouse: Warehouse) -> None:
