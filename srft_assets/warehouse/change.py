@@ -11,10 +11,14 @@ AROUND = 20
 
 
 def change(old: object, new: object) -> str:
-    """`old → new`; of texts of several lines, the first line that differs, around the change."""
+    """`old → new`, of long values around the change; of texts of several lines, the first line
+    that differs."""
     if isinstance(old, str) and isinstance(new, str) and "\n" in old + new:
         return _line_change(old.splitlines(), new.splitlines())
-    return f"{_short(old)} → {_short(new)}"
+    before, after = _json(old), _json(new)
+    if max(len(before), len(after)) > SHOWN:
+        before, after = _around(before, after)
+    return f"{_cut(before, 0, SHOWN)} → {_cut(after, 0, SHOWN)}"
 
 
 def _line_change(old: list[str], new: list[str]) -> str:
@@ -50,6 +54,9 @@ def _cut(text: str, start: int, end: int) -> str:
     return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
 
 
-def _short(value: object) -> str:
-    text = orjson.dumps(value).decode()
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}…"
+def _short(text: str) -> str:
+    return _cut(_json(text), 0, SHOWN)
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
