@@ -6,7 +6,7 @@ from typing import Any
 
 from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.messages import REASONING, call_of
-from srft_assets.tokens.trace import Spans
+from srft_assets.tokens.template import Spans
 from srft_assets.trajectories.model import Message
 
 
@@ -28,7 +28,7 @@ def check_nothing_left_out(
         spans = owned.get(index)
         shown = text[spans[0][0] : spans[-1][1]] if spans else text
         where = f"message {index} ({message.get('role')})"
-        if not _holds(shown, message["content"]):
+        if not _holds(shown, message["content"] or ""):
             raise RunRefusedError(f"the chat template leaves out text of {where}")
         for call in message.get("tool_calls", []):
             name, arguments = call_of(call)
@@ -40,7 +40,10 @@ def check_nothing_left_out(
             thinking[index] = _holds(shown, message[REASONING[0]])
     if len(set(thinking.values())) > 1:
         lost = next(index for index, shown_here in thinking.items() if not shown_here)
-        raise RunRefusedError(f"the chat template drops the thinking of message {lost} only")
+        raise RunRefusedError(
+            f"the chat template drops the thinking of message {lost} only; "
+            "take a template that keeps the thinking of all turns, or of none"
+        )
     if tools and "tools" in source and not all(_holds(text, said) for said in _told(tools)):
         raise RunRefusedError("the chat template leaves out the tools")
 

@@ -1,9 +1,7 @@
-"""Renderings as token ids that remember which characters they stand for."""
+"""Renderings as token ids that know which characters they stand for."""
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,116 +12,172 @@ from srft_assets.tokens.tokenizer import ChatTokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A stretch of the text that was tokenized by itself, at these characters and tokens."""
-
-    char: int
-    chars: int
-    token: int
-    encoding: Any
-    """A `tokenizers.Encoding`; None for one special token that the template wrote."""
-
-
-@dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids (int32) of a rendering. Mostly it is one piece; see `encode`."""
+    """Token ids of a rendering, and the half-open stretch of it that each stands for.
+
+    Attributes:
+        ids: int32.
+        starts: where each token's stretch starts, in ascending order.
+        ends: where it ends.
+        places: character → place in the unit of `starts` and `ends`; None where they are
+            characters.
+        exact: whether the bytes of the tokens are, in order, those of the text. Then every
+            stretch of tokens decodes to its stretch of the text.
+    """
 
     ids: np.ndarray
-    pieces: tuple[Piece, ...]
+    starts: np.ndarray
+    ends: np.ndarray
+    places: np.ndarray | None
+    exact: bool
 
     def tokens_within(self, start: int, end: int) -> tuple[int, int]:
-        """Half-open token range of the tokens that lie wholly in characters `[start, end)`.
+        """Half-open token range of the tokens that stand for characters `[start, end)` only.
 
-        A token over the border is left out: it would be trained on what it does not own. Tokens
-        that stand for one character together (bytes of an emoji) share its borders. A special
-        token that takes in the white space after it counts up to its own end.
+        A token over the start is left out: it would be trained on what it does not own. With it
+        go tokens that share a character with it (bytes of an emoji). A special token that takes
+        in the white space after it counts up to its own end.
         """
-        first = self._token_at(start, end)
-        last = self._token_at(end - 1, end)
-        if first is None or last is None:
-            return 0, 0
-        if self.chars_of(first)[0] < start:
-            first = self._next_char_token(first)
-        return first, last + 1
+        first = int(np.searchsorted(self.starts, self._place(start), "left"))
+        last = int(np.searchsorted(self.starts, self._place(end), "left"))
+        while 0 < first < last and not self._opens_a_character(first):
+            first += 1
+        return first, last
 
-    def chars_of(self, token: int) -> tuple[int, int]:
-        """Half-open character range of a token."""
-        piece = self.pieces[bisect_right(self.pieces, token, key=lambda piece: piece.token) - 1]
-        if piece.encoding is None:
-            return piece.char, piece.char + piece.chars
-        start, end = piece.encoding.token_to_chars(token - piece.token)
-        return piece.char + start, piece.char + end
+    def char_of(self, token: int) -> int:
+        """The character at which a token's stretch starts."""
+        place = int(self.starts[token])
+        return place if self.places is None else int(np.searchsorted(self.places, place))
 
-    def _token_at(self, char: int, limit: int) -> int | None:
-        """The token over a character, or over the next one below `limit` that has a token."""
-        for position in range(char, limit):
-            piece = self.pieces[bisect_right(self.pieces, position, key=lambda p: p.char) - 1]
-            if piece.encoding is None:
-                return piece.token
-            token = piece.encoding.char_to_token(position - piece.char)
-            if token is not None:
-                return piece.token + token
-        return None
+    def _place(self, char: int) -> int:
+        return char if self.places is None else int(self.places[char])
 
-    def _next_char_token(self, token: int) -> int:
-        """The first token after this one that stands for other characters."""
-        chars = self.chars_of(token)
-        while token < len(self.ids) and self.chars_of(token) == chars:
-            token += 1
-        return token
+    def _opens_a_character(self, token: int) -> bool:
+        if self.places is None:
+            return int(self.ends[token - 1]) <= int(self.starts[token])
+        place = int(self.starts[token])
+        return int(self.places[np.searchsorted(self.places, place)]) == place
 
 
 def encode(
     renderings: Sequence[Rendering], tokenizer: ChatTokenizer
-) -> Iterator[Encoded | RunRefusedError]:
+) -> list[Encoded | RunRefusedError]:
     """Tokenize a batch, in parallel over its renderings; one result for each, in order.
 
     The ids equal those of tokenizing `Rendering.text`, but for text of the run that looks like a
-    special token: it becomes ordinary tokens, never the special one.
+    special token: it becomes ordinary tokens, never the special one. Offsets are asked of the
+    tokenizer, which doubles its work, only where the bytes of the tokens are not those of the
+    text: a normalizer changed it, or the vocabulary is of another kind.
     """
     plain = [rendering.text for rendering in renderings if not rendering.literals]
-    encodings = iter(tokenizer.backend.encode_batch(plain, add_special_tokens=False))
+    ids = [one.ids for one in _fast(tokenizer.backend, plain)]
+    whole = iter(ids)
+    results: list[Encoded | RunRefusedError] = []
     for rendering in renderings:
-        if not rendering.literals:
-            yield _whole(next(encodings))
-            continue
         try:
-            yield _in_pieces(rendering, tokenizer)
+            cut = _cut(rendering, tokenizer)
+            found = next(whole) if not rendering.literals else cut.ids(tokenizer)
+            results.append(
+                _by_bytes(found, rendering.text, tokenizer) or _by_offsets(cut, tokenizer)
+            )
         except RunRefusedError as error:
-            yield error
+            results.append(error)
+    return results
 
 
-def _whole(encoding: Any) -> Encoded:
-    ids = np.array(encoding.ids, dtype=np.int32)
-    return Encoded(ids, (Piece(0, 0, 0, encoding),))
+def _fast(backend: Any, texts: Sequence[str]) -> list[Any]:
+    return backend.encode_batch_fast(texts, add_special_tokens=False) if texts else []
 
 
-def _in_pieces(rendering: Rendering, tokenizer: ChatTokenizer) -> Encoded:
-    """Cut at the template's own special tokens, as the tokenizer does, and tokenize the rest
-    with a copy that knows no special tokens."""
+def _by_bytes(ids: list[int], text: str, tokenizer: ChatTokenizer) -> Encoded | None:
+    """Offsets as running lengths of the tokens' bytes, if these are the bytes of the text."""
+    table = tokenizer.token_bytes
+    if table is None:
+        return None
+    data = text.encode()
+    if b"".join(map(table.__getitem__, ids)) != data:
+        return None
+    numbers = np.array(ids, dtype=np.int32)
+    lengths = tokenizer.token_lengths[numbers]
+    ends = np.cumsum(lengths)
+    return Encoded(numbers, ends - lengths, ends, _places(data, text), exact=True)
+
+
+def _places(data: bytes, text: str) -> np.ndarray | None:
+    """Where the bytes of each character start, and where the last one ends."""
+    if len(data) == len(text):
+        return None
+    heads = np.flatnonzero((np.frombuffer(data, dtype=np.uint8) & 0xC0) != 0x80)
+    return np.append(heads, len(data))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A text in stretches: where each starts, and the text, or the id of a special token."""
+
+    starts: list[int]
+    parts: list[str | int]
+    backend: Any
+
+    def encodings(self, offsets: bool) -> list[Any]:
+        """Encodings of the parts that are text, in order."""
+        texts = [part for part in self.parts if isinstance(part, str)]
+        if offsets:
+            return self.backend.encode_batch(texts, add_special_tokens=False)
+        return _fast(self.backend, texts)
+
+    def ids(self, tokenizer: ChatTokenizer) -> list[int]:
+        """Token ids. Raises RunRefusedError where ordinary text becomes a special token."""
+        encodings = iter(self.encodings(offsets=False))
+        special = set(tokenizer.special_ids.values())
+        ids: list[int] = []
+        for part in self.parts:
+            found = [part] if isinstance(part, int) else next(encodings).ids
+            if isinstance(part, str) and not special.isdisjoint(found):
+                raise RunRefusedError(
+                    "the tokenizer makes special tokens of text that only looks like one"
+                )
+            ids += found
+        return ids
+
+
+def _cut(rendering: Rendering, tokenizer: ChatTokenizer) -> _Cut:
+    """In one piece; with literals at the template's own special tokens, as the tokenizer cuts,
+    and the rest goes to a copy of it that knows no special tokens."""
+    if not rendering.literals:
+        return _Cut([0], [rendering.text], tokenizer.backend)
+    if tokenizer.greedy_specials:
+        raise RunRefusedError(
+            "the run holds text that looks like a special token, and special tokens of this "
+            "tokenizer take in the white space beside them"
+        )
     literal_starts = {start for start, _ in rendering.literals}
-    cuts = [
-        found.span()
-        for found in tokenizer.special_pattern.finditer(rendering.text)
-        if found.start() not in literal_starts
-    ]
-    borders = [(0, 0), *cuts, (len(rendering.text), len(rendering.text))]
-    texts = [rendering.text[end:start] for (_, end), (start, _) in pairwise(borders)]
-    encodings = tokenizer.literal_backend.encode_batch(texts, add_special_tokens=False)
+    borders = [0]
+    parts: list[str | int] = []
+    for found in tokenizer.special_pattern.finditer(rendering.text):
+        if found.start() in literal_starts:
+            continue
+        parts += [rendering.text[borders[-1] : found.start()], tokenizer.special_ids[found[0]]]
+        borders += [found.start(), found.end()]
+    parts.append(rendering.text[borders[-1] :])
+    return _Cut(borders, parts, tokenizer.literal_backend)
+
+
+def _by_offsets(cut: _Cut, tokenizer: ChatTokenizer) -> Encoded:
+    """Offsets as the tokenizer tells them, in characters."""
+    encodings = iter(cut.encodings(offsets=True))
     ids: list[int] = []
-    pieces: list[Piece] = []
-    for (_, start), (end, after), encoding in zip(borders, borders[1:], encodings, strict=False):
-        if encoding.ids:
-            pieces.append(Piece(start, end - start, len(ids), encoding))
-            ids += encoding.ids
-        if after > end:
-            pieces.append(Piece(end, after - end, len(ids), None))
-            ids.append(tokenizer.special_ids[rendering.text[end:after]])
-    _check_specials(ids, len(cuts), tokenizer)
-    return Encoded(np.array(ids, dtype=np.int32), tuple(pieces))
-
-
-def _check_specials(ids: list[int], written: int, tokenizer: ChatTokenizer) -> None:
-    special = set(tokenizer.special_ids.values())
-    if sum(number in special for number in ids) != written:
-        raise RunRefusedError("the tokenizer makes special tokens of text that only looks like one")
+    offsets: list[tuple[int, int]] = []
+    for start, part in zip(cut.starts, cut.parts, strict=True):
+        if isinstance(part, int):
+            ids.append(part)
+            offsets.append((start, start + 1))
+            continue
+        encoding = next(encodings)
+        ids += encoding.ids
+        offsets += [(start + head, start + tail) for head, tail in encoding.offsets]
+    stretches = np.array(offsets, dtype=np.int64).reshape(-1, 2)
+    starts, ends = stretches[:, 0], stretches[:, 1]
+    if (np.diff(starts) < 0).any():
+        raise RunRefusedError("the tokenizer's tokens do not follow the order of the text")
+    return Encoded(np.array(ids, dtype=np.int32), starts, ends, None, exact=False)

@@ -1,18 +1,21 @@
 """Token ids and loss mask of a run, verified."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from srft_assets.outcomes.model import Status
 from srft_assets.tokens.encode import Encoded, encode
 from srft_assets.tokens.errors import RunRefusedError
-from srft_assets.tokens.render import Rendering, Turn, render
+from srft_assets.tokens.render import Rendering, render
 from srft_assets.tokens.row import MaskedRow, Span
 from srft_assets.tokens.tokenizer import ChatTokenizer
+from srft_assets.tokens.turns import Turn
+from srft_assets.tokens.vocabulary import SPACE
 from srft_assets.trajectories.model import Trajectory
 
-BATCH_CHARS = 4_000_000
+BATCH_CHARS = 1_000_000
 """Rendered characters that are tokenized together, so that memory stays bounded."""
 
 
@@ -24,6 +27,9 @@ class Job:
     keep: Mapping[int, bool]
     labels: Mapping[int, str] = field(default_factory=dict)
     status: str = Status.UNKNOWN
+
+
+_Rendered = tuple[Job, Rendering | RunRefusedError]
 
 
 def mask_run(
@@ -44,13 +50,28 @@ def mask_run(
 def mask_runs(
     jobs: Iterable[Job], template: ChatTokenizer
 ) -> Iterator[MaskedRow | RunRefusedError]:
-    """One row or one refusal for each job, in order; tokenized in batches.
+    """One row or one refusal for each job, in order.
 
     A row is handed out only if its trained tokens decode to exactly the text of the accepted
     turns, end-of-turn tokens included. Where a token straddles the start of a turn (an answer
     that opens with a line break melts into the one before it), that token is not trained.
+    While one batch is tokenized on all cores, the next is rendered; no more are held.
     """
-    held: list[tuple[Job, Rendering | RunRefusedError]] = []
+    with ThreadPoolExecutor(1) as worker:
+        pending: tuple[list[_Rendered], Future] | None = None
+        for batch in _batches(jobs, template):
+            renderings = [found for _, found in batch if isinstance(found, Rendering)]
+            started = worker.submit(encode, renderings, template)
+            if pending is not None:
+                yield from _mask_batch(*pending, template)
+            pending = (batch, started)
+        if pending is not None:
+            yield from _mask_batch(*pending, template)
+
+
+def _batches(jobs: Iterable[Job], template: ChatTokenizer) -> Iterator[list[_Rendered]]:
+    """Jobs with their renderings, or why they have none, `BATCH_CHARS` at a time."""
+    held: list[_Rendered] = []
     chars = 0
     for job in jobs:
         try:
@@ -60,22 +81,19 @@ def mask_runs(
         except RunRefusedError as error:
             held.append((job, error))
         if chars >= BATCH_CHARS:
-            yield from _mask_batch(held, template)
+            yield held
             held, chars = [], 0
-    yield from _mask_batch(held, template)
+    if held:
+        yield held
 
 
 def _mask_batch(
-    held: Sequence[tuple[Job, Rendering | RunRefusedError]], template: ChatTokenizer
+    batch: Sequence[_Rendered], started: Future, template: ChatTokenizer
 ) -> Iterator[MaskedRow | RunRefusedError]:
-    renderings = [found for _, found in held if isinstance(found, Rendering)]
-    encoded = encode(renderings, template)
-    for job, found in held:
-        if isinstance(found, RunRefusedError):
-            yield found
-            continue
-        tokens = next(encoded)
-        if isinstance(tokens, RunRefusedError):
+    encoded = iter(started.result())
+    for job, found in batch:
+        tokens = found if isinstance(found, RunRefusedError) else next(encoded)
+        if isinstance(found, RunRefusedError) or isinstance(tokens, RunRefusedError):
             yield tokens
             continue
         try:
@@ -109,24 +127,31 @@ def _verify(
 ) -> None:
     """The span ends with the end-of-turn token; if trained, it decodes to the turn's text."""
     ids = tokens.ids[span.start : span.end]
+    where = f"step {span.step_index}"
     if not len(ids) or int(ids[-1]) != template.special_ids[turn.terminator]:
-        raise RunRefusedError(
-            f"step {span.step_index} does not end with its end-of-turn token {turn.terminator}"
-        )
+        raise RunRefusedError(f"{where} does not end with its end-of-turn token {turn.terminator}")
     if not span.trained:
         return
-    start = max(turn.start, tokens.chars_of(span.start)[0])
-    if start > turn.start and not _straddles(tokens.chars_of(span.start - 1), turn.start, start):
-        raise RunRefusedError(f"no token stands for the first characters of step {span.step_index}")
-    text = rendering.text[start : turn.end]
-    decoded = template.backend.decode(ids.tolist(), skip_special_tokens=False)
-    if decoded != text and decoded != template.normalized(text):
+    start = max(turn.start, tokens.char_of(span.start))
+    if melted := rendering.text[turn.start : start].strip():
+        raise RunRefusedError(
+            f"{melted!r}, the first characters of {where}, melt into the last token of the "
+            "generation prompt; let the chat template end it with a line break or a special token"
+        )
+    if not tokens.exact:
+        _check_decodes(ids.tolist(), rendering.text[start : turn.end], where, template)
+
+
+def _check_decodes(ids: list[int], text: str, where: str, template: ChatTokenizer) -> None:
+    """By the tokenizer's own decoder, to the text as its own normalizer leaves it."""
+    decoded = template.decode(ids)
+    normal = template.normalized(text)
+    said = {text, normal, normal.replace(SPACE, " ")}
+    if template.prepends_space:
+        said |= {f" {one}" for one in said} | {one.removeprefix(" ") for one in said}
+    if decoded not in said:
         at = next((i for i, (a, b) in enumerate(zip(decoded, text, strict=False)) if a != b), 0)
         raise RunRefusedError(
-            f"the tokens of step {span.step_index} do not decode to its text: "
+            f"the tokens of {where} do not decode to its text: "
             f"{decoded[at : at + 20]!r} for {text[at : at + 20]!r}"
         )
-
-
-def _straddles(chars: tuple[int, int], border: int, end: int) -> bool:
-    return chars[0] < border and chars[1] >= end

@@ -1,10 +1,11 @@
 """Canonical messages as chat templates expect them."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from srft_assets.tokens.call_ids import short_call_ids, wants_short_ids
 from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.trajectories.model import Message
 
@@ -18,17 +19,40 @@ REASONING = ("reasoning_content", "thinking", "reasoning")
 PLAIN_KEYS = ("role", "name", "tool_call_id")
 
 
-def arguments_forms(template: str) -> tuple[Arguments, ...]:
-    """The forms to try in turn. Most templates want a dict, DeepSeek's want the JSON text."""
-    return ("mapping", "text") if "tool_calls" in template else ("written out",)
+class Form(NamedTuple):
+    """How messages are handed to a template.
+
+    `silent` is the content of a turn that only calls tools: some templates want None there.
+    """
+
+    arguments: Arguments
+    silent: str | None = ""
 
 
-def for_template(messages: Sequence[Message], arguments: Arguments) -> list[Message]:
+WRITTEN_OUT = Form("written out")
+NATIVE = (Form("mapping"), Form("text"), Form("mapping", None), Form("text", None))
+"""Most templates want a dict; DeepSeek's want JSON text, and no content beside tool calls."""
+
+
+def forms(source: str, messages: Sequence[Message]) -> tuple[Form, ...]:
+    """The forms to try in turn on a template and a run; the first that renders all of it holds."""
+    calling = [message for message in messages if message.get("tool_calls")]
+    if "tool_calls" not in source:
+        return (WRITTEN_OUT,)
+    if not calling:
+        return NATIVE[:1]
+    silent = any(not message.get("content") for message in calling)
+    return NATIVE if silent else NATIVE[:2]
+
+
+def for_template(messages: Sequence[Message], form: Form, source: str = "") -> list[Message]:
     """Copies of the messages with text content and the given form of tool calls.
 
-    Raises RunRefusedError for content that is not text.
+    Ids of tool calls are shortened for a template that wants nine characters. Raises
+    RunRefusedError for content that is not text.
     """
-    return [_convert(index, message, arguments) for index, message in enumerate(messages)]
+    plain = [_convert(index, message, form) for index, message in enumerate(messages)]
+    return short_call_ids(plain) if wants_short_ids(source) else plain
 
 
 def text_of(content: object, where: str) -> str:
@@ -58,18 +82,19 @@ def call_of(call: dict[str, Any]) -> tuple[str, object]:
     return str(function.get("name", "")), {} if arguments is None else arguments
 
 
-def _convert(index: int, message: Message, arguments: Arguments) -> Message:
+def _convert(index: int, message: Message, form: Form) -> Message:
     where = f"message {index} ({message.get('role')})"
     plain = {key: message[key] for key in PLAIN_KEYS if message.get(key) is not None}
     plain["content"] = text_of(message.get("content"), where)
     reasoning = next((message[key] for key in REASONING if message.get(key)), None)
     if reasoning is not None:
         plain |= {"reasoning_content": str(reasoning), "thinking": str(reasoning)}
-    calls = [_call(call, arguments) for call in message.get("tool_calls") or []]
-    if calls and arguments == "written out":
+    calls = [_call(call, form.arguments) for call in message.get("tool_calls") or []]
+    if calls and form == WRITTEN_OUT:
         written = [f"<tool_call>\n{_json(call['function'])}\n</tool_call>" for call in calls]
         plain["content"] = "\n".join([plain["content"], *written] if plain["content"] else written)
     elif calls:
+        plain["content"] = plain["content"] or form.silent
         plain["tool_calls"] = calls
     return plain
 

@@ -1,27 +1,26 @@
 """A run as its model's chat template writes it, and where its assistant turns stand in it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from srft_assets.tokens.check import check_generation, check_nothing_left_out
 from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.literal import free_marks, shift, unwrap, wrap
-from srft_assets.tokens.template import generation_prompt, rendered, variables
+from srft_assets.tokens.messages import Form, for_template, forms
+from srft_assets.tokens.template import (
+    TEMPLATE_ERRORS,
+    Spans,
+    apply,
+    generation_blocks,
+    variables,
+)
 from srft_assets.tokens.tokenizer import ChatTokenizer
-from srft_assets.tokens.trace import Spans, render_traced
-from srft_assets.trajectories.model import Trajectory
+from srft_assets.tokens.trace import render_traced
+from srft_assets.tokens.turns import Chat, Turn, by_prefixes, find_turns
+from srft_assets.trajectories.model import Message, Trajectory
 
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What the model wrote for one step: `text[start:end]`, its end-of-turn token included.
-
-    `start` is where the generation prompt ends; `terminator` is the end-of-turn token's text.
-    """
-
-    step_index: int
-    start: int
-    end: int
-    terminator: str
+Path = Literal["traced", "prefixes"]
+"""How turns were found: by one traced rendering, or by rendering every prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +28,69 @@ class Rendering:
     """A rendered chat.
 
     Attributes:
-        text: exactly what `apply_chat_template(…, tokenize=False)` gives.
+        text: exactly what `apply_chat_template(…, tokenize=False)` gives on `RENDER_DATE`.
         turns: one for each step, in order; they do not overlap.
         literals: ranges where the run's own words look like a special token.
+        path: how the turns were found.
     """
 
     text: str
     turns: tuple[Turn, ...]
     literals: tuple[tuple[int, int], ...]
+    path: Path = "traced"
 
 
 def render(run: Trajectory, tokenizer: ChatTokenizer) -> Rendering:
-    """Render a run once and find its turns.
+    """Render a run and find its turns.
 
     Raises RunRefusedError where the template fails on the run, leaves out or repeats a turn,
-    merges turns, ends them with no special token, or disagrees with its own generation marks.
+    merges turns, ends them with no end-of-turn token, or disagrees with its own generation marks.
     """
     source = tokenizer.template(run.tools)
-    messages, text, generated = rendered(run, tokenizer, source)
+    first: RunRefusedError | None = None
+    for form in forms(source, run.messages):
+        try:
+            return _render(run, tokenizer, source, form)
+        except RunRefusedError as error:
+            first = first or error
+    raise first or RunRefusedError("the run cannot be rendered")
+
+
+def _render(run: Trajectory, tokenizer: ChatTokenizer, source: str, form: Form) -> Rendering:
+    messages = for_template(run.messages, form, source)
+    try:
+        text = apply(tokenizer, source, messages, run.tools)
+        blocks = generation_blocks(tokenizer, source, messages, run.tools)
+        _check_unicode(text)
+        literals, owned = _trace(run, tokenizer, source, messages, text)
+    except TEMPLATE_ERRORS as error:
+        raise RunRefusedError(f"the chat template fails on this run: {error}") from error
+    chat = Chat(run, tokenizer, source, messages, text, literals)
+    path: Path = "traced" if owned else "prefixes"
+    owned = owned or by_prefixes(chat)
+    turns = find_turns(chat, owned)
+    check_nothing_left_out(messages, run.tools, text, owned, source)
+    check_generation(text, [(turn.start, turn.end) for turn in turns], blocks)
+    return Rendering(text, turns, literals, path)
+
+
+def _check_unicode(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise RunRefusedError(
+            "the run holds a lone surrogate, which no tokenizer can encode"
+        ) from error
+
+
+def _trace(
+    run: Trajectory, tokenizer: ChatTokenizer, source: str, messages: list[Message], text: str
+) -> tuple[tuple[tuple[int, int], ...], dict[int, Spans]]:
+    """Ranges of the run's words that look special, and of each message's text.
+
+    The second is empty where the template cannot be traced: it reads its own output, or does not
+    go through the messages by a loop over them.
+    """
     literal, enter, leave = free_marks(text, 3)
     wrapped, count = wrap([messages, run.tools], tokenizer.special_pattern, literal)
     marked, spans = render_traced(
@@ -54,20 +98,18 @@ def render(run: Trajectory, tokenizer: ChatTokenizer) -> Rendering:
     )
     unmarked, places = unwrap(marked, literal)
     if unmarked != text:
+        spans = {}
+        marked = apply(tokenizer, source, *wrapped) if count else text
+        unmarked, places = unwrap(marked, literal)
+    if unmarked != text:
         raise RunRefusedError(
             "the chat template does not treat text that looks like a special token as text"
-            if count
-            else "the chat template cannot be traced: it renders otherwise when marked"
         )
     owned = {
         index: [(shift(start, places), shift(end, places)) for start, end in ranges]
         for index, ranges in spans.items()
     }
-    literals = _literals(text, places, tokenizer)
-    turns = _find_turns(run, tokenizer, source, text, owned, literals)
-    check_nothing_left_out(messages, run.tools, text, owned, source)
-    check_generation(text, [(turn.start, turn.end) for turn in turns], generated)
-    return Rendering(text, turns, literals)
+    return _literals(text, places, tokenizer), owned
 
 
 def _literals(
@@ -79,37 +121,3 @@ def _literals(
     if len(ends) % 2 or not all(matches):
         raise RunRefusedError("the chat template cuts text that looks like a special token")
     return ranges
-
-
-def _find_turns(
-    run: Trajectory,
-    tokenizer: ChatTokenizer,
-    source: str,
-    text: str,
-    owned: dict[int, Spans],
-    literals: tuple[tuple[int, int], ...],
-) -> tuple[Turn, ...]:
-    prompt = generation_prompt(tokenizer, source)
-    inside = {start for start, _ in literals}
-    turns: list[Turn] = []
-    for step in run.steps:
-        where = f"step {step.step_index} (message {step.message_index})"
-        spans = owned.get(step.message_index, [])
-        if len(spans) != 1:
-            how = "leaves out" if not spans else f"writes in {len(spans)} places"
-            raise RunRefusedError(f"the chat template {how} {where}")
-        start, limit = spans[0]
-        if not text.startswith(prompt, start, limit):
-            raise RunRefusedError(
-                f"the generation prompt {prompt!r} does not open {where} as rendered"
-            )
-        start += len(prompt)
-        ends = [
-            found
-            for found in tokenizer.special_pattern.finditer(text, start, limit)
-            if found.start() not in inside
-        ]
-        if not ends or text[ends[-1].end() : limit].strip():
-            raise RunRefusedError(f"no end-of-turn token closes {where} as rendered")
-        turns.append(Turn(step.step_index, start, ends[-1].end(), ends[-1][0]))
-    return tuple(turns)

@@ -1,67 +1,50 @@
-"""The model's own chat template, applied as transformers applies it."""
+"""The model's own chat template, applied as transformers applies it, on a fixed date."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import TemplateError
+from jinja2 import Template, TemplateError
 
 from srft_assets.tokens.errors import RunRefusedError
-from srft_assets.tokens.messages import arguments_forms, for_template
 from srft_assets.tokens.tokenizer import ChatTokenizer
-from srft_assets.tokens.trace import Spans
-from srft_assets.trajectories.model import Message, Trajectory
+from srft_assets.trajectories.model import Message
+
+Spans = list[tuple[int, int]]
+"""Half-open ranges of characters."""
+
+RENDER_DATE = datetime(2024, 7, 26)
+"""What `strftime_now` tells a template. Llama 3.1 writes today's date into the system prompt: the
+same run would give other tokens every day. This is the date its template has for itself."""
+
+TEMPLATE_ERRORS = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What a template raises on a chat that it was not written for."""
 
 
-def rendered(
-    run: Trajectory, tokenizer: ChatTokenizer, source: str
-) -> tuple[list[Message], str, Spans | None]:
-    """Messages in the form the template takes, their rendering, its `generation` spans.
+@lru_cache(maxsize=16)
+def compiled(source: str, marker: Any = None) -> Template:
+    """The template in the sandbox that transformers compiles it in, with the date fixed.
 
-    Raises RunRefusedError where the template fails on every form, or the text is not Unicode.
+    `marker`, a Jinja NodeTransformer, may change the syntax tree; see `trace`.
     """
-    first: Exception | None = None
-    for form in arguments_forms(source):
-        messages = for_template(run.messages, form)
-        try:
-            text, generated = _apply(tokenizer, source, messages, run.tools)
-        except (TemplateError, TypeError, ValueError, KeyError, AttributeError) as error:
-            first = first or error
-            continue
-        if not _is_unicode(text):
-            raise RunRefusedError("the run holds a lone surrogate, which no tokenizer can encode")
-        return messages, text, generated
-    raise RunRefusedError(f"the chat template fails on this run: {first}")
+    from transformers.utils.chat_template_utils import _compile_jinja_template
 
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _apply(
-    tokenizer: ChatTokenizer,
-    source: str,
-    messages: Sequence[Message],
-    tools: list[dict[str, Any]] | None,
-    generation_prompt: bool = False,
-) -> tuple[str, Spans | None]:
-    from transformers.utils.chat_template_utils import render_jinja_template
-
-    marks = "endgeneration" in source
-    rendered: Any = render_jinja_template(
-        conversations=[list(messages)],
-        tools=None if tools is None else list(tools),
-        chat_template=source,
-        return_assistant_tokens_mask=marks,
-        add_generation_prompt=generation_prompt,
-        **tokenizer.hf.special_tokens_map,
-    )
-    texts, blocks = rendered
-    return texts[0], list(blocks[0]) if marks else None
+    environment: Any = _compile_jinja_template(source).environment
+    tree = environment.parse(source)
+    if marker is not None:
+        tree = marker().visit(tree)
+        tree.set_environment(environment)
+    variables = environment.make_globals({"strftime_now": RENDER_DATE.strftime})
+    return Template.from_code(environment, environment.compile(tree), variables)
 
 
 def variables(tokenizer: ChatTokenizer) -> dict[str, Any]:
@@ -69,18 +52,77 @@ def variables(tokenizer: ChatTokenizer) -> dict[str, Any]:
     return {"documents": None, "add_generation_prompt": False, **tokenizer.hf.special_tokens_map}
 
 
+def apply(
+    tokenizer: ChatTokenizer,
+    source: str,
+    messages: Sequence[Message],
+    tools: list[dict[str, Any]] | None,
+    generation_prompt: bool = False,
+) -> str:
+    """The rendering that `apply_chat_template` gives. Raises what the template raises."""
+    stated = variables(tokenizer) | {"add_generation_prompt": generation_prompt}
+    return compiled(source).render(messages=list(messages), tools=tools, **stated)
+
+
+def generation_blocks(
+    tokenizer: ChatTokenizer,
+    source: str,
+    messages: Sequence[Message],
+    tools: list[dict[str, Any]] | None,
+) -> Spans | None:
+    """What the template itself says the assistant wrote; None where it has no such blocks."""
+    if "endgeneration" not in source:
+        return None
+    from transformers.utils.chat_template_utils import _render_with_assistant_indices
+
+    _, blocks = _render_with_assistant_indices(
+        compiled_template=compiled(source),
+        messages=list(messages),
+        tools=tools,
+        **variables(tokenizer),
+    )
+    return list(blocks)
+
+
 @lru_cache(maxsize=16)
 def generation_prompt(tokenizer: ChatTokenizer, source: str) -> str:
-    """What the template writes to ask for an assistant turn, e.g. `<|im_start|>assistant\\n`.
+    """What the template writes after a plain question to ask for an assistant turn.
 
     Raises RunRefusedError where it changes what comes before.
     """
-    question = [{"role": "user", "content": "?"}]
     try:
-        before, _ = _apply(tokenizer, source, question, None)
-        after, _ = _apply(tokenizer, source, question, None, generation_prompt=True)
-    except (TemplateError, TypeError, ValueError, KeyError, AttributeError) as error:
+        prompt = _prompt_after([{"role": "user", "content": "?"}], None, tokenizer, source)
+    except TEMPLATE_ERRORS as error:
         raise RunRefusedError(f"the chat template fails on a plain question: {error}") from error
-    if not after.startswith(before):
+    if prompt is None:
         raise RunRefusedError("the chat template's generation prompt changes what precedes it")
-    return after[len(before) :]
+    return prompt
+
+
+def prompts_after(
+    messages: Sequence[Message],
+    tools: list[dict[str, Any]] | None,
+    tokenizer: ChatTokenizer,
+    source: str,
+) -> tuple[str, str | None]:
+    """The rendering that asks for the turn after these messages, and its generation prompt alone.
+
+    For templates whose generation prompt depends on what was said: DeepSeek's closes the tool
+    outputs instead of naming the assistant. Raises RunRefusedError where the template fails.
+    """
+    try:
+        asked = apply(tokenizer, source, messages, tools, generation_prompt=True)
+        return asked, _prompt_after(messages, tools, tokenizer, source)
+    except TEMPLATE_ERRORS as error:
+        raise RunRefusedError(f"the chat template fails on the start of a run: {error}") from error
+
+
+def _prompt_after(
+    messages: Sequence[Message],
+    tools: list[dict[str, Any]] | None,
+    tokenizer: ChatTokenizer,
+    source: str,
+) -> str | None:
+    before = apply(tokenizer, source, messages, tools)
+    after = apply(tokenizer, source, messages, tools, generation_prompt=True)
+    return after[len(before) :] if after.startswith(before) else None

@@ -2,18 +2,24 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import orjson
+
 from srft_assets.errors import SrftError
+from srft_assets.tokens.vocabulary import prepends_space, token_bytes
 
 FILES = (
     "added_tokens.json",
     "additional_chat_templates/*.jinja",
     "chat_template.jinja",
     "chat_template.json",
+    "generation_config.json",
     "merges.txt",
     "special_tokens_map.json",
     "tokenizer.json",
@@ -53,6 +59,21 @@ class ChatTokenizer:
         return copy
 
     @cached_property
+    def token_bytes(self) -> list[bytes] | None:
+        """Token id → the bytes it stands for; see `vocabulary`."""
+        return token_bytes(self.backend)
+
+    @cached_property
+    def token_lengths(self) -> np.ndarray:
+        """Token id → how many bytes it stands for (int64)."""
+        return np.array([len(one) for one in self.token_bytes or []], dtype=np.int64)
+
+    @cached_property
+    def prepends_space(self) -> bool:
+        """Whether it puts a space before a stretch of text."""
+        return prepends_space(self.backend)
+
+    @cached_property
     def special_ids(self) -> dict[str, int]:
         """Text of each special token → id."""
         added = self.hf.added_tokens_decoder.items()
@@ -63,6 +84,31 @@ class ChatTokenizer:
         """Matches any special token, longer ones first."""
         longest_first = sorted(self.special_ids, key=len, reverse=True)
         return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+
+    @cached_property
+    def greedy_specials(self) -> bool:
+        """Whether some special token takes in the white space beside it."""
+        added = self.hf.added_tokens_decoder.values()
+        return any(token.special and (token.lstrip or token.rstrip) for token in added)
+
+    @cached_property
+    def stop_tokens(self) -> frozenset[str]:
+        """Texts of the tokens at which the model is to stop, as its files state them.
+
+        Llama 3.1 has three: `generation_config.json` lists `<|eom_id|>`, which ends a tool call.
+        """
+        text_of = {number: text for text, number in self.special_ids.items()}
+        ids = [self.hf.eos_token_id, *_stated_stops(Path(self.name))]
+        return frozenset(text_of[number] for number in ids if number in text_of)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of some tokens. They follow a special token, as the tokens of a turn do: a
+        decoder that drops a leading space drops none of theirs."""
+        before, number = next(iter(self.special_ids.items()), ("", None))
+        if number is None:
+            return self.backend.decode(list(ids), skip_special_tokens=False)
+        text = self.backend.decode([number, *ids], skip_special_tokens=False)
+        return text.removeprefix(before)
 
     def template(self, tools: list[dict[str, Any]] | None) -> str:
         """Source of the chat template that suits the tools offered."""
@@ -126,6 +172,18 @@ def _from_hub(name: str) -> Any:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _stated_stops(folder: Path) -> list[int]:
+    """`eos_token_id` of the folder's `generation_config.json`, as a list."""
+    path = folder / "generation_config.json"
+    if not path.is_file():
+        return []
+    try:
+        stated = orjson.loads(path.read_bytes()).get("eos_token_id")
+    except (orjson.JSONDecodeError, AttributeError) as error:
+        raise SrftError(f"{path.name} of {folder} is not JSON: {error}") from error
+    return stated if isinstance(stated, list) else [stated]
 
 
 def tokenizer_fingerprint(source: Path | str) -> str:

@@ -9,26 +9,12 @@ the renderings of prefixes finds nothing.
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, Template, nodes
+from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
-Spans = list[tuple[int, int]]
-"""Half-open ranges of characters."""
-
-
-@lru_cache(maxsize=16)
-def traced(source: str) -> Template:
-    """The template with marks, compiled in the environment that transformers compiles it in."""
-    from transformers.utils.chat_template_utils import _compile_jinja_template
-
-    environment: Environment = _compile_jinja_template(source).environment
-    tree = _Marker().visit(environment.parse(source))
-    tree.set_environment(environment)
-    code = environment.compile(tree)
-    return Template.from_code(environment, code, environment.make_globals(None))
+from srft_assets.tokens.template import Spans, compiled
 
 
 class _Marker(NodeTransformer):
@@ -71,7 +57,7 @@ def render_traced(
     def mark_leave(loop: int) -> str:
         return f"{leave}{loop}{leave}"
 
-    marked = traced(source).render(
+    marked = compiled(source, _Marker).render(
         messages=messages, srft_enter=mark_enter, srft_leave=mark_leave, **variables
     )
     return _read_marks(marked, enter, leave)

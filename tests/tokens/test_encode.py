@@ -1,5 +1,9 @@
 """Ids with character ranges; borders; both ways of tokenizing agree."""
 
+from collections.abc import Callable
+
+import pytest
+
 from srft_assets.tokens.encode import encode
 from srft_assets.tokens.mask import mask_run
 from srft_assets.tokens.render import Rendering
@@ -9,17 +13,44 @@ from tests.tokens.conftest import all_of, run_of
 TEXT = "<|im_start|>user\nläuft 👩‍🚀 nicht<|im_end|>\n<|im_start|>assistant\nok<|im_end|>\n"
 
 
+def every_stretch(text: str) -> list[tuple[int, int]]:
+    return [(a, b) for a in range(0, len(text), 3) for b in range(a + 1, len(text) + 1, 5)]
+
+
 def test_tokenizing_in_pieces_gives_the_same_ids_where_no_text_looks_special(
     chatml: ChatTokenizer,
 ) -> None:
     nothing_literal = ((len(TEXT), len(TEXT)),)
     whole, pieces = encode([Rendering(TEXT, (), ()), Rendering(TEXT, (), nothing_literal)], chatml)
-    assert len(whole.pieces) == 1
-    assert len(pieces.pieces) > 1
     assert whole.ids.tolist() == pieces.ids.tolist()
-    for start in range(0, len(TEXT), 3):
-        for end in range(start + 1, len(TEXT) + 1, 5):
-            assert whole.tokens_within(start, end) == pieces.tokens_within(start, end)
+    for start, end in every_stretch(TEXT):
+        assert whole.tokens_within(start, end) == pieces.tokens_within(start, end)
+
+
+def test_running_lengths_give_the_offsets_that_the_tokenizer_would_tell(
+    tokenizer_with: Callable[..., ChatTokenizer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = tokenizer_with()
+    (by_bytes,) = encode([Rendering(TEXT, (), ())], tokenizer)
+    monkeypatch.setitem(tokenizer.__dict__, "token_bytes", None)
+    (by_offsets,) = encode([Rendering(TEXT, (), ())], tokenizer)
+    assert by_bytes.exact
+    assert not by_offsets.exact
+    assert by_bytes.ids.tolist() == by_offsets.ids.tolist()
+    for start, end in every_stretch(TEXT):
+        assert by_bytes.tokens_within(start, end) == by_offsets.tokens_within(start, end)
+
+
+def test_text_that_a_normalizer_changes_is_measured_by_the_tokenizer(
+    tokenizer_with: Callable[..., ChatTokenizer],
+) -> None:
+    tokenizer = tokenizer_with(nfc=True)
+    composed, decomposed = encode(
+        [Rendering("caf\u00e9", (), ()), Rendering("cafe\u0301", (), ())], tokenizer
+    )
+    assert composed.exact
+    assert not decomposed.exact
+    assert composed.ids.tolist() == decomposed.ids.tolist()
 
 
 def test_a_token_over_the_start_of_a_turn_is_not_trained(chatml: ChatTokenizer) -> None:

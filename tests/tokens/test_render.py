@@ -67,7 +67,7 @@ def test_a_template_that_is_not_prefix_stable_is_rendered_as_it_writes_the_whole
 def test_thinking_that_is_written_in_some_turns_only_is_refused(tokenizer_with: Callable) -> None:
     chat = [{**m, "reasoning_content": "hmm"} if m["role"] == "assistant" else m for m in CHAT]
     reason = refusal(chat, tokenizer_with(QWEN_THINKING))
-    assert reason == "the chat template drops the thinking of message 2 only"
+    assert reason.startswith("the chat template drops the thinking of message 2 only;")
     one_question = [chat[1], chat[2], {"role": "tool", "content": "a - b"}, chat[4]]
     assert turns(one_question, tokenizer_with(QWEN_THINKING))[0].startswith("<think>\nhmm\n")
 
@@ -125,8 +125,8 @@ def test_tools_are_written_and_must_be(tokenizer_with: Callable) -> None:
             "no end-of-turn token closes step 0 (message 2) as rendered",
         ),
         (
-            CHATML.replace("assistant\n' }}{% endif %}", "assistant\n<think>\n' }}{% endif %}"),
-            "the generation prompt '<|im_start|>assistant\\n<think>\\n' does not open step 0",
+            CHATML.replace("assistant\n' }}{% endif %}", "assistant\nI say:\n' }}{% endif %}"),
+            "the generation prompt '<|im_start|>assistant\\nI say:\\n' does not open step 0",
         ),
         ("{{ raise_exception('roles must alternate') }}", "roles must alternate"),
         (
