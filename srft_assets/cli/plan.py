@@ -85,7 +85,8 @@ def _total(items: Sequence["Item"]) -> "Cost":
 def _table(items: Sequence["Item"]) -> Table:
     """One row for neighbours of the same asset, state and reason."""
     table = Table(box=None, pad_edge=False)
-    for column in ("asset", "partitions", "state", "why"):
+    table.add_column("asset", no_wrap=True)
+    for column in ("partitions", "state", "why"):
         table.add_column(column, overflow="fold")
     for (asset, state, why), group in groupby(
         items, key=lambda item: (item.asset, str(item.state), _reason(item))
@@ -120,8 +121,9 @@ def _summary(items: Sequence["Item"]) -> list[str]:
     if cost.calls:
         price = f", about ${cost.usd:,.2f}" if cost.usd else ""
         tokens = f" (about {cost.tokens_to_label:,} tokens to label{price})"
+        to_pay = cost.calls - cost.answered
         lines.append(
-            f"{cost.calls - cost.answered} critic calls to pay for"
+            f"{to_pay} critic {'call' if to_pay == 1 else 'calls'} to pay for"
             f"{tokens if cost.tokens_to_label else ''}, {cost.answered} answered by the ledger."
         )
     if cost.tokens_to_train:
