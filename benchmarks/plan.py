@@ -1,0 +1,157 @@
+"""How long the plan of a large platform takes: in sync, and after one word of a prompt changed.
+
+200 batches, 3 critics, 5 arms, 5 seeds. Prints one JSON object. After an edit the plan knows the
+calls it costs: every prompt of the critic is rendered and looked up in the ledger, so that time
+grows with the runs, and is told apart.
+"""
+
+import argparse
+import json
+import logging
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from srft_assets.components.stages import stages_in
+from srft_assets.critic.llm.prompt_stage import prompt_stage
+from srft_assets.critic.llm.stage import llm_stage
+from srft_assets.critic.prompt.template import load_prompt
+from srft_assets.critic.spec import LlmSpec
+from srft_assets.definitions import defs
+from srft_assets.home import CHECKOUT, Home
+from srft_assets.trajectories.batches import batch_names
+from srft_assets.trajectories.ingest import ingest
+from srft_assets.warehouse.graph import in_order
+from srft_assets.warehouse.idle import IDLE, no_launch
+from srft_assets.warehouse.making import make_partition, recipe_of
+from srft_assets.warehouse.plan import Item, make_plan
+from srft_assets.warehouse.stage import Stage, Work
+from srft_assets.warehouse.stamp import Stamp
+from srft_assets.warehouse.store import ONLY, Warehouse, data_version
+
+CRITICS = ("default", "rules", "strict")
+SEEDS = ["0", "1", "2", "3", "4"]
+REALLY_MADE = ("trajectories", "test_outcomes", "critic_prompt")
+"""The rest is there with its stamp and without rows: a plan reads stamps."""
+PROMPT = CHECKOUT / "srft_assets" / "defs" / "critics" / "default" / "prompt.md"
+OLD, NEW = "Read the edits.", "Read all edits."
+FAMILY = "lab-bench"
+
+
+def runs(count: int, steps: int) -> Iterator[dict[str, Any]]:
+    """Rows as SWE-smith-trajectories holds them; half of the runs failed."""
+    turn = [
+        {"role": "assistant", "content": "Look.\n<function=bash>\n<parameter=command>ls src"},
+        {"role": "user", "content": "OBSERVATION:\n" + "src/parser.py: 120 lines\n" * 20},
+    ]
+    for number in range(count):
+        head = [{"role": "user", "content": f"Fix the parser, case {number}."}]
+        yield {
+            "instance_id": f"task-{number}",
+            "messages": [*head, *(turn * steps)],
+            "resolved": number % 2 == 0,
+            "patch": "diff",
+        }
+
+
+def critic(prompt: str, folder: Path) -> dict[str, Stage]:
+    """The stages of the critic `default` with another prompt."""
+    path = folder / "prompt.md"
+    path.write_text(prompt)
+    spec = LlmSpec(kind="llm", model="critic")
+    loaded = load_prompt(path, spec)
+    stages = (prompt_stage("default", spec, loaded), llm_stage("default", spec, loaded))
+    return {stage.key: stage for stage in stages}
+
+
+def platform(folder: Path) -> dict[str, Stage]:
+    """The stages that ship, of three critics."""
+    known = stages_in(defs())
+    critics = ("critic_prompt", "step_verdicts", "critic_scores")
+    kept = {
+        key: stage
+        for key, stage in known.items()
+        if key.split("/")[0] not in critics or key.split("/")[1] in CRITICS
+    }
+    return kept | critic(PROMPT.read_text(), folder)
+
+
+def names_of(home: Home) -> Callable[[str], Sequence[str]]:
+    """Partitions by kind."""
+    batches = batch_names(home)
+    return lambda kind: {"batch": batches, "seed": SEEDS, "none": [ONLY]}[kind]
+
+
+def fill(home: Home, stages: Mapping[str, Stage]) -> None:
+    """Bring every partition in sync."""
+    warehouse, names = Warehouse(home.warehouse), names_of(home)
+    for stage in in_order(stages):
+        for name in names(stage.partitioned_by):
+            recipe = recipe_of(stage, home, warehouse, name)
+            if stage.key.split("/")[0] in REALLY_MADE:
+                log = logging.getLogger(__name__)
+                work = Work(home, warehouse, name, recipe, "bench", IDLE, no_launch, log)
+                make_partition(stage, work)
+                continue
+            frame = pl.DataFrame(schema=stage.schema)
+            stamp = Stamp(recipe, recipe.fingerprint, data_version(frame), 0, "bench", "")
+            warehouse.write(stage.key, name, frame, stamp)
+
+
+def measured(repeats: int, home: Home, stages: Mapping[str, Stage], costs: bool) -> dict[str, Any]:
+    """Median seconds of a plan, and what it says."""
+    seconds, items = [], list[Item]()
+    for _ in range(repeats):
+        began = time.perf_counter()
+        warehouse, names = Warehouse(home.warehouse), names_of(home)
+        items = make_plan(stages, home, warehouse, names, costs=costs)
+        seconds.append(time.perf_counter() - began)
+    away = [item for item in items if item.state != "in sync"]
+    calls = sum(item.cost.calls for item in items if item.cost)
+    return {
+        "seconds": round(statistics.median(seconds), 3),
+        "partitions": len(items),
+        "not_in_sync": len(away),
+        "calls": calls,
+    }
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--batches", type=int, default=200)
+    parser.add_argument("--runs", type=int, default=4, help="runs a batch, a file each")
+    parser.add_argument("--steps", type=int, default=30, help="steps a run")
+    parser.add_argument("--repeats", type=int, default=5)
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder) / "home")
+        source = Path(folder) / "runs"
+        source.mkdir()
+        for row in runs(given.batches * given.runs, given.steps):
+            (source / f"{row['instance_id']}.json").write_text(json.dumps(row))
+        ingest(home, [source], batch=FAMILY, batch_size=given.runs)
+        stages = platform(Path(folder))
+        fill(home, stages)
+        edited = {**stages, **critic(PROMPT.read_text().replace(OLD, NEW), Path(folder))}
+        in_sync = measured(given.repeats, home, stages, costs=True)
+        without = measured(given.repeats, home, edited, costs=False)
+        with_costs = measured(given.repeats, home, edited, costs=True)
+    rendering = with_costs["seconds"] - without["seconds"]
+    told = {
+        "in_sync": in_sync,
+        "one_word": without,
+        "one_word_with_costs": with_costs,
+        "ms_a_call_rendered_and_looked_up": round(1000 * rendering / with_costs["calls"], 2),
+    }
+    print(json.dumps(told, indent=2))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
