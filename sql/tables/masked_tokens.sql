@@ -5,6 +5,7 @@ SELECT
     trajectory_id,
     instance_id,
     status,
+    coalesce(part, 0) AS part,
     n_tokens,
     n_trained,
     n_masked,
@@ -13,15 +14,16 @@ SELECT
     spans
 FROM stored_masked_tokens();
 
-COMMENT ON VIEW masked_tokens IS 'Training rows of the arms: token ids and which of them carry loss, one row a run and arm.';
+COMMENT ON VIEW masked_tokens IS 'Training rows of the arms: token ids and which of them carry loss, one row a run and arm; several where an arm splits too long runs.';
 COMMENT ON COLUMN masked_tokens.arm IS 'The training arm.';
 COMMENT ON COLUMN masked_tokens.batch IS 'The partition of the run.';
 COMMENT ON COLUMN masked_tokens.trajectory_id IS 'The run.';
 COMMENT ON COLUMN masked_tokens.instance_id IS 'The task.';
 COMMENT ON COLUMN masked_tokens.status IS 'Test outcome of the run, as in test_outcomes.';
-COMMENT ON COLUMN masked_tokens.n_tokens IS 'Tokens of the whole chat.';
-COMMENT ON COLUMN masked_tokens.n_trained IS 'Tokens that carry loss: accepted turns of the assistant.';
+COMMENT ON COLUMN masked_tokens.part IS 'Which of the run''s rows, from 0.';
+COMMENT ON COLUMN masked_tokens.n_tokens IS 'Tokens of the row: the whole chat, or the part of it that the arm trains with.';
+COMMENT ON COLUMN masked_tokens.n_trained IS 'Tokens that carry loss: accepted turns of the assistant, whatever their weight.';
 COMMENT ON COLUMN masked_tokens.n_masked IS 'Tokens of turns of the assistant that carry no loss.';
-COMMENT ON COLUMN masked_tokens.n_context IS 'Tokens of system, user and tool messages and of the template; they never carry loss.';
-COMMENT ON COLUMN masked_tokens.input_ids IS 'Token ids of the whole chat.';
-COMMENT ON COLUMN masked_tokens.spans IS 'Half-open token spans of the assistant''s turns: step, start, end, whether trained, label. See step_tokens.';
+COMMENT ON COLUMN masked_tokens.n_context IS 'Tokens of system, user and tool messages, of the template, and of steps shown again as context; they never carry loss.';
+COMMENT ON COLUMN masked_tokens.input_ids IS 'Token ids of the row.';
+COMMENT ON COLUMN masked_tokens.spans IS 'Half-open token spans of the assistant''s turns: step, start, end, whether trained, label, loss weight. See step_tokens.';

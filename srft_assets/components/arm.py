@@ -1,6 +1,7 @@
 """A training arm as YAML: `defs/arms/<name>/defs.yaml` becomes three assets."""
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -42,14 +43,16 @@ class Arm(dg.Component):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Three assets and a check that no token outside accepted steps is trained."""
-        tokens = masked_tokens_stage(self.spec)
-        checkpoints = checkpoints_stage(self.spec)
-        scores = eval_scores_stage(self.spec, unsafe=os.environ.get("SRFT_UNSAFE") == "1")
+        spec = self.spec
+        stages = (
+            (masked_tokens_stage(spec), None),
+            (checkpoints_stage(spec), "training"),
+            (eval_scores_stage(spec, unsafe=os.environ.get("SRFT_UNSAFE") == "1"), "rollouts"),
+        )
         return dg.Definitions(
             assets=[
-                build_asset(tokens, SCHEMAS),
-                build_asset(checkpoints, SCHEMAS, pool="training"),
-                build_asset(scores, SCHEMAS, pool="rollouts"),
+                build_asset(replace(stage, on_request=spec.on_request), SCHEMAS, pool=pool)
+                for stage, pool in stages
             ],
-            asset_checks=[trained_tokens_accepted(tokens.key, self.spec)],
+            asset_checks=[trained_tokens_accepted(f"masked_tokens/{spec.name}", spec)],
         )

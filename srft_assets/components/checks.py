@@ -8,8 +8,8 @@ import dagster as dg
 from srft_assets.components.metadata import preview
 from srft_assets.components.platform import Platform
 from srft_assets.components.schemas import SCHEMAS
-from srft_assets.critic.verdict import Label
 from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.policy import forbidden
 from srft_assets.warehouse.check import offending_rows
 
 
@@ -60,16 +60,10 @@ def verdicts_cover_steps(asset: str) -> dg.AssetChecksDefinition:
 
 
 def trained_tokens_accepted(asset: str, arm: ArmSpec) -> dg.AssetChecksDefinition:
-    """No token outside an accepted step carries loss."""
-    masks = arm.critic is not None
+    """No token outside an accepted step carries loss, as the arm's labels and control have it."""
     return sql_check(
         asset,
         "trained_tokens_accepted",
         "No token outside an accepted step is trained",
-        {
-            "arm": arm.name,
-            "masked": [str(label) for label in arm.mask] if masks else [],
-            "unlabeled": str(Label.UNLABELED) if masks and arm.unlabeled == "mask" else "",
-            "mask_resolved": arm.mask_resolved,
-        },
+        {"arm": arm.name, **forbidden(arm)},
     )

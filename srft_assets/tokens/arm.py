@@ -1,10 +1,31 @@
-"""A training arm: which runs, which critic, which labels carry no loss."""
+"""A training arm: which runs, whose labels, which steps carry how much loss."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
 
 from srft_assets.critic.verdict import Label
+
+
+class Mixing(BaseModel):
+    """How often rows of a group are drawn in training."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: Literal["outcome", "batch"] = "outcome"
+    """`outcome`: the groups are `resolved`, `unresolved` (the model's own failure) and `ungraded`.
+    `batch`: shell patterns of batches; the first that fits."""
+    shares: dict[str, NonNegativeFloat] = Field(min_length=1)
+    """Group → its part of the rows drawn, relative to the others. 0 leaves the group out."""
+
+    @model_validator(mode="after")
+    def _draws_something(self) -> Self:
+        known = {"resolved", "unresolved", "ungraded"}
+        if self.by == "outcome" and (unknown := sorted(self.shares.keys() - known)):
+            raise ValueError(f"no outcome {unknown[0]!r}: it is one of {', '.join(sorted(known))}")
+        if not any(self.shares.values()):
+            raise ValueError("every share is 0: nothing would be drawn")
+        return self
 
 
 class TrainingSpec(BaseModel):
@@ -21,7 +42,12 @@ class TrainingSpec(BaseModel):
     learning_rate: float = 1e-3
     warmup_ratio: float = 0.1
     max_length: int = 4096
-    """Tokens; a longer row is refused, never cut in silence."""
+    """Tokens; a longer row is refused, never cut in silence. See `ArmSpec.too_long`."""
+    normalise: Literal["token", "run"] = "token"
+    """`token`: every trained token weighs the same, so long runs weigh more. `run`: the trained
+    tokens of each run weigh the same together."""
+    mixing: Mixing | None = None
+    """How often rows of a group are drawn; None draws every row equally often."""
     lora_rank: int = 16
     lora_alpha: int = 32
     options: dict[str, Any] = Field(default_factory=dict)
@@ -43,20 +69,61 @@ class EvaluationSpec(BaseModel):
 
 
 class ArmSpec(BaseModel):
-    """One training arm, as written in `defs/arms/<name>/defs.yaml`."""
+    """One training arm, as written in `defs/arms/<name>/defs.yaml`. See docs/arms.md."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: str
     description: str = ""
+    on_request: bool = False
+    """Made only when it is named: `srft apply` without names and `srft demo` leave it."""
     runs: Literal["all", "resolved", "unresolved"] = "all"
+    where: str | None = None
+    """An SQL condition on the runs of a batch; `sql/arms/candidates.sql` states the columns."""
+    dedup: bool = False
+    """Of runs with the same messages only the first is taken."""
+    per_instance: PositiveInt | None = None
+    """Runs of one task at most; which, `seed` decides. Runs of no known task are not counted."""
+    seed: int = 0
+    """Decides what `per_instance` keeps and what `random_mask` masks; not the seed of training."""
     critic: str | None = None
     """Whose verdicts mask steps; None masks nothing."""
+    gold: str | None = None
+    """A gold set whose labels stand in the place of a critic's: the oracle. A step that no
+    annotator labelled, or with a tie, is unlabeled."""
     mask: list[Label] = Field(default_factory=lambda: [Label.MISTAKE])
     mask_resolved: bool = False
     """Whether steps of resolved runs are masked too."""
     unlabeled: Literal["mask", "train"] = "mask"
+    weights: dict[Label, NonNegativeFloat] = Field(default_factory=dict)
+    """Label → loss weight of its steps, 0 is masked. A label without one weighs 0 where `mask`
+    or `unlabeled` masks it, else 1."""
+    control: Literal["none", "random_mask", "inverted_mask", "prefix_until_mistake"] = "none"
+    """What is made of the mask, to compare it with; see `tokens.controls`."""
+    too_long: Literal["refuse", "cut", "drop", "windows"] = "refuse"
+    """What becomes of a run longer than `training.max_length`: refused by training; cut after
+    its last whole step that fits; left out; or several rows, each with the prompt."""
+    overlap: int = Field(default=4, ge=0)
+    """Steps of context, without loss, that a window shows before those it trains; fewer where
+    they do not fit."""
     model: str = "tiny"
     """A base model asset (`base_models/<name>`), a local folder, or a Hugging Face id."""
     training: TrainingSpec = Field(default_factory=TrainingSpec)
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether anybody's labels mask steps."""
+        return self.critic is not None or self.gold is not None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.critic is not None and self.gold is not None:
+            raise ValueError("critic and gold exclude each other: whose labels mask?")
+        if not self.labelled and (self.weights or self.control != "none"):
+            setting = "weights" if self.weights else f"control {self.control}"
+            raise ValueError(f"{setting} needs labels: name a critic or a gold set")
+        both = [label for label in self.mask if self.weights.get(label)]
+        if both and "mask" in self.model_fields_set:
+            raise ValueError(f"{both[0]} is in mask, but has weight {self.weights[both[0]]:g}")
+        return self

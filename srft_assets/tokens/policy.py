@@ -1,10 +1,12 @@
-"""Which runs an arm takes, and which of their steps it trains."""
+"""Which runs an arm takes, and how much loss their steps carry."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from srft_assets.critic.verdict import Label
 from srft_assets.outcomes.model import FAILED, Status
 from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.controls import controlled
 
 
 def takes(arm: ArmSpec, status: Status) -> bool:
@@ -20,14 +22,48 @@ def takes(arm: ArmSpec, status: Status) -> bool:
     return True
 
 
-def decide(arm: ArmSpec, status: Status, labels: Mapping[int, Label]) -> dict[int, bool]:
-    """step_index → whether the step carries loss, for every step in `labels`.
+def weight_of(arm: ArmSpec, label: Label) -> float:
+    """Loss weight of a step with this label, in runs that are masked; before any control."""
+    if label in arm.weights:
+        return arm.weights[label]
+    masked = arm.unlabeled == "mask" if label == Label.UNLABELED else label in arm.mask
+    return 0.0 if masked else 1.0
 
-    Without a critic every step is trained, and so is every step of a resolved run unless the
-    arm says `mask_resolved`. Ungraded runs are masked like failed ones. A step that the critic
-    gave no label follows `unlabeled`.
+
+def decide(
+    arm: ArmSpec, trajectory_id: str, status: Status, labels: Mapping[int, Label]
+) -> dict[int, float]:
+    """step_index → loss weight, 0 where the step is masked, for every step in `labels`.
+
+    Where nobody's labels mask, every step weighs 1, and so does every step of a resolved run
+    unless the arm says `mask_resolved`. Ungraded runs are masked like failed ones.
     """
-    if arm.critic is None or (status == Status.RESOLVED and not arm.mask_resolved):
-        return dict.fromkeys(labels, True)
-    masked = set(arm.mask) | ({Label.UNLABELED} if arm.unlabeled == "mask" else set())
-    return {step: label not in masked for step, label in labels.items()}
+    if not arm.labelled or (status == Status.RESOLVED and not arm.mask_resolved):
+        return dict.fromkeys(labels, 1.0)
+    weights = {step: weight_of(arm, label) for step, label in labels.items()}
+    return controlled(arm, trajectory_id, labels, weights)
+
+
+def forbidden(arm: ArmSpec) -> dict[str, Any]:
+    """What of a masked run must not be trained: parameters of `trained_tokens_accepted`.
+
+    `masked`: labels. `unlabeled`: the label of steps without one, where they are masked, else
+    empty. `until_mistake`: whether also what comes after a mistake. `as_many_as`: labels of which
+    as many steps as there are must be masked, whichever they are; empty where that says nothing.
+    """
+    judged = [label for label in Label if label != Label.UNLABELED] if arm.labelled else []
+    masked = [str(label) for label in judged if not weight_of(arm, label)]
+    unlabeled = arm.labelled and not weight_of(arm, Label.UNLABELED)
+    found: dict[str, Any] = {
+        "masked": masked,
+        "unlabeled": str(Label.UNLABELED) if unlabeled else "",
+        "mask_resolved": arm.mask_resolved,
+        "until_mistake": arm.control == "prefix_until_mistake",
+        "as_many_as": [],
+    }
+    if arm.control == "inverted_mask":
+        found["masked"] = [str(label) for label in judged if weight_of(arm, label)]
+    if arm.control == "random_mask":
+        whole = arm.too_long != "cut"
+        found |= {"masked": [], "as_many_as": masked if whole else []}
+    return found

@@ -19,17 +19,20 @@ class Span:
     end: int
     trained: bool
     label: str | None = None
+    weight: float | None = None
+    """Loss weight of its tokens where they are trained; None is 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaskedRow:
-    """One run as a row of `MASKED_TOKENS`. `input_ids` is int32."""
+    """One run, or a part of one, as a row of `MASKED_TOKENS`. `input_ids` is int32."""
 
     trajectory_id: str
     instance_id: str
     status: str
     input_ids: np.ndarray
     spans: tuple[Span, ...]
+    part: int = 0
 
     @property
     def n_tokens(self) -> int:
@@ -65,6 +68,7 @@ class MaskedRow:
             "n_tokens": self.n_tokens,
             "n_trained": self.n_trained,
             "n_masked": self.n_masked,
+            "part": self.part,
         }
 
     @staticmethod
@@ -76,4 +80,5 @@ class MaskedRow:
             row["status"],
             np.array(row["input_ids"], dtype=np.int32),
             tuple(Span(**span) for span in row["spans"]),
+            row.get("part") or 0,
         )

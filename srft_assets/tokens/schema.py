@@ -1,4 +1,4 @@
-"""The `masked_tokens` partition: one row a run."""
+"""The `masked_tokens` partition: one row a run, or several where too long runs are split."""
 
 from typing import Any
 
@@ -11,9 +11,11 @@ SPAN: pl.DataType = pl.Struct(
         "end": pl.Int32,
         "trained": pl.Boolean,
         "label": pl.String,
+        "weight": pl.Float32,
     }
 )
-"""Half-open token span of one assistant turn (text and end-of-turn token)."""
+"""Half-open token span of one assistant turn (text and end-of-turn token). `weight` is the loss
+weight of a trained one, NULL for 1."""
 
 _COLUMNS: dict[str, Any] = {
     "trajectory_id": pl.String,
@@ -24,8 +26,11 @@ _COLUMNS: dict[str, Any] = {
     "n_tokens": pl.Int32,
     "n_trained": pl.Int32,
     "n_masked": pl.Int32,
+    "part": pl.Int32,
 }
 
 MASKED_TOKENS = pl.Schema(_COLUMNS)
 """Labels are `input_ids` inside the trained spans and -100 elsewhere. `n_masked` counts the
-tokens of assistant turns that carry no loss; the context (system, user, tool) is neither."""
+tokens of assistant turns that carry no loss; the context (system, user, tool) is neither. `part`
+counts the rows of a run from 0: each step has its span in one of them only, and is context where
+another shows it again."""

@@ -1,7 +1,7 @@
 """`masked_tokens/<arm>`: token ids and loss masks of a batch for one training arm."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ from srft_assets.home import Home
 from srft_assets.outcomes.model import Status
 from srft_assets.refusal import Refusal
 from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.choose import choose
 from srft_assets.tokens.errors import RunRefusedError
+from srft_assets.tokens.labels import RESOLUTION, Labels, labels_of, labels_upstream
+from srft_assets.tokens.lengths import Lengths
 from srft_assets.tokens.mask import Job, mask_runs
-from srft_assets.tokens.policy import decide, takes
+from srft_assets.tokens.policy import decide
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint
@@ -27,26 +30,20 @@ from srft_assets.warehouse.store import ONLY
 RUNS_AT_ONCE = 16
 """Runs that are read from the trajectories frame together."""
 
-PARTS = (
-    "check",
-    "encode",
-    "literal",
-    "mask",
-    "messages",
-    "policy",
-    "render",
-    "row",
-    "stage",
-    "template",
-    "tokenizer",
-    "trace",
+APART = frozenset({"__init__", "arm", "errors"})
+"""Modules that decide no row by their code; the settings of `arm` count by value."""
+
+PARTS = tuple(
+    f"srft_assets.tokens.{path.stem}"
+    for path in sorted(Path(__file__).parent.glob("*.py"))
+    if path.stem not in APART
 )
-"""Modules that decide rows; `arm` is not one, its settings count by value."""
 
 DESCRIPTION = """
 What the arm `{name}` trains on, one row a run: token ids, and the token span of every assistant
-turn with whether it carries loss. A masked step stays in the context. Every trained token was
-verified to decode to the text of an accepted step; runs that fail this are refused and counted.
+turn with whether it carries loss, and how much. A masked step stays in the context. Every trained
+token was verified to decode to the text of an accepted step; runs that fail this are refused and
+counted.
 
 {description}
 """
@@ -61,8 +58,7 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
     """The stage of one arm. Training and evaluation settings do not touch it."""
     asset = is_base_model_asset(arm.model)
     upstream = [Upstream("trajectories"), Upstream("test_outcomes")]
-    if arm.critic is not None:
-        upstream.append(Upstream(f"step_verdicts/{arm.critic}"))
+    upstream += labels_upstream(arm)
     if asset:
         upstream.append(Upstream(f"base_models/{arm.model}", mapping="whole"))
 
@@ -74,7 +70,7 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
         partitioned_by="batch",
         upstream=tuple(upstream),
         schema=MASKED_TOKENS,
-        code={"masking": code_digest(*(f"srft_assets.tokens.{part}" for part in PARTS))},
+        code=_code(arm),
         make=lambda work: _make(arm, work),
         config=_config(arm),
         config_of=config_of,
@@ -83,44 +79,77 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
     )
 
 
+def _code(arm: ArmSpec) -> dict[str, str]:
+    code = {"masking": code_digest(*PARTS)}
+    return code if arm.gold is None else code | {"gold": code_digest(RESOLUTION)}
+
+
 def _config(arm: ArmSpec) -> dict[str, Any]:
-    """The settings that decide tokens or mask; without a critic no mask setting does."""
+    """The settings that decide tokens or mask; where nobody labels no mask setting does.
+
+    Those that came later are named only where they differ from their default, so that the
+    partitions of arms that do not know them stay as they are.
+    """
     config: dict[str, Any] = {"runs": arm.runs, "model": arm.model, "critic": arm.critic}
-    if arm.critic is not None:
+    if arm.labelled:
         config |= {
             "mask": sorted(arm.mask),
             "mask_resolved": arm.mask_resolved,
             "unlabeled": arm.unlabeled,
         }
-    return config
+    later = ["where", "dedup", "per_instance", "gold", "weights", "control", "too_long"]
+    if arm.per_instance is not None or arm.control == "random_mask":
+        later.append("seed")
+    if arm.too_long != "refuse":
+        config["max_length"] = arm.training.max_length
+    if arm.too_long == "windows":
+        config["overlap"] = arm.overlap
+    return config | arm.model_dump(mode="json", include=set(later), exclude_defaults=True)
 
 
 def _make(arm: ArmSpec, work: Work) -> Made:
-    jobs, left_out = _jobs(arm, work)
-    total = len(jobs.ids)
-    if not total:
-        return Made(MASKED_TOKENS.to_frame(), metadata=_figures([], 0, left_out))
-    tokenizer = load_tokenizer(_model_path(arm, work))
+    outcomes = work.read("test_outcomes")
+    chosen = choose(arm, work.read("trajectories"), outcomes)
+    status = {name: Status(one) for name, one in outcomes["trajectory_id", "status"].iter_rows()}
+    jobs = _Jobs(arm, chosen.frame, status, labels_of(arm, work))
+    left_out = {f"runs_{why}": count for why, count in chosen.left_out.items()}
+    lengths = Lengths(arm)
     rows: list[MaskedRow] = []
     refused: list[Refusal] = []
-    label = f"masked_tokens/{arm.name} {work.partition}"
-    tracked = work.progress.track(mask_runs(jobs, tokenizer), label, total)
-    for trajectory_id, row in zip(jobs.ids, tracked, strict=True):
-        if isinstance(row, RunRefusedError):
+    for trajectory_id, row in _masked(jobs, work):
+        try:
+            rows += lengths.fit(jobs.weighted(_unrefused(row)))
+        except RunRefusedError as error:
             source = f"trajectories/{work.partition}"
-            refused.append(Refusal(source, str(row), subject=trajectory_id))
-        else:
-            rows.append(row)
+            refused.append(Refusal(source, str(error), subject=trajectory_id))
     frame = pl.DataFrame([row.as_row() for row in rows], schema=MASKED_TOKENS)
-    return Made(frame, refused, _figures(rows, len(refused), left_out))
+    return Made(frame, refused, _figures(rows, len(refused)) | left_out | lengths.figures())
+
+
+def _masked(jobs: "_Jobs", work: Work) -> Iterator[tuple[str, MaskedRow | RunRefusedError]]:
+    """Each run's id and its row; no tokenizer is loaded where there is no run."""
+    if not jobs.ids:
+        return
+    rows = mask_runs(jobs, load_tokenizer(_model_path(jobs.arm, work)))
+    label = f"masked_tokens/{jobs.arm.name} {work.partition}"
+    yield from zip(jobs.ids, work.progress.track(rows, label, len(jobs.ids)), strict=True)
+
+
+def _unrefused(row: MaskedRow | RunRefusedError) -> MaskedRow:
+    if isinstance(row, RunRefusedError):
+        raise row
+    return row
 
 
 class _Jobs:
     """The arm's runs of a batch, read a few at a time."""
 
-    def __init__(self, arm: ArmSpec, frame: pl.DataFrame, status: dict, labels: dict) -> None:
+    def __init__(
+        self, arm: ArmSpec, frame: pl.DataFrame, status: Mapping[str, Status], labels: Labels
+    ) -> None:
         self.arm, self.frame, self.status, self.labels = arm, frame, status, labels
         self.ids: list[str] = frame["trajectory_id"].to_list()
+        self._fractions: dict[str, dict[int, float]] = {}
 
     def __iter__(self) -> Iterator[Job]:
         for rows in self.frame.iter_slices(RUNS_AT_ONCE):
@@ -132,27 +161,22 @@ class _Jobs:
         status = self.status.get(run.trajectory_id, Status.UNKNOWN)
         stated = self.labels.get(run.trajectory_id, {})
         labels = {s.step_index: stated.get(s.step_index, Label.UNLABELED) for s in run.steps}
-        keep = decide(self.arm, status, labels)
-        names = {} if self.arm.critic is None else {step: str(n) for step, n in labels.items()}
-        return Job(run, keep, names, status)
+        weights = decide(self.arm, run.trajectory_id, status, labels)
+        if not {0.0, 1.0}.issuperset(weights.values()):
+            self._fractions[run.trajectory_id] = weights
+        names = {step: str(n) for step, n in labels.items()} if self.arm.labelled else {}
+        return Job(run, {step: weight > 0 for step, weight in weights.items()}, names, status)
 
-
-def _jobs(arm: ArmSpec, work: Work) -> tuple[_Jobs, Counter[str]]:
-    """The runs that the arm takes, and how many it leaves by status."""
-    outcomes = work.read("test_outcomes")
-    pairs = zip(outcomes["trajectory_id"], outcomes["status"], strict=True)
-    status = {trajectory_id: Status(name) for trajectory_id, name in pairs}
-    frame = work.read("trajectories")
-    of = [status.get(name, Status.UNKNOWN) for name in frame["trajectory_id"]]
-    taken = [takes(arm, one) for one in of]
-    left_out = Counter(str(one) for one, take in zip(of, taken, strict=True) if not take)
-    labels: dict[str, dict[int, Label]] = {}
-    if arm.critic is not None:
-        verdicts = work.read(f"step_verdicts/{arm.critic}")
-        columns = verdicts.select("trajectory_id", "step_index", "label").iter_rows()
-        for trajectory_id, step_index, label in columns:
-            labels.setdefault(trajectory_id, {})[step_index] = Label(label)
-    return _Jobs(arm, frame.filter(pl.Series(taken, dtype=pl.Boolean)), status, labels), left_out
+    def weighted(self, row: MaskedRow) -> MaskedRow:
+        """The row of one of these runs, with weights where they are not 0 and 1."""
+        weights = self._fractions.pop(row.trajectory_id, None)
+        if weights is None:
+            return row
+        spans = (
+            replace(span, weight=weights[span.step_index] if span.trained else None)
+            for span in row.spans
+        )
+        return replace(row, spans=tuple(spans))
 
 
 def _model_path(arm: ArmSpec, work: Work) -> str:
@@ -164,13 +188,14 @@ def _model_path(arm: ArmSpec, work: Work) -> str:
     return str(work.home.root / rows["path"][0])
 
 
-def _figures(rows: list[MaskedRow], refused: int, left_out: Counter[str]) -> dict[str, Any]:
+def _figures(rows: list[MaskedRow], refused: int) -> dict[str, Any]:
     trained, masked = sum(r.n_trained for r in rows), sum(r.n_masked for r in rows)
+    with_loss = {row.trajectory_id for row in rows if row.n_trained}
+    runs = {row.trajectory_id for row in rows}
     return {
-        "runs": len(rows),
+        "runs": len(runs),
         "runs_refused": refused,
-        "runs_of_other_outcome": sum(left_out.values()),
-        "runs_without_a_trained_token": sum(not row.n_trained for row in rows),
+        "runs_without_a_trained_token": len(runs - with_loss),
         "tokens": sum(row.n_tokens for row in rows),
         "tokens_trained": trained,
         "tokens_masked": masked,

@@ -5,7 +5,20 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from srft_assets.tokens.arm import Mixing
 from srft_assets.warehouse.recipe import digest
+
+
+class Choice(BaseModel):
+    """What of an arm's choice of runs only training can see: that over all batches."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dedup: bool = False
+    """Runs whose rows hold the same tokens are trained on once."""
+    per_instance: int | None = Field(default=None, ge=1)
+    """Runs of one task at most, in the order of `tokens.cap.within_cap`."""
+    seed: int = 0
 
 
 class TrainingJob(BaseModel):
@@ -30,6 +43,11 @@ class TrainingJob(BaseModel):
     warmup_ratio: float = Field(default=0.1, ge=0, le=1)
     max_length: int = Field(default=4096, ge=2)
     """Tokens; a longer row is refused."""
+    choice: Choice = Field(default_factory=Choice)
+    normalise: Literal["token", "run"] = "token"
+    """Whether every trained token weighs the same, or every run."""
+    mixing: Mixing | None = None
+    """How often rows of a group are drawn; None: every row equally often."""
     lora_rank: int = Field(default=16, ge=1)
     lora_alpha: int = Field(default=32, ge=1)
     seed: int = 0
@@ -71,6 +89,8 @@ class TrainingResult(BaseModel):
     rows: int
     rows_without_loss: int
     rows_too_long: int
+    rows_left_out: int = 0
+    """Rows of runs that `choice` leaves out."""
     tokens: int
     trained_tokens: int
     tokens_seen: int

@@ -15,9 +15,9 @@ class Plan:
     """All forward passes of a training, in order.
 
     Every optimizer step holds `batch_size` rows, drawn without replacement from one shuffled
-    epoch after another. Lengths decide only how the rows of a step are grouped, so they do not
-    bias the steps. As the whole order is known, a resumed training goes on exactly where the
-    killed one stood.
+    epoch after another, or as `mixing.draw` says. Lengths decide only how the rows of a step are
+    grouped, so they do not bias the steps. As the whole order is known, a resumed training goes
+    on exactly where the killed one stood.
 
     Attributes:
         groups: row numbers of each forward pass; `per_step` of them make an optimizer step.
@@ -47,9 +47,14 @@ def make_plan(
     micro_batch_tokens: int,
     seed: int,
     layout: Layout = "packed",
+    order: list[int] | None = None,
 ) -> Plan:
-    """Plan `steps` optimizer steps over rows of the given lengths (tokens, each at least 1)."""
-    order = _row_order(len(lengths), steps * batch_size, seed)
+    """Plan `steps` optimizer steps over rows of the given lengths (tokens, each at least 1).
+
+    `order`: the `steps` × `batch_size` rows in the order in which they are drawn.
+    """
+    if order is None:
+        order = _row_order(len(lengths), steps * batch_size, seed)
     batches = [
         sorted(order[start : start + batch_size], key=lambda row: lengths[row])
         for start in range(0, len(order), batch_size)

@@ -40,6 +40,7 @@ def figures(job: TrainingJob, result: TrainingResult) -> dict[str, Any]:
         "rows": result.rows,
         "rows_without_a_trained_token": result.rows_without_loss,
         "rows_too_long": result.rows_too_long,
+        "rows_left_out": result.rows_left_out,
         "tokens": result.tokens,
         "tokens_trained": result.trained_tokens,
         "trained_share": result.trained_share,

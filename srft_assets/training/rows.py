@@ -1,9 +1,9 @@
-"""Rows of `masked_tokens` partitions as a training set: chosen, counted, labelled."""
+"""Rows of `masked_tokens` partitions as a training set: chosen, counted, labelled, weighted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -11,9 +11,12 @@ import pyarrow as pa
 
 from srft_assets.errors import SrftError
 from srft_assets.refusal import Refusal
+from srft_assets.tokens.cap import within_cap
+from srft_assets.tokens.row import IGNORED
+from srft_assets.tokens.schema import MASKED_TOKENS
+from srft_assets.training.job import Choice
 
-IGNORED = -100
-"""Label of a token without loss (PyTorch's `ignore_index`)."""
+__all__ = ["IGNORED", "Selection", "load_rows", "select_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +24,11 @@ class Selection:
     """Which rows are trained on.
 
     Attributes:
-        frame: `file` (index into `files`), `row`, `trajectory_id`, `n_tokens`, `n_trained` of
-            the rows that are kept, in file and row order.
+        frame: the rows that are kept, in file and row order: `file` (index into `files`), `row`,
+            `trajectory_id`, `instance_id`, `status`, `n_tokens`, `n_trained` (tokens), and
+            `weight`, the sum of the loss weights of the trained tokens.
         without_loss: rows dropped because no token of theirs is trained.
+        left_out: rows of runs that occur twice, or are too many of one task.
         refused: rows that are longer than the limit.
     """
 
@@ -31,6 +36,7 @@ class Selection:
     frame: pl.DataFrame
     without_loss: int
     refused: tuple[Refusal, ...]
+    left_out: int = 0
 
     @property
     def tokens(self) -> int:
@@ -43,40 +49,70 @@ class Selection:
         return int(self.frame["n_trained"].sum())
 
 
-def select_rows(files: Sequence[Path], max_length: int) -> Selection:
+def select_rows(files: Sequence[Path], max_length: int, choice: Choice | None = None) -> Selection:
     """Judge every row by its length and its trained spans; ids are not kept in memory.
 
     The first token of a row has nothing before it that could predict it and is never counted.
+    The choice is made among the rows that can be trained on.
     """
-    frames = [_survey(path, number) for number, path in enumerate(files)]
+    choice = choice or Choice()
+    frames = [_survey(path, number, choice.dedup) for number, path in enumerate(files)]
     rows = pl.concat(frames)
     long = rows.filter(pl.col("n_tokens") > max_length)
     rows = rows.filter(pl.col("n_tokens") <= max_length)
-    kept = rows.filter(pl.col("n_trained") > 0)
+    usable = rows.filter(pl.col("weight") > 0)
+    kept = _chosen(usable, choice)
     return Selection(
         files=files,
         frame=kept,
-        without_loss=rows.height - kept.height,
+        without_loss=rows.height - usable.height,
         refused=tuple(_refusal(files, row, max_length) for row in long.iter_rows(named=True)),
+        left_out=usable.height - kept.height,
     )
 
 
-def _survey(path: Path, number: int) -> pl.DataFrame:
-    start = pl.element().struct.field("start").clip(lower_bound=1)
-    length = (pl.element().struct.field("end") - start).clip(lower_bound=0)
-    trained = pl.element().struct.field("trained").cast(pl.Int32)
+def _chosen(rows: pl.DataFrame, choice: Choice) -> pl.DataFrame:
+    if choice.dedup:
+        by_run = rows.group_by("trajectory_id", maintain_order=True)
+        first = by_run.agg("ids").filter(pl.col("ids").is_first_distinct())
+        rows = rows.filter(pl.col("trajectory_id").is_in(first["trajectory_id"].implode()))
+    if choice.per_instance is not None:
+        cells = rows.select("trajectory_id", "instance_id")
+        rows = rows.filter(within_cap(cells, choice.per_instance, choice.seed))
+    return rows.drop("ids")
+
+
+def _scan(path: Path) -> pl.LazyFrame:
+    """The partition; what files of earlier versions lack is null."""
+    return pl.scan_parquet(
+        path,
+        schema=MASKED_TOKENS,
+        hive_partitioning=False,
+        missing_columns="insert",
+        extra_columns="ignore",
+        cast_options=pl.ScanCastOptions(missing_struct_fields="insert"),
+    )
+
+
+def _survey(path: Path, number: int, dedup: bool) -> pl.DataFrame:
+    span = pl.element().struct
+    start = span.field("start").clip(lower_bound=1)
+    length = (span.field("end") - start).clip(lower_bound=0)
+    trained = length * span.field("trained").cast(pl.Int32)
+    weight = trained * span.field("weight").cast(pl.Float64).fill_null(1)
+    spans, ids = pl.col("spans").list, pl.col("input_ids")
     return (
-        pl.scan_parquet(path, hive_partitioning=False)
+        _scan(path)
         .select(
             pl.lit(number, pl.Int32).alias("file"),
             pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
             "trajectory_id",
-            pl.col("input_ids").list.len().cast(pl.Int64).alias("n_tokens"),
-            pl.col("spans")
-            .list.eval(length * trained)
-            .list.sum()
-            .cast(pl.Int64)
-            .alias("n_trained"),
+            "instance_id",
+            "status",
+            ids.list.len().cast(pl.Int64).alias("n_tokens"),
+            spans.eval(trained).list.sum().cast(pl.Int64).alias("n_trained"),
+            spans.eval(weight).list.sum().cast(pl.Float64).alias("weight"),
+            (ids.hash() if dedup else pl.lit(None, pl.UInt64)).alias("ids"),
         )
         .collect()
     )
@@ -93,36 +129,54 @@ def _refusal(files: Sequence[Path], row: dict[str, Any], max_length: int) -> Ref
     )
 
 
-def load_rows(selection: Selection) -> pa.Table:
-    """The kept rows as Arrow lists of int32, `input_ids` and `labels`."""
+def load_rows(selection: Selection, normalise: Literal["token", "run"] = "token") -> pa.Table:
+    """The kept rows as Arrow lists, `input_ids` and `labels` of int32.
+
+    Where not all trained tokens weigh the same there are `weights` (float32) too, 0 where there
+    is no loss. `normalise="run"` scales them so that the weights of each run, over all its rows,
+    have the same sum; on the average they stay as they are.
+    """
+    frame = selection.frame.with_columns(scale=_scales(selection.frame, normalise))
     tables = [
-        _labelled(path, selection.frame.filter(pl.col("file") == number)["row"])
+        _labelled(path, frame.filter(pl.col("file") == number))
         for number, path in enumerate(selection.files)
     ]
-    return pa.concat_tables(tables).combine_chunks()
+    table = pa.concat_tables(tables).combine_chunks()
+    alike = normalise == "token" and (frame["weight"] == frame["n_trained"]).all()
+    return table.drop_columns("weights") if alike else table
 
 
-def _labelled(path: Path, rows: pl.Series) -> pa.Table:
-    frame = pl.read_parquet(path, columns=["input_ids", "spans"], hive_partitioning=False)[rows]
+def _scales(rows: pl.DataFrame, normalise: str) -> pl.Series:
+    if normalise == "token":
+        return pl.repeat(1.0, rows.height, eager=True)
+    of_run = pl.col("weight").sum().over("trajectory_id")
+    mean = pl.col("weight").sum() / pl.col("trajectory_id").n_unique()
+    return rows.select(mean / of_run)[:, 0]
+
+
+def _labelled(path: Path, rows: pl.DataFrame) -> pa.Table:
+    frame = _scan(path).select("input_ids", "spans").collect()[rows["row"]]
     lengths = frame["input_ids"].list.len().to_numpy().astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     ids = frame["input_ids"].explode(empty_as_null=False).to_numpy().astype(np.int32)
     labels = np.full(len(ids), IGNORED, dtype=np.int32)
-    for number, spans in enumerate(frame["spans"].to_list()):
+    weights = np.zeros(len(ids), dtype=np.float32)
+    for number, (spans, scale) in enumerate(zip(frame["spans"], rows["scale"], strict=True)):
         for span in spans:
             if not 0 <= span["start"] <= span["end"] <= lengths[number]:
                 raise SrftError(
-                    f"{path}, row {rows[number]}: span {span['start']}..{span['end']} is outside "
-                    f"its {lengths[number]} tokens; materialize masked_tokens again"
+                    f"{path}, row {rows['row'][number]}: span {span['start']}..{span['end']} is "
+                    f"outside its {lengths[number]} tokens; materialize masked_tokens again"
                 )
             if span["trained"]:
                 where = slice(offsets[number] + span["start"], offsets[number] + span["end"])
                 labels[where] = ids[where]
+                weights[where] = scale * (1 if span["weight"] is None else span["weight"])
     labels[offsets[:-1]] = IGNORED
+    weights[offsets[:-1]] = 0
     ends = pa.array(offsets, pa.int32())
-    return pa.table(
-        {
-            "input_ids": pa.ListArray.from_arrays(ends, pa.array(ids)),
-            "labels": pa.ListArray.from_arrays(ends, pa.array(labels)),
-        }
-    )
+    columns = {"input_ids": ids, "labels": labels, "weights": weights}
+    lists = {
+        name: pa.ListArray.from_arrays(ends, pa.array(cells)) for name, cells in columns.items()
+    }
+    return pa.table(lists)

@@ -11,6 +11,7 @@ from typing import Any
 
 from srft_assets.errors import SrftError
 from srft_assets.training.job import RESULT, CurvePoint, TrainingJob, TrainingResult, read_result
+from srft_assets.training.mixing import draw, groups_of
 from srft_assets.training.model import check_vocabulary, load_base, save_model
 from srft_assets.training.picture import draw_loss
 from srft_assets.training.plan import Plan, make_plan
@@ -44,13 +45,13 @@ def _only_one(job: TrainingJob) -> Iterator[None]:
 def _train(job: TrainingJob, told: Told) -> TrainingResult:
     import torch
 
-    selection = select_rows(job.data, job.max_length)
+    selection = select_rows(job.data, job.max_length, job.choice)
     if selection.frame.is_empty():
         raise SrftError("no row with a trained token in the given partitions")
     open_partial(job)
     torch.set_num_threads(_threads())
     model, tokenizer, layout = load_base(job)
-    table = load_rows(selection)
+    table = load_rows(selection, job.normalise)
     check_vocabulary(model, table)
     plan = make_plan(
         selection.frame["n_tokens"].to_list(),
@@ -59,6 +60,7 @@ def _train(job: TrainingJob, told: Told) -> TrainingResult:
         micro_batch_tokens=job.micro_batch_tokens,
         seed=job.seed,
         layout=layout,
+        order=_mixed(job, selection),
     )
 
     def report(step: int, loss: float) -> None:
@@ -70,6 +72,13 @@ def _train(job: TrainingJob, told: Told) -> TrainingResult:
     result = _finish(job, selection, plan, trainer, tokenizer)
     told.curve([point.model_dump() for point in result.loss_curve])
     return result
+
+
+def _mixed(job: TrainingJob, selection: Selection) -> list[int] | None:
+    if job.mixing is None:
+        return None
+    groups = groups_of(selection, job.mixing)
+    return draw(groups, job.mixing.shares, job.max_steps * job.batch_size, job.seed)
 
 
 def _threads() -> int:
@@ -91,6 +100,7 @@ def _finish(
         rows=selection.frame.height,
         rows_without_loss=selection.without_loss,
         rows_too_long=len(selection.refused),
+        rows_left_out=selection.left_out,
         tokens=selection.tokens,
         trained_tokens=selection.trained_tokens,
         tokens_seen=plan.tokens,

@@ -11,7 +11,8 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.stage import is_base_model_asset
-from srft_assets.training.job import TrainingJob, TrainingResult, read_result
+from srft_assets.training.job import Choice, TrainingJob, TrainingResult, read_result
+from srft_assets.training.mixing import groups_of
 from srft_assets.training.model import base_digest
 from srft_assets.training.row import checkpoint_row, figures
 from srft_assets.training.rows import select_rows
@@ -22,12 +23,24 @@ from srft_assets.warehouse.store import ONLY, Warehouse, matching
 
 MODULES = tuple(
     f"srft_assets.training.{name}"
-    for name in ("attention", "job", "model", "plan", "rows", "run", "settings", "trainer")
+    for name in (
+        "attention",
+        "job",
+        "mixing",
+        "model",
+        "plan",
+        "rows",
+        "run",
+        "settings",
+        "trainer",
+        "weights",
+    )
 )
 
 DESCRIPTION = """
 The base model `{model}` fine-tuned ({method}) on the masked tokens of the arm `{name}`. Masked
-steps are context without loss; the loss is the mean over all trained tokens of an optimizer step.
+steps are context without loss; the loss is the mean over all trained tokens of an optimizer step,
+by their weights where the arm gives some.
 The same seed gives the same weights on a CPU.
 
 {description}
@@ -55,7 +68,7 @@ def checkpoints_stage(arm: ArmSpec, base_model_is_asset: bool | None = None) -> 
         schema=CHECKPOINTS,
         code={"training": code_digest(*MODULES)},
         make=lambda work: _make(arm, asset, work),
-        config={"model": arm.model, **arm.training.model_dump(exclude={"batches"})},
+        config=_config(arm),
         config_of=config_of,
         cost=lambda home, seed: _cost(arm, home),
         volatile=VOLATILE,
@@ -64,12 +77,30 @@ def checkpoints_stage(arm: ArmSpec, base_model_is_asset: bool | None = None) -> 
     )
 
 
+def _config(arm: ArmSpec) -> dict[str, Any]:
+    """The settings of training, and what of the choice of runs it takes part in.
+
+    Those that came later are named only where they differ from their default, so that the
+    checkpoints of arms that do not know them stay as they are.
+    """
+    stated = arm.training.model_dump(exclude={"batches", "mixing", "normalise"})
+    later = arm.training.model_dump(include={"mixing", "normalise"}, exclude_defaults=True)
+    choice = _choice(arm).model_dump(exclude_defaults=True)
+    return {"model": arm.model, **stated, **later, **({"choice": choice} if choice else {})}
+
+
+def _choice(arm: ArmSpec) -> Choice:
+    seed = arm.seed if arm.per_instance is not None else 0
+    return Choice(dedup=arm.dedup, per_instance=arm.per_instance, seed=seed)
+
+
 def _cost(arm: ArmSpec, home: Home) -> Cost:
     """Tokens with loss that the optimizer steps take, of the masked tokens there are now."""
     warehouse = Warehouse(home.warehouse)
     tokens = f"masked_tokens/{arm.name}"
     names = matching(warehouse.partitions(tokens), tuple(arm.training.batches))
-    rows = select_rows([warehouse.path(tokens, name) for name in names], arm.training.max_length)
+    files = [warehouse.path(tokens, name) for name in names]
+    rows = select_rows(files, arm.training.max_length, _choice(arm))
     drawn = arm.training.max_steps * arm.training.batch_size
     kept = max(rows.frame.height, 1)
     return Cost(tokens_to_train=round(rows.trained_tokens / kept * drawn))
@@ -79,9 +110,11 @@ def _make(arm: ArmSpec, asset: bool, work: Work) -> Made:
     tokens = f"masked_tokens/{arm.name}"
     batches = work.input_names(tokens)
     job = _job(arm, _base_model(arm, asset, work), batches, work)
-    chosen = select_rows(job.data, job.max_length)
+    chosen = select_rows(job.data, job.max_length, job.choice)
     if chosen.frame.is_empty():
         raise SrftError(_nothing_to_train(arm, batches, chosen.without_loss, len(chosen.refused)))
+    if job.mixing is not None:
+        groups_of(chosen, job.mixing)
     result = read_result(job.output)
     if result is None:
         result = _train(job, work)
@@ -111,6 +144,7 @@ def _job(arm: ArmSpec, base_model: str, batches: list[str], work: Work) -> Train
             data=[work.warehouse.path(f"masked_tokens/{arm.name}", name) for name in batches],
             output=folder / work.recipe.fingerprint[:16],
             seed=int(work.partition),
+            choice=_choice(arm),
             options=options,
             **training,
             **ours,

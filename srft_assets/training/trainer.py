@@ -9,8 +9,15 @@ import pyarrow as pa
 from srft_assets.errors import SrftError
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.plan import Plan
-from srft_assets.training.rows import IGNORED
 from srft_assets.training.settings import lora_config, sft_config
+from srft_assets.training.weights import (
+    WEIGHTS,
+    loss_of_trained,
+    real_tokens,
+    total_weight,
+    weighted_loss,
+    with_weights,
+)
 
 Report = Callable[[int, float], None]
 """Takes the step and its loss."""
@@ -46,15 +53,20 @@ def build_trainer(
     from datasets.table import InMemoryTable
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
+    args = sft_config(job, plan)
+    if WEIGHTS in table.column_names and (args.loss_type != "nll" or args.label_smoothing_factor):
+        raise SrftError("training.options: loss weights go with the plain loss only (nll)")
     trainer = _trainer_class(plan, report)(
         model=model,
-        args=sft_config(job, plan),
+        args=args,
         train_dataset=Dataset(InMemoryTable(table), fingerprint=job.identity),
         processing_class=tokenizer,
         peft_config=lora_config(job) if job.method == "lora" else None,
-        data_collator=DataCollatorForLanguageModeling(
-            pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id or 0,
-            padding_free=plan.layout == "packed",
+        data_collator=with_weights(
+            DataCollatorForLanguageModeling(
+                pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id or 0,
+                padding_free=plan.layout == "packed",
+            )
         ),
         callbacks=[_saving_callback(job.save_seconds)],
     )
@@ -70,11 +82,17 @@ def _trainer_class(plan: Plan, report: Report) -> type:
     clock = Clock()
 
     class PlannedTrainer(SFTTrainer):
-        """Feeds the groups of a plan, and scores only trained positions on a CPU."""
+        """Feeds the groups of a plan, weighs tokens, scores only trained positions on a CPU."""
 
         def get_train_dataloader(self) -> DataLoader:
             rows: Any = self.train_dataset
             return DataLoader(rows, batch_sampler=plan.groups, collate_fn=self.data_collator)
+
+        def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
+            batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+            if batches and WEIGHTS in batches[0]:
+                items = self.accelerator.gather(total_weight(batches).to(device)).sum()
+            return batches, items
 
         def compute_loss(
             self,
@@ -83,12 +101,19 @@ def _trainer_class(plan: Plan, report: Report) -> type:
             return_outputs: bool = False,
             num_items_in_batch: Any = None,
         ) -> Any:
-            """Sum over the trained tokens by their number in the whole optimizer step."""
+            """Sum over the trained tokens by their number, or weight, in the optimizer step."""
+            weights = inputs.pop(WEIGHTS, None)
             if self.args.device.type == "cpu" and plan.layout == "packed":
-                loss = _loss_of_trained(model, inputs, num_items_in_batch)
-                self._total_train_tokens += inputs["input_ids"].numel()
+                loss = loss_of_trained(model, inputs, weights, num_items_in_batch)
+            elif weights is not None:
+                loss = weighted_loss(model, inputs, weights, num_items_in_batch)
             else:
                 loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
+                return self._finite(loss)
+            self._total_train_tokens += real_tokens(inputs)
+            return self._finite(loss * self.accelerator.num_processes)
+
+        def _finite(self, loss: Any) -> Any:
             if not torch.isfinite(loss):
                 raise SrftError(
                     f"the loss is {loss.item()} at step {self.state.global_step + 1}: "
@@ -104,20 +129,6 @@ def _trainer_class(plan: Plan, report: Report) -> type:
             super().log(logs, start_time)
 
     return PlannedTrainer
-
-
-def _loss_of_trained(model: Any, inputs: dict[str, Any], total: Any) -> Any:
-    """Negative log-likelihood of the trained tokens of one packed sequence, over `total`.
-
-    TRL projects every position on a CPU, which is most of the work where few are trained.
-    """
-    from torch.nn.functional import cross_entropy
-
-    labels = inputs["labels"][0, 1:]
-    kept = (labels != IGNORED).nonzero()[:, 0]
-    rest = {name: value for name, value in inputs.items() if name != "labels"}
-    logits = model(**rest, use_cache=False, logits_to_keep=kept).logits
-    return cross_entropy(logits[0].float(), labels[kept], reduction="sum") / total
 
 
 def _saving_callback(save_seconds: float) -> Any:

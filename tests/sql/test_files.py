@@ -22,6 +22,8 @@ PARAMETERS = {
     "masked": ["mistake"],
     "unlabeled": "unlabeled",
     "mask_resolved": False,
+    "until_mistake": False,
+    "as_many_as": ["mistake"],
 }
 
 

@@ -17,7 +17,7 @@ LABELS = {
 
 
 def trained(arm: ArmSpec, status: Status) -> list[int]:
-    return [step for step, keep in decide(arm, status, LABELS).items() if keep]
+    return [step for step, weight in decide(arm, "run", status, LABELS).items() if weight]
 
 
 @pytest.mark.parametrize("status", list(Status))
