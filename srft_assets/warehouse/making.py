@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from srft_assets.errors import SrftError
@@ -65,19 +66,25 @@ def make_partition(stage: Stage, work: Work) -> tuple[Made, Stamp]:
     earlier versions, what is replaced stays there, and so does what replaces it.
     """
     made = stage.make(work)
-    stamp = stamp_of(stage, work, made)
+    check_schema(stage, made)
     if stage.kept:
         keep_version(work.home, stage, work.partition)
-    work.warehouse.write(stage.key, work.partition, made.frame, stamp)
+    with ThreadPoolExecutor(1) as beside:  # the rows are hashed while they are written
+        stamp = beside.submit(stamp_of, stage, work, made)
+        work.warehouse.write(stage.key, work.partition, made.frame, stamp)
     if stage.kept:
         keep_version(work.home, stage, work.partition)
-    return made, stamp
+    return made, stamp.result()
+
+
+def check_schema(stage: Stage, made: Made) -> None:
+    """Raises ValueError for rows of another schema."""
+    if made.frame.schema != stage.schema:
+        raise ValueError(f"{stage.key}: rows have schema {made.frame.schema}, not {stage.schema}")
 
 
 def stamp_of(stage: Stage, work: Work, made: Made) -> Stamp:
-    """What the partition will say of itself. Raises ValueError for rows of another schema."""
-    if made.frame.schema != stage.schema:
-        raise ValueError(f"{stage.key}: rows have schema {made.frame.schema}, not {stage.schema}")
+    """What the partition will say of itself."""
     return Stamp(
         recipe=work.recipe,
         fingerprint=work.recipe.fingerprint,

@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +76,18 @@ class Warehouse:
         with self.path(asset, partition).open("rb") as file:
             return pl.read_parquet(file, columns=columns)
 
-    def write(self, asset: str, partition: str, frame: pl.DataFrame, stamp: Stamp) -> Path:
-        """Put a partition in place: written beside it, fsynced, renamed over."""
+    def write(
+        self, asset: str, partition: str, frame: pl.DataFrame, stamp: Stamp | Future[Stamp]
+    ) -> Path:
+        """Put a partition in place: written beside it, fsynced, renamed over.
+
+        A stamp to come is waited for when the rows are written, not before.
+        """
+
+        def metadata(_: object) -> dict[str, str]:
+            known = stamp if isinstance(stamp, Stamp) else stamp.result()
+            return {KEY.decode(): known.to_bytes().decode()}
+
         target = self.path(asset, partition)
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
@@ -85,7 +96,7 @@ class Warehouse:
                 beside,
                 compression="zstd",
                 compression_level=1,
-                metadata={KEY.decode(): stamp.to_bytes().decode()},
+                metadata=metadata,
             )
             with beside.open("rb") as file:
                 os.fsync(file.fileno())
