@@ -74,13 +74,14 @@ class Batch:
         """Go as far with each as the ledger leads."""
         pending = exchanges
         while pending:
-            found = self.ledger.find([exchange.request.key for exchange in pending])
-            self.answered += len(found)
-            told = [exchange for exchange in pending if exchange.request.key in found]
-            for exchange in told:
-                exchange.take(found[exchange.request.key])
+            keyed = [(exchange.request.key, exchange) for exchange in pending]
+            found = self.ledger.find([key for key, _ in keyed])
+            told = [(key, exchange) for key, exchange in keyed if key in found]
+            self.answered += len(told)
+            for key, exchange in told:
+                exchange.take(found[key])
                 self.close(exchange)
-            pending = [exchange for exchange in told if exchange.verdicts is None]
+            pending = [exchange for _, exchange in told if exchange.verdicts is None]
 
     def close(self, exchange: Exchange) -> None:
         """Take the verdicts of an exchange, if it is over."""
