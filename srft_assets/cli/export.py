@@ -1,0 +1,133 @@
+"""`srft export`: an arm's masked tokens as a data set that a trainer loads."""
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from srft_assets.cli.console import quoted, say
+from srft_assets.cli.platform import chosen_batches
+from srft_assets.cli.progress import Bars
+from srft_assets.cli.selection import Batches
+from srft_assets.errors import SrftError, UsageError
+from srft_assets.home import current_home
+
+if TYPE_CHECKING:
+    from srft_assets.exports.export import Exported
+
+UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")
+
+
+class Format(StrEnum):
+    """Whose data set."""
+
+    TRL = "trl"
+    AXOLOTL_TOKENS = "axolotl-tokens"
+    AXOLOTL_MESSAGES = "axolotl-messages"
+    AXOLOTL_SPANS = "axolotl-spans"
+    OPENAI = "openai"
+    MESSAGES = "messages"
+    PARQUET = "parquet"
+
+
+def export(
+    arm: Annotated[str, typer.Option(help="The arm whose masked tokens are exported.")],
+    format_: Annotated[Format, typer.Option("--format", help="Whose data set to write.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; an earlier export is replaced.")],
+    batch: Batches = None,
+    license_: Annotated[
+        str | None,
+        typer.Option("--license", help="Licence on the card, as the Hub names it: apache-2.0, …"),
+    ] = None,
+    max_shard_size: Annotated[
+        str, typer.Option(help="Most that a data file holds, about: 200MB, 2GB.")
+    ] = "200MB",
+    push_to_hub: Annotated[
+        str | None, typer.Option(help="Upload to this data set too, private.", metavar="OWNER/NAME")
+    ] = None,
+    public: Annotated[bool, typer.Option(help="Make a new data set of the Hub public.")] = False,
+    stale_ok: Annotated[
+        bool, typer.Option("--stale-ok", help="Export what is not in sync; the card says so.")
+    ] = False,
+    round_weights: Annotated[
+        bool,
+        typer.Option(
+            "--round-weights", help="Let steps weigh 1 where the format has no loss weights."
+        ),
+    ] = False,
+) -> None:
+    """Write an arm's masked tokens for a trainer, with a data set card."""
+    console, home = Console(), current_home()
+    size, licence = size_of(max_shard_size), license_of(license_)
+    batches = chosen_batches(home, batch)
+    if not batches:
+        raise SrftError("there are no batches yet: srft ingest PATH, or srft demo")
+    with console.status("loading the platform"):
+        from srft_assets.components.stages import stages_in
+        from srft_assets.definitions import defs
+        from srft_assets.exports.export import Request
+        from srft_assets.exports.export import export as write
+        from srft_assets.exports.push import check_repository, push
+
+        stages = stages_in(defs())
+    if push_to_hub is not None:
+        check_repository(push_to_hub)
+    folder = Path(out.expanduser().absolute())
+    request = Request(arm, batches, format_.value, folder, size, licence, stale_ok, round_weights)
+    with Bars(console) as bars:
+        done = write(request, home, stages, bars)
+    for line in told(done):
+        say(console, line)
+    if push_to_hub is not None:
+        with console.status(f"uploading to {push_to_hub}"):
+            url = push(folder, push_to_hub, public=public)
+        say(console, f"pushed to {quoted(url)}")
+
+
+def told(done: "Exported") -> list[str]:
+    """What a user is told of an export."""
+    counts, total = done.counts, done.counts.total
+    share = total["trained"] / total["tokens"] if total["tokens"] else 0.0
+    lines = [
+        f"{total['runs']:,} runs, {total['rows']:,} rows: {total['tokens']:,} tokens, "
+        f"{total['trained']:,} trained ({share:.1%}), {total['masked']:,} masked, "
+        f"{total['context']:,} context"
+    ]
+    for reason, count in sorted(counts.refused.items()):
+        lines.append(f"[yellow]refused[/] {count:,} runs: {quoted(reason)}")
+    if counts.without_loss:
+        lines.append(f"left out {counts.without_loss:,} runs: no step of theirs is trained")
+    for name in sorted(done.facts.stale):
+        lines.append(f"[yellow]not in sync[/] {name}; the card says so")
+    if done.facts.missing:
+        lines.append(f"[yellow]never masked[/] {', '.join(done.facts.missing)}")
+    size = sum(one.bytes for one in done.files)
+    files = f"{len(done.files)} data file{'s' * (len(done.files) != 1)}"
+    lines.append(f"wrote {quoted(str(done.folder))}: {files}, {size / 1e6:,.1f} MB")
+    lines.append("README.md there says how to load it")
+    return lines
+
+
+def size_of(text: str) -> int:
+    """Bytes of `200MB`, `1.5 GB`, `100000`. Raises UsageError."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]?)B?\s*", text, re.IGNORECASE)
+    size = int(float(found[1]) * UNITS[found[2].upper()]) if found else 0
+    if size <= 0:
+        raise UsageError(f"bad size {text!r}: write 200MB or 2GB")
+    return size
+
+
+def license_of(text: str | None) -> str | None:
+    """The name of a licence. Raises UsageError for what the Hub's card cannot hold."""
+    if text is not None and not LICENSE.fullmatch(text):
+        raise UsageError(f"bad licence {text!r}: write its name on the Hub, as apache-2.0 or other")
+    return text
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(export)

@@ -1,0 +1,1 @@
+"""Masked tokens of an arm as data sets that trainers load."""

@@ -1,0 +1,155 @@
+"""The data set card: README.md with the YAML that the Hugging Face Hub reads."""
+
+from collections.abc import Iterator, Sequence
+
+import yaml
+
+from srft_assets.exports.counts import FIGURES, Counts
+from srft_assets.exports.facts import CriticFacts, Facts
+from srft_assets.exports.loading import LOADING
+from srft_assets.exports.markdown import code, fenced, table
+from srft_assets.exports.shards import FOLDER, DataFile
+
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+MORE = "1M<n<10M"
+TAGS = ["srft", "coding-agents", "trajectories", "step-rejection-fine-tuning"]
+
+LICENCE = """\
+**Whose licence?** srft states none. The runs were written by a model and hold text of repositories
+and of people: the licences of both, and the terms of the model's provider, decide what may be done
+with this data. State them before you share it."""
+
+UNKNOWN_LEAK = (
+    "Whether it saw the reference solution (gold patch) is not known of all its versions."
+)
+LEAK = (
+    "**Leak:** it saw the reference solution (gold patch) of each task. Masks made with it carry "
+    "knowledge that no agent has; say so where you report results on the same tasks."
+)
+
+
+def card(
+    form: str, files: Sequence[DataFile], counts: Counts, facts: Facts, license: str | None
+) -> str:
+    """The card of an export in the format `form`."""
+    sections = [
+        f"# {code(facts.arm)} as {form}",
+        *_opening(counts, facts),
+        "## Load it",
+        LOADING[form].replace("{longest}", f"{counts.longest}"),
+        "## What is in it",
+        *_contents(counts),
+        "## What is not",
+        *_left_out(counts, facts),
+        "## How it was masked",
+        *_masks(counts, facts),
+        "## Where it comes from",
+        *_provenance(facts),
+        "## Licence",
+        f"Stated: {code(license)}." if license else "Stated: none.",
+        LICENCE,
+    ]
+    return f"---\n{_front_matter(form, files, license)}---\n\n" + "\n\n".join(sections) + "\n"
+
+
+def _front_matter(form: str, files: Sequence[DataFile], license: str | None) -> str:
+    rows = sum(one.rows for one in files)
+    suffix = files[0].name.rpartition(".")[2]
+    data = [{"split": "train", "path": f"{FOLDER}/train-*.{suffix}"}]
+    told = {
+        "license": license or "unknown",
+        "task_categories": ["text-generation"],
+        "tags": [*TAGS, form.partition("-")[0]],
+        "size_categories": [next((name for most, name in SIZES if rows < most), MORE)],
+        "configs": [{"config_name": "default", "data_files": data}],
+    }
+    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
+
+
+def _opening(counts: Counts, facts: Facts) -> Iterator[str]:
+    total = counts.total
+    yield (
+        "Recorded runs of coding agents for step rejection fine-tuning "
+        "([arXiv 2605.10674](https://arxiv.org/abs/2605.10674)): a masked step stays in the "
+        f"context and carries no loss. {total['runs']:,} runs, {total['rows']:,} rows, "
+        f"{total['tokens']:,} tokens, of which {total['trained']:,} are trained."
+    )
+    if facts.stale:
+        yield (
+            "**Not in sync:** exported although the platform would make it otherwise now: "
+            + "; ".join(
+                f"{code(name)} ({code(', '.join(why) or 'waits for its inputs')})"
+                for name, why in sorted(facts.stale.items())
+            )
+            + "."
+        )
+
+
+def _contents(counts: Counts) -> Iterator[str]:
+    yield "Tokens are counted with the arm's tokenizer. Context is what no step of the model wrote."
+    heads = ["outcome", *(name.replace("_", " ") for name in FIGURES)]
+    rows: list[list[str | int]] = [
+        [code(name), *(row[key] for key in FIGURES)]
+        for name, row in sorted(counts.by_status.items())
+    ]
+    yield table(heads, [*rows, ["all", *(counts.total[name] for name in FIGURES)]])
+    labels = [
+        (code(name), row["steps"], row["trained"], row["masked"])
+        for name, row in sorted(counts.by_label.items())
+    ]
+    yield table(["label", "steps", "tokens trained", "tokens masked"], labels)
+    odd = {weight: steps for weight, steps in counts.weights.items() if weight != 1}
+    if odd:
+        told = ", ".join(f"{weight:g}: {steps:,} steps" for weight, steps in sorted(odd.items()))
+        yield f"Loss weights other than 1, by the arm: {told}."
+
+
+def _left_out(counts: Counts, facts: Facts) -> Iterator[str]:
+    unmasked = sum(len(stamp.refused) for stamp in facts.stamps.values())
+    rows = [(reason, count) for reason, count in sorted(counts.refused.items())]
+    rows += [("no step of the run is trained", counts.without_loss)] * bool(counts.without_loss)
+    rows += [("could not be masked exactly, or was refused before", unmasked)] * bool(unmasked)
+    if rows:
+        yield table(["why", "runs"], rows)
+    if counts.refused:
+        yield "`refused.jsonl` names the runs that this format cannot express."
+    if facts.missing:
+        yield f"Batches that were never masked: {', '.join(map(code, facts.missing))}."
+    if not rows and not facts.missing:
+        yield "Every masked run of these batches is in it."
+
+
+def _masks(counts: Counts, facts: Facts) -> Iterator[str]:
+    yield fenced(yaml.safe_dump(dict(facts.settings), sort_keys=True, allow_unicode=True), "yaml")
+    if facts.differing:
+        names = ", ".join(map(code, facts.differing))
+        yield f"**Settings differ:** {names} were made with others than these."
+    if facts.critic is not None:
+        yield from _critic(facts.critic)
+    elif not facts.settings.get("gold"):
+        yield "No critic: every step of every run in it is trained."
+
+
+def _critic(critic: CriticFacts) -> Iterator[str]:
+    versions = ", ".join(map(code, critic.versions)) or "unknown"
+    models = ", ".join(map(code, critic.models))
+    asked = f", which asked {models}" if critic.models else ""
+    yield f"Critic {code(critic.name)}{asked}; version of prompt, settings and code: {versions}."
+    if critic.gold_patch:
+        yield LEAK
+    elif critic.gold_patch is None:
+        yield UNKNOWN_LEAK
+    if critic.changed:
+        yield f"Its verdicts on {', '.join(map(code, critic.changed))} were made anew since."
+
+
+def _provenance(facts: Facts) -> Iterator[str]:
+    yield f"srft {code(facts.srft)}; tokenizer {code(facts.tokenizer)}."
+    yield table(
+        ["batch", "data version", "fingerprint"],
+        [
+            (code(name), code(stamp.data_version), code(stamp.fingerprint))
+            for name, stamp in sorted(facts.stamps.items())
+        ],
+    )
+    yield "`srft_export.json` has the data versions of all inputs and the SHA-256 of every file."

@@ -1,0 +1,154 @@
+"""Where an export comes from: partitions, settings, tokenizer, critic."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from srft_assets.exports.source import Part
+from srft_assets.warehouse.stamp import Stamp
+from srft_assets.warehouse.store import ONLY, Warehouse
+
+LEAK = "sees_gold_patch"
+
+
+@dataclass(frozen=True, slots=True)
+class CriticFacts:
+    """Whose verdicts masked the steps.
+
+    Attributes:
+        versions: of prompt, settings and code, as the verdicts name them.
+        models: that answered; empty for a critic that asks none.
+        gold_patch: whether it saw the reference solution; None where that is not known of all
+            its versions.
+        changed: batches whose verdicts were made anew after the masks.
+    """
+
+    name: str
+    versions: tuple[str, ...]
+    models: tuple[str, ...]
+    gold_patch: bool | None
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Provenance of an export.
+
+    Attributes:
+        stamps: batch → stamp of its `masked_tokens` partition.
+        settings: of the arm, as the partitions bear them; the first batch's, see `differing`.
+        differing: batches made with other settings.
+        stale: batch → why it is not in sync; exported all the same because it was asked for.
+        missing: batches that were never masked and are left out, because it was asked for.
+    """
+
+    arm: str
+    stamps: Mapping[str, Stamp]
+    settings: Mapping[str, Any]
+    differing: tuple[str, ...]
+    tokenizer: str
+    critic: CriticFacts | None
+    stale: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    missing: Sequence[str] = ()
+    srft: str = field(default_factory=lambda: version("srft-assets"))
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able; nothing in it tells a time or a place of this machine."""
+        batches = {
+            name: {
+                "rows": stamp.rows,
+                "data_version": stamp.data_version,
+                "fingerprint": stamp.fingerprint,
+                "inputs": dict(sorted(stamp.recipe.inputs.items())),
+                "refused": len(stamp.refused),
+            }
+            for name, stamp in sorted(self.stamps.items())
+        }
+        return {
+            "srft": self.srft,
+            "arm": self.arm,
+            "settings": dict(self.settings),
+            "tokenizer": self.tokenizer,
+            "batches": batches,
+            "stale": {name: list(why) for name, why in sorted(self.stale.items())},
+            "missing": list(self.missing),
+        }
+
+
+def facts_of(
+    warehouse: Warehouse,
+    arm: str,
+    parts: Sequence[Part],
+    stale: Mapping[str, Sequence[str]],
+    missing: Sequence[str],
+) -> Facts:
+    """What the stamps of the partitions and of their inputs say."""
+    stamps = {part.batch: part.stamp for part in parts}
+    settings = {name: _settings(stamp) for name, stamp in stamps.items()}
+    first = next(iter(settings.values()))
+    differing = tuple(name for name, found in settings.items() if found != first)
+    tokenizers = sorted({_tokenizer(stamp) for stamp in stamps.values()})
+    critic = first.get("critic")
+    return Facts(
+        arm=arm,
+        stamps=stamps,
+        settings=first,
+        differing=differing,
+        tokenizer=", ".join(tokenizers),
+        critic=None if critic is None else _critic(warehouse, str(critic), stamps),
+        stale=stale,
+        missing=missing,
+    )
+
+
+def _settings(stamp: Stamp) -> dict[str, Any]:
+    """The arm's settings; of a model in a folder of this machine only the folder's name."""
+    settings = dict(stamp.recipe.config)
+    settings.pop("tokenizer", None)
+    model = Path(str(settings.get("model", "")))
+    return settings | ({"model": model.name} if model.is_absolute() else {})
+
+
+def _tokenizer(stamp: Stamp) -> str:
+    """Fingerprint of the tokenizer's files, or of the base model asset that holds them."""
+    asset = f"base_models/{stamp.recipe.config.get('model')}/{ONLY}"
+    stated = stamp.recipe.config.get("tokenizer") or stamp.recipe.inputs.get(asset, "unknown")
+    text = str(stated)
+    return f"hub:{Path(text).name}" if text.startswith("hub:/") else text
+
+
+def _critic(warehouse: Warehouse, name: str, stamps: Mapping[str, Stamp]) -> CriticFacts:
+    asset = f"step_verdicts/{name}"
+    versions: set[str] = set()
+    changed = []
+    for batch, masked in stamps.items():
+        stamp = warehouse.stamp(asset, batch)
+        if stamp is None or stamp.data_version != masked.recipe.inputs.get(f"{asset}/{batch}"):
+            changed.append(batch)
+        if stamp is not None:
+            found = warehouse.read(asset, batch, columns=["version"])["version"]
+            versions |= set(found.drop_nulls().to_list())
+    prompts = list(_prompts(warehouse, name, versions))
+    known = {row["version"] for row in prompts}
+    leak: bool | None = any(row[LEAK] for row in prompts)
+    if not leak and prompts and (versions - known or changed):
+        leak = None
+    models = tuple(sorted({row["model"] for row in prompts}))
+    return CriticFacts(name, tuple(sorted(versions)), models, leak, tuple(changed))
+
+
+def _prompts(warehouse: Warehouse, name: str, versions: set[str]) -> list[dict[str, Any]]:
+    """The critic's prompts of these versions, of now and of before; all that are known where the
+    verdicts name none of them. Empty for a critic that has none."""
+    if warehouse.stamp(f"critic_prompt/{name}") is None:
+        return []
+    now = [(f"critic_prompt/{name}", ONLY)]
+    kept = f"critic_versions/{name}/{ONLY}"
+    paths = now + [(kept, partition) for partition in warehouse.partitions(kept)]
+    rows = [
+        warehouse.read(*path, columns=["version", "model", LEAK]).row(0, named=True)
+        for path in paths
+    ]
+    return [row for row in rows if row["version"] in versions] or rows

@@ -1,0 +1,113 @@
+"""OpenAI's format for supervised fine-tuning: chats with `weight` 0 or 1 on assistant messages.
+
+`FineTuneChatRequestInput` of OpenAI's OpenAPI document 2.3.0; what that leaves open is as the chat
+completions API demands it of the same messages. OpenAI renders and masks; what a run holds that
+its fields cannot say is refused, never left out.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from srft_assets.exports.conversation import Conversation, conversation_of, weight_of
+from srft_assets.exports.errors import UnfitError
+from srft_assets.exports.messages import plain_message, trains
+from srft_assets.exports.shards import JsonLinesShards, Shards
+from srft_assets.exports.source import Masked
+
+TOOLS = 128
+"""Most tools of one chat."""
+NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+"""Of a function."""
+FILE_BYTES = 512_000_000
+"""Most that one training file may hold."""
+
+
+class OpenAIFormat:
+    """`messages` with `weight`, `tools`, `parallel_tool_calls`; one JSON object a line."""
+
+    name = "openai"
+    chats = True
+    untrained = False
+    weights = False
+
+    def shards(self, folder: Path, limit: int) -> Shards:
+        """JSON Lines."""
+        return JsonLinesShards(folder, min(limit, FILE_BYTES))
+
+    def records(self, masked: Masked) -> Iterator[dict[str, Any]]:
+        """One record a run that trains a step."""
+        chat = conversation_of(masked)
+        if not trains(chat):
+            return
+        messages = [_message(chat, place) for place in range(len(chat.messages))]
+        _check_order(messages)
+        record: dict[str, Any] = {"messages": messages}
+        calls = [message["tool_calls"] for message in messages if "tool_calls" in message]
+        if calls and not chat.tools:
+            raise UnfitError("tools are called that the run does not state")
+        if chat.tools:
+            record["tools"] = [_tool(tool) for tool in _few(chat.tools)]
+            record["parallel_tool_calls"] = any(len(group) > 1 for group in calls)
+        yield record
+
+
+def _message(chat: Conversation, place: int) -> dict[str, Any]:
+    span = chat.turns.get(place)
+    plain = plain_message(place, chat.messages[place], span)
+    if plain["reasoning_content"]:
+        raise UnfitError("a message has thinking, which the format has no field for")
+    message = {"role": plain["role"], "content": plain["content"]}
+    if plain["role"] == "tool":
+        return {**message, "tool_call_id": plain["tool_call_id"]}
+    if plain["role"] != "assistant":
+        return message
+    if plain["tool_calls"]:
+        message |= {"content": plain["content"] or None, "tool_calls": plain["tool_calls"]}
+        _check_calls(place, plain["tool_calls"])
+    elif not plain["content"]:
+        raise UnfitError("an assistant message is empty", f"message {place}")
+    return {**message, "weight": 0 if span is None else int(weight_of(span) > 0)}
+
+
+def _check_calls(place: int, calls: Sequence[dict[str, Any]]) -> None:
+    ids = [call["id"] for call in calls]
+    if not all(ids):
+        raise UnfitError("a tool call has no id", f"message {place}")
+    if len(set(ids)) < len(ids):
+        raise UnfitError("two tool calls of a message have the same id", f"message {place}")
+    if not all(NAME.fullmatch(call["function"]["name"]) for call in calls):
+        raise UnfitError("a tool call names no valid function", f"message {place}")
+
+
+def _check_order(messages: Sequence[dict[str, Any]]) -> None:
+    """System first, and every call answered before anyone speaks; the last may stay open."""
+    open_calls: set[str] = set()
+    for place, message in enumerate(messages):
+        where = f"message {place}"
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in open_calls:
+                raise UnfitError("a tool message answers no call", where)
+            open_calls.discard(message["tool_call_id"])
+            continue
+        if open_calls:
+            raise UnfitError("a tool call has no answer", where)
+        if message["role"] == "system" and place and messages[place - 1]["role"] != "system":
+            raise UnfitError("a system message is not the first", where)
+        open_calls = {call["id"] for call in message.get("tool_calls", [])}
+
+
+def _few(tools: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    if len(tools) > TOOLS:
+        raise UnfitError(f"there are more than {TOOLS} tools")
+    return tools
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    function = tool.get("function")
+    if not isinstance(function, dict) or not NAME.fullmatch(str(function.get("name"))):
+        raise UnfitError("a tool names no valid function")
+    kept = ("name", "description", "parameters", "strict")
+    plain = {key: function[key] for key in kept if function.get(key) is not None}
+    return {"type": "function", "function": plain}

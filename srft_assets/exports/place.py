@@ -1,0 +1,108 @@
+"""A folder put in place whole or not at all, and only where nothing else is lost."""
+
+import ctypes
+import errno
+import glob
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from srft_assets.errors import UsageError
+from srft_assets.warehouse.store import LEFT_SECONDS, sync_folder
+
+MANIFEST = "srft_export.json"
+"""Names every file of an export; what has none is not replaced."""
+AT_FDCWD, RENAME_EXCHANGE = -100, 2
+
+
+@contextmanager
+def placing(target: Path) -> Iterator[Path]:
+    """A folder beside the target to write into; it takes the target's place at the end.
+
+    Where the body raises, or the process is killed, the target stays as it was. Raises
+    UsageError where the target is something else than an export.
+    """
+    check_replaceable(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
+    beside = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
+    beside.mkdir()
+    try:
+        yield beside
+        _sync_all(beside)
+        check_replaceable(target)
+        _put(beside, target)
+        sync_folder(target.parent)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def check_replaceable(target: Path) -> None:
+    """Raises UsageError unless the target is absent, an empty folder, or an export untouched."""
+    if not os.path.lexists(target):
+        return
+    if target.is_symlink() or not target.is_dir():
+        raise UsageError(f"{target} is no folder: name another --out")
+    files = {path.relative_to(target).as_posix() for path in target.rglob("*") if not _folder(path)}
+    if not files:
+        return
+    if MANIFEST not in files:
+        raise UsageError(f"{target} holds files, but no export of srft: name another --out")
+    others = sorted(files - {MANIFEST, *_listed(target / MANIFEST)})
+    if others:
+        raise UsageError(
+            f"{target} holds {others[0]!r} beside an export: move it, or name another --out"
+        )
+
+
+def _folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _listed(manifest: Path) -> list[str]:
+    try:
+        return list(orjson.loads(manifest.read_bytes())["files"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise UsageError(f"{manifest} is no manifest of an export: name another --out") from None
+
+
+def _put(beside: Path, target: Path) -> None:
+    """Rename; where an export is there already, both change places at one blow."""
+    if not target.exists() or not any(target.iterdir()):
+        beside.rename(target)
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(beside), os.fsencode(target)
+    if libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE) == 0:
+        return
+    number = ctypes.get_errno()
+    if number not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        raise OSError(number, os.strerror(number), str(target))
+    aside = beside.with_name(f"{beside.name}.old")
+    target.rename(aside)
+    beside.rename(target)
+    shutil.rmtree(aside)
+
+
+def _sync_all(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            sync_folder(path)
+            continue
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    sync_folder(folder)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed exports to this place left; the folders of living ones are young."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        newest = max(path.stat().st_mtime for path in [left, *left.rglob("*")])
+        if time.time() - newest > LEFT_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)

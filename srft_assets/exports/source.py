@@ -1,0 +1,120 @@
+"""What is exported: the masked rows of an arm, run by run, and the chats they were made from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow.parquet as pq
+
+from srft_assets.errors import SrftError
+from srft_assets.tokens.row import MaskedRow
+from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.schema import from_row
+from srft_assets.warehouse.stamp import KEY, Stamp
+from srft_assets.warehouse.store import Warehouse
+
+ROWS_AT_ONCE = 8
+BUFFER_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """One run of a batch: its rows (several where it was split), and its chat if asked for."""
+
+    batch: str
+    rows: tuple[MaskedRow, ...]
+    run: Trajectory | None
+
+    @property
+    def trajectory_id(self) -> str:
+        """The run's id."""
+        return self.rows[0].trajectory_id
+
+
+class Part:
+    """The `masked_tokens` partition of one batch, held open: it stays as it is while it is read.
+
+    Attributes:
+        stamp: of the partition that is read.
+    """
+
+    def __init__(self, warehouse: Warehouse, arm: str, batch: str) -> None:
+        """Raises SrftError where the partition has no stamp, OSError where there is none."""
+        self.warehouse, self.asset, self.batch = warehouse, f"masked_tokens/{arm}", batch
+        self.path = warehouse.path(self.asset, batch)
+        with self.path.open("rb") as file:
+            self.stamp = _stamp(file, self.path)
+
+    def runs(self, chats: bool) -> Iterator[Masked]:
+        """The runs in the order of the partition, a few in memory at a time.
+
+        Raises SrftError where the partition was made anew since `stamp` was read, or where the
+        batch lacks the chat of a run.
+        """
+        with self.path.open("rb") as file:
+            if _stamp(file, self.path).data_version != self.stamp.data_version:
+                raise SrftError(f"{self.asset}/{self.batch} was made anew meanwhile: export again")
+            rows = map(MaskedRow.from_row, _records(file))
+            by_run = groupby(rows, key=lambda row: row.trajectory_id)
+            if not chats:
+                yield from (Masked(self.batch, tuple(group), None) for _, group in by_run)
+                return
+            with Chats(self.warehouse.path("trajectories", self.batch)) as found:
+                for trajectory_id, group in by_run:
+                    yield Masked(self.batch, tuple(group), found.run(trajectory_id))
+
+
+class Chats:
+    """The runs of a batch, found fast when asked for in the order in which they lie."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> "Chats":
+        try:
+            self.file = self.path.open("rb")
+        except FileNotFoundError:
+            raise SrftError(f"no trajectories/{self.path.stem}: srft apply trajectories") from None
+        self.rows = _records(self.file)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def run(self, trajectory_id: str) -> Trajectory:
+        """The run of that id; looks from where it stands to the end, then from the start.
+
+        Raises SrftError where there is none.
+        """
+        for _ in range(2):
+            for row in self.rows:
+                if row["trajectory_id"] == trajectory_id:
+                    return from_row(row)
+            self.file.seek(0)
+            self.rows = _records(self.file)
+        raise SrftError(
+            f"trajectories/{self.path.stem} lacks a run that was masked: "
+            "srft apply brings both in step"
+        )
+
+
+def _stamp(file: BinaryIO, path: Path) -> Stamp:
+    stamped = (pq.read_metadata(file).metadata or {}).get(KEY)
+    file.seek(0)
+    if stamped is None:
+        raise SrftError(f"{path}: no stamp in it: srft apply makes it anew")
+    return Stamp.from_bytes(stamped)
+
+
+def _records(file: BinaryIO) -> Iterator[dict[str, Any]]:
+    """Rows as plain values, lists of numbers as arrays."""
+    parquet = pq.ParquetFile(file, buffer_size=BUFFER_BYTES, pre_buffer=False)
+    for batch in parquet.iter_batches(ROWS_AT_ONCE, use_threads=False):
+        ids = batch.schema.get_field_index("input_ids")
+        others = batch if ids < 0 else batch.drop_columns(["input_ids"])
+        for number, row in enumerate(others.to_pylist()):
+            if ids >= 0:
+                row["input_ids"] = batch.column(ids)[number].values.to_numpy()
+            yield row
