@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from srft_assets.tokens.check import check_generation, check_nothing_left_out
-from srft_assets.tokens.errors import RunRefusedError
+from srft_assets.tokens.errors import RunRefusedError, TemplateFailedError
 from srft_assets.tokens.literal import free_marks, shift, unwrap, wrap
 from srft_assets.tokens.messages import Form, for_template, forms
 from srft_assets.tokens.template import (
@@ -47,13 +47,14 @@ def render(run: Trajectory, tokenizer: ChatTokenizer) -> Rendering:
     merges turns, ends them with no end-of-turn token, or disagrees with its own generation marks.
     """
     source = tokenizer.template(run.tools)
-    first: RunRefusedError | None = None
+    reasons: list[RunRefusedError] = []
     for form in forms(source, run.messages):
         try:
             return _render(run, tokenizer, source, form)
         except RunRefusedError as error:
-            first = first or error
-    raise first or RunRefusedError("the run cannot be rendered")
+            reasons.append(error)
+    told = [reason for reason in reasons if not isinstance(reason, TemplateFailedError)]
+    raise told[-1] if told else reasons[0]
 
 
 def _render(run: Trajectory, tokenizer: ChatTokenizer, source: str, form: Form) -> Rendering:
@@ -64,7 +65,7 @@ def _render(run: Trajectory, tokenizer: ChatTokenizer, source: str, form: Form) 
         _check_unicode(text)
         literals, owned = _trace(run, tokenizer, source, messages, text)
     except TEMPLATE_ERRORS as error:
-        raise RunRefusedError(f"the chat template fails on this run: {error}") from error
+        raise TemplateFailedError(f"the chat template fails on this run: {error}") from error
     chat = Chat(run, tokenizer, source, messages, text, literals)
     path: Path = "traced" if owned else "prefixes"
     owned = owned or by_prefixes(chat)

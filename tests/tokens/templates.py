@@ -1,5 +1,7 @@
 """Chat templates in the syntax of the models that people train, cut to what matters for masks."""
 
+from tests.tokens.tool_templates import LLAMA
+
 CHATML = (
     "{% for message in messages %}"
     "{% if loop.first and messages[0]['role'] != 'system' %}"
@@ -83,41 +85,6 @@ QWEN_THINKING = """\
 """
 """Qwen3 style: thinking is written after the last question only, and always in the last turn."""
 
-LLAMA = """\
-{{- bos_token }}
-{%- if messages[0]['role'] == 'system' %}
-    {%- set system_message = messages[0]['content'] | trim %}
-    {%- set messages = messages[1:] %}
-{%- else %}
-    {%- set system_message = "" %}
-{%- endif %}
-{{- "<|start_header_id|>system<|end_header_id|>\n\n" + system_message }}
-{%- if tools is not none %}{%- for t in tools %}{{- t | tojson(indent=4) }}{%- endfor %}{%- endif %}
-{{- "<|eot_id|>" }}
-{%- for message in messages %}
-    {%- if not (message.role == 'tool' or 'tool_calls' in message) %}
-        {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' }}
-        {{- message['content'] | trim + '<|eot_id|>' }}
-    {%- elif 'tool_calls' in message %}
-        {%- if not message.tool_calls | length == 1 %}
-            {{- raise_exception("This model only supports single tool-calls at once!") }}
-        {%- endif %}
-        {%- set tool_call = message.tool_calls[0].function %}
-        {{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}
-        {{- '{"name": "' + tool_call.name + '", "parameters": ' }}
-        {{- tool_call.arguments | tojson }}{{- "}<|eot_id|>" }}
-    {%- else %}
-        {{- "<|start_header_id|>ipython<|end_header_id|>\n\n" }}
-        {{- message.content | tojson }}{{- "<|eot_id|>" }}
-    {%- endif %}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}
-{%- endif %}
-"""
-"""Llama 3.1 style: content trimmed, tool results as JSON, one tool call a turn, words beside a
-tool call left out."""
-
 MISTRAL = """\
 {%- if messages[0]["role"] == "system" %}
     {%- set system_message = messages[0]["content"] %}{%- set loop_messages = messages[1:] %}
@@ -164,15 +131,69 @@ DEEPSEEK = """\
 """DeepSeek style: arguments are JSON text; special tokens with non-ASCII signs."""
 
 OWN = """\
-{% macro turn(name, text) %}[{{ name }}]: {{ text }}{% endmacro %}
+{% macro turn(name, text) %}[{{ name }}]
+{{ text }}{% endmacro %}
 {% for m in messages if m.content is string %}
 {% set shown %}{{ turn(m.role, m.content) }}{% endset %}
 {{ shown }}{% if m.role == 'assistant' %}{{ eos_token }}{% endif %}
 
 {% endfor %}
-{% if add_generation_prompt %}[assistant]: {% endif %}
+{% if add_generation_prompt %}[assistant]
+{% endif %}
 """
 """A user's own: macros, captured blocks, a filtered loop, no special token but the last."""
+
+OWN_BY_INDEX = """\
+{% for i in range(messages | length) %}
+[{{ messages[i].role }}]
+{{ messages[i].content }}{{ eos_token }}
+
+{% endfor %}
+{% if add_generation_prompt %}[assistant]
+{% endif %}
+"""
+"""A user's own that no loop over messages writes: it cannot be traced."""
+
+OWN_TRIMMED = """\
+{% set chat %}
+{% for m in messages %}<|im_start|>{{ m.role + '\n' + m.content }}<|im_end|>
+
+{% endfor %}
+{% if add_generation_prompt %}<|im_start|>assistant:{% endif %}
+{% endset %}{{ chat | trim }}"""
+"""A user's own that reads what it wrote; and it asks for a turn otherwise than it writes one."""
+
+GEMMA = """\
+{{ bos_token }}
+{%- if messages[0].role == 'system' -%}
+    {%- set prefix = messages[0].content + '\n\n' -%}{%- set chat = messages[1:] -%}
+{%- else -%}{%- set prefix = '' -%}{%- set chat = messages -%}{%- endif -%}
+{%- for message in chat -%}
+    {%- if (message.role == 'user') != (loop.index0 % 2 == 0) -%}
+        {{ raise_exception('Roles must alternate user/assistant') }}
+    {%- endif -%}
+    {{ '<start_of_turn>' + ('model' if message.role == 'assistant' else message.role) + '\n' }}
+    {{- (prefix if loop.first else '') + message.content | trim + '<end_of_turn>\n' }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '<start_of_turn>model\n' }}{%- endif -%}
+"""
+"""Gemma style: the system prompt goes into the first question; content trimmed; strict roles."""
+
+DEEPSEEK_R1 = """\
+{{- bos_token }}
+{%- for message in messages %}
+    {%- if message.role == 'assistant' %}
+        {%- set content = message.content %}
+        {%- if '</think>' in content %}
+            {%- set content = content.split('</think>')[-1] %}
+        {%- endif %}
+        {{- '<｜Assistant｜>' + content + '<｜end▁of▁sentence｜>' }}
+    {%- elif message.role == 'user' %}{{- '<｜User｜>' + message.content }}
+    {%- else %}{{- message.content }}{%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}{{- '<｜Assistant｜><think>\n' }}{%- endif %}
+"""
+"""DeepSeek-R1 style: no thinking is kept, yet every turn is asked for with an opened one."""
 
 SOUND = {
     "chatml": CHATML,
@@ -180,7 +201,10 @@ SOUND = {
     "qwen": QWEN,
     "qwen-thinking": QWEN_THINKING,
     "llama": LLAMA,
+    "gemma": GEMMA,
     "mistral": MISTRAL,
     "deepseek": DEEPSEEK,
+    "deepseek-r1": DEEPSEEK_R1,
     "own": OWN,
+    "own-by-index": OWN_BY_INDEX,
 }

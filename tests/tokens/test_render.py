@@ -7,6 +7,7 @@ import pytest
 from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.mask import mask_run
 from srft_assets.tokens.render import render
+from srft_assets.tokens.template import RENDER_DATE
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
 from tests.tokens.conftest import all_of, run_of
@@ -46,11 +47,14 @@ def test_agrees_with_comparing_prefixes_where_the_template_is_prefix_stable(
 ) -> None:
     tokenizer = tokenizer_with(SOUND[name])
     rendering = render(run_of(CHAT), tokenizer)
+    date = RENDER_DATE.strftime("%d %b %Y")
     for turn, place in zip(rendering.turns, (2, 4), strict=True):
         prompt = tokenizer.hf.apply_chat_template(
-            CHAT[:place], tokenize=False, add_generation_prompt=True
+            CHAT[:place], tokenize=False, add_generation_prompt=True, date_string=date
         )
-        whole = tokenizer.hf.apply_chat_template(CHAT[: place + 1], tokenize=False)
+        whole = tokenizer.hf.apply_chat_template(
+            CHAT[: place + 1], tokenize=False, date_string=date
+        )
         assert rendering.text[: turn.start] == prompt
         assert rendering.text[: turn.end] == whole.rstrip()
 
