@@ -17,6 +17,8 @@ IN_SYNC = "in_sync"
 ROWS = 50
 """Partitions that the check's table shows."""
 WHY_CHARS = 300
+PLANNED = (State.IN_SYNC, State.MISSING, State.STALE, State.WAITING)
+"""States that a plan tells; all are counted, so that their plots have no gaps."""
 DESCRIPTION = (
     "Every partition is what would be made now: from this code, these settings, these inputs"
 )
@@ -69,8 +71,9 @@ def evaluation(asset: str, items: Sequence[Item]) -> dg.AssetCheckEvaluation:
     """What the check says of an asset: counts by state, and which partitions are not, and why."""
     counts = Counter(item.state for item in items)
     other = [item for item in items if item.state is not State.IN_SYNC]
-    metadata: dict[str, Any] = {str(state): counts[state] for state in State if counts[state]}
+    metadata: dict[str, Any] = {str(state): counts[state] for state in PLANNED}
     if other:
+        metadata["first"] = dg.MetadataValue.text(printable(_line(other[0])))
         metadata["not in sync"] = dg.MetadataValue.md(_table(other))
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(asset.split("/")),
@@ -97,8 +100,13 @@ def observation(item: Item) -> dg.AssetObservation:
 def _summary(counts: Counter[State], total: int) -> str:
     if not total:
         return "not in use: made when it is asked for"
-    told = [f"{counts[state]} {state}" for state in State if counts[state]]
+    told = [f"{counts[state]} {state}" for state in PLANNED if counts[state]]
     return f"{', '.join(told)} of {total} partitions" if len(told) > 1 else told[0]
+
+
+def _line(item: Item) -> str:
+    told = f"{item.partition} is {item.state}"
+    return f"{told}: {'; '.join(item.why)}"[:WHY_CHARS] if item.why else told
 
 
 def _table(items: Sequence[Item]) -> str:

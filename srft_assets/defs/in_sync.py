@@ -15,7 +15,7 @@ from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.plan import Item, State
 from srft_assets.warehouse.recipe import digest
 
-AT_ONCE = 500
+AT_ONCE = 200
 """Partitions told of in one tick; the next goes on where it ended."""
 UNDER_WAY = [
     dg.DagsterRunStatus.STARTING,
@@ -54,8 +54,9 @@ def in_sync(
     batches = unknown_batches(context.instance, platform)
     if not changed and not news and not batches:
         return dg.SkipReason(f"nothing changed; {took}")
-    context.log.info(f"{len(news)} assets and {len(changed)} partitions changed; {took}")
+    told_of = f"told of {len(news)} assets and {len(changed)} partitions"
     return dg.SensorResult(
+        skip_reason=f"no run needed; {told_of}; {took}",
         asset_events=[*news, *map(observation, changed)],
         dynamic_partitions_requests=[BATCHES.build_add_request(batches)] if batches else [],
         cursor=json.dumps(told, sort_keys=True),

@@ -4,8 +4,11 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+REPOSITORY = {"repositoryLocationName": "srft", "repositoryName": "__repository__"}
 
 LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
   name loadStatus
@@ -33,6 +36,54 @@ LAUNCH = """mutation($params: ExecutionParams!) {
     ... on LaunchRunSuccess { run { runId } }
     ... on PythonError { message }
   }
+}"""
+
+BACKFILL = """mutation($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}"""
+
+BACKFILL_STATUS = """query($backfill: String!) { partitionBackfillOrError(backfillId: $backfill) {
+  ... on PartitionBackfill { status }
+} }"""
+
+START_SCHEDULE = """mutation($schedule: ScheduleSelector!) {
+  startSchedule(scheduleSelector: $schedule) {
+    __typename
+    ... on ScheduleStateResult { scheduleState { status } }
+  }
+}"""
+
+TICKS = """query($instigator: InstigationSelector!) {
+  instigationStateOrError(instigationSelector: $instigator) {
+    ... on InstigationState { ticks { status runIds skipReason error { message } } }
+  }
+}"""
+
+CHECK = """query($asset: AssetKeyInput!, $check: String!) {
+  assetCheckExecutions(assetKey: $asset, checkName: $check, limit: 1) {
+    evaluation { success severity description metadataEntries {
+      label
+      ... on TextMetadataEntry { text }
+      ... on IntMetadataEntry { intValue }
+      ... on MarkdownMetadataEntry { mdStr }
+    } }
+  }
+}"""
+
+PARTITION = """query($asset: [String!]!, $partition: String!) {
+  assetOrError(assetKey: {path: $asset}) { ... on Asset {
+    assetObservations(partitions: [$partition], limit: 1) {
+      metadataEntries { label ... on TextMetadataEntry { text } }
+    }
+    assetMaterializations(partitions: [$partition], limit: 1) {
+      runId
+      metadataEntries { label ... on BoolMetadataEntry { boolValue } }
+    }
+  } }
 }"""
 
 STATUS = "query($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }"
@@ -77,8 +128,7 @@ class Browser:
         """Press `Materialize` for one partition; the run's id."""
         params = {
             "selector": {
-                "repositoryLocationName": "srft",
-                "repositoryName": "__repository__",
+                **REPOSITORY,
                 "pipelineName": "__ASSET_JOB",
                 "assetSelection": [{"path": asset.split("/")}],
                 "assetCheckSelection": [],
@@ -91,6 +141,40 @@ class Browser:
         assert told["__typename"] == "LaunchRunSuccess", told
         return told["run"]["runId"]
 
+    def materialize_all(self, assets: Sequence[str], partitions: Sequence[str]) -> str:
+        """`Materialize all` of a selection, `All` of its partitions; the backfill's id."""
+        params = {
+            "assetSelection": [{"path": asset.split("/")} for asset in assets],
+            "partitionNames": list(partitions),
+            "tags": [{"key": "dagster/from_ui", "value": "true"}],
+            "fromFailure": False,
+        }
+        told = self.ask(BACKFILL, params=params)
+        assert told["__typename"] == "LaunchBackfillSuccess", told
+        return told["backfillId"]
+
+    def switch_on(self, schedule: str) -> None:
+        """Switch a schedule on."""
+        told = self.ask(START_SCHEDULE, schedule={**REPOSITORY, "scheduleName": schedule})
+        assert told["scheduleState"]["status"] == "RUNNING", told
+
+    def ticks(self, name: str) -> list[dict[str, Any]]:
+        """Ticks of a schedule or sensor, the latest first."""
+        return self.ask(TICKS, instigator={**REPOSITORY, "name": name})["ticks"]
+
+    def check(self, asset: str, check: str) -> dict[str, Any]:
+        """The latest evaluation of a check; its metadata by name."""
+        (told,) = self.ask(CHECK, asset={"path": asset.split("/")}, check=check)
+        entries = told["evaluation"].pop("metadataEntries")
+        return {**told["evaluation"], **_by_name(entries)}
+
+    def partition(self, asset: str, partition: str) -> dict[str, Any]:
+        """What a partition's page shows of its last materialization and observation."""
+        told = self.ask(PARTITION, asset=asset.split("/"), partition=partition)
+        events = [*told["assetMaterializations"], *told["assetObservations"]]
+        shown = _by_name(entry for event in events for entry in event["metadataEntries"])
+        return {**shown, "run": [event["runId"] for event in told["assetMaterializations"]]}
+
     def wait_for(self, run: str, seconds: float = 120) -> str:
         """The status with which a run ends."""
         deadline = time.monotonic() + seconds
@@ -99,3 +183,21 @@ class Browser:
             time.sleep(0.5)
             status = self.ask(STATUS, run=run)["status"]
         return status
+
+    def wait_for_backfill(self, backfill: str, seconds: float = 180) -> str:
+        """The status with which a backfill ends."""
+        deadline = time.monotonic() + seconds
+        status = "REQUESTED"
+        while status in ("REQUESTED", "COMPLETED") and time.monotonic() < deadline:
+            time.sleep(0.5)
+            status = self.ask(BACKFILL_STATUS, backfill=backfill)["status"]
+        return status
+
+
+def _by_name(entries: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        entry["label"]: value
+        for entry in entries
+        for name, value in entry.items()
+        if name != "label"
+    }

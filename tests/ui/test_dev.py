@@ -1,90 +1,51 @@
 """`srft dev`: the Dagster UI, its daemon and our code location, as a user starts them."""
 
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from srft_assets.components.stages import stages_in
 from srft_assets.definitions import defs
 from srft_assets.home import CHECKOUT, Home
+from srft_assets.serving.environment import URL
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.store import Warehouse
 from tests.chain.conftest import tokenizer_with, with_base_model
-from tests.chain.support import srft
+from tests.critic.server import Server, serving
 from tests.trajectories.ingest_support import run_of, write_lines
-from tests.ui.browser import ADD_PARTITION, LOCATIONS, PARTITIONS, Browser
+from tests.ui.browser import ADD_PARTITION, LOCATIONS, PARTITIONS, REPOSITORY, Browser
+from tests.ui.dev import Project
 
 __all__ = ["tokenizer_with", "with_base_model"]
 
 pytestmark = pytest.mark.timeout(600)
 
-PROGRAM = [sys.executable, "-c", "from srft_assets.cli import main; main()"]
-REPOSITORY = {"repositoryLocationName": "srft", "repositoryName": "__repository__"}
 STARTS = 2
 """One start in eleven dies with its daemon."""
-START_SECONDS = 150
+DEFAULT, STRICT = "step_verdicts/default", "step_verdicts/strict"
+EVERY_MINUTE = "* * * * *"
 
 
-def free_port() -> int:
-    with socket.socket() as some:
-        some.bind(("127.0.0.1", 0))
-        return some.getsockname()[1]
-
-
-def start(home: Home, log: Path, port: int) -> subprocess.Popen:
-    with log.open("wb") as file:
-        return subprocess.Popen(
-            [*PROGRAM, "dev", "--port", str(port)],
-            env={**os.environ, "SRFT_HOME": str(home.root)},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-def comes_up(process: subprocess.Popen, browser: Browser) -> bool:
-    """Whether it serves the code location before its time is over."""
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        if browser.is_answered():
-            entries = browser.ask(LOCATIONS)["locationEntries"]
-            if entries and all(entry["loadStatus"] == "LOADED" for entry in entries):
-                return True
-        time.sleep(0.5)
-    return False
-
-
-def stop(process: subprocess.Popen) -> set[int]:
-    """Ctrl-C; the processes that outlive it by much, which are then ended."""
-    children = psutil.Process(process.pid).children(recursive=True) if alive(process) else []
-    if alive(process):
-        os.killpg(process.pid, signal.SIGINT)
-    _, left = psutil.wait_procs([*children, psutil.Process(process.pid)], timeout=90)
-    for one in left:
-        one.kill()
-    process.wait()
-    return {one.pid for one in left}
-
-
-def alive(process: subprocess.Popen) -> bool:
-    return process.poll() is None
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """What the critics ask; it counts what it answered."""
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def home(with_base_model, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A platform with a batch that nobody has read, and a file in its inbox."""
+    """A platform with two batches that nobody has read, and a file in its inbox."""
     home = Home(tmp_path_factory.mktemp("ui") / "home")
     folder = home.root / "sources"
-    ingest(home, [write_lines(folder / "mine.jsonl", [run_of("a"), run_of("b"), run_of("c")])])
+    for batch, names in (("mine", "abc"), ("other", "xy")):
+        rows = [{**run_of(name), "resolved": False, "patch": "diff"} for name in names]
+        ingest(home, [write_lines(folder / f"{batch}.jsonl", rows)])
     night = write_lines(home.inbox / "night.jsonl", [run_of("d")])
     os.utime(night, (0, 0))
     with_base_model(home)
@@ -92,19 +53,49 @@ def home(with_base_model, tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 @pytest.fixture(scope="module")
-def browser(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def project(home: Home, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The critic `default` has labelled both batches, five runs; `strict` only `other`, two."""
+    settings = {URL: server.base_url, "SRFT_RELABEL_CRON": EVERY_MINUTE}
+    project = Project(tmp_path_factory.mktemp("project"), home, settings)
+    project.copy()
+    project.srft("apply", DEFAULT, "--batch", "mine", "--batch", "other")
+    project.srft("apply", STRICT, "--batch", "other")
+    assert server.answered.total() == 7
+    return project
+
+
+@pytest.fixture(scope="module")
+def browser(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """The UI, opened."""
     log = tmp_path_factory.mktemp("log") / "dev.log"
     for _ in range(STARTS):
-        browser = Browser(free_port())
-        process = start(home, log, browser.port)
-        if comes_up(process, browser):
+        if dev := project.dev(log):
             break
-        stop(process)
     else:
         pytest.fail(f"no UI after {STARTS} starts:\n{log.read_text()[-4000:]}")
-    yield browser
-    assert stop(process) == set(), "Ctrl-C must end every process"
+    yield dev.browser
+    assert dev.stop() == set(), "Ctrl-C must end every process"
+
+
+@pytest.fixture(scope="module")
+def backfill(browser: Browser) -> str:
+    """`Materialize all` of prompt and verdicts of `strict`, pressed before anything else."""
+    return browser.materialize_all(["critic_prompt/strict", STRICT], ["mine", "other"])
+
+
+@pytest.fixture(scope="module")
+def edited(browser: Browser, project: Project, backfill: str) -> None:
+    """One word of the prompt of `default` is edited while all runs, and the nights begin."""
+    project.edit_prompt("default", "review", "examine")
+    browser.switch_on("relabel_nightly")
+
+
+def until(is_so: Callable[[], bool], seconds: float = 150) -> bool:
+    """Whether it becomes so in time."""
+    deadline = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return is_so()
 
 
 def materialized(browser: Browser, asset: str) -> list[str]:
@@ -123,36 +114,38 @@ def test_the_code_location_loads_with_everything_in_it(browser: Browser):
     jobs = {job["name"] for job in repository["jobs"]}
     assert jobs >= {"ingest_runs", "relabel", "prepare_batch", "train_and_score"}
     sensors = {one["name"]: one["sensorState"]["status"] for one in repository["sensors"]}
-    assert sensors["inbox"] == "RUNNING"
+    assert sensors == {"inbox": "RUNNING", "in_sync": "RUNNING"}
     schedules = {one["name"]: one["scheduleState"]["status"] for one in repository["schedules"]}
     assert schedules == {"relabel_nightly": "STOPPED"}
 
 
+@pytest.mark.usefixtures("edited")
 def test_a_batch_is_materialized_from_the_ui(browser: Browser, home: Home):
-    added = browser.ask(ADD_PARTITION, repository=REPOSITORY, partition="mine")
+    added = browser.ask(ADD_PARTITION, repository=REPOSITORY, partition="fresh")
     assert added["__typename"] == "AddDynamicPartitionSuccess"
+    folder = home.root / "sources"
+    ingest(home, [write_lines(folder / "fresh.jsonl", [run_of(name) for name in "klm"])])
     for asset in ("trajectories", "test_outcomes", "step_verdicts/rules", "masked_tokens/srft"):
-        assert browser.wait_for(browser.materialize(asset, "mine")) == "SUCCESS", asset
-        assert "mine" in materialized(browser, asset)
+        assert browser.wait_for(browser.materialize(asset, "fresh")) == "SUCCESS", asset
+        assert "fresh" in materialized(browser, asset)
     warehouse = Warehouse(home.warehouse)
-    assert warehouse.read("trajectories", "mine").height == 3
-    assert warehouse.read("step_verdicts/rules", "mine").height == 6
-    assert warehouse.read("masked_tokens/srft", "mine").height == 3
+    assert warehouse.read("trajectories", "fresh").height == 3
+    assert warehouse.read("step_verdicts/rules", "fresh").height == 6
+    assert warehouse.read("masked_tokens/srft", "fresh").height == 3
 
 
 def test_a_file_in_the_inbox_is_read_by_itself(browser: Browser, home: Home):
     outcomes = Warehouse(home.warehouse).path("test_outcomes", "night")
-    deadline = time.monotonic() + 150
-    while not outcomes.exists() and time.monotonic() < deadline:
-        time.sleep(0.5)
+    assert until(outcomes.exists)
     assert Warehouse(home.warehouse).read("trajectories", "night").height == 1
-    assert outcomes.exists()
 
 
-def test_the_command_line_works_beside_it_and_is_seen_in_it(browser: Browser, home: Home):
+def test_the_command_line_works_beside_it_and_is_seen_in_it(
+    browser: Browser, project: Project, home: Home
+):
     path = write_lines(home.root / "sources" / "beside.jsonl", [run_of("e")])
-    assert "batch beside: 1 runs" in srft(home, "ingest", str(path))
-    srft(home, "apply", "step_verdicts/rules", "--batch", "beside")
+    assert "batch beside: 1 runs" in project.srft("ingest", str(path))
+    project.srft("apply", "step_verdicts/rules", "--batch", "beside")
     assert "beside" in materialized(browser, "step_verdicts/rules")
 
 
@@ -166,6 +159,44 @@ def test_a_run_that_cannot_succeed_says_why(browser: Browser):
     events = browser.ask(question, run=run)["events"]
     told = " ".join(str(event) for event in events if event)
     assert "no batch 'ghost': register it with `srft ingest`" in told
+
+
+@pytest.mark.usefixtures("edited")
+def test_at_night_exactly_what_an_edited_prompt_made_stale_is_labelled_again(
+    browser: Browser, home: Home, server: Server, backfill: str
+):
+    """The daemon ticks, and nobody has reloaded the definitions: five runs, five calls."""
+    assert browser.wait_for_backfill(backfill) == "COMPLETED_SUCCESS"
+    assert until(lambda: any(tick["runIds"] for tick in browser.ticks("relabel_nightly")))
+    (run,) = [run for tick in browser.ticks("relabel_nightly") for run in tick["runIds"]]
+    assert browser.wait_for(run) == "SUCCESS"
+    warehouse = Warehouse(home.warehouse)
+    for batch in ("mine", "other"):
+        assert warehouse.stamp(DEFAULT, batch).run_id == run
+    assert warehouse.stamp(STRICT, "mine").run_id != run
+    assert server.answered.total() == 7 + 3 + 5
+    assert set(server.answered.values()) == {1}, "nothing is paid for twice"
+
+
+def test_materialize_all_makes_what_is_missing_and_keeps_what_is_in_sync(
+    browser: Browser, backfill: str
+):
+    assert browser.wait_for_backfill(backfill) == "COMPLETED_SUCCESS"
+    assert browser.partition(STRICT, "other").get("kept") is True
+    assert "kept" not in browser.partition(STRICT, "mine")
+
+
+def test_the_pages_say_what_is_in_sync_and_why_another_is_not(browser: Browser, project: Project):
+    assert browser.check(DEFAULT, "in_sync")["success"]
+    project.edit_prompt("strict", "review", "judge")
+    assert until(lambda: not browser.check(STRICT, "in_sync")["success"], 90)
+    check = browser.check(STRICT, "in_sync")
+    assert (check["severity"], check["stale"], check["in sync"]) == ("WARN", 2, 0)
+    assert check["description"] == "2 stale"
+    assert "review" in check["first"] and "judge" in check["first"]
+    told = browser.partition(STRICT, "mine")
+    assert told["state"] == "stale"
+    assert "prompt.md: line" in told["why"] and "judge" in told["why"]
 
 
 def test_the_workspace_file_loads_the_same(tmp_path: Path):
