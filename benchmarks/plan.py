@@ -13,12 +13,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from srft_assets.components.stages import stages_in
+from srft_assets.critic.call import Reply
+from srft_assets.critic.ledger.ledger import Ledger
 from srft_assets.critic.llm.prompt_stage import prompt_stage
 from srft_assets.critic.llm.stage import llm_stage
 from srft_assets.critic.prompt.template import load_prompt
@@ -31,11 +34,13 @@ from srft_assets.warehouse.graph import in_order
 from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.plan import Item, make_plan
+from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Stage, Work
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import ONLY, Warehouse, data_version
 
 CRITICS = ("default", "rules", "strict")
+ARMS = ("sft", "rft", "srft", "unresolved_masked", "unresolved_only")
 SEEDS = ["0", "1", "2", "3", "4"]
 REALLY_MADE = ("trajectories", "test_outcomes", "critic_prompt")
 """The rest is there with its stamp and without rows: a plan reads stamps."""
@@ -71,14 +76,10 @@ def critic(prompt: str, folder: Path) -> dict[str, Stage]:
 
 
 def platform(folder: Path) -> dict[str, Stage]:
-    """The stages that ship, of three critics."""
-    known = stages_in(defs())
-    critics = ("critic_prompt", "step_verdicts", "critic_scores")
-    kept = {
-        key: stage
-        for key, stage in known.items()
-        if key.split("/")[0] not in critics or key.split("/")[1] in CRITICS
-    }
+    """The stages that ship, of three critics and five arms."""
+    chosen = {*CRITICS, *ARMS, "tiny"}
+    known = stages_in(defs()).items()
+    kept = {key: stage for key, stage in known if "/" not in key or key.split("/")[1] in chosen}
     return kept | critic(PROMPT.read_text(), folder)
 
 
@@ -102,6 +103,20 @@ def fill(home: Home, stages: Mapping[str, Stage]) -> None:
             frame = pl.DataFrame(schema=stage.schema)
             stamp = Stamp(recipe, recipe.fingerprint, data_version(frame), 0, "bench", "")
             warehouse.write(stage.key, name, frame, stamp)
+
+
+def remember(home: Home, answers: int) -> None:
+    """A ledger of other prompts' answers, three kilobytes each."""
+    with Ledger(home.ledger) as ledger, ThreadPoolExecutor(32) as pool:
+        said = json.dumps(
+            {str(step): {"reason": "why " * 15, "label": "good"} for step in range(30)}
+        )
+        replies = (
+            Reply(digest(number), said, None, "stop", "critic", at="2026-01-01T00:00:00+00:00")
+            for number in range(answers)
+        )
+        for _ in pool.map(ledger.append, replies):
+            pass
 
 
 def measured(repeats: int, home: Home, stages: Mapping[str, Stage], costs: bool) -> dict[str, Any]:
@@ -128,6 +143,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--batches", type=int, default=200)
     parser.add_argument("--runs", type=int, default=4, help="runs a batch, a file each")
     parser.add_argument("--steps", type=int, default=30, help="steps a run")
+    parser.add_argument("--answers", type=int, default=10_000, help="in the ledger")
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
@@ -139,6 +155,7 @@ def main(arguments: Sequence[str]) -> None:
         ingest(home, [source], batch=FAMILY, batch_size=given.runs)
         stages = platform(Path(folder))
         fill(home, stages)
+        remember(home, given.answers)
         edited = {**stages, **critic(PROMPT.read_text().replace(OLD, NEW), Path(folder))}
         in_sync = measured(given.repeats, home, stages, costs=True)
         without = measured(given.repeats, home, edited, costs=False)

@@ -12,6 +12,7 @@ from srft_assets.critic.client.budget import budget_of
 from srft_assets.critic.client.client import Client
 from srft_assets.critic.client.pace import Pace
 from srft_assets.critic.ledger.claims import Claims
+from srft_assets.critic.ledger.writer import Writer
 from srft_assets.critic.llm.batch import Batch
 from srft_assets.critic.llm.exchange import Exchange
 from srft_assets.critic.llm.judged import Judged
@@ -25,8 +26,9 @@ from srft_assets.warehouse.stage import Work
 class Calls:
     """What is asked for one partition, and how it is shown."""
 
-    def __init__(self, critic: str, batch: Batch, work: Work, runs: int) -> None:
+    def __init__(self, critic: str, batch: Batch, work: Work, runs: int, writer: Writer) -> None:
         self.critic, self.batch, self.work, self.runs = critic, batch, work, runs
+        self.writer = writer
         self.paid = 0
         self.refused: dict[str, str] = {}
         self.pace = Pace(batch.spec.endpoint, runs)
@@ -72,7 +74,7 @@ class Calls:
             )
 
     def _keep(self, request: Request, reply: Reply) -> None:
-        self.batch.ledger.append(reply)
+        self.writer.append(reply)
         self.paid += 1
         self.pace.paid(reply)
         self._show()

@@ -1,11 +1,14 @@
 """`step_verdicts/<critic>` of a critic that asks a model."""
 
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from srft_assets.critic.ledger.ledger import Ledger
+from srft_assets.critic.ledger.writer import Writer
 from srft_assets.critic.llm.batch import Batch
 from srft_assets.critic.llm.calls import Calls
 from srft_assets.critic.llm.judged import judged_outcomes, judged_runs, seen_tasks
@@ -56,9 +59,9 @@ def _make(name: str, spec: LlmSpec, prompt: Prompt, work: Work) -> Made:
     version = work.read(f"critic_prompt/{name}", ONLY)["version"].item()
     runs = work.read("trajectories")
     outcomes = judged_outcomes(spec, work.read("test_outcomes"))
-    with Ledger(work.home.ledger) as ledger:
-        batch = Batch(spec, prompt, ledger)
-        calls = Calls(name, batch, work, outcomes.height)
+    batch = Batch(spec, prompt, _known(work.home.ledger))
+    with Writer(work.home.ledger) as writer:
+        calls = Calls(name, batch, work, outcomes.height, writer)
         calls.make(judged_runs(spec, work.home, work.partition, runs, outcomes))
     rows = [
         verdict_row(run.trajectory_id, verdict, version, run.cut[verdict.step_index])
@@ -109,10 +112,9 @@ def cost(spec: LlmSpec, prompt: Prompt, home: Home, batch: str) -> Cost:
     warehouse = Warehouse(home.warehouse)
     runs, outcomes = (warehouse.read(key, batch) for key in ("trajectories", "test_outcomes"))
     judged = judged_runs(spec, home, batch, runs, judged_outcomes(spec, outcomes))
-    with Ledger(home.ledger) as ledger:
-        seen = Batch(spec, prompt, ledger)
-        for _ in seen.open(judged):
-            pass
+    seen = Batch(spec, prompt, _known(home.ledger))
+    for _ in seen.open(judged):
+        pass
     answer = seen.steps_to_pay * spec.sampling.max_tokens_per_step
     usd = spec.endpoint.usd(seen.tokens_to_pay, answer)
     return Cost(
@@ -121,3 +123,10 @@ def cost(spec: LlmSpec, prompt: Prompt, home: Home, batch: str) -> Cost:
         tokens_to_label=seen.tokens_to_pay,
         usd=usd,
     )
+
+
+@cache
+def _known(folder: Path) -> Ledger:
+    """What is answered: for look-ups of all partitions, because indexing a ledger takes long and
+    then only what is new is read."""
+    return Ledger(folder)
