@@ -6,6 +6,7 @@ import yaml
 
 from srft_assets.exports.counts import FIGURES, Counts
 from srft_assets.exports.facts import CriticFacts, Facts
+from srft_assets.exports.formats import FORMATS
 from srft_assets.exports.loading import LOADING
 from srft_assets.exports.markdown import code, fenced, table
 from srft_assets.exports.shards import FOLDER, DataFile
@@ -38,11 +39,11 @@ def card(
         "## Load it",
         LOADING[form].replace("{longest}", f"{counts.longest}"),
         "## What is in it",
-        *_contents(counts),
+        *_contents(form, counts),
         "## What is not",
         *_left_out(counts, facts),
         "## How it was masked",
-        *_masks(counts, facts),
+        *_masks(facts),
         "## Where it comes from",
         *_provenance(facts),
         "## Licence",
@@ -85,7 +86,7 @@ def _opening(counts: Counts, facts: Facts) -> Iterator[str]:
         )
 
 
-def _contents(counts: Counts) -> Iterator[str]:
+def _contents(form: str, counts: Counts) -> Iterator[str]:
     yield "Tokens are counted with the arm's tokenizer. Context is what no step of the model wrote."
     heads = ["outcome", *(name.replace("_", " ") for name in FIGURES)]
     rows: list[list[str | int]] = [
@@ -101,7 +102,8 @@ def _contents(counts: Counts) -> Iterator[str]:
     odd = {weight: steps for weight, steps in counts.weights.items() if weight != 1}
     if odd:
         told = ", ".join(f"{weight:g}: {steps:,} steps" for weight, steps in sorted(odd.items()))
-        yield f"Loss weights other than 1, by the arm: {told}."
+        rounded = "" if FORMATS[form].weights else " They weigh 1 here, as was asked for."
+        yield f"Loss weights other than 1, by the arm: {told}.{rounded}"
 
 
 def _left_out(counts: Counts, facts: Facts) -> Iterator[str]:
@@ -119,7 +121,7 @@ def _left_out(counts: Counts, facts: Facts) -> Iterator[str]:
         yield "Every masked run of these batches is in it."
 
 
-def _masks(counts: Counts, facts: Facts) -> Iterator[str]:
+def _masks(facts: Facts) -> Iterator[str]:
     yield fenced(yaml.safe_dump(dict(facts.settings), sort_keys=True, allow_unicode=True), "yaml")
     if facts.differing:
         names = ", ".join(map(code, facts.differing))

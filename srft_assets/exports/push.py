@@ -17,7 +17,7 @@ def check_repository(name: str) -> str:
 
 
 def push(folder: Path, repository: str, *, public: bool = False) -> str:
-    """Upload the export as one commit; returns the data set's address.
+    """Upload the export; returns the data set's address.
 
     A data set that does not exist is made, private unless `public`; one that exists keeps its
     visibility, and loses data files that are not in the export. The token is the Hub client's
@@ -37,7 +37,7 @@ def push(folder: Path, repository: str, *, public: bool = False) -> str:
             commit_message="Export from srft",
             delete_patterns=[f"{FOLDER}/*", "refused.jsonl"],
         )
-    except (HfHubHTTPError, LocalTokenNotFoundError, HTTPError, OSError) as error:
+    except (HfHubHTTPError, LocalTokenNotFoundError, HTTPError, OSError, ValueError) as error:
         first = " ".join(str(error).split())[:160]
         raise SrftError(
             f"{repository} was not pushed ({type(error).__name__}: {first}); the export is in "

@@ -1,0 +1,106 @@
+"""A server that speaks the Hub's protocol for uploads, and remembers what it was sent."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass
+class Hub:
+    """One data set on the server.
+
+    Attributes:
+        files: path → content.
+        created: bodies of requests to create it.
+        tokens: values of the header Authorization.
+        writable: whether commits are taken.
+    """
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    created: list[dict[str, Any]] = field(default_factory=list)
+    tokens: set[str | None] = field(default_factory=set)
+    cards: list[str] = field(default_factory=list)
+    writable: bool = True
+
+    def commit(self, lines: list[dict[str, Any]]) -> None:
+        """Apply the operations of a commit."""
+        for line in lines:
+            value = line["value"]
+            if line["key"] == "file":
+                self.files[value["path"]] = base64.b64decode(value["content"])
+            elif line["key"] == "deletedFile":
+                del self.files[value["path"]]
+
+
+@contextmanager
+def hub_of(repository: str) -> Iterator[Hub]:
+    """Serve the data set `repository` while the block runs."""
+    hub = Hub()
+    api = f"/api/datasets/{repository}"
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path.startswith(f"{api}/tree/"):
+                entries = [
+                    {"type": "file", "path": name, "size": len(data), "oid": f"{len(data):040x}"}
+                    for name, data in hub.files.items()
+                ]
+                self.answer(entries)
+            elif path in (api, f"{api}/revision/main"):
+                names = [{"rfilename": name} for name in hub.files]
+                self.answer({"id": repository, "sha": COMMIT, "siblings": names})
+            else:
+                self.answer({"error": f"unknown {path}"}, 404)
+
+        def do_POST(self) -> None:
+            hub.tokens.add(self.headers.get("Authorization"))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            path = self.path.partition("?")[0]
+            if path == "/api/repos/create":
+                hub.created.append(json.loads(body))
+                self.answer({"url": f"{hub.url}/datasets/{repository}"})
+            elif path == "/api/validate-yaml":
+                hub.cards.append(json.loads(body)["content"])
+                self.answer({"warnings": [], "errors": []})
+            elif path == f"{api}/preupload/main":
+                files = [
+                    {"path": one["path"], "uploadMode": "regular", "shouldIgnore": False}
+                    for one in json.loads(body)["files"]
+                ]
+                self.answer({"files": files})
+            elif path == f"{api}/commit/main" and not hub.writable:
+                self.answer({"error": "you may not write"}, 403)
+            elif path == f"{api}/commit/main":
+                hub.commit([json.loads(line) for line in body.splitlines()])
+                url = f"{hub.url}/datasets/{repository}/commit/{COMMIT}"
+                self.answer({"commitUrl": url, "commitOid": COMMIT, "success": True})
+            else:
+                self.answer({"error": f"unknown {path}"}, 404)
+
+        def answer(self, value: object, status: int = 200) -> None:
+            data = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        hub.url = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield hub
+        finally:
+            server.shutdown()
