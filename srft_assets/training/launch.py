@@ -10,8 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from srft_assets.errors import SrftError
+from srft_assets.serving.guard import descendants
 
 TAIL_LINES = 20
+STATED = "error: "
+"""What begins the line in which a command of ours says why it failed; the first one counts, as
+that is the cause where one process of several draws the others after it."""
 GRACE_SECONDS = 10.0
 """Between SIGTERM and SIGKILL."""
 
@@ -25,11 +29,12 @@ def launch(
 
     Each line of its merged output goes to `on_line` (by default to standard output). When this
     call is left in any other way than by the command's end (an interrupt, SIGTERM, an error in
-    `on_line`), the whole process group is ended. Raises SrftError with the last lines when the
-    command fails.
+    `on_line`), the command and all that it started are ended. When the command fails, raises
+    SrftError with the reason that it states, else with its last lines.
     """
     show = on_line or _print
     tail: deque[str] = deque(maxlen=TAIL_LINES)
+    stated = ""
     with (
         _sigterm_raises(),
         subprocess.Popen(
@@ -47,12 +52,14 @@ def launch(
             assert process.stdout is not None
             for line in process.stdout:
                 tail.append(printable(line))
+                if tail[-1].startswith(STATED) and not stated:
+                    stated = tail[-1].removeprefix(STATED)
                 show(tail[-1])
             code = process.wait()
         finally:
-            _end_group(process)
+            _end_tree(process)
     if code:
-        raise SrftError(_failure(argv, code, tail))
+        raise SrftError(stated or _failure(argv, code, tail))
 
 
 def printable(line: str) -> str:
@@ -72,24 +79,28 @@ def _failure(argv: Sequence[str], code: int, tail: Sequence[str]) -> str:
         how = f"killed by {signal.Signals(-code).name}"
         if -code == signal.SIGKILL:
             how += ", perhaps by the system for want of memory"
-    stated = [line.removeprefix("error: ") for line in tail if line.startswith("error: ")]
-    if stated:
-        return stated[-1]
     return f"{name} failed ({how}): " + ("\n".join(tail) or "it printed nothing")
 
 
-def _end_group(process: subprocess.Popen[str]) -> None:
-    """SIGTERM, then SIGKILL, to the process and all it started; quiet where all have ended."""
+def _end_tree(process: subprocess.Popen[str]) -> None:
+    """SIGTERM, then SIGKILL, to the process and all it started; quiet where all have ended.
+
+    torchrun gives each worker a session of its own, which a signal to the group does not reach.
+    """
+    workers: list[int] = []
     if process.poll() is None:
-        _signal_group(process.pid, signal.SIGTERM)
+        workers = descendants(process.pid)
+        _signal(os.killpg, process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE_SECONDS)
-    _signal_group(process.pid, signal.SIGKILL)
+    _signal(os.killpg, process.pid, signal.SIGKILL)
+    for worker in workers:
+        _signal(os.kill, worker, signal.SIGKILL)
 
 
-def _signal_group(group: int, number: signal.Signals) -> None:
+def _signal(send: Callable[[int, int], None], target: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
-        os.killpg(group, number)
+        send(target, number)
 
 
 @contextmanager

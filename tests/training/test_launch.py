@@ -14,10 +14,11 @@ from srft_assets.errors import SrftError
 from srft_assets.training.launch import launch
 from srft_assets.training.main import main, reason_of
 
-PARENT = """
-import sys
+WORKER = "setsid bash -c 'echo $$; exec sleep 600' & "
+"""A process in a session of its own, as torchrun starts its workers."""
+PARENT = f"""
 from srft_assets.training.launch import launch
-launch(["bash", "-c", "sleep 600 & echo $! $$; wait"], {})
+launch(["bash", "-c", {WORKER + "wait"!r}], {{}})
 """
 
 
@@ -55,12 +56,18 @@ def test_a_stated_error_is_told_alone() -> None:
         launch(["bash", "-c", script], {}, on_line=lambda line: None)
 
 
+def test_of_several_stated_errors_the_first_is_the_cause() -> None:
+    script = "echo 'error: out of memory'; seq 30; echo 'error: connection closed'; exit 1"
+    with pytest.raises(SrftError, match=r"^out of memory$"):
+        launch(["bash", "-c", script], {}, on_line=lambda line: None)
+
+
 def test_a_kill_is_named() -> None:
     with pytest.raises(SrftError, match=r"killed by SIGKILL, perhaps .* memory"):
         launch(["bash", "-c", "kill -KILL $$"], {})
 
 
-def test_an_error_of_the_listener_ends_the_whole_group() -> None:
+def test_an_error_of_the_listener_ends_every_worker() -> None:
     seen: list[int] = []
 
     def stop(line: str) -> None:
@@ -68,21 +75,21 @@ def test_an_error_of_the_listener_ends_the_whole_group() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        launch(["bash", "-c", "sleep 600 & echo $!; wait"], {}, on_line=stop)
+        launch(["bash", "-c", WORKER + "wait"], {}, on_line=stop)
     assert gone_soon(seen[0])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_the_parent_ends_the_whole_group(number: signal.Signals) -> None:
+def test_a_signal_to_the_parent_ends_every_worker(number: signal.Signals) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert parent.stdout is not None
-    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    worker = int(parent.stdout.readline())
     parent.send_signal(number)
     parent.communicate()
     assert parent.returncode != 0
-    assert all(gone_soon(pid) for pid in pids)
+    assert gone_soon(worker)
 
 
 def test_a_wrong_call_exits_2_and_a_bad_job_exits_1(
