@@ -50,8 +50,27 @@ class TrainingSpec(BaseModel):
     """How often rows of a group are drawn; None draws every row equally often."""
     lora_rank: int = 16
     lora_alpha: int = 32
+    launcher: Literal["python", "torchrun", "accelerate"] = "python"
+    """What starts the processes; see docs/training.md."""
+    processes: PositiveInt = 1
+    """Processes on each machine; `batch_size` rows are shared out to all of them."""
+    launcher_args: list[str] = Field(default_factory=list)
+    """Further arguments of the launcher, such as `--config_file fsdp.yaml` of accelerate."""
+    launch_prefix: list[str] = Field(default_factory=list)
+    """What comes before the launcher, such as `srun --nodes 2`."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Further arguments of TRL's SFTConfig."""
+
+    @model_validator(mode="after")
+    def _can_start(self) -> Self:
+        if self.launcher == "python" and (self.processes > 1 or self.launcher_args):
+            setting = "processes" if self.processes > 1 else "launcher_args"
+            raise ValueError(f"{setting} needs launcher torchrun or accelerate")
+        if self.batch_size % self.processes:
+            raise ValueError(
+                f"batch_size {self.batch_size} is no multiple of processes {self.processes}"
+            )
+        return self
 
 
 class EvaluationSpec(BaseModel):

@@ -50,16 +50,25 @@ def check_vocabulary(model: Any, table: Any) -> None:
         )
 
 
-def save_model(model: Any, tokenizer: Any, folder: Path) -> str:
+def whole_weights(trainer: Any) -> Any:
+    """Under FSDP the weights gathered from all processes, which all must call; otherwise None."""
+    if not trainer.is_fsdp_enabled:
+        return None
+    return trainer.accelerator.get_state_dict(trainer.model_wrapped)
+
+
+def save_model(model: Any, tokenizer: Any, folder: Path, weights: Any = None) -> str:
     """Write weights (safetensors) and tokenizer so that transformers and peft load the folder.
 
-    Returns the SHA-256 over the weight files.
+    `weights` stand in the place of the model's own where given. Returns the SHA-256 over the
+    weight files.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     base.set_attn_implementation("sdpa")
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, state_dict=weights)
+    (folder / "README.md").unlink(missing_ok=True)
     tokenizer.save_pretrained(folder)
     return weights_sha256(folder)
 

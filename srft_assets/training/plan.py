@@ -1,10 +1,12 @@
 """Which rows meet in which optimizer step and forward pass: fixed beforehand by the seed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+
+from srft_assets.errors import SrftError
 
 Layout = Literal["packed", "padded"]
 Group = list[int]
@@ -25,6 +27,7 @@ class Plan:
         positions: token positions computed over all groups, padding included.
         tokens: real tokens among them.
         layout: rows laid end to end, or padded to the longest of their group.
+        ranks: processes that the groups of a step are shared out to; `per_step` is a multiple.
     """
 
     groups: list[Group]
@@ -32,6 +35,12 @@ class Plan:
     positions: int
     tokens: int
     layout: Layout
+    ranks: int = 1
+
+    def of_rank(self, rank: int) -> "Plan":
+        """The part of one process: every `ranks`-th group, so that each has about as much."""
+        share = self.per_step // self.ranks
+        return replace(self, groups=self.groups[rank :: self.ranks], per_step=share)
 
     @property
     def padding_share(self) -> float:
@@ -48,11 +57,16 @@ def make_plan(
     seed: int,
     layout: Layout = "packed",
     order: list[int] | None = None,
+    ranks: int = 1,
 ) -> Plan:
     """Plan `steps` optimizer steps over rows of the given lengths (tokens, each at least 1).
 
     `order`: the `steps` × `batch_size` rows in the order in which they are drawn.
+
+    Raises SrftError where the rows of a step cannot be shared out evenly to the `ranks`.
     """
+    if batch_size % ranks:
+        raise SrftError(f"batch_size {batch_size} is no multiple of the {ranks} processes")
     if order is None:
         order = _row_order(len(lengths), steps * batch_size, seed)
     batches = [
@@ -60,7 +74,7 @@ def make_plan(
         for start in range(0, len(order), batch_size)
     ]
     cut = [_cut(batch, lengths, micro_batch_tokens, layout) for batch in batches]
-    per_step = max(len(groups) for groups in cut)
+    per_step = -(-max(len(groups) for groups in cut) // ranks) * ranks
     groups = [group for step in cut for group in _split_to(step, per_step, lengths, layout)]
     return Plan(
         groups=groups,
@@ -68,6 +82,7 @@ def make_plan(
         positions=sum(_cost(group, lengths, layout) for group in groups),
         tokens=sum(lengths[row] for row in order),
         layout=layout,
+        ranks=ranks,
     )
 
 

@@ -7,6 +7,8 @@ from typing import Protocol
 
 import orjson
 
+from srft_assets.training.ranks import this_rank
+
 LOG_LINES = 20
 """Lines in the Dagster log of one training, about."""
 
@@ -34,6 +36,16 @@ class Lines:
         """Nothing: the curve is in `result.json`."""
 
 
+class Silent:
+    """Nothing: the first process of several tells what there is to tell."""
+
+    def step(self, step: int, of: int, loss: float) -> None:
+        """Nothing."""
+
+    def curve(self, curve: list[dict[str, float]]) -> None:
+        """Nothing."""
+
+
 class Pipes(Lines):
     """Lines, and besides the log and a custom message of the Dagster run."""
 
@@ -56,7 +68,9 @@ def telling() -> Iterator[Told]:
     """Dagster Pipes where the environment holds its bootstrap, plain lines otherwise."""
     from dagster_pipes import PipesEnvVarParamsLoader, open_dagster_pipes
 
-    if PipesEnvVarParamsLoader().is_dagster_pipes_process():
+    if not this_rank().first:
+        yield Silent()
+    elif PipesEnvVarParamsLoader().is_dagster_pipes_process():
         with open_dagster_pipes() as context:
             yield Pipes(context)
     else:

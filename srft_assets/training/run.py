@@ -4,7 +4,7 @@ import os
 import resource
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,13 @@ from typing import Any
 from srft_assets.errors import SrftError
 from srft_assets.training.job import RESULT, CurvePoint, TrainingJob, TrainingResult, read_result
 from srft_assets.training.mixing import draw, groups_of
-from srft_assets.training.model import check_vocabulary, load_base, save_model
+from srft_assets.training.model import check_vocabulary, load_base, save_model, whole_weights
 from srft_assets.training.picture import draw_loss
 from srft_assets.training.plan import Plan, make_plan
+from srft_assets.training.ranks import Ranks, join
 from srft_assets.training.report import Told
 from srft_assets.training.rows import Selection, load_rows, select_rows
+from srft_assets.training.saving import check_finite
 from srft_assets.training.states import last_whole_state, open_partial
 from srft_assets.training.trainer import build_trainer
 from srft_assets.warehouse.store import sync_folder
@@ -28,27 +30,29 @@ def train(job: TrainingJob, told: Told) -> TrainingResult:
     `job.output` appears by a rename, whole. Raises SrftError for bad rows, a missing model, bad
     options, or a loss that is not finite.
     """
-    with _only_one(job):
-        done = read_result(job.output)
-        return done if done is not None else _train(job, told)
+    ranks = join()
+    with _only_one(job) if ranks.first else nullcontext():
+        done = ranks.agree(read_result(job.output))
+        return done if done is not None else _train(job, told, ranks)
 
 
 @contextmanager
 def _only_one(job: TrainingJob) -> Iterator[None]:
-    """Wait for another process on the same checkpoint: an orphan may still be at work."""
+    """Wait for another training of the same checkpoint: an orphan may still be at work."""
     job.output.parent.mkdir(parents=True, exist_ok=True)
     with (job.output.parent / f".{job.output.name}.lock").open("w") as lock:
         flock(lock, LOCK_EX)
         yield
 
 
-def _train(job: TrainingJob, told: Told) -> TrainingResult:
+def _train(job: TrainingJob, told: Told, ranks: Ranks) -> TrainingResult:
     import torch
 
     selection = select_rows(job.data, job.max_length, job.choice)
     if selection.frame.is_empty():
         raise SrftError("no row with a trained token in the given partitions")
-    open_partial(job)
+    if ranks.first:
+        open_partial(job, ranks.count)
     torch.set_num_threads(_threads())
     model, tokenizer, layout = load_base(job)
     table = load_rows(selection, job.normalise)
@@ -61,15 +65,24 @@ def _train(job: TrainingJob, told: Told) -> TrainingResult:
         seed=job.seed,
         layout=layout,
         order=_mixed(job, selection),
+        ranks=ranks.count,
     )
 
     def report(step: int, loss: float) -> None:
-        told.step(step, job.max_steps, loss)
+        if ranks.first:
+            told.step(step, job.max_steps, loss)
 
-    trainer = build_trainer(job, model, tokenizer, table, plan, report)
-    state = last_whole_state(job.partial / "states")
+    trainer = build_trainer(job, model, tokenizer, table, plan.of_rank(ranks.rank), report)
+    state = last_whole_state(job.partial / "states", ranks.count) if ranks.first else None
+    state = ranks.agree(state)
     trainer.train(resume_from_checkpoint=None if state is None else str(state))
-    result = _finish(job, selection, plan, trainer, tokenizer)
+    check_finite(trainer.model, job.max_steps)
+    weights = whole_weights(trainer)
+    if not ranks.first:
+        ranks.wait()
+        return TrainingResult.model_validate_json((job.output / RESULT).read_bytes())
+    result = _finish(job, selection, plan, trainer, tokenizer, weights)
+    ranks.wait()
     told.curve([point.model_dump() for point in result.loss_curve])
     return result
 
@@ -87,10 +100,10 @@ def _threads() -> int:
 
 
 def _finish(
-    job: TrainingJob, selection: Selection, plan: Plan, trainer: Any, tokenizer: Any
+    job: TrainingJob, selection: Selection, plan: Plan, trainer: Any, tokenizer: Any, weights: Any
 ) -> TrainingResult:
     beside = job.partial / "model"
-    sha = save_model(trainer.model, tokenizer, beside)
+    sha = save_model(trainer.model, tokenizer, beside, weights)
     history = [entry for entry in trainer.state.log_history if "loss" in entry]
     result = TrainingResult(
         seed=job.seed,

@@ -1,6 +1,5 @@
 """`checkpoints/<arm>`: a model trained on the masked tokens of one arm, by seed."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ from pydantic import ValidationError
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.tokens.stage import is_base_model_asset
+from srft_assets.training.command import Command
 from srft_assets.training.job import Choice, TrainingJob, TrainingResult, read_result
 from srft_assets.training.mixing import groups_of
 from srft_assets.training.model import base_digest
@@ -36,6 +36,10 @@ MODULES = tuple(
         "weights",
     )
 )
+
+OUTSIDE = {"batches", "launcher", "launcher_args", "launch_prefix"}
+"""Settings of a training that do not decide its weights, or do so through the inputs."""
+LATER = {"mixing", "normalise", "processes"}
 
 DESCRIPTION = """
 The base model `{model}` fine-tuned ({method}) on the masked tokens of the arm `{name}`. Masked
@@ -83,8 +87,8 @@ def _config(arm: ArmSpec) -> dict[str, Any]:
     Those that came later are named only where they differ from their default, so that the
     checkpoints of arms that do not know them stay as they are.
     """
-    stated = arm.training.model_dump(exclude={"batches", "mixing", "normalise"})
-    later = arm.training.model_dump(include={"mixing", "normalise"}, exclude_defaults=True)
+    stated = arm.training.model_dump(exclude=OUTSIDE | LATER)
+    later = arm.training.model_dump(include=LATER, exclude_defaults=True)
     choice = _choice(arm).model_dump(exclude_defaults=True)
     return {"model": arm.model, **stated, **later, **({"choice": choice} if choice else {})}
 
@@ -117,7 +121,7 @@ def _make(arm: ArmSpec, asset: bool, work: Work) -> Made:
         groups_of(chosen, job.mixing)
     result = read_result(job.output)
     if result is None:
-        result = _train(job, work)
+        result = _train(arm, job, work)
     return Made(checkpoint_row(arm, job, result, work.home), chosen.refused, figures(job, result))
 
 
@@ -132,7 +136,7 @@ def _base_model(arm: ArmSpec, asset: bool, work: Work) -> str:
 
 
 def _job(arm: ArmSpec, base_model: str, batches: list[str], work: Work) -> TrainingJob:
-    training = arm.training.model_dump(exclude={"batches", "options"})
+    training = arm.training.model_dump(exclude={*OUTSIDE, "processes", "options"})
     options = dict(arm.training.options)
     ours = {
         name: options.pop(name) for name in ("micro_batch_tokens", "save_seconds") & options.keys()
@@ -155,16 +159,26 @@ def _job(arm: ArmSpec, base_model: str, batches: list[str], work: Work) -> Train
         raise SrftError(f"arm {arm.name}: training.{setting}: {first['msg']}") from error
 
 
-def _train(job: TrainingJob, work: Work) -> TrainingResult:
+def _train(arm: ArmSpec, job: TrainingJob, work: Work) -> TrainingResult:
     path = job.output.parent / f"{job.output.name}.job.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(job.model_dump_json(indent=2))
-    work.launch([sys.executable, "-m", "srft_assets.training.main", str(path)], {})
+    command = _command(arm.training)
+    work.launch(command.argv(path), command.env())
     result = read_result(job.output)
     if result is None:
         raise SrftError(f"{work.partition}: training ended without a result in {job.output}")
     path.unlink()
     return result
+
+
+def _command(training: TrainingSpec) -> Command:
+    return Command(
+        launcher=training.launcher,
+        processes=training.processes,
+        arguments=training.launcher_args,
+        prefix=training.launch_prefix,
+    )
 
 
 def _nothing_to_train(arm: ArmSpec, batches: list[str], unmasked: int, refused: int) -> str:

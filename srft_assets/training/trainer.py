@@ -9,6 +9,7 @@ import pyarrow as pa
 from srft_assets.errors import SrftError
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.plan import Plan
+from srft_assets.training.saving import saving_callback
 from srft_assets.training.settings import lora_config, sft_config
 from srft_assets.training.weights import (
     WEIGHTS,
@@ -68,7 +69,7 @@ def build_trainer(
                 padding_free=plan.layout == "packed",
             )
         ),
-        callbacks=[_saving_callback(job.save_seconds)],
+        callbacks=[saving_callback(job.save_seconds)],
     )
     trainer.pop_callback(_printer_callback())
     return trainer
@@ -110,7 +111,7 @@ def _trainer_class(plan: Plan, report: Report) -> type:
             else:
                 loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
                 return self._finite(loss)
-            self._total_train_tokens += real_tokens(inputs)
+            self._total_train_tokens += real_tokens(inputs) * plan.ranks
             return self._finite(loss * self.accelerator.num_processes)
 
         def _finite(self, loss: Any) -> Any:
@@ -129,24 +130,6 @@ def _trainer_class(plan: Plan, report: Report) -> type:
             super().log(logs, start_time)
 
     return PlannedTrainer
-
-
-def _saving_callback(save_seconds: float) -> Any:
-    from transformers import TrainerCallback
-
-    class SaveByTime(TrainerCallback):
-        """Asks for a resumable state when `save_seconds` have gone by."""
-
-        def __init__(self) -> None:
-            self.last = time.monotonic()
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-            if time.monotonic() - self.last >= save_seconds and state.global_step < state.max_steps:
-                control.should_save = True
-                self.last = time.monotonic()
-            return control
-
-    return SaveByTime()
 
 
 def _printer_callback() -> type:
