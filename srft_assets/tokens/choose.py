@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from srft_assets.errors import SrftError
 from srft_assets.outcomes.model import Status
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.cap import within_cap
@@ -38,7 +39,7 @@ def choose(arm: ArmSpec, runs: pl.DataFrame, outcomes: pl.DataFrame) -> Chosen:
     of = [Status(status.get(name, Status.UNKNOWN)) for name in runs["trajectory_id"]]
     keep("of_other_outcome", pl.Series([takes(arm, one) for one in of], dtype=pl.Boolean))
     if arm.where is not None:
-        fitting = ids_where(arm.where, runs, outcomes)
+        fitting = _where(arm.name, arm.where, runs, outcomes)
         keep("outside_where", runs["trajectory_id"].is_in(list(fitting)))
     if arm.dedup:
         keep("identical", runs.select(pl.struct("messages", "tools").is_first_distinct())[:, 0])
@@ -46,3 +47,10 @@ def choose(arm: ArmSpec, runs: pl.DataFrame, outcomes: pl.DataFrame) -> Chosen:
         cells = runs.select("trajectory_id", "instance_id")
         keep("over_per_instance", within_cap(cells, arm.per_instance, arm.seed))
     return Chosen(runs, left_out)
+
+
+def _where(name: str, condition: str, runs: pl.DataFrame, outcomes: pl.DataFrame) -> set[str]:
+    try:
+        return ids_where(condition, runs, outcomes)
+    except SrftError as error:
+        raise SrftError(f"arm {name}: {error}") from None

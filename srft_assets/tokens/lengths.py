@@ -58,7 +58,9 @@ def cut(row: MaskedRow, limit: int) -> MaskedRow:
     """
     kept = tuple(span for span in row.spans if span.end <= limit)
     if not kept:
-        raise RunRefusedError(_too_long(row.spans[:1], row.n_tokens, limit))
+        raise RunRefusedError(
+            _too_long(row.spans[:1], row.spans[0].end if row.spans else row.n_tokens, limit)
+        )
     return replace(row, input_ids=row.input_ids[: kept[-1].end], spans=kept)
 
 

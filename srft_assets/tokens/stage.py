@@ -1,13 +1,11 @@
 """`masked_tokens/<arm>`: token ids and loss masks of a batch for one training arm."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.outcomes.model import Status
@@ -15,20 +13,16 @@ from srft_assets.refusal import Refusal
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.choose import choose
 from srft_assets.tokens.errors import RunRefusedError
-from srft_assets.tokens.labels import RESOLUTION, Labels, labels_of, labels_upstream
+from srft_assets.tokens.jobs import Jobs
+from srft_assets.tokens.labels import RESOLUTION, labels_of, labels_upstream
 from srft_assets.tokens.lengths import Lengths
-from srft_assets.tokens.mask import Job, mask_runs
-from srft_assets.tokens.policy import decide
+from srft_assets.tokens.mask import mask_runs
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint
-from srft_assets.trajectories.schema import from_row
 from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 from srft_assets.warehouse.store import ONLY
-
-RUNS_AT_ONCE = 16
-"""Runs that are read from the trajectories frame together."""
 
 APART = frozenset({"__init__", "arm", "errors"})
 """Modules that decide no row by their code; the settings of `arm` count by value."""
@@ -111,7 +105,7 @@ def _make(arm: ArmSpec, work: Work) -> Made:
     outcomes = work.read("test_outcomes")
     chosen = choose(arm, work.read("trajectories"), outcomes)
     status = {name: Status(one) for name, one in outcomes["trajectory_id", "status"].iter_rows()}
-    jobs = _Jobs(arm, chosen.frame, status, labels_of(arm, work))
+    jobs = Jobs(arm, chosen.frame, status, labels_of(arm, work))
     left_out = {f"runs_{why}": count for why, count in chosen.left_out.items()}
     lengths = Lengths(arm)
     rows: list[MaskedRow] = []
@@ -126,7 +120,7 @@ def _make(arm: ArmSpec, work: Work) -> Made:
     return Made(frame, refused, _figures(rows, len(refused)) | left_out | lengths.figures())
 
 
-def _masked(jobs: "_Jobs", work: Work) -> Iterator[tuple[str, MaskedRow | RunRefusedError]]:
+def _masked(jobs: Jobs, work: Work) -> Iterator[tuple[str, MaskedRow | RunRefusedError]]:
     """Each run's id and its row; no tokenizer is loaded where there is no run."""
     if not jobs.ids:
         return
@@ -139,44 +133,6 @@ def _unrefused(row: MaskedRow | RunRefusedError) -> MaskedRow:
     if isinstance(row, RunRefusedError):
         raise row
     return row
-
-
-class _Jobs:
-    """The arm's runs of a batch, read a few at a time."""
-
-    def __init__(
-        self, arm: ArmSpec, frame: pl.DataFrame, status: Mapping[str, Status], labels: Labels
-    ) -> None:
-        self.arm, self.frame, self.status, self.labels = arm, frame, status, labels
-        self.ids: list[str] = frame["trajectory_id"].to_list()
-        self._fractions: dict[str, dict[int, float]] = {}
-
-    def __iter__(self) -> Iterator[Job]:
-        for rows in self.frame.iter_slices(RUNS_AT_ONCE):
-            for row in rows.iter_rows(named=True):
-                yield self._job(row)
-
-    def _job(self, row: dict[str, Any]) -> Job:
-        run = from_row(row)
-        status = self.status.get(run.trajectory_id, Status.UNKNOWN)
-        stated = self.labels.get(run.trajectory_id, {})
-        labels = {s.step_index: stated.get(s.step_index, Label.UNLABELED) for s in run.steps}
-        weights = decide(self.arm, run.trajectory_id, status, labels)
-        if not {0.0, 1.0}.issuperset(weights.values()):
-            self._fractions[run.trajectory_id] = weights
-        names = {step: str(n) for step, n in labels.items()} if self.arm.labelled else {}
-        return Job(run, {step: weight > 0 for step, weight in weights.items()}, names, status)
-
-    def weighted(self, row: MaskedRow) -> MaskedRow:
-        """The row of one of these runs, with weights where they are not 0 and 1."""
-        weights = self._fractions.pop(row.trajectory_id, None)
-        if weights is None:
-            return row
-        spans = (
-            replace(span, weight=weights[span.step_index] if span.trained else None)
-            for span in row.spans
-        )
-        return replace(row, spans=tuple(spans))
 
 
 def _model_path(arm: ArmSpec, work: Work) -> str:
