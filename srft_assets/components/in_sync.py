@@ -17,6 +17,8 @@ IN_SYNC = "in_sync"
 ROWS = 50
 """Partitions that the check's table shows."""
 WHY_CHARS = 300
+PAGE_CHARS = 2000
+"""Of a reason, on a partition's page: a batch may be made from thousands of files."""
 PLANNED = (State.IN_SYNC, State.MISSING, State.STALE, State.WAITING)
 """States that a plan tells; all are counted, so that their plots have no gaps."""
 DESCRIPTION = (
@@ -63,7 +65,7 @@ def _no_plan(key: dg.AssetKey, error: SrftError) -> dg.AssetCheckResult:
         check_name=IN_SYNC,
         passed=False,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"there is no plan: {error}",
+        description=printable(f"there is no plan: {error}"),
     )
 
 
@@ -73,7 +75,7 @@ def evaluation(asset: str, items: Sequence[Item]) -> dg.AssetCheckEvaluation:
     other = [item for item in items if item.state is not State.IN_SYNC]
     metadata: dict[str, Any] = {str(state): counts[state] for state in PLANNED}
     if other:
-        metadata["first"] = dg.MetadataValue.text(printable(_line(other[0])))
+        metadata["first"] = dg.MetadataValue.text(_line(other[0]))
         metadata["not in sync"] = dg.MetadataValue.md(_table(other))
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(asset.split("/")),
@@ -88,7 +90,7 @@ def evaluation(asset: str, items: Sequence[Item]) -> dg.AssetCheckEvaluation:
 def observation(item: Item) -> dg.AssetObservation:
     """What is told of one partition on its page. Plain text: nothing in it is rendered."""
     key = dg.AssetKey(item.asset.split("/"))
-    why = {"why": dg.MetadataValue.text(printable("; ".join(item.why)))} if item.why else {}
+    why = {"why": dg.MetadataValue.text(_reason(item, PAGE_CHARS))} if item.why else {}
     return dg.AssetObservation(
         key,
         partition=None if item.partition == "all" else item.partition,
@@ -106,7 +108,12 @@ def _summary(counts: Counter[State], total: int) -> str:
 
 def _line(item: Item) -> str:
     told = f"{item.partition} is {item.state}"
-    return f"{told}: {'; '.join(item.why)}"[:WHY_CHARS] if item.why else told
+    return f"{told}: {_reason(item, WHY_CHARS)}" if item.why else told
+
+
+def _reason(item: Item, chars: int) -> str:
+    told = printable("; ".join(item.why))
+    return told if len(told) <= chars else told[: chars - 1] + "…"
 
 
 def _table(items: Sequence[Item]) -> str:

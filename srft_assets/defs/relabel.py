@@ -12,6 +12,7 @@ from srft_assets.components.sync import current_stages, look
 from srft_assets.defs.jobs import relabel
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.plan import Item, State
+from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Stage
 from srft_assets.warehouse.store import ONLY
 
@@ -56,8 +57,12 @@ def relabel_nightly(
 
 
 def _request(assets: Sequence[str], tags: Mapping[str, str]) -> dg.RunRequest:
-    keys = [dg.AssetKey(asset.split("/")) for asset in assets]
-    return dg.RunRequest(asset_selection=keys, tags={"srft/by": "relabel_nightly", **tags})
+    """A run. Its key tells it from the others of the same tick, as Dagster demands."""
+    return dg.RunRequest(
+        run_key=digest([assets, tags])[:16],
+        asset_selection=[dg.AssetKey(asset.split("/")) for asset in assets],
+        tags={"srft/by": "relabel_nightly", **tags},
+    )
 
 
 def stale_prompts(stages: Mapping[str, Stage], items: Sequence[Item]) -> set[str]:

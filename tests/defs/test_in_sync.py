@@ -20,6 +20,7 @@ from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.plan import Item, State
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import Warehouse
+from tests.outcomes.conftest import make
 from tests.platform.silent import Silent
 from tests.trajectories.ingest_support import run_of, write_lines
 
@@ -35,11 +36,13 @@ def loaded() -> dg.Definitions:
 
 
 @pytest.fixture
-def labelled(home: Home, instance: dg.DagsterInstance, loaded: dg.Definitions) -> Home:
-    """Two batches, read and labelled by rules; nothing behind them."""
+def labelled(home: Home, loaded: dg.Definitions) -> Home:
+    """Two batches, read and labelled by rules without Dagster; nothing behind them."""
+    stages = stages_in(loaded)
     for batch in BATCHES:
         ingest(home, [write_lines(home.inbox / f"{batch}.jsonl", [run_of(batch)])])
-    Applier(loaded, home, instance, Silent()).apply([VERDICTS], BATCHES, [])
+        for key in ("trajectories", "test_outcomes", VERDICTS):
+            make(home, stages[key], batch)
     return home
 
 
@@ -111,20 +114,25 @@ def test_every_asset_has_the_check(loaded):
     assert checked == set(graph.get_all_asset_keys())
 
 
-def test_a_run_checks_what_it_made(labelled, instance):
-    record = instance.get_latest_asset_check_evaluation_record(
-        dg.AssetCheckKey(dg.AssetKey(VERDICTS.split("/")), "in_sync")
-    )
+def test_a_run_checks_what_it_made_and_the_tick_does_not_repeat_it(
+    labelled, tick, instance, loaded
+):
+    make_stale(labelled, VERDICTS, "b")
+    Applier(loaded, labelled, instance, Silent()).apply([VERDICTS], BATCHES, [])
+    key = dg.AssetCheckKey(dg.AssetKey(VERDICTS.split("/")), "in_sync")
+    record = instance.get_latest_asset_check_evaluation_record(key)
     told = record.event.dagster_event.event_specific_data
-    assert told.passed
-    assert told.description == "2 in sync"
+    assert (told.passed, told.description) == (True, "2 in sync")
+    first = tick()
+    assert VERDICTS not in first.checks
+    assert first.checks["trajectories"].description == "2 in sync"
 
 
-def test_the_first_tick_tells_what_no_run_has_told_and_the_next_nothing(labelled, tick):
+def test_the_first_tick_tells_of_all_and_the_next_of_nothing(labelled, tick):
     told = tick()
+    assert told.checks["trajectories"].description == "2 in sync"
     assert told.checks["masked_tokens/sft"].description == "2 waiting"
     assert told.checks["step_verdicts/strict"].description.startswith("not in use")
-    assert VERDICTS not in told.checks
     assert told.partitions["masked_tokens/sft/a"] == "waiting"
     assert not {name for name in told.partitions if name.startswith("step_verdicts/rules")}
     assert "nothing changed" in tick().skipped
@@ -180,10 +188,7 @@ def test_what_a_run_is_making_is_left_out_until_it_ends(labelled, tick, instance
     assert tick().partitions[f"{VERDICTS}/b"] == "stale"
 
 
-def test_a_dagster_made_anew_hears_all_again_and_knows_the_batches(labelled, tick, instance):
-    instance.wipe()
-    for batch in BATCHES:
-        instance.delete_dynamic_partition("batch", batch)
+def test_a_dagster_made_anew_is_told_all_and_gets_to_know_the_batches(labelled, tick, instance):
     assert tick().checks[VERDICTS].description == "2 in sync"
     assert instance.get_dynamic_partitions("batch") == BATCHES
 
@@ -233,6 +238,12 @@ def test_the_table_is_bounded():
     told = str(evaluation("a", items).metadata["not in sync"].value)
     assert len(told.splitlines()) == 2 + ROWS + 2
     assert "… and 7 more: `srft plan a`" in told
+
+
+def test_a_reason_is_bounded():
+    item = Item("a", "p", State.STALE, tuple(f"file {n}.json: 1 → 2" for n in range(5000)))
+    assert len(str(observation(item).metadata["why"].value)) == 2000
+    assert len(str(evaluation("a", [item]).metadata["not in sync"].value)) < 500
 
 
 def test_an_edited_file_is_seen_without_reloading(tmp_path, monkeypatch):

@@ -8,9 +8,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from srft_assets.components.launch import RANGE_END, RANGE_START, Applier, open_instance
+from srft_assets.components.launch import RANGE_END, RANGE_START, Applier
 from srft_assets.components.platform import Platform
 from srft_assets.components.server import CriticServer
+from srft_assets.components.stages import stages_in
 from srft_assets.definitions import defs
 from srft_assets.defs.relabel import relabel_nightly
 from srft_assets.home import Home
@@ -19,6 +20,7 @@ from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import ONLY, Warehouse
 from tests.chain.conftest import tokenizer_with, with_base_model
 from tests.critic.server import Server, serving
+from tests.outcomes.conftest import make
 from tests.platform.silent import Silent
 from tests.trajectories.ingest_support import run_of, write_lines
 
@@ -68,11 +70,10 @@ def once_labelled(loaded, with_base_model, tmp_path_factory: pytest.TempPathFact
     for batch in BATCHES:
         ingest(home, [write_lines(home.inbox / f"{batch}.jsonl", runs(f"{batch}0", f"{batch}1"))])
     with_base_model(home)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SRFT_HOME", str(home.root))
-        patch.setenv("DAGSTER_HOME", str(home.dagster))
-        with open_instance(home) as instance:
-            Applier(loaded, home, instance, Silent()).apply([VERDICTS, *MASKS], BATCHES, [])
+    stages = stages_in(loaded)
+    for key in ("trajectories", "test_outcomes", VERDICTS, *MASKS):
+        for batch in BATCHES:
+            make(home, stages[key], batch)
     return home
 
 
@@ -89,15 +90,15 @@ def labelled(once_labelled: Home, home: Home, instance: dg.DagsterInstance) -> H
 
 @pytest.fixture
 def night(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition) -> Night:
-    """Evaluate the schedule once. A context left open would outlive its instance."""
+    """Evaluate the schedule once, as the daemon does; a context left open outlives its instance."""
 
     def once() -> list[dg.RunRequest] | dg.SkipReason:
+        platform = Platform(critic_server=CriticServer())
         with dg.build_schedule_context(
-            instance,
-            repository_def=repository,
-            resources={"platform": Platform(critic_server=CriticServer())},
+            instance, repository_def=repository, resources={"platform": platform}
         ) as context:
-            return relabel_nightly(context)
+            told = relabel_nightly.evaluate_tick(context)
+        return list(told.run_requests or []) or dg.SkipReason(told.skip_message)
 
     return once
 
