@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import chosen_batches
@@ -14,6 +15,7 @@ from srft_assets.cli.progress import Bars
 from srft_assets.cli.selection import Batches
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import current_home
+from srft_assets.show.text import visible
 
 if TYPE_CHECKING:
     from srft_assets.exports.export import Exported
@@ -80,7 +82,7 @@ def export(
     request = Request(arm, batches, format_.value, folder, size, licence, stale_ok, round_weights)
     with Bars(console) as bars:
         done = write(request, home, stages, bars)
-    for line in told(done):
+    for line in told(format_.value, done):
         say(console, line)
     if push_to_hub is not None:
         with console.status(f"uploading to {push_to_hub}"):
@@ -88,8 +90,10 @@ def export(
         say(console, f"pushed to {quoted(url)}")
 
 
-def told(done: "Exported") -> list[str]:
+def told(form: str, done: "Exported") -> list[str]:
     """What a user is told of an export."""
+    from srft_assets.exports.loading import loading_code
+
     counts, total = done.counts, done.counts.total
     share = total["trained"] / total["tokens"] if total["tokens"] else 0.0
     lines = [
@@ -108,8 +112,9 @@ def told(done: "Exported") -> list[str]:
     size = sum(one.bytes for one in done.files)
     files = f"{len(done.files)} data file{'s' * (len(done.files) != 1)}"
     lines.append(f"wrote {quoted(str(done.folder))}: {files}, {size / 1e6:,.1f} MB")
-    lines.append("README.md there says how to load it")
-    return lines
+    lines.append("README.md there is its card. To load it:")
+    code = loading_code(form, str(done.folder))
+    return lines + [f"    {escape(visible(line))}" for line in code.splitlines()]
 
 
 def size_of(text: str) -> int:

@@ -154,4 +154,11 @@ def _provenance(facts: Facts) -> Iterator[str]:
             for name, stamp in sorted(facts.stamps.items())
         ],
     )
+    yield table(
+        ["model that wrote the runs", "scaffold", "masked runs"],
+        [
+            (code(model), code(scaffold), count)
+            for (scaffold, model), count in sorted(facts.authors.items())
+        ],
+    )
     yield "`srft_export.json` has the data versions of all inputs and the SHA-256 of every file."

@@ -65,11 +65,12 @@ def export(
     The same partitions give the same bytes. Raises UsageError for an arm or a folder that cannot
     be, SrftError where the arm is not in sync; see `check_sync`.
     """
-    out_of_sync = check_sync(stages, home, request.arm, request.batches, stale_ok=request.stale_ok)
+    batches = sorted(set(request.batches))
+    out_of_sync = check_sync(stages, home, request.arm, batches, stale_ok=request.stale_ok)
     warehouse = Warehouse(home.warehouse)
     asset = f"masked_tokens/{request.arm}"
-    there = [name for name in request.batches if warehouse.stamp(asset, name) is not None]
-    missing = [name for name in request.batches if name not in there]
+    there = [name for name in batches if warehouse.stamp(asset, name) is not None]
+    missing = [name for name in batches if name not in there]
     parts = [Part(warehouse, request.arm, name) for name in there]
     stale = {name: item.why for name, item in out_of_sync.items() if name in there}
     facts = facts_of(warehouse, request.arm, parts, stale, missing)

@@ -1,6 +1,7 @@
 """Where an export comes from: partitions, settings, tokenizer, critic."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -40,6 +41,7 @@ class Facts:
         stamps: batch → stamp of its `masked_tokens` partition.
         settings: of the arm, as the partitions bear them; the first batch's, see `differing`.
         differing: batches made with other settings.
+        authors: scaffold and model, as the runs state them → runs.
         stale: batch → why it is not in sync; exported all the same because it was asked for.
         missing: batches that were never masked and are left out, because it was asked for.
     """
@@ -50,6 +52,7 @@ class Facts:
     differing: tuple[str, ...]
     tokenizer: str
     critic: CriticFacts | None
+    authors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     stale: Mapping[str, Sequence[str]] = field(default_factory=dict)
     missing: Sequence[str] = ()
     srft: str = field(default_factory=lambda: version("srft-assets"))
@@ -71,6 +74,10 @@ class Facts:
             "arm": self.arm,
             "settings": dict(self.settings),
             "tokenizer": self.tokenizer,
+            "runs": [
+                {"scaffold": scaffold, "model": model, "runs": count}
+                for (scaffold, model), count in sorted(self.authors.items())
+            ],
             "batches": batches,
             "stale": {name: list(why) for name, why in sorted(self.stale.items())},
             "missing": list(self.missing),
@@ -98,9 +105,24 @@ def facts_of(
         differing=differing,
         tokenizer=", ".join(tokenizers),
         critic=None if critic is None else _critic(warehouse, str(critic), stamps),
+        authors=_authors(warehouse, arm, stamps),
         stale=stale,
         missing=missing,
     )
+
+
+def _authors(warehouse: Warehouse, arm: str, batches: Iterable[str]) -> Counter[tuple[str, str]]:
+    """Who wrote the masked runs; a batch whose runs are gone says nothing."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for batch in batches:
+        if warehouse.stamp("trajectories", batch) is None:
+            continue
+        masked = warehouse.read(f"masked_tokens/{arm}", batch, columns=["trajectory_id"])
+        runs = warehouse.read("trajectories", batch, ["trajectory_id", "scaffold", "model"])
+        theirs = runs.filter(runs["trajectory_id"].is_in(masked["trajectory_id"].implode()))
+        pairs = theirs.select("scaffold", "model").fill_null("unknown").iter_rows()
+        counts.update((scaffold, model) for scaffold, model in pairs)
+    return counts
 
 
 def _settings(stamp: Stamp) -> dict[str, Any]:

@@ -46,10 +46,11 @@ AXOLOTL_SPANS = AXOLOTL_MESSAGES.replace(
 
 OPENAI = """\
 ```console
-$ openai api files.create -f data/train-00000-of-00001.jsonl -p fine-tune
+$ openai api files.create -f FOLDER/data/train-00000-of-00001.jsonl -p fine-tune
 ```
 
-Assistant messages with `weight: 0` are context only. One job takes one training file."""
+Assistant messages with `weight: 0` are context only. One job takes one training file of at most
+512 MB: `--max-shard-size 512MB` makes the fewest."""
 
 MESSAGES = """\
 ```python
@@ -84,3 +85,9 @@ LOADING = {
     "parquet": PARQUET,
 }
 """Format → Markdown."""
+
+
+def loading_code(form: str, folder: str) -> str:
+    """The code of a format alone, for a terminal."""
+    block = LOADING[form].split("```")[1]
+    return block.partition("\n")[2].rstrip().replace("FOLDER", folder)

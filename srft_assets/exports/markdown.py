@@ -22,8 +22,9 @@ def fenced(text: str, language: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str | int]]) -> str:
-    """A table; numbers stand to the right."""
+    """A table; columns of numbers stand to the right."""
     listed = [list(row) for row in rows]
-    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1)]
-    lines += [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in listed]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    last = listed[-1] if listed else heads
+    rule = ["---:" if isinstance(cell, int) else "---" for cell in last]
+    cells = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in listed]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [heads, rule, *cells])
