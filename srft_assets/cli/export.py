@@ -63,7 +63,11 @@ def export(
     ] = False,
 ) -> None:
     """Write an arm's masked tokens for a trainer, with a data set card."""
+    from srft_assets.exports.push import check_repository, push
+
     console, home = Console(), current_home()
+    if push_to_hub is not None:
+        check_repository(push_to_hub)
     size, licence = size_of(max_shard_size), license_of(license_)
     batches = chosen_batches(home, batch)
     if not batches:
@@ -73,11 +77,8 @@ def export(
         from srft_assets.definitions import defs
         from srft_assets.exports.export import Request
         from srft_assets.exports.export import export as write
-        from srft_assets.exports.push import check_repository, push
 
         stages = stages_in(defs())
-    if push_to_hub is not None:
-        check_repository(push_to_hub)
     folder = Path(out.expanduser().absolute())
     request = Request(arm, batches, format_.value, folder, size, licence, stale_ok, round_weights)
     with Bars(console) as bars:

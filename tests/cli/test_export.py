@@ -1,0 +1,124 @@
+"""What `srft export` tells a user."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from srft_assets.cli.export import license_of, size_of
+from srft_assets.errors import UsageError
+from srft_assets.home import Home
+from srft_assets.tokens.row import MaskedRow, Span
+from srft_assets.tokens.schema import MASKED_TOKENS
+from srft_assets.warehouse.recipe import Recipe
+from srft_assets.warehouse.stamp import Stamp
+from srft_assets.warehouse.store import Warehouse, data_version
+from tests.cli.test_output import lines
+
+ARM = "masked_tokens/srft"
+
+
+@pytest.fixture
+def masked(filled: Home) -> Home:
+    """The platform with masks of batch `one`, made otherwise than the platform would."""
+    warehouse = Warehouse(filled.warehouse)
+    rows = []
+    for run in warehouse.read("trajectories", "one").iter_rows(named=True):
+        spans = (Span(0, 2, 5, True, "good"), Span(1, 7, 9, False, "mistake"))
+        ids = pl.Series(range(1, 11), dtype=pl.Int32).to_numpy()
+        ids_of = (run["trajectory_id"], run["instance_id"], "unknown")
+        rows.append(MaskedRow(*ids_of, ids, spans).as_row())
+    frame = pl.DataFrame(rows, schema=MASKED_TOKENS)
+    recipe = Recipe(config={"model": "tiny", "critic": "rules", "mask": ["mistake"]})
+    stamp = Stamp(recipe, recipe.fingerprint, data_version(frame), frame.height, "test", "")
+    warehouse.write(ARM, "one", frame, stamp)
+    return filled
+
+
+def test_export_tells_what_is_in_it_where_it_is_and_how_to_load_it(srft, masked, tmp_path):
+    out = tmp_path / "set"
+    words = ("--arm", "srft", "--format", "trl", "--out", str(out))
+    said = srft("export", *words, "--batch", "one", "--stale-ok")
+    assert said.code == 0, said.err
+    told = lines(said.out)
+    assert told[0].startswith("srft one as trl") and "2/2" in told[0]
+    counted = "2 runs, 2 rows: 20 tokens, 6 trained (30.0%), 4 masked, 10 context"
+    assert counted in told
+    assert "not in sync one; the card says so" in told
+    assert f"wrote {out}: 1 data file, 0.0 MB" in told
+    assert f'rows = load_dataset("{out}", split="train")' in told
+    assert (out / "README.md").is_file()
+
+
+def test_what_is_stale_or_missing_is_one_line_with_what_to_do(srft, masked, tmp_path):
+    said = srft("export", "--arm", "srft", "--format", "trl", "--out", str(tmp_path / "set"))
+    assert said.code == 1
+    (line,) = lines(said.err)
+    assert line.startswith(f"error: {ARM} is not in sync (")
+    assert "two is missing" in line
+    assert line.endswith(f"srft apply {ARM}, or --stale-ok")
+    assert not (tmp_path / "set").exists()
+
+
+def test_refused_runs_are_counted_with_the_reason(srft, masked, tmp_path):
+    warehouse = Warehouse(masked.warehouse)
+    stamp = warehouse.stamp(ARM, "one")
+    frame = warehouse.read(ARM, "one")
+    odd = frame.with_columns(input_ids=pl.col("input_ids").list.head(8))
+    assert stamp is not None
+    warehouse.write(ARM, "one", odd, stamp)
+    out = tmp_path / "set"
+    words = ("--arm", "srft", "--format", "parquet", "--out", str(out))
+    said = srft("export", *words, "--batch", "one", "--stale-ok")
+    assert "refused 2 runs: a span lies outside its tokens" in lines(said.out)
+    assert (out / "refused.jsonl").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--arm", "nope", "--format", "trl"), "no arm 'nope'; there are: "),
+        (("--arm", "srft", "--format", "trl", "--batch", "nope"), "no batch 'nope'"),
+        (("--arm", "srft", "--format", "trl", "--max-shard-size", "big"), "bad size 'big'"),
+        (("--arm", "srft", "--format", "trl", "--license", "a\nb: c"), "bad licence"),
+        (("--arm", "srft", "--format", "trl", "--push-to-hub", "me"), "write OWNER/NAME"),
+        (("--arm", "srft", "--format", "zip"), "Invalid value for '--format'"),
+    ],
+)
+def test_a_wrong_call_is_told_before_anything_is_written(srft, masked, tmp_path, words, told):
+    said = srft("export", *words, "--out", str(tmp_path / "set"))
+    assert said.code == 2
+    assert told in said.err
+    assert not (tmp_path / "set").exists()
+
+
+def test_sizes():
+    assert size_of("200MB") == 200_000_000
+    assert size_of("1.5 gb") == 1_500_000_000
+    assert size_of("1000") == 1000
+    for text in ("", "0MB", "-1GB", "5TB", "x"):
+        with pytest.raises(UsageError, match="bad size"):
+            size_of(text)
+
+
+def test_licences():
+    assert license_of(None) is None
+    assert license_of("cc-by-4.0") == "cc-by-4.0"
+    for text in ("", "MIT\n---", "../x", "a b"):
+        with pytest.raises(UsageError, match="bad licence"):
+            license_of(text)
+
+
+def test_a_folder_is_asked_for(srft, masked):
+    assert srft("export", "--arm", "srft", "--format", "trl").code == 2
+
+
+def test_files_of_the_user_are_left(srft, masked, tmp_path):
+    mine = Path(tmp_path / "mine" / "thesis.tex")
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    words = ("--arm", "srft", "--format", "trl", "--out", str(mine.parent), "--batch", "one")
+    said = srft("export", *words, "--stale-ok")
+    assert said.code == 2
+    assert "holds files, but no export of srft" in said.err
+    assert mine.read_text() == "mine"
