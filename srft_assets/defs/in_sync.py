@@ -18,10 +18,13 @@ from srft_assets.warehouse.recipe import digest
 AT_ONCE = 200
 """Partitions told of in one tick; the next goes on where it ended."""
 UNDER_WAY = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+"""A queued run counts: its check would stand behind one that is told before it runs."""
 
 Told = dict[str, dict[str, str]]
 """By asset, partitions that were last told to be out of sync → digest of what was told."""
@@ -107,7 +110,7 @@ def is_new(instance: dg.DagsterInstance, told: dg.AssetCheckEvaluation) -> bool:
 def being_made(
     instance: dg.DagsterInstance, repository: dg.RepositoryDefinition, since: datetime
 ) -> set[str]:
-    """Assets of runs that are going on, or that did so at any time after `since`."""
+    """Assets of runs that wait or are going on, or that did so at any time after `since`."""
     runs = [
         *instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY)),
         *instance.get_runs(dg.RunsFilter(updated_after=since)),

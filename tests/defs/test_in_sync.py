@@ -171,14 +171,15 @@ def test_the_page_of_a_partition_bears_state_and_reason(labelled, tick, instance
     }
 
 
-def test_what_a_run_is_making_is_left_out_until_it_ends(labelled, tick, instance, loaded):
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED])
+def test_what_a_run_is_making_is_left_out_until_it_ends(labelled, tick, instance, loaded, status):
     tick()
     make_stale(labelled, VERDICTS, "b")
     job = loaded.resolve_implicit_global_asset_job_def()
     run = instance.create_run_for_job(
         job,
         asset_selection=frozenset([dg.AssetKey(VERDICTS.split("/"))]),
-        status=dg.DagsterRunStatus.STARTED,
+        status=status,
     )
     during = tick()
     assert VERDICTS not in during.checks

@@ -53,9 +53,14 @@ BACKFILL_STATUS = """query($backfill: String!) { partitionBackfillOrError(backfi
 START_SCHEDULE = """mutation($schedule: ScheduleSelector!) {
   startSchedule(scheduleSelector: $schedule) {
     __typename
-    ... on ScheduleStateResult { scheduleState { status } }
+    ... on ScheduleStateResult { scheduleState { status id } }
   }
 }"""
+
+STOP_SCHEDULE = """mutation($id: String!) { stopRunningSchedule(id: $id) {
+  __typename
+  ... on ScheduleStateResult { scheduleState { status } }
+} }"""
 
 TICKS = """query($instigator: InstigationSelector!) {
   instigationStateOrError(instigationSelector: $instigator) {
@@ -124,13 +129,13 @@ class Browser:
         (data,) = told["data"].values()
         return data
 
-    def materialize(self, asset: str, partition: str) -> str:
-        """Press `Materialize` for one partition; the run's id."""
+    def materialize(self, assets: Sequence[str], partition: str) -> str:
+        """Press `Materialize` for one partition of a selection; the run's id."""
         params = {
             "selector": {
                 **REPOSITORY,
                 "pipelineName": "__ASSET_JOB",
-                "assetSelection": [{"path": asset.split("/")}],
+                "assetSelection": [{"path": asset.split("/")} for asset in assets],
                 "assetCheckSelection": [],
             },
             "mode": "default",
@@ -153,10 +158,16 @@ class Browser:
         assert told["__typename"] == "LaunchBackfillSuccess", told
         return told["backfillId"]
 
-    def switch_on(self, schedule: str) -> None:
-        """Switch a schedule on."""
+    def switch_on(self, schedule: str) -> str:
+        """Switch a schedule on; its id."""
         told = self.ask(START_SCHEDULE, schedule={**REPOSITORY, "scheduleName": schedule})
         assert told["scheduleState"]["status"] == "RUNNING", told
+        return told["scheduleState"]["id"]
+
+    def switch_off(self, schedule: str) -> None:
+        """Switch the schedule of that id off."""
+        told = self.ask(STOP_SCHEDULE, id=schedule)
+        assert told["scheduleState"]["status"] == "STOPPED", told
 
     def ticks(self, name: str) -> list[dict[str, Any]]:
         """Ticks of a schedule or sensor, the latest first."""

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.timeout(600)
 STARTS = 2
 """One start in eleven dies with its daemon."""
 DEFAULT, STRICT = "step_verdicts/default", "step_verdicts/strict"
+NIGHTLY = "relabel_nightly"
 EVERY_MINUTE = "* * * * *"
 
 
@@ -84,10 +85,29 @@ def backfill(browser: Browser) -> str:
 
 
 @pytest.fixture(scope="module")
-def edited(browser: Browser, project: Project, backfill: str) -> None:
-    """One word of the prompt of `default` is edited while all runs, and the nights begin."""
+def nights(browser: Browser, project: Project, backfill: str) -> str:
+    """One word of the prompt of `default` is edited while all runs, and the nights begin.
+
+    The id of their schedule.
+    """
     project.edit_prompt("default", "review", "examine")
-    browser.switch_on("relabel_nightly")
+    return browser.switch_on(NIGHTLY)
+
+
+@pytest.fixture(scope="module")
+def morning(browser: Browser, home: Home, project: Project, nights: str, backfill: str) -> str:
+    """A night has labelled, none follows, and one word of `strict` is edited; the night's run."""
+    warehouse = Warehouse(home.warehouse)
+    before = warehouse.stamp(DEFAULT, "mine").run_id
+    assert browser.wait_for_backfill(backfill) == "COMPLETED_SUCCESS"
+    assert until(lambda: warehouse.stamp(DEFAULT, "mine").run_id != before), browser.ticks(NIGHTLY)
+    browser.switch_off(nights)
+    runs = {run for tick in browser.ticks(NIGHTLY) for run in tick["runIds"]}
+    assert {browser.wait_for(run) for run in runs} == {"SUCCESS"}
+    project.edit_prompt("strict", "review", "judge")
+    made_by = warehouse.stamp(DEFAULT, "mine").run_id
+    assert made_by in runs
+    return made_by
 
 
 def until(is_so: Callable[[], bool], seconds: float = 150) -> bool:
@@ -116,18 +136,18 @@ def test_the_code_location_loads_with_everything_in_it(browser: Browser):
     sensors = {one["name"]: one["sensorState"]["status"] for one in repository["sensors"]}
     assert sensors == {"inbox": "RUNNING", "in_sync": "RUNNING"}
     schedules = {one["name"]: one["scheduleState"]["status"] for one in repository["schedules"]}
-    assert schedules == {"relabel_nightly": "STOPPED"}
+    assert schedules == {NIGHTLY: "STOPPED"}
 
 
-@pytest.mark.usefixtures("edited")
+@pytest.mark.usefixtures("nights")
 def test_a_batch_is_materialized_from_the_ui(browser: Browser, home: Home):
     added = browser.ask(ADD_PARTITION, repository=REPOSITORY, partition="fresh")
     assert added["__typename"] == "AddDynamicPartitionSuccess"
     folder = home.root / "sources"
     ingest(home, [write_lines(folder / "fresh.jsonl", [run_of(name) for name in "klm"])])
-    for asset in ("trajectories", "test_outcomes", "step_verdicts/rules", "masked_tokens/srft"):
-        assert browser.wait_for(browser.materialize(asset, "fresh")) == "SUCCESS", asset
-        assert "fresh" in materialized(browser, asset)
+    assets = ["trajectories", "test_outcomes", "step_verdicts/rules", "masked_tokens/srft"]
+    assert browser.wait_for(browser.materialize(assets, "fresh")) == "SUCCESS"
+    assert all("fresh" in materialized(browser, asset) for asset in assets)
     warehouse = Warehouse(home.warehouse)
     assert warehouse.read("trajectories", "fresh").height == 3
     assert warehouse.read("step_verdicts/rules", "fresh").height == 6
@@ -138,6 +158,24 @@ def test_a_file_in_the_inbox_is_read_by_itself(browser: Browser, home: Home):
     outcomes = Warehouse(home.warehouse).path("test_outcomes", "night")
     assert until(outcomes.exists)
     assert Warehouse(home.warehouse).read("trajectories", "night").height == 1
+
+
+def test_at_night_exactly_what_an_edited_prompt_made_stale_is_labelled_again(
+    home: Home, server: Server, morning: str
+):
+    """The daemon ticks, and nobody has reloaded the definitions: five runs, five calls."""
+    warehouse = Warehouse(home.warehouse)
+    for batch in ("mine", "other"):
+        assert warehouse.stamp(DEFAULT, batch).run_id == morning
+    assert warehouse.stamp(STRICT, "mine").run_id != morning
+    assert server.answered.total() == 7 + 3 + 5
+    assert set(server.answered.values()) == {1}, "nothing is paid for twice"
+
+
+@pytest.mark.usefixtures("morning")
+def test_materialize_all_makes_what_is_missing_and_keeps_what_is_in_sync(browser: Browser):
+    assert browser.partition(STRICT, "other").get("kept") is True
+    assert "kept" not in browser.partition(STRICT, "mine")
 
 
 def test_the_command_line_works_beside_it_and_is_seen_in_it(
@@ -151,7 +189,7 @@ def test_the_command_line_works_beside_it_and_is_seen_in_it(
 
 def test_a_run_that_cannot_succeed_says_why(browser: Browser):
     browser.ask(ADD_PARTITION, repository=REPOSITORY, partition="ghost")
-    run = browser.materialize("trajectories", "ghost")
+    run = browser.materialize(["trajectories"], "ghost")
     assert browser.wait_for(run) == "FAILURE"
     question = """query($run: ID!) { logsForRun(runId: $run) { ... on EventConnection {
       events { ... on ExecutionStepFailureEvent { error { message } failureMetadata {
@@ -159,44 +197,6 @@ def test_a_run_that_cannot_succeed_says_why(browser: Browser):
     events = browser.ask(question, run=run)["events"]
     told = " ".join(str(event) for event in events if event)
     assert "no batch 'ghost': register it with `srft ingest`" in told
-
-
-@pytest.mark.usefixtures("edited")
-def test_at_night_exactly_what_an_edited_prompt_made_stale_is_labelled_again(
-    browser: Browser, home: Home, server: Server, backfill: str
-):
-    """The daemon ticks, and nobody has reloaded the definitions: five runs, five calls."""
-    assert browser.wait_for_backfill(backfill) == "COMPLETED_SUCCESS"
-    assert until(lambda: any(tick["runIds"] for tick in browser.ticks("relabel_nightly")))
-    (run,) = [run for tick in browser.ticks("relabel_nightly") for run in tick["runIds"]]
-    assert browser.wait_for(run) == "SUCCESS"
-    warehouse = Warehouse(home.warehouse)
-    for batch in ("mine", "other"):
-        assert warehouse.stamp(DEFAULT, batch).run_id == run
-    assert warehouse.stamp(STRICT, "mine").run_id != run
-    assert server.answered.total() == 7 + 3 + 5
-    assert set(server.answered.values()) == {1}, "nothing is paid for twice"
-
-
-def test_materialize_all_makes_what_is_missing_and_keeps_what_is_in_sync(
-    browser: Browser, backfill: str
-):
-    assert browser.wait_for_backfill(backfill) == "COMPLETED_SUCCESS"
-    assert browser.partition(STRICT, "other").get("kept") is True
-    assert "kept" not in browser.partition(STRICT, "mine")
-
-
-def test_the_pages_say_what_is_in_sync_and_why_another_is_not(browser: Browser, project: Project):
-    assert browser.check(DEFAULT, "in_sync")["success"]
-    project.edit_prompt("strict", "review", "judge")
-    assert until(lambda: not browser.check(STRICT, "in_sync")["success"], 90)
-    check = browser.check(STRICT, "in_sync")
-    assert (check["severity"], check["stale"], check["in sync"]) == ("WARN", 2, 0)
-    assert check["description"] == "2 stale"
-    assert "review" in check["first"] and "judge" in check["first"]
-    told = browser.partition(STRICT, "mine")
-    assert told["state"] == "stale"
-    assert "prompt.md: line" in told["why"] and "judge" in told["why"]
 
 
 def test_the_workspace_file_loads_the_same(tmp_path: Path):
@@ -224,3 +224,16 @@ def test_dg_finds_nothing_to_say(tmp_path: Path):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("morning")
+def test_the_pages_say_what_is_in_sync_and_why_another_is_not(browser: Browser):
+    assert until(lambda: browser.check(DEFAULT, "in_sync")["success"], 90)
+    assert until(lambda: not browser.check(STRICT, "in_sync")["success"], 90)
+    check = browser.check(STRICT, "in_sync")
+    assert (check["severity"], check["stale"], check["in sync"]) == ("WARN", 2, 0)
+    assert check["description"] == "2 stale"
+    assert "review" in check["first"] and "judge" in check["first"]
+    told = browser.partition(STRICT, "mine")
+    assert told["state"] == "stale"
+    assert "prompt.md: line" in told["why"] and "judge" in told["why"]
