@@ -33,7 +33,8 @@ class TrainingSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    method: Literal["full", "lora"] = "full"
+    method: Literal["full", "lora", "qlora"] = "full"
+    """`qlora` holds the frozen base in 4 bits; it needs a GPU and bitsandbytes."""
     batches: list[str] = Field(default_factory=lambda: ["lab-*"])
     """Shell patterns of the batches that are trained on."""
     max_steps: int = 50
@@ -58,8 +59,12 @@ class TrainingSpec(BaseModel):
     """Further arguments of the launcher, such as `--config_file fsdp.yaml` of accelerate."""
     launch_prefix: list[str] = Field(default_factory=list)
     """What comes before the launcher, such as `srun --nodes 2`."""
+    report_to: list[Literal["mlflow", "tensorboard", "trackio", "wandb"]] = Field(
+        default_factory=list
+    )
+    """Where else the curves go; keys and addresses come from the environment only."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Further arguments of TRL's SFTConfig."""
+    """Further arguments of TRL's SFTConfig; `micro_batch_tokens` and `save_seconds`."""
 
     @model_validator(mode="after")
     def _can_start(self) -> Self:

@@ -32,7 +32,7 @@ class TrainingJob(BaseModel):
     """Parquet partitions of `masked_tokens`, in training order."""
     output: Path
     """Folder of the checkpoint; it appears whole or not at all."""
-    method: Literal["full", "lora"] = "full"
+    method: Literal["full", "lora", "qlora"] = "full"
     max_steps: int = Field(default=150, ge=1)
     """Optimizer steps."""
     batch_size: int = Field(default=16, ge=1)
@@ -53,6 +53,8 @@ class TrainingJob(BaseModel):
     seed: int = 0
     save_seconds: float = Field(default=60.0, ge=0)
     """A resumable state is saved when so much time has gone by since the last one."""
+    report_to: list[str] = Field(default_factory=list)
+    """Trackers that hear of the curves besides, as transformers names them."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Further arguments of TRL's SFTConfig."""
 
@@ -64,7 +66,7 @@ class TrainingJob(BaseModel):
     @property
     def identity(self) -> str:
         """Digest of all that decides the weights; a state of another identity is not resumed."""
-        return digest(self.model_dump(mode="json", exclude={"save_seconds"}))
+        return digest(self.model_dump(mode="json", exclude={"save_seconds", "report_to"}))
 
 
 class CurvePoint(BaseModel):

@@ -28,10 +28,11 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         sys.stderr.write(USAGE + "\n")
         return 2
-    quiet()
     logging.captureWarnings(True)
     try:
         job = TrainingJob.model_validate_json(Path(arguments[0]).read_bytes())
+        quiet(**({"WANDB_MODE": "online"} if "wandb" in job.report_to else {}))
+        _one_gpu()
         if Path(job.base_model).is_dir():
             os.environ["HF_HUB_OFFLINE"] = "1"
         with telling() as told:
@@ -46,6 +47,13 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _one_gpu() -> None:
+    """Without a launcher one GPU only: transformers would split each packed row over all."""
+    if "WORLD_SIZE" not in os.environ:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible.partition(",")[0]
+
+
 def _import_heavy() -> None:
     """Import what training needs with the collector off: a sixth of ten seconds is its work."""
     gc.disable()
@@ -57,7 +65,13 @@ def _import_heavy() -> None:
 
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
-DISK_FULL = ("No space left", "unexpected pos", "iostream error")
+DISK_FULL = (
+    "No space left",
+    "File too large",
+    "Disk quota exceeded",
+    "unexpected pos",
+    "iostream error",
+)
 """What the system, safetensors and torch's archive writer say."""
 
 
@@ -71,8 +85,8 @@ def reason_of(error: BaseException) -> str | None:
         return f"bad job: {'.'.join(map(str, first['loc']))}: {first['msg']}"
     if isinstance(error, MemoryError) or any(sign in text for sign in OUT_OF_MEMORY):
         return (
-            "out of memory: lower micro_batch_tokens in training.options, or max_length; "
-            "the last state is kept"
+            "out of memory: lower micro_batch_tokens in training.options, or max_length, "
+            "or train by lora; the last state is kept"
         )
     if any(sign in text for sign in DISK_FULL):
         return "disk full: free some space and materialize again; the last state is kept"

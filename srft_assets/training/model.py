@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,13 @@ EDGE = 2**20
 def load_base(job: TrainingJob) -> tuple[Any, Any, Layout]:
     """Base model, its tokenizer, and how rows are laid out for it.
 
-    float32 on a CPU. On a GPU a frozen base (LoRA) is bfloat16; trained weights stay float32
-    under bfloat16 autocast. Raises SrftError where there is no model.
+    float32 on a CPU. On a GPU a frozen base (LoRA) is bfloat16, or 4 bits (QLoRA); trained weights
+    stay float32 under bfloat16 autocast. Raises SrftError where there is no model.
     """
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    frozen = job.method == "lora" and torch.cuda.is_available()
-    dtype = torch.bfloat16 if frozen else torch.float32
     try:
-        model = AutoModelForCausalLM.from_pretrained(job.base_model, dtype=dtype)
+        model = AutoModelForCausalLM.from_pretrained(job.base_model, **_precision(job.method))
         tokenizer = AutoTokenizer.from_pretrained(job.base_model)
     except (OSError, ValueError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -35,6 +33,27 @@ def load_base(job: TrainingJob) -> tuple[Any, Any, Layout]:
         return model, tokenizer, "padded"
     model.set_attn_implementation(register_segments())
     return model, tokenizer, "packed"
+
+
+def _precision(method: str) -> dict[str, Any]:
+    """Arguments of `from_pretrained`. The settings of QLoRA are those of arXiv 2305.14314."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    gpu = torch.cuda.is_available()
+    if method != "qlora":
+        return {"dtype": torch.bfloat16 if gpu and method == "lora" else torch.float32}
+    if not gpu or find_spec("bitsandbytes") is None:
+        lacking = "bitsandbytes" if gpu else "a GPU"
+        raise SrftError(f"training.method qlora needs {lacking}, which is not here: use lora")
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    device = torch.cuda.current_device()
+    return {"quantization_config": config, "dtype": torch.bfloat16, "device_map": {"": device}}
 
 
 def check_vocabulary(model: Any, table: Any) -> None:

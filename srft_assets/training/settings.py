@@ -1,6 +1,7 @@
 """A job as the arguments of TRL and peft."""
 
 import math
+from importlib.util import find_spec
 from typing import Any
 
 from srft_assets.errors import SrftError
@@ -21,6 +22,7 @@ OURS = frozenset(
         "packing",
         "padding_free",
         "per_device_train_batch_size",
+        "report_to",
         "save_strategy",
         "seed",
     }
@@ -35,6 +37,11 @@ def sft_config(job: TrainingJob, plan: Plan) -> Any:
 
     if taken := sorted(OURS & job.options.keys()):
         raise SrftError(f"training.options: {', '.join(taken)} is decided by other settings")
+    if "hub_token" in job.options:
+        raise SrftError("training.options: no key belongs in a file: set HF_TOKEN in its place")
+    for tracker in job.report_to:
+        if find_spec(tracker) is None:
+            raise SrftError(f"training.report_to: {tracker} is not here: pip install {tracker}")
     gpu = torch.cuda.is_available()
     settings: dict[str, Any] = {
         "output_dir": str(job.partial / "states"),
@@ -54,7 +61,8 @@ def sft_config(job: TrainingJob, plan: Plan) -> Any:
         "logging_nan_inf_filter": False,
         "save_strategy": "no",
         "save_total_limit": 2,
-        "report_to": "none",
+        "report_to": job.report_to or "none",
+        "run_name": f"{job.output.parent.parent.name}-{job.seed}",
         "disable_tqdm": True,
         "dataloader_pin_memory": gpu,
     }

@@ -37,7 +37,8 @@ MODULES = tuple(
     )
 )
 
-OUTSIDE = {"batches", "launcher", "launcher_args", "launch_prefix"}
+LAUNCH = {"launcher", "processes", "launcher_args", "launch_prefix"}
+OUTSIDE = {"batches", "launcher", "launcher_args", "launch_prefix", "report_to"}
 """Settings of a training that do not decide its weights, or do so through the inputs."""
 LATER = {"mixing", "normalise", "processes"}
 
@@ -136,7 +137,7 @@ def _base_model(arm: ArmSpec, asset: bool, work: Work) -> str:
 
 
 def _job(arm: ArmSpec, base_model: str, batches: list[str], work: Work) -> TrainingJob:
-    training = arm.training.model_dump(exclude={*OUTSIDE, "processes", "options"})
+    training = arm.training.model_dump(exclude={*LAUNCH, "batches", "options"})
     options = dict(arm.training.options)
     ours = {
         name: options.pop(name) for name in ("micro_batch_tokens", "save_seconds") & options.keys()

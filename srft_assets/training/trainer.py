@@ -62,7 +62,7 @@ def build_trainer(
         args=args,
         train_dataset=Dataset(InMemoryTable(table), fingerprint=job.identity),
         processing_class=tokenizer,
-        peft_config=lora_config(job) if job.method == "lora" else None,
+        peft_config=None if job.method == "full" else lora_config(job),
         data_collator=with_weights(
             DataCollatorForLanguageModeling(
                 pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id or 0,
