@@ -171,7 +171,7 @@ def test_the_page_of_a_partition_bears_state_and_reason(labelled, tick, instance
     }
 
 
-@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED])
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED])
 def test_what_a_run_is_making_is_left_out_until_it_ends(labelled, tick, instance, loaded, status):
     tick()
     make_stale(labelled, VERDICTS, "b")
