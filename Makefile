@@ -72,6 +72,10 @@ bench: setup
 	$(BIN)/python benchmarks/ingest.py $(RUNS)
 	$(BIN)/python benchmarks/sandbox.py
 	$(BIN)/python benchmarks/warehouse.py
+	$(BIN)/python benchmarks/plan.py
+	$(BIN)/python benchmarks/ledger.py
+	$(BIN)/python benchmarks/relabel.py
+	$(BIN)/python benchmarks/critic.py
 	$(BIN)/python benchmarks/dagster_share.py
 
 # torch pins its own CUDA packages; locking them here would install them beside a CPU build.
