@@ -5,7 +5,7 @@ its prompt and a stretch of it. No token is made anew.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,15 +14,21 @@ from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.row import MaskedRow, Span
 
 
-@dataclass(slots=True)
+@dataclass
 class Lengths:
-    """Fits rows to an arm's `training.max_length`, and counts what that changed."""
+    """Fits rows to an arm's `training.max_length`, and counts what that changed.
+
+    Attributes:
+        lost: trajectory id and reason, where single steps of a run fit no window.
+    """
 
     arm: ArmSpec
     dropped: int = 0
     cut: int = 0
     steps_cut: int = 0
     split: int = 0
+    steps_lost: int = 0
+    lost: list[tuple[str, str]] = field(default_factory=list)
 
     def fit(self, row: MaskedRow) -> list[MaskedRow]:
         """The rows that the run becomes. Raises RunRefusedError where no step fits."""
@@ -37,8 +43,16 @@ class Lengths:
             self.cut += 1
             self.steps_cut += len(row.spans) - len(short.spans)
             return [short]
+        return self._split(row, limit)
+
+    def _split(self, row: MaskedRow, limit: int) -> list[MaskedRow]:
         rows = windows(row, limit, self.arm.overlap)
+        shown = {span.step_index for part in rows for span in part.spans}
+        left = [span for span in row.spans if span.step_index not in shown]
         self.split += 1
+        self.steps_lost += len(left)
+        if left:
+            self.lost.append((row.trajectory_id, _too_long(row, left, limit)))
         return rows
 
     def figures(self) -> dict[str, int]:
@@ -46,7 +60,7 @@ class Lengths:
         found = {
             "drop": {"runs_too_long": self.dropped},
             "cut": {"runs_cut": self.cut, "steps_cut_off": self.steps_cut},
-            "windows": {"runs_split": self.split},
+            "windows": {"runs_split": self.split, "steps_too_long": self.steps_lost},
         }
         return found.get(self.arm.too_long, {})
 
@@ -58,31 +72,36 @@ def cut(row: MaskedRow, limit: int) -> MaskedRow:
     """
     kept = tuple(span for span in row.spans if span.end <= limit)
     if not kept:
-        raise RunRefusedError(
-            _too_long(row.spans[:1], row.spans[0].end if row.spans else row.n_tokens, limit)
-        )
+        raise RunRefusedError(_too_long(row, row.spans[:1], limit))
     return replace(row, input_ids=row.input_ids[: kept[-1].end], spans=kept)
 
 
 def windows(row: MaskedRow, limit: int, overlap: int) -> list[MaskedRow]:
-    """Rows of at most `limit` tokens in which each step has its span exactly once.
+    """Rows of at most `limit` tokens in which each step has its span once.
 
     Every window opens with the prompt, all up to the first turn. Then come up to `overlap` steps
     as context, without spans, and as many steps with theirs as fit. Between prompt and context
     whole turns and their answers are left out, so that a window is a chat like any other, on any
-    template. Raises RunRefusedError where the prompt and one step do not fit.
+    template. A step that does not fit beside the prompt is in no window. Raises RunRefusedError
+    where no step fits.
     """
     rows: list[MaskedRow] = []
     first = 0
     while first < len(row.spans):
         start, end = _window(row.spans, first, limit, overlap)
-        rows.append(_part(row, start, first, end, len(rows)))
-        first = end
+        if end > first:
+            rows.append(_part(row, start, first, end, len(rows)))
+        first = max(end, first + 1)
+    if not rows:
+        raise RunRefusedError(_too_long(row, row.spans, limit))
     return rows
 
 
 def _window(spans: Sequence[Span], first: int, limit: int, overlap: int) -> tuple[int, int]:
-    """Places of the window's first step and of the one after its last; it trains from `first`."""
+    """Places of the window's first step and of the one after its last; it trains from `first`.
+
+    Where not even that one fits, the window ends before it.
+    """
     prompt = spans[0].start
 
     def size(start: int, end: int) -> int:
@@ -91,9 +110,7 @@ def _window(spans: Sequence[Span], first: int, limit: int, overlap: int) -> tupl
     start = max(0, first - overlap)
     while start < first and size(start, first + 1) > limit:
         start += 1
-    if size(start, first + 1) > limit:
-        raise RunRefusedError(_too_long(spans[first : first + 1], size(first, first + 1), limit))
-    end = first + 1
+    end = first
     while end < len(spans) and size(start, end + 1) <= limit:
         end += 1
     return start, end
@@ -110,6 +127,15 @@ def _part(row: MaskedRow, start: int, first: int, end: int, number: int) -> Mask
     return replace(row, input_ids=ids, spans=moved, part=number)
 
 
-def _too_long(steps: Sequence[Span], tokens: int, limit: int) -> str:
-    what = f"the prompt and step {steps[0].step_index}" if steps else "the run, which has no step,"
-    return f"{what} take {tokens} tokens, but training.max_length is {limit}: raise it"
+def _too_long(row: MaskedRow, steps: Sequence[Span], limit: int) -> str:
+    """Why these steps fit nowhere."""
+    if not steps:
+        return f"{row.n_tokens} tokens without a step, but training.max_length is {limit}"
+    tokens = row.spans[0].start + max(span.end - span.start for span in steps)
+    numbers = ", ".join(str(span.step_index) for span in steps[:5])
+    more = f" and {len(steps) - 5} more" if len(steps) > 5 else ""
+    which = f"step {numbers}" if len(steps) == 1 else f"steps {numbers}{more}"
+    return (
+        f"{which} left out: up to {tokens} tokens with the prompt, but training.max_length is "
+        f"{limit}: raise it"
+    )

@@ -64,6 +64,6 @@ def forbidden(arm: ArmSpec) -> dict[str, Any]:
     if arm.control == "inverted_mask":
         found["masked"] = [str(label) for label in judged if weight_of(arm, label)]
     if arm.control == "random_mask":
-        whole = arm.too_long != "cut"
+        whole = arm.too_long in ("refuse", "drop")
         found |= {"masked": [], "as_many_as": masked if whole else []}
     return found

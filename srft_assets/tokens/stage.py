@@ -110,14 +110,16 @@ def _make(arm: ArmSpec, work: Work) -> Made:
     lengths = Lengths(arm)
     rows: list[MaskedRow] = []
     refused: list[Refusal] = []
+    source = f"trajectories/{work.partition}"
     for trajectory_id, row in _masked(jobs, work):
         try:
             rows += lengths.fit(jobs.weighted(_unrefused(row)))
         except RunRefusedError as error:
-            source = f"trajectories/{work.partition}"
             refused.append(Refusal(source, str(error), subject=trajectory_id))
+    figures = _figures(rows, len(refused)) | left_out | lengths.figures()
+    refused += [Refusal(source, reason, subject=name) for name, reason in lengths.lost]
     frame = pl.DataFrame([row.as_row() for row in rows], schema=MASKED_TOKENS)
-    return Made(frame, refused, _figures(rows, len(refused)) | left_out | lengths.figures())
+    return Made(frame, refused, figures)
 
 
 def _masked(jobs: Jobs, work: Work) -> Iterator[tuple[str, MaskedRow | RunRefusedError]]:

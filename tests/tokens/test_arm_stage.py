@@ -69,8 +69,11 @@ def test_each_control_trains_its_steps(filled: Home) -> None:
 
 @pytest.mark.parametrize("control", CONTROLS)
 @pytest.mark.parametrize("too_long", ["refuse", "cut", "windows"])
-def test_the_check_is_content_with_what_the_arm_makes(filled, control, too_long) -> None:
-    arm = spec(control=control, too_long=too_long, overlap=1, training={"max_length": 30})
+def test_the_check_is_content_with_what_the_arm_makes(
+    filled: Home, control: str, too_long: str
+) -> None:
+    training = {"max_length": 30}
+    arm = spec(control=control, too_long=too_long, overlap=1, training=training)
     assert offending(filled, make(masked_tokens_stage(arm), filled), arm) == []
 
 
