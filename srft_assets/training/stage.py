@@ -6,10 +6,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from srft_assets.agent.whole_file import put_whole
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.tokens.stage import is_base_model_asset
+from srft_assets.training.card import CARD, card, is_adapter
 from srft_assets.training.command import Command
 from srft_assets.training.job import Choice, TrainingJob, TrainingResult, read_result
 from srft_assets.training.mixing import groups_of
@@ -123,6 +125,7 @@ def _make(arm: ArmSpec, asset: bool, work: Work) -> Made:
     result = read_result(job.output)
     if result is None:
         result = _train(arm, job, work)
+    _describe(arm, asset, job, result, work)
     return Made(checkpoint_row(arm, job, result, work.home), chosen.refused, figures(job, result))
 
 
@@ -171,6 +174,17 @@ def _train(arm: ArmSpec, job: TrainingJob, work: Work) -> TrainingResult:
         raise SrftError(f"{work.partition}: training ended without a result in {job.output}")
     path.unlink()
     return result
+
+
+def _describe(
+    arm: ArmSpec, asset: bool, job: TrainingJob, result: TrainingResult, work: Work
+) -> None:
+    """Lay the model card beside the weights; again, where a kill came in between."""
+    local = Path(arm.model).is_dir()
+    base = f"base_models/{arm.model}" if asset else Path(arm.model).name if local else arm.model
+    adapter = is_adapter(job.output)
+    text = card(arm, job, result, base, work.recipe.inputs, adapter)
+    put_whole(job.output / CARD, text.encode())
 
 
 def _command(training: TrainingSpec) -> Command:
