@@ -1,8 +1,9 @@
 """Formats of axolotl's `chat_template`, which masks by message or by characters.
 
 https://docs.axolotl.ai/docs/dataset-formats/conversation.html. axolotl renders and tokenizes
-itself, and finds what is trained by comparing renderings, so tokens at the edges of a turn may
-differ from ours. `axolotl-tokens` has the verified ones.
+itself: a run is exported only if that gives the tokens that were masked. What of a turn is trained
+axolotl finds by comparing renderings, so tokens at its edges may differ from ours;
+`axolotl-tokens` has exactly those that were verified.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,8 +16,10 @@ import pyarrow as pa
 from srft_assets.exports.conversation import Conversation, conversation_of
 from srft_assets.exports.errors import UnfitError
 from srft_assets.exports.messages import PLAIN, plain_message, trains
+from srft_assets.exports.rendered import Messages, as_masked, check_content, check_tokens
 from srft_assets.exports.shards import ParquetShards, Shards
 from srft_assets.exports.source import Masked
+from srft_assets.tokens.tokenizer import ChatTokenizer
 
 OFFSETS: dict[str, pa.DataType] = {
     "begin_offset": pa.int32(),
@@ -34,6 +37,7 @@ class AxolotlMessagesFormat:
     chats = True
     untrained = False
     weights = False
+    renders = True
     message = pa.struct(PLAIN)
 
     def shards(self, folder: Path, limit: int) -> Shards:
@@ -43,17 +47,23 @@ class AxolotlMessagesFormat:
             folder, limit, pa.schema({"messages": messages, "tools": pa.list_(TOOL)})
         )
 
-    def records(self, masked: Masked) -> Iterator[dict[str, Any]]:
-        """One record a run that trains a step."""
-        chat = conversation_of(masked)
+    def records(
+        self, masked: Masked, tokenizer: ChatTokenizer | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """One record a run that trains a step, and that renders to the tokens of the masks."""
+        if tokenizer is None:
+            raise ValueError("chats are checked with the tokenizer of the masks")
+        chat = conversation_of(masked, whole=True)
         if trains(chat):
-            yield {"messages": self._messages(chat), "tools": _tools(chat.tools)}
+            messages, tools = _messages(chat, tokenizer), _tools(chat.tools)
+            check_tokens(masked, messages, tools, tokenizer)
+            self.mark(masked, chat, messages, tokenizer)
+            yield {"messages": messages, "tools": tools}
 
-    def _messages(self, chat: Conversation) -> list[dict[str, Any]]:
-        messages = [plain_message(*told) for told in chat.told()]
-        for place, message in enumerate(messages):
-            _check_arguments(place, message)
-        return messages
+    def mark(
+        self, masked: Masked, chat: Conversation, messages: Messages, tokenizer: ChatTokenizer
+    ) -> None:
+        """Add what the format says of trained messages beside `train`: nothing."""
 
 
 class AxolotlSpansFormat(AxolotlMessagesFormat):
@@ -66,12 +76,22 @@ class AxolotlSpansFormat(AxolotlMessagesFormat):
     name = "axolotl-spans"
     message = pa.struct({**PLAIN, "train_detail": pa.list_(pa.struct(OFFSETS))})
 
-    def _messages(self, chat: Conversation) -> list[dict[str, Any]]:
-        messages = super()._messages(chat)
+    def mark(
+        self, masked: Masked, chat: Conversation, messages: Messages, tokenizer: ChatTokenizer
+    ) -> None:
+        """Add `train_detail`. Raises UnfitError where offsets would train other tokens."""
         for place, message in enumerate(messages):
             if message["train"]:
                 message["train_detail"] = [_whole(place, message)]
-        return messages
+        check_content(masked, chat, messages, tokenizer)
+
+
+def _messages(chat: Conversation, tokenizer: ChatTokenizer) -> Messages:
+    plain = [plain_message(*told) for told in chat.told()]
+    messages = as_masked(chat, plain, tokenizer)
+    for place, message in enumerate(messages):
+        _check_arguments(place, message)
+    return messages
 
 
 def _whole(place: int, message: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from srft_assets.trajectories.model import Message
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A run up to its last masked or trained step.
+    """A run, as a rule up to its last step.
 
     Attributes:
         messages: as recorded.
@@ -43,8 +43,8 @@ def weight_of(span: Span) -> float:
     return 1.0 if span.weight is None else span.weight
 
 
-def conversation_of(masked: Masked) -> Conversation:
-    """The rows of a run as one chat; what follows its last step is left out.
+def conversation_of(masked: Masked, *, whole: bool = False) -> Conversation:
+    """The rows of a run as one chat, up to its last step, or `whole` where no step was cut off.
 
     Windows are joined again: each step is trained in one of them only. Where the end of a run was
     cut off, so are its messages. Raises UnfitError where a step in the middle has no tokens.
@@ -59,7 +59,8 @@ def conversation_of(masked: Masked) -> Conversation:
     if lost is not None or not steps:
         raise UnfitError("a step has no tokens", f"step {lost}")
     turns = {step.message_index: spans[step.step_index] for step in steps}
-    messages = run.messages[: max(turns) + 1]
+    whole = whole and len(steps) == len(run.steps)
+    messages = run.messages if whole else run.messages[: max(turns) + 1]
     ids = (row.trajectory_id, row.instance_id, row.status, masked.batch)
     return Conversation(*ids, messages, run.tools, turns)
 

@@ -14,10 +14,12 @@ from srft_assets.exports.errors import UnfitError
 from srft_assets.exports.facts import Facts, facts_of
 from srft_assets.exports.formats import FORMATS, Format
 from srft_assets.exports.place import MANIFEST, placing
+from srft_assets.exports.rendered import tokenizer_of
 from srft_assets.exports.shards import DataFile, Shards
 from srft_assets.exports.source import Masked, Part
 from srft_assets.exports.sync import check_sync
 from srft_assets.home import Home
+from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.warehouse.stage import Progress, Stage
 from srft_assets.warehouse.store import Warehouse
 
@@ -76,29 +78,52 @@ def export(
     facts = facts_of(warehouse, request.arm, parts, stale, missing)
     counts = Counts()
     with placing(request.out) as folder:
-        files = _write(request, folder, parts, counts, progress)
+        form = FORMATS[request.format]
+        tokenizer = tokenizer_of(home, parts[0].stamp) if form.renders else None
+        writer = _Writer(form, tokenizer, request.round_weights, counts)
+        files = writer.write(request, folder, parts, progress)
         _describe(request, folder, files, counts, facts)
     return Exported(request.out, tuple(files), counts, facts)
 
 
-def _write(
-    request: Request, folder: Path, parts: Sequence[Part], counts: Counts, progress: Progress
-) -> list[DataFile]:
-    form = FORMATS[request.format]
-    shards = form.shards(folder, request.shard_bytes)
-    with (folder / REFUSED).open("wb") as refused:
-        for part in parts:
-            runs = part.runs(form.chats)
-            label = f"{request.arm} {part.batch} as {form.name}"
-            for masked in _tracked(runs, progress, label, part.stamp.rows):
-                try:
-                    _add(masked, form, shards, counts, round_weights=request.round_weights)
-                except UnfitError as error:
-                    counts.refused[error.kind] += 1
-                    _refuse(refused, masked, error)
-    if not counts.refused:
-        (folder / REFUSED).unlink()
-    return shards.close()
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Runs to records."""
+
+    form: Format
+    tokenizer: ChatTokenizer | None
+    round_weights: bool
+    counts: Counts
+
+    def write(
+        self, request: Request, folder: Path, parts: Sequence[Part], progress: Progress
+    ) -> list[DataFile]:
+        """The data files, and `REFUSED` where any run is."""
+        shards = self.form.shards(folder, request.shard_bytes)
+        with (folder / REFUSED).open("wb") as refused:
+            for part in parts:
+                label = f"{request.arm} {part.batch} as {self.form.name}"
+                runs = part.runs(self.form.chats)
+                for masked in _tracked(runs, progress, label, part.stamp.rows):
+                    try:
+                        self._add(masked, shards)
+                    except UnfitError as error:
+                        self.counts.refused[error.kind] += 1
+                        _refuse(refused, masked, error)
+        if not self.counts.refused:
+            (folder / REFUSED).unlink()
+        return shards.close()
+
+    def _add(self, masked: Masked, shards: Shards) -> None:
+        if not (self.form.weights or self.round_weights):
+            _check_weights(masked)
+        records = list(self.form.records(masked, self.tokenizer))
+        for record in records:
+            shards.add(record)
+        if records:
+            self.counts.add(masked)
+        else:
+            self.counts.without_loss += 1
 
 
 def _tracked(
@@ -111,20 +136,6 @@ def _tracked(
         yield masked
         done += len(masked.rows)
         progress.report(label, done, total)
-
-
-def _add(
-    masked: Masked, form: Format, shards: Shards, counts: Counts, *, round_weights: bool
-) -> None:
-    if not (form.weights or round_weights):
-        _check_weights(masked)
-    records = list(form.records(masked))
-    for record in records:
-        shards.add(record)
-    if records:
-        counts.add(masked)
-    else:
-        counts.without_loss += 1
 
 
 def _check_weights(masked: Masked) -> None:

@@ -36,9 +36,9 @@ datasets:
     train_on_eos: turn
 ```
 
-axolotl renders the chat with the tokenizer's template and finds the turns itself;
-`--format axolotl-tokens` has the tokens that srft verified. A template that knows no `tool_calls`
-leaves them out."""
+axolotl renders the chats with the template of the model's tokenizer. Each was checked to give the
+tokens that srft masked; the turns axolotl finds itself, so tokens at their edges may differ.
+`--format axolotl-tokens` has exactly the verified ones."""
 
 AXOLOTL_SPANS = AXOLOTL_MESSAGES.replace(
     "    roles_to_train", "    message_field_training_detail: train_detail\n    roles_to_train"

@@ -23,6 +23,7 @@ from srft_assets.exports.errors import UnfitError
 from srft_assets.exports.shards import ParquetShards, Shards
 from srft_assets.exports.source import Masked
 from srft_assets.tokens.row import Span
+from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
 
 FUNCTION = pa.struct({"name": pa.string(), "arguments": pa.string()})
@@ -51,6 +52,7 @@ class MessagesFormat:
     chats = True
     untrained = True
     weights = True
+    renders = False
 
     def shards(self, folder: Path, limit: int) -> Shards:
         """Parquet."""
@@ -58,7 +60,9 @@ class MessagesFormat:
         schema = pa.schema({**HEAD, "messages": messages, "tools": pa.string()})
         return ParquetShards(folder, limit, schema)
 
-    def records(self, masked: Masked) -> Iterator[dict[str, Any]]:
+    def records(
+        self, masked: Masked, tokenizer: ChatTokenizer | None = None
+    ) -> Iterator[dict[str, Any]]:
         """One record a run."""
         chat = conversation_of(masked)
         messages = [

@@ -15,6 +15,7 @@ from srft_assets.exports.errors import UnfitError
 from srft_assets.exports.messages import plain_message, trains
 from srft_assets.exports.shards import JsonLinesShards, Shards
 from srft_assets.exports.source import Masked
+from srft_assets.tokens.tokenizer import ChatTokenizer
 
 TOOLS = 128
 """Most tools of one chat."""
@@ -31,12 +32,15 @@ class OpenAIFormat:
     chats = True
     untrained = False
     weights = False
+    renders = False
 
     def shards(self, folder: Path, limit: int) -> Shards:
         """JSON Lines."""
         return JsonLinesShards(folder, min(limit, FILE_BYTES))
 
-    def records(self, masked: Masked) -> Iterator[dict[str, Any]]:
+    def records(
+        self, masked: Masked, tokenizer: ChatTokenizer | None = None
+    ) -> Iterator[dict[str, Any]]:
         """One record a run that trains a step."""
         chat = conversation_of(masked)
         if not trains(chat):

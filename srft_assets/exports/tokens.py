@@ -12,6 +12,7 @@ from srft_assets.exports.shards import ParquetShards, Shards
 from srft_assets.exports.source import Masked
 from srft_assets.tokens.row import IGNORED, MaskedRow
 from srft_assets.tokens.schema import MASKED_TOKENS
+from srft_assets.tokens.tokenizer import ChatTokenizer
 
 IDS = pa.list_(pa.int32())
 
@@ -34,12 +35,15 @@ class TrlFormat:
     chats = False
     untrained = False
     weights = False
+    renders = False
 
     def shards(self, folder: Path, limit: int) -> Shards:
         """Parquet."""
         return ParquetShards(folder, limit, pa.schema({"input_ids": IDS, "labels": IDS}))
 
-    def records(self, masked: Masked) -> Iterator[dict[str, Any]]:
+    def records(
+        self, masked: Masked, tokenizer: ChatTokenizer | None = None
+    ) -> Iterator[dict[str, Any]]:
         """One record a row that trains a token."""
         for row in checked(masked):
             labels = labels_of(row)
@@ -61,9 +65,11 @@ class AxolotlTokensFormat(TrlFormat):
         schema = pa.schema({"input_ids": IDS, "attention_mask": mask, "labels": IDS})
         return ParquetShards(folder, limit, schema)
 
-    def records(self, masked: Masked) -> Iterator[dict[str, Any]]:
+    def records(
+        self, masked: Masked, tokenizer: ChatTokenizer | None = None
+    ) -> Iterator[dict[str, Any]]:
         """One record a row that trains a token."""
-        for record in super().records(masked):
+        for record in super().records(masked, tokenizer):
             yield {**record, "attention_mask": np.ones(len(record["labels"]), dtype=np.int8)}
 
 
@@ -74,12 +80,15 @@ class RawFormat:
     chats = False
     untrained = True
     weights = True
+    renders = False
 
     def shards(self, folder: Path, limit: int) -> Shards:
         """Parquet."""
         return ParquetShards(folder, limit, _plain(MASKED_TOKENS.to_frame().to_arrow().schema))
 
-    def records(self, masked: Masked) -> Iterator[dict[str, Any]]:
+    def records(
+        self, masked: Masked, tokenizer: ChatTokenizer | None = None
+    ) -> Iterator[dict[str, Any]]:
         """One record a row."""
         for row in checked(masked):
             yield row.as_row()
