@@ -7,6 +7,7 @@ from typing import Any
 from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.messages import REASONING, call_of
 from srft_assets.tokens.template import Spans
+from srft_assets.tokens.turns import Turn
 from srft_assets.trajectories.model import Message
 
 
@@ -48,10 +49,11 @@ def check_nothing_left_out(
         raise RunRefusedError("the chat template leaves out the tools")
 
 
-def check_generation(text: str, turns: Sequence[tuple[int, int]], generated: Spans | None) -> None:
+def check_generation(text: str, turns: Sequence[Turn], generated: Spans | None) -> None:
     """A template's own `{% generation %}` blocks agree with the turns found.
 
-    Blocks that touch count as one; white space after the end-of-turn token may be inside.
+    Blocks that touch count as one. A block may take in some of the generation prompt, which the
+    model is given and need not learn, and white space after the end-of-turn token.
     Raises RunRefusedError.
     """
     if generated is None:
@@ -60,12 +62,12 @@ def check_generation(text: str, turns: Sequence[tuple[int, int]], generated: Spa
     for start, end in generated:
         first = next((head for head, tail in blocks.items() if tail == start), start)
         blocks[first] = end
-    for start, end in turns:
-        stated = blocks.get(start, start)
-        if text[start:stated].rstrip() != text[start:end].rstrip():
-            excerpt = text[start:end][:40]
+    for turn in turns:
+        stated = [end for start, end in blocks.items() if turn.asked <= start <= turn.start < end]
+        if len(stated) != 1 or text[turn.start : stated[0]].rstrip() != text[turn.start : turn.end]:
             raise RunRefusedError(
-                f"the template's generation block does not cover the turn that opens {excerpt!r}"
+                "the template's generation block does not cover the turn that opens "
+                f"{text[turn.start : turn.end][:40]!r}"
             )
 
 

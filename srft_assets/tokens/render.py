@@ -71,7 +71,7 @@ def _render(run: Trajectory, tokenizer: ChatTokenizer, source: str, form: Form) 
     owned = owned or by_prefixes(chat)
     turns = find_turns(chat, owned)
     check_nothing_left_out(messages, run.tools, text, owned, source)
-    check_generation(text, [(turn.start, turn.end) for turn in turns], blocks)
+    check_generation(text, turns, blocks)
     return Rendering(text, turns, literals, path)
 
 

@@ -123,6 +123,15 @@ def _prompt_after(
     tokenizer: ChatTokenizer,
     source: str,
 ) -> str | None:
+    """None where asking changes what was said. Phi-3 closes a chat that asks for nothing with one
+    more special token, which asking replaces."""
     before = apply(tokenizer, source, messages, tools)
     after = apply(tokenizer, source, messages, tools, generation_prompt=True)
-    return after[len(before) :] if after.startswith(before) else None
+    if after.startswith(before):
+        return after[len(before) :]
+    pairs = zip(before, after, strict=False)
+    shared = next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(before), len(after)))
+    cut = [found.start() for found in tokenizer.special_pattern.finditer(before)]
+    same = max((place for place in cut if place <= shared), default=0)
+    closing = tokenizer.special_pattern.sub("", before[same:])
+    return None if closing.strip() else after[same:]

@@ -1,7 +1,6 @@
 """Where the turns of a run's steps stand in its rendering."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from srft_assets.tokens.endings import end_tokens
@@ -16,18 +15,21 @@ from srft_assets.tokens.template import (
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message, Trajectory
 
-THINKING = re.compile(r"<think>\s*\Z")
-"""A generation prompt that opens the thinking itself: DeepSeek-R1, QwQ, Qwen3-Thinking."""
+THINKING = re.compile(r"<think>\s*(</think>\s*)?\Z")
+"""End of a generation prompt that opens the thinking itself (DeepSeek-R1, QwQ, Qwen3-Thinking) or
+says that there is none (Qwen3.5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What the model wrote for one step: `text[start:end]`, its end-of-turn token included.
 
-    `start` is where the generation prompt ends; `terminator` is the end-of-turn token's text.
+    `asked` is where the generation prompt starts and `start` where it ends; `terminator` is the
+    end-of-turn token's text.
     """
 
     step_index: int
+    asked: int
     start: int
     end: int
     terminator: str
@@ -105,28 +107,29 @@ def _turn(chat: Chat, step: int, message: int, owned: dict[int, Spans], inside: 
         raise RunRefusedError(
             f"{where} ends with {terminator}, which does not end a turn of this model"
         )
-    return Turn(step, start, ends[-1].end(), terminator)
+    return Turn(step, spans[0][0], start, ends[-1].end(), terminator)
 
 
 def _start(chat: Chat, message: int, span: tuple[int, int], where: str) -> int:
     """Where the generation prompt of a turn ends."""
     prompt = generation_prompt(chat.tokenizer, chat.source)
-    if chat.text.startswith(prompt, *span):
-        return span[0] + len(prompt)
-    header = THINKING.sub("", prompt)
-    if header and header != prompt and chat.text.startswith(header, *span):
-        return span[0] + len(header)
-    return _start_in_context(chat, message, span, prompt, where)
-
-
-def _start_in_context(
-    chat: Chat, message: int, span: tuple[int, int], prompt: str, where: str
-) -> int:
-    """As `_start`, where the prompt after a plain question is not that of this place."""
-    before: Sequence[Message] = chat.messages[:message]
-    asked, alone = prompts_after(before, chat.run.tools, chat.tokenizer, chat.source)
-    if chat.text.startswith(asked) and span[0] <= len(asked) <= span[1]:
-        return len(asked)
-    if alone and chat.text.startswith(alone, *span):
-        return span[0] + len(alone)
+    if (after := _after(chat.text, prompt, span)) is not None:
+        return after
+    asked, alone = prompts_after(
+        chat.messages[:message], chat.run.tools, chat.tokenizer, chat.source
+    )
+    for before in (asked, THINKING.sub("", asked)):
+        if chat.text.startswith(before) and span[0] <= len(before) <= span[1]:
+            return len(before)
+    if alone and (after := _after(chat.text, alone, span)) is not None:
+        return after
     raise RunRefusedError(f"the generation prompt {prompt!r} does not open {where} as rendered")
+
+
+def _after(text: str, prompt: str, span: tuple[int, int]) -> int | None:
+    """The end of a prompt that opens a turn, with the thinking or, where it has none, without."""
+    header = THINKING.sub("", prompt)
+    for opening in (prompt, header) if header else (prompt,):
+        if text.startswith(opening, *span):
+            return span[0] + len(opening)
+    return None
