@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 FOLDER = "data"
-GROUP_BYTES = 8 << 20
+GROUP_BYTES = 4 << 20
 """Size of a row group in memory: what is held before it is written."""
 
 

@@ -1,5 +1,6 @@
 """What `srft export` tells a user."""
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -19,9 +20,16 @@ ARM = "masked_tokens/srft"
 
 
 @pytest.fixture
-def masked(filled: Home) -> Home:
+def home(tmp_path: Path, once_filled: Home) -> Home:
+    """A copy of the shared platform, moved away from its sources."""
+    shutil.copytree(once_filled.root, tmp_path / "home")
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def masked(home: Home) -> Home:
     """The platform with masks of batch `one`, made otherwise than the platform would."""
-    warehouse = Warehouse(filled.warehouse)
+    warehouse = Warehouse(home.warehouse)
     rows = []
     for run in warehouse.read("trajectories", "one").iter_rows(named=True):
         spans = (Span(0, 2, 5, True, "good"), Span(1, 7, 9, False, "mistake"))
@@ -32,7 +40,7 @@ def masked(filled: Home) -> Home:
     recipe = Recipe(config={"model": "tiny", "critic": "rules", "mask": ["mistake"]})
     stamp = Stamp(recipe, recipe.fingerprint, data_version(frame), frame.height, "test", "")
     warehouse.write(ARM, "one", frame, stamp)
-    return filled
+    return home
 
 
 def test_export_tells_what_is_in_it_where_it_is_and_how_to_load_it(srft, masked, tmp_path):
