@@ -13,6 +13,7 @@ from srft_assets.cli import (
     demo,
     dev,
     doctor,
+    export,
     ingest,
     ledger,
     plan,
@@ -53,7 +54,7 @@ def options(
         os.environ[DEBUG] = "1"
 
 
-for module in (demo, ingest, plan, apply, sql, show, critic, review, ledger, doctor, dev):
+for module in (demo, ingest, plan, apply, sql, show, critic, review, ledger, export, doctor, dev):
     module.register(app)
 
 

@@ -42,7 +42,12 @@ def demo(
 def _scores(platform: "Applier") -> list[str]:
     from srft_assets.components.stages import stages_in
 
-    return [key for key in stages_in(platform.defs) if key.startswith("eval_scores/")]
+    stages = stages_in(platform.defs)
+    return [
+        key
+        for key, stage in stages.items()
+        if key.startswith("eval_scores/") and not stage.on_request
+    ]
 
 
 def _print_scores(console: Console, home: Home) -> None:

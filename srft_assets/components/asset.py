@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -11,13 +12,14 @@ from srft_assets.components.partitions import dependency, partitions_def
 from srft_assets.components.platform import Platform
 from srft_assets.components.progress import progress_of
 from srft_assets.errors import SrftError
+from srft_assets.home import Home
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.pinned import InputChangedError
 from srft_assets.warehouse.plan import in_sync
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Made, Stage
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY
+from srft_assets.warehouse.store import ONLY, Warehouse
 from srft_assets.warehouse.turn import turn
 
 STAGE = "srft/stage"
@@ -25,6 +27,9 @@ STAGE = "srft/stage"
 
 SECONDS = "seconds_to_make"
 """Metadata key: wall time of making and writing one partition."""
+
+ON_REQUEST = "srft/on_request"
+"""Tag of assets that are made only when they are named, or needed by what is made."""
 
 KEPT = "kept"
 """Metadata key: the partition was in sync, so that nothing was made."""
@@ -53,6 +58,7 @@ def build_asset(
         owners=list(owners),
         code_version=digest(dict(stage.code))[:16],
         pool=pool,
+        tags={ON_REQUEST: "true"} if stage.on_request else {},
         metadata={
             STAGE: stage,
             "dagster/column_schema": table_schema(stage),
@@ -102,13 +108,27 @@ def _make_one(
         start = time.perf_counter()
         if not platform.force and in_sync(stage, home, name):
             context.log.info(f"{stage.key}/{name} is in sync: kept")
-            context.add_asset_metadata({KEPT: True}, partition_key=partition)
+            context.add_asset_metadata(kept_metadata(stage, home, name), partition_key=partition)
             return
         made, stamp = _made(stage, context, platform, name)
     figures = made_metadata(stage, made, stamp) | {SECONDS: time.perf_counter() - start}
     context.add_asset_metadata(figures, partition_key=partition)
     for refusal in stamp.refused[:20]:
         context.log.warning(f"refused: {refusal.line()}")
+
+
+def kept_metadata(stage: Stage, home: Home, name: str) -> dict[str, Any]:
+    """What the page of a partition shows that was in sync."""
+    stamp = Warehouse(home.warehouse).stamp(stage.key, name)
+    told: dict[str, Any] = {KEPT: True}
+    if stamp is not None:
+        told |= {
+            "dagster/row_count": stamp.rows,
+            "data_version": stamp.data_version,
+            "made_at": stamp.made_at,
+            "made_by_run": stamp.run_id,
+        }
+    return told
 
 
 def _made(

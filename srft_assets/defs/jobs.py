@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from srft_assets.components.asset import ON_REQUEST
 from srft_assets.components.partitions import BATCHES, SEEDS
 
 BY_BATCH = dg.AssetSelection.assets("trajectories", "test_outcomes")
@@ -10,7 +11,9 @@ VERDICTS = dg.AssetSelection.key_prefixes("step_verdicts")
 TOKENS = dg.AssetSelection.key_prefixes("masked_tokens")
 CHECKPOINTS = dg.AssetSelection.key_prefixes("checkpoints")
 SCORES = dg.AssetSelection.key_prefixes("eval_scores")
-UNASKED = (VERDICTS - dg.AssetSelection.kind("openai")) | (TOKENS.upstream() & (PROMPTS | VERDICTS))
+ASKED_FOR = dg.AssetSelection.tag(ON_REQUEST, "true")
+ARM_TOKENS = TOKENS - ASKED_FOR
+UNASKED = (VERDICTS - ASKED_FOR) | (ARM_TOKENS.upstream() & (PROMPTS | VERDICTS))
 """Verdicts that cost nothing, and those that an arm needs."""
 
 ingest_runs = dg.define_asset_job(
@@ -31,17 +34,18 @@ relabel = dg.define_asset_job(
 
 prepare_batch = dg.define_asset_job(
     "prepare_batch",
-    BY_BATCH | UNASKED | TOKENS,
+    BY_BATCH | UNASKED | ARM_TOKENS,
     partitions_def=BATCHES,
     description="From recorded runs to masked tokens, for a batch. Asks no critic that costs "
-    "money, unless an arm needs it.",
+    "money, unless an arm needs it, and leaves control arms alone.",
 )
 
 train_and_score = dg.define_asset_job(
     "train_and_score",
-    CHECKPOINTS | SCORES,
+    (CHECKPOINTS | SCORES) - ASKED_FOR,
     partitions_def=SEEDS,
-    description="Train every arm with a seed, and score the checkpoints on held-out tasks.",
+    description="Train every arm but the controls with a seed, and score the checkpoints on "
+    "held-out tasks.",
 )
 
 defs = dg.Definitions(jobs=[ingest_runs, relabel, prepare_batch, train_and_score])

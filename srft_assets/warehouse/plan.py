@@ -145,6 +145,8 @@ class Planner:
 
     def _inner(self, line: str, old: Recipe) -> list[str]:
         """`input A/all changed` in the words of A's own settings, where A keeps its versions."""
+        if not (line.startswith("input ") and line.endswith(" changed")):
+            return []
         name = line.removeprefix("input ").removesuffix(" changed")
         asset, _, partition = name.rpartition("/")
         stage, stamp = self.stages.get(asset), None

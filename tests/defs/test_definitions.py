@@ -9,7 +9,10 @@ import pytest
 from srft_assets.components.stages import stages_in
 from srft_assets.definitions import defs
 
+CONTROLS = ("inverted_mask", "oracle_mask", "prefix_until_mistake", "random_mask", "rules_mask")
 ARMS = ("rft", "sft", "srft", "unresolved_masked", "unresolved_only")
+MODELS = ("default", "strict", "with_patch")
+"""Critics that ask a model."""
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +34,17 @@ def test_the_assets(graph):
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {
         "trajectories",
         "test_outcomes",
-        "step_verdicts/rules",
         "base_models/tiny",
+        "gold_labels",
+        *(f"critic_prompt/{critic}" for critic in MODELS),
+        *(
+            f"{stage}/{critic}"
+            for critic in ("rules", *MODELS)
+            for stage in ("step_verdicts", "critic_scores")
+        ),
         *(
             f"{stage}/{arm}"
-            for arm in ARMS
+            for arm in (*ARMS, *CONTROLS)
             for stage in ("masked_tokens", "checkpoints", "eval_scores")
         ),
     }
@@ -46,6 +55,18 @@ def test_only_arms_with_a_critic_depend_on_it(graph):
         arm for arm in ARMS if "step_verdicts/rules" in parents(graph, f"masked_tokens/{arm}")
     }
     assert with_critic == {"srft", "unresolved_masked"}
+
+
+def test_controls_and_critics_that_cost_money_are_made_on_request(loaded):
+    asked = {key for key, stage in stages_in(loaded).items() if stage.on_request}
+    assert asked == {
+        *(f"{stage}/{critic}" for critic in MODELS for stage in ("step_verdicts", "critic_scores")),
+        *(
+            f"{stage}/{arm}"
+            for arm in CONTROLS
+            for stage in ("masked_tokens", "checkpoints", "eval_scores")
+        ),
+    }
 
 
 def test_data_goes_one_way(graph):
@@ -90,6 +111,8 @@ def test_jobs_sensors_schedules_and_checks(loaded):
         "outcomes_add_up",
         "verdicts_cover_steps",
         "trained_tokens_accepted",
+        "critic_good_enough",
+        "in_sync",
     }
 
 

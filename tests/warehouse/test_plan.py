@@ -168,6 +168,14 @@ def test_what_changed_is_told_also_when_the_prompt_was_made_already(made):
     assert made.away()["verdicts/c/a"] == (State.STALE, ('prompt.md: "label" → "Tag"',))
 
 
+def test_an_input_that_was_not_there_before_is_new(made):
+    old = made.warehouse.stamp("verdicts/c", "a")
+    before = replace(old.recipe, inputs={"runs/a": old.recipe.inputs["runs/a"]})
+    stamp = replace(old, recipe=before, fingerprint=before.fingerprint)
+    made.warehouse.write("verdicts/c", "a", made.warehouse.read("verdicts/c", "a"), stamp)
+    assert made.plan()["verdicts/c/a"].why == ("input prompt/c/all is new",)
+
+
 def test_identical_output_stops_the_wave(made):
     made.words = "LABEL"
     assert "model/0" in made.away()
