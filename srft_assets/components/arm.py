@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import dagster as dg
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, ValidationError, create_model
 
 from srft_assets.components.asset import build_asset
 from srft_assets.components.checks import trained_tokens_accepted
 from srft_assets.components.schemas import SCHEMAS
+from srft_assets.errors import SrftError
 from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.stage import masked_tokens_stage
@@ -37,9 +38,13 @@ class Arm(dg.Component):
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> "Arm":
-        """The arm of this folder."""
+        """The arm of this folder. Raises SrftError where its settings contradict each other."""
         stated = attributes.model_dump(exclude_unset=True) if attributes else {}
-        return cls(ArmSpec(name=context.path.name, **stated))
+        try:
+            return cls(ArmSpec(name=context.path.name, **stated))
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise SrftError(f"arm {context.path.name}: {reason}") from None
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Three assets and a check that no token outside accepted steps is trained."""
