@@ -1,61 +1,204 @@
-"""Rate of rendering, masking and verifying against bare tokenization of the same text.
+"""Rate and memory of rendering, masking and verifying, against the tokenizer and against TRL.
 
-    python benchmarks/tokens.py TOKENIZER RUNS… [--rounds 5]
+    python benchmarks/tokens.py TOKENIZER RUNS… [--marked TEMPLATE] [--rounds 5]
 
 TOKENIZER is a model folder or a Hugging Face id with a chat template; RUNS are folders of recorded
-runs in any format that `srft ingest` reads. Prints one JSON object: `ratio` is the wall time of
-`encode_batch` alone over that of `mask_runs`, medians of alternating rounds in this process;
-`cpu_ratio` the same in CPU time over all threads, which a busy machine disturbs less.
+runs in any format that `srft ingest` reads. Prints one JSON object. Each ratio is the median over
+rounds in which the two things are measured one after the other in this process: `ratio` is the
+wall time of `encode_batch` alone over that of `mask_runs` on the same text; `cpu_ratio` the same in
+CPU time over all threads, which a busy machine disturbs less. `over_apply_chat_template` and
+`over_trl` compare with `apply_chat_template(…, return_assistant_tokens_mask=True)` and with
+`SFTTrainer`'s own preparation on two processes. Both need the marks of a training template, which
+`--marked` names (TRL carries some in `trl/chat_templates`); there all three are measured on it.
+`memory_ratio` is the peak memory of a process that prepares all runs ten times,
+as ten batches, over that of one that prepares them once; writing the files is not in it.
 """
 
 import argparse
+import os
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
 
 import orjson
+import polars as pl
 
+from srft_assets.home import Home
 from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.mask import Job, mask_runs
+from srft_assets.tokens.messages import NATIVE, WRITTEN_OUT, for_template
 from srft_assets.tokens.render import render
 from srft_assets.tokens.row import MaskedRow
+from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
-from srft_assets.trajectories.errors import RecordError
-from srft_assets.trajectories.formats import read_record
+from srft_assets.trajectories.ingest import ingest
+from srft_assets.trajectories.manifest import read_manifest
 from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.reads import runs_of
+
+Seconds = tuple[float, float]
+"""Of wall time and of CPU time."""
 
 
 def runs_below(folders: list[Path]) -> Iterator[Trajectory]:
-    """Runs in the JSON files below the folders; files that hold none are passed over."""
-    for folder in folders:
-        for path in sorted(folder.rglob("*.json")) + sorted(folder.rglob("*.traj")):
-            record = orjson.loads(path.read_bytes())
-            try:
-                yield read_record(record, source=path.name, row=0, hint=path.name, format=None)
-            except RecordError:
-                continue
+    """All runs that `srft ingest` finds."""
+    with TemporaryDirectory() as scratch:
+        home = Home(Path(scratch))
+        for batch in ingest(home, folders, batch="benchmark").batches:
+            manifest = read_manifest(home, batch)
+            yield from runs_of(manifest.folder(), manifest.items, manifest.format, [])
 
 
-def renderings(runs: list[Trajectory], tokenizer: ChatTokenizer) -> Iterator[str]:
-    """Rendered chats of the runs that can be rendered."""
+def job_of(run: Trajectory) -> Job:
+    """Every step trained, so that every step is verified."""
+    return Job(run, {step.step_index: True for step in run.steps})
+
+
+def timed(work: Callable[[], object]) -> Seconds:
+    """Duration of the work; letting go of its result is not part of it."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = work()
+    seconds = time.perf_counter() - wall, time.process_time() - cpu
+    del result
+    return seconds
+
+
+def alternate(rounds: int, *works: Callable[[], object]) -> list[list[Seconds]]:
+    """Durations by work and round; in every round each is measured once."""
+    by_round = [[timed(work) for work in works] for _ in range(rounds)]
+    return [list(column) for column in zip(*by_round, strict=True)]
+
+
+def ratio(other: list[Seconds], ours: list[Seconds], which: int = 0) -> float:
+    """Median over rounds of how many times longer the other took."""
+    pairs = zip(other, ours, strict=True)
+    return round(statistics.median(a[which] / b[which] for a, b in pairs), 3)
+
+
+def against_encode_batch(
+    runs: list[Trajectory], tokenizer: ChatTokenizer, rounds: int
+) -> dict[str, Any]:
+    """Masking against the bare tokenizer on the text of the runs that can be rendered."""
+    texts = []
     for run in runs:
         try:
-            yield render(run, tokenizer).text
+            texts.append(render(run, tokenizer).text)
         except RunRefusedError:
             continue
+    jobs = [job_of(run) for run in runs]
+    rows = [row for row in mask_runs(jobs, tokenizer) if isinstance(row, MaskedRow)]
+    tokens = sum(row.n_tokens for row in rows)
+    alone, ours = alternate(
+        rounds,
+        lambda: tokenizer.backend.encode_batch(texts, add_special_tokens=False),
+        lambda: list(mask_runs(jobs, tokenizer)),
+    )
+    return {
+        "runs": len(rows),
+        "refused": len(runs) - len(rows),
+        "tokens": tokens,
+        "masked_tokens_per_second": round(tokens / statistics.median(w for w, _ in ours)),
+        "ratio": ratio(alone, ours),
+        "cpu_ratio": ratio(alone, ours, which=1),
+        "ratios_by_round": [round(a / b, 2) for (a, _), (b, _) in zip(alone, ours, strict=True)],
+    }
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of wall time and of CPU time."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - wall, time.process_time() - cpu
+def against_marks(
+    runs: list[Trajectory], tokenizer: ChatTokenizer, template: str, rounds: int
+) -> dict[str, Any]:
+    """Masking against what follows a template's generation marks, all on that template."""
+    tokenizer.hf.chat_template = template
+    taken = [run for run in runs if not isinstance(_masked(run, tokenizer), RunRefusedError)]
+    jobs = [job_of(run) for run in taken]
+    form = NATIVE[1] if "tool_calls" in tokenizer.template(None) else WRITTEN_OUT
+    rows = [
+        {
+            "messages": for_template(run.messages, form),
+            "tools": None if run.tools is None else orjson.dumps(run.tools).decode(),
+        }
+        for run in taken
+    ]
+
+    def chat_template() -> object:
+        return [
+            tokenizer.hf.apply_chat_template(
+                row["messages"],
+                tools=orjson.loads(row["tools"]) if row["tools"] else None,
+                return_dict=True,
+                return_assistant_tokens_mask=True,
+            )
+            for row in rows
+        ]
+
+    def ours() -> object:
+        return list(mask_runs(jobs, tokenizer))
+
+    marks, trl, own = alternate(rounds, chat_template, lambda: _trl(rows, tokenizer), ours)
+    return {
+        "runs_with_marks": len(taken),
+        "over_apply_chat_template": ratio(marks, own),
+        "over_trl": ratio(trl, own),
+    }
 
 
-def medians(rounds: list[tuple[float, float]]) -> tuple[float, float]:
-    """Median of each."""
-    return statistics.median(w for w, _ in rounds), statistics.median(c for _, c in rounds)
+def _masked(run: Trajectory, tokenizer: ChatTokenizer) -> MaskedRow | RunRefusedError:
+    (row,) = mask_runs([job_of(run)], tokenizer)
+    return row
+
+
+def _trl(rows: list[dict[str, Any]], tokenizer: ChatTokenizer) -> object:
+    """`SFTTrainer._prepare_dataset`, for which no model is loaded."""
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    with TemporaryDirectory() as scratch:
+        config = SFTConfig(
+            output_dir=scratch,
+            assistant_only_loss=True,
+            max_length=None,
+            dataset_num_proc=2,
+            use_cpu=True,
+            bf16=False,
+            report_to=[],
+        )
+        trainer: Any = SimpleNamespace(
+            chat_template=None, completion_only_loss=False, _tokenizer=tokenizer.hf
+        )
+        return SFTTrainer._prepare_dataset(
+            trainer, Dataset.from_list(rows), tokenizer.hf, config, False, None, "train"
+        )
+
+
+def prepare(stated: argparse.Namespace) -> None:
+    """Make all runs as a batch, `--times` times, and print the peak memory in bytes."""
+    tokenizer = load_tokenizer(stated.tokenizer)
+    for _ in range(stated.times):
+        prepare_batch(stated.runs, tokenizer)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+def prepare_batch(folders: list[Path], tokenizer: ChatTokenizer) -> None:
+    """The frame of one partition, as `masked_tokens` makes it; it is not written."""
+    jobs = (job_of(run) for run in runs_below(folders))
+    rows = [row for row in mask_runs(jobs, tokenizer) if isinstance(row, MaskedRow)]
+    pl.DataFrame([row.as_row() for row in rows], schema=MASKED_TOKENS)
+
+
+def peak_memory(stated: argparse.Namespace, times: int) -> int:
+    """Peak memory of `prepare` in a process of its own, in bytes."""
+    arguments = [stated.tokenizer, *map(str, stated.runs), "--times", str(times)]
+    ran = subprocess.run(
+        [sys.executable, __file__, *arguments], check=True, capture_output=True, text=True
+    )
+    return int(ran.stdout.split()[-1])
 
 
 def main() -> None:
@@ -64,38 +207,22 @@ def main() -> None:
     parser.add_argument("tokenizer")
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--marked", type=Path)
+    parser.add_argument("--times", type=int, default=0, help=argparse.SUPPRESS)
     stated = parser.parse_args()
+    if stated.times:
+        return prepare(stated)
+    once, ten = peak_memory(stated, 1), peak_memory(stated, 10)
     tokenizer = load_tokenizer(stated.tokenizer)
     runs = list(runs_below(stated.runs))
-    texts = list(renderings(runs, tokenizer))
-    jobs = [Job(run, {step.step_index: True for step in run.steps}) for run in runs]
-
-    def bare() -> object:
-        return tokenizer.backend.encode_batch(texts, add_special_tokens=False)
-
-    def masked() -> list[MaskedRow | RunRefusedError]:
-        return list(mask_runs(jobs, tokenizer))
-
-    rows = [row for row in masked() if isinstance(row, MaskedRow)]
-    pairs = [(timed(bare), timed(masked)) for _ in range(stated.rounds)]
-    alone, alone_cpu = medians([pair[0] for pair in pairs])
-    ours, ours_cpu = medians([pair[1] for pair in pairs])
-    tokens = sum(row.n_tokens for row in rows)
-    print(
-        orjson.dumps(
-            {
-                "runs": len(rows),
-                "refused": len(runs) - len(rows),
-                "tokens": tokens,
-                "encode_batch_tokens_per_second": round(tokens / alone),
-                "masked_tokens_per_second": round(tokens / ours),
-                "ratio": round(alone / ours, 3),
-                "cpu_ratio": round(alone_cpu / ours_cpu, 3),
-                "ratios_by_round": [round(a / b, 3) for (a, _), (b, _) in pairs],
-            },
-            option=orjson.OPT_INDENT_2,
-        ).decode()
-    )
+    found = against_encode_batch(runs, tokenizer, stated.rounds)
+    if stated.marked is not None:
+        template = stated.marked.read_text()
+        found |= against_marks(runs, tokenizer, template, max(1, stated.rounds // 2))
+    found |= {"peak_memory_mb": round(once / 2**20), "memory_ratio": round(ten / once, 3)}
+    found["load_average"] = round(os.getloadavg()[0], 1)
+    print(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
+    return None
 
 
 if __name__ == "__main__":

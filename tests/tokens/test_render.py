@@ -198,3 +198,13 @@ def test_an_end_token_in_an_answer_does_not_stand_for_a_missing_one(
     endless = tokenizer_with(CHATML.replace("+ '<|im_end|>' + '\n'}}", "+ '\n'}}"))
     chat = [CHAT[1], {"role": "assistant", "content": "I stop.<|im_end|>"}]
     assert "no end-of-turn token closes step 0" in refusal(chat, endless)
+
+
+def test_a_generation_block_may_take_in_what_the_prompt_gives(tokenizer_with: Callable) -> None:
+    header = "{{ '<|im_start|>' + message['role'] + '\n' }}"
+    assert header in CHATML_GENERATION
+    wide = CHATML_GENERATION.replace(header, "").replace(
+        "{% generation %}", "{% generation %}" + header
+    )
+    wide = wide.replace("{% else %}", "{% else %}" + header)
+    assert turns(CHAT, tokenizer_with(wide))[1] == "I edit.<|im_end|>"
