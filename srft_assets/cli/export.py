@@ -51,7 +51,7 @@ def export(
     push_to_hub: Annotated[
         str | None, typer.Option(help="Upload to this data set too, private.", metavar="OWNER/NAME")
     ] = None,
-    public: Annotated[bool, typer.Option(help="Make a new data set of the Hub public.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="Make a new data set public.")] = False,
     stale_ok: Annotated[
         bool, typer.Option("--stale-ok", help="Export what is not in sync; the card says so.")
     ] = False,

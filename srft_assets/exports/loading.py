@@ -11,7 +11,8 @@ SFTTrainer("MODEL", config, train_dataset=rows).train()
 ```
 
 `FOLDER` is this folder or its name on the Hub, `MODEL` the model whose tokenizer made the ids. TRL
-takes rows with `input_ids` as tokenized, and `labels` as they are."""
+takes rows with `input_ids` as tokenized, and `labels` as they are. The longest row has {longest}
+tokens."""
 
 AXOLOTL_TOKENS = """\
 ```yaml

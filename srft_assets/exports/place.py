@@ -76,18 +76,25 @@ def _put(beside: Path, target: Path) -> None:
     """Rename; where an export is there already, both change places at one blow."""
     if not target.exists() or not any(target.iterdir()):
         beside.rename(target)
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    names = os.fsencode(beside), os.fsencode(target)
-    if libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE) == 0:
-        return
+    elif not exchanged(beside, target):
+        aside = beside.with_name(f"{beside.stem}.old.tmp")
+        target.rename(aside)
+        beside.rename(target)
+        shutil.rmtree(aside)
+
+
+def exchanged(one: Path, other: Path) -> bool:
+    """Let two folders change places; False where the system or the file system cannot."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    paths = os.fsencode(one), os.fsencode(other)
+    if rename(AT_FDCWD, paths[0], AT_FDCWD, paths[1], RENAME_EXCHANGE) == 0:
+        return True
     number = ctypes.get_errno()
-    if number not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
-        raise OSError(number, os.strerror(number), str(target))
-    aside = beside.with_name(f"{beside.name}.old")
-    target.rename(aside)
-    beside.rename(target)
-    shutil.rmtree(aside)
+    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False
+    raise OSError(number, os.strerror(number), str(other))
 
 
 def _sync_all(folder: Path) -> None:

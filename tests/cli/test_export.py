@@ -1,6 +1,8 @@
 """What `srft export` tells a user."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +16,9 @@ from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import Warehouse, data_version
+from tests.cli.conftest import environment
 from tests.cli.test_output import lines
+from tests.exports.hub import hub_of
 
 ARM = "masked_tokens/srft"
 
@@ -130,3 +134,17 @@ def test_files_of_the_user_are_left(srft, masked, tmp_path):
     assert said.code == 2
     assert "holds files, but no export of srft" in said.err
     assert mine.read_text() == "mine"
+
+
+def test_what_is_pushed_is_told_with_its_address(masked, tmp_path):
+    words = ("--arm", "srft", "--format", "trl", "--out", str(tmp_path / "set"))
+    argv = [sys.executable, "-c", "from srft_assets.cli import main; main()", "export", *words]
+    argv += ["--batch", "one", "--stale-ok", "--push-to-hub", "me/runs"]
+    with hub_of("me/runs") as hub:
+        told = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf"), "HF_TOKEN": "hf_secret"}
+        env = {**environment(masked), **told, "HF_HUB_OFFLINE": "0"}
+        done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert lines(done.stdout)[-1] == f"pushed to {hub.url}/datasets/me/runs"
+    assert "data/train-00000-of-00001.parquet" in hub.files
+    assert "hf_secret" not in done.stdout + done.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.errors import SrftError, UsageError
+from srft_assets.exports import place
 from srft_assets.exports.place import MANIFEST, placing
 from tests.exports.conftest import Platform, text_run
 from tests.exports.test_message_formats import lines
@@ -50,7 +51,12 @@ def test_the_same_partitions_give_the_same_bytes(platform, tmp_path, form):
     assert content(tmp_path / "first") == content(tmp_path / "second")
 
 
-def test_an_earlier_export_is_replaced_and_nothing_stays_beside(platform, tmp_path):
+@pytest.mark.parametrize("at_one_blow", [True, False])
+def test_an_earlier_export_is_replaced_and_nothing_stays_beside(
+    platform, tmp_path, monkeypatch, at_one_blow
+):
+    if not at_one_blow:
+        monkeypatch.setattr(place, "exchanged", lambda one, other: False)
     out = tmp_path / "out" / "set"
     platform.export("trl", out, "one")
     before = content(out)
