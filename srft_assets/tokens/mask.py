@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from srft_assets.outcomes.model import Status
-from srft_assets.tokens.encode import Encoded, encode
+from srft_assets.tokens.encode import encode
+from srft_assets.tokens.encoded import Encoded
 from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.render import Rendering, render
 from srft_assets.tokens.row import MaskedRow, Span
 from srft_assets.tokens.tokenizer import ChatTokenizer
-from srft_assets.tokens.turns import Turn
-from srft_assets.tokens.vocabulary import SPACE
+from srft_assets.tokens.verify import verify
 from srft_assets.trajectories.model import Trajectory
 
 BATCH_CHARS = 1_000_000
@@ -113,45 +113,10 @@ def _row(job: Job, rendering: Rendering, tokens: Encoded, template: ChatTokenize
             bool(job.keep[turn.step_index]),
             job.labels.get(turn.step_index),
         )
-        _verify(span, turn, rendering, tokens, template)
+        verify(span, turn, rendering, tokens, template)
         spans.append(span)
     for before, after in pairwise(spans):
         if before.end > after.start:
             raise RunRefusedError(f"steps {before.step_index} and {after.step_index} overlap")
     run = job.run
     return MaskedRow(run.trajectory_id, run.instance_id, str(job.status), tokens.ids, tuple(spans))
-
-
-def _verify(
-    span: Span, turn: Turn, rendering: Rendering, tokens: Encoded, template: ChatTokenizer
-) -> None:
-    """The span ends with the end-of-turn token; if trained, it decodes to the turn's text."""
-    ids = tokens.ids[span.start : span.end]
-    where = f"step {span.step_index}"
-    if not len(ids) or int(ids[-1]) != template.special_ids[turn.terminator]:
-        raise RunRefusedError(f"{where} does not end with its end-of-turn token {turn.terminator}")
-    if not span.trained:
-        return
-    start = max(turn.start, tokens.char_of(span.start))
-    if melted := rendering.text[turn.start : start].strip():
-        raise RunRefusedError(
-            f"{melted!r}, the first characters of {where}, melt into the last token of the "
-            "generation prompt; let the chat template end it with a line break or a special token"
-        )
-    if not tokens.exact:
-        _check_decodes(ids.tolist(), rendering.text[start : turn.end], where, template)
-
-
-def _check_decodes(ids: list[int], text: str, where: str, template: ChatTokenizer) -> None:
-    """By the tokenizer's own decoder, to the text as its own normalizer leaves it."""
-    decoded = template.decode(ids)
-    normal = template.normalized(text)
-    said = {text, normal, normal.replace(SPACE, " ")}
-    if template.prepends_space:
-        said |= {f" {one}" for one in said} | {one.removeprefix(" ") for one in said}
-    if decoded not in said:
-        at = next((i for i, (a, b) in enumerate(zip(decoded, text, strict=False)) if a != b), 0)
-        raise RunRefusedError(
-            f"the tokens of {where} do not decode to its text: "
-            f"{decoded[at : at + 20]!r} for {text[at : at + 20]!r}"
-        )

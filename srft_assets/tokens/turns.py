@@ -63,28 +63,42 @@ def find_turns(chat: Chat, owned: dict[int, Spans]) -> tuple[Turn, ...]:
 
 
 def by_prefixes(chat: Chat) -> dict[int, Spans]:
-    """Ranges of each message's text: what it adds to the rendering of the messages before it.
+    """Ranges of the steps' texts: what each adds to the rendering of the messages before it.
 
-    The slow way, for templates that cannot be traced: as many renderings as messages. Raises
+    The slow way, for templates that cannot be traced: two renderings a step. Raises
     RunRefusedError where the template is not prefix-stable on this run.
     """
     owned: dict[int, Spans] = {}
-    before = 0
-    for index in range(len(chat.messages)):
-        try:
-            start = apply(chat.tokenizer, chat.source, chat.messages[: index + 1], chat.run.tools)
-        except TEMPLATE_ERRORS as error:
-            raise RunRefusedError(
-                f"the chat template fails on the first {index + 1} messages: {error}"
-            ) from error
-        if len(start) < before or not chat.text.startswith(start):
-            raise RunRefusedError(
-                "the chat template writes message "
-                f"{index} otherwise when more follows, and cannot be traced"
-            )
-        owned[index] = [(before, len(start))] if len(start) > before else []
-        before = len(start)
+    for step in chat.run.steps:
+        before, after = (_ends(chat, step.message_index + more) for more in (0, 1))
+        owned[step.message_index] = [(before, after)] if after > before else []
     return owned
+
+
+def is_prefix_stable(chat: Chat) -> bool:
+    """Whether the template writes the start of this run, before and after each step, as it
+    writes it when more follows."""
+    try:
+        by_prefixes(chat)
+    except RunRefusedError:
+        return False
+    return True
+
+
+def _ends(chat: Chat, count: int) -> int:
+    """Where the rendering of the first messages ends in that of all. Raises RunRefusedError."""
+    try:
+        start = apply(chat.tokenizer, chat.source, chat.messages[:count], chat.run.tools)
+    except TEMPLATE_ERRORS as error:
+        raise RunRefusedError(
+            f"the chat template fails on the first {count} messages: {error}"
+        ) from error
+    if not chat.text.startswith(start):
+        raise RunRefusedError(
+            f"the chat template writes the first {count} messages otherwise when more follows, "
+            "and cannot be traced"
+        )
+    return len(start)
 
 
 def _turn(chat: Chat, step: int, message: int, owned: dict[int, Spans], inside: set[int]) -> Turn:

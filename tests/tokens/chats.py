@@ -11,7 +11,7 @@ from srft_assets.trajectories.model import Message, Trajectory
 from tests.tokens.conftest import SPECIAL
 
 QUICK = settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 ODD = ["\n\n", " ", "é", "e\u0301", "👩\u200d🚀", "\u202e", "\x1b[31m", "\ufdd0"]
 SNIPPETS = [*SPECIAL, "<|im_", "|>", *ODD]

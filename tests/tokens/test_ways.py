@@ -8,12 +8,14 @@ import pytest
 from srft_assets.tokens.call_ids import short_call_ids
 from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.mask import mask_run
+from srft_assets.tokens.messages import NATIVE, for_template
 from srft_assets.tokens.render import Rendering, render
 from srft_assets.tokens.tokenizer import load_tokenizer
+from srft_assets.tokens.turns import Chat, is_prefix_stable
 from srft_assets.trajectories.model import Message
 from tests.tokens.conftest import run_of
-from tests.tokens.templates import CHATML, DEEPSEEK_R1, OWN, OWN_BY_INDEX, OWN_TRIMMED
-from tests.tokens.tool_templates import DEEPSEEK_TOOLS, LLAMA, MISTRAL_TOOLS
+from tests.tokens.templates import CHATML, DEEPSEEK_R1, OWN, OWN_BY_INDEX, OWN_TRIMMED, SOUND
+from tests.tokens.tool_templates import DEEPSEEK_TOOLS, LLAMA, MISTRAL_TOOLS, TOOLS
 
 CHAT: list[Message] = [
     {"role": "user", "content": "add(1, 2) gives -1"},
@@ -58,6 +60,33 @@ def test_neither_traced_nor_stable_is_refused(tokenizer_with: Callable) -> None:
     counting = "{{ messages | length }}\n" + OWN_BY_INDEX
     with pytest.raises(RunRefusedError, match="otherwise when more follows, and cannot be traced"):
         render(run_of(CHAT), tokenizer_with(counting))
+
+
+@pytest.mark.parametrize(
+    ("name", "stable"),
+    [
+        ("chatml", True),
+        ("qwen", True),
+        ("qwen-thinking", False),
+        ("llama", True),
+        ("mistral-tools", False),
+        ("deepseek-tools", True),
+        ("deepseek-r1", True),
+        ("gemma", True),
+        ("own-by-index", True),
+    ],
+)
+def test_which_templates_are_prefix_stable(
+    name: str, stable: bool, tokenizer_with: Callable
+) -> None:
+    source = {**SOUND, **TOOLS}[name]
+    tokenizer = tokenizer_with(source)
+    bash = {"type": "function", "function": {"name": "bash", "description": "Runs."}}
+    run = run_of(CHAT, [bash] if name in TOOLS else None)
+    messages = for_template(run.messages, NATIVE[0])
+    text = render(run, tokenizer).text
+    chat = Chat(run, tokenizer, source, messages, text, ())
+    assert is_prefix_stable(chat) == stable
 
 
 def test_a_prompt_may_depend_on_what_was_said(tokenizer_with: Callable) -> None:
