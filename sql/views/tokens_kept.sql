@@ -1,8 +1,8 @@
 CREATE OR REPLACE VIEW tokens_kept AS
 SELECT
     arm,
-    count(*) AS runs,
-    count(*) FILTER (status = 'resolved') AS resolved_runs,
+    count(DISTINCT trajectory_id) AS runs,
+    count(DISTINCT trajectory_id) FILTER (status = 'resolved') AS resolved_runs,
     sum(n_tokens)::BIGINT AS tokens,
     sum(n_trained)::BIGINT AS trained,
     sum(n_masked)::BIGINT AS masked,

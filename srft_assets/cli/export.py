@@ -73,12 +73,12 @@ def export(
     if not batches:
         raise SrftError("there are no batches yet: srft ingest PATH, or srft demo")
     with console.status("loading the platform"):
+        from srft_assets.cli.loading import load_definitions
         from srft_assets.components.stages import stages_in
-        from srft_assets.definitions import defs
         from srft_assets.exports.export import Request
         from srft_assets.exports.export import export as write
 
-        stages = stages_in(defs())
+        stages = stages_in(load_definitions())
     folder = Path(out.expanduser().absolute())
     request = Request(arm, batches, format_.value, folder, size, licence, stale_ok, round_weights)
     with Bars(console) as bars:

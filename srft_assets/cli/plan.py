@@ -42,13 +42,13 @@ def plan(
     console = Console()
     home = current_home()
     with console.status("loading the platform"):
+        from srft_assets.cli.loading import load_definitions
         from srft_assets.components.stages import stages_in
-        from srft_assets.definitions import defs
         from srft_assets.warehouse.graph import with_upstream
         from srft_assets.warehouse.plan import make_plan, orphans
         from srft_assets.warehouse.store import Warehouse
 
-        stages = stages_in(defs())
+        stages = stages_in(load_definitions())
     names = {"batch": chosen_batches(home, batch), "seed": chosen_seeds(seed)}
     wanted = wanted_assets(stages, assets, critic, arm)
     chosen = with_upstream(stages, wanted or list(stages))

@@ -37,11 +37,11 @@ SEEDS = [str(seed) for seed in range(10)]
 def applier(console: Console) -> Iterator["Applier"]:
     """Loads the platform and opens its Dagster instance, with progress bars on the console."""
     with console.status("loading the platform"):
+        from srft_assets.cli.loading import load_definitions
         from srft_assets.components.launch import Applier, open_instance
-        from srft_assets.definitions import defs
 
         home = current_home()
-        loaded = defs()
+        loaded = load_definitions()
         instance = open_instance(home)
     try:
         with Bars(console) as bars:

@@ -7,6 +7,9 @@ from srft_assets.warehouse.statements import sql_files
 
 COMMENT = re.compile(r"COMMENT ON (?:VIEW|COLUMN) ([\w.]+) IS '((?:[^']|'')*)';")
 
+SHOWN_AS = {"set": "gold_set"}
+"""Columns whose name is a word of SQL's own, and what the views call them."""
+
 
 @cache
 def comments() -> dict[str, str]:
@@ -20,4 +23,5 @@ def comments() -> dict[str, str]:
 
 def meaning(table: str, column: str) -> str | None:
     """What a column means. One that is unnested into a table of its own means that table."""
-    return comments().get(f"{table}.{column}") or comments().get(column)
+    shown = SHOWN_AS.get(column, column)
+    return comments().get(f"{table}.{shown}") or comments().get(column)

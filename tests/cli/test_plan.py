@@ -121,7 +121,7 @@ def test_on_a_narrow_terminal_names_stay_whole(srft, monkeypatch):
     ("words", "hint"),
     [
         (("--critic", "nope"), "no critic 'nope'; there are: default, rules, strict, with_patch"),
-        (("--arm", "nope"), "no arm 'nope'; there are: rft, sft, srft"),
+        (("--arm", "nope"), "no arm 'nope'; there are: inverted_mask, oracle_mask"),
         (("nope/x",), "no asset 'nope/x'; there are: "),
         (("--batch", "nope"), "no batch 'nope'; there are: one, two"),
         (("--seed", "77"), "no seed '77': seeds are 0 to 9"),
