@@ -16,6 +16,7 @@ from srft_assets.cli import (
     export,
     ingest,
     ledger,
+    merge,
     plan,
     review,
     show,
@@ -54,7 +55,21 @@ def options(
         os.environ[DEBUG] = "1"
 
 
-for module in (demo, ingest, plan, apply, sql, show, critic, review, ledger, export, doctor, dev):
+for module in (
+    demo,
+    ingest,
+    plan,
+    apply,
+    sql,
+    show,
+    critic,
+    review,
+    ledger,
+    export,
+    merge,
+    doctor,
+    dev,
+):
     module.register(app)
 
 

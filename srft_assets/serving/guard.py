@@ -40,9 +40,11 @@ class Tree:
         def die_with_guard() -> None:
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
-        self.server = subprocess.Popen(
+        # Kept: a Popen that is dropped reaps a process that ended by then, and hides its end.
+        self._started = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=die_with_guard
-        ).pid
+        )
+        self.server = self._started.pid
         self.status: int | None = None
         """The server's exit code, or minus the signal that ended it; None while it runs."""
 
