@@ -51,6 +51,7 @@ class SharedServer:
 
 
 def _ended(served: Served) -> bool:
+    """Whether a server of ours is gone, or dead and not yet taken note of by its guard."""
     if served.process_id is None:
         return False
     try:

@@ -52,9 +52,9 @@ def members(family: Path) -> list[psutil.Process]:
     for path in family.iterdir():
         try:
             process = psutil.Process(int(path.name))
-            if process.status() != psutil.STATUS_ZOMBIE and PROGRAM.name in " ".join(
-                process.cmdline()
-            ):
+            words = process.cmdline()  # a process that is about to end has none any more
+            ours = not words or PROGRAM.name in " ".join(words)
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 running.append(process)
         except psutil.NoSuchProcess:
             continue
