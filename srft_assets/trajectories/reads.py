@@ -17,24 +17,52 @@ READER_SLIPS = (KeyError, TypeError, ValueError, AttributeError, IndexError, Rec
 """What a reader may raise on a record that nobody foresaw: one record is refused, not a batch."""
 
 
+class Known:
+    """Runs that are there already: in this batch so far, and in the batches registered before.
+
+    `held`: trajectory id → the earlier batch that holds it.
+    """
+
+    def __init__(self, held: Mapping[str, str] = {}) -> None:
+        self.held = held
+        self.first: dict[str, str] = {}
+
+    def refusal(self, name: str, source: str, row: int | None) -> Refusal | None:
+        """Why a run is refused that is there already; None for a new one, which is known then."""
+        if name in self.first:
+            reason = f"duplicate run {name}: the first is {self.first[name]}"
+        elif name in self.held:
+            reason = f"duplicate run {name}: batch {self.held[name]} holds it"
+        else:
+            self.first[name] = source if row is None else f"{source}, row {row}"
+            return None
+        return Refusal(source, reason, row=row, subject=name)
+
+
+def row_of(item: Item, row: int) -> int | None:
+    """The row as people are told it: a file that is one record has none."""
+    return None if item.layout == "object" else row
+
+
 def runs_of(
     root: Path,
     items: Iterable[Item],
     format: str | None,
     refused: list[Refusal],
-    held: Mapping[str, str] = {},
+    known: Known | None = None,
 ) -> Iterator[Trajectory]:
     """Read all records of `items`, in their order, one at a time; refusals go to `refused`.
 
-    `held`: trajectory id → the earlier batch that holds it. A run that it names is refused, as
-    is the second of two runs with one id.
+    With `known`, a run that is there already is refused, too.
     """
-    first: dict[str, str] = {}
     for item in items:
         for outcome in _read(root, item, format):
             if isinstance(outcome, Refusal):
                 refused.append(outcome)
-            elif (again := _twice(outcome, item, first, held)) is not None:
+                continue
+            row = row_of(item, outcome.row)
+            again = known.refusal(outcome.trajectory_id, outcome.source, row) if known else None
+            if again is not None:
                 refused.append(again)
             else:
                 yield outcome
@@ -88,19 +116,3 @@ def _read_one(record: Record, format: str | None) -> Trajectory | Refusal:
 def _subject(value: object) -> str | None:
     stated = value.get("instance_id") if isinstance(value, dict) else None
     return excerpt_of(stated) if isinstance(stated, str) else None
-
-
-def _twice(
-    run: Trajectory, item: Item, first: dict[str, str], held: Mapping[str, str]
-) -> Refusal | None:
-    """The refusal of a run that is there already; None for a new one, which `first` then has."""
-    row = None if item.layout == "object" else run.row
-    name = run.trajectory_id
-    if name in first:
-        reason = f"duplicate run {name}: the first is {first[name]}"
-    elif name in held:
-        reason = f"duplicate run {name}: batch {held[name]} holds it"
-    else:
-        first[name] = run.source if row is None else f"{run.source}, row {row}"
-        return None
-    return Refusal(run.source, reason, row=row, subject=name)

@@ -12,9 +12,8 @@ from srft_assets.home import Home
 from srft_assets.refusal import Refusal
 from srft_assets.trajectories.batches import batch_names, runs_config
 from srft_assets.trajectories.duplicates import ASSET, held_before
-from srft_assets.trajectories.frame import frame_of
 from srft_assets.trajectories.manifest import Item, Manifest, read_manifest, registered_ns
-from srft_assets.trajectories.reads import runs_of, uncollected
+from srft_assets.trajectories.part import Reading, rows_of
 from srft_assets.trajectories.roles import Role
 from srft_assets.trajectories.scan import scan
 from srft_assets.trajectories.schema import TRAJECTORIES
@@ -30,7 +29,7 @@ Collector = Callable[[Work, dict[str, Any]], Path]
 
 REGISTERING = frozenset(
     {"batches", "drafts", "evidence", "hub", "ingest", "ingest_plan", "registration"}
-    | {"roles", "scan", "scanned", "walk"}
+    | {"helper", "roles", "scan", "scanned", "walk"}
 )
 """Modules that decide what a manifest says, and only through it what a run looks like."""
 
@@ -96,10 +95,9 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
         items = _collected(root, refused)
     held = held_before(work.home, work.warehouse, work.partition, work.recipe.code)
     shown = work.progress.track(items, f"reading {work.partition}", total=len(items))
-    with uncollected():
-        runs = runs_of(root, shown, manifest.format, refused, held)
-        frame, unfit = frame_of(runs, work.partition)
-    refused += unfit
+    reading = Reading(root, work.partition, manifest.format)
+    frame, refused_rows = rows_of(reading, items, shown, held)
+    refused += refused_rows
     return Made(
         frame=frame,
         refused=refused,
