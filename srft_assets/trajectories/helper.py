@@ -1,7 +1,7 @@
 """A second process that reads along: Python parses on one core only.
 
-It is started when several batches are registered, or for the second large batch of a process, so
-that a single batch never waits for it, and it is asked only once it is ready.
+It is started where much is to be registered, or for the second large batch of a process, so that
+a single batch never waits for it, and it is asked only once it is ready.
 """
 
 import atexit
@@ -9,11 +9,17 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 LARGE_BYTES = 8 << 20
 """Of a batch. Half of less is read as soon as it is handed over."""
+
+SEVERAL_BYTES = 64 << 20
+"""Of sources that are worth a process before any of them is read."""
 
 
 @dataclass
@@ -39,19 +45,31 @@ def helper(batch_bytes: int) -> ProcessPoolExecutor | None:
         return _state.pool if ready else None
 
 
-def expect_batches(count: int) -> None:
-    """Start the process while so many batches are on their way."""
-    if count > 1 and _cores() > 1:
+def expect(paths: Sequence[Path]) -> None:
+    """Start the process where these files and folders make several large batches."""
+    if _cores() > 1 and _bytes_of(paths) >= SEVERAL_BYTES:
         with _lock:
             if _state.pool is None:
                 _start()
+
+
+def _bytes_of(paths: Sequence[Path]) -> int:
+    """Of the files and of those right below the folders, counted until they are many."""
+    total = 0
+    for path in paths:
+        with suppress(OSError):  # whatever cannot be read is told when it is registered
+            for file in path.iterdir() if path.is_dir() else [path]:
+                total += file.stat().st_size
+                if total >= SEVERAL_BYTES:
+                    return total
+    return total
 
 
 def end_helper() -> None:
     """End the process, if there is one. The next large batches begin as the first did."""
     with _lock:
         if _state.pool is not None:
-            _state.pool.shutdown(cancel_futures=True)
+            _state.pool.shutdown(wait=False, cancel_futures=True)
         _state.large, _state.pool, _state.ready = 0, None, None
 
 

@@ -49,7 +49,7 @@ def rows_of(
         for _ in shown:
             pass
         theirs, doubled = _new(theirs, {item.path: item for item in second}, known)
-        frame = pl.concat([mine, theirs], rechunk=True)
+        frame = pl.concat([mine, theirs])
         refused += refused_there + doubled
     place = {item.path: number for number, item in enumerate(items)}
     refused.sort(key=lambda one: (place.get(one.source, -1), -1 if one.row is None else one.row))

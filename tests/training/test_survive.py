@@ -30,7 +30,7 @@ for attempt in range(8):
     if not child:
         os._exit(main.main([sys.argv[1]]))
     if attempt < 7:
-        time.sleep(moments.uniform(0, 1.2))
+        time.sleep(moments.uniform(0, 0.5))
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     print("attempt", status, flush=True)
@@ -65,7 +65,7 @@ def run(script: str, job: TrainingJob, path: Path, *more: str) -> subprocess.Com
 
 def test_seven_kills_at_random_moments_change_no_weight(job: MakeJob, tmp_path: Path) -> None:
     rows = make_rows(20)
-    settings = {"max_steps": 40, "batch_size": 4, "save_seconds": 0}
+    settings = {"max_steps": 60, "batch_size": 4, "save_seconds": 0}
     killed = job(rows, "killed", **settings)
     done = run(KILLED_OFTEN, killed, tmp_path / "job.json", str(os.getpid()))
     ends = [int(line.split()[1]) for line in done.stdout.splitlines() if line[:7] == "attempt"]

@@ -118,3 +118,13 @@ def test_the_second_process_ends_with_a_first_that_is_killed(tmp_path):
         second = psutil.Process(int(first.stdout.readline()))
         first.kill()
     second.wait(timeout=10)
+
+
+@pytest.mark.parametrize(("several", "there"), [(1_000, True), (1 << 30, False)])
+def test_it_is_started_where_much_is_registered(tmp_path, monkeypatch, several, there):
+    helper.end_helper()
+    monkeypatch.setattr(helper, "SEVERAL_BYTES", several)
+    monkeypatch.setattr(helper, "_cores", lambda: 2)
+    ingest(Home(tmp_path / "home"), [files(tmp_path / "runs")], batch="b")
+    assert (helper._state.pool is not None) == there
+    helper.end_helper()
