@@ -51,7 +51,8 @@ def _holder(instance: dg.DagsterInstance) -> str:
     mine = process_tags()[PROCESS_TAG]
     for key in storage.get_concurrency_keys():
         pool = storage.get_concurrency_info(key)
-        if any(_process(instance, step.run_id) == mine for step in pool.pending_steps):
+        waiting = [step for step in pool.pending_steps if step.assigned_timestamp is None]
+        if any(_process(instance, step.run_id) == mine for step in waiting):
             for slot in pool.claimed_slots:
                 process = _process(instance, slot.run_id).partition(":")[0]
                 named = f"process {process}" if process else f"run {slot.run_id[:8]}"
