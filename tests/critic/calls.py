@@ -27,6 +27,11 @@ def request(number: int = 0, steps: int = 3, text: str = "", **more: Any) -> Req
     return Request(body, range(steps), about=f"run-{number}")
 
 
+def requests(count: int) -> list[Request]:
+    """So many, all different."""
+    return [request(number) for number in range(count)]
+
+
 class Asked:
     """What came of some requests: replies as the ledger got them, outcomes as they were yielded."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from srft_assets.critic.call import Request
+from srft_assets.critic.prompt.parts import Asked, Seen, requests_for
 from srft_assets.critic.prompt.template import Prompt
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.trajectories.formats import read_record
@@ -100,3 +101,23 @@ def fence_of(text: str) -> str:
     found = re.search(r"^<task_([0-9a-f]{8})>$", text, re.MULTILINE)
     assert found
     return found[1]
+
+
+UNRESOLVED = Seen(outcome="unresolved")
+
+
+def ask(trajectory: Trajectory, **settings: Any) -> Asked:
+    """What a critic with these settings asks about an unresolved run."""
+    return requests_for(spec(**settings), PROMPT, trajectory, UNRESOLVED)
+
+
+def shown(request: Request) -> list[tuple[int, bool]]:
+    """The steps that a prompt shows, each with whether it is context only."""
+    text = user_text(request)
+    return [(step.index, step.context) for step in read_steps(text, fence_of(text))]
+
+
+def common_prefix(one: str, other: str) -> str:
+    """The longest beginning that both have."""
+    length = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), None)
+    return one[:length]

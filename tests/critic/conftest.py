@@ -1,0 +1,38 @@
+"""What several files of these tests start from."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from srft_assets.home import Home
+from srft_assets.warehouse.store import Warehouse
+from tests.critic.prompt_runs import real_run
+from tests.critic.server import Server, serving
+from tests.warehouse.filled import fill
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    """One server for all tests of a file."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: Server) -> Server:
+    """The server, as good as new."""
+    running.faults.clear()
+    running.calls.clear()
+    running.answered.clear()
+    return running
+
+
+@pytest.fixture(scope="module")
+def runs(shared):
+    paths = sorted((shared / "trajectories/mini-swe-agent-v1/trajs").glob("*.json"))
+    return [real_run(path) for path in paths[:12]]
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    return fill(Home(tmp_path_factory.mktemp("filled")))

@@ -1,0 +1,142 @@
+"""What is asked again, how long is waited before, and what is told at once."""
+
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from srft_assets.critic.client.errors import CallError, Kind
+from srft_assets.critic.client.retry_after import asked_pause
+from tests.critic.calls import ask, request
+from tests.critic.faults import (
+    NAMED,
+    cut,
+    failing,
+    hanging,
+    rate_limited,
+    sending,
+)
+from tests.critic.server import Server
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        failing(500),
+        failing(503),
+        failing(529),
+        failing(408),
+        failing(409),
+        rate_limited("0.05"),
+        failing(429, retry_after_ms="40"),
+        cut,
+        sending(b""),
+        sending(b"<html>bad gateway</html>"),
+        NAMED["invalid_body"],
+        NAMED["no_choices"],
+        sending(b'{"error": {"message": "overloaded"}}'),
+        sending(b'{"error": {"message": "overloaded", "code": 502}}'),
+        failing(204, ""),
+        sending(b"[1, 2]"),
+    ],
+)
+def test_what_may_go_better_is_tried_again(server: Server, fault) -> None:
+    server.faults.extend([fault, fault])
+    asked = request(2)
+    reply = ask(server.base_url, asked)
+    assert reply.retries == 2
+    assert server.calls[asked.key] == 3
+
+
+def test_a_server_that_hangs_is_asked_again_after_the_timeout(server: Server) -> None:
+    server.faults.append(hanging())
+    reply = ask(server.base_url, request(3), timeout=0.3)
+    assert reply.retries == 1 and 0.3 <= reply.seconds < 2
+
+
+def test_a_server_that_is_not_there_yet_is_tried_again() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+        with pytest.raises(
+            CallError, match=r"^3 attempts failed, the last with: .*Cannot connect"
+        ) as told:
+            ask(url, request(), attempts=3)
+    assert told.value.kind == Kind.UNAVAILABLE
+
+
+def test_attempts_end(server: Server) -> None:
+    server.faults.extend([failing(500, "no \x1b[31mGPU\nhere")] * 9)
+    asked = request(4)
+    with pytest.raises(
+        CallError, match=r"^4 attempts failed, the last with: HTTP 500: no  \[31mGPU here"
+    ) as told:
+        ask(server.base_url, asked)
+    assert told.value.kind == Kind.UNAVAILABLE
+    assert server.calls[asked.key] == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind", "advice"),
+    [
+        (400, "Unknown field response_format", Kind.BAD_REQUEST, "refuses the request"),
+        (422, "temperature is no number", Kind.BAD_REQUEST, "refuses the request"),
+        (400, "This model's maximum context length is 1024 tokens.", Kind.TOO_LONG, "context"),
+        (
+            400,
+            "The decoder prompt (length 9) is longer than the maximum model length of 8",
+            Kind.TOO_LONG,
+            "windows",
+        ),
+        (413, "Payload", Kind.TOO_LONG, "context.tokens"),
+        (401, "Unauthorized", Kind.AUTH, "api_key_env"),
+        (403, "flagged by moderation", Kind.FORBIDDEN, "forbids"),
+        (404, "The model `critic-1` does not exist.", Kind.MODEL, "`model`"),
+        (404, "Not Found", Kind.ENDPOINT, "base_url"),
+        (429, "insufficient_quota: check your plan", Kind.QUOTA, "quota"),
+    ],
+)
+def test_what_cannot_go_better_is_told_at_once(
+    server: Server, status: int, message: str, kind: Kind, advice: str
+) -> None:
+    server.faults.append(failing(status, message))
+    asked = request(5)
+    with pytest.raises(CallError, match=advice) as told:
+        ask(server.base_url, asked)
+    assert told.value.kind == kind
+    assert "\n" not in str(told.value) and message in str(told.value)
+    assert server.calls[asked.key] == 1
+
+
+def test_an_error_with_status_200_says_its_status_inside(server: Server) -> None:
+    server.faults.append(sending(b'{"error": {"message": "No auth", "code": 401}}'))
+    with pytest.raises(CallError, match="HTTP 401: No auth") as told:
+        ask(server.base_url, request())
+    assert told.value.kind == Kind.AUTH
+
+
+def test_the_server_says_how_long_to_wait(server: Server) -> None:
+    server.faults.append(rate_limited("1"))
+    began = time.monotonic()
+    ask(server.base_url, request())
+    assert time.monotonic() - began >= 1.0
+
+
+def test_retry_after_comes_in_three_forms() -> None:
+    assert asked_pause({"retry-after": "7"}) == 7
+    assert asked_pause({"retry-after-ms": "250", "retry-after": "7"}) == 0.25
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    assert asked_pause({"retry-after": date}) == pytest.approx(30, abs=2)
+    past = format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True)
+    assert asked_pause({"retry-after": past}) == 0
+    for unusable in ("", "soon", "-1", "nan", "inf", "Mon, 99 Foo 2026"):
+        assert asked_pause({"retry-after": unusable}) is None
+
+
+def test_a_server_that_is_closed_for_hours_is_not_waited_for(server: Server) -> None:
+    server.faults.append(rate_limited("7200"))
+    with pytest.raises(CallError, match="asks to wait 7200 s; run again then") as told:
+        ask(server.base_url, request())
+    assert told.value.kind == Kind.QUOTA

@@ -1,0 +1,199 @@
+"""Labels that come back from annotation tools, and what is refused of them."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import orjson
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srft_assets.critic.gold.formats import QueueFormat, write_queue
+from srft_assets.critic.gold.importing import Import, import_answers
+from srft_assets.critic.gold.queue import Wanted, queue
+from srft_assets.critic.gold.sets import read_set
+from srft_assets.errors import UsageError
+from srft_assets.warehouse.store import Warehouse
+from tests.warehouse.filled import BATCHES, COMMANDS, ONE
+
+STEPS = {run: len(commands) for run, commands in COMMANDS.items()}
+
+
+GIVEN = st.sampled_from(["good", "unnecessary", "mistake", "recover", None])
+
+
+HOSTILE = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@pytest.mark.parametrize("how", [QueueFormat.JSONL, QueueFormat.CSV])
+@given(data=st.data())
+def test_labels_come_back_exactly(
+    warehouse: Warehouse,
+    tmp_path_factory: pytest.TempPathFactory,
+    how: QueueFormat,
+    data: st.DataObject,
+) -> None:
+    folder = tmp_path_factory.mktemp("labels")
+    rows = queue(warehouse, Wanted(list(BATCHES), size=99))
+    answers = data.draw(st.lists(GIVEN, min_size=len(rows), max_size=len(rows)))
+    notes = data.draw(st.lists(HOSTILE, min_size=len(rows), max_size=len(rows)))
+    done = folder / f"queue.{how.value}"
+    labelled = [
+        row | {"label": answer, "note": note}
+        for row, answer, note in zip(rows, answers, notes, strict=True)
+    ]
+    done.write_bytes(write_queue(labelled, how))
+    merged = import_answers(done, Import(folder / "s.jsonl", STEPS), "ann")
+    expected = {
+        (row["trajectory_id"], row["step_index"]): (row["label"], row["note"])
+        for row in labelled
+        if row["label"]
+    }
+    found = read_set(folder / "s.jsonl")[0] if expected else []
+    assert merged.refused == ()
+    assert {(o.trajectory_id, o.step_index): (o.label, o.note) for _, o in found} == expected
+
+
+def test_label_studio_is_given_tasks_and_its_export_is_read(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    rows = queue(warehouse, Wanted(["real"], size=3))
+    tasks = orjson.loads(write_queue(rows, QueueFormat.LABEL_STUDIO))
+    assert [list(task) for task in tasks] == [["data"]] * 3
+    assert "label" not in tasks[0]["data"]
+
+    def result(name: str, kind: str, value: dict) -> dict:
+        return {"from_name": name, "to_name": "action", "type": kind, "value": value}
+
+    chosen = result("label", "choices", {"choices": ["Mistake"]})
+    noted = result("note", "textarea", {"text": ["wrong file", "see issue"]})
+    tasks[0] |= {"id": 1, "annotations": [{"completed_by": 7, "result": [chosen, noted]}]}
+    tasks[1] |= {
+        "id": 2,
+        "annotations": [
+            {"completed_by": {"email": "b@x"}, "was_cancelled": True, "result": []},
+            {"completed_by": 7, "result": [result("label", "choices", {"choices": ["good"]})]},
+        ],
+    }
+    tasks[2] |= {"id": 3, "annotations": []}
+    done = tmp_path / "export.json"
+    done.write_bytes(orjson.dumps(tasks))
+    merged = import_answers(done, Import(tmp_path / "s.jsonl", STEPS))
+    assert (merged.added, merged.refused) == (3, ())
+    found = [
+        (o.step_index, o.annotator, o.label, o.note) for _, o in read_set(tmp_path / "s.jsonl")[0]
+    ]
+    first, second = (row["step_index"] for row in rows[:2])
+    assert found == [
+        (first, "7", "mistake", "wrong file\nsee issue"),
+        (second, "b@x", None, ""),
+        (second, "7", "good", ""),
+    ]
+
+
+def test_an_export_of_argilla_is_read(tmp_path: Path) -> None:
+    responses = {
+        "label": [{"value": "recover", "user_id": "u1"}, {"value": "good", "user_id": "u2"}],
+        "note": [{"value": "took it back", "user_id": "u1"}],
+    }
+    record = {"id": f"{ONE}:2", "fields": {"action": "…"}, "metadata": {}, "responses": responses}
+    done = tmp_path / "records.json"
+    done.write_bytes(orjson.dumps([record, {**record, "id": f"{ONE}:3", "responses": {}}]))
+    merged = import_answers(done, Import(tmp_path / "s.jsonl", STEPS))
+    assert (merged.added, merged.refused) == (2, ())
+    found = [
+        (o.step_index, o.annotator, o.label, o.note) for _, o in read_set(tmp_path / "s.jsonl")[0]
+    ]
+    assert found == [(2, "u1", "recover", "took it back"), (2, "u2", "good", "")]
+
+
+def test_who_labelled_must_be_known(tmp_path: Path) -> None:
+    done = tmp_path / "done.jsonl"
+    where = Import(tmp_path / "s.jsonl", STEPS)
+    row = {"trajectory_id": ONE, "step_index": 0, "label": "good"}
+    done.write_bytes(orjson.dumps(row))
+    with pytest.raises(UsageError, match="give --annotator"):
+        import_answers(done, where)
+    many = [row | {"annotator": name} for name in ("ann", "bob")]
+    done.write_bytes(b"\n".join(orjson.dumps(one) for one in many))
+    with pytest.raises(UsageError, match="leave out --annotator"):
+        import_answers(done, where, "carol")
+    assert import_answers(done, where).added == 2
+
+
+def test_bad_answers_are_refused_by_row(tmp_path: Path) -> None:
+    done = tmp_path / "done.csv"
+    rows = [
+        ("good", ONE, "0"),
+        ("fine", ONE, "1"),
+        ("good", ONE, "77"),
+        ("good", "nobody.000", "0"),
+        ("good", ONE, "one"),
+        ("", ONE, "2"),
+        ("SKIP ", ONE, "3"),
+    ]
+    frame = pl.DataFrame(rows, schema=["label", "trajectory_id", "step_index"], orient="row")
+    frame.write_csv(done)
+    merged = import_answers(done, Import(tmp_path / "s.jsonl", STEPS), "ann")
+    assert [one.row for one in merged.refused] == [1, 2, 3, 4]
+    assert all(one.source == "done.csv" for one in merged.refused)
+    found = [(o.step_index, o.label) for _, o in read_set(tmp_path / "s.jsonl")[0]]
+    assert found == [(0, "good"), (3, None)]
+
+
+NAMES = "result from_name value choices text label note user_id completed_by id email"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["label", "note", "good"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(NAMES.split()), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+RECORDS = st.one_of(
+    JSON,
+    st.fixed_dictionaries({"data": st.just({"id": "r:0"}), "annotations": st.lists(JSON)}),
+    st.fixed_dictionaries(
+        {
+            "fields": JSON,
+            "id": JSON,
+            "responses": st.dictionaries(st.sampled_from(["label", "note"]), JSON),
+        }
+    ),
+    st.fixed_dictionaries(
+        {"trajectory_id": JSON, "step_index": JSON, "label": JSON, "note": JSON, "annotator": JSON}
+    ),
+)
+
+
+@given(st.lists(RECORDS, max_size=3))
+def test_whatever_is_handed_back_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, records: list[object]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    done = folder / "any.json"
+    done.write_bytes(orjson.dumps(records))
+    with suppress(UsageError):
+        merged = import_answers(done, Import(folder / "s.jsonl", STEPS), "ann")
+        assert merged.added == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.csv", b"id,verdict\n1,good\n", "no column 'label'"),
+        ("a.csv", b"label\n\xff\xfe\n", "not a CSV file"),
+        ("a.json", b"[{torn", "not JSON"),
+    ],
+)
+def test_a_file_that_is_no_table_is_told(
+    tmp_path: Path, name: str, content: bytes, told: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=told):
+        import_answers(tmp_path / name, Import(tmp_path / "s.jsonl", STEPS), "ann")
