@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
@@ -96,16 +97,31 @@ def stamp_of(stage: Stage, work: Work, made: Made) -> Stamp:
     )
 
 
+def work_alone(
+    stage: Stage,
+    home: Home,
+    partition: str = ONLY,
+    *,
+    run_id: str = "",
+    warehouse: Warehouse | None = None,
+    **settings: Any,
+) -> Work:
+    """What `stage.make` is handed where no Dagster runs it: a notebook, a benchmark, a test.
+
+    Nobody watches and nothing is started, unless `settings` (fields of `Work`) say otherwise.
+    Raises MissingInputError where an upstream partition does not exist.
+    """
+    seen = warehouse or Warehouse(home.warehouse)
+    quiet: dict[str, Any] = {
+        "progress": IDLE,
+        "launch": no_launch,
+        "log": logging.getLogger(__name__),
+    }
+    recipe = recipe_of(stage, home, seen, partition)
+    return Work(home, seen, partition, recipe, run_id, **{**quiet, **settings})
+
+
 def foreseen(stage: Stage, home: Home, warehouse: Warehouse, partition: str) -> Stamp:
     """The stamp that a stage with `ahead` would write, without writing anything."""
-    work = Work(
-        home=home,
-        warehouse=warehouse,
-        partition=partition,
-        recipe=recipe_of(stage, home, warehouse, partition),
-        run_id="",
-        progress=IDLE,
-        launch=no_launch,
-        log=logging.getLogger(__name__),
-    )
+    work = work_alone(stage, home, partition, warehouse=warehouse)
     return stamp_of(stage, work, stage.make(work))

@@ -1,29 +1,15 @@
 """Making partitions without Dagster."""
 
-import logging
-
 from srft_assets.home import Home
-from srft_assets.warehouse.making import make_partition, recipe_of
-from srft_assets.warehouse.stage import Made, Stage, Work
+from srft_assets.warehouse.making import make_partition, recipe_of, work_alone
+from srft_assets.warehouse.stage import Made, Stage
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import ONLY, Warehouse
-from tests.trajectories.ingest_support import Quiet
 
 
 def make(home: Home, stage: Stage, partition: str = ONLY) -> tuple[Made, Stamp]:
     """Make one partition as the engine does."""
-    warehouse = Warehouse(home.warehouse)
-    work = Work(
-        home=home,
-        warehouse=warehouse,
-        partition=partition,
-        recipe=recipe_of(stage, home, warehouse, partition),
-        run_id="test",
-        progress=Quiet(),
-        launch=lambda argv, env: None,
-        log=logging.getLogger(__name__),
-    )
-    return make_partition(stage, work)
+    return make_partition(stage, work_alone(stage, home, partition, run_id="test"))
 
 
 def fingerprint(home: Home, stage: Stage) -> str:

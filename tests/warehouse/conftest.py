@@ -7,6 +7,7 @@ from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.store import Warehouse
 from tests.warehouse.filled import SCHEMAS, fill
 from tests.warehouse.filled_ledger import fill_ledger
+from tests.warehouse.graph import Graph
 
 
 @pytest.fixture
@@ -29,3 +30,14 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Home:
     fill_ledger(home)
     build_catalogue(home, SCHEMAS)
     return home
+
+
+@pytest.fixture
+def graph(home: Home) -> Graph:
+    return Graph(home)
+
+
+@pytest.fixture
+def made(graph: Graph) -> Graph:
+    graph.make()
+    return graph
