@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, replace
+from pkgutil import iter_modules
 from typing import Any
 
 import polars as pl
 
+from srft_assets import outcomes as package
 from srft_assets.home import Home
+from srft_assets.outcomes.chosen import GRADERS, chosen_config, grade_chosen
 from srft_assets.outcomes.grading import grade_runs, read_tasks, tasks_digest
 from srft_assets.outcomes.imported import as_outcome, reported_outcomes, source_outcome
 from srft_assets.outcomes.matching import Run, runs_of
@@ -23,8 +26,10 @@ DESCRIPTION = """What the tests said of each run's patch, one row a run.
 
 Statuses: `resolved`, `unresolved`, `empty_patch`, `patch_failed`, `timeout` are the model's;
 `infra_error` is the grader's own failure; `unknown` means that nobody graded the run.
-Generated tasks are graded here in the sandbox (`srft-local`); else the reports found beside the
-runs decide (`swebench`), else what the run's source says (`source`).
+Generated tasks are graded here in the sandbox (`srft-local`). Other batches are graded by whom
+`srft grade` chose: the SWE-bench harness in Docker (`swebench`), or an approximation of it in the
+sandbox. Where nobody was chosen, reports found beside the runs decide (`swebench`), else what the
+run's source says (`source`).
 """
 
 
@@ -39,7 +44,7 @@ def test_outcomes_stage(unsafe: bool = False) -> Stage:
         partitioned_by="batch",
         upstream=(Upstream("trajectories"),),
         schema=TEST_OUTCOMES,
-        code={"outcomes": code_digest("srft_assets.outcomes")},
+        code={"outcomes": code_digest(*_modules())},
         make=make,
         config_of=_config_of,
         volatile=("log",),
@@ -51,9 +56,16 @@ def test_outcomes_stage(unsafe: bool = False) -> Stage:
 test_outcomes_stage.__test__ = False  # type: ignore[attr-defined]
 
 
+def _modules() -> list[str]:
+    """All of this package but the graders: their code counts where they are chosen."""
+    names = (f"{package.__name__}.{one.name}" for one in iter_modules(package.__path__))
+    return [name for name in names if name not in GRADERS.values()]
+
+
 def _config_of(home: Home, batch: str) -> dict[str, Any]:
-    """Contents of the reports; where the platform grades itself, of the tasks and the sandbox."""
-    config = reports_config(read_manifest(home, batch))
+    """Contents of the reports and the choice of a grader; where the platform grades itself, of
+    the tasks and the sandbox."""
+    config = reports_config(read_manifest(home, batch)) | chosen_config(home, batch)
     tasks = tasks_digest(home, batch)
     if tasks is None:
         return config
@@ -64,11 +76,14 @@ def _make(work: Work, unsafe: bool) -> Made:
     runs = runs_of(work.read("trajectories"))
     manifest = read_manifest(work.home, work.partition)
     graded = _graded(work, runs, unsafe)
+    chosen, ungraded = grade_chosen(work, [run for run in runs if run.trajectory_id not in graded])
+    graded |= chosen
     others = [run for run in runs if run.trajectory_id not in graded]
     imported, refused, strangers = _imported(manifest, others)
     outcomes = graded | imported
     rows = [outcomes[run.trajectory_id] for run in runs]
-    return Made(frame(rows), refused, _figures(rows) | {"reports of other runs": strangers})
+    figures = _figures(rows) | {"reports of other runs": strangers}
+    return Made(frame(rows), [*ungraded, *refused], figures)
 
 
 def _graded(work: Work, runs: list[Run], unsafe: bool) -> dict[str, TestOutcome]:

@@ -1,0 +1,130 @@
+"""Who grades a batch: `<home.runs>/<batch>/grading.json`, written whole or not at all."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from srft_assets.errors import SrftError
+from srft_assets.home import Home
+from srft_assets.outcomes.dataset import dataset_digest, is_local, read_dataset
+from srft_assets.outcomes.task import TaskInstance
+from srft_assets.warehouse.placing import place
+from srft_assets.warehouse.store import Warehouse, check_partition_name
+
+Grader = Literal["reports", "swebench", "local"]
+NOT_DECIDING = frozenset({"dataset", "workers", "attempts", "sources"})
+"""Settings that say where and how fast, not what: of `dataset` the rows' content counts."""
+
+
+class Grading(BaseModel):
+    """How the runs of one batch are graded, where the platform holds no tasks of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    grader: Grader = "reports"
+    """`reports` found beside the runs; `swebench`: its harness, in Docker; `local`: the
+    bubblewrap sandbox, an approximation."""
+    dataset: str = ""
+    """Where the instances are; see `read_dataset`."""
+    split: str = "test"
+    workers: int = Field(default=2, ge=1, le=256)
+    """Instances graded at once."""
+    timeout: int = Field(default=1800, ge=1)
+    """Seconds that the tests of one instance may take."""
+    network: bool = False
+    """Whether the tests may reach the network."""
+    sys_admin: bool = False
+    """Whether containers get SYS_ADMIN: the browsers of some JavaScript projects want it."""
+    modal: bool = False
+    """Whether the SWE-bench harness runs on Modal instead of in Docker here."""
+    memory_gb: float = Field(default=8, gt=0)
+    """Most memory of one instance, in GB."""
+    attempts: int = Field(default=3, ge=1, le=10)
+    """How often an instance is tried whose grading fails for the machine's reasons."""
+    sources: str | None = None
+    """Folder of local git mirrors, for `local`."""
+
+
+def grading_path(home: Home, batch: str) -> Path:
+    """`<home.runs>/<batch>/grading.json`; raises UsageError for an unsafe name."""
+    return home.runs / check_partition_name(batch) / "grading.json"
+
+
+def copied_dataset(home: Home, batch: str) -> Path:
+    """The wanted rows of a data set that is not on this machine, as `copy_dataset` left them."""
+    return grading_path(home, batch).with_name("dataset.jsonl")
+
+
+def read_grading(home: Home, batch: str) -> Grading:
+    """The choice for a batch, by default `reports`. Raises SrftError for a damaged file."""
+    path = grading_path(home, batch)
+    if not path.exists():
+        return Grading()
+    try:
+        return Grading.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SrftError(
+            f"{path}: {where}: {first['msg']}; choose again with srft grade {batch}"
+        ) from None
+
+
+def write_grading(home: Home, batch: str, grading: Grading) -> None:
+    """Put the choice in place."""
+    content = orjson.dumps(grading.model_dump(), option=orjson.OPT_INDENT_2) + b"\n"
+    place(grading_path(home, batch), content)
+
+
+def copy_dataset(home: Home, batch: str, grading: Grading) -> None:
+    """Fetch the wanted rows of a data set on the hub, so that plans and grading need no network.
+
+    Raises SrftError where the hub cannot be reached.
+    """
+    rows = read_dataset(grading.dataset, wanted_ids(home, batch), grading.split).values()
+    lines = [orjson.dumps(task.model_dump(mode="json", by_alias=True)) + b"\n" for task in rows]
+    place(copied_dataset(home, batch), b"".join(lines))
+
+
+def wanted_tasks(home: Home, batch: str, grading: Grading) -> dict[str, TaskInstance]:
+    """Instance id → row, for the runs of the batch. Raises SrftError; see `read_dataset`."""
+    return read_dataset(_source(home, batch, grading), wanted_ids(home, batch), grading.split)
+
+
+def wanted_ids(home: Home, batch: str) -> set[str]:
+    """The instances of the batch's runs; empty where `trajectories` was not made yet."""
+    warehouse = Warehouse(home.warehouse)
+    if warehouse.stamp("trajectories", batch) is None:
+        return set()
+    return set(warehouse.read("trajectories", batch, columns=["instance_id"])["instance_id"])
+
+
+def grading_config(home: Home, batch: str) -> dict[str, Any]:
+    """What of the choice decides outcomes: settings, and the content of the wanted rows.
+
+    Rows that cannot be read stand as the reason: a plan goes on, making the batch fails.
+    """
+    grading = read_grading(home, batch)
+    if grading.grader == "reports":
+        return {}
+    config = grading.model_dump(exclude=set(NOT_DECIDING))
+    try:
+        source = _source(home, batch, grading)
+        rows = dataset_digest(source, wanted_ids(home, batch), grading.split)
+    except SrftError as error:
+        rows = f"cannot be read: {error}"
+    return {**{f"grading {name}": value for name, value in config.items()}, "grading rows": rows}
+
+
+def _source(home: Home, batch: str, grading: Grading) -> str:
+    copy = copied_dataset(home, batch)
+    if is_local(grading.dataset):
+        return grading.dataset
+    if copy.exists():
+        return str(copy)
+    raise SrftError(
+        f"batch {batch}: the data set {grading.dataset!r} is not on this machine; state it "
+        f"again: srft grade {batch} --grader {grading.grader} --dataset FILE_OR_ID"
+    )

@@ -1,0 +1,159 @@
+"""Rows of a SWE-bench data set: a local file or folder, or a data set of the hub."""
+
+from collections.abc import Collection, Iterator
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+import polars as pl
+from pydantic import ValidationError
+
+from srft_assets.errors import SrftError
+from srft_assets.outcomes.task import TaskInstance
+from srft_assets.trajectories import hub
+from srft_assets.trajectories.tables import BadTableError, read_rows, shape_of
+from srft_assets.warehouse.recipe import digest
+
+SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".json")
+MAX_ROW_BYTES = 64 * 1024 * 1024
+
+
+def read_dataset(source: str, ids: Collection[str], split: str = "test") -> dict[str, TaskInstance]:
+    """Instance id → row, for those of `ids` that the data set holds.
+
+    `source`: a .parquet, .arrow (stream or file), .json or .jsonl file; a folder of such files,
+    of which those of `split` are read; or `OWNER/NAME` of a data set on the Hugging Face hub.
+    Raises SrftError naming file and row: for a row that is no SWE-bench instance, and for two
+    different rows of one instance.
+    """
+    wanted = frozenset(ids)
+    found: dict[str, TaskInstance] = {}
+    for path in files_of(source, split):
+        for number, cells in _rows(path, wanted):
+            task = _task(path, number, cells)
+            if found.setdefault(task.instance_id, task) != task:
+                raise SrftError(f"{path}, row {number}: a second, different {task.instance_id}")
+    return found
+
+
+def dataset_digest(source: str, ids: Collection[str], split: str = "test") -> str:
+    """16 hex digits over the content of the rows that are wanted and there; see `read_dataset`."""
+    seen = tuple(_look(path) for path in files_of(source, split))
+    return _digest_of(source, frozenset(ids), split, seen)
+
+
+def rows_digest(tasks: Collection[TaskInstance]) -> str:
+    """16 hex digits over the content of rows; their order does not count."""
+    rows = [task.model_dump(mode="json", by_alias=True) for task in tasks]
+    return digest(sorted(rows, key=lambda row: row["instance_id"]))[:16]
+
+
+def is_local(source: str) -> bool:
+    """Whether the data set lies on this machine."""
+    return Path(source).expanduser().exists()
+
+
+def files_of(source: str, split: str = "test") -> list[Path]:
+    """The files of a data set, fetched from the hub where it is no local one.
+
+    Raises SrftError where there is none, or where the hub cannot be reached.
+    """
+    place = Path(source).expanduser()
+    if not place.exists():
+        looks_local = place.suffix in SUFFIXES or source.startswith((".", "/", "~"))
+        if looks_local or source.removeprefix("hf://datasets/").count("/") != 1:
+            raise SrftError(
+                f"no data set {source!r}: name a file ({', '.join(SUFFIXES)}), a folder, or "
+                "OWNER/NAME on the Hugging Face hub"
+            )
+        place = hub.fetch(f"hf://datasets/{source.removeprefix('hf://datasets/')}/{split}")
+    if place.is_file():
+        return [place]
+    files = [path for path in sorted(place.rglob("*")) if path.suffix in SUFFIXES]
+    of_split = [path for path in files if _is_of(path.relative_to(place), split)]
+    if not of_split:
+        raise SrftError(f"{place}: no file of split {split!r} ({', '.join(SUFFIXES)}) in it")
+    return of_split
+
+
+def _is_of(path: Path, split: str) -> bool:
+    """`test.parquet`, `test-00000-of-00001.parquet`, `default/test/0000.parquet`."""
+    return path.stem == split or path.stem.startswith(f"{split}-") or split in path.parent.parts
+
+
+def _look(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_mtime_ns, state.st_size
+
+
+@lru_cache(maxsize=1024)
+def _digest_of(
+    source: str, ids: frozenset[str], split: str, seen: tuple[tuple[int, int], ...]
+) -> str:
+    """`seen` is there for the cache: other files at the same place are another question."""
+    return rows_digest(read_dataset(source, ids, split).values())
+
+
+def _rows(path: Path, ids: frozenset[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Row number and cells of the wanted rows of one file."""
+    try:
+        if path.suffix == ".parquet":
+            yield from _parquet(path, ids)
+            return
+        numbered = _arrow(path) if path.suffix == ".arrow" else _json(path)
+        for number, cells in numbered:
+            if not isinstance(cells, dict) or not isinstance(cells.get("instance_id"), str):
+                raise SrftError(f"{path}, row {number}: expected a SWE-bench row with instance_id")
+            if cells["instance_id"] in ids:
+                yield number, cells
+    except (BadTableError, OSError, pl.exceptions.PolarsError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise SrftError(f"{path}: cannot be read: {reason}") from None
+
+
+def _parquet(path: Path, ids: frozenset[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    rows = pl.scan_parquet(path, row_index_name="row number")
+    if "instance_id" not in rows.collect_schema():
+        raise SrftError(f"{path}: no column instance_id, which SWE-bench rows have")
+    for cells in rows.filter(pl.col("instance_id").is_in(sorted(ids))).collect().to_dicts():
+        yield cells.pop("row number"), cells
+
+
+def _arrow(path: Path) -> Iterator[tuple[int, Any]]:
+    count, _ = shape_of(path, "arrow")
+    return read_rows(path, "arrow", 0, count, MAX_ROW_BYTES)
+
+
+def _json(path: Path) -> Iterator[tuple[int, Any]]:
+    if path.suffix == ".json":
+        try:
+            value = orjson.loads(path.read_bytes())
+        except orjson.JSONDecodeError as error:
+            raise SrftError(f"{path}: not JSON: {error}") from None
+        yield from enumerate(value.values() if isinstance(value, dict) else value)
+        return
+    with path.open("rb") as file:
+        for number, line in enumerate(file):
+            if not line.strip():
+                continue
+            try:
+                yield number, orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise SrftError(f"{path}, row {number}: not JSON: {error}") from None
+
+
+def _task(path: Path, number: int, cells: dict[str, Any]) -> TaskInstance:
+    plain = {
+        name: value.isoformat() if isinstance(value, date) else value
+        for name, value in cells.items()
+        if value is not None
+    }
+    try:
+        return TaskInstance.model_validate(plain)
+    except (ValidationError, orjson.JSONDecodeError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else None
+        where = ".".join(str(part) for part in first["loc"]) if first else "a list of tests"
+        reason = first["msg"] if first else f"not JSON: {error}"
+        raise SrftError(f"{path}, row {number}: {where}: {reason}") from None

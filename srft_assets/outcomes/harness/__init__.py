@@ -1,0 +1,1 @@
+"""Grading with the SWE-bench harness, in Docker or on Modal."""
