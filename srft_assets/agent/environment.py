@@ -1,5 +1,6 @@
 """mini-swe-agent's environment protocol on top of our sandbox."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,23 @@ class SandboxEnvironment:
     first line of a successful command's output is the submission mark.
     """
 
-    def __init__(self, sandbox: Sandbox, workdir: Path, *, timeout: float = 30.0):
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        workdir: Path,
+        *,
+        timeout: float = 30.0,
+        env: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
+    ):
+        """`env` is added to the variables; of `limits` time and output are set here."""
         self.config = EnvironmentConfig(sandbox=sandbox.name, timeout=timeout)
+        self.config.env = {**self.config.env, **(env or {})}
         self._sandbox = sandbox
         self._workdir = workdir
         # a patch is output too, and must not be cut
-        self._limits = Limits(wall_seconds=timeout, output_bytes=8 * 1024 * 1024)
+        bounds = {"wall_seconds": timeout, "output_bytes": 8 * 1024 * 1024}
+        self._limits = (limits or Limits()).model_copy(update=bounds)
 
     def execute(self, action: dict[str, Any], cwd: str = "") -> dict[str, Any]:
         """Run `action["command"]`; a failing or slow command is an output like any other."""

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,36 @@ from srft_assets.sandbox.model import Sandbox
 INSTANCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
-def run_path(out: Path, instance_id: str) -> Path:
-    """`<out>/<instance_id>.traj.json`. Raises SrftError for an id that is no file name."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the agent is told, and when its run ends; mini-swe-agent's templates and limits.
+
+    Attributes:
+        steps: model calls; 0 for no limit.
+        cost: USD, after which no further call is made; 0 for no limit.
+        seconds: wall time of the whole run; 0 for no limit.
+    """
+
+    system: str = prompts.SYSTEM
+    instance: str = prompts.INSTANCE
+    steps: int = 12
+    cost: float = 0.0
+    seconds: int = 0
+
+
+def run_path(out: Path, instance_id: str, attempt: int = 0) -> Path:
+    """`<out>/<instance_id>.traj.json`; later attempts in `<out>/attempt-<n>`.
+
+    Raises SrftError for an id that is no file name.
+    """
     if not INSTANCE_ID.fullmatch(instance_id):
         raise SrftError(f"instance id is no file name: {instance_id[:80]!r}")
-    return out / f"{instance_id}.traj.json"
+    return attempt_folder(out, attempt) / f"{instance_id}.traj.json"
+
+
+def attempt_folder(out: Path, attempt: int) -> Path:
+    """Where the runs of one attempt lie: `out` itself for the first."""
+    return out / f"attempt-{attempt}" if attempt else out
 
 
 def play(
@@ -30,6 +57,7 @@ def play(
     sandbox: Sandbox,
     *,
     out: Path,
+    attempt: int = 0,
     step_limit: int = 12,
     command_seconds: float = 30.0,
     wall_seconds: int = 0,
@@ -38,32 +66,53 @@ def play(
 
     Args:
         model: implements mini-swe-agent's Model protocol (`agent.text_model.TextModel`).
-        out: folder for `<instance_id>.traj.json` (format mini-swe-agent-1.1), put in place whole.
+        out: folder for the run's file (format mini-swe-agent-1.1), see `run_path`.
         step_limit: model calls.
         command_seconds: time of one command.
         wall_seconds: time of the whole run, 0 for no limit.
 
+    The file is kept as `play_in` says.
+    """
+    target = run_path(out, task.instance_id, attempt)
+    with working_copy(task) as workdir:
+        environment = SandboxEnvironment(sandbox, workdir, timeout=command_seconds)
+        told = Told(steps=step_limit, seconds=wall_seconds)
+        play_in(environment, task, model, target, told)
+    return target
+
+
+def play_in(
+    environment: Any,
+    task: TaskInstance,
+    model: Any,
+    target: Path,
+    told: Told,
+    secrets: Sequence[str] = (),
+) -> None:
+    """Run mini-swe-agent's DefaultAgent in an environment of its protocol; keep the run whole.
+
     The file is also written when the run crashes, with the exception's name as exit status; then
-    the exception goes on. An interrupted run (KeyboardInterrupt) leaves no file.
+    the exception goes on. An interrupted run (KeyboardInterrupt) leaves no file. `secrets` are
+    never written, wherever they stand.
     """
     prepare_mini()
     from minisweagent.agents.default import DefaultAgent
 
-    target = run_path(out, task.instance_id)
-    with working_copy(task) as workdir:
-        agent = DefaultAgent(
-            model,
-            SandboxEnvironment(sandbox, workdir, timeout=command_seconds),
-            system_template=prompts.SYSTEM,
-            instance_template=prompts.INSTANCE,
-            step_limit=step_limit,
-            cost_limit=0.0,
-            wall_time_limit_seconds=wall_seconds,
-        )
-        try:
-            agent.run(task.problem_statement)
-        finally:
-            if agent.messages and agent.messages[-1].get("role") == "exit":
-                run = agent.save(None, {"instance_id": task.instance_id})
-                put_whole(target, json.dumps(run, indent=2).encode())
-    return target
+    agent = DefaultAgent(
+        model,
+        environment,
+        system_template=told.system,
+        instance_template=told.instance,
+        step_limit=told.steps,
+        cost_limit=told.cost,
+        wall_time_limit_seconds=told.seconds,
+    )
+    try:
+        agent.run(task.problem_statement)
+    finally:
+        if agent.messages and agent.messages[-1].get("role") == "exit":
+            run = agent.save(None, {"instance_id": task.instance_id})
+            text = json.dumps(run, indent=2)
+            for secret in filter(None, secrets):
+                text = text.replace(json.dumps(secret)[1:-1], "***")
+            put_whole(target, text.encode())

@@ -1,6 +1,7 @@
 """mini-swe-agent's model protocol for anything that answers a chat with text."""
 
 import time
+from abc import ABC, abstractmethod
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,15 +19,15 @@ class TextModelConfig(BaseModel):
     action_regex: str = prompts.ACTION
 
 
-class TextModel:
+class TextModel(ABC):
     """Implements `minisweagent.Model` (2.4) with the text protocol; subclasses write `reply`."""
 
     def __init__(self, model_name: str):
         self.config = TextModelConfig(model_name=model_name)
 
+    @abstractmethod
     def reply(self, messages: list[Message]) -> tuple[str, dict[str, Any]]:
         """The next assistant turn for a chat, and what to keep in its `extra`."""
-        raise NotImplementedError
 
     def query(self, messages: list[Message], **kwargs: Any) -> Message:
         """One assistant message. Raises minisweagent's FormatError without exactly one action."""

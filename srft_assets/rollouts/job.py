@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from srft_assets.agent.play import attempt_folder
 from srft_assets.agent.whole_file import put_whole
 
 RESULT = "result.json"
@@ -30,6 +31,8 @@ class EvaluationJob(BaseModel):
     temperature: float = 0.0
     seed: int = 0
     """Of sampling, where the temperature is not 0."""
+    attempts: int = Field(default=1, ge=1)
+    """Runs of each task; each samples from a stream of its own."""
     lanes: int = 64
     """Runs played at the same time."""
     command_seconds: float = 20.0
@@ -51,14 +54,14 @@ class Attempt(BaseModel):
     seconds: float
 
 
-def attempt_path(out: Path, instance_id: str) -> Path:
-    """Written after the run was graded: an instance with this file is finished."""
-    return out / f"{instance_id}.outcome.json"
+def attempt_path(out: Path, instance_id: str, attempt: int = 0) -> Path:
+    """Written after the run was graded: an attempt with this file is finished."""
+    return attempt_folder(out, attempt) / f"{instance_id}.outcome.json"
 
 
-def read_attempt(out: Path, instance_id: str) -> Attempt | None:
+def read_attempt(out: Path, instance_id: str, attempt: int = 0) -> Attempt | None:
     """The finished attempt; None where there is none yet."""
-    path = attempt_path(out, instance_id)
+    path = attempt_path(out, instance_id, attempt)
     return Attempt.model_validate_json(path.read_bytes()) if path.exists() else None
 
 

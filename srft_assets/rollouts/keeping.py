@@ -18,12 +18,22 @@ from srft_assets.warehouse.store import data_version
 SCAFFOLD = "mini-swe-agent"
 
 
-def read_run(path: Path) -> Trajectory:
+def read_run(path: Path, attempt: int = 0) -> Trajectory:
     """The run of one `.traj.json` file that `agent.play` wrote; its source is the file's name.
+
+    Attempts that went word for word alike are runs of their own, with ids of their own.
 
     A run in which the model never kept to the format holds no turn. Readers refuse that, since
     there is nothing to learn from it; as an evaluation it counts, and is a run of no steps.
     """
+    run = _read(path)
+    if attempt:
+        stated = f"{run.trajectory_id}#{attempt}"
+        run.trajectory_id = trajectory_id(run.instance_id, stated, [], SCAFFOLD)
+    return run
+
+
+def _read(path: Path) -> Trajectory:
     record = orjson.loads(path.read_bytes())
     if any(message["role"] == "assistant" for message in record["messages"]):
         return read_record(record, source=path.name, row=0, hint=path.name)

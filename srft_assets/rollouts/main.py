@@ -50,7 +50,7 @@ def evaluate(job: EvaluationJob) -> None:
     done = resolved = 0
 
     def tell() -> None:
-        line = orjson.dumps({"step": done, "of": len(tasks), "resolved": resolved})
+        line = orjson.dumps({"step": done, "of": len(tasks) * job.attempts, "resolved": resolved})
         sys.stdout.write(line.decode() + "\n")
         sys.stdout.flush()
 

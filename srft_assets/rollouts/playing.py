@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import NamedTuple
 
 from srft_assets.agent.mini import prepare_mini
 from srft_assets.agent.play import play, run_path
@@ -24,6 +25,19 @@ Report = Callable[[Attempt], None]
 """Hears of every attempt that was played and graded."""
 
 
+class Run(NamedTuple):
+    """One attempt at one task."""
+
+    task: TaskInstance
+    attempt: int
+
+    @property
+    def name(self) -> str:
+        """What the batcher knows it by; names the stream of its samples."""
+        instance = self.task.instance_id
+        return f"{instance}#{self.attempt}" if self.attempt else instance
+
+
 def play_all(
     job: EvaluationJob,
     tasks: Sequence[TaskInstance],
@@ -38,64 +52,70 @@ def play_all(
     """
     prepare_mini()
     gated = GatedSandbox(sandbox)
-    todo = [task for task in tasks if read_attempt(job.out, task.instance_id) is None]
+    runs = [Run(task, attempt) for attempt in range(job.attempts) for task in tasks]
+    todo = [run for run in runs if read_attempt(job.out, run.task.instance_id, run.attempt) is None]
     for last in (False, True):
         failed = []
         for start in range(0, len(todo), job.lanes):
             wave = todo[start : start + job.lanes]
-            for task, attempt in _play_wave(job, wave, checkpoint, gated):
+            for run, attempt in _play_wave(job, wave, checkpoint, gated):
                 if attempt.status == Status.INFRA_ERROR and not last:
-                    failed.append(task)
+                    failed.append(run)
                     continue
                 content = attempt.model_dump_json().encode()
-                put_whole(attempt_path(job.out, task.instance_id), content)
+                put_whole(attempt_path(job.out, run.task.instance_id, run.attempt), content)
                 report(attempt)
         todo = failed
 
 
 def _play_wave(
-    job: EvaluationJob, wave: Sequence[TaskInstance], checkpoint: Checkpoint, sandbox: Sandbox
-) -> list[tuple[TaskInstance, Attempt]]:
-    """Tasks that are played side by side, a thread each, in batches of all that still play."""
+    job: EvaluationJob, wave: Sequence[Run], checkpoint: Checkpoint, sandbox: Sandbox
+) -> list[tuple[Run, Attempt]]:
+    """Runs that are played side by side, a thread each, in batches of all that still play."""
     generator = Generator(
         checkpoint, job.max_new_tokens, job.temperature, job.seed, batch_size=job.lanes
     )
-    batcher = Batcher(generator.answer, [task.instance_id for task in wave])
+    batcher = Batcher(generator.answer, [run.name for run in wave])
 
-    def one(task: TaskInstance) -> tuple[TaskInstance, Attempt]:
+    def one(run: Run) -> tuple[Run, Attempt]:
         began = time.monotonic()
         room = checkpoint.context - job.max_new_tokens
-        name = task.instance_id
-        model = SharedModel(job.label, name, batcher, checkpoint.tokenizer, room)
+        model = SharedModel(job.label, run.name, batcher, checkpoint.tokenizer, room)
         try:
-            failure = _play(job, task, model, sandbox)
+            failure = _play(job, run, model, sandbox)
         finally:
-            batcher.leave(name)
-        return task, _grade(job, task, sandbox, failure, time.monotonic() - began)
+            batcher.leave(run.name)
+        return run, _grade(job, run, sandbox, failure, time.monotonic() - began)
 
     with ThreadPoolExecutor(max(1, len(wave)), thread_name_prefix="play") as pool:
-        return [done.result() for done in as_completed([pool.submit(one, task) for task in wave])]
+        return [done.result() for done in as_completed([pool.submit(one, run) for run in wave])]
 
 
-def _play(
-    job: EvaluationJob, task: TaskInstance, model: SharedModel, sandbox: Sandbox
-) -> str | None:
+def _play(job: EvaluationJob, run: Run, model: SharedModel, sandbox: Sandbox) -> str | None:
     """Play one run to its file; the sandbox's own failure is returned, not raised."""
-    limits = {"step_limit": job.step_limit, "command_seconds": job.command_seconds}
     try:
-        play(task, model, sandbox, out=job.out, **limits)  # type: ignore[arg-type]
+        play(
+            run.task,
+            model,
+            sandbox,
+            out=job.out,
+            attempt=run.attempt,
+            step_limit=job.step_limit,
+            command_seconds=job.command_seconds,
+        )
     except (SandboxError, OSError) as error:
         return f"{type(error).__name__}: {error}"
     return None
 
 
 def _grade(
-    job: EvaluationJob, task: TaskInstance, sandbox: Sandbox, failure: str | None, seconds: float
+    job: EvaluationJob, played: Run, sandbox: Sandbox, failure: str | None, seconds: float
 ) -> Attempt:
-    path = run_path(job.out, task.instance_id)
+    task = played.task
+    path = run_path(job.out, task.instance_id, played.attempt)
     if not path.exists():
-        raise SrftError(f"{task.instance_id} left no run: {failure or 'no reason is known'}")
-    run = read_run(path)
+        raise SrftError(f"{played.name} left no run: {failure or 'no reason is known'}")
+    run = read_run(path, played.attempt)
     if failure is None:
         began = time.monotonic()
         outcome = grade_patch(task, run.submission, sandbox, trajectory_id=run.trajectory_id)
@@ -106,6 +126,7 @@ def _grade(
         )
     return Attempt(
         instance_id=task.instance_id,
+        attempt=played.attempt,
         trajectory_id=run.trajectory_id,
         status=outcome.status.value,
         reason=outcome.reason,
