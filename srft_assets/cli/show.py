@@ -21,7 +21,7 @@ def show(
 
     found = find_run(current_home(), run, arm=arm, critic=critic)
     Console().print(
-        render_run(found.run, found.verdicts, found.outcome, found.row, found.tokenizer)
+        render_run(found.run, found.verdicts, found.outcome, found.rows, found.tokenizer)
     )
 
 

@@ -5,18 +5,17 @@ from typing import Any
 
 import orjson
 
-from srft_assets.errors import SrftError
 from srft_assets.exports.conversation import Conversation
 from srft_assets.exports.errors import UnfitError
 from srft_assets.exports.source import Masked
 from srft_assets.home import Home
 from srft_assets.tokens.call_ids import short_call_ids, wants_short_ids
 from srft_assets.tokens.messages import WRITTEN_OUT, for_template, forms
-from srft_assets.tokens.stage import is_base_model_asset
+from srft_assets.tokens.model_folder import model_source
 from srft_assets.tokens.template import TEMPLATE_ERRORS, apply
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY, Warehouse
+from srft_assets.warehouse.store import Warehouse
 
 Messages = list[dict[str, Any]]
 
@@ -24,13 +23,7 @@ Messages = list[dict[str, Any]]
 def tokenizer_of(home: Home, stamp: Stamp) -> ChatTokenizer:
     """The tokenizer that a `masked_tokens` partition was made with. Raises SrftError."""
     model = str(stamp.recipe.config.get("model"))
-    if not is_base_model_asset(model):
-        return load_tokenizer(model)
-    warehouse = Warehouse(home.warehouse)
-    if warehouse.stamp(f"base_models/{model}") is None:
-        raise SrftError(f"no tokenizer to check the chats with: srft apply base_models/{model}")
-    rows = warehouse.read(f"base_models/{model}", ONLY, columns=["path"])
-    return load_tokenizer(home.root / rows["path"][0])
+    return load_tokenizer(model_source(model, home, Warehouse(home.warehouse).read))
 
 
 def as_masked(chat: Conversation, messages: Messages, tokenizer: ChatTokenizer) -> Messages:

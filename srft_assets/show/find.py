@@ -1,4 +1,4 @@
-"""What `srft show` needs of the warehouse: a run, its verdicts, its outcome, its masked row."""
+"""What `srft show` needs of the warehouse: a run, its verdicts, its outcome, its masked rows."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.outcomes.model import Status, TestOutcome
+from srft_assets.tokens.model_folder import model_source
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.trajectories.model import Trajectory
@@ -19,12 +20,15 @@ PLACES = ("trajectories", "eval_trajectories")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A run with what is known of it; None where that was never made."""
+    """A run with what is known of it; None or nothing where that was never made.
+
+    A run that its arm splits has several masked rows.
+    """
 
     run: Trajectory
     verdicts: list[Verdict]
     outcome: TestOutcome | None
-    row: MaskedRow | None
+    rows: list[MaskedRow]
     tokenizer: ChatTokenizer | None
 
 
@@ -45,12 +49,12 @@ def find_run(home: Home, name: str, arm: str | None = None, critic: str | None =
     """
     warehouse = Warehouse(home.warehouse)
     place = _place(warehouse, name)
-    row, tokenizer = _masked(home, warehouse, place, arm) if arm else (None, None)
+    rows, tokenizer = _masked(home, warehouse, place, arm) if arm else ([], None)
     return Found(
         run=from_row(_row(warehouse, place.asset, place)),
         verdicts=_verdicts(warehouse, place, critic),
         outcome=_outcome(warehouse, place),
-        row=row,
+        rows=rows,
         tokenizer=tokenizer,
     )
 
@@ -126,18 +130,11 @@ def _outcome(warehouse: Warehouse, place: Place) -> TestOutcome | None:
 
 def _masked(
     home: Home, warehouse: Warehouse, place: Place, arm: str
-) -> tuple[MaskedRow | None, ChatTokenizer]:
+) -> tuple[list[MaskedRow], ChatTokenizer]:
     asset = f"masked_tokens/{arm}"
     stamp = warehouse.stamp(asset, place.partition)
     if stamp is None:
         raise SrftError(f"{asset}/{place.partition} was never made: srft apply {asset}")
-    rows = _rows(warehouse, asset, place)
-    row = MaskedRow.from_row(rows.row(0, named=True)) if rows.height else None
-    return row, load_tokenizer(_model(home, warehouse, str(stamp.recipe.config["model"])))
-
-
-def _model(home: Home, warehouse: Warehouse, name: str) -> str:
-    """Folder or id of the model that an arm names."""
-    if warehouse.stamp(f"base_models/{name}") is None:
-        return name
-    return str(home.root / warehouse.read(f"base_models/{name}")["path"][0])
+    rows = _rows(warehouse, asset, place).iter_rows(named=True)
+    model = model_source(str(stamp.recipe.config["model"]), home, warehouse.read)
+    return [MaskedRow.from_row(row) for row in rows], load_tokenizer(model)

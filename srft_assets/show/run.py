@@ -1,7 +1,7 @@
 """A whole run: a header, the task, then step by step."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -33,26 +33,26 @@ def render_run(
     run: Trajectory,
     verdicts: Iterable[Verdict] = (),
     outcome: TestOutcome | None = None,
-    row: MaskedRow | None = None,
+    rows: Sequence[MaskedRow] = (),
     tokenizer: ChatTokenizer | None = None,
     cuts: Cuts | None = None,
 ) -> RenderableType:
     """The run for a terminal of any width.
 
-    With a masked row, what is trained and what is masked is told apart by colour and by the sign
-    `+` or `-` before each line; with its tokenizer too, the exact text of the tokens is shown in
-    place of the parsed thought and action. No text of the run is read as markup, and control
-    characters are made visible.
+    With its masked rows, of which a split run has several, what is trained and what is masked is
+    told apart by colour and by the sign `+` or `-` before each line; with their tokenizer too, the
+    exact text of the tokens is shown in place of the parsed thought and action. No text of the run
+    is read as markup, and control characters are made visible.
     """
     cuts = cuts or Cuts()
     by_step = {verdict.step_index: verdict for verdict in verdicts}
-    spans = {} if row is None else {span.step_index: span for span in row.spans}
-    parts: list[RenderableType] = [_header(run, by_step, outcome, row)]
+    spans = {span.step_index: (span, row) for row in rows for span in row.spans}
+    parts: list[RenderableType] = [_header(run, by_step, outcome, rows)]
     first = run.steps[0].message_index if run.steps else len(run.messages)
     for message in run.messages[:first]:
         parts += [_prompt(message), Text()]
     for step in run.steps:
-        span = spans.get(step.step_index)
+        span, row = spans.get(step.step_index, (None, None))
         text = _decoded(span, row, tokenizer)
         parts += render_step(step, by_step.get(step.step_index), span, text, cuts)
     return Group(*parts)
@@ -62,7 +62,7 @@ def _header(
     run: Trajectory,
     verdicts: dict[int, Verdict],
     outcome: TestOutcome | None,
-    row: MaskedRow | None,
+    rows: Sequence[MaskedRow],
 ) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style=CONTEXT)
@@ -71,8 +71,8 @@ def _header(
     grid.add_row("model", plain(f"{run.model or 'unknown'}, played by {run.scaffold}"))
     grid.add_row("outcome", _outcome(run, outcome))
     grid.add_row("steps", _steps(run, verdicts))
-    if row is not None:
-        grid.add_row("tokens", _tokens(row))
+    if rows:
+        grid.add_row("tokens", _tokens(rows))
     return Panel(grid, title=plain(run.instance_id, "bold"), title_align="left", box=box.ROUNDED)
 
 
@@ -103,15 +103,19 @@ def _steps(run: Trajectory, verdicts: dict[int, Verdict]) -> Text:
     return text
 
 
-def _tokens(row: MaskedRow) -> Text:
-    context = row.n_tokens - row.n_trained - row.n_masked
+def _tokens(rows: Sequence[MaskedRow]) -> Text:
+    tokens, trained, masked = (
+        sum(figures)
+        for figures in zip(*((r.n_tokens, r.n_trained, r.n_masked) for r in rows), strict=True)
+    )
     return Text.assemble(
-        f"{row.n_tokens:,}  ",
-        (f"+ {row.n_trained:,} trained", TRAINED),
+        f"{tokens:,}  ",
+        (f"+ {trained:,} trained", TRAINED),
         "  ",
-        (f"- {row.n_masked:,} masked", MASKED),
+        (f"- {masked:,} masked", MASKED),
         "  ",
-        (f"{context:,} context", CONTEXT),
+        (f"{tokens - trained - masked:,} context", CONTEXT),
+        f"  in {len(rows)} rows" if len(rows) > 1 else "",
     )
 
 

@@ -107,14 +107,26 @@ def label_shares(home: Home) -> Table | None:
 
 
 def tokens_kept(home: Home) -> Table | None:
-    """Trained, masked and context tokens by arm."""
-    rows = run_query(home, "tokens_kept")
+    """Trained, masked and context tokens by arm: its largest batches, and all together."""
+    rows = run_query(home, "FROM tokens_kept_by_batch ORDER BY arm, tokens DESC, batch")
     if rows.is_empty():
         return None
-    table = _table("Tokens", ["arm"], ["runs", "trained", "masked", "context", "kept"])
-    for row in rows.iter_rows(named=True):
-        figures = (count(row[name]) for name in ("runs", "trained", "masked", "context"))
-        table.add_row(_name(row["arm"]), *figures, percent(row["kept_share"]))
+    figures = ["runs", "refused", "trained", "masked", "context"]
+    table = _table("Tokens", ["arm", "batch"], [*figures, "kept"])
+    for arm in rows["arm"].unique(maintain_order=True):
+        batches = rows.filter(arm=arm)
+        shown = batches.head(BATCHES).rows(named=True)
+        if batches.height > 1:
+            total = {name: batches[name].sum() for name in figures}
+            shown.append({**total, "batch": f"all {batches.height} batches"})
+        for place, row in enumerate(shown):
+            said = row["trained"] + row["masked"]
+            table.add_row(
+                _name(arm) if place == 0 else "",
+                _name(row["batch"]),
+                *(count(row[name]) for name in figures),
+                percent(row["trained"] / said if said else None),
+            )
     return table
 
 

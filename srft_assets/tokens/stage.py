@@ -6,25 +6,25 @@ from typing import Any
 
 import polars as pl
 
-from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.outcomes.model import Status
 from srft_assets.refusal import Refusal
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.choose import choose
 from srft_assets.tokens.errors import RunRefusedError
+from srft_assets.tokens.figures import figures
 from srft_assets.tokens.jobs import Jobs
 from srft_assets.tokens.labels import RESOLUTION, labels_of, labels_upstream
 from srft_assets.tokens.lengths import Lengths
 from srft_assets.tokens.mask import mask_runs
+from srft_assets.tokens.model_folder import is_base_model_asset, model_source
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint
 from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
-from srft_assets.warehouse.store import ONLY
 
-APART = frozenset({"__init__", "arm", "errors"})
+APART = frozenset({"__init__", "arm", "errors", "figures"})
 """Modules that decide no row by their code; the settings of `arm` count by value."""
 
 PARTS = tuple(
@@ -41,11 +41,6 @@ counted.
 
 {description}
 """
-
-
-def is_base_model_asset(model: str) -> bool:
-    """Whether an arm's model names an asset `base_models/<name>`, not a folder or a Hub id."""
-    return "/" not in model and not Path(model).is_dir()
 
 
 def masked_tokens_stage(arm: ArmSpec) -> Stage:
@@ -116,17 +111,17 @@ def _make(arm: ArmSpec, work: Work) -> Made:
             rows += lengths.fit(jobs.weighted(_unrefused(row)))
         except RunRefusedError as error:
             refused.append(Refusal(source, str(error), subject=trajectory_id))
-    figures = _figures(rows, len(refused)) | left_out | lengths.figures()
+    told = figures(rows, refused) | left_out | lengths.figures()
     refused += [Refusal(source, reason, subject=name) for name, reason in lengths.lost]
     frame = pl.DataFrame([row.as_row() for row in rows], schema=MASKED_TOKENS)
-    return Made(frame, refused, figures)
+    return Made(frame, refused, told)
 
 
 def _masked(jobs: Jobs, work: Work) -> Iterator[tuple[str, MaskedRow | RunRefusedError]]:
     """Each run's id and its row; no tokenizer is loaded where there is no run."""
     if not jobs.ids:
         return
-    rows = mask_runs(jobs, load_tokenizer(_model_path(jobs.arm, work)))
+    rows = mask_runs(jobs, load_tokenizer(model_source(jobs.arm.model, work.home, work.read)))
     label = f"masked_tokens/{jobs.arm.name} {work.partition}"
     yield from zip(jobs.ids, work.progress.track(rows, label, len(jobs.ids)), strict=True)
 
@@ -135,27 +130,3 @@ def _unrefused(row: MaskedRow | RunRefusedError) -> MaskedRow:
     if isinstance(row, RunRefusedError):
         raise row
     return row
-
-
-def _model_path(arm: ArmSpec, work: Work) -> str:
-    if not is_base_model_asset(arm.model):
-        return arm.model
-    rows = work.read(f"base_models/{arm.model}", ONLY)
-    if not rows.height:
-        raise SrftError(f"the base model {arm.model} has no folder: make base_models/{arm.model}")
-    return str(work.home.root / rows["path"][0])
-
-
-def _figures(rows: list[MaskedRow], refused: int) -> dict[str, Any]:
-    trained, masked = sum(r.n_trained for r in rows), sum(r.n_masked for r in rows)
-    with_loss = {row.trajectory_id for row in rows if row.n_trained}
-    runs = {row.trajectory_id for row in rows}
-    return {
-        "runs": len(runs),
-        "runs_refused": refused,
-        "runs_without_a_trained_token": len(runs - with_loss),
-        "tokens": sum(row.n_tokens for row in rows),
-        "tokens_trained": trained,
-        "tokens_masked": masked,
-        "masked_share": masked / (trained + masked) if trained + masked else 0.0,
-    }

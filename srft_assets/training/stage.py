@@ -10,7 +10,7 @@ from srft_assets.agent.whole_file import put_whole
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
-from srft_assets.tokens.stage import is_base_model_asset
+from srft_assets.tokens.model_folder import is_base_model_asset, model_source
 from srft_assets.training.card import CARD, card, is_adapter
 from srft_assets.training.command import Command
 from srft_assets.training.job import Choice, TrainingJob, TrainingResult, read_result
@@ -21,7 +21,7 @@ from srft_assets.training.rows import select_rows
 from srft_assets.training.schema import CHECKPOINTS, VOLATILE
 from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Cost, Made, Stage, Upstream, Work
-from srft_assets.warehouse.store import ONLY, Warehouse, matching
+from srft_assets.warehouse.store import Warehouse, matching
 
 MODULES = tuple(
     f"srft_assets.training.{name}"
@@ -54,9 +54,9 @@ The same seed gives the same weights on a CPU.
 """
 
 
-def checkpoints_stage(arm: ArmSpec, base_model_is_asset: bool | None = None) -> Stage:
+def checkpoints_stage(arm: ArmSpec) -> Stage:
     """The stage of one arm. Evaluation settings and the description do not touch it."""
-    asset = is_base_model_asset(arm.model) if base_model_is_asset is None else base_model_is_asset
+    asset = is_base_model_asset(arm.model)
     upstream = [Upstream(f"masked_tokens/{arm.name}", "all", tuple(arm.training.batches))]
     if asset:
         upstream.append(Upstream(f"base_models/{arm.model}", "whole"))
@@ -116,7 +116,7 @@ def _cost(arm: ArmSpec, home: Home) -> Cost:
 def _make(arm: ArmSpec, asset: bool, work: Work) -> Made:
     tokens = f"masked_tokens/{arm.name}"
     batches = work.input_names(tokens)
-    job = _job(arm, _base_model(arm, asset, work), batches, work)
+    job = _job(arm, model_source(arm.model, work.home, work.read), batches, work)
     chosen = select_rows(job.data, job.max_length, job.choice)
     if chosen.frame.is_empty():
         raise SrftError(_nothing_to_train(arm, batches, chosen.without_loss, len(chosen.refused)))
@@ -127,16 +127,6 @@ def _make(arm: ArmSpec, asset: bool, work: Work) -> Made:
         result = _train(arm, job, work)
     _describe(arm, asset, job, result, work)
     return Made(checkpoint_row(arm, job, result, work.home), chosen.refused, figures(job, result))
-
-
-def _base_model(arm: ArmSpec, asset: bool, work: Work) -> str:
-    if not asset:
-        return arm.model
-    rows = work.read(f"base_models/{arm.model}", ONLY)
-    folder = work.home.root / rows["path"][0] if rows.height else None
-    if folder is None or not folder.is_dir():
-        raise SrftError(f"the base model {arm.model} has no folder: make base_models/{arm.model}")
-    return str(folder)
 
 
 def _job(arm: ArmSpec, base_model: str, batches: list[str], work: Work) -> TrainingJob:

@@ -72,7 +72,7 @@ def test_each_step_stands_beside_its_label_and_reason() -> None:
 
 
 def test_trained_and_masked_text_bear_signs_and_counts(row: MaskedRow) -> None:
-    lines = shown(render_run(short_run(), VERDICTS, None, row)).splitlines()
+    lines = shown(render_run(short_run(), VERDICTS, None, [row])).splitlines()
     assert " + I look." in lines
     assert " - I break it." in lines
     assert "   return a - b" in lines
@@ -83,7 +83,7 @@ def test_trained_and_masked_text_bear_signs_and_counts(row: MaskedRow) -> None:
 
 
 def test_trained_and_masked_text_differ_in_colour(row: MaskedRow) -> None:
-    text = shown(render_run(short_run(), VERDICTS, None, row), color=True)
+    text = shown(render_run(short_run(), VERDICTS, None, [row]), color=True)
     assert f"{GREEN}I look." in text
     assert f"{RED}I break it." in text
 
@@ -91,7 +91,7 @@ def test_trained_and_masked_text_differ_in_colour(row: MaskedRow) -> None:
 def test_with_the_tokenizer_the_exact_text_of_the_tokens_is_shown(
     row: MaskedRow, chatml: ChatTokenizer
 ) -> None:
-    lines = shown(render_run(short_run(), VERDICTS, None, row, chatml)).splitlines()
+    lines = shown(render_run(short_run(), VERDICTS, None, [row], chatml)).splitlines()
     assert " + I look.<|im_end|>" in lines
     assert " - I break it.<|im_end|>" in lines
 
@@ -101,7 +101,7 @@ def test_nothing_is_wider_than_the_terminal(width: int, row: MaskedRow) -> None:
     run = short_run()
     run.steps[0].observations = ["x" * 5_000, "漢字" * 300]
     run.model = "model" * 50
-    for line in shown(render_run(run, VERDICTS, None, row), width).splitlines():
+    for line in shown(render_run(run, VERDICTS, None, [row]), width).splitlines():
         assert Console().render_str(line, markup=False).cell_len <= width
 
 

@@ -108,6 +108,13 @@ def test_tokens_kept(filled: Home) -> None:
     ]
     sql = "SELECT label, steps, trained_tokens FROM tokens_kept_by_label WHERE arm = 'srft'"
     assert ("mistake", 4, 0) in rows(filled, sql)
+    figures = "runs, trained, masked, context, kept_share"
+    whole = rows(filled, f"SELECT arm, {figures} FROM tokens_kept")
+    parts = rows(filled, f"SELECT arm, {figures} FROM tokens_kept_by_batch")
+    for arm, *total, share in whole:
+        found = [part[1:] for part in parts if part[0] == arm]
+        assert [sum(column) for column in list(zip(*found, strict=True))[:-1]] == total
+        assert min(part[-1] for part in found) <= share <= max(part[-1] for part in found)
 
 
 def test_the_grader_s_failure_is_not_the_model_s(filled: Home) -> None:

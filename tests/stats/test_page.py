@@ -27,7 +27,7 @@ def test_the_page_shows_partitions_outcomes_labels_tokens_and_scores(filled: Hom
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert "all 2 batches 1 1 1 1" in lines
     assert any(line.startswith("rules good") and line.endswith("6 50.0%") for line in lines)
-    assert "srft 4 32 16 40 66.7%" in lines
+    assert "all 2 batches 4 0 32 16 40 66.7%" in lines
     assert any("5 of 7 71.4% 35.9% – 91.8% 2 1" in line for line in lines)
     assert all(len(line) <= 110 for line in shown.splitlines())
 

@@ -57,7 +57,7 @@ def filled(home: Home, tmp_path: Path, chatml: ChatTokenizer) -> Home:
     outcomes = [{"trajectory_id": name, "status": status} for name, status in STATUS.items()]
     put(home, "test_outcomes", pl.DataFrame(outcomes, schema=TEST_OUTCOMES))
     verdicts = [
-        {"trajectory_id": name, "step_index": step, "label": label}
+        {"trajectory_id": name, "step_index": step, "label": label, "reason": "seen", "rule": ""}
         for name in STATUS
         for step, label in enumerate(LABELS)
     ]
