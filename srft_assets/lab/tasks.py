@@ -2,6 +2,8 @@
 
 from random import Random
 
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
 from srft_assets.lab.functions import (
     Case,
     Function,
@@ -20,35 +22,45 @@ from srft_assets.lab.repository import (
 from srft_assets.lab.words import MODULES
 from srft_assets.outcomes.task import TaskInstance
 
-FUNCTIONS = 5
-"""Functions of a module."""
-
-BUG_WEIGHTS = (5, 4, 3)
-"""How often a task has one, two, three planted bugs."""
-
 TEST_COMMAND = "python3 -m unittest -v"
 HIDDEN = "test_hidden.py"
 """The file that a task's `test_patch` adds: tests that the agent never sees."""
 
 
-def generate_tasks(count: int, seed: int) -> list[TaskInstance]:
+class TaskSettings(BaseModel):
+    """How hard generated tasks are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    functions: int = Field(default=6, ge=1, le=9)
+    """Functions of a module."""
+    bug_weights: tuple[PositiveInt, ...] = Field(default=(3, 3, 3, 3), min_length=1)
+    """How often a task has one, two, three, … planted bugs, relative to one another."""
+
+
+DEFAULT = TaskSettings()
+
+
+def generate_tasks(count: int, seed: int, settings: TaskSettings = DEFAULT) -> list[TaskInstance]:
     """The first `count` tasks of a seed; the same arguments give the same bytes.
 
-    Each task has one to three functions with a wrong operator or constant. A visible test fails
+    Each task has one or more functions with a wrong operator or constant. A visible test fails
     for every one of them, and its message is the right expression. The hidden tests
     (`test_patch`) also tell apart operators that the visible ones may confuse, such as `<`
     and `<=`. Instance ids carry the seed, so tasks of different seeds never share an id.
     """
-    return [_task(seed, index) for index in range(count)]
+    return [_task(seed, index, settings) for index in range(count)]
 
 
-def _task(seed: int, index: int) -> TaskInstance:
+def _task(seed: int, index: int, settings: TaskSettings) -> TaskInstance:
     rng = Random(f"task/{seed}/{index}")
     module = rng.choice(list(MODULES))
-    names = rng.sample(MODULES[module], FUNCTIONS)
+    names = rng.sample(MODULES[module], settings.functions)
     right = [draw_function(name, rng) for name in names]
-    bugs = rng.choices((1, 2, 3), BUG_WEIGHTS)[0]
-    broken = {place: rng.choice(variants(right[place])) for place in _places(rng, bugs)}
+    weights = settings.bug_weights
+    bugs = rng.choices(range(1, len(weights) + 1), weights)[0]
+    places = rng.sample(range(settings.functions), bugs)
+    broken = {place: rng.choice(variants(right[place])) for place in places}
     planted = [broken.get(place, function) for place, function in enumerate(right)]
     seen = _visible_cases(right, broken, rng)
     hidden = {f.name.function: telling_cases(f, variants(f), rng) for f in right}
@@ -76,10 +88,6 @@ def _task(seed: int, index: int) -> TaskInstance:
         files=files,
         test_command=TEST_COMMAND,
     )
-
-
-def _places(rng: Random, count: int) -> list[int]:
-    return rng.sample(range(FUNCTIONS), count)
 
 
 def _visible_cases(

@@ -39,10 +39,10 @@ def test_seeds_share_neither_ids_nor_repositories() -> None:
     assert len({task.base_commit for task in both}) == 800
 
 
-def test_tasks_have_one_to_three_bugs_and_both_lists_of_tests() -> None:
+def test_tasks_have_one_to_four_bugs_and_both_lists_of_tests() -> None:
     bugs = [len(task.fail_to_pass) // 2 for task in generate_tasks(200, 3)]
-    assert set(bugs) == {1, 2, 3}
-    assert all(len(t.fail_to_pass) + len(t.pass_to_pass) == 10 for t in generate_tasks(50, 3))
+    assert set(bugs) == {1, 2, 3, 4}
+    assert all(len(t.fail_to_pass) + len(t.pass_to_pass) == 12 for t in generate_tasks(50, 3))
 
 
 def test_a_row_survives_json() -> None:
