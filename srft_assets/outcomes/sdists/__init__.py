@@ -1,0 +1,5 @@
+"""Grading of SWE-bench instances without Docker: from git checkouts or source releases.
+
+An approximation of the SWE-bench harness: the environment is another one, and where there is no
+checkout, so is the source. How it works and how far it agrees is told in docs/local-grading.md.
+"""
