@@ -8,13 +8,13 @@ import polars as pl
 
 from srft_assets.agent.play import run_path
 from srft_assets.agent.whole_file import put_whole
+from srft_assets.compare.wilson import wilson_interval
 from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.job import EvaluationJob, read_attempt, read_result
 from srft_assets.rollouts.keeping import keep_runs, read_run
 from srft_assets.rollouts.schema import EVAL_SCORES, UNSCORED, VOLATILE
-from srft_assets.rollouts.wilson import wilson_interval
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.stage import readers_digest

@@ -9,7 +9,7 @@ from srft_assets.critic.scores.stage import critic_scores_stage
 from srft_assets.critic.scores.table import scores
 from srft_assets.critic.scores.threshold import Threshold, judge
 from srft_assets.home import Home
-from srft_assets.rollouts.wilson import wilson_interval
+from srft_assets.compare.wilson import wilson_interval
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.query import run_query
 from tests.critic.gold_support import fingerprint, make
