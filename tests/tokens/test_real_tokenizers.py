@@ -5,7 +5,6 @@
 
 import random
 from collections import Counter
-from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,15 @@ import pytest
 from srft_assets.home import Home
 from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.mask import Job, mask_runs
-from srft_assets.tokens.render import Rendering, render
+from srft_assets.tokens.render import render
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.template import RENDER_DATE
-from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
+from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.manifest import read_manifest
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.reads import runs_of
-from tests.tokens.fetch_tokenizers import FOLDER
+from tests.tokens.real import assert_exact, tokenizer_of
 
 REFUSED: dict[str, dict[str, int]] = {
     "qwen3": {},
@@ -35,16 +34,6 @@ REFUSED: dict[str, dict[str, int]] = {
 }
 """How many of the 142 real runs each template cannot write, by reason. DeepSeek's writes a tool
 call only beside no content, and never closes a turn of a single one; Gemma's knows no tools."""
-
-
-@lru_cache(maxsize=1)
-def tokenizer_of(name: str) -> ChatTokenizer:
-    if not (FOLDER / name / "tokenizer.json").is_file():
-        pytest.skip(
-            f"no tokenizer {name}: run python -m tests.tokens.fetch_tokenizers, "
-            "or let SRFT_TOKENIZERS name a folder that holds it"
-        )
-    return load_tokenizer(FOLDER / name)
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +54,6 @@ def masked(
     draw = random.Random(4)
     jobs = [Job(run, {s.step_index: draw.random() < 2 / 3 for s in run.steps}) for run in runs]
     return list(zip(runs, mask_runs(jobs, tokenizer), strict=True))
-
-
-def assert_exact(row: MaskedRow, rendering: Rendering, tokenizer: ChatTokenizer) -> None:
-    """By the tokenizer alone: its ids of the whole text, and what its decoder makes of them."""
-    if not rendering.literals:
-        whole = tokenizer.hf(rendering.text, add_special_tokens=False)["input_ids"]
-        assert row.input_ids.tolist() == whole
-    assert len(row.spans) == len(rendering.turns)
-    for span, turn in zip(row.spans, rendering.turns, strict=True):
-        ids = row.input_ids[span.start : span.end].tolist()
-        said = tokenizer.backend.decode(ids, skip_special_tokens=False)
-        text = rendering.text[turn.start : turn.end]
-        assert text.endswith(said)
-        assert not text.removesuffix(said).strip()
-        assert int(row.input_ids[span.end - 1]) == tokenizer.special_ids[turn.terminator]
 
 
 @pytest.mark.parametrize("name", list(REFUSED))
