@@ -2,15 +2,16 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 
 from srft_assets.errors import SrftError
-from srft_assets.serving.guard import descendants
+from srft_assets.serving import guard
 
 TAIL_LINES = 20
 STATED = "error: "
@@ -29,37 +30,54 @@ def launch(
 
     Each line of its merged output goes to `on_line` (by default to standard output). When this
     call is left in any other way than by the command's end (an interrupt, SIGTERM, an error in
-    `on_line`), the command and all that it started are ended. When the command fails, raises
-    SrftError with the reason that it states, else with its last lines.
+    `on_line`), or this process is killed, the command and all that it started are ended. When the
+    command fails, raises SrftError with the reason that it states, else with its last lines.
     """
     show = on_line or _print
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     stated = ""
-    with (
-        _sigterm_raises(),
-        subprocess.Popen(
-            list(argv),
-            env={**os.environ, **env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        ) as process,
-    ):
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                tail.append(printable(line))
-                if tail[-1].startswith(STATED) and not stated:
-                    stated = tail[-1].removeprefix(STATED)
-                show(tail[-1])
-            code = process.wait()
-        finally:
-            _end_tree(process)
+    with _sigterm_raises(), _guarded(argv, env) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            tail.append(printable(line))
+            if tail[-1].startswith(STATED) and not stated:
+                stated = tail[-1].removeprefix(STATED)
+            show(tail[-1])
+        code = process.wait()
     if code:
         raise SrftError(stated or _failure(argv, code, tail))
+
+
+@contextmanager
+def _guarded(argv: Sequence[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """The guard of the command, which passes on its output and ends as it does.
+
+    torchrun gives each worker a session of its own, which no signal to a group reaches; the guard
+    finds them all, also when this process is killed.
+    """
+    ours, theirs = socket.socketpair()
+    guarding = [sys.executable, "-I", "-S", guard.__file__, str(theirs.fileno())]
+    with closing(ours):
+        with closing(theirs):
+            process = subprocess.Popen(
+                [*guarding, str(os.getpid()), str(GRACE_SECONDS), *argv],
+                env={**os.environ, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        with process:
+            try:
+                yield process
+            finally:
+                ours.shutdown(socket.SHUT_RDWR)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(GRACE_SECONDS + guard.KILL_SECONDS)
+                process.kill()
 
 
 def printable(line: str) -> str:
@@ -75,32 +93,11 @@ def _print(line: str) -> None:
 def _failure(argv: Sequence[str], code: int, tail: Sequence[str]) -> str:
     name = argv[argv.index("-m") + 1] if "-m" in argv[:-1] else argv[0]
     how = f"exit code {code}"
-    if code < 0:
-        how = f"killed by {signal.Signals(-code).name}"
-        if -code == signal.SIGKILL:
+    if code - 128 in set(signal.Signals):
+        how = f"killed by {signal.Signals(code - 128).name}"
+        if code - 128 == signal.SIGKILL:
             how += ", perhaps by the system for want of memory"
     return f"{name} failed ({how}): " + ("\n".join(tail) or "it printed nothing")
-
-
-def _end_tree(process: subprocess.Popen[str]) -> None:
-    """SIGTERM, then SIGKILL, to the process and all it started; quiet where all have ended.
-
-    torchrun gives each worker a session of its own, which a signal to the group does not reach.
-    """
-    workers: list[int] = []
-    if process.poll() is None:
-        workers = descendants(process.pid)
-        _signal(os.killpg, process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_SECONDS)
-    _signal(os.killpg, process.pid, signal.SIGKILL)
-    for worker in workers:
-        _signal(os.kill, worker, signal.SIGKILL)
-
-
-def _signal(send: Callable[[int, int], None], target: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        send(target, number)
 
 
 @contextmanager

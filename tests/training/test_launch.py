@@ -67,6 +67,17 @@ def test_a_kill_is_named() -> None:
         launch(["bash", "-c", "kill -KILL $$"], {})
 
 
+def test_what_a_command_leaves_behind_is_ended() -> None:
+    seen: list[int] = []
+    launch(["bash", "-c", WORKER + "sleep 1"], {}, on_line=lambda line: seen.append(int(line)))
+    assert gone_soon(seen[0])
+
+
+def test_a_command_that_is_not_there_is_told() -> None:
+    with pytest.raises(SrftError, match=r"cannot start srun: No such file"):
+        launch(["srun", "hostname"], {}, on_line=lambda line: None)
+
+
 def test_an_error_of_the_listener_ends_every_worker() -> None:
     seen: list[int] = []
 
@@ -79,7 +90,7 @@ def test_an_error_of_the_listener_ends_every_worker() -> None:
     assert gone_soon(seen[0])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_signal_to_the_parent_ends_every_worker(number: signal.Signals) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
