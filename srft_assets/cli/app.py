@@ -14,6 +14,7 @@ from srft_assets.cli import (
     dev,
     doctor,
     export,
+    grade,
     ingest,
     ledger,
     merge,
@@ -58,6 +59,7 @@ def options(
 for module in (
     demo,
     ingest,
+    grade,
     plan,
     apply,
     sql,

@@ -8,11 +8,12 @@ import dagster as dg
 import polars as pl
 
 from srft_assets.components.columns import meaning
-from srft_assets.warehouse.stage import Made, Stage
+from srft_assets.warehouse.stage import Listing, Made, Stage
 from srft_assets.warehouse.stamp import Stamp
 
 PREVIEW_ROWS = 5
 CELL_CHARS = 80
+LISTED_CHARS = 400
 
 
 def table_schema(stage: Stage) -> dg.TableSchema:
@@ -119,4 +120,6 @@ def _value(value: Any) -> Any:
         return dg.MetadataValue.md(f"![figure](data:image/png;base64,{image})")
     if isinstance(value, Path):
         return dg.MetadataValue.path(str(value))
+    if isinstance(value, Listing):
+        return dg.MetadataValue.md(markdown_table(value.columns, value.rows, LISTED_CHARS))
     return value

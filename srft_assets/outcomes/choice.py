@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.outcomes.dataset import dataset_digest, is_local, read_dataset
+from srft_assets.outcomes.dataset import dataset_digest, read_dataset
+from srft_assets.outcomes.dataset_files import is_local
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.store import Warehouse, check_partition_name
@@ -45,6 +46,8 @@ class Grading(BaseModel):
     """How often an instance is tried whose grading fails for the machine's reasons."""
     sources: str | None = None
     """Folder of local git mirrors, for `local`."""
+    asked_again: int = Field(default=0, ge=0)
+    """How often the same was asked for once more, because the machine had failed."""
 
 
 def grading_path(home: Home, batch: str) -> Path:

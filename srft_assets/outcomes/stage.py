@@ -1,12 +1,8 @@
 """The asset `test_outcomes`: what the tests said of each run's patch."""
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pkgutil import iter_modules
 from typing import Any
-
-import polars as pl
 
 from srft_assets import outcomes as package
 from srft_assets.home import Home
@@ -15,12 +11,14 @@ from srft_assets.outcomes.grading import grade_runs, read_tasks, tasks_digest
 from srft_assets.outcomes.imported import as_outcome, reported_outcomes, source_outcome
 from srft_assets.outcomes.matching import Run, runs_of
 from srft_assets.outcomes.model import TEST_OUTCOMES, Status, TestOutcome
+from srft_assets.outcomes.page import figures_of, frame, logs_of
 from srft_assets.refusal import Refusal
 from srft_assets.sandbox import open_sandbox
 from srft_assets.trajectories.batches import reports_config
 from srft_assets.trajectories.manifest import Manifest, read_manifest
 from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
+from srft_assets.warehouse.store import Warehouse
 
 DESCRIPTION = """What the tests said of each run's patch, one row a run.
 
@@ -82,7 +80,7 @@ def _make(work: Work, unsafe: bool) -> Made:
     imported, refused, strangers = _imported(manifest, others)
     outcomes = graded | imported
     rows = [outcomes[run.trajectory_id] for run in runs]
-    figures = _figures(rows) | {"reports of other runs": strangers}
+    figures = figures_of(rows) | {"reports of other runs": strangers} | logs_of(rows)
     return Made(frame(rows), [*ungraded, *refused], figures)
 
 
@@ -116,18 +114,10 @@ def _imported(
     return outcomes, refused, matched.strangers
 
 
-def frame(outcomes: Iterable[TestOutcome]) -> pl.DataFrame:
-    """Rows of a `test_outcomes` partition."""
-    rows = [{**asdict(one), "status": one.status.value} for one in outcomes]
-    return pl.DataFrame(rows, schema=TEST_OUTCOMES, orient="row")
-
-
-def _figures(outcomes: list[TestOutcome]) -> dict[str, Any]:
-    """For the asset's page: how many of each status, and of each grader."""
-    statuses = Counter(one.status.value for one in outcomes)
-    graders = Counter(f"graded by {one.grader}" for one in outcomes)
-    return {
-        "runs": len(outcomes),
-        **dict(sorted(statuses.items())),
-        **dict(sorted(graders.items())),
-    }
+def machine_failed(home: Home, batch: str) -> bool:
+    """Whether the machine failed at some run of the partition as it is."""
+    warehouse = Warehouse(home.warehouse)
+    if warehouse.stamp("test_outcomes", batch) is None:
+        return False
+    statuses = warehouse.read("test_outcomes", batch, columns=["status"])["status"]
+    return Status.INFRA_ERROR.value in statuses

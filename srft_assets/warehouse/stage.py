@@ -66,13 +66,22 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """A small table for the Dagster page; cells may hold text of others."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
     """What a stage hands back.
 
     Attributes:
         frame: the rows of the partition, in the stage's schema.
         refused: inputs that were refused on the way.
-        metadata: figures for the Dagster page: numbers, strings, `Path` of a PNG.
+        metadata: figures for the Dagster page: numbers, strings, `Path`, of a PNG as a picture,
+            `Listing`.
     """
 
     frame: pl.DataFrame

@@ -1,0 +1,137 @@
+"""What the harness's containers may do, and how they end. Runs in the harness's own process.
+
+swebench 5 has no setting for it: it creates containers through the docker package, with the
+daemon's default network and SYS_ADMIN. So the calls it makes are replaced, in this process only.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+from srft_assets.outcomes.choice import Grading
+
+LABEL = "srft.grading"
+"""Label of our containers; its value names the process that runs the harness."""
+MARGIN_SECONDS = 900
+"""A container whose harness was killed ends by itself so long after the tests' time."""
+MAX_PROCESSES = 4096
+MAX_HEAD_BYTES = 48 * 1024 * 1024
+MAX_TAIL_BYTES = 1024 * 1024
+"""Output that is kept of tests that print without end; the markers of its end are in the tail."""
+
+
+def isolate(grading: Grading, owner: str) -> None:
+    """Replace, for this process, how swebench creates, lists, runs and removes containers."""
+    from docker.models.containers import ContainerCollection
+    from swebench.harness import run_evaluation as harness
+
+    create: Callable[..., Any] = ContainerCollection.create
+    listed: Callable[..., Any] = ContainerCollection.list
+    stated = limits_of(grading) | {"labels": {LABEL: owner}}
+
+    def create_isolated(self: Any, image: str, command: Any = None, **given: Any) -> Any:
+        return create(self, image, **{**given, **stated})
+
+    def list_present(self: Any, *args: Any, **given: Any) -> Any:
+        # The default fails where another thread removes a container meanwhile.
+        return listed(self, *args, **{**given, "ignore_removed": True})
+
+    ContainerCollection.create = create_isolated
+    ContainerCollection.list = list_present
+    harness._docker_client = cache(harness._docker_client)
+    harness.cleanup_container = remove
+    harness.exec_run_with_timeout = run_bounded
+
+
+def limits_of(grading: Grading) -> dict[str, Any]:
+    """Arguments of `containers.create` that outrank those of the harness."""
+    memory = int(grading.memory_gb * 1024**3)
+    return {
+        "command": ["sleep", str(grading.timeout + MARGIN_SECONDS)],
+        "network_mode": "default" if grading.network else "none",
+        "cap_add": ["SYS_ADMIN"] if grading.sys_admin else [],
+        "cap_drop": ["NET_RAW", "MKNOD"],
+        "security_opt": ["no-new-privileges"],
+        "pids_limit": MAX_PROCESSES,
+        "mem_limit": memory,
+        "memswap_limit": memory,
+    }
+
+
+def remove(client: Any, container: Any, logger: Any) -> None:
+    """End and remove a container at once; the harness asks kindly for 15 seconds first."""
+    from docker.errors import DockerException
+
+    if container is None:
+        return
+    try:
+        container.remove(force=True)
+    except (DockerException, OSError) as error:
+        # The result stands, and `remove_left` finds what is left.
+        print(f"container {container.name} was not removed: {error}")
+
+
+def remove_left(client: Any, owner: str) -> None:
+    """Remove all containers of a harness process."""
+    from docker.errors import DockerException
+
+    for container in client.containers.list(all=True, filters={"label": f"{LABEL}={owner}"}):
+        with suppress(DockerException, OSError):
+            container.remove(force=True)
+
+
+def run_bounded(container: Any, cmd: str, timeout: float | None = 60) -> tuple[str, bool, float]:
+    """The harness's `exec_run_with_timeout`: output, whether it timed out, seconds.
+
+    Keeps both ends of long output. What runs on is ended with its container.
+    """
+    from docker.errors import DockerException
+
+    kept = _Ends()
+    failed: list[Exception] = []
+
+    def run() -> None:
+        api = container.client.api
+        try:
+            for chunk in api.exec_start(api.exec_create(container.id, cmd)["Id"], stream=True):
+                kept.add(chunk)
+        except (DockerException, OSError) as error:
+            failed.append(error)
+
+    start = time.monotonic()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    seconds = time.monotonic() - start
+    if failed:
+        raise failed[0]
+    return kept.text(), thread.is_alive(), seconds
+
+
+class _Ends:
+    """The head and the tail of a stream of bytes."""
+
+    def __init__(self) -> None:
+        self.head = bytearray()
+        self.tail: deque[bytes] = deque()
+        self.tail_bytes = self.cut = 0
+
+    def add(self, chunk: bytes) -> None:
+        if len(self.head) < MAX_HEAD_BYTES:
+            self.head += chunk
+            return
+        self.tail.append(chunk)
+        self.tail_bytes += len(chunk)
+        while self.tail_bytes - len(self.tail[0]) >= MAX_TAIL_BYTES:
+            gone = len(self.tail.popleft())
+            self.tail_bytes -= gone
+            self.cut += gone
+
+    def text(self) -> str:
+        between = f"\n[... {self.cut} bytes cut ...]\n".encode() if self.cut else b""
+        whole = bytes(self.head) + between + b"".join(tuple(self.tail))
+        return whole.decode("utf-8", "replace")

@@ -1,0 +1,135 @@
+"""The subprocess that runs the SWE-bench harness: `python -m … job.json`.
+
+Prints `{"step": 3, "of": 20, "label": …}` as instances end; what the harness prints goes to
+`harness.log` in its folder.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import orjson
+
+from srft_assets.child import quiet
+from srft_assets.outcomes.harness.evaluating import evaluate
+from srft_assets.outcomes.harness.isolation import isolate, remove_left
+from srft_assets.outcomes.harness.job import HarnessJob, Prediction
+
+LOOK_SECONDS = 1.0
+PING_SECONDS = 30
+
+
+def main(path: str) -> None:
+    """Grade every prediction of a job."""
+    job = HarnessJob.model_validate_json(Path(path).read_bytes())
+    quiet()
+    os.chdir(job.root)
+    with _harness_output(job.root / "harness.log"):
+        if job.grading.modal:
+            _run(job, one_at_a_time=True)
+            return
+        client = _daemon()
+        owner = uuid.uuid4().hex
+        isolate(job.grading, owner)
+        with _ended_with_parent(client, owner):
+            _run(job)
+            remove_left(client, owner)
+
+
+def _run(job: HarnessJob, one_at_a_time: bool = False) -> None:
+    """Instances in parallel; predictions of one instance one after the other, for the harness
+    keeps one log an instance in a process. Modal's app runs once in a process."""
+    groups: dict[str, list[Prediction]] = defaultdict(list)
+    for prediction in job.predictions:
+        groups[prediction.instance_id].append(prediction)
+    done = 0
+
+    def evaluate_all(predictions: Sequence[Prediction]) -> Iterator[None]:
+        for prediction in predictions:
+            evaluate(job, prediction)
+            yield
+
+    def group(predictions: Sequence[Prediction]) -> None:
+        nonlocal done
+        for _ in evaluate_all(predictions):
+            with lock:
+                done += 1
+                _tell(step=done, of=len(job.predictions), label=job.label)
+
+    lock = threading.Lock()
+    _tell(step=0, of=len(job.predictions), label=job.label)
+    pool = ThreadPoolExecutor(1 if one_at_a_time else job.grading.workers)
+    try:
+        for future in as_completed([pool.submit(group, each) for each in groups.values()]):
+            future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _daemon() -> Any:
+    """A client of the Docker daemon; ends the process with one line where none answers."""
+    import docker
+
+    try:
+        client = docker.from_env(timeout=PING_SECONDS)
+        client.ping()
+    except docker.errors.DockerException as error:
+        where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        reason = " ".join(str(error).split())[:200]
+        print(
+            f"error: no Docker daemon answers at {where}: {reason}. Start it, set DOCKER_HOST, or "
+            "grade with --grader local",
+            file=sys.__stdout__,
+            flush=True,
+        )
+        sys.exit(1)
+    return client
+
+
+@contextmanager
+def _ended_with_parent(client: Any, owner: str) -> Iterator[None]:
+    """Remove the containers and end where we are told to end, or the parent is gone."""
+    parent, over = os.getppid(), threading.Event()
+
+    def end(number: int = signal.SIGTERM, _: FrameType | None = None) -> None:
+        remove_left(client, owner)
+        os._exit(128 + number)
+
+    def watch() -> None:
+        while not over.wait(LOOK_SECONDS):
+            if os.getppid() != parent:
+                end()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+@contextmanager
+def _harness_output(path: Path) -> Iterator[None]:
+    with path.open("a", encoding="utf-8", errors="replace") as log:
+        print(time.strftime("%Y-%m-%dT%H:%M:%S"), "begins", file=log)
+        with redirect_stdout(log), redirect_stderr(log):
+            yield
+
+
+def _tell(**facts: Any) -> None:
+    print(orjson.dumps(facts).decode(), file=sys.__stdout__, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
