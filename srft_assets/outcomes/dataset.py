@@ -19,15 +19,17 @@ from srft_assets.warehouse.recipe import digest
 MAX_ROW_BYTES = 64 * 1024 * 1024
 
 
-def read_dataset(source: str, ids: Collection[str], split: str = "test") -> dict[str, TaskInstance]:
-    """Instance id → row, for those of `ids` that the data set holds.
+def read_dataset(
+    source: str, ids: Collection[str] | None, split: str = "test"
+) -> dict[str, TaskInstance]:
+    """Instance id → row, for those of `ids` that the data set holds; None: for all.
 
     `source`: a .parquet, .arrow (stream or file), .json or .jsonl file; a folder of such files,
     of which those of `split` are read; or `OWNER/NAME` of a data set on the Hugging Face hub.
     Raises SrftError naming file and row: for a row that is no SWE-bench instance, and for two
     different rows of one instance.
     """
-    wanted = frozenset(ids)
+    wanted = None if ids is None else frozenset(ids)
     found: dict[str, TaskInstance] = {}
     for path in files_of(source, split):
         for number, cells in _rows(path, wanted):
@@ -62,7 +64,7 @@ def _digest_of(
     return rows_digest(read_dataset(source, ids, split).values())
 
 
-def _rows(path: Path, ids: frozenset[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(path: Path, ids: frozenset[str] | None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Row number and cells of the wanted rows of one file."""
     try:
         if path.suffix == ".parquet":
@@ -72,18 +74,20 @@ def _rows(path: Path, ids: frozenset[str]) -> Iterator[tuple[int, dict[str, Any]
         for number, cells in numbered:
             if not isinstance(cells, dict) or not isinstance(cells.get("instance_id"), str):
                 raise SrftError(f"{path}, row {number}: expected a SWE-bench row with instance_id")
-            if cells["instance_id"] in ids:
+            if ids is None or cells["instance_id"] in ids:
                 yield number, cells
     except (BadTableError, OSError, pl.exceptions.PolarsError) as error:
         reason = " ".join(str(error).split())[:200]
         raise SrftError(f"{path}: cannot be read: {reason}") from None
 
 
-def _parquet(path: Path, ids: frozenset[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _parquet(path: Path, ids: frozenset[str] | None) -> Iterator[tuple[int, dict[str, Any]]]:
     rows = pl.scan_parquet(path, row_index_name="row number")
     if "instance_id" not in rows.collect_schema():
         raise SrftError(f"{path}: no column instance_id, which SWE-bench rows have")
-    for cells in rows.filter(pl.col("instance_id").is_in(sorted(ids))).collect().to_dicts():
+    if ids is not None:
+        rows = rows.filter(pl.col("instance_id").is_in(sorted(ids)))
+    for cells in rows.collect().to_dicts():
         yield cells.pop("row number"), cells
 
 
