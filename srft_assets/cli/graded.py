@@ -76,7 +76,9 @@ def _statuses(rows: "pl.DataFrame", approximate: frozenset[str]) -> Table:
         name = f"{status} {APPROXIMATION}" if grader in approximate else status
         share = f"{count / rows.height:.1%}"
         meaning = Text(MEANINGS.get(status, ""), style="dim")
-        table.add_row(Text(name, style=STYLES.get(status, "")), f"{count:,}", share, grader, meaning)
+        table.add_row(
+            Text(name, style=STYLES.get(status, "")), f"{count:,}", share, grader, meaning
+        )
     return table
 
 

@@ -49,11 +49,13 @@ def test_no_patch_reaches_out_or_passes_by_cheating(
             "says_it_passed": (TASK, printing("test_add (x) ... ok\n>>>>> Applied Patch")),
         },
     )
-    for name, each in rows.items():
-        print(name, each["status"], each["reason"])
     statuses = {name: each["status"] for name, each in rows.items()}
     assert statuses.pop("only_link") == "resolved"
+    # The harness's last resort, patch(1), takes them off.
+    assert statuses.pop("carriage_returns") == "resolved"
     assert statuses.pop("tests_edited_and_fixed") == "resolved"
     assert statuses.pop("tests_edited") == "unresolved"
     assert "resolved" not in statuses.values()
+    assert rows["upwards"]["status"] == rows["through_link"]["status"] == "patch_failed"
+    assert "../../escaped" in rows["upwards"]["reason"]
     assert not Path(OUTSIDE).exists()

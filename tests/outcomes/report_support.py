@@ -1,0 +1,47 @@
+"""Reports, and what the readers make of them."""
+
+from typing import Any
+
+import orjson
+
+from srft_assets.outcomes.reports import ReportedOutcome, parse_report
+from srft_assets.refusal import Refusal
+
+ID = "django__django-1"
+
+
+def parse(value: Any, path: str = f"logs/{ID}/report.json", **beside: str) -> list[Any]:
+    data = value if isinstance(value, bytes) else orjson.dumps(value)
+    return list(parse_report(data, path, {f"{k}.txt": v for k, v in beside.items()}))
+
+
+def one(value: Any, **beside: str) -> ReportedOutcome:
+    (outcome,) = parse(value, **beside)
+    assert isinstance(outcome, ReportedOutcome), outcome
+    return outcome
+
+
+def refusal(value: Any) -> str:
+    (refused,) = parse(value)
+    assert isinstance(refused, Refusal)
+    return refused.reason
+
+
+def graded(
+    resolved: bool, f2p: tuple[int, int] = (1, 0), p2p: tuple[int, int] = (2, 0), **flags: Any
+) -> dict[str, Any]:
+    """A report of one instance, with this many tests that passed and failed."""
+    return {
+        "patch_is_None": False,
+        "patch_exists": True,
+        "patch_successfully_applied": True,
+        "resolved": resolved,
+        "tests_status": {
+            kind: {
+                "success": [f"{kind}-s{i}" for i in range(good)],
+                "failure": [f"{kind}-f{i}" for i in range(bad)],
+            }
+            for kind, (good, bad) in (("FAIL_TO_PASS", f2p), ("PASS_TO_PASS", p2p))
+        },
+        **flags,
+    }

@@ -1,0 +1,61 @@
+"""Patches that try to pass without being right, in the real sandbox."""
+
+import py_compile
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.task import TaskInstance
+from srft_assets.sandbox import Sandbox
+from tests.outcomes.local_support import CHEATS, grade
+
+
+@pytest.mark.parametrize("patch", CHEATS.values(), ids=CHEATS.keys())
+def test_cheats_do_not_resolve(task: TaskInstance, sandbox: Sandbox, patch: str) -> None:
+    outcome = grade(task, patch, sandbox)
+    assert outcome.status is Status.UNRESOLVED, outcome
+    assert outcome.f2p_passed == 0
+
+
+HARMLESS = [
+    name for name in CHEATS if name.split()[0] in ("shadows", "hooks", "converts", "links", "adds")
+]
+HARMLESS.remove("links the results elsewhere")
+
+
+@pytest.mark.parametrize("cheat", HARMLESS)
+def test_tests_run_as_if_such_files_were_not_there(
+    task: TaskInstance, sandbox: Sandbox, cheat: str
+) -> None:
+    """What is wrong with these patches is the code alone: with the right code they resolve."""
+    outcome = grade(task, task.patch + CHEATS[cheat], sandbox)
+    assert outcome.status is Status.RESOLVED, outcome
+
+
+def test_early_ends_are_told(task: TaskInstance, sandbox: Sandbox) -> None:
+    outcome = grade(task, CHEATS["ends the process"], sandbox)
+    assert outcome.reason == "the test run ended early (exit code 0)"
+
+
+def test_bytecode_of_a_patch_is_never_run(
+    task: TaskInstance, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A .pyc may say that its source needs no check; Python then never reads the test."""
+    source = tmp_path / "test_hidden.py"
+    source.write_text(CHEATS["shadows the hidden test"].replace("+", "").partition("@@\n")[2])
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    compiled = py_compile.compile(str(source), doraise=True, invalidation_mode=unchecked)
+    assert compiled is not None
+    source.unlink()
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "-f", compiled], check=True)
+    patch = subprocess.run(
+        [*git, "diff", "--cached", "--binary"], check=True, capture_output=True, text=True
+    ).stdout
+    assert "GIT binary patch" in patch
+    outcome = grade(task, patch, sandbox)
+    assert outcome.status is Status.UNRESOLVED and outcome.f2p_passed == 0
+    assert grade(task, task.patch + patch, sandbox).status is Status.RESOLVED
