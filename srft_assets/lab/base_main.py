@@ -1,10 +1,12 @@
-"""`python -m srft_assets.lab.base_main settings.json folder`: make the base model there.
+"""`python -m srft_assets.lab.base_main FOLDER`: make the base model there, by its recipe.
 
-Progress goes to standard output as JSON lines, `{"step": 3, "of": 200, "loss": 2.1}`.
+`--check` in the place of a folder makes it and compares it, byte for byte, with the shipped
+one. Progress goes to standard output as JSON lines, `{"step": 3, "of": 200, "loss": 2.1}`.
 """
 
 import shutil
 import sys
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -13,22 +15,25 @@ import orjson
 from srft_assets.child import quiet
 from srft_assets.errors import SrftError
 from srft_assets.lab.base_settings import BaseSettings
+from srft_assets.lab.base_shipped import FACTS, digests, shipped_facts
 
-FACTS = "facts.json"
-"""What the folder says of its model: the columns of its row but name and path."""
-
-USAGE = "usage: python -m srft_assets.lab.base_main settings.json folder"
+USAGE = "usage: python -m srft_assets.lab.base_main FOLDER | --check"
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code: 0 done, 1 failed, 2 wrong call."""
-    if len(arguments) != 2:
+    """Exit code: 0 done, 1 failed or different, 2 wrong call."""
+    if len(arguments) != 1 or (arguments[0].startswith("-") and arguments[0] != "--check"):
         sys.stderr.write(USAGE + "\n")
         return 2
     quiet(HF_HUB_OFFLINE="1")
+    import torch
+
+    # Sums depend on how they are split up: one thread gives the same bytes on any load.
+    torch.set_num_threads(1)
     try:
-        settings = BaseSettings.model_validate_json(Path(arguments[0]).read_bytes())
-        make_base_model(settings, Path(arguments[1]))
+        if arguments[0] == "--check":
+            return _check()
+        make_base_model(BaseSettings(), Path(arguments[0]))
     except (SrftError, OSError, ValueError) as error:
         sys.stderr.write(f"error: base model: {' '.join(str(error).split())}\n")
         return 1
@@ -55,14 +60,28 @@ def make_base_model(settings: BaseSettings, folder: Path) -> None:
             "parameters": made.model.num_parameters(),
             "vocabulary": len(made.tokenizer),
             "final_loss": made.final_loss,
-            "seconds": made.seconds,
+            "settings": settings.model_dump(),
+            "sha256": digests(beside),
         }
-        (beside / FACTS).write_bytes(orjson.dumps(facts))
+        (beside / FACTS).write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
         if folder.exists():
             shutil.rmtree(folder)
         beside.rename(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _check() -> int:
+    with tempfile.TemporaryDirectory() as beside:
+        folder = Path(beside) / "base"
+        make_base_model(BaseSettings(), folder)
+        made, shipped = orjson.loads((folder / FACTS).read_bytes()), shipped_facts()
+    differ = [name for name, wanted in shipped["sha256"].items() if made["sha256"][name] != wanted]
+    if differ or made != shipped:
+        sys.stderr.write(f"error: base model: differs in {', '.join(differ) or FACTS}\n")
+        return 1
+    sys.stdout.write("the recipe gives the shipped bytes\n")
+    return 0
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ class Size(BaseModel):
 
     vocabulary: int = 1024
     """Tokens at most; the tokenizer may end with fewer."""
-    width: int = 128
+    width: int = 96
     layers: int = 3
     heads: int = 2
     head_width: int = 64
-    mlp_width: int = 384
+    mlp_width: int = 256
     context: int = 4096
     """Tokens of prompt and answer together."""
     rope_theta: float = 1e8

@@ -1,6 +1,5 @@
 """Making the base model: tokenizer, first weights, a short pretraining."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -24,7 +23,6 @@ class Pretrained:
     model: Any
     tokenizer: Any
     final_loss: float
-    seconds: float
 
 
 def pretrain(settings: BaseSettings, report: Report) -> Pretrained:
@@ -35,7 +33,6 @@ def pretrain(settings: BaseSettings, report: Report) -> Pretrained:
     """
     import torch
 
-    began = time.monotonic()
     rng = Random(settings.seed)
     chats = exploring_chats(settings, rng)
     texts = tokenizer_texts(settings, chats, rng)
@@ -60,7 +57,7 @@ def pretrain(settings: BaseSettings, report: Report) -> Pretrained:
         losses.append(loss.item())
         report(step + 1, losses[-1])
     last = losses[-max(1, len(losses) // 10) :]
-    return Pretrained(model, tokenizer, sum(last) / len(last), time.monotonic() - began)
+    return Pretrained(model, tokenizer, sum(last) / len(last))
 
 
 def _schedule(step: int, steps: int) -> float:

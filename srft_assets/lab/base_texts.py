@@ -10,8 +10,23 @@ from srft_assets.lab.base_explore import explore, mended
 from srft_assets.lab.base_settings import BaseSettings
 from srft_assets.lab.base_tokenizer import END, START
 from srft_assets.lab.tasks import generate_tasks
+from srft_assets.lab.teacher import Rates
 from srft_assets.lab.transcripts import teacher_messages
 from srft_assets.trajectories.model import Message
+
+RATES = Rates(
+    needless=0.1,
+    wrong_edit=0.42,
+    wrong_again=0.6,
+    near=0.6,
+    wrong_place=0.06,
+    untested=0.2,
+    give_up=0.09,
+)
+"""Of the runs behind the tokenizer. Stated here with their step limit, so that other rates of the
+experiment's teacher leave the base model as it is."""
+
+STEP_LIMIT = 12
 
 IGNORED = -100
 """Label of a token without loss."""
@@ -33,7 +48,7 @@ def tokenizer_texts(
     settings: BaseSettings, chats: Sequence[Sequence[Message]], rng: Random
 ) -> Iterator[str]:
     """What the tokenizer learns its pieces from; teacher runs are among it, for their commands."""
-    runs = teacher_messages(max(1, settings.tasks // 2), settings.task_seed + 1)
+    runs = teacher_messages(max(1, settings.tasks // 2), settings.task_seed + 1, RATES, STEP_LIMIT)
     for messages in [*chats, *runs]:
         for message in messages:
             yield message["role"]

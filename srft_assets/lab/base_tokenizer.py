@@ -6,10 +6,11 @@ from typing import Any
 START, END, PAD = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 SPECIAL = (PAD, START, END)
 
-PIECES = r" ?[A-Za-z_]+| ?[0-9]{1,2}| ?[^\sA-Za-z0-9_]+|\n| +(?! )| +|\s"
-"""Pieces that no merge crosses: a word, up to two digits or a run of signs, each with the space
-before it; a line break; an indent. So the words of a file and of a command that repeats them
-become the same tokens, which copying needs, and no token spans the end of a chat header."""
+PIECES = r"</?[a-z]+>|\.py\b| ?[A-Za-z_]+| ?[0-9]{1,2}| ?[^\sA-Za-z0-9_]+|\n| +(?! )| +|\s"
+"""Pieces that no merge crosses: a tag; the end of a file's name; a word, up to two digits or a run
+of signs, each with the space before it; a line break; an indent. So the words of a file and of a
+command that repeats them become the same tokens, which copying needs, and no token spans the end
+of a chat header."""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"

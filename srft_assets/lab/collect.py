@@ -15,6 +15,7 @@ from srft_assets.agent.whole_file import put_whole
 from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.teacher import Rates, Teacher
+from srft_assets.lab.transcripts import STEP_LIMIT
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Sandbox
 from srft_assets.sandbox.opening import open_sandbox
@@ -46,7 +47,7 @@ class LabSettings(BaseModel):
     """Runs, one a task."""
     task_seed: int
     teacher_seed: int = 0
-    step_limit: int = Field(default=12, ge=1)
+    step_limit: int = Field(default=STEP_LIMIT, ge=1)
     rates: Rates = Rates()
 
 

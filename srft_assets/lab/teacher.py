@@ -28,17 +28,17 @@ class Rates(BaseModel):
 
     needless: float = 0.10
     """Of a step that brings nothing: listing, reading again, testing again."""
-    wrong_edit: float = 0.42
+    wrong_edit: float = 0.43
     """Of an edit that puts in another operator than the tests ask for."""
-    wrong_again: float = 0.6
+    wrong_again: float = 0.5
     """Of a wrong edit where the function was edited before."""
-    near: float = 0.6
+    near: float = 0.8
     """Of taking a like-looking operator, where the edit is wrong."""
-    wrong_place: float = 0.06
+    wrong_place: float = 0.08
     """Of breaking a function that was right."""
-    untested: float = 0.2
+    untested: float = 0.08
     """Of submitting straight after an edit."""
-    give_up: float = 0.09
+    give_up: float = 0.05
     """Of submitting although the last test run failed."""
 
 

@@ -13,7 +13,7 @@ from srft_assets.lab.teacher import Rates, Teacher
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.trajectories.model import Message
 
-STEP_LIMIT = 12
+STEP_LIMIT = 16
 
 _INSTANCE = Template(prompts.INSTANCE, undefined=StrictUndefined)
 _OBSERVATION = Template(prompts.OBSERVATION, undefined=StrictUndefined)

