@@ -82,10 +82,10 @@ def _grade(
     applied = sandbox.run(apply_script(task), workdir=folder, limits=APPLYING)
     if applied.timed_out or applied.returncode == PATCH_REFUSED:
         why = "took too long to apply" if applied.timed_out else _last_line(applied.output)
-        return replace(blank, status=Status.PATCH_FAILED, reason=why, log=_cut(applied.output))
+        return replace(blank, status=Status.PATCH_FAILED, reason=why, log=cut(applied.output))
     if applied.returncode != 0:
         reason = f"the task could not be set up: {_last_line(applied.output)}"
-        return replace(blank, reason=reason, log=_cut(applied.output))
+        return replace(blank, reason=reason, log=cut(applied.output))
 
     results = f"results-{secrets.token_hex(8)}.jsonl"
     command = recorded_command(task.test_command, RECORDER, f".git/{results}")
@@ -106,7 +106,7 @@ def _judge(
 ) -> TestOutcome:
     f2p = tally(task.fail_to_pass, recorded.results)
     p2p = tally(task.pass_to_pass, recorded.results)
-    counted = replace(blank, f2p_passed=f2p.passed, p2p_passed=p2p.passed, log=_cut(ran.output))
+    counted = replace(blank, f2p_passed=f2p.passed, p2p_passed=p2p.passed, log=cut(ran.output))
     if ran.timed_out:
         reason = f"the tests took longer than {limits.wall_seconds:g} s"
         return replace(counted, status=Status.TIMEOUT, reason=reason)
@@ -125,7 +125,7 @@ def _last_line(output: str) -> str:
     return lines[-1][:300] if lines else "no message"
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
     """The log as it is kept: both ends of a long one."""
     if len(text) <= MAX_LOG_CHARS:
         return text

@@ -28,6 +28,13 @@ FAILED = frozenset({Status.UNRESOLVED, Status.EMPTY_PATCH, Status.PATCH_FAILED, 
 
 
 NAMED_TESTS = 100
+SDIST_GRADER = "srft-sdist"
+"""SWE-bench instances graded here without their Docker images: `outcomes/sdists`."""
+
+
+def is_approximate(grader: str) -> bool:
+    """Whether outcomes of this grader only come close to the official ones."""
+    return grader == SDIST_GRADER
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,17 @@
 """Runs unittest or pytest and writes one JSON line a finished test. Runs inside the sandbox.
 
-    python recorder.py RESULTS (unittest|pytest) [argument…]
+    python recorder.py RESULTS (unittest|pytest|python-m-pytest|script) [argument…]
 
 It is copied beside the repository under test, so it imports the standard library only, and
 all of it before the repository is importable: a `unittest.py` of the patch is never found.
-Printed lines count for nothing, and a run that ends early lacks its last line.
+Printed lines count for nothing, and a run that ends early lacks its last line. `script` is a
+program that runs unittest itself, e.g. Django's `runtests.py`. TESTED_PATH becomes PYTHONPATH,
+for this process only once the imports are done. Kept to what Python 3.6 understands.
 """
 
 import json
 import os
+import runpy
 import sys
 import unittest
 import unittest.main
@@ -28,49 +31,75 @@ class Record:
         """Append one result."""
         os.write(self._file, (json.dumps([test, outcome]) + "\n").encode())
 
+    def tell_case(self, test: unittest.TestCase, outcome: str) -> None:
+        """Append a result under each of the two lines that `unittest -v` prints of a test."""
+        self.tell(test.id(), outcome)
+        described = test.shortDescription()
+        if described:
+            self.tell(described, outcome)
 
-def run_unittest(record: Record, arguments: list[str]) -> int:
-    """`python -m unittest ARGUMENTS`; returns its exit code."""
+
+def recording(record: Record) -> Any:
+    """A class of unittest results that also writes them down."""
 
     class Result(unittest.TextTestResult):
         def addSuccess(self, test: unittest.TestCase) -> None:
             super().addSuccess(test)
-            record.tell(test.id(), "passed")
+            record.tell_case(test, "passed")
 
         def addError(self, test: unittest.TestCase, err: Any) -> None:
             super().addError(test, err)
-            record.tell(test.id(), "error")
+            record.tell_case(test, "error")
 
         def addFailure(self, test: unittest.TestCase, err: Any) -> None:
             super().addFailure(test, err)
-            record.tell(test.id(), "failed")
+            record.tell_case(test, "failed")
 
         def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:
             super().addSubTest(test, subtest, err)
             if err is not None:
-                record.tell(test.id(), "failed")
+                record.tell_case(test, "failed")
 
         def addSkip(self, test: unittest.TestCase, reason: str) -> None:
             super().addSkip(test, reason)
-            record.tell(test.id(), "skipped")
+            record.tell_case(test, "skipped")
 
         def addExpectedFailure(self, test: unittest.TestCase, err: Any) -> None:
             super().addExpectedFailure(test, err)
-            record.tell(test.id(), "xfailed")
+            record.tell_case(test, "xfailed")
 
         def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
             super().addUnexpectedSuccess(test)
-            record.tell(test.id(), "failed")
+            record.tell_case(test, "failed")
+
+    return Result
+
+
+def run_unittest(record: Record, arguments: "list[str]") -> int:
+    """`python -m unittest ARGUMENTS`; returns its exit code."""
 
     class Runner(unittest.TextTestRunner):
-        resultclass = Result  # type: ignore[assignment]
+        resultclass = recording(record)
 
     argv = ["python -m unittest", *arguments]
     program = unittest.main(module=None, argv=argv, testRunner=Runner, exit=False)
     return 0 if program.result.wasSuccessful() else 1
 
 
-def run_pytest(record: Record, arguments: list[str]) -> int:
+def run_script(record: Record, arguments: "list[str]") -> int:
+    """`python SCRIPT ARGUMENTS`, whose unittest runner is given our results; its exit code."""
+    unittest.TextTestRunner.resultclass = recording(record)
+    script, *sys.argv[1:] = arguments
+    sys.argv[0] = script
+    sys.path.insert(0, str(Path(script).resolve().parent))
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
+
+
+def run_pytest(record: Record, arguments: "list[str]") -> int:
     """`pytest ARGUMENTS`; returns its exit code."""
     import pytest
 
@@ -88,12 +117,19 @@ def main() -> int:
     _, path, kind, *arguments = sys.argv
     record = Record(path)
     sys.argv = [kind, *arguments]
-    if kind == "unittest":
+    tested = os.environ.pop("TESTED_PATH", "")
+    if tested:
+        os.environ["PYTHONPATH"] = tested
+    if kind == "script":
+        sys.path[0:1] = tested.split(":")
+        code = run_script(record, arguments)
+    elif kind == "unittest":
         sys.path[0] = str(Path.cwd())
         code = run_unittest(record, arguments)
     else:
         # `python -m pytest` sees the current folder, `pytest` does not.
         sys.path[0:1] = [str(Path.cwd())] if kind == "python-m-pytest" else []
+        sys.path[0:0] = [place for place in tested.split(":") if place]
         code = run_pytest(record, arguments)
     record.tell(DONE, str(code))
     return code

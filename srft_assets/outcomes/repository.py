@@ -61,7 +61,7 @@ def apply_script(task: TaskInstance) -> str:
         lines.append(_git("checkout -q", kept, literal=True))
     if stale:
         lines.append(_git("clean -ffdxq", stale, literal=True))
-    lines.append(_git("clean -ffdxq", _shadows(tests), literal=False))
+    lines.append(_git("clean -ffdxq", shadows(tests), literal=False))
     if task.test_patch:
         lines.append(f"git apply --whitespace=nowarn .git/test.patch || exit {TEST_PATCH_REFUSED}")
     return "\n".join(lines)
@@ -76,7 +76,7 @@ def test_paths(task: TaskInstance) -> set[str]:
 test_paths.__test__ = False  # type: ignore[attr-defined]
 
 
-def _shadows(tests: list[str]) -> list[str]:
+def shadows(tests: list[str]) -> list[str]:
     """Patterns of untracked files that would be imported instead of the tests."""
     stems = [str(PurePosixPath(path).with_suffix("")) for path in tests if path.endswith(".py")]
     places = [f"{escape(stem)}{ending}" for stem in stems for ending in ("", ".*")]

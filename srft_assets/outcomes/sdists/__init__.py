@@ -3,3 +3,7 @@
 An approximation of the SWE-bench harness: the environment is another one, and where there is no
 checkout, so is the source. How it works and how far it agrees is told in docs/local-grading.md.
 """
+
+from srft_assets.outcomes.sdists.grader import grade
+
+__all__ = ["grade"]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from srft_assets.home import Home
 from srft_assets.outcomes.sdists.cache import Cache
-from srft_assets.outcomes.sdists.commands import git
 from srft_assets.outcomes.sdists.environment import environment_of
 from srft_assets.outcomes.sdists.errors import NotBuiltError
 from srft_assets.outcomes.sdists.recipes import Recipe, recipe_of
-from srft_assets.outcomes.sdists.source import Source, source_of
+from srft_assets.outcomes.sdists.source import source_of
+from srft_assets.outcomes.sdists.tree import check_out_alone
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.bubblewrap import TESTBED
 
@@ -56,7 +56,7 @@ def prepare(task: TaskInstance, home: Home, mirrors: Path | None = None) -> Iter
     environment = environment_of(task, source.release, cache)
     with tempfile.TemporaryDirectory(prefix="srft-task-", ignore_cleanup_errors=True) as name:
         tree = Path(name)
-        _check_out(source, tree)
+        check_out_alone(source, tree)
         yield Prepared(
             tree=tree,
             environment=environment.folder,
@@ -78,18 +78,3 @@ def variables(recipe: Recipe, path: str) -> dict[str, str]:
     """Environment variables of a command that works on the tree, seen as `/testbed`."""
     places = [TESTBED if place == "." else f"{TESTBED}/{place}" for place in recipe.path]
     return {"PATH": path, "PYTHONPATH": ":".join(places)}
-
-
-def _check_out(source: Source, tree: Path) -> None:
-    """A repository of its own: no object of the solution is in it."""
-    git(tree, "init", "--quiet", "--initial-branch=main", "--template=", ".")
-    (tree / ".git" / "info").mkdir()
-    (tree / ".git" / "info" / "exclude").write_text("__pycache__/\n*.pyc\n*.egg-info/\n")
-    (tree / ".git" / "info" / "attributes").write_text("* -text -eol -ident -filter\n")
-    git(tree, "fetch", "--quiet", "--depth", "1", *_upload(), str(source.repository), source.base)
-    git(tree, "reset", "--quiet", "--hard", "FETCH_HEAD")
-    (tree / ".git" / "FETCH_HEAD").unlink()
-
-
-def _upload() -> tuple[str, str]:
-    return ("--upload-pack", "git -c uploadpack.allowAnySHA1InWant=true upload-pack")

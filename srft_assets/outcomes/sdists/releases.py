@@ -74,6 +74,7 @@ def commit_tree(repository: Path, tree: Path) -> None:
     (repository / "info" / "attributes").write_text("* -text -eol -ident -filter\n")
     git(repository, "--work-tree", tree, "-c", "core.autocrlf=false", "add", "-A", "-f", ".")
     commit(repository, git(repository, "write-tree").strip(), f"refs/heads/{RELEASE}")
+    git(repository, "repack", "-a", "-d", "--quiet")
 
 
 def commit(repository: Path, tree: str, ref: str) -> str:

@@ -38,6 +38,7 @@ class Source:
         repository: a bare git repository that holds the two commits.
         base: commit before the fix, also without the tests of the test patch.
         tests: commit that holds the test files as they are graded with.
+        solved: commit with the fix and those tests.
         playable: whether `base` is free of the hidden tests.
     """
 
@@ -47,6 +48,7 @@ class Source:
     repository: Path
     base: str
     tests: str
+    solved: str
     playable: bool = True
 
 
@@ -92,7 +94,9 @@ def _checkout(task: TaskInstance, remote: str, cache: Cache) -> Source:
         }
         base = _changed(repository, task.base_commit, task, "base", [], files)
         tests = _changed(repository, base, task, "tests", [(task.test_patch, False)])
-    return Source("git", f"{task.repo}@{task.base_commit[:12]}", final, repository, base, tests)
+        solved = _changed(repository, tests, task, "solved", [(task.patch, False)])
+    name = f"{task.repo}@{task.base_commit[:12]}"
+    return Source("git", name, final, repository, base, tests, solved)
 
 
 def _init(folder: Path) -> None:
@@ -130,10 +134,10 @@ def _without_fix(task: TaskInstance, project: str, version: str, repository: Pat
     try:
         both = [(task.patch, True), (task.test_patch, True)]
         base = _changed(repository, tests, task, "base", both)
-        return Source("sdist", name, version, repository, base, tests)
+        return Source("sdist", name, version, repository, base, tests, tests)
     except NotBuiltError:
         base = _changed(repository, tests, task, "base", [(task.patch, True)])
-        return Source("sdist", name, version, repository, base, tests, playable=False)
+        return Source("sdist", name, version, repository, base, tests, tests, playable=False)
 
 
 def _changed(
@@ -153,7 +157,7 @@ def _changed(
         git(repository, "read-tree", start, GIT_INDEX_FILE=index)
         for patch, back in changes:
             apply = ["apply", "--cached", "--whitespace=nowarn", *(["-R"] if back else [])]
-            apply += [f"--exclude={path}" for path in _not_carried(repository, start, patch, back)]
+            apply += [f"--exclude={path}" for path in not_carried(repository, start, patch)]
             ended = patch if patch.endswith("\n") else f"{patch}\n"
             try:
                 git(repository, *apply, "-", given=ended, GIT_INDEX_FILE=index)
@@ -167,10 +171,8 @@ def _changed(
     return commit(repository, tree, f"refs/heads/tasks/{task.instance_id}/{what}")
 
 
-def _not_carried(repository: Path, start: str, patch: str, back: bool) -> list[str]:
-    """Files of a patch to leave out: no code, there before and after it, and absent here."""
-    if not back:
-        return []
+def not_carried(repository: Path, start: str, patch: str) -> list[str]:
+    """Files of a patch to leave out: no code, there before and after it, and not in `start`."""
     kept = [one for one in touched(patch) if not (one.added or one.deleted)]
     names = sorted(one.new for one in kept if not one.new.endswith(".py"))
     return [name for name in names if not _has(repository, start, name)]

@@ -1,0 +1,88 @@
+"""A task's files in a folder: for grading, patched and with the tests put in place."""
+
+import shlex
+from pathlib import Path
+
+from srft_assets.outcomes.repository import shadows
+from srft_assets.outcomes.sdists.commands import git
+from srft_assets.outcomes.sdists.patches import paths
+from srft_assets.outcomes.sdists.recipes import Recipe
+from srft_assets.outcomes.sdists.source import Source, not_carried
+from srft_assets.outcomes.task import TaskInstance
+
+UNREADABLE, REFUSED, NOT_SET_UP = 20, 21, 22
+"""Exit codes of `patch_script`."""
+NO_CONVERSION = "* -text -eol -ident -filter -working-tree-encoding\n"
+"""Attributes that outrank those a repository or a patch brings."""
+
+CHANGED = (
+    *("git", "-c", "core.checkStat=minimal", "-c", "core.trustctime=false"),
+    *("diff-files", "--name-only", "-z"),
+)
+"""Lists changed files by size and time: other owners and inodes in a sandbox are no change."""
+
+
+def check_out(source: Source, commit: str, tree: Path) -> None:
+    """The files of a commit of the source, under git, which borrows the source's objects.
+
+    They are to be seen only where a sandbox shows `source.repository`.
+    """
+    _init(tree)
+    borrowed = tree / ".git" / "objects" / "info" / "alternates"
+    borrowed.parent.mkdir(exist_ok=True)
+    borrowed.write_text(f"{source.repository / 'objects'}\n")
+    git(tree, "reset", "--quiet", "--hard", commit)
+
+
+def check_out_alone(source: Source, tree: Path) -> None:
+    """The base commit in a repository of its own: no object of the solution is in it."""
+    _init(tree)
+    upload = ("--upload-pack", "git -c uploadpack.allowAnySHA1InWant=true upload-pack")
+    git(tree, "fetch", "--quiet", "--depth", "1", *upload, str(source.repository), source.base)
+    git(tree, "reset", "--quiet", "--hard", "FETCH_HEAD")
+    (tree / ".git" / "FETCH_HEAD").unlink()
+
+
+def _init(tree: Path) -> None:
+    git(tree, "init", "--quiet", "--initial-branch=main", "--template=", ".")
+    info = tree / ".git" / "info"
+    info.mkdir()
+    (info / "exclude").write_text("__pycache__/\n*.pyc\n*.egg-info/\n")
+    (info / "attributes").write_text(NO_CONVERSION)
+
+
+def patch_script(task: TaskInstance, source: Source, recipe: Recipe, patch: str) -> str:
+    """Shell script that applies `.git/model.patch`, then puts the tests in place.
+
+    All files of the recipe's test folders come back as they were, and those of the test patch
+    as they are graded with; what would be imported in their stead is removed.
+    """
+    left_out = [f"--exclude={path}" for path in not_carried(source.repository, source.base, patch)]
+    apply = shlex.join(["git", "apply", "--whitespace=nowarn", *left_out])
+    lines = [
+        f"git apply --numstat .git/model.patch >/dev/null || exit {UNREADABLE}",
+        f"{apply} .git/model.patch || {apply} -C1 .git/model.patch || exit {REFUSED}",
+        f"({_restore(recipe, task, source)}) || exit {NOT_SET_UP}",
+    ]
+    return "\n".join(lines)
+
+
+def tests_script(task: TaskInstance, source: Source, recipe: Recipe) -> str:
+    """Shell script that only puts the tests in place."""
+    return f"({_restore(recipe, task, source)}) || exit {NOT_SET_UP}"
+
+
+def _restore(recipe: Recipe, task: TaskInstance, source: Source) -> str:
+    graded = sorted(paths(task.test_patch))
+    listed = git(source.repository, "ls-tree", "--name-only", "-z", source.tests, "--", *graded)
+    there = [path for path in graded if path in listed.split("\0")]
+    gone = [path for path in graded if path not in there]
+    folders = shlex.join([*CHANGED, "--", *recipe.tests])
+    steps = ["set -e -o pipefail", f"{folders} | git checkout-index -q -f -z --stdin"]
+    if gone:
+        steps.append(shlex.join(["rm", "-rf", "--", *gone]))
+    if there:
+        checkout = ["git", "--literal-pathspecs", "checkout", "-q", source.tests, "--", *there]
+        steps.append(shlex.join(checkout))
+    steps.append(shlex.join(["git", "clean", "-ffdxq", "--", *shadows(graded)]))
+    return "; ".join(steps)
