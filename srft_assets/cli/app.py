@@ -16,6 +16,7 @@ from srft_assets.cli import (
     export,
     grade,
     ingest,
+    lab,
     ledger,
     merge,
     plan,
@@ -69,6 +70,7 @@ for module in (
     ledger,
     export,
     merge,
+    lab,
     doctor,
     dev,
 ):

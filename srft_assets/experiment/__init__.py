@@ -1,0 +1,1 @@
+"""The controlled experiment: does masking mistakes beat throwing failed runs away?"""
