@@ -13,7 +13,7 @@ from srft_assets.agent.mini import prepare_mini
 from srft_assets.agent.play import play, run_path
 from srft_assets.agent.whole_file import put_whole
 from srft_assets.errors import SrftError
-from srft_assets.lab.tasks import generate_tasks
+from srft_assets.lab.tasks import TaskSettings, generate_tasks
 from srft_assets.lab.teacher import Rates, Teacher
 from srft_assets.lab.transcripts import STEP_LIMIT
 from srft_assets.outcomes.task import TaskInstance
@@ -49,6 +49,7 @@ class LabSettings(BaseModel):
     teacher_seed: int = 0
     step_limit: int = Field(default=STEP_LIMIT, ge=1)
     rates: Rates = Rates()
+    tasks: TaskSettings = TaskSettings()
 
 
 def lab_code() -> str:
@@ -66,7 +67,7 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
     """
     stated = _settings(settings, work.partition)
     sandbox = open_sandbox(unsafe=os.environ.get("SRFT_UNSAFE") == "1")
-    tasks = generate_tasks(stated.count, stated.task_seed)
+    tasks = generate_tasks(stated.count, stated.task_seed, stated.tasks)
     batch = work.home.runs / work.partition
     rows = [orjson.dumps(task.model_dump(by_alias=True)) for task in tasks]
     put_whole(batch / "tasks.jsonl", b"\n".join(rows) + b"\n")
