@@ -30,7 +30,7 @@ class Regime(BaseModel):
     development_tasks: int = 160
     held_out_seed: int = 900_001
     held_out_tasks: int = 300
-    optimizer_steps: int = 100
+    optimizer_steps: int = 120
     batch_size: int = 4
     """Runs of one optimizer step."""
     learning_rate: float = 1e-3
