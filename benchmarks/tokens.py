@@ -11,7 +11,7 @@ CPU time over all threads, which a busy machine disturbs less. `over_apply_chat_
 `SFTTrainer`'s own preparation on two processes. Both need the marks of a training template, which
 `--marked` names (TRL carries some in `trl/chat_templates`); there all three are measured on it.
 `memory_ratio` is the peak memory of a process that prepares all runs ten times,
-as ten batches, over that of one that prepares them once; writing the files is not in it.
+as ten batches, over that of one that prepares them once, the writing of the files included.
 """
 
 import argparse
@@ -42,6 +42,9 @@ from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.manifest import read_manifest
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.reads import runs_of
+from srft_assets.warehouse.recipe import Recipe
+from srft_assets.warehouse.stamp import Stamp
+from srft_assets.warehouse.store import Warehouse, data_version
 
 Seconds = tuple[float, float]
 """Of wall time and of CPU time."""
@@ -180,16 +183,21 @@ def _trl(rows: list[dict[str, Any]], tokenizer: ChatTokenizer) -> object:
 def prepare(stated: argparse.Namespace) -> None:
     """Make all runs as a batch, `--times` times, and print the peak memory in bytes."""
     tokenizer = load_tokenizer(stated.tokenizer)
-    for _ in range(stated.times):
-        prepare_batch(stated.runs, tokenizer)
+    with TemporaryDirectory() as scratch:
+        for number in range(stated.times):
+            prepare_batch(stated.runs, tokenizer, Warehouse(Path(scratch)), str(number))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
-def prepare_batch(folders: list[Path], tokenizer: ChatTokenizer) -> None:
-    """The frame of one partition, as `masked_tokens` makes it; it is not written."""
+def prepare_batch(
+    folders: list[Path], tokenizer: ChatTokenizer, warehouse: Warehouse, name: str
+) -> None:
+    """One partition, as `masked_tokens` makes and writes it."""
     jobs = (job_of(run) for run in runs_below(folders))
     rows = [row for row in mask_runs(jobs, tokenizer) if isinstance(row, MaskedRow)]
-    pl.DataFrame([row.as_row() for row in rows], schema=MASKED_TOKENS)
+    frame = pl.DataFrame([row.as_row() for row in rows], schema=MASKED_TOKENS)
+    stamp = Stamp(Recipe(), name, data_version(frame), frame.height, "benchmark", "")
+    warehouse.write("masked_tokens/benchmark", name, frame, stamp)
 
 
 def peak_memory(stated: argparse.Namespace, times: int) -> int:

@@ -8,6 +8,7 @@ import orjson
 
 from srft_assets.errors import SrftError
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
+from srft_assets.training.moved import base_now
 
 ADAPTER = "adapter_config.json"
 
@@ -54,17 +55,24 @@ def _whole(folder: Path) -> Any:
 
 
 def _adapted(folder: Path) -> Any:
-    from peft import AutoPeftModelForCausalLM
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
 
-    adapted = AutoPeftModelForCausalLM.from_pretrained(str(folder), local_files_only=True)
-    return adapted.merge_and_unload()
+    base = AutoModelForCausalLM.from_pretrained(_base(folder), local_files_only=True)
+    return PeftModel.from_pretrained(base, str(folder)).merge_and_unload()
+
+
+def _base(folder: Path) -> str:
+    """The base model of an adapter, also where the platform was moved since."""
+    stated = orjson.loads((folder / ADAPTER).read_bytes())["base_model_name_or_path"]
+    return base_now(stated, folder)
 
 
 def _tokenizer(folder: Path, adapter: Path) -> ChatTokenizer:
     """The folder's own tokenizer, else that of the adapter's base model."""
     if (folder / "tokenizer_config.json").exists() or not adapter.exists():
         return load_tokenizer(folder)
-    return load_tokenizer(orjson.loads(adapter.read_bytes())["base_model_name_or_path"])
+    return load_tokenizer(_base(folder))
 
 
 def _stops(model: Any, tokenizer: ChatTokenizer) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.training.card import CARD, is_adapter
 from srft_assets.training.job import read_result
+from srft_assets.training.moved import base_now
 from srft_assets.warehouse.store import Warehouse
 
 LOCAL = ("job.json", "result.json")
@@ -42,16 +43,8 @@ def find_trained(home: Home, arm: str, seed: str) -> Trained:
         raise SrftError(f"{folder} is gone: srft apply {asset}")
     name = f"base_models/{row['base_model']}"
     of_asset = any(key.startswith(f"{name}/") for key in stamp.recipe.inputs)
-    base = _moved(result.base_model, home) if of_asset else result.base_model
+    base = base_now(result.base_model, folder)
     return Trained(folder, name if of_asset else row["base_model"], base)
-
-
-def _moved(base: str, home: Home) -> str:
-    """Where the base lies by now: below this home, which may have been moved since."""
-    parts = Path(base).parts
-    if Path(base).is_dir() or home.artifacts.name not in parts:
-        return base
-    return str(home.artifacts.joinpath(*parts[parts.index(home.artifacts.name) + 1 :]))
 
 
 def write_merged(trained: Trained, out: Path, base: str | None = None) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import orjson
+import polars as pl
 import pytest
 import typer
 import yaml
@@ -13,8 +14,11 @@ from typer.testing import CliRunner
 from srft_assets.cli import merge as command
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
+from srft_assets.rollouts.checkpoint import load_checkpoint
 from srft_assets.training.merge import Trained, find_trained, write_adapter, write_merged
+from srft_assets.training.moved import base_now
 from srft_assets.training.stage import checkpoints_stage
+from tests.training.conftest import put
 from tests.training.test_stage import InProcess, arm_of, make, platform
 
 __all__ = ["platform"]
@@ -96,15 +100,29 @@ def test_full_weights_are_taken_as_they_are(platform: Home, tmp_path: Path) -> N
         write_adapter(whole, tmp_path / "adapter")
 
 
-def test_a_base_model_that_moved_with_its_home_is_found(platform: Home, base_model: Path) -> None:
+def test_an_adapter_finds_its_base_where_the_platform_was_moved(
+    platform: Home, base_model: Path, tmp_path: Path
+) -> None:
+    """Neither merging nor playing asks for the folder in which it was trained."""
     place = platform.artifacts / "base_models" / "tiny" / "abc"
     shutil.copytree(base_model, place)
+    (place / "chat_template.jinja").write_text("{{ messages }}")
+    path = {"path": [str(place.relative_to(platform.root))]}
+    put(platform, "base_models/tiny", "all", pl.DataFrame({"name": ["tiny"], **path}))
     make(checkpoints_stage(arm_of(method="lora")), platform, InProcess())
-    partition = find_trained(platform, "srft", "0").folder / "result.json"
-    result = orjson.loads(partition.read_bytes())
-    result["base_model"] = "/elsewhere/artifacts/base_models/tiny/abc"
-    partition.write_bytes(orjson.dumps(result))
-    assert find_trained(platform, "srft", "0").base == str(place)
+    moved = Home(tmp_path / "moved")
+    platform.root.rename(moved.root)
+    trained = find_trained(moved, "srft", "0")
+    assert trained.base == str(moved.artifacts / "base_models" / "tiny" / "abc")
+    write_merged(trained, tmp_path / "merged")
+    assert trained.folder.is_relative_to(moved.root)
+    assert load_checkpoint(trained.folder).model.num_parameters() > 0
+
+
+def test_an_id_and_a_folder_elsewhere_stay_what_they_are(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "artifacts" / "checkpoints" / "srft"
+    for stated in ("org/model", "/models/big", "/gone/artifacts/base_models/tiny"):
+        assert base_now(stated, checkpoint) == stated
 
 
 def test_what_cannot_be_merged_leaves_nothing(trained: Trained, tmp_path: Path) -> None:
