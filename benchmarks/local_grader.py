@@ -28,7 +28,8 @@ from srft_assets.outcomes.choice import Grading
 from srft_assets.outcomes.dataset import read_dataset
 from srft_assets.outcomes.model import Status
 from srft_assets.outcomes.sdists.errors import NotBuiltError
-from srft_assets.outcomes.sdists.grader import GRADER_VERSION, grade_instance, make_ready
+from srft_assets.outcomes.sdists.grader import GRADER_VERSION, grade_instance
+from srft_assets.outcomes.sdists.ready import make_ready
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.warehouse.placing import place
 

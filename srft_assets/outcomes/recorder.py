@@ -95,7 +95,7 @@ def run_script(record: Record, arguments: "list[str]") -> int:
     try:
         runpy.run_path(script, run_name="__main__")
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        return int(ended.code) if isinstance(ended.code, int) else int(ended.code is not None)
     return 0
 
 

@@ -46,8 +46,8 @@ def checked(
 ) -> Checked:
     """Run the tests with the fix, then without it; kept for the next time.
 
-    Gradable is what has every FAIL_TO_PASS test pass with the fix, and none without it. Raises
-    NotBuiltError where the tests do not end in time; that is not kept.
+    Gradable is what has every FAIL_TO_PASS test pass with the fix, and not all of them without
+    it. Raises NotBuiltError where the tests do not end in time; that is not kept.
     """
     key = short(
         [
@@ -87,10 +87,10 @@ def _check(
         return Checked(kept, reason, seconds)
     broken = _run(task, recipe, source, source.base, environment, limits)
     before = tally(task.fail_to_pass, broken.recorded.results)
-    if before.passed:
+    if before.passed == before.total:
         reason = (
-            f"without the reference solution {before.passed} of {before.total} FAIL_TO_PASS tests "
-            f"pass on {source.name}"
+            f"without the reference solution all {before.total} FAIL_TO_PASS tests pass on "
+            f"{source.name}"
         )
         return Checked(kept, reason, seconds)
     return Checked(kept, "", seconds)

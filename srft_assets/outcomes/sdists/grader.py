@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from srft_assets.errors import SrftError
@@ -13,13 +13,10 @@ from srft_assets.outcomes.local import MAX_PATCH_BYTES, cut
 from srft_assets.outcomes.matching import Run
 from srft_assets.outcomes.model import NAMED_TESTS, SDIST_GRADER, Status, TestOutcome
 from srft_assets.outcomes.results import tally
-from srft_assets.outcomes.sdists.cache import Cache
-from srft_assets.outcomes.sdists.checked import SETTING_UP, Checked, checked
-from srft_assets.outcomes.sdists.environment import Environment, environment_of
-from srft_assets.outcomes.sdists.errors import NotBuiltError
-from srft_assets.outcomes.sdists.recipes import Recipe, recipe_of
+from srft_assets.outcomes.sdists.checked import SETTING_UP
+from srft_assets.outcomes.sdists.ready import limits_of, make_ready
 from srft_assets.outcomes.sdists.running import Ran, run_tests
-from srft_assets.outcomes.sdists.source import Source, source_of
+from srft_assets.outcomes.sdists.source import Source
 from srft_assets.outcomes.sdists.tree import REFUSED, UNREADABLE, check_out, patch_script
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Limits, SandboxError, open_sandbox
@@ -79,31 +76,6 @@ def grade_instance(
         return replace(blank, reason=str(error))
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """An instance that can be graded."""
-
-    recipe: Recipe
-    source: Source
-    environment: Environment
-    known: Checked
-
-
-def make_ready(task: TaskInstance, home: Home, grading: Grading) -> Ready:
-    """Get source and environment, and try the instance with its reference solution.
-
-    All of it is kept. Raises NotBuiltError with the reason where it cannot be graded.
-    """
-    cache = Cache.of(home)
-    recipe = recipe_of(task)
-    source = source_of(task, cache, Path(grading.sources) if grading.sources else None)
-    environment = environment_of(task, source.release, cache)
-    known = checked(task, recipe, source, environment, limits_of(grading), cache)
-    if known.reason:
-        raise NotBuiltError(known.reason)
-    return Ready(recipe, source, environment, known)
-
-
 def _grade(
     task: TaskInstance, patch: str, home: Home, grading: Grading, blank: TestOutcome
 ) -> TestOutcome:
@@ -126,17 +98,6 @@ def _grade(
             return _not_applied(blank, source, applied.returncode, applied.output)
         ran = run_tests(task, recipe, environment, tree, limits)
     return _judge(task, kept, ran, blank, limits, about)
-
-
-def limits_of(grading: Grading) -> Limits:
-    """Bounds of one test run."""
-    return Limits(
-        wall_seconds=grading.timeout,
-        cpu_seconds=grading.timeout,
-        memory_mb=int(grading.memory_gb * 1024),
-        file_mb=256,
-        processes=512,
-    )
 
 
 def _not_applied(blank: TestOutcome, source: Source, code: int, output: str) -> TestOutcome:

@@ -9,9 +9,10 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from srft_assets.outcomes.sdists.cache import Cache
-from srft_assets.outcomes.sdists.commands import git, run
+from srft_assets.outcomes.sdists.commands import run
 from srft_assets.outcomes.sdists.errors import NotBuiltError
 from srft_assets.outcomes.sdists.interpreters import own_interpreter
+from srft_assets.outcomes.sdists.objects import commit_files
 
 BUILDERS = (
     "pip",
@@ -62,26 +63,9 @@ def release_repository(project: str, version: str, cache: Cache) -> Path:
     def make(folder: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="srft-sdist-", dir=folder) as name:
             tree = _unpack(_download(project, version, Path(name), cache), Path(name))
-            commit_tree(folder, tree)
+            commit_files(folder, tree, RELEASE)
 
     return cache.folder("releases", f"{project}-{version}", make)
-
-
-def commit_tree(repository: Path, tree: Path) -> None:
-    """Make `repository` a bare git repository with one commit of the files below `tree`."""
-    git(repository, "init", "--quiet", "--bare", "--template=", ".")
-    (repository / "info").mkdir()
-    (repository / "info" / "attributes").write_text("* -text -eol -ident -filter\n")
-    git(repository, "--work-tree", tree, "-c", "core.autocrlf=false", "add", "-A", "-f", ".")
-    commit(repository, git(repository, "write-tree").strip(), f"refs/heads/{RELEASE}")
-    git(repository, "repack", "-a", "-d", "--quiet")
-
-
-def commit(repository: Path, tree: str, ref: str) -> str:
-    """Commit a tree without parents under a ref; its id."""
-    made = git(repository, "commit-tree", "-m", "base", tree).strip()
-    git(repository, "update-ref", ref, made)
-    return made
 
 
 def _download(project: str, version: str, folder: Path, cache: Cache) -> Path:

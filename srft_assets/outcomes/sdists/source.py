@@ -1,7 +1,6 @@
 """The repository as it was before the fix: from a git checkout, else from a source release."""
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,14 +10,10 @@ from packaging.version import Version
 from srft_assets.outcomes.sdists.cache import Cache
 from srft_assets.outcomes.sdists.commands import git
 from srft_assets.outcomes.sdists.errors import NotBuiltError
-from srft_assets.outcomes.sdists.patches import test_files, touched
+from srft_assets.outcomes.sdists.objects import changed, has, init_bare
+from srft_assets.outcomes.sdists.patches import test_files
 from srft_assets.outcomes.sdists.recipes import recipe_of, version_of
-from srft_assets.outcomes.sdists.releases import (
-    RELEASE,
-    commit,
-    release_repository,
-    versions_from,
-)
+from srft_assets.outcomes.sdists.releases import RELEASE, release_repository, versions_from
 from srft_assets.outcomes.task import TaskInstance
 
 MOST_TRIED = 12
@@ -79,7 +74,7 @@ def _mirror(task: TaskInstance, mirrors: Path | None) -> str | None:
 def _checkout(task: TaskInstance, remote: str, cache: Cache) -> Source:
     """`base_commit` of a repository, fetched without its history."""
     name = task.repo.replace("/", "__")
-    repository = cache.folder("checkouts", name, lambda folder: _init(folder))
+    repository = cache.folder("checkouts", name, init_bare)
     recipe = recipe_of(task)
     releases = versions_from(recipe.project, version_of(task), cache)
     final = next((one for one in releases if not Version(one).is_prerelease), None)
@@ -92,17 +87,11 @@ def _checkout(task: TaskInstance, remote: str, cache: Cache) -> Source:
         files = {
             path: content.replace("{version}", final) for path, content in recipe.missing.items()
         }
-        base = _changed(repository, task.base_commit, task, "base", [], files)
-        tests = _changed(repository, base, task, "tests", [(task.test_patch, False)])
-        solved = _changed(repository, tests, task, "solved", [(task.patch, False)])
+        base = changed(repository, task.base_commit, task, "base", [], files)
+        tests = changed(repository, base, task, "tests", [(task.test_patch, False)])
+        solved = changed(repository, tests, task, "solved", [(task.patch, False)])
     name = f"{task.repo}@{task.base_commit[:12]}"
     return Source("git", name, final, repository, base, tests, solved)
-
-
-def _init(folder: Path) -> None:
-    git(folder, "init", "--quiet", "--bare", "--template=", ".")
-    (folder / "info").mkdir()
-    (folder / "info" / "attributes").write_text("* -text -eol -ident -filter\n")
 
 
 def _release(task: TaskInstance, cache: Cache) -> Source:
@@ -113,7 +102,7 @@ def _release(task: TaskInstance, cache: Cache) -> Source:
     for version in versions:
         repository = release_repository(project, version, cache)
         absent = [
-            path for path in test_files(task.test_patch) if not _has(repository, RELEASE, path)
+            path for path in test_files(task.test_patch) if not has(repository, RELEASE, path)
         ]
         if absent:
             reason = f"{project} {version} does not carry {absent[0]}"
@@ -133,50 +122,8 @@ def _without_fix(task: TaskInstance, project: str, version: str, repository: Pat
     name = f"{project} {version} (sdist)"
     try:
         both = [(task.patch, True), (task.test_patch, True)]
-        base = _changed(repository, tests, task, "base", both)
+        base = changed(repository, tests, task, "base", both)
         return Source("sdist", name, version, repository, base, tests, tests)
     except NotBuiltError:
-        base = _changed(repository, tests, task, "base", [(task.patch, True)])
+        base = changed(repository, tests, task, "base", [(task.patch, True)])
         return Source("sdist", name, version, repository, base, tests, tests, playable=False)
-
-
-def _changed(
-    repository: Path,
-    start: str,
-    task: TaskInstance,
-    what: str,
-    changes: list[tuple[str, bool]],
-    files: dict[str, str] | None = None,
-) -> str:
-    """Commit of `start` with patches applied, or taken back, and files added.
-
-    Files that a release does not carry (notes, documentation) are left out; code never is.
-    """
-    with tempfile.TemporaryDirectory(prefix="srft-index-") as name:
-        index = str(Path(name, "index"))
-        git(repository, "read-tree", start, GIT_INDEX_FILE=index)
-        for patch, back in changes:
-            apply = ["apply", "--cached", "--whitespace=nowarn", *(["-R"] if back else [])]
-            apply += [f"--exclude={path}" for path in not_carried(repository, start, patch)]
-            ended = patch if patch.endswith("\n") else f"{patch}\n"
-            try:
-                git(repository, *apply, "-", given=ended, GIT_INDEX_FILE=index)
-            except NotBuiltError:
-                git(repository, *apply, "-C1", "-", given=ended, GIT_INDEX_FILE=index)
-        for path, content in (files or {}).items():
-            blob = git(repository, "hash-object", "-w", "--stdin", given=content).strip()
-            entry = f"100644,{blob},{path}"
-            git(repository, "update-index", "--add", "--cacheinfo", entry, GIT_INDEX_FILE=index)
-        tree = git(repository, "write-tree", GIT_INDEX_FILE=index).strip()
-    return commit(repository, tree, f"refs/heads/tasks/{task.instance_id}/{what}")
-
-
-def not_carried(repository: Path, start: str, patch: str) -> list[str]:
-    """Files of a patch to leave out: no code, there before and after it, and not in `start`."""
-    kept = [one for one in touched(patch) if not (one.added or one.deleted)]
-    names = sorted(one.new for one in kept if not one.new.endswith(".py"))
-    return [name for name in names if not _has(repository, start, name)]
-
-
-def _has(repository: Path, commit_id: str, path: str) -> bool:
-    return bool(git(repository, "ls-tree", "--name-only", commit_id, "--", path).strip())

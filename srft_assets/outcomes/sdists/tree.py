@@ -5,15 +5,14 @@ from pathlib import Path
 
 from srft_assets.outcomes.repository import shadows
 from srft_assets.outcomes.sdists.commands import git
+from srft_assets.outcomes.sdists.objects import NO_CONVERSION, not_carried
 from srft_assets.outcomes.sdists.patches import paths
 from srft_assets.outcomes.sdists.recipes import Recipe
-from srft_assets.outcomes.sdists.source import Source, not_carried
+from srft_assets.outcomes.sdists.source import Source
 from srft_assets.outcomes.task import TaskInstance
 
 UNREADABLE, REFUSED, NOT_SET_UP = 20, 21, 22
 """Exit codes of `patch_script`."""
-NO_CONVERSION = "* -text -eol -ident -filter -working-tree-encoding\n"
-"""Attributes that outrank those a repository or a patch brings."""
 
 CHANGED = (
     *("git", "-c", "core.checkStat=minimal", "-c", "core.trustctime=false"),
