@@ -83,18 +83,19 @@ def _statuses(rows: "pl.DataFrame", approximate: frozenset[str]) -> Table:
 
 
 def _print_again(console: Console, rows: "pl.DataFrame") -> None:
+    """Runs that a further attempt mended."""
     from srft_assets.outcomes.harness.job import attempts_behind
 
     again: list[tuple[dict[str, Any], int, str]] = []
     for row in rows.iter_rows(named=True):
         attempts = attempts_behind(row["log"]) if row["log"] else []
-        if len(attempts) > 1:
+        if len(attempts) > 1 and row["status"] != "infra_error":
             again.append((row, len(attempts), attempts[0].reason))
     if again:
-        say(console, f"\ntried again, for the machine had failed: {len(again)}")
+        say(console, f"\nthe machine failed at {len(again)}, and did not when tried again:")
     for row, count, reason in again[:SHOWN_RUNS]:
         at = f"{row['status']} at attempt {count}"
-        say(console, f"  {quoted(row['trajectory_id'])}  {at}; before: {quoted(reason)}")
+        say(console, f"  {quoted(row['trajectory_id'])}  {at}; the first: {quoted(reason)}")
     _print_rest(console, len(again))
 
 

@@ -102,6 +102,8 @@ def _json(path: Path) -> Iterator[tuple[int, Any]]:
             value = orjson.loads(path.read_bytes())
         except orjson.JSONDecodeError as error:
             raise SrftError(f"{path}: not JSON: {error}") from None
+        if not isinstance(value, list | dict):
+            raise SrftError(f"{path}: expected a list of rows, or an object of rows by instance")
         yield from enumerate(value.values() if isinstance(value, dict) else value)
         return
     with path.open("rb") as file:

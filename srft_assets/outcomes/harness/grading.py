@@ -122,8 +122,9 @@ class Harness:
             log = str(log_folder(root, prediction))
             attempts = read_attempts(root, prediction.run_id)
             if len(attempts) > 1:
-                before = attempts[0].reason or attempts[0].status
-                reason = f"{reason}; attempt {len(attempts)}, the first failed: {before}"
+                before = f"; the first failed: {attempts[0].reason}"
+                repeated = said.status is Status.INFRA_ERROR
+                reason += f"; attempt {len(attempts)}{'' if repeated else before}"
         return TestOutcome(
             run.trajectory_id,
             run.instance_id,

@@ -17,12 +17,15 @@ APPLIED = ">>>>> Applied Patch"
 NO_RESULTS = "the tests gave no results"
 NO_COMMAND = "OCI runtime exec failed"
 """What Docker says of a command that the image does not have."""
-ERRORS = re.compile(r"^(?:[\w.]*(?:Error|Exception|NotFound)): .*$", re.M)
+ERRORS = re.compile(
+    r"^[\w.]*(?:Error|Exception|NotFound): (?:Error in evaluation for \S+: )?(.*)$", re.M
+)
 """How a harness's log names its own failure; the last one counts."""
 APPLY_SAID = re.compile(
     rf"^{NO_COMMAND}.*$|^(?:error|fatal|patch|Ignoring)\b.*$|^.*FAILED.*$", re.M
 )
 LOG_END = 128 * 1024
+REASON_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +99,12 @@ def _explained(listed: ReportedOutcome, logs: dict[str, str]) -> ReportedOutcome
 def _apply_said(log: str) -> str:
     """The first line that says why the last attempt at applying the patch failed."""
     said = APPLY_SAID.findall(log.partition(">>>>> Patch Apply Failed")[2])
-    return " ".join(said[0].split())[:300] if said else ""
+    return " ".join(said[0].split())[:REASON_CHARS] if said else ""
 
 
 def _own_error(logs: dict[str, str]) -> str:
     said = ERRORS.findall(logs.get("run_instance.log", ""))
-    return " ".join(said[-1].split())[:300] if said else ""
+    return " ".join(said[-1].split())[:REASON_CHARS] if said else ""
 
 
 def _text(path: Path) -> str:
