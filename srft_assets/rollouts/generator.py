@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from srft_assets.rollouts.checkpoint import Checkpoint
+from srft_assets.rollouts.decoding import Lanes, decode
+from srft_assets.rollouts.kept import Kept, can_keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Generator:
         temperature: 0 is greedy.
         seed: of the sampling streams.
         batch_size: prompts generated together at most.
+        reuse: whether the next prompt of a name goes on from what was computed for the one
+            before, as far as both begin alike; not with models that cannot (`can_keep`).
     """
 
     checkpoint: Checkpoint
@@ -46,14 +50,17 @@ class Generator:
     temperature: float = 0.0
     seed: int = 0
     batch_size: int = 64
+    reuse: bool = False
+    kept: Kept = field(default_factory=Kept, repr=False)
 
     def answer(self, prompts: Sequence[Prompt]) -> list[Answer]:
         """Answers in the order of the prompts. Prompts of like length go together."""
         order = sorted(range(len(prompts)), key=lambda place: len(prompts[place].token_ids))
         answers: dict[int, Answer] = {}
+        generate = self._go_on if self.reuse and can_keep(self.checkpoint.model) else self._generate
         for start in range(0, len(order), self.batch_size):
             places = order[start : start + self.batch_size]
-            rows = self._generate([prompts[place] for place in places])
+            rows = generate([prompts[place] for place in places])
             answers.update(zip(places, rows, strict=True))
         return [answers[place] for place in range(len(prompts))]
 
@@ -80,6 +87,27 @@ class Generator:
             )
         return [self._cut(row) for row in out[:, width:].tolist()]
 
+    def _go_on(self, prompts: list[Prompt]) -> list[Answer]:
+        import torch
+
+        streams = self._streams(prompts)
+
+        def choose(logits: Any, places: Sequence[int]) -> Any:
+            if streams:
+                logits = self._perturbed(logits.float(), [streams[place] for place in places])
+            return logits.argmax(-1)
+
+        with torch.inference_mode():
+            lanes = Lanes(
+                self.checkpoint.model,
+                [prompt.name for prompt in prompts],
+                [prompt.token_ids for prompt in prompts],
+                self.kept,
+            )
+            stops = frozenset(self.checkpoint.stops)
+            rows = decode(lanes, choose, stops, self.max_new_tokens)
+        return [self._cut(row) for row in rows]
+
     def _cut(self, row: list[int]) -> Answer:
         """The answer up to its first stop token, which is left out of the text."""
         stops = set(self.checkpoint.stops)
@@ -89,25 +117,31 @@ class Generator:
         return Answer(text, tuple(kept), stopped=end is not None)
 
     def _sampling(self, prompts: list[Prompt]) -> list[Any]:
-        """Sampling as an argmax over logits plus Gumbel noise, one noise stream a prompt.
+        """Sampling as transformers wants it: a change of the logits before the argmax."""
+        streams = self._streams(prompts)
+        return [lambda _ids, scores: self._perturbed(scores, streams)] if streams else []
 
-        (Gumbel-max trick.) So a sampled answer is the same alone and in any batch.
-        """
+    def _streams(self, prompts: list[Prompt]) -> list[Any]:
+        """A stream of noise for each prompt; none where the choice is greedy."""
         if self.temperature == 0:
             return []
         import torch
 
-        streams = [
+        return [
             torch.Generator().manual_seed(_stream_seed(self.seed, prompt)) for prompt in prompts
         ]
 
-        def perturb(_ids: Any, scores: Any) -> Any:
-            noise = torch.stack(
-                [-torch.empty(scores.shape[1]).exponential_(generator=s).log() for s in streams]
-            )
-            return scores / self.temperature + noise.to(scores.device)
+    def _perturbed(self, scores: Any, streams: Sequence[Any]) -> Any:
+        """Logits plus Gumbel noise, one stream a row: its argmax is a sample.
 
-        return [perturb]
+        (Gumbel-max trick.) So a sampled answer is the same alone and in any batch.
+        """
+        import torch
+
+        noise = torch.stack(
+            [-torch.empty(scores.shape[1]).exponential_(generator=s).log() for s in streams]
+        )
+        return scores / self.temperature + noise.to(scores.device)
 
 
 def _stream_seed(seed: int, prompt: Prompt) -> int:

@@ -34,14 +34,16 @@ class SharedModel(TextModel):
         """
         ids = prompt_ids(messages, self._tokenizer)
         if len(ids) > self._room:
-            raise self._context_limit(len(ids))
+            raise context_limit(len(ids), self._room)
         answer = self._batcher.ask(self._player, Prompt(self._player, ids))
         counts = {"prompt": len(ids), "answer": len(answer.token_ids), "stopped": answer.stopped}
         return answer.text, {"tokens": counts}
 
-    def _context_limit(self, tokens: int) -> Exception:
-        from minisweagent.exceptions import InterruptAgentFlow
 
-        extra = {"exit_status": CONTEXT_LIMIT, "submission": ""}
-        told = f"{tokens} tokens, {self._room} fit"
-        return InterruptAgentFlow({"role": "exit", "content": told, "extra": extra})
+def context_limit(tokens: int, room: int | None) -> Exception:
+    """minisweagent's InterruptAgentFlow with the exit status `ContextLimit`."""
+    from minisweagent.exceptions import InterruptAgentFlow
+
+    extra = {"exit_status": CONTEXT_LIMIT, "submission": ""}
+    told = f"{tokens} tokens" + ("" if room is None else f", {room} fit")
+    return InterruptAgentFlow({"role": "exit", "content": told, "extra": extra})
