@@ -21,6 +21,7 @@ from srft_assets.cli import (
     merge,
     plan,
     review,
+    rollout,
     show,
     sql,
 )
@@ -67,6 +68,7 @@ for module in (
     show,
     critic,
     review,
+    rollout,
     ledger,
     export,
     merge,

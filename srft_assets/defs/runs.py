@@ -13,6 +13,9 @@ from srft_assets.components.checks import (
 from srft_assets.components.schemas import SCHEMAS
 from srft_assets.lab.collect import collect, lab_code
 from srft_assets.outcomes.stage import test_outcomes_stage
+from srft_assets.rollouts.batch.collect import collect as play_rollouts
+from srft_assets.rollouts.batch.settings import KIND as ROLLOUT
+from srft_assets.rollouts.batch.settings import VERSION as ROLLOUT_VERSION
 from srft_assets.trajectories.stage import trajectories_stage
 
 
@@ -20,7 +23,8 @@ from srft_assets.trajectories.stage import trajectories_stage
 def defs() -> dg.Definitions:
     """`trajectories` and `test_outcomes` with their checks."""
     trajectories = trajectories_stage(
-        collectors={"lab": collect}, collector_code={"lab": lab_code()}
+        collectors={"lab": collect, ROLLOUT: play_rollouts},
+        collector_code={"lab": lab_code(), ROLLOUT: ROLLOUT_VERSION},
     )
     outcomes = test_outcomes_stage(unsafe=os.environ.get("SRFT_UNSAFE") == "1")
     return dg.Definitions(

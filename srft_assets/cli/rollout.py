@@ -1,0 +1,143 @@
+"""`srft rollout`: a model plays tasks, and its runs become a batch like any other."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from srft_assets.cli.apply import print_outcome
+from srft_assets.cli.console import quoted, say
+from srft_assets.cli.platform import Unsafe, applier
+from srft_assets.errors import UsageError
+from srft_assets.home import Home, current_home
+
+ENVIRONMENTS = ("docker", "sdist")
+PROMPTS = ("short", "swebench")
+PROTOCOLS = ("text", "tools")
+
+
+def rollout(
+    name: Annotated[str, typer.Argument(help="Name of the batch.")],
+    tasks: Annotated[
+        str, typer.Option(help="lab:SEED:COUNT, or SWE-bench rows: a file, a folder, OWNER/NAME.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="checkpoint:ARM/SEED, local:FOLDER, vllm:MODEL, or the name a server gives it."
+        ),
+    ],
+    attempts: Annotated[int, typer.Option(help="Runs of each task.", min=1)] = 1,
+    environment: Annotated[
+        str | None, typer.Option(help="Of SWE-bench rows: docker, or sdist (the sandbox).")
+    ] = None,
+    instance: Annotated[
+        list[str] | None, typer.Option(help="Of the rows only this one; may be repeated.")
+    ] = None,
+    first: Annotated[int | None, typer.Option(help="Of the rows the first so many.", min=1)] = None,
+    split: Annotated[str, typer.Option(help="Split of the data set.")] = "test",
+    base_url: Annotated[
+        str | None, typer.Option(help="Of an OpenAI-compatible API, up to /v1.")
+    ] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option(help="Variable of the environment that holds the key.")
+    ] = None,
+    protocol: Annotated[str | None, typer.Option(help="text or tools.")] = None,
+    price: Annotated[
+        str | None, typer.Option(help="USD for a million tokens, PROMPT,ANSWER.")
+    ] = None,
+    prompts: Annotated[str | None, typer.Option(help="short, or swebench.")] = None,
+    step_limit: Annotated[int | None, typer.Option(help="Model calls of one run.", min=1)] = None,
+    cost_limit: Annotated[float | None, typer.Option(help="USD of one run; 0: none.")] = None,
+    wall_seconds: Annotated[int | None, typer.Option(help="Of one run; 0: none.")] = None,
+    command_seconds: Annotated[float | None, typer.Option(help="Of one command.")] = None,
+    context: Annotated[int | None, typer.Option(help="Tokens of a chat.")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Tokens of one answer.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 is greedy.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of sampling.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Runs played at once.", min=1)] = None,
+    network: Annotated[bool, typer.Option(help="Let containers reach the network.")] = False,
+    unsafe: Unsafe = False,
+) -> None:
+    """Let a model play tasks; grade its runs as those of any batch.
+
+    What was played is kept: the same command goes on where it stopped, and with more attempts
+    or generated tasks only those are played.
+    """
+    _check("environment", environment, ENVIRONMENTS)
+    _check("prompts", prompts, PROMPTS)
+    _check("protocol", protocol, PROTOCOLS)
+    from srft_assets.rollouts.batch.registration import register
+
+    console, home = Console(), current_home()
+    asking = {
+        "base_url": base_url,
+        "api_key_env": api_key_env,
+        "protocol": protocol,
+        "price": _price(price),
+    }
+    register(
+        home,
+        name,
+        tasks,
+        model,
+        instances=instance or (),
+        first=first,
+        split=split,
+        asking={key: value for key, value in asking.items() if value is not None},
+        attempts=attempts,
+        environment=environment,
+        prompts=prompts,
+        step_limit=step_limit,
+        cost_limit=cost_limit,
+        wall_seconds=wall_seconds,
+        command_seconds=command_seconds,
+        context=context,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        seed=seed,
+        workers=workers,
+        network=network,
+    )
+    with applier(console) as platform:
+        outcome = platform.apply(["test_outcomes"], [name], [])
+    print_outcome(console, outcome)
+    _print_summary(console, home, name)
+
+
+def _check(name: str, value: str | None, known: tuple[str, ...]) -> None:
+    if value not in (None, *known):
+        raise UsageError(f"no {name} {value!r}; there are: {', '.join(known)}")
+
+
+def _price(stated: str | None) -> dict[str, float] | None:
+    if stated is None:
+        return None
+    try:
+        prompt, answer = map(float, stated.split(","))
+    except ValueError:
+        raise UsageError(f"price {stated!r}: state PROMPT,ANSWER, such as 0.5,1.5") from None
+    return {"prompt": prompt, "answer": answer}
+
+
+def _print_summary(console: Console, home: Home, batch: str) -> None:
+    """How the runs ended, what they cost, and what the tests said."""
+    from srft_assets.rollouts.batch.summary import summary_of
+
+    table = Table("exit status", "runs", "resolved", "steps", "USD", box=None)
+    for line in summary_of(home, batch):
+        table.add_row(
+            quoted(line.exit_status),
+            str(line.runs),
+            str(line.resolved),
+            f"{line.steps:.1f}",
+            f"{line.cost:.4f}",
+        )
+    console.print(table)
+    say(console, f"srft show {batch} · srft sql \"FROM runs WHERE batch = '{batch}'\"")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(rollout)

@@ -1,0 +1,55 @@
+"""Where a task is played, by the settings of a batch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from srft_assets.agent.environment import SandboxEnvironment
+from srft_assets.agent.working_copy import working_copy
+from srft_assets.home import Home
+from srft_assets.outcomes.task import TaskInstance
+from srft_assets.rollouts.batch.docker import container_of
+from srft_assets.rollouts.batch.settings import RolloutSettings
+from srft_assets.sandbox import Limits, open_sandbox
+
+SDIST_MEMORY_MB = 8192
+SDIST_FILE_MB = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """An environment of mini-swe-agent's protocol; `hint`: how the tests are run there."""
+
+    environment: SandboxEnvironment
+    hint: str = ""
+
+
+@contextmanager
+def environment_of(
+    task: TaskInstance, settings: RolloutSettings, home: Home, batch: str, unsafe: bool
+) -> Iterator[Played]:
+    """The task, ready to be worked on; gone afterwards. Raises SrftError, SandboxError."""
+    seconds = settings.command_seconds
+    if settings.environment == "docker":
+        with container_of(task, batch, settings.network) as container:
+            yield Played(SandboxEnvironment(container, Path(), timeout=seconds))
+    elif settings.environment == "sdist":
+        from srft_assets.outcomes.sdists.prepare import prepare
+
+        with prepare(task, home) as prepared:
+            environment = SandboxEnvironment(
+                open_sandbox(unsafe, prepared.readonly),
+                prepared.tree,
+                timeout=seconds,
+                env=prepared.env,
+                limits=Limits(
+                    memory_mb=SDIST_MEMORY_MB,
+                    file_mb=SDIST_FILE_MB,
+                    cpu_seconds=max(60, int(4 * seconds)),
+                ),
+            )
+            yield Played(environment, prepared.command)
+    else:
+        with working_copy(task) as workdir:
+            yield Played(SandboxEnvironment(open_sandbox(unsafe), workdir, timeout=seconds))

@@ -1,0 +1,85 @@
+"""`python -m srft_assets.rollouts.batch.main job.json`: plays what a batch lacks.
+
+Progress goes to standard output as JSON lines, `{"step": 3, "of": 40, "label": …}`; a failure is
+one line on standard error and exit code 1.
+"""
+
+import sys
+from pathlib import Path
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from srft_assets.child import quiet
+from srft_assets.errors import SrftError
+from srft_assets.home import Home
+from srft_assets.rollouts.batch.folder import places_of, tasks_of
+from srft_assets.rollouts.batch.models import opened
+from srft_assets.rollouts.batch.playing import Ended, Playing, missing
+from srft_assets.rollouts.batch.settings import RolloutSettings
+
+USAGE = "usage: python -m srft_assets.rollouts.batch.main job.json"
+
+
+class BatchJob(BaseModel):
+    """What the process is told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    home: Path
+    """Root of the platform."""
+    batch: str
+    out: Path
+    """Folder of the run files."""
+    log: Path
+    """What a model server of ours prints."""
+    settings: RolloutSettings
+    unsafe: bool = False
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code: 0 done, 1 failed, 2 wrong call."""
+    if len(arguments) != 1:
+        sys.stderr.write(USAGE + "\n")
+        return 2
+    quiet(HF_HUB_OFFLINE="1")
+    try:
+        play(BatchJob.model_validate_json(Path(arguments[0]).read_bytes()))
+    except (SrftError, ValidationError, MemoryError, OSError, RuntimeError) as error:
+        sys.stderr.write(f"error: rollouts: {' '.join(str(error).split())}\n")
+        return 1
+    return 0
+
+
+def play(job: BatchJob) -> None:
+    """Play every place that lacks a run."""
+    home = Home(job.home)
+    places = places_of(tasks_of(home, job.batch, job.settings), job.settings.attempts)
+    todo = missing(job.out, places)
+    done = len(places) - len(todo)
+    crashed = 0
+
+    def tell(line: object) -> None:
+        sys.stdout.write(orjson.dumps(line).decode() + "\n")
+        sys.stdout.flush()
+
+    def report(ended: Ended) -> None:
+        nonlocal done, crashed
+        done += 1
+        crashed += bool(ended.crash)
+        if ended.crash:
+            sys.stdout.write(f"{ended.place.name} crashed: {ended.crash}\n")
+        show()
+
+    def show() -> None:
+        label = f"{job.batch}: rollouts"
+        tell({"step": done, "of": len(places), "label": label, "crashed": crashed})
+
+    show()
+    with opened(job.settings, home, job.log, lambda line: tell({"server": line})) as players:
+        playing = Playing(home, job.batch, job.settings, players, job.out, job.unsafe)
+        playing.play(todo, report)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

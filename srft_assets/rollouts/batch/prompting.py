@@ -1,0 +1,62 @@
+"""What the agent is told, and how its answers are read, by the settings of a batch."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from srft_assets.agent import prompts
+from srft_assets.agent.mini import prepare_mini
+from srft_assets.agent.play import Told
+from srft_assets.rollouts.batch.settings import RolloutSettings
+
+BENCHMARKS = {"text": "swebench_backticks.yaml", "tools": "swebench.yaml"}
+"""mini-swe-agent's own settings for SWE-bench, by protocol."""
+
+
+def protocol_of(settings: RolloutSettings) -> str:
+    """How actions are written: `text` or `tools`."""
+    return "text" if settings.model.kind == "local" else settings.model.protocol
+
+
+def told_of(settings: RolloutSettings, hint: str = "") -> Told:
+    """The agent's templates and limits. `hint` says how tests are run; it is never a template."""
+    system, instance = prompts.SYSTEM, prompts.INSTANCE
+    if settings.prompts == "swebench":
+        agent = benchmark(protocol_of(settings))["agent"]
+        system, instance = agent["system_template"], agent["instance_template"]
+    if hint:
+        instance += "\nTests: {% raw %}" + hint + "{% endraw %}"
+    return Told(
+        system=system,
+        instance=instance,
+        steps=settings.step_limit,
+        cost=settings.cost_limit,
+        seconds=settings.wall_seconds,
+    )
+
+
+def reading_of(settings: RolloutSettings) -> dict[str, Any]:
+    """Templates and regular expression that mini-swe-agent's models take."""
+    if settings.prompts == "swebench":
+        model = benchmark(protocol_of(settings))["model"]
+        wanted = ("observation_template", "format_error_template", "action_regex")
+        return {name: model[name] for name in wanted if name in model}
+    return {
+        "observation_template": prompts.OBSERVATION,
+        "format_error_template": prompts.FORMAT_ERROR,
+        "action_regex": prompts.ACTION,
+    }
+
+
+@cache
+def benchmark(protocol: str) -> dict[str, Any]:
+    """The settings that mini-swe-agent carries."""
+    prepare_mini()
+    import minisweagent
+
+    folder = Path(minisweagent.__file__).parent / "config" / "benchmarks"
+    stated = yaml.safe_load((folder / BENCHMARKS[protocol]).read_text(encoding="utf-8"))
+    assert isinstance(stated, dict)
+    return stated

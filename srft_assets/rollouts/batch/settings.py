@@ -1,0 +1,166 @@
+"""What a batch of kind `rollout` is made from, as its manifest keeps it."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from srft_assets.errors import SrftError
+from srft_assets.serving.spec import ServerSpec
+from srft_assets.warehouse.recipe import digest
+
+KIND = "rollout"
+VERSION = "1"
+"""Raised by hand when the same settings mean other runs. Recorded runs may have cost money, so
+that no other change of code makes them stale."""
+
+
+class _Stated(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LabTasks(_Stated):
+    """Generated tasks, played in the sandbox."""
+
+    kind: Literal["lab"] = "lab"
+    seed: int
+    count: int = Field(ge=1, le=1000)
+
+
+class RowTasks(_Stated):
+    """Rows of a SWE-bench data set, copied to `<runs>/<batch>/instances.jsonl`."""
+
+    kind: Literal["rows"] = "rows"
+    source: str
+    """File, folder or hub id that they came from."""
+    count: int = Field(ge=1)
+    rows: str
+    """Digest of their content."""
+
+
+class Price(_Stated):
+    """USD for a million tokens, where litellm does not know the model."""
+
+    prompt: float = Field(ge=0)
+    answer: float = Field(ge=0)
+
+
+class EndpointModel(_Stated):
+    """A model behind an API, through mini-swe-agent's own client (litellm)."""
+
+    kind: Literal["endpoint"] = "endpoint"
+    name: str = Field(min_length=1)
+    """As the server names it; with litellm's provider before it where `base_url` is empty."""
+    base_url: str = ""
+    """Of an OpenAI-compatible API, up to `/v1`."""
+    api_key_env: str = ""
+    """Variable of the environment that holds the key; the key itself is never kept."""
+    protocol: Literal["text", "tools"] = "text"
+    price: Price | None = None
+    timeout: float = Field(default=600.0, gt=0)
+    """Seconds for one answer."""
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """What decides the answers; not where they come from."""
+        return {"name": self.name, "protocol": self.protocol}
+
+
+class ServedModel(_Stated):
+    """A model that vLLM serves, started for the batch and ended with it."""
+
+    kind: Literal["vllm"] = "vllm"
+    server: ServerSpec
+    name: str = ""
+    """What is asked: an adapter of `server.lora_modules`; empty: the model itself."""
+    adapter_digest: str = ""
+    """Of the adapter's weights."""
+    protocol: Literal["text", "tools"] = "text"
+    timeout: float = Field(default=600.0, gt=0)
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """The model and the adapter, and how they are asked."""
+        return {
+            "model": self.server.model,
+            "name": self.name,
+            "adapter": self.adapter_digest,
+            "protocol": self.protocol,
+        }
+
+
+class LocalModel(_Stated):
+    """A checkpoint that transformers loads in this process."""
+
+    kind: Literal["local"] = "local"
+    label: str
+    """As the run files name it."""
+    path: Path
+    """Relative to the platform's root where it lies inside."""
+    weights: str
+    """Digest; a folder that holds others by now is refused."""
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """The weights."""
+        return {"label": self.label, "weights": self.weights}
+
+
+class RolloutSettings(_Stated):
+    """One batch of rollouts."""
+
+    tasks: Annotated[LabTasks | RowTasks, Field(discriminator="kind")]
+    model: Annotated[EndpointModel | ServedModel | LocalModel, Field(discriminator="kind")]
+    environment: Literal["sandbox", "sdist", "docker"] = "sandbox"
+    """`sandbox`: generated tasks in bubblewrap; `sdist`: SWE-bench rows in bubblewrap, from
+    release sources; `docker`: SWE-bench rows in their images."""
+    prompts: Literal["short", "swebench"] = "short"
+    """`short`: ours, for small models; `swebench`: those of mini-swe-agent's own benchmark."""
+    attempts: int = Field(default=1, ge=1, le=100)
+    step_limit: int = Field(default=12, ge=1)
+    cost_limit: float = Field(default=0.0, ge=0)
+    """USD of one run; 0 for no limit."""
+    wall_seconds: int = Field(default=0, ge=0)
+    """Of one run; 0 for no limit."""
+    command_seconds: float = Field(default=30.0, gt=0)
+    context: int | None = Field(default=None, ge=1)
+    """Tokens of a chat; None: what the model takes."""
+    max_new_tokens: int = Field(default=1024, ge=1)
+    """Tokens of one answer."""
+    temperature: float = Field(default=0.0, ge=0)
+    seed: int = 0
+    workers: int = Field(default=4, ge=1, le=256)
+    """Runs played at the same time."""
+    network: bool = False
+    """Whether containers may reach the network; the sandbox never does."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.tasks.kind == "lab") != (self.environment == "sandbox"):
+            raise ValueError(f"{self.tasks.kind} tasks cannot be played in {self.environment}")
+        tools = self.model.kind != "local" and self.model.protocol == "tools"
+        if tools and self.prompts != "swebench":
+            raise ValueError("the protocol tools needs the prompts swebench")
+        if self.network and self.environment != "docker":
+            raise ValueError(f"{self.environment} never has a network")
+        return self
+
+    @property
+    def identity(self) -> str:
+        """12 hex digits over what decides a run: neither how many there are, nor how fast."""
+        unsaid = {"model", "tasks", "attempts", "workers"}
+        stated = self.model_dump(mode="json", exclude=unsaid)
+        tasks = self.tasks.rows if isinstance(self.tasks, RowTasks) else "lab"
+        model = {"kind": self.model.kind, **self.model.deciding}
+        return digest({**stated, "model": model, "tasks": tasks, "version": VERSION})[:12]
+
+
+def parse_settings(settings: dict[str, Any], batch: str) -> RolloutSettings:
+    """Raises SrftError that names the setting."""
+    try:
+        return RolloutSettings.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "settings"
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SrftError(f"batch {batch}: {place}: {reason}") from error
