@@ -22,7 +22,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from srft_assets.home import Home
-from srft_assets.trajectories.helper import end_helper
 from srft_assets.trajectories.ingest import BATCH_SIZE, ingest
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.making import make_partition, recipe_of
@@ -64,7 +63,6 @@ def ingest_whole(source: Path) -> int:
                 log=logging.getLogger(__name__),
             )
             runs += make_partition(stage, work)[1].rows
-        end_helper()  # each ingest starts its second process anew, as a command does
         return runs
 
 

@@ -45,12 +45,13 @@ def _ids(warehouse: Warehouse, manifest: Manifest, code: Mapping[str, str]) -> t
     except FileNotFoundError:
         return _read_ids(manifest)
     stamp, names = _made(path, state.st_mtime_ns, state.st_size)
-    if manifest.kind != "files" or (stamp is not None and _in_sync(stamp, manifest, code)):
+    if manifest.kind != "files" or (stamp is not None and in_sync(stamp, manifest, code)):
         return names
     return _read_ids(manifest) or names
 
 
-def _in_sync(stamp: Stamp, manifest: Manifest, code: Mapping[str, str]) -> bool:
+def in_sync(stamp: Stamp, manifest: Manifest, code: Mapping[str, str]) -> bool:
+    """Whether a partition was made from what its manifest says now, by this code."""
     return dict(stamp.recipe.code) == dict(code) and all(
         stamp.recipe.config.get(key) == value for key, value in runs_config(manifest).items()
     )

@@ -7,11 +7,11 @@ from pathlib import Path
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import registering
+from srft_assets.trajectories.family import AUTO
 from srft_assets.trajectories.formats import READERS
-from srft_assets.trajectories.helper import expect
 from srft_assets.trajectories.hub import fetch, is_hub
 from srft_assets.trajectories.ingest_plan import IngestPlan
-from srft_assets.trajectories.registration import AUTO, Registration
+from srft_assets.trajectories.registration import Registration
 from srft_assets.warehouse.store import check_partition_name
 
 BATCH_SIZE = 200
@@ -35,7 +35,6 @@ def ingest(
         raise UsageError(f"no format {format!r}; there are: {', '.join([AUTO, *sorted(READERS)])}")
     local = [fetch(str(path)) if is_hub(str(path)) else Path(path) for path in paths]
     family = check_partition_name(batch or default_name(paths, local))
-    expect(local)
     with registering(home):
         return Registration(home, family, format, batch_size).run(local)
 

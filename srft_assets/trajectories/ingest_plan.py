@@ -1,9 +1,14 @@
 """What an ingest says of itself."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from srft_assets.refusal import Refusal
+from srft_assets.trajectories.roles import Role, Ruling
+from srft_assets.trajectories.scanned import Scanned
+
+ALREADY = "already in another batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +34,17 @@ class IngestPlan:
     refusals: tuple[Refusal, ...] = ()
     already: Mapping[str, str] = field(default_factory=dict)
     removed: tuple[str, ...] = ()
+
+
+def role_counts(
+    settled: Sequence[tuple[Scanned, Ruling]], already: Container[str], refused: int, trusted: int
+) -> dict[str, int]:
+    """Role → number of files.
+
+    `already`: paths whose content another batch holds; `refused`: all refused files, those that
+    could not be looked at included; `trusted`: files of runs that were not looked at.
+    """
+    counts = Counter(ALREADY if one.path in already else rule.role.value for one, rule in settled)
+    counts[Role.REFUSED.value] = refused
+    counts[Role.RUNS.value] += trusted
+    return {role: count for role, count in sorted(counts.items()) if count}

@@ -1,7 +1,7 @@
 """Reading a whole batch: its records to runs, and what was refused on the way."""
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,53 +17,17 @@ READER_SLIPS = (KeyError, TypeError, ValueError, AttributeError, IndexError, Rec
 """What a reader may raise on a record that nobody foresaw: one record is refused, not a batch."""
 
 
-class Known:
-    """Runs that are there already: in this batch so far, and in the batches registered before.
-
-    `held`: trajectory id → the earlier batch that holds it.
-    """
-
-    def __init__(self, held: Mapping[str, str] = {}) -> None:
-        self.held = held
-        self.first: dict[str, str] = {}
-
-    def refusal(self, name: str, source: str, row: int | None) -> Refusal | None:
-        """Why a run is refused that is there already; None for a new one, which is known then."""
-        if name in self.first:
-            reason = f"duplicate run {name}: the first is {self.first[name]}"
-        elif name in self.held:
-            reason = f"duplicate run {name}: batch {self.held[name]} holds it"
-        else:
-            self.first[name] = source if row is None else f"{source}, row {row}"
-            return None
-        return Refusal(source, reason, row=row, subject=name)
-
-
-def row_of(item: Item, row: int) -> int | None:
-    """The row as people are told it: a file that is one record has none."""
-    return None if item.layout == "object" else row
-
-
 def runs_of(
     root: Path,
     items: Iterable[Item],
     format: str | None,
     refused: list[Refusal],
-    known: Known | None = None,
 ) -> Iterator[Trajectory]:
-    """Read all records of `items`, in their order, one at a time; refusals go to `refused`.
-
-    With `known`, a run that is there already is refused, too.
-    """
+    """Read all records of `items`, in their order, one at a time; refusals go to `refused`."""
     for item in items:
         for outcome in _read(root, item, format):
             if isinstance(outcome, Refusal):
                 refused.append(outcome)
-                continue
-            row = row_of(item, outcome.row)
-            again = known.refusal(outcome.trajectory_id, outcome.source, row) if known else None
-            if again is not None:
-                refused.append(again)
             else:
                 yield outcome
 

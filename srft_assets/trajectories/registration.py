@@ -1,53 +1,40 @@
 """One ingest: which files are new, which batch takes them, what its manifest then says."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from srft_assets.errors import UsageError
 from srft_assets.home import Home
-from srft_assets.trajectories.batches import manifests, next_number, runs_config
+from srft_assets.trajectories.batches import runs_config
 from srft_assets.trajectories.drafts import Draft, Drafts, names_of
 from srft_assets.trajectories.evidence import report_refs, settle, share_reports
-from srft_assets.trajectories.ingest_plan import IngestPlan
+from srft_assets.trajectories.family import Family
+from srft_assets.trajectories.ingest_plan import IngestPlan, role_counts
 from srft_assets.trajectories.manifest import Item, Manifest, RefusedFile, write_manifest
 from srft_assets.trajectories.roles import Role, Ruling
 from srft_assets.trajectories.scan import scan
 from srft_assets.trajectories.scanned import Scanned
-from srft_assets.trajectories.sources import TRUST_BYTES
 from srft_assets.trajectories.walk import Walk, walk
 from srft_assets.warehouse.store import check_partition_name
-
-ALREADY = "already in another batch"
-AUTO = "auto"
-"""As `format`: detect it, whatever was said before."""
 
 
 class Registration:
     """One ingest into the batches of one family, under the platform's registration lock."""
 
     def __init__(self, home: Home, name: str, stated_format: str | None, batch_size: int) -> None:
-        known = manifests(home)
         self.home = home
-        self.name = name
-        self.family = [one for one in known if one.family == name and one.kind == "files"]
-        self.others = [one for one in known if one not in self.family]
-        if any(one.batch == name for one in self.others):
-            raise UsageError(f"batch {name} exists already and is not from files: use --batch")
-        self.next_number = next_number(known)
-        self.format = _format(stated_format, self.family)
-        self.drafts = Drafts(self.family, batch_size)
+        self.family = Family(home, name)
+        self.format = self.family.format(stated_format)
+        self.drafts = Drafts(self.family.batches, batch_size)
         self.already: dict[str, str] = {}
         self.removed: list[str] = []
 
     def run(self, paths: Sequence[Path]) -> IngestPlan:
         """Look at the files, place their rows, write the manifests."""
-        old_root = self.family[0].folder() if self.family else None
-        seen = walk(paths, old_root)
-        trusted = self._trusted(seen)
+        seen = walk(paths, self.family.root)
+        trusted = self.family.trusted(seen)
         scans = [scan(file, bool(self.format)) for file in seen.files if file.path not in trusted]
         settled = settle(scans)
-        self._check_root(seen, scans)
+        self.family.check_root(seen.root, scans)
         self._place(seen, [one for one, ruling in settled if ruling.role is Role.RUNS], trusted)
         if not self.drafts.all and not (self.already and self._all_known(settled)):
             self.drafts.all.append(Draft())
@@ -58,36 +45,14 @@ class Registration:
     def _all_known(self, settled: Sequence[tuple[Scanned, Ruling]]) -> bool:
         return all(one.path in self.already for one, ruling in settled if ruling.role is Role.RUNS)
 
-    def _trusted(self, seen: Walk) -> set[str]:
-        """Large files of the family whose size and time are as at the last ingest."""
-        held = {item.path: item for one in self.family for item in one.items}
-        return {
-            file.path
-            for file in seen.files
-            if file.size > TRUST_BYTES
-            and (item := held.get(file.path)) is not None
-            and (item.size, item.mtime_ns) == (file.size, file.mtime_ns)
-        }
-
-    def _check_root(self, seen: Walk, scans: Sequence[Scanned]) -> None:
-        """A family has one root. It may move if its files moved with it."""
-        if not self.family or self.family[0].folder() == seen.root:
-            return
-        old = self.family[0].folder()
-        here = {one.path: one.blake3 for one in scans}
-        for item in (item for one in self.family for item in one.items):
-            same = here.get(item.path) == item.file_blake3
-            if not same and (item.path not in here or (old / item.path).exists()):
-                raise UsageError(
-                    f"batch {self.name} holds runs of {old}: give another name with --batch"
-                )
-
     def _place(self, seen: Walk, runs: Sequence[Scanned], trusted: set[str]) -> None:
         places: dict[str, list[tuple[Draft, Item]]] = {}
         for draft in self.drafts.all:
             for item in draft.old.items if draft.old else ():
                 places.setdefault(item.path, []).append((draft, item))
-        elsewhere = {item.file_blake3: one.batch for one in self.others for item in one.items}
+        elsewhere = {
+            item.file_blake3: one.batch for one in self.family.others for item in one.items
+        }
         here = {one.path for one in runs}
         for path, held in places.items():
             if path in trusted or not seen.covered(path):
@@ -120,11 +85,11 @@ class Registration:
         )
         told = self._merged(seen, "refused", list(refused))
         shared = share_reports(reports, drafts)
-        numbers = iter(range(self.next_number, self.next_number + len(drafts)))
+        numbers = iter(range(self.family.next_number, self.family.next_number + len(drafts)))
         return [
             Manifest(
                 batch=check_partition_name(name),
-                family=self.name,
+                family=self.family.name,
                 registered=draft.old.registered if draft.old else next(numbers),
                 root=str(seen.root),
                 format=self.format,
@@ -134,7 +99,7 @@ class Registration:
                 refused=tuple(told) if index == 0 else (),
             )
             for index, (name, draft) in enumerate(
-                zip(names_of(drafts, self.name), drafts, strict=True)
+                zip(names_of(drafts, self.family.name), drafts, strict=True)
             )
         ]
 
@@ -142,7 +107,7 @@ class Registration:
         """What this ingest saw, and what earlier ones saw outside the paths of this one."""
         kept = {
             ref.path: ref
-            for one in self.family
+            for one in self.family.batches
             for ref in getattr(one, part)
             if not seen.covered(ref.path)
         }
@@ -155,11 +120,8 @@ class Registration:
         refused: Sequence[RefusedFile],
         trusted: int,
     ) -> IngestPlan:
-        taken = {one.batch for one in self.others}
-        clash = next((one.batch for one in made if one.batch in taken), None)
-        if clash:
-            raise UsageError(f"batch {clash} exists already: give another name with --batch")
-        before = {one.batch: runs_config(one) for one in self.family}
+        self.family.check_names(made)
+        before = {one.batch: runs_config(one) for one in self.family.batches}
         states: dict[str, list[str]] = {"new": [], "changed": [], "unchanged": []}
         for one in made:
             write_manifest(self.home, one)
@@ -168,11 +130,6 @@ class Registration:
             else:
                 same = before[one.batch] == runs_config(one)
                 states["unchanged" if same else "changed"].append(one.batch)
-        roles = Counter(
-            ALREADY if one.path in self.already else ruling.role.value for one, ruling in settled
-        )
-        roles[Role.REFUSED.value] += len(refused) - roles[Role.REFUSED.value]
-        roles[Role.RUNS.value] += trusted
         batches = {one.batch for one in made} | set(self.already.values())
         return IngestPlan(
             batches=tuple(sorted(batches)),
@@ -180,17 +137,11 @@ class Registration:
             changed=tuple(states["changed"]),
             unchanged=tuple(states["unchanged"]),
             rows=sum(one.rows for one in made),
-            roles={role: count for role, count in sorted(roles.items()) if count},
+            roles=role_counts(settled, self.already, len(refused), trusted),
             refusals=tuple(one.refusal() for one in refused),
             already=self.already,
             removed=tuple(sorted(self.removed)),
         )
-
-
-def _format(stated: str | None, family: Sequence[Manifest]) -> str | None:
-    if stated is None:
-        return family[0].format if family else None
-    return None if stated == AUTO else stated
 
 
 def _is_refused(pair: tuple[Scanned, Ruling]) -> bool:

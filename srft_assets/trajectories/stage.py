@@ -2,34 +2,28 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.refusal import Refusal
+from srft_assets.trajectories.ahead import begin_next, taken
 from srft_assets.trajectories.batches import batch_names, runs_config
+from srft_assets.trajectories.collecting import Collector, collect, collected
 from srft_assets.trajectories.duplicates import ASSET, held_before
-from srft_assets.trajectories.manifest import Item, Manifest, read_manifest, registered_ns
-from srft_assets.trajectories.part import Reading, rows_of
-from srft_assets.trajectories.roles import Role
-from srft_assets.trajectories.scan import scan
+from srft_assets.trajectories.manifest import Manifest, read_manifest, registered_ns
+from srft_assets.trajectories.rows import Reading, read, reading_of, without_doubles
 from srft_assets.trajectories.schema import TRAJECTORIES
 from srft_assets.trajectories.sources import SourceChangedError, verify
-from srft_assets.trajectories.walk import walk
 from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Work
 
 __all__ = ["Collector", "batch_names", "trajectories_stage"]
 
-Collector = Callable[[Work, dict[str, Any]], Path]
-"""Makes the raw runs of a batch from its settings; returns the folder of its `.traj.json`."""
-
 REGISTERING = frozenset(
-    {"batches", "drafts", "evidence", "hub", "ingest", "ingest_plan", "registration"}
-    | {"helper", "roles", "scan", "scanned", "walk"}
+    {"batches", "drafts", "evidence", "family", "hub", "ingest", "ingest_plan", "registration"}
+    | {"ahead", "roles", "scan", "scanned", "walk"}
 )
 """Modules that decide what a manifest says, and only through it what a run looks like."""
 
@@ -88,16 +82,23 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
     manifest = read_manifest(work.home, work.partition)
     refused = [one.refusal() for one in manifest.refused]
     if manifest.kind == "files":
-        root, items = manifest.folder(), list(manifest.items)
-        _check(manifest, root, registered_ns(work.home, work.partition))
+        reading = reading_of(manifest)
+        begun = taken(reading)
+        _check(manifest, reading.root, registered_ns(work.home, work.partition))
     else:
-        root = _collect(work, manifest, collectors)
-        items = _collected(root, refused)
+        root = collect(work, manifest, collectors)
+        items = tuple(collected(root, refused))
+        reading, begun = Reading(root, work.partition, manifest.format, items), None
+    shown = work.progress.track(
+        reading.items, f"reading {work.partition}", total=len(reading.items)
+    )
+    rows = begun or read(reading, shown)
+    for _ in shown:
+        pass
     held = held_before(work.home, work.warehouse, work.partition, work.recipe.code)
-    shown = work.progress.track(items, f"reading {work.partition}", total=len(items))
-    reading = Reading(root, work.partition, manifest.format)
-    frame, refused_rows = rows_of(reading, items, shown, held)
+    frame, refused_rows = without_doubles(reading, rows, held)
     refused += refused_rows
+    begin_next(work.home, work.warehouse, manifest, work.recipe.code)
     return Made(
         frame=frame,
         refused=refused,
@@ -124,26 +125,3 @@ def _check(manifest: Manifest, root: Path, registered: int) -> None:
             f"they were ingested ({lost[0]}); the partition stays as it is. Restore them, or run: "
             f"srft ingest {root} --batch {manifest.family}"
         )
-
-
-def _collect(work: Work, manifest: Manifest, collectors: Mapping[str, Collector]) -> Path:
-    collector = collectors.get(manifest.kind)
-    if collector is None:
-        known = ", ".join(["files", *sorted(collectors)])
-        raise SrftError(
-            f"batch {manifest.batch} is of kind {manifest.kind!r}; this platform knows: {known}"
-        )
-    return collector(work, dict(manifest.settings))
-
-
-def _collected(folder: Path, refused: list[Refusal]) -> list[Item]:
-    """The runs that a collector left; files of another kind are its own affair."""
-    items = []
-    for file in walk([folder]).files:
-        if file.path.endswith(".traj.json"):
-            seen = scan(file)
-            if seen.ruling.role is Role.RUNS:
-                items.append(seen.item(0, seen.rows))
-            else:
-                refused.append(Refusal(seen.path, seen.ruling.reason, excerpt=seen.excerpt))
-    return items
