@@ -9,6 +9,9 @@ from typing import Any
 import polars as pl
 
 from srft_assets.home import Home
+from srft_assets.trajectories.ingest import ingest
+from srft_assets.trajectories.ingest_plan import IngestPlan
+from srft_assets.trajectories.manifest import Manifest, read_manifest
 from srft_assets.trajectories.stage import Collector, trajectories_stage
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.stage import Work
@@ -80,3 +83,24 @@ def write_runs(folder: Path, names: Iterable[str]) -> Path:
     for name in names:
         (folder / f"{name}.json").write_text(json.dumps(run_of(name)))
     return folder
+
+
+def put(path: Path, content: object) -> Path:
+    """A file of bytes, of text, or of a value as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def ingested(home: Home, folder: Path) -> tuple[IngestPlan, Manifest]:
+    """Ingest a folder as the batch `b`."""
+    plan = ingest(home, [folder], batch="b")
+    return plan, read_manifest(home, "b")
+
+
+def refused_lines(plan: IngestPlan) -> list[str]:
+    """What an ingest says of the files that it refused."""
+    return [refusal.line() for refusal in plan.refusals]

@@ -1,0 +1,139 @@
+"""Ingested again, a row keeps its batch, and nothing changes without a cause."""
+
+import os
+
+import pytest
+
+from srft_assets.errors import UsageError
+from srft_assets.home import Home
+from srft_assets.trajectories.batches import (
+    batch_names,
+    manifests,
+)
+from srft_assets.trajectories.ingest import ingest
+from srft_assets.trajectories.manifest import read_manifest
+from tests.trajectories.ingest_support import fingerprint, run_of, write_lines, write_runs
+
+
+def content(home: Home) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in home.batches.glob("*.json")}
+
+
+def places(home: Home) -> dict[str, str]:
+    """Run file, or file and rows → batch."""
+    return {item.label: one.batch for one in manifests(home) for item in one.items}
+
+
+def test_the_same_files_again_change_nothing(home, tmp_path):
+    folder = write_runs(tmp_path / "runs", ["a", "b", "c"])
+    ingest(home, [folder], batch_size=2)
+    before = content(home)
+    times = [path.stat().st_mtime_ns for path in sorted(home.batches.glob("*.json"))]
+    plan = ingest(home, [folder], batch_size=2)
+    assert plan.unchanged == ("runs-000", "runs-001")
+    assert (plan.new, plan.changed) == ((), ())
+    assert content(home) == before
+    assert [path.stat().st_mtime_ns for path in sorted(home.batches.glob("*.json"))] == times
+
+
+def test_a_changed_file_makes_its_batch_stale_and_no_other(home, tmp_path):
+    folder = write_runs(tmp_path / "runs", ["a", "b", "c"])
+    ingest(home, [folder], batch_size=2)
+    before = {batch: fingerprint(home, batch) for batch in batch_names(home)}
+    text = (folder / "c.json").read_text()
+    (folder / "c.json").write_text(text.replace("Fix c", "Fix C"))
+    plan = ingest(home, [folder], batch_size=2)
+    assert (plan.changed, plan.unchanged) == (("runs-001",), ("runs-000",))
+    assert fingerprint(home, "runs-000") == before["runs-000"]
+    assert fingerprint(home, "runs-001") != before["runs-001"]
+
+
+def test_a_new_file_fills_the_last_batch_and_moves_nothing(home, tmp_path):
+    folder = write_runs(tmp_path / "runs", ["b", "c", "d"])
+    ingest(home, [folder], batch_size=2)
+    before = places(home)
+    write_runs(folder, ["a", "e"])
+    plan = ingest(home, [folder], batch_size=2)
+    assert places(home) == {**before, "a.json": "runs-001", "e.json": "runs-002"}
+    assert (plan.new, plan.changed, plan.unchanged) == (("runs-002",), ("runs-001",), ("runs-000",))
+
+
+def test_rows_added_to_a_file_change_its_last_batch_only(home, tmp_path):
+    rows = [run_of(f"t{number}") for number in range(5)]
+    path = write_lines(tmp_path / "runs.jsonl", rows)
+    ingest(home, [path], batch_size=2)
+    write_lines(path, [*rows, run_of("t5"), run_of("t6")])
+    plan = ingest(home, [path], batch_size=2)
+    assert plan.unchanged == ("runs-000", "runs-001")
+    assert (plan.changed, plan.new) == (("runs-002",), ("runs-003",))
+    assert sum(one.rows for one in manifests(home)) == 7
+
+
+def test_rows_cut_from_a_file_leave_their_batches(home, tmp_path):
+    rows = [run_of(f"t{number}") for number in range(5)]
+    path = write_lines(tmp_path / "runs.jsonl", rows)
+    ingest(home, [path], batch_size=2)
+    write_lines(path, rows[:3])
+    ingest(home, [path], batch_size=2)
+    assert [one.rows for one in manifests(home)] == [2, 1, 0]
+
+
+def test_a_deleted_file_leaves_at_the_next_ingest_and_is_told(home, tmp_path):
+    folder = write_runs(tmp_path / "runs", ["a", "b"])
+    ingest(home, [folder])
+    (folder / "a.json").unlink()
+    plan = ingest(home, [folder])
+    assert plan.removed == ("a.json",)
+    assert places(home) == {"b.json": "runs"}
+
+
+def test_files_that_were_not_asked_for_stay(home, tmp_path):
+    folder = write_runs(tmp_path / "runs", ["a", "b"])
+    ingest(home, [folder / "a.json"], batch="mine")
+    ingest(home, [folder / "b.json"], batch="mine")
+    assert places(home) == {"a.json": "mine", "b.json": "mine"}
+
+
+def test_a_moved_folder_is_not_stale(home, tmp_path):
+    folder = write_runs(tmp_path / "here" / "runs", ["a", "b"])
+    ingest(home, [folder])
+    before = fingerprint(home, "runs")
+    there = folder.rename(tmp_path / "runs")
+    os.utime(there / "a.json")
+    plan = ingest(home, [there])
+    assert plan.unchanged == ("runs",)
+    assert fingerprint(home, "runs") == before
+    assert read_manifest(home, "runs").root == str(there)
+
+
+def test_two_folders_of_one_name_do_not_mix(home, tmp_path):
+    ingest(home, [write_runs(tmp_path / "x" / "runs", ["a"])])
+    other = write_runs(tmp_path / "y" / "runs", ["b"])
+    with pytest.raises(UsageError, match=r"batch runs holds runs of .*: give another name"):
+        ingest(home, [other])
+    assert ingest(home, [other], batch="others").new == ("others",)
+
+
+def test_content_that_another_batch_holds_is_not_taken_again(home, tmp_path):
+    ingest(home, [write_runs(tmp_path / "one", ["a", "b"])])
+    both = write_runs(tmp_path / "two", ["b", "c"])
+    plan = ingest(home, [both])
+    assert plan.already == {"b.json": "one"}
+    assert plan.batches == ("one", "two")
+    assert plan.roles == {"already in another batch": 1, "runs": 1}
+    assert places(home)["c.json"] == "two"
+    assert "b.json" in places(home)
+
+
+def test_nothing_new_makes_no_batch(home, tmp_path):
+    folder = write_runs(tmp_path / "one", ["a"])
+    ingest(home, [folder])
+    assert ingest(home, [folder], batch="two").batches == ("one",)
+    assert batch_names(home) == ["one"]
+
+
+def test_a_stated_format_is_remembered(home, tmp_path):
+    folder = write_runs(tmp_path / "runs", ["a"])
+    ingest(home, [folder], format="messages")
+    assert ingest(home, [folder]).unchanged == ("runs",)
+    assert ingest(home, [folder], format="auto").changed == ("runs",)
