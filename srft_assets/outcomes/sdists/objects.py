@@ -24,7 +24,7 @@ def commit_files(repository: Path, tree: Path, branch: str) -> None:
     init_bare(repository)
     git(repository, "--work-tree", tree, "-c", "core.autocrlf=false", "add", "-A", "-f", ".")
     commit(repository, git(repository, "write-tree").strip(), f"refs/heads/{branch}")
-    git(repository, "repack", "-a", "-d", "--quiet")
+    git(repository, "repack", "-a", "-d", "--quiet", "--window=0")
 
 
 def commit(repository: Path, tree: str, ref: str) -> str:
