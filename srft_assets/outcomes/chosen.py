@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any, TypeAlias
 
 from srft_assets.errors import SrftError
@@ -36,11 +37,13 @@ def chosen_config(home: Home, batch: str) -> dict[str, Any]:
     config = grading_config(home, batch)
     if not config:
         return {}
+    grader = config["grading grader"]
     try:
-        code = code_digest(GRADERS[config["grading grader"]])
+        code = code_digest(GRADERS[grader])
     except ModuleNotFoundError:
         code = "none in this version"
-    return {**config, "grading code": code}
+    harness = {"grading harness": version("swebench")} if grader == "swebench" else {}
+    return {**config, **harness, "grading code": code}
 
 
 def grade_chosen(
@@ -61,7 +64,7 @@ def grade_chosen(
     refused = []
     for run in stated:
         if run.instance_id not in tasks:
-            reason = f"not graded: the data set {grading.dataset} has no row {run.instance_id}"
+            reason = f"not graded: no row {run.instance_id} in {grading.dataset}"
             refused.append(Refusal(run.source, reason, run.source_row, run.trajectory_id))
             outcomes[run.trajectory_id] = TestOutcome(
                 run.trajectory_id, run.instance_id, Status.UNKNOWN, reason=reason

@@ -73,6 +73,7 @@ def test_paths(task: TaskInstance) -> set[str]:
     return named.union(*(DIFFED.findall(task.test_patch)))
 
 
+# pytest would take the function for a test where a test module imports it.
 test_paths.__test__ = False  # type: ignore[attr-defined]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
+from srft_assets.outcomes import chosen as chosen_module
 from srft_assets.outcomes.choice import (
     Grading,
     copied_dataset,
@@ -95,7 +96,7 @@ def test_a_choice_makes_the_outcomes_of_its_batch_stale(
 
 
 @pytest.fixture
-def settled(home: Home, batch: str, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def settled(home: Home, batch: str, dataset: Path) -> Path:
     """The batch, in sync with a grader that cannot grade this row."""
     write_grading(home, batch, chosen(dataset))
     made = make(home, test_outcomes_stage(), batch)
@@ -113,6 +114,14 @@ def test_settings_that_decide_make_it_stale(
     write_grading(home, "batch", chosen(settled, **settings))
     (line,) = why(home)
     assert next(iter(settings)) in line
+
+
+def test_so_does_another_harness(
+    home: Home, settled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chosen_module, "version", lambda name: "99.0")
+    (line,) = why(home)
+    assert "grading harness" in line and "99.0" in line
 
 
 @pytest.mark.parametrize("settings", [{"workers": 9}, {"attempts": 1}])
@@ -159,5 +168,5 @@ def test_a_run_without_a_row_is_unknown_and_in_quarantine(
     made = make(home, test_outcomes_stage(), batch)
     assert made.frame["status"].to_list() == ["unknown"]
     (refusal,) = made.refused
-    assert f"has no row {TASK}" in refusal.reason
+    assert f"no row {TASK} in {dataset}" in refusal.reason
     assert made.frame["reason"].to_list() == [refusal.reason]

@@ -86,7 +86,11 @@ PARTITION = """query($asset: [String!]!, $partition: String!) {
     }
     assetMaterializations(partitions: [$partition], limit: 1) {
       runId
-      metadataEntries { label ... on BoolMetadataEntry { boolValue } }
+      metadataEntries {
+        label
+        ... on BoolMetadataEntry { boolValue }
+        ... on MarkdownMetadataEntry { mdStr }
+      }
     }
   } }
 }"""
