@@ -16,7 +16,7 @@ from srft_assets.outcomes.sdists.recipes import recipe_of, version_of
 from srft_assets.outcomes.sdists.releases import RELEASE, release_repository, versions_from
 from srft_assets.outcomes.task import TaskInstance
 
-MOST_TRIED = 12
+MOST_TRIED = 6
 """Releases that are tried; a fix that is in none of them was reverted or rewritten."""
 HOST = "https://github.com"
 HOST_VARIABLE = "SRFT_GIT_HOST"
