@@ -24,12 +24,11 @@ import pyarrow as pa
 from benchmarks.tokens import runs_below
 from srft_assets.child import quiet
 from srft_assets.tokens.mask import Job, mask_runs
-from srft_assets.tokens.row import MaskedRow
+from srft_assets.tokens.row import IGNORED, MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.training.attention import register_segments
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.plan import make_plan
-from srft_assets.training.rows import IGNORED
 from srft_assets.training.trainer import build_trainer
 
 BATCH = 8

@@ -65,8 +65,10 @@ class TrainingJob(BaseModel):
 
     @property
     def identity(self) -> str:
-        """Digest of all that decides the weights; a state of another identity is not resumed."""
-        return digest(self.model_dump(mode="json", exclude={"save_seconds", "report_to"}))
+        """Digest of all that decides the weights, but for the rounding of sums; a state of
+        another identity is not resumed."""
+        outside = {"micro_batch_tokens", "save_seconds", "report_to"}
+        return digest(self.model_dump(mode="json", exclude=outside))
 
 
 class CurvePoint(BaseModel):

@@ -1,22 +1,16 @@
-"""Rows of `masked_tokens` partitions as a training set: chosen, counted, labelled, weighted."""
+"""Which rows of `masked_tokens` partitions are trained on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
 
-from srft_assets.errors import SrftError
 from srft_assets.refusal import Refusal
 from srft_assets.tokens.cap import within_cap
-from srft_assets.tokens.row import IGNORED
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.training.job import Choice
-
-__all__ = ["IGNORED", "Selection", "load_rows", "select_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +76,7 @@ def _chosen(rows: pl.DataFrame, choice: Choice) -> pl.DataFrame:
     return rows.drop("ids")
 
 
-def _scan(path: Path) -> pl.LazyFrame:
+def scan_rows(path: Path) -> pl.LazyFrame:
     """The partition; what files of earlier versions lack is null."""
     return pl.scan_parquet(
         path,
@@ -102,7 +96,7 @@ def _survey(path: Path, number: int, dedup: bool) -> pl.DataFrame:
     weight = trained * span.field("weight").cast(pl.Float64).fill_null(1)
     spans, ids = pl.col("spans").list, pl.col("input_ids")
     return (
-        _scan(path)
+        scan_rows(path)
         .select(
             pl.lit(number, pl.Int32).alias("file"),
             pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
@@ -127,56 +121,3 @@ def _refusal(files: Sequence[Path], row: dict[str, Any], max_length: int) -> Ref
         reason=f"{row['n_tokens']} tokens, but training.max_length is {max_length}: "
         "raise max_length, or cut the run",
     )
-
-
-def load_rows(selection: Selection, normalise: Literal["token", "run"] = "token") -> pa.Table:
-    """The kept rows as Arrow lists, `input_ids` and `labels` of int32.
-
-    Where not all trained tokens weigh the same there are `weights` (float32) too, 0 where there
-    is no loss. `normalise="run"` scales them so that the weights of each run, over all its rows,
-    have the same sum; on the average they stay as they are.
-    """
-    frame = selection.frame.with_columns(scale=_scales(selection.frame, normalise))
-    tables = [
-        _labelled(path, frame.filter(pl.col("file") == number))
-        for number, path in enumerate(selection.files)
-    ]
-    table = pa.concat_tables(tables).combine_chunks()
-    alike = normalise == "token" and (frame["weight"] == frame["n_trained"]).all()
-    return table.drop_columns("weights") if alike else table
-
-
-def _scales(rows: pl.DataFrame, normalise: str) -> pl.Series:
-    if normalise == "token":
-        return pl.repeat(1.0, rows.height, eager=True)
-    of_run = pl.col("weight").sum().over("trajectory_id")
-    mean = pl.col("weight").sum() / pl.col("trajectory_id").n_unique()
-    return rows.select(mean / of_run)[:, 0]
-
-
-def _labelled(path: Path, rows: pl.DataFrame) -> pa.Table:
-    frame = _scan(path).select("input_ids", "spans").collect()[rows["row"]]
-    lengths = frame["input_ids"].list.len().to_numpy().astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    ids = frame["input_ids"].explode(empty_as_null=False).to_numpy().astype(np.int32)
-    labels = np.full(len(ids), IGNORED, dtype=np.int32)
-    weights = np.zeros(len(ids), dtype=np.float32)
-    for number, (spans, scale) in enumerate(zip(frame["spans"], rows["scale"], strict=True)):
-        for span in spans:
-            if not 0 <= span["start"] <= span["end"] <= lengths[number]:
-                raise SrftError(
-                    f"{path}, row {rows['row'][number]}: span {span['start']}..{span['end']} is "
-                    f"outside its {lengths[number]} tokens; materialize masked_tokens again"
-                )
-            if span["trained"]:
-                where = slice(offsets[number] + span["start"], offsets[number] + span["end"])
-                labels[where] = ids[where]
-                weights[where] = scale * (1 if span["weight"] is None else span["weight"])
-    labels[offsets[:-1]] = IGNORED
-    weights[offsets[:-1]] = 0
-    ends = pa.array(offsets, pa.int32())
-    columns = {"input_ids": ids, "labels": labels, "weights": weights}
-    lists = {
-        name: pa.ListArray.from_arrays(ends, pa.array(cells)) for name, cells in columns.items()
-    }
-    return pa.table(lists)

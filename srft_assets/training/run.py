@@ -11,13 +11,14 @@ from typing import Any
 
 from srft_assets.errors import SrftError
 from srft_assets.training.job import RESULT, CurvePoint, TrainingJob, TrainingResult, read_result
+from srft_assets.training.labels import load_rows
 from srft_assets.training.mixing import draw, groups_of
 from srft_assets.training.model import check_vocabulary, load_base, save_model, whole_weights
 from srft_assets.training.picture import draw_loss
 from srft_assets.training.plan import Plan, make_plan
 from srft_assets.training.ranks import Ranks, join
 from srft_assets.training.report import Told
-from srft_assets.training.rows import Selection, load_rows, select_rows
+from srft_assets.training.rows import Selection, select_rows
 from srft_assets.training.saving import check_finite
 from srft_assets.training.states import last_whole_state, open_partial
 from srft_assets.training.trainer import build_trainer

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from srft_assets.training.rows import IGNORED
+from srft_assets.tokens.row import IGNORED
 
 WEIGHTS = "weights"
 """Key of the loss weights in rows and batches: float32, shaped like `labels`."""

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from srft_assets.training.job import TrainingJob, read_result
 from srft_assets.training.report import Lines
 from srft_assets.training.run import train
@@ -56,6 +58,33 @@ def test_sigkill_leaves_no_half_checkpoint_and_the_same_weights_come_out_after_a
     assert resumed.weights_sha256 == whole.weights_sha256
     assert [p.loss for p in resumed.loss_curve] == [p.loss for p in whole.loss_curve]
     assert read_result(killed.output) == resumed
+
+
+def test_a_training_goes_on_with_a_smaller_micro_batch(job: MakeJob) -> None:
+    """As after `out of memory`: the same rows meet in each step, in more forward passes."""
+    rows = make_rows(20)
+    settings = {"max_steps": 8, "batch_size": 4, "save_seconds": 0}
+    large = job(rows, "large", **settings)
+    steps: list[int] = []
+
+    class Full(Lines):
+        def step(self, step: int, of: int, loss: float) -> None:
+            if step == 5:
+                raise MemoryError
+
+    class Heard(Lines):
+        def step(self, step: int, of: int, loss: float) -> None:
+            steps.append(step)
+
+    with pytest.raises(MemoryError):
+        train(large, Full())
+    small = train(large.model_copy(update={"micro_batch_tokens": 60}), Heard())
+    whole = train(job(rows, "whole", **settings), Lines())
+    assert steps == list(range(steps[0], 9)) and steps[0] in (4, 5)
+    assert small.micro_batches > whole.micro_batches
+    assert [p.loss for p in small.loss_curve] == pytest.approx(
+        [p.loss for p in whole.loss_curve], abs=1e-4
+    )
 
 
 def test_a_torn_state_is_passed_over(tmp_path: Path) -> None:

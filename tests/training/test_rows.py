@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.training.rows import IGNORED, load_rows, select_rows
+from srft_assets.tokens.row import IGNORED
+from srft_assets.training.labels import load_rows
+from srft_assets.training.rows import select_rows
 from tests.training.conftest import Row, frame_of, make_rows, put
 
 

@@ -43,6 +43,16 @@ def test_a_tracker_makes_no_checkpoint_stale_and_drops_no_state(job: MakeJob) ->
     assert job(rows).identity == job(rows, report_to=["wandb"]).identity
 
 
+def test_a_smaller_micro_batch_makes_no_checkpoint_stale_and_drops_no_state(job: MakeJob) -> None:
+    """Out of memory says to lower it, and that the last state is kept."""
+    small = {"micro_batch_tokens": 60, "save_seconds": 5}
+    assert checkpoints_stage(arm_of(options=small)).config == checkpoints_stage(arm_of()).config
+    other = {**small, "optim": "adafactor"}
+    assert checkpoints_stage(arm_of(options=other)).config["options"] == {"optim": "adafactor"}
+    rows = make_rows(2)
+    assert job(rows).identity == job(rows, **small).identity
+
+
 def test_a_key_in_a_file_is_refused_without_being_shown(job: MakeJob) -> None:
     with pytest.raises(SrftError, match="set HF_TOKEN") as refused:
         sft_config(job(make_rows(2), options={"hub_token": "hf_secret"}), PLAN)

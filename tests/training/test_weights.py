@@ -10,7 +10,8 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.training.job import TrainingJob
-from srft_assets.training.rows import load_rows, select_rows
+from srft_assets.training.labels import load_rows
+from srft_assets.training.rows import select_rows
 from srft_assets.training.run import train
 from tests.training.conftest import Row, frame_of, make_rows, put
 
