@@ -53,7 +53,7 @@ def reproduce(
 
 def run(console: Console, out: Path, form: "Form", workers: int, command: str) -> None:
     """Make the platform's part in `out`, then the cells and the report."""
-    from srft_assets.experiment.cell import Bench
+    from srft_assets.experiment.bench import Bench
     from srft_assets.experiment.data import Data
     from srft_assets.experiment.reproduce import reproduce as reproduced
     from srft_assets.lab.regime import REGIME

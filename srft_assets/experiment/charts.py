@@ -27,8 +27,9 @@ def draw_arms(points: Sequence[Point], seeds: Sequence[Sequence[float]], path: P
     for place, (point, each) in enumerate(zip(points, seeds, strict=True)):
         _with_interval(axes, place, point.rate, BLUE if place else GREY, "o")
         spread = [place + 0.22 for _ in each]
-        axes.plot(spread, [100 * one for one in each], ".", color=GREY, markersize=5)
-    axes.set_xticks(range(len(points)), [str(point.x).replace("_", "\n") for point in points])
+        axes.plot(spread, [100 * one for one in each], ".", color=GREY, markersize=5, clip_on=False)
+    names = [str(point.x).replace("_", "\n") for point in points]
+    axes.set_xticks(range(len(points)), names, fontsize=9)
     axes.set_xlabel("arm")
     _legend(axes, [("o", BLUE, "mean of seeds, 95% bootstrap"), (".", GREY, "one seed")])
     _save(figure, axes, path)
@@ -44,7 +45,6 @@ def draw_f1(
     _curve(axes, curve, BLUE, "teacher's labels, some moved to other steps")
     _with_interval(axes, critic[0], critic[1], GREEN, "D", "rules critic (srft)")
     axes.set_xlabel("F1 of the label mistake against the teacher's own, on failed runs")
-    axes.invert_xaxis()
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)
     _save(figure, axes, path)
 
@@ -80,6 +80,8 @@ def _with_interval(
         color=colour,
         capsize=4,
         markersize=7,
+        clip_on=False,
+        zorder=3,
         label=label,
     )
 

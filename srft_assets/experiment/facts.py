@@ -1,7 +1,7 @@
 """Facts of the training sets, for the report."""
 
 from srft_assets.compare import wilson_interval
-from srft_assets.experiment.cell import Bench
+from srft_assets.experiment.bench import Bench
 from srft_assets.experiment.design import ARMS, ORACLE, Rows
 from srft_assets.experiment.plan import facts
 from srft_assets.experiment.rows import label_counts, labels_of, mistake_f1

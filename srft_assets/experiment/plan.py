@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from srft_assets.experiment.cell import Bench
+from srft_assets.experiment.bench import Bench
 from srft_assets.experiment.design import (
     ARMS,
     REFERENCE,

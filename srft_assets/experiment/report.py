@@ -1,41 +1,21 @@
 """`report.md`, its plots and its scores, made from the files of the cells alone."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from srft_assets.agent.whole_file import put_whole
 from srft_assets.compare import cells_of, rate_of
-from srft_assets.experiment.cell import Bench
+from srft_assets.experiment.bench import Bench
 from srft_assets.experiment.charts import Point, draw_arms, draw_f1, draw_share
-from srft_assets.experiment.design import ARMS, BASE, Place
-from srft_assets.experiment.facts import arm_table, measured_f1, run_lines
-from srft_assets.experiment.findings import paragraph
-from srft_assets.experiment.machine import commit, duration, machine, versions
-from srft_assets.experiment.plan import all_places, token_steps
+from srft_assets.experiment.facts import measured_f1
+from srft_assets.experiment.plan import all_places
 from srft_assets.experiment.rows import mistake_f1
 from srft_assets.experiment.scores import cell_frame, results_of, score_frame
-from srft_assets.experiment.tables import (
-    difference_table,
-    differences,
-    levels,
-    of_series,
-    rates,
-)
+from srft_assets.experiment.sections import SHOWN_ARMS, Ran, levels_of, sections_of
+from srft_assets.experiment.tables import of_series
 
 REPORT = "report.md"
-SHOWN_ARMS = (BASE, *ARMS)
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """How this report came about."""
-
-    command: str
-    workers: int
-    seconds: float
-    new_cells: int
 
 
 def write_report(bench: Bench, out: Path, ran: Ran) -> Path:
@@ -51,7 +31,7 @@ def write_report(bench: Bench, out: Path, ran: Ran) -> Path:
     scores.write_csv(out / "scores.csv")
     cells.write_csv(out / "cells.csv")
     _draw(scores, bench, out)
-    text = "\n\n".join(_sections(scores, cells, places, bench, ran)) + "\n"
+    text = "\n\n".join(sections_of(scores, cells, bench, ran)) + "\n"
     put_whole(out / REPORT, text.encode())
     return out / REPORT
 
@@ -81,105 +61,10 @@ def _draw(scores: pl.DataFrame, bench: Bench, out: Path) -> None:
     f1, share = of_series(scores, "f1"), of_series(scores, "share")
     critic = mistake_f1(data.rules, data.oracle, data.failed), point(steps, "srft", "").rate
     draw_f1(
-        [point(f1, arm, x) for arm, x in _levels(f1)],
+        [point(f1, arm, x) for arm, x in levels_of(f1)],
         point(steps, "rft", "").rate,
         critic,
         point(steps, "sft", "").rate,
         out / "f1.png",
     )
-    draw_share([point(share, arm, x) for arm, x in _levels(share)], out / "share.png")
-
-
-def _levels(scores: pl.DataFrame) -> list[tuple[str, float]]:
-    """Names of a series' levels and their x, ascending."""
-    return scores.select("arm", "x").unique().sort("x").rows()
-
-
-def _sections(
-    scores: pl.DataFrame, cells: pl.DataFrame, places: list[Place], bench: Bench, ran: Ran
-) -> list[str]:
-    steps, tokens = of_series(scores, "steps"), of_series(scores, "tokens")
-    sections = ["# Masking mistakes or throwing failed runs away: the experiment"]
-    sections += ["## What was found", paragraph(scores), *_design(bench)]
-    sections += ["## Arms with the same number of optimizer steps", "![Arms](arms.png)"]
-    sections += _arms(steps, SHOWN_ARMS)
-    if tokens.height:
-        sections += ["## Arms with the same number of trained tokens"]
-        sections += _arms(tokens, tuple(ARMS))
-    f1, share = of_series(scores, "f1"), of_series(scores, "share")
-    f1_names = {arm: f"F1 {x:.2f}" for arm, x in _levels(f1)}
-    share_names = {arm: f"{100 * x:.0f}% failed" for arm, x in _levels(share)}
-    sections += ["## How good the labels must be", "![Score against F1](f1.png)"]
-    sections += [levels(f1, f1_names, "0.00")]
-    sections += ["## How many failed runs", "![Score against the share of failed runs](share.png)"]
-    sections += [levels(share, share_names, "0.00")]
-    machine_failures = scores["resolved"].null_count()
-    sections += ["## What was trained on", "\n".join(run_lines(bench))]
-    sections += [arm_table(bench, token_steps(bench) if tokens.height else {})]
-    sections += ["## How it was made", _made(cells, bench, ran, machine_failures)]
-    return sections
-
-
-def _arms(scores: pl.DataFrame, arms: tuple[str, ...]) -> list[str]:
-    found = [rates(scores, arms), NOTE]
-    for reference in ("rft", "sft"):
-        pairs = [(arm, reference) for arm in arms if arm != reference]
-        found += [f"Against {reference}:", difference_table(differences(scores, pairs))]
-    return found
-
-
-NOTE = (
-    "Bootstrap intervals are over tasks and seeds together. Wilson's and McNemar's take every "
-    "attempt as independent, which those of different seeds at one task are not: they are "
-    "narrower than they should be. `can show`: the smallest difference, in points, that is found "
-    "four times in five at the first step of Holm's correction. `one alone`: pairs of task and "
-    "seed that only the one arm resolves, and only the other."
-)
-
-
-def _design(bench: Bench) -> list[str]:
-    regime, form = bench.regime, bench.form
-    return [
-        "## Design",
-        "\n".join(
-            [
-                f"- {bench.tasks_count} held-out tasks of seed {regime.held_out_seed}, which was "
-                "fixed before any arm was trained; nothing was tuned on them (what was tried was "
-                f"tried on seed {regime.development_seed}).",
-                f"- {form.seeds} seeds of training and sampling ({_listed(form.seeds)}); the data, "
-                "the base model and the tasks are the same for all.",
-                f"- {bench.steps} optimizer steps of {regime.batch_size} runs, learning rate "
-                f"{regime.learning_rate:g}, all weights; the same base model for all arms.",
-                f"- Played at temperature {regime.temperature:g}, at most {regime.step_limit} "
-                f"steps of {regime.max_new_tokens} tokens.",
-                "- `srft`, `unresolved_masked`, `random_mask` and `inverted_mask` use the rules "
-                "critic, `oracle` the teacher's own labels.",
-                "- A label of lower F1 is the teacher's own where the label `mistake` of some "
-                "steps went to as many other steps of failed runs.",
-                "- A share of failed runs keeps all runs of the one kind and draws from the other.",
-            ]
-        ),
-    ]
-
-
-def _listed(seeds: int) -> str:
-    return ", ".join(map(str, range(seeds)))
-
-
-def _made(cells: pl.DataFrame, bench: Bench, ran: Ran, failures: int) -> str:
-    distinct = cells.unique(subset=["series", "arm", "seed"])
-    regime = bench.regime.model_dump_json()
-    return "\n".join(
-        [
-            f"- Command: `{ran.command}`",
-            f"- Commit: {commit()}",
-            f"- {machine()}, {ran.workers} workers of one thread.",
-            f"- Wall time of this command: {duration(ran.seconds)}, with {ran.new_cells} cells "
-            "made in it.",
-            f"- {distinct.height} places in tables and plots; attempts that the machine failed: "
-            f"{failures}.",
-            f"- {versions()}",
-            f"- Regime: `{regime}`",
-            "- All scores: `scores.parquet`, `scores.csv`; a row a training: `cells.csv`.",
-        ]
-    )
+    draw_share([point(share, arm, x) for arm, x in levels_of(share)], out / "share.png")

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from srft_assets.agent.whole_file import put_whole
-from srft_assets.experiment.cell import Bench
+from srft_assets.experiment.bench import Bench
 from srft_assets.experiment.plan import all_places, distinct
 from srft_assets.experiment.pool import run_cells
-from srft_assets.experiment.report import Ran, write_report
+from srft_assets.experiment.report import write_report
+from srft_assets.experiment.sections import Ran
 from srft_assets.experiment.worker import BenchFile
 
 Show = Callable[[str, int, int, str], None]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from srft_assets.errors import SrftError
-from srft_assets.experiment.cell import Bench, CellResult
+from srft_assets.experiment.bench import Bench, CellResult
 from srft_assets.experiment.design import Cell, Place
 from srft_assets.outcomes.model import Status
 

@@ -55,7 +55,8 @@ def _work(stated: BenchFile, waiting: "SimpleQueue[bytes]") -> None:
     import torch
 
     from srft_assets.agent.mini import prepare_mini
-    from srft_assets.experiment.cell import Bench, run_cell
+    from srft_assets.experiment.bench import Bench
+    from srft_assets.experiment.cell import run_cell
     from srft_assets.experiment.data import Data
 
     torch.set_num_threads(1)

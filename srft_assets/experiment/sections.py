@@ -1,0 +1,125 @@
+"""The report as blocks of Markdown: findings, design, tables, how it was made."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from srft_assets.experiment.bench import Bench
+from srft_assets.experiment.design import ARMS, BASE
+from srft_assets.experiment.facts import arm_table, run_lines
+from srft_assets.experiment.findings import paragraph
+from srft_assets.experiment.machine import commit, duration, machine, versions
+from srft_assets.experiment.plan import token_steps
+from srft_assets.experiment.tables import (
+    difference_table,
+    differences,
+    levels,
+    of_series,
+    rates,
+)
+
+SHOWN_ARMS = (BASE, *ARMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How this report came about."""
+
+    command: str
+    workers: int
+    seconds: float
+    new_cells: int
+
+
+def levels_of(scores: pl.DataFrame) -> list[tuple[str, float]]:
+    """Names of a series' levels and their x, ascending."""
+    return scores.select("arm", "x").unique().sort("x").rows()
+
+
+def sections_of(scores: pl.DataFrame, cells: pl.DataFrame, bench: Bench, ran: Ran) -> list[str]:
+    """All of the report, a block an element. `scores` in the schema SCORES, of all series."""
+    steps, tokens = of_series(scores, "steps"), of_series(scores, "tokens")
+    sections = ["# Masking mistakes or throwing failed runs away: the experiment"]
+    sections += ["## What was found", paragraph(scores), *_design(bench)]
+    sections += ["## Arms with the same number of optimizer steps", "![Arms](arms.png)"]
+    sections += _arms(steps, SHOWN_ARMS)
+    if tokens.height:
+        sections += ["## Arms with the same number of trained tokens"]
+        sections += _arms(tokens, tuple(ARMS))
+    f1, share = of_series(scores, "f1"), of_series(scores, "share")
+    f1_names = {arm: f"F1 {x:.2f}" for arm, x in levels_of(f1)}
+    share_names = {arm: f"{100 * x:.0f}% failed" for arm, x in levels_of(share)}
+    sections += ["## How good the labels must be", "![Score against F1](f1.png)"]
+    sections += [levels(f1, f1_names, "0.00")]
+    sections += ["## How many failed runs", "![Score against the share of failed runs](share.png)"]
+    sections += [levels(share, share_names, "0.00")]
+    machine_failures = scores["resolved"].null_count()
+    sections += ["## What was trained on", "\n".join(run_lines(bench))]
+    sections += [arm_table(bench, token_steps(bench) if tokens.height else {})]
+    sections += ["## How it was made", _made(cells, bench, ran, machine_failures)]
+    return sections
+
+
+def _arms(scores: pl.DataFrame, arms: tuple[str, ...]) -> list[str]:
+    found = [rates(scores, arms), NOTE]
+    for reference in ("rft", "sft"):
+        pairs = [(arm, reference) for arm in arms if arm != reference]
+        found += [f"Against {reference}:", difference_table(differences(scores, pairs))]
+    return found
+
+
+NOTE = (
+    "Bootstrap intervals are over tasks and seeds together. Wilson's and McNemar's take every "
+    "attempt as independent, which those of different seeds at one task are not: they are "
+    "narrower than they should be. `can show`: the smallest difference, in points, that is found "
+    "four times in five at the first step of Holm's correction. `one alone`: pairs of task and "
+    "seed that only the one arm resolves, and only the other."
+)
+
+
+def _design(bench: Bench) -> list[str]:
+    regime, form = bench.regime, bench.form
+    return [
+        "## Design",
+        "\n".join(
+            [
+                f"- {bench.tasks_count} held-out tasks of seed {regime.held_out_seed}, which was "
+                "fixed before any arm was trained; nothing was tuned on them (what was tried was "
+                f"tried on seed {regime.development_seed}).",
+                f"- {form.seeds} seeds of training and sampling ({_listed(form.seeds)}); the data, "
+                "the base model and the tasks are the same for all.",
+                f"- {bench.steps} optimizer steps of {regime.batch_size} runs, learning rate "
+                f"{regime.learning_rate:g}, all weights; the same base model for all arms.",
+                f"- Played at temperature {regime.temperature:g}, at most {regime.step_limit} "
+                f"steps of {regime.max_new_tokens} tokens.",
+                "- `srft`, `unresolved_masked`, `random_mask` and `inverted_mask` use the rules "
+                "critic, `oracle` the teacher's own labels.",
+                "- A label of lower F1 is the teacher's own where the label `mistake` of some "
+                "steps went to as many other steps of failed runs.",
+                "- A share of failed runs keeps all runs of the one kind and draws from the other.",
+            ]
+        ),
+    ]
+
+
+def _listed(seeds: int) -> str:
+    return ", ".join(map(str, range(seeds)))
+
+
+def _made(cells: pl.DataFrame, bench: Bench, ran: Ran, failures: int) -> str:
+    distinct = cells.unique(subset=["series", "arm", "seed"])
+    regime = bench.regime.model_dump_json()
+    return "\n".join(
+        [
+            f"- Command: `{ran.command}`",
+            f"- Commit: {commit()}",
+            f"- {machine()}, {ran.workers} workers of one thread.",
+            f"- Wall time of this command: {duration(ran.seconds)}, with {ran.new_cells} cells "
+            "made in it.",
+            f"- {distinct.height} places in tables and plots; attempts that the machine failed: "
+            f"{failures}.",
+            f"- {versions()}",
+            f"- Regime: `{regime}`",
+            "- All scores: `scores.parquet`, `scores.csv`; a row a training: `cells.csv`.",
+        ]
+    )
