@@ -40,6 +40,9 @@ def grade(
     attempts: Annotated[
         int | None, typer.Option(help="Tries where the machine fails.", min=1, max=10)
     ] = None,
+    memory_gb: Annotated[
+        float | None, typer.Option(help="Most memory of an instance.", min=0.1)
+    ] = None,
     sources: Annotated[str | None, typer.Option(help="Local: folder of git mirrors.")] = None,
     network: Network = None,
     sys_admin: SysAdmin = None,
@@ -60,6 +63,7 @@ def grade(
         "workers": workers,
         "timeout": timeout,
         "attempts": attempts,
+        "memory_gb": memory_gb,
         "sources": sources,
         "network": network,
         "sys_admin": sys_admin,

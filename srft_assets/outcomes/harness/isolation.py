@@ -91,7 +91,7 @@ def run_bounded(container: Any, cmd: str, timeout: float | None = 60) -> tuple[s
     """
     from docker.errors import DockerException
 
-    kept = _Ends()
+    kept = Ends()
     failed: list[Exception] = []
 
     def run() -> None:
@@ -112,8 +112,8 @@ def run_bounded(container: Any, cmd: str, timeout: float | None = 60) -> tuple[s
     return kept.text(), thread.is_alive(), seconds
 
 
-class _Ends:
-    """The head and the tail of a stream of bytes."""
+class Ends:
+    """The head and the tail of a stream of bytes; how much lies between is told in the text."""
 
     def __init__(self) -> None:
         self.head = bytearray()
@@ -121,6 +121,7 @@ class _Ends:
         self.tail_bytes = self.cut = 0
 
     def add(self, chunk: bytes) -> None:
+        """Take the next piece."""
         if len(self.head) < MAX_HEAD_BYTES:
             self.head += chunk
             return
@@ -132,6 +133,7 @@ class _Ends:
             self.cut += gone
 
     def text(self) -> str:
+        """What was kept."""
         between = f"\n[... {self.cut} bytes cut ...]\n".encode() if self.cut else b""
         whole = bytes(self.head) + between + b"".join(tuple(self.tail))
         return whole.decode("utf-8", "replace")
