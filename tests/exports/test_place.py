@@ -13,8 +13,8 @@ import pytest
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.exports import place
 from srft_assets.exports.place import MANIFEST, placing
+from tests.exports.chats import lines
 from tests.exports.conftest import Platform, text_run
-from tests.exports.test_message_formats import lines
 from tests.exports.test_token_formats import records
 
 FORMS = [

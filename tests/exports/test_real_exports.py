@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from srft_assets.trajectories.formats import read_record
+from tests.exports.axolotl_schema import Chat
+from tests.exports.chats import lines
 from tests.exports.conftest import Platform
-from tests.exports.test_message_formats import MESSAGE, TOOL, Chat, lines
+from tests.exports.test_openai_format import MESSAGE, TOOL
 from tests.exports.test_token_formats import Tokenized, records
 
 FILES = (

@@ -1,0 +1,94 @@
+"""Chats for axolotl: its schema, the tokens it would make of them, and what it could not read."""
+
+import json
+from typing import Any
+
+import pytest
+
+from srft_assets.tokens.tokenizer import load_tokenizer
+from tests.exports.axolotl_schema import Chat
+from tests.exports.chats import changed, reason_of
+from tests.exports.conftest import TOOLS, text_run, tool_run
+from tests.exports.test_token_formats import records
+from tests.tokens.templates import CHATML
+
+
+@pytest.mark.parametrize("form", ["axolotl-messages", "axolotl-spans"])
+def test_axolotl_gets_the_schema_it_documents(platform, tmp_path, form):
+    platform.export(form, tmp_path / "set")
+    chats = [Chat.model_validate(record) for record in records(tmp_path / "set")]
+    assert chats
+    for chat in chats:
+        trained = [message.train for message in chat.messages if message.role == "assistant"]
+        assert trained in ([True, False, True], [True, True, True])
+        assert not any(message.train for message in chat.messages if message.role != "assistant")
+        for tool in chat.tools or []:
+            assert json.loads(tool.function.parameters or "")["type"] == "object"
+
+
+def test_spans_reach_from_the_first_to_the_last_character_and_masked_turns_have_none(
+    platform, tmp_path
+):
+    platform.add("one", text_run("a", "löok", "break", "mend"))
+    platform.export("axolotl-spans", tmp_path / "set", "one")
+    (record,) = records(tmp_path / "set")
+    details = [m["train_detail"] for m in record["messages"] if m["role"] == "assistant"]
+    whole = [{"begin_offset": 0, "end_offset": 3, "train": True}]
+    assert details == [whole, None, whole]
+
+
+def test_spans_do_not_reach_tool_calls(platform, tmp_path):
+    reason = reason_of(platform, "axolotl-spans", tmp_path / "set", tool_run("a"))
+    assert reason.startswith("a trained step has tool calls or thinking")
+
+
+def test_calls_are_written_out_for_a_template_that_knows_none(platform_with, tmp_path):
+    platform = platform_with(CHATML)
+    platform.add("one", tool_run("a"))
+    platform.export("axolotl-messages", tmp_path / "set")
+    (record,) = records(tmp_path / "set")
+    said = [m for m in record["messages"] if m["role"] == "assistant"]
+    assert said[0]["tool_calls"] is None
+    assert said[0]["content"].startswith("I say ls.\n<tool_call>\n{")
+    trained = "".join(f"{m['content']}<|im_end|>" for m in said if m["train"])
+    (row,) = platform.rows("one")
+    spans = [row["input_ids"][s["start"] : s["end"]] for s in row["spans"] if s["trained"]]
+    tokenizer = load_tokenizer(platform.tokenizer)
+    ids = [number for span in spans for number in span]
+    assert tokenizer.backend.decode(ids, skip_special_tokens=False) == trained
+
+
+@pytest.mark.parametrize("form", ["axolotl-messages", "axolotl-spans"])
+def test_what_axolotl_would_tokenize_otherwise_is_refused(platform, tmp_path, form):
+    run = text_run("a", "I print <|im_end|> here.", "b", "c")
+    reason = reason_of(platform, form, tmp_path / "set", run)
+    assert reason == "axolotl would make other tokens of it than were masked"
+    for verified in ("trl", "axolotl-tokens"):
+        assert not platform.export(verified, tmp_path / verified, "one").counts.refused
+
+
+def test_offsets_that_a_template_would_shift_are_refused(platform_with, tmp_path):
+    platform = platform_with(CHATML.replace("message['content']", "message['content'] | trim"))
+    reason = reason_of(platform, "axolotl-spans", tmp_path / "set", text_run("a", " look", "b"))
+    assert reason.startswith("the content of a trained step has other tokens by itself")
+    assert not platform.export("axolotl-messages", tmp_path / "messages").counts.refused
+
+
+def odd_arguments() -> Any:
+    call = {"id": "call_0", "type": "function", "function": {"name": "bash", "arguments": "ls"}}
+    return changed(tool_run("a"), 1, tool_calls=[call])
+
+
+STRICT = [{**TOOLS[0], "function": {**TOOLS[0]["function"], "strict": True}}]
+
+
+@pytest.mark.parametrize(
+    ("run", "reason"),
+    [
+        (odd_arguments(), "the arguments of a tool call are no JSON"),
+        (tool_run("a", tools=STRICT), "a tool's schema has other keys"),
+    ],
+)
+def test_what_axolotl_could_not_read_is_refused(platform_with, tmp_path, run, reason):
+    found = reason_of(platform_with(), "axolotl-messages", tmp_path / "set", run)
+    assert found.startswith(reason)
