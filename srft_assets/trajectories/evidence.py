@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
+from posixpath import basename, dirname
 
 from srft_assets.trajectories.drafts import Draft
 from srft_assets.trajectories.manifest import ReportRef
@@ -28,8 +29,7 @@ def settle(scans: Sequence[Scanned]) -> list[tuple[Scanned, Ruling]]:
     last = _last_calls(scans)
     settled = []
     for seen in scans:
-        name = PurePosixPath(seen.path).name
-        folder = _folder(seen)
+        folder, name = _folder(seen), basename(seen.path)
         ruling = seen.ruling
         of_dataset = name in DATASET_NAMES and any(_within(table, folder) for table in tables)
         if of_dataset or (name in EVIDENCE_NAMES and folder in reports):
@@ -41,11 +41,11 @@ def settle(scans: Sequence[Scanned]) -> list[tuple[Scanned, Ruling]]:
 
 
 def _folder(seen: Scanned) -> str:
-    return str(PurePosixPath(seen.path).parent)
+    return dirname(seen.path) or "."
 
 
 def _is_named_report(seen: Scanned) -> bool:
-    return seen.ruling.role is Role.REPORT and PurePosixPath(seen.path).name == "report.json"
+    return seen.ruling.role is Role.REPORT and basename(seen.path) == "report.json"
 
 
 def _within(folder: str, above: str) -> bool:
@@ -56,10 +56,10 @@ def _last_calls(scans: Iterable[Scanned]) -> dict[str, str]:
     """Folder of LLM calls → path of the last call, which holds the whole conversation."""
     calls: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for seen in scans:
-        folder = PurePosixPath(seen.path).parent
-        if seen.ruling.role is Role.RUNS and folder.parent.name == CALLS_FOLDER:
+        folder = _folder(seen)
+        if seen.ruling.role is Role.RUNS and basename(dirname(folder)) == CALLS_FOLDER:
             time = _CALL_TIME.search(seen.path)
-            calls[str(folder)].append((float(time[1]) if time else 0.0, seen.path))
+            calls[folder].append((float(time[1]) if time else 0.0, seen.path))
     return {folder: max(found)[1] for folder, found in calls.items()}
 
 
@@ -68,7 +68,7 @@ def report_refs(settled: Iterable[tuple[Scanned, Ruling]]) -> list[ReportRef]:
     pairs = list(settled)
     beside: dict[str, list[Scanned]] = defaultdict(list)
     for seen, ruling in pairs:
-        if ruling.role is Role.EVIDENCE and PurePosixPath(seen.path).name in EVIDENCE_NAMES:
+        if ruling.role is Role.EVIDENCE and basename(seen.path) in EVIDENCE_NAMES:
             beside[_folder(seen)].append(seen)
     refs = []
     for seen, ruling in pairs:

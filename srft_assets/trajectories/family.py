@@ -71,3 +71,13 @@ class Family:
         clash = next((one.batch for one in made if one.batch in taken), None)
         if clash:
             raise UsageError(f"batch {clash} exists already: give another name with --batch")
+
+    def merged(self, seen: Walk, part: str, fresh: list) -> list:
+        """What this ingest saw, and what earlier ones saw outside the paths of this one."""
+        kept = {
+            ref.path: ref
+            for one in self.batches
+            for ref in getattr(one, part)
+            if not seen.covered(ref.path)
+        }
+        return sorted([*kept.values(), *fresh], key=lambda ref: ref.path)

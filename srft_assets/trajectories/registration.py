@@ -1,6 +1,8 @@
 """One ingest: which files are new, which batch takes them, what its manifest then says."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from srft_assets.home import Home
@@ -13,7 +15,7 @@ from srft_assets.trajectories.manifest import Item, Manifest, RefusedFile, write
 from srft_assets.trajectories.roles import Role, Ruling
 from srft_assets.trajectories.scan import scan
 from srft_assets.trajectories.scanned import Scanned
-from srft_assets.trajectories.walk import Walk, walk
+from srft_assets.trajectories.walk import Found, Walk, walk
 from srft_assets.warehouse.store import check_partition_name
 
 
@@ -32,7 +34,7 @@ class Registration:
         """Look at the files, place their rows, write the manifests."""
         seen = walk(paths, self.family.root)
         trusted = self.family.trusted(seen)
-        scans = [scan(file, bool(self.format)) for file in seen.files if file.path not in trusted]
+        scans = self._scans([file for file in seen.files if file.path not in trusted])
         settled = settle(scans)
         self.family.check_root(seen.root, scans)
         self._place(seen, [one for one, ruling in settled if ruling.role is Role.RUNS], trusted)
@@ -41,6 +43,11 @@ class Registration:
         refused = [*seen.refused, *(_refused(*pair) for pair in settled if _is_refused(pair))]
         made = self._manifests(seen, settled, refused)
         return self._write(made, settled, refused, len(trusted))
+
+    def _scans(self, files: Sequence[Found]) -> list[Scanned]:
+        """One file is read and hashed while another is parsed."""
+        with ThreadPoolExecutor(2) as threads:
+            return list(threads.map(partial(scan, forced=bool(self.format)), files))
 
     def _all_known(self, settled: Sequence[tuple[Scanned, Ruling]]) -> bool:
         return all(one.path in self.already for one, ruling in settled if ruling.role is Role.RUNS)
@@ -79,11 +86,11 @@ class Registration:
     ) -> list[Manifest]:
         """The manifests as they should be. Refused files are told in the first of them."""
         drafts = self.drafts.all
-        reports = self._merged(seen, "reports", report_refs(settled))
-        predictions = self._merged(
+        reports = self.family.merged(seen, "reports", report_refs(settled))
+        predictions = self.family.merged(
             seen, "predictions", [one.ref() for one, r in settled if r.role is Role.PREDICTIONS]
         )
-        told = self._merged(seen, "refused", list(refused))
+        told = self.family.merged(seen, "refused", list(refused))
         shared = share_reports(reports, drafts)
         numbers = iter(range(self.family.next_number, self.family.next_number + len(drafts)))
         return [
@@ -102,16 +109,6 @@ class Registration:
                 zip(names_of(drafts, self.family.name), drafts, strict=True)
             )
         ]
-
-    def _merged(self, seen: Walk, part: str, fresh: list) -> list:
-        """What this ingest saw, and what earlier ones saw outside the paths of this one."""
-        kept = {
-            ref.path: ref
-            for one in self.family.batches
-            for ref in getattr(one, part)
-            if not seen.covered(ref.path)
-        }
-        return sorted([*kept.values(), *fresh], key=lambda ref: ref.path)
 
     def _write(
         self,
