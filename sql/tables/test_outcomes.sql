@@ -24,7 +24,7 @@ COMMENT ON COLUMN test_outcomes.f2p_passed IS 'FAIL_TO_PASS tests that pass with
 COMMENT ON COLUMN test_outcomes.f2p_total IS 'FAIL_TO_PASS tests of the task.';
 COMMENT ON COLUMN test_outcomes.p2p_passed IS 'PASS_TO_PASS tests that still pass with the patch.';
 COMMENT ON COLUMN test_outcomes.p2p_total IS 'PASS_TO_PASS tests of the task.';
-COMMENT ON COLUMN test_outcomes.grader IS 'Who graded: the sandbox, an imported report, a column of the data set, none.';
+COMMENT ON COLUMN test_outcomes.grader IS 'Who graded: swebench (its harness, here or in an imported report), srft-local (the sandbox), srft-sdist (the sandbox, an approximation of SWE-bench), source (a column of the data set), none.';
 COMMENT ON COLUMN test_outcomes.grader_version IS 'Version of the grader, where it is known.';
 COMMENT ON COLUMN test_outcomes.reason IS 'Why the status is what it is, in one line.';
 COMMENT ON COLUMN test_outcomes.log IS 'What the grader printed, or where it is; NULL where there is none.';
