@@ -12,7 +12,7 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.rollouts.batch.environments import environment_of
 from srft_assets.rollouts.batch.folder import Place, is_finished, played_path
-from srft_assets.rollouts.batch.models import Players
+from srft_assets.rollouts.batch.players import Players
 from srft_assets.rollouts.batch.prompting import told_of
 from srft_assets.rollouts.batch.settings import RolloutSettings
 

@@ -1,9 +1,7 @@
 """Registering a batch of rollouts: what people write on a command line, as settings."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,22 +12,16 @@ from srft_assets.home import Home
 from srft_assets.outcomes.choice import Grader, Grading, write_grading
 from srft_assets.outcomes.dataset import read_dataset, rows_digest
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.rollouts.batch.folder import instances_path
-from srft_assets.rollouts.batch.models import weights_of
-from srft_assets.rollouts.batch.settings import KIND, LocalModel, RolloutSettings, parse_settings
-from srft_assets.serving.environment import ARGS, COMMAND, words
-from srft_assets.serving.spec import VLLM
-from srft_assets.trajectories.batches import write_batch
+from srft_assets.rollouts.batch.folder import instances_path, places_of, tasks_of
+from srft_assets.rollouts.batch.model_names import model_named
+from srft_assets.rollouts.batch.playing import missing
+from srft_assets.rollouts.batch.settings import KIND, RolloutSettings, parse_settings
+from srft_assets.trajectories.batches import batch_names, write_batch
+from srft_assets.trajectories.manifest import read_manifest
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.store import Warehouse, check_partition_name
 
 LAB = re.compile(r"lab:(-?\d+):(\d+)")
-CHECKPOINT = re.compile(r"checkpoint:([A-Za-z0-9_.-]+)/(\d+)")
-TASKS_HELP = "lab:SEED:COUNT, or SWE-bench rows: a file, a folder, or OWNER/NAME of the hub"
-MODEL_HELP = (
-    "checkpoint:ARM/SEED, local:FOLDER, vllm:MODEL (a folder or hub id, or checkpoint:ARM/SEED), "
-    "or the name a server gives it"
-)
 GRADERS: dict[str, Grader] = {"docker": "swebench", "sdist": "local"}
 
 
@@ -45,11 +37,11 @@ def register(
     asking: Mapping[str, Any] | None = None,
     **stated: Any,
 ) -> RolloutSettings:
-    """Register the batch; what of it was played already stays.
+    """Register the batch; what of it was played already stays, what crashed is tried again.
 
     Args:
-        tasks: see `TASKS_HELP`.
-        model: see `MODEL_HELP`.
+        tasks: `lab:SEED:COUNT`, or a data set as `read_dataset` takes it.
+        model: see `model_names`.
         instances: of the rows these only; empty: all, or the `first` so many.
         asking: further fields of a model that is asked over HTTP.
         stated: further fields of `RolloutSettings`.
@@ -67,15 +59,31 @@ def register(
         chosen = {"kind": "rows", "source": tasks, "count": len(rows), "rows": digest}
         environment = stated.pop("environment", None) or "docker"
     given = {name: value for name, value in stated.items() if value is not None}
-    asked = _model(home, model, dict(asking or {}))
+    asked = model_named(home, model, dict(asking or {}))
     defaults = {"prompts": "short" if lab or asked["kind"] == "local" else "swebench"}
     settings = parse_settings(
         {**defaults, "environment": environment, **given, "tasks": chosen, "model": asked}, batch
     )
+    settings = settings.model_copy(update={"again": _tries(home, batch, settings)})
     write_batch(home, batch, KIND, settings.model_dump(mode="json"))
     if rows:
         _write_rows(home, batch, rows, settings.environment)
     return settings
+
+
+def _tries(home: Home, batch: str, settings: RolloutSettings) -> int:
+    """One more than before where runs of the batch that was made so crashed."""
+    if batch not in batch_names(home):
+        return 0
+    known = read_manifest(home, batch)
+    if known.kind != KIND:
+        return 0
+    before = parse_settings(dict(known.settings), batch)
+    if before.identity != settings.identity:
+        return 0
+    made = Warehouse(home.warehouse).stamp("trajectories", batch) is not None
+    places = places_of(tasks_of(home, batch, before), before.attempts) if made else []
+    return before.again + bool(missing(home.runs / batch / before.identity, places))
 
 
 def _rows(
@@ -98,65 +106,3 @@ def _write_rows(home: Home, batch: str, rows: Sequence[TaskInstance], environmen
     path = instances_path(home, batch)
     place(path, b"".join(lines))
     write_grading(home, batch, Grading(grader=GRADERS[environment], dataset=str(path)))
-
-
-def _model(home: Home, stated: str, asking: dict[str, Any]) -> dict[str, Any]:
-    if stated.startswith("vllm:"):
-        return _served(home, stated.removeprefix("vllm:"), asking)
-    folder = _folder(home, stated)
-    if folder is None:
-        return {"kind": "endpoint", "name": stated, **asking}
-    if asking:
-        raise UsageError(f"{next(iter(asking))} is for a model that a server gives, not a folder")
-    label = stated.partition(":")[2]
-    local = LocalModel(label=label, path=_relative(home, folder), weights=weights_of(folder))
-    return local.model_dump(mode="json")
-
-
-def _served(home: Home, stated: str, asking: dict[str, Any]) -> dict[str, Any]:
-    """A vLLM of ours; a checkpoint that is an adapter is served on its base model."""
-    folder = _folder(home, stated)
-    model, adapter = (str(folder), None) if folder else (stated, None)
-    if folder and (folder / "adapter_config.json").exists():
-        facts = orjson.loads((folder / "adapter_config.json").read_bytes())
-        from srft_assets.training.moved import base_now
-
-        model, adapter = base_now(facts["base_model_name_or_path"], folder), folder
-    server: dict[str, Any] = {
-        "model": model,
-        "command": words(COMMAND) or list(VLLM),
-        "extra_args": words(ARGS),
-    }
-    label = stated.partition(":")[2] or stated
-    if adapter is None:
-        server["served_model_name"] = label
-        return {"kind": "vllm", "server": server, **asking}
-    server["lora_modules"] = {label: str(adapter)}
-    name = {"name": label, "adapter_digest": weights_of(adapter)}
-    return {"kind": "vllm", "server": server, **name, **asking}
-
-
-def _folder(home: Home, stated: str) -> Path | None:
-    """The folder of `checkpoint:ARM/SEED` or `local:FOLDER`; None for any other name."""
-    if found := CHECKPOINT.fullmatch(stated):
-        asset, seed = f"checkpoints/{found[1]}", found[2]
-        warehouse = Warehouse(home.warehouse)
-        if warehouse.stamp(asset, seed) is None:
-            raise UsageError(f"no {asset} of seed {seed}: srft apply {asset} --seed {seed}")
-        folder = home.root / warehouse.read(asset, seed)["path"][0]
-    elif stated.startswith("local:"):
-        folder = Path(stated.removeprefix("local:")).expanduser().absolute()
-    elif stated.startswith("checkpoint:"):
-        raise UsageError(f"{stated!r}: a checkpoint is named checkpoint:ARM/SEED")
-    else:
-        return None
-    if not folder.is_dir():
-        raise UsageError(f"{stated}: there is no folder {folder}")
-    return folder
-
-
-def _relative(home: Home, folder: Path) -> Path:
-    root = home.root
-    return (
-        folder.relative_to(root) if folder.is_relative_to(root) else Path(os.path.normpath(folder))
-    )

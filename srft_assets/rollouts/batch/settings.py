@@ -131,6 +131,8 @@ class RolloutSettings(_Stated):
     seed: int = 0
     workers: int = Field(default=4, ge=1, le=256)
     """Runs played at the same time."""
+    again: int = Field(default=0, ge=0)
+    """How often runs that crashed were given another try; makes the batch stale, changes no run."""
     network: bool = False
     """Whether containers may reach the network; the sandbox never does."""
 
@@ -148,7 +150,7 @@ class RolloutSettings(_Stated):
     @property
     def identity(self) -> str:
         """12 hex digits over what decides a run: neither how many there are, nor how fast."""
-        unsaid = {"model", "tasks", "attempts", "workers"}
+        unsaid = {"model", "tasks", "attempts", "workers", "again"}
         stated = self.model_dump(mode="json", exclude=unsaid)
         tasks = self.tasks.rows if isinstance(self.tasks, RowTasks) else "lab"
         model = {"kind": self.model.kind, **self.model.deciding}

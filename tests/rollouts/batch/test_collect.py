@@ -1,0 +1,142 @@
+"""A model plays tasks: every run is kept whole, and none that is finished is played again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from srft_assets.agent.prompts import turn
+from srft_assets.errors import SrftError
+from srft_assets.lab.tasks import generate_tasks
+from srft_assets.rollouts.batch.collect import collect
+from tests.rollouts.batch.chat_server import serving
+from tests.rollouts.batch.conftest import EDIT_AND_SUBMIT
+
+TASKS = [task.instance_id for task in generate_tasks(2, 5)]
+
+
+def runs_in(folder):
+    return {
+        path.relative_to(folder).as_posix(): json.loads(path.read_bytes())
+        for path in sorted(folder.rglob("*.traj.json"))
+    }
+
+
+def exits_in(folder):
+    return {name: run["info"]["exit_status"] for name, run in runs_in(folder).items()}
+
+
+def test_each_attempt_at_each_task_leaves_a_run(sandbox, work, asking):
+    with serving(EDIT_AND_SUBMIT) as server:
+        folder = collect(work, asking(server.base_url, attempts=2))
+    places = [f"{at}{name}.traj.json" for at in ("", "attempt-1/") for name in TASKS]
+    assert exits_in(folder) == dict.fromkeys(sorted(places), "Submitted")
+    for run in runs_in(folder).values():
+        assert run["trajectory_format"] == "mini-swe-agent-1.1"
+        assert run["info"]["submission"].startswith("diff --git a/new.txt b/new.txt")
+        assert run["info"]["model_stats"]["api_calls"] == 3
+    assert sorted({body["seed"] for body in server.asked}) == [0, 1]
+    assert {body["temperature"] for body in server.asked} == {0.0}
+
+
+def test_what_is_finished_is_never_played_again(sandbox, work, asking):
+    with serving(EDIT_AND_SUBMIT) as server:
+        before = runs_in(collect(work, asking(server.base_url)))
+        calls = len(server.asked)
+        assert runs_in(collect(work, asking(server.base_url))) == before
+        assert len(server.asked) == calls
+        more = collect(work, asking(server.base_url, attempts=2, workers=1))
+        assert len(server.asked) == 2 * calls
+        assert {name: runs_in(more)[name] for name in before} == before
+        fewer = collect(work, asking("http://127.0.0.1:9/v1"))
+        assert runs_in(fewer) == before
+
+
+def test_other_sampling_means_other_runs(sandbox, work, asking):
+    with serving(EDIT_AND_SUBMIT) as server:
+        first = collect(work, asking(server.base_url))
+        other = collect(work, asking(server.base_url, temperature=0.5))
+    assert first != other
+    assert {body["temperature"] for body in server.asked} == {0.0, 0.5}
+
+
+def test_a_crash_is_kept_with_its_name_and_played_again(sandbox, work, asking):
+    module = generate_tasks(2, 5)[1].repo.partition("/")[2]
+    with serving(EDIT_AND_SUBMIT, refuse={f"{module}.py": 400}) as server:
+        folder = collect(work, asking(server.base_url))
+        exits = exits_in(folder)
+        assert exits[f"{TASKS[0]}.traj.json"] == "Submitted"
+        assert exits[f"{TASKS[1]}.traj.json"] == "BadRequestError"
+        server.refuse.clear()
+        assert set(exits_in(collect(work, asking(server.base_url))).values()) == {"Submitted"}
+
+
+def test_where_every_run_crashes_the_batch_fails_with_the_reason(sandbox, work, asking):
+    tasks = {"kind": "lab", "seed": 5, "count": 4}
+    with (
+        serving(EDIT_AND_SUBMIT, refuse={"": 404}) as server,
+        pytest.raises(SrftError, match=r"3 runs crashed .* NotFoundError"),
+    ):
+        collect(work, asking(server.base_url, tasks=tasks))
+
+
+def test_limits_end_a_run_with_their_own_status(sandbox, work, asking):
+    babble = [turn("Again.", "ls")]
+    with serving(babble, tokens=900) as server:
+        steps = collect(work, asking(server.base_url, step_limit=3))
+        context = collect(work, asking(server.base_url, context=500))
+        paid = collect(
+            work,
+            asking(
+                server.base_url,
+                model={"price": {"prompt": 1.0, "answer": 2.0}},
+                cost_limit=0.0015,
+            ),
+        )
+    assert set(exits_in(steps).values()) == {"LimitsExceeded"}
+    assert set(exits_in(context).values()) == {"ContextLimit"}
+    assert set(exits_in(paid).values()) == {"LimitsExceeded"}
+    for run in runs_in(paid).values():
+        assert run["info"]["model_stats"]["api_calls"] == 2
+        assert run["info"]["model_stats"]["instance_cost"] == pytest.approx(2 * 920e-6)
+
+
+def test_a_cost_limit_without_a_price_is_refused_before_anything_is_paid(sandbox, work, asking):
+    with serving(EDIT_AND_SUBMIT) as server:
+        settings = asking(server.base_url, model={"name": "unknown-model"}, cost_limit=1.0)
+        with pytest.raises(SrftError, match="no price of openai/unknown-model"):
+            collect(work, settings)
+        assert server.asked == []
+
+
+def test_a_killed_batch_leaves_whole_files_and_goes_on(sandbox, work, asking, tmp_path):
+    slow = (turn("Wait.", "sleep 0.3"), *EDIT_AND_SUBMIT[1:])
+    with serving(slow) as server:
+        tasks = {"kind": "lab", "seed": 5, "count": 6}
+        settings = asking(server.base_url, tasks=tasks)
+        code = (
+            "import sys, json; from pathlib import Path; from srft_assets.home import Home;"
+            "from tests.rollouts.batch.conftest import work_of;"
+            "from srft_assets.rollouts.batch.collect import collect;"
+            "collect(work_of(Home(Path(sys.argv[1])), 'played'), json.loads(sys.argv[2]))"
+        )
+        argv = [sys.executable, "-c", code, str(work.home.root), json.dumps(settings)]
+        process = subprocess.Popen(argv, start_new_session=True)
+        while process.poll() is None and not list(work.home.runs.glob("played/*/*.traj.json")):
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        left = {
+            path: path.read_bytes()
+            for path in work.home.runs.glob("played/*/*.traj.json")
+            if not path.name.startswith(".")
+        }
+        assert left
+        assert all(json.loads(content)["info"]["exit_status"] for content in left.values())
+        folder = collect(work, settings)
+    assert len(runs_in(folder)) == 6
+    assert all(path.read_bytes() == content for path, content in left.items())

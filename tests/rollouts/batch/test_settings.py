@@ -1,0 +1,64 @@
+"""What decides a run, and what settings contradict each other."""
+
+import pytest
+
+from srft_assets.errors import SrftError
+from srft_assets.rollouts.batch.settings import parse_settings
+
+BASE = {
+    "tasks": {"kind": "lab", "seed": 5, "count": 2},
+    "model": {"kind": "endpoint", "name": "m", "base_url": "http://one/v1"},
+}
+
+
+def identity(**more) -> str:
+    model = {**BASE["model"], **more.pop("model", {})}
+    return parse_settings({**BASE, "model": model, **more}, "b").identity
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"attempts": 9},
+        {"workers": 32},
+        {"tasks": {"kind": "lab", "seed": 6, "count": 40}},
+        {"model": {"base_url": "http://two/v1", "api_key_env": "KEY", "timeout": 5}},
+    ],
+)
+def test_how_many_and_how_fast_decides_no_run(same):
+    assert identity(**same) == identity()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"temperature": 0.5},
+        {"seed": 1},
+        {"step_limit": 3},
+        {"context": 500},
+        {"prompts": "swebench"},
+        {"model": {"name": "n"}},
+        {"model": {"protocol": "tools"}, "prompts": "swebench"},
+        {"tasks": {"kind": "rows", "source": "x", "count": 1, "rows": "1"}, "environment": "sdist"},
+    ],
+)
+def test_what_a_run_depends_on_decides_it(other):
+    assert identity(**other) != identity()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"attempts": 0}, "batch b: attempts: "),
+        ({"colour": "red"}, "batch b: colour: "),
+        ({"environment": "docker"}, "lab tasks cannot be played in docker"),
+        ({"network": True}, "sandbox never has a network"),
+        ({"model": {**BASE["model"], "protocol": "tools"}}, "needs the prompts swebench"),
+        ({"model": {"kind": "magic"}}, "batch b: model"),
+        ({"tasks": {"kind": "lab", "seed": 1, "count": 0}}, "batch b: tasks.lab.count"),
+    ],
+)
+def test_bad_settings_are_told_in_one_line(change, told):
+    with pytest.raises(SrftError, match=told) as caught:
+        parse_settings({**BASE, **change}, "b")
+    assert "\n" not in str(caught.value)
