@@ -65,7 +65,7 @@ def run(console: Console, out: Path, form: "Form", workers: int, command: str) -
     _prepare(console, home, form)
     with Bars(console) as bars:
         bench = Bench(Data(home), REGIME, form)
-        report = reproduced(bench, home.root, workers, command, bars.report)
+        report = reproduced(bench, home.root, workers, command, bars.report, began)
     say(console, f"{time.monotonic() - began:.0f} s. {report}")
 
 

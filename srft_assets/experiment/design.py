@@ -38,7 +38,7 @@ class Form(BaseModel):
     """Runs of the teacher; None: as many as the regime says."""
     steps: int | None = None
     """Optimizer steps; None: as many as the regime says."""
-    moved: tuple[float, ...] = (0.15, 0.3, 0.5, 0.75)
+    moved: tuple[float, ...] = (0.25, 0.5, 0.75)
     """Shares of the oracle's mistakes whose label goes to another step; F1 is 1 minus that."""
     failed_shares: tuple[float, ...] = (0.3, 0.8, 1.0)
     """Shares of failed runs besides none (rft) and all there are (oracle)."""

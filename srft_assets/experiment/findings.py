@@ -30,40 +30,40 @@ def told(one: Difference) -> str:
         return f"{one.arm} resolves more than {one.against} ({numbers})."
     if one.high < 0:
         return f"{one.arm} resolves fewer than {one.against} ({numbers})."
-    least = "any" if one.detectable is None else f"{100 * one.detectable:.1f} points or more"
+    limit = one.detectable
+    least = "none" if limit is None else f"{100 * limit:.1f} points or more"
     return (
         f"Between {one.arm} and {one.against} no difference is shown ({numbers}; this design "
         f"shows {least} four times in five)."
     )
 
 
-def paragraph(scores: pl.DataFrame) -> str:
-    """The findings. `scores`: in the schema SCORES."""
+def findings(scores: pl.DataFrame) -> str:
+    """The findings, a Markdown list. `scores`: in the schema SCORES."""
     steps = of_series(scores, "steps")
     base = rate_of(cells_of(steps, BASE)).rate
     lines = [f"The base model resolves {percent(base)}% of the held-out tasks."]
-    lines += ["With the same number of optimizer steps:"]
     lines += [told(paired_difference(steps, arm, other)) for arm, other in QUESTIONS]
     tokens = of_series(scores, "tokens")
     if tokens.height:
-        lines.append("With the same number of trained tokens:")
         pairs = (("srft", "rft"), ("oracle", "rft"))
-        lines += [told(paired_difference(tokens, arm, other)) for arm, other in pairs]
-    lines.append(_ends(scores, "f1", "Labels", "F1"))
-    lines.append(_ends(scores, "share", "Training runs", "a failed share"))
-    return " ".join(lines)
+        found = [told(paired_difference(tokens, arm, other)) for arm, other in pairs]
+        lines += [f"With as many trained tokens: {line}" for line in found]
+    lines.append(_ends(scores, "f1", "labels with an F1 of"))
+    lines.append(_ends(scores, "share", "training runs with a failed share of"))
+    return "\n".join(f"- {line}" for line in lines)
 
 
-def _ends(scores: pl.DataFrame, series: str, what: str, axis: str) -> str:
+def _ends(scores: pl.DataFrame, series: str, what: str) -> str:
     """The largest x of a series against its smallest."""
     own = of_series(scores, series)
     levels = own.select("arm", "x").unique().sort("x").rows()
     (low_name, low), (high_name, high) = levels[0], levels[-1]
     gap = paired_difference(own, high_name, low_name)
     numbers = f"{points(gap.difference)} points, {span(gap.low, gap.high)}"
-    names = f"{what} with {axis} of {high:.2f}", f"with {low:.2f}"
-    if gap.low > 0:
-        return f"{names[0]} give more than {names[1]} ({numbers})."
-    if gap.high < 0:
-        return f"{names[0]} give less than {names[1]} ({numbers})."
-    return f"Between {names[0]} and {names[1]} no difference is shown ({numbers})."
+    names = f"{what} {high:.2f}", f"{low:.2f}"
+    if gap.low <= 0 <= gap.high:
+        return f"Between {names[0]} and of {names[1]} no difference is shown ({numbers})."
+    first = names[0][0].upper() + names[0][1:]
+    more = "more" if gap.low > 0 else "fewer"
+    return f"{first} lead to {more} resolved tasks than of {names[1]} ({numbers})."

@@ -25,7 +25,7 @@ def write_report(bench: Bench, out: Path, ran: Ran) -> Path:
     """
     places = all_places(bench)
     results = results_of(places, bench)
-    scores, cells = score_frame(places, results), cell_frame(places, results)
+    scores, cells = score_frame(places, results), cell_frame(places, results, bench)
     scores = with_measured_f1(scores, bench)
     scores.write_parquet(out / "scores.parquet")
     scores.write_csv(out / "scores.csv")

@@ -51,12 +51,15 @@ class Board:
         return f"{seconds / 60:.0f} min left"
 
 
-def reproduce(bench: Bench, out: Path, workers: int, command: str, show: Show) -> Path:
+def reproduce(
+    bench: Bench, out: Path, workers: int, command: str, show: Show, began: float | None = None
+) -> Path:
     """Run what is missing and write the report; returns its path.
 
-    A finished cell is a file named by all that decides it, and is never run again.
+    A finished cell is a file named by all that decides it, and is never run again. `began`: when
+    the command did, on the monotonic clock.
     """
-    began = time.monotonic()
+    began = time.monotonic() if began is None else began
     cells = distinct(all_places(bench))
     missing = [cell for cell in cells if not bench.path(cell).exists()]
     stated = BenchFile(

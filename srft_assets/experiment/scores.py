@@ -63,8 +63,8 @@ def score_frame(places: Sequence[Place], results: Results) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCORES)
 
 
-def cell_frame(places: Sequence[Place], results: Results) -> pl.DataFrame:
-    """One row a place and seed: rate, and what was trained."""
+def cell_frame(places: Sequence[Place], results: Results, bench: Bench) -> pl.DataFrame:
+    """One row a place and seed: rate, and what was trained. `name` is that of the cell's file."""
     rows = []
     for place in places:
         result = results[place.cell]
@@ -75,6 +75,7 @@ def cell_frame(places: Sequence[Place], results: Results) -> pl.DataFrame:
                 "arm": place.arm,
                 "x": place.x,
                 "seed": place.cell.seed,
+                "name": place.cell.name(bench.fixed),
                 "optimizer_steps": place.cell.steps,
                 "rows": result.training.get("rows"),
                 "trained_tokens": result.training.get("trained_tokens"),

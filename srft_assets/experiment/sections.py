@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from srft_assets.experiment.bench import Bench
-from srft_assets.experiment.design import ARMS, BASE
+from srft_assets.experiment.design import ARMS, BASE, FULL
 from srft_assets.experiment.facts import arm_table, run_lines
-from srft_assets.experiment.findings import paragraph
+from srft_assets.experiment.findings import findings
 from srft_assets.experiment.machine import commit, duration, machine, versions
 from srft_assets.experiment.plan import token_steps
 from srft_assets.experiment.tables import (
@@ -40,9 +40,11 @@ def sections_of(scores: pl.DataFrame, cells: pl.DataFrame, bench: Bench, ran: Ra
     """All of the report, a block an element. `scores` in the schema SCORES, of all series."""
     steps, tokens = of_series(scores, "steps"), of_series(scores, "tokens")
     sections = ["# Masking mistakes or throwing failed runs away: the experiment"]
-    sections += ["## What was found", paragraph(scores), *_design(bench)]
+    if bench.form != FULL:
+        sections.append("Not the full form: these numbers are no finding.")
+    sections += ["## What was found", findings(scores), RULE, *_design(bench)]
     sections += ["## Arms with the same number of optimizer steps", "![Arms](arms.png)"]
-    sections += _arms(steps, SHOWN_ARMS)
+    sections += [*_arms(steps, SHOWN_ARMS), NOTE]
     if tokens.height:
         sections += ["## Arms with the same number of trained tokens"]
         sections += _arms(tokens, tuple(ARMS))
@@ -55,19 +57,28 @@ def sections_of(scores: pl.DataFrame, cells: pl.DataFrame, bench: Bench, ran: Ra
     sections += [levels(share, share_names, "0.00")]
     machine_failures = scores["resolved"].null_count()
     sections += ["## What was trained on", "\n".join(run_lines(bench))]
-    sections += [arm_table(bench, token_steps(bench) if tokens.height else {})]
+    sections += [arm_table(bench, token_steps(bench) if tokens.height else {}), TOKENS]
     sections += ["## How it was made", _made(cells, bench, ran, machine_failures)]
     return sections
 
 
 def _arms(scores: pl.DataFrame, arms: tuple[str, ...]) -> list[str]:
-    found = [rates(scores, arms), NOTE]
+    found = [rates(scores, arms)]
     for reference in ("rft", "sft"):
         pairs = [(arm, reference) for arm in arms if arm != reference]
         found += [f"Against {reference}:", difference_table(differences(scores, pairs))]
     return found
 
 
+RULE = (
+    "With the same number of optimizer steps, where nothing else is said. A difference is told "
+    "where its 95% interval excludes 0; the sentences are made from the numbers by fixed rules."
+)
+TOKENS = (
+    "Tokens of the rows, each counted once. `masked`: tokens of assistant turns without loss, in "
+    "so many steps. `trained in all`: tokens with loss over all optimizer steps. `steps for the "
+    "same`: optimizer steps that give as many of them as `rft` has."
+)
 NOTE = (
     "Bootstrap intervals are over tasks and seeds together. Wilson's and McNemar's take every "
     "attempt as independent, which those of different seeds at one task are not: they are "
@@ -107,19 +118,18 @@ def _listed(seeds: int) -> str:
 
 
 def _made(cells: pl.DataFrame, bench: Bench, ran: Ran, failures: int) -> str:
-    distinct = cells.unique(subset=["series", "arm", "seed"])
-    regime = bench.regime.model_dump_json()
+    worked = cells.unique("name").select(pl.sum("train_seconds"), pl.sum("play_seconds")).row(0)
+    made = cells["name"].n_unique()
     return "\n".join(
         [
             f"- Command: `{ran.command}`",
             f"- Commit: {commit()}",
             f"- {machine()}, {ran.workers} workers of one thread.",
-            f"- Wall time of this command: {duration(ran.seconds)}, with {ran.new_cells} cells "
-            "made in it.",
-            f"- {distinct.height} places in tables and plots; attempts that the machine failed: "
-            f"{failures}.",
+            f"- {made} cells: {duration(worked[0])} of training and {duration(worked[1])} of "
+            f"playing, all workers together. Attempts that the machine failed: {failures}.",
+            f"- Wall time of this command: {duration(ran.seconds)}; it made {ran.new_cells} cells.",
             f"- {versions()}",
-            f"- Regime: `{regime}`",
+            f"- Regime: `{bench.regime.model_dump_json()}`",
             "- All scores: `scores.parquet`, `scores.csv`; a row a training: `cells.csv`.",
         ]
     )

@@ -2,19 +2,19 @@
 
 import pytest
 
-from srft_assets.experiment.findings import QUESTIONS, paragraph, told
+from srft_assets.experiment.findings import QUESTIONS, findings, told
 from srft_assets.experiment.tables import difference_table, differences, levels, of_series, rates
 from tests.experiment.synthetic import RATES, all_scores
 
 
 def test_the_base_model_and_every_question_are_told():
-    text = paragraph(all_scores())
+    text = findings(all_scores())
     assert "The base model resolves" in text
     for arm, other in QUESTIONS:
         assert f"{arm} resolves more than {other}" in text or f"{arm} and {other} no diff" in text
-    assert "With the same number of trained tokens: srft resolves" in text
-    assert "Labels with F1 of 1.00 give more than with 0.25" in text
-    assert "Training runs with a failed share of 1.00 give less than with 0.00" in text
+    assert "With as many trained tokens: " in text
+    assert "Labels with an F1 of 1.00 lead to more" in text
+    assert "runs with a failed share of 1.00" in text
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_the_base_model_and_every_question_are_told():
     ],
 )
 def test_either_outcome_is_told(srft, verdict):
-    assert verdict in paragraph(all_scores({"srft": srft}))
+    assert verdict in findings(all_scores({"srft": srft}))
 
 
 @pytest.mark.parametrize("srft", [0.35, 0.38, 0.42, 0.5])
