@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from srft_assets.agent import prompts
+from srft_assets.errors import SrftError
 from srft_assets.experiment.decoding import LaneGenerator
 from srft_assets.experiment.repository import Repository, grade
 from srft_assets.outcomes.model import Status
@@ -19,7 +20,7 @@ from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.generator import Answer, Prompt
 from srft_assets.rollouts.model import CONTEXT_LIMIT
 from srft_assets.rollouts.prompt import prompt_ids
-from srft_assets.sandbox.model import Sandbox
+from srft_assets.sandbox import Sandbox, SandboxError
 from srft_assets.trajectories.model import Message
 
 FORMAT_ERRORS = 3
@@ -53,6 +54,8 @@ class Game:
     steps: int = 0
     errors: int = 0
     ended: str = ""
+    broken: bool = False
+    """Whether the machine failed, not the model."""
 
     def __post_init__(self) -> None:
         task = self.repository.task.problem_statement
@@ -79,7 +82,11 @@ class Game:
             return
         self.errors = 0
         self._say("assistant", answer.text)
-        output = self.repository.execute(actions[0])
+        try:
+            output = self.repository.execute(actions[0])
+        except (SandboxError, SrftError, OSError) as error:
+            self.ended, self.broken = type(error).__name__, True
+            return
         if self.repository.submission is not None:
             self.ended = "Submitted"
             return
@@ -135,7 +142,7 @@ def play_tasks(
 
 def _score(game: Game) -> Score:
     repository = game.repository
-    status, _ = grade(repository)
+    status = Status.INFRA_ERROR if game.broken else grade(repository)[0]
     name = repository.task.instance_id
     return Score(name, status, game.ended, game.steps, repository.copy is None)
 

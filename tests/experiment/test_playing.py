@@ -16,6 +16,7 @@ from srft_assets.lab.teacher import Teacher
 from srft_assets.outcomes.local import grade_patch
 from srft_assets.rollouts.generator import Answer
 from srft_assets.rollouts.model import CONTEXT_LIMIT
+from srft_assets.sandbox import SandboxError
 
 TASKS = generate_tasks(5, 8_002)
 STEPS = 7
@@ -120,3 +121,16 @@ def test_a_chat_that_outgrows_the_context_ends(sandbox):
     game = Game(Repository(TASKS[0], sandbox), STEPS)
     assert not game.begin_turn([1] * 9, room=8)
     assert (game.ended, game.steps) == (CONTEXT_LIMIT, 0)
+
+
+def test_a_sandbox_that_fails_is_no_score_of_the_model(checkpoint):
+    class Broken:
+        name = "broken"
+
+        def run(self, *_, **__):
+            raise SandboxError("no more processes")
+
+    name = TASKS[0].instance_id
+    script = Script({name: iter([prompts.turn("x", "git status")])}, checkpoint)
+    [score] = play_tasks(TASKS[:1], script, Broken(), STEPS)
+    assert (score.status, score.resolved) == ("infra_error", None)
