@@ -1,7 +1,6 @@
 """One prediction through `swebench eval`, again where the machine failed. In the subprocess."""
 
 import resource
-import shutil
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +40,8 @@ def evaluate(job: HarnessJob, prediction: Prediction) -> None:
     with _alone(run_folder(job.root, prediction.run_id)):
         if ended(job.root, prediction.run_id):
             return
+        if read_attempts(job.root, prediction.run_id):
+            _put_aside(job.root, prediction.run_id)
         attempts: list[Attempt] = []
         retrying = Retrying(
             stop=stop_after_attempt(job.grading.attempts),
@@ -54,7 +55,7 @@ def evaluate(job: HarnessJob, prediction: Prediction) -> None:
 
 def _attempt(job: HarnessJob, prediction: Prediction, attempts: list[Attempt]) -> Attempt:
     if attempts:
-        _put_aside(job.root, prediction.run_id, len(attempts))
+        _put_aside(job.root, prediction.run_id)
     error = _run_harness(job, prediction)
     outcome = read_result(job.root, prediction).outcome
     failed = outcome.status is Status.INFRA_ERROR
@@ -90,12 +91,12 @@ def _run_harness(job: HarnessJob, prediction: Prediction) -> str:
     return ""
 
 
-def _put_aside(root: Path, run_id: str, number: int) -> None:
+def _put_aside(root: Path, run_id: str) -> None:
     """Keep the logs of a failed attempt: the harness takes them for a finished run."""
-    logs, aside = run_folder(root, run_id) / MODEL, run_folder(root, run_id) / f"attempt-{number}"
-    shutil.rmtree(aside, ignore_errors=True)
-    if logs.exists():
-        logs.rename(aside)
+    folder = run_folder(root, run_id)
+    number = 1 + len(list(folder.glob("attempt-*")))
+    if (folder / MODEL).exists():
+        (folder / MODEL).rename(folder / f"attempt-{number}")
     report_path(root, run_id).unlink(missing_ok=True)
 
 

@@ -1,31 +1,17 @@
 """Grading the runs of a batch with the SWE-bench harness: predictions out, reports in."""
 
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from srft_assets.outcomes.choice import Grading
-from srft_assets.outcomes.harness.evaluating import ended
-from srft_assets.outcomes.harness.job import (
-    HarnessJob,
-    Prediction,
-    harness_root,
-    log_folder,
-    read_attempts,
-    run_id_of,
-    ungradable,
-    write_inputs,
-)
-from srft_assets.outcomes.harness.result import Result, read_result
+from srft_assets.outcomes.harness.job import ungradable
+from srft_assets.outcomes.harness.result import Result
+from srft_assets.outcomes.harness.runs import Harness
 from srft_assets.outcomes.matching import Run
-from srft_assets.outcomes.model import NAMED_TESTS, Status, TestOutcome
+from srft_assets.outcomes.model import Status, TestOutcome
 from srft_assets.outcomes.reports import ReportedOutcome
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.stage import Work
-
-GRADER = "swebench"
 
 
 def grade(
@@ -64,6 +50,8 @@ def grade(
             control = controls.get((run.instance_id, task.patch)) if result.ambiguous else None
             said = settled(result, control)
             outcomes[run.trajectory_id] = harness.outcome(run, said, harness.of(task, patch))
+            if result.ambiguous and said.status is Status.INFRA_ERROR:
+                harness.blame_machine(task, {patch, task.patch}, said.reason)
     return outcomes
 
 
@@ -77,65 +65,3 @@ def settled(result: Result, control: Result | None) -> ReportedOutcome:
         why = f"the task's reference patch fails here, too ({control.outcome.status.value})"
     blame = f"{outcome.reason or outcome.status.value}; {why}"
     return replace(outcome, status=Status.INFRA_ERROR, reason=blame)
-
-
-@dataclass(frozen=True)
-class Harness:
-    """The harness of one making of a partition."""
-
-    grading: Grading
-    work: Work
-
-    def of(self, task: TaskInstance, patch: str) -> Prediction:
-        """The prediction with its run id."""
-        run_id = run_id_of(task, patch, self.grading)
-        return Prediction(run_id=run_id, instance_id=task.instance_id, patch=patch)
-
-    def results(
-        self, pairs: Iterable[tuple[str, str]], tasks: Mapping[str, TaskInstance], label: str
-    ) -> dict[tuple[str, str], Result]:
-        """(instance id, patch) → result; what is not there yet is graded in a subprocess."""
-        root = harness_root(self.work.home)
-        predictions = {pair: self.of(tasks[pair[0]], pair[1]) for pair in pairs}
-        wanted = [one for one in predictions.values() if not ended(root, one.run_id)]
-        kept = len(predictions) - len(wanted)
-        self.work.log.info("%s: %d to run, %d known already", label, len(wanted), kept)
-        if wanted:
-            for prediction in wanted:
-                write_inputs(root, prediction, tasks[prediction.instance_id])
-            job = HarnessJob(root=root, label=label, predictions=wanted, grading=self.grading)
-            told = root / "jobs" / f"{self.work.run_id}.json"
-            place(told, job.model_dump_json(indent=2).encode())
-            module = "srft_assets.outcomes.harness.main"
-            try:
-                self.work.launch([sys.executable, "-m", module, str(told)], {})
-            finally:
-                told.unlink(missing_ok=True)
-        return {pair: read_result(root, one) for pair, one in predictions.items()}
-
-    def outcome(
-        self, run: Run, said: ReportedOutcome, prediction: Prediction | None = None
-    ) -> TestOutcome:
-        """The row of a run; its log is the folder with all the harness left."""
-        root, reason, log = harness_root(self.work.home), said.reason, None
-        if prediction:
-            log = str(log_folder(root, prediction))
-            attempts = read_attempts(root, prediction.run_id)
-            if len(attempts) > 1:
-                before = f"; the first failed: {attempts[0].reason}"
-                repeated = said.status is Status.INFRA_ERROR
-                reason += f"; attempt {len(attempts)}{'' if repeated else before}"
-        return TestOutcome(
-            run.trajectory_id,
-            run.instance_id,
-            said.status,
-            f2p_passed=said.f2p_passed,
-            f2p_total=said.f2p_total,
-            p2p_passed=said.p2p_passed,
-            p2p_total=said.p2p_total,
-            grader=GRADER,
-            grader_version=version("swebench"),
-            reason=reason.removeprefix("; "),
-            log=log,
-            failed_tests=said.failed_tests[:NAMED_TESTS],
-        )

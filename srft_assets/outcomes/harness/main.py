@@ -4,6 +4,7 @@ Prints `{"step": 3, "of": 20, "label": …}` as instances end; what the harness 
 `harness.log` in its folder.
 """
 
+import itertools
 import os
 import signal
 import sys
@@ -36,41 +37,35 @@ def main(path: str) -> None:
     os.chdir(job.root)
     with _harness_output(job.root / "harness.log"):
         if job.grading.modal:
-            _run(job, one_at_a_time=True)
+            _run(job, workers=1)  # its app runs once in a process
             return
         client = _daemon()
         owner = uuid.uuid4().hex
         isolate(job.grading, owner)
         with _ended_with_parent(client, owner):
-            _run(job)
+            _run(job, job.grading.workers)
             remove_left(client, owner)
 
 
-def _run(job: HarnessJob, one_at_a_time: bool = False) -> None:
-    """Instances in parallel; predictions of one instance one after the other, for the harness
-    keeps one log an instance in a process. Modal's app runs once in a process."""
+def _run(job: HarnessJob, workers: int) -> None:
+    """Instances in parallel; predictions of one instance one after the other, for in a process
+    the harness keeps one log an instance."""
     groups: dict[str, list[Prediction]] = defaultdict(list)
     for prediction in job.predictions:
         groups[prediction.instance_id].append(prediction)
-    done = 0
+    done = itertools.count(1)
+    lock = threading.Lock()
 
-    def evaluate_all(predictions: Sequence[Prediction]) -> Iterator[None]:
+    def grade(predictions: Sequence[Prediction]) -> None:
         for prediction in predictions:
             evaluate(job, prediction)
-            yield
-
-    def group(predictions: Sequence[Prediction]) -> None:
-        nonlocal done
-        for _ in evaluate_all(predictions):
             with lock:
-                done += 1
-                _tell(step=done, of=len(job.predictions), label=job.label)
+                _tell(step=next(done), of=len(job.predictions), label=job.label)
 
-    lock = threading.Lock()
     _tell(step=0, of=len(job.predictions), label=job.label)
-    pool = ThreadPoolExecutor(1 if one_at_a_time else job.grading.workers)
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="instance")
     try:
-        for future in as_completed([pool.submit(group, each) for each in groups.values()]):
+        for future in as_completed([pool.submit(grade, group) for group in groups.values()]):
             future.result()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -14,6 +14,7 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.outcomes.harness.job import attempts_behind
 from tests.outcomes.harness.conftest import Grade
+from tests.outcomes.harness.docker_daemon import BASE
 from tests.outcomes.harness.project import (
     COMMAND,
     GOLD,
@@ -93,6 +94,21 @@ def test_the_reference_patch_tells_whose_fault_an_unclear_failure_is(
         "environment_hangs": "infra_error",
     }
     assert "reference patch fails here, too" in rows["environment_hangs"]["reason"]
+
+
+def test_what_the_environment_failed_at_is_graded_again_once_it_is_mended(
+    client: Any, tmp_path: Path, graded: Grade, late_image: str
+) -> None:
+    dataset = write_dataset(tmp_path / "rows.jsonl", row(TASK, image=late_image))
+    client.images.get(BASE).tag(late_image)
+    broken = graded(dataset, {"gold": (TASK, GOLD)})["gold"]
+    assert broken["status"] == "infra_error" and "reference patch" in broken["reason"]
+
+    client.images.get(IMAGE).tag(late_image)
+    mended = graded(dataset, {"gold": (TASK, GOLD)})["gold"]
+    assert mended["status"] == "resolved"
+    assert mended["log"] == broken["log"]
+    assert len(list(Path(mended["log"]).parents[1].glob("attempt-*"))) == 1
 
 
 def test_signs_of_a_broken_machine_in_the_log_are_never_the_models(

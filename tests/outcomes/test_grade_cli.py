@@ -1,0 +1,96 @@
+"""`srft grade`: choosing who grades a batch."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from srft_assets.home import Home
+from srft_assets.outcomes.choice import Grading, read_grading
+from srft_assets.trajectories.ingest import ingest
+from tests.cli.conftest import Srft, speaking
+from tests.outcomes.test_outcomes_stage import report, write_run
+
+__all__ = ["speaking"]
+
+TASK = "demo__adder-1"
+ROW = {
+    "instance_id": TASK,
+    "repo": "demo/adder",
+    "base_commit": "0",
+    "problem_statement": "wrong",
+    "FAIL_TO_PASS": ["t"],
+}
+
+
+@pytest.fixture
+def srft(home: Home, tmp_path: Path, speaking: Callable[[Home], Srft]) -> Srft:
+    """The command line on a platform with one batch of one run, with a report beside it."""
+    write_run(tmp_path / "runs", "one", TASK, "diff --git a/x b/x\n")
+    report(tmp_path / "runs", TASK, resolved=True)
+    ingest(home, [tmp_path / "runs"], batch="mine")
+    return speaking(home)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """A row that the harness cannot take: no Docker is needed to say so."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(ROW) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("nowhere",), "no batch 'nowhere'; there are: mine"),
+        (("mine", "--grader", "magic"), "no grader 'magic'; there are: reports, swebench, local"),
+        (("mine", "--grader", "swebench"), "needs --dataset FILE_OR_ID"),
+        (("mine", "--grader", "local", "--dataset", "gone.jsonl"), "no data set 'gone.jsonl'"),
+        (("mine", "--workers", "0"), "--workers"),
+    ],
+)
+def test_wrong_calls_choose_nothing(
+    srft: Srft, home: Home, words: tuple[str, ...], reason: str
+) -> None:
+    said = srft("grade", *words)
+    assert said.code in (1, 2) and reason in said.err
+    assert read_grading(home, "mine") == Grading()
+
+
+def test_a_data_set_without_any_of_the_instances_is_refused(
+    srft: Srft, home: Home, dataset: Path
+) -> None:
+    dataset.write_text(json.dumps({**ROW, "instance_id": "other__other-1"}) + "\n")
+    said = srft("grade", "mine", "--grader", "swebench", "--dataset", str(dataset))
+    assert said.code == 2
+    assert f"0 of the batch's 1 instances, e.g. not {TASK}" in said.err
+    assert read_grading(home, "mine") == Grading()
+
+
+def test_reports_are_the_default(srft: Srft) -> None:
+    said = srft("grade", "mine")
+    assert said.code == 0
+    assert "batch mine: 1 run, by the reports found beside them" in said.out
+    assert any(line.split()[:3] == ["resolved", "1", "100.0%"] for line in said.out.splitlines())
+
+
+def test_options_left_out_stay_and_failures_of_the_machine_are_asked_again(
+    srft: Srft, home: Home, dataset: Path
+) -> None:
+    words = ("--grader", "swebench", "--dataset", str(dataset), "--timeout", "60")
+    said = srft("grade", "mine", *words, "--workers", "3")
+    assert said.code == 0, said.err
+    assert "data set: 1 of the batch's 1 instances" in said.out
+    assert "graded by swebench in Docker, without network" in said.out
+    assert "the machine failed at 1; once that is mended: srft grade mine" in said.out
+    assert "no image, eval_script" in said.out
+
+    assert srft("grade", "mine").code == 0
+    again = read_grading(home, "mine")
+    assert (again.timeout, again.workers, again.asked_again) == (60, 3, 1)
+    assert again.dataset == str(dataset)
+
+    assert "by the reports" in srft("grade", "mine", "--grader", "reports").out
+    assert read_grading(home, "mine").dataset == str(dataset)
