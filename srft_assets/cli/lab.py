@@ -16,6 +16,7 @@ from srft_assets.home import Home
 
 if TYPE_CHECKING:
     from srft_assets.experiment.design import Form
+    from srft_assets.lab.regime import Regime
 
 lab = typer.Typer(help="The experiment on generated tasks.", no_args_is_help=True)
 
@@ -41,6 +42,7 @@ def reproduce(
     The same command goes on where it was stopped.
     """
     from srft_assets.experiment.design import FULL, QUICK
+    from srft_assets.lab.regime import REGIME
 
     form = QUICK if quick else FULL
     if seeds is not None:
@@ -48,34 +50,34 @@ def reproduce(
     command = ["srft", "lab", "reproduce", "--out", out.name]
     command += ["--seeds", str(seeds)] if seeds is not None else []
     command += ["--workers", str(workers), *(["--quick"] if quick else [])]
-    run(Console(), out, form, workers, shlex.join(command))
+    run(Console(), out, form, REGIME, workers, shlex.join(command))
 
 
-def run(console: Console, out: Path, form: "Form", workers: int, command: str) -> None:
+def run(
+    console: Console, out: Path, form: "Form", regime: "Regime", workers: int, command: str
+) -> None:
     """Make the platform's part in `out`, then the cells and the report."""
     from srft_assets.experiment.bench import Bench
     from srft_assets.experiment.data import Data
     from srft_assets.experiment.reproduce import reproduce as reproduced
-    from srft_assets.lab.regime import REGIME
 
     began = time.monotonic()
     home = Home(out.expanduser().resolve())
     home.root.mkdir(parents=True, exist_ok=True)
     os.environ["SRFT_HOME"] = str(home.root)
-    _prepare(console, home, form)
+    _prepare(console, home, form, regime)
     with Bars(console) as bars:
-        bench = Bench(Data(home), REGIME, form)
+        bench = Bench(Data(home), regime, form)
         report = reproduced(bench, home.root, workers, command, bars.report, began)
     say(console, f"{time.monotonic() - began:.0f} s. {report}")
 
 
-def _prepare(console: Console, home: Home, form: "Form") -> None:
+def _prepare(console: Console, home: Home, form: "Form", regime: "Regime") -> None:
     """Runs, outcomes, verdicts, labels and the base model, through the platform's own assets."""
     from srft_assets.experiment.data import BATCH, NEEDED, batch_settings
-    from srft_assets.lab.regime import REGIME
     from srft_assets.trajectories.batches import write_lab_batch
 
-    write_lab_batch(home, BATCH, batch_settings(REGIME, form.runs))
+    write_lab_batch(home, BATCH, batch_settings(regime, form.runs))
     with applier(console) as platform:
         platform.apply(NEEDED, [BATCH], [])
 

@@ -10,12 +10,12 @@ from srft_assets.experiment.cell import run_cell
 from srft_assets.experiment.data import BATCH, Data, arm_spec
 from srft_assets.experiment.design import Cell, Form, Rows
 from srft_assets.home import Home
-from srft_assets.lab.regime import REGIME
 from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.training.launch import launch
 from srft_assets.training.stage import checkpoints_stage
 from srft_assets.warehouse.making import make_partition, work_alone
+from tests.experiment.conftest import REGIME
 
 STEPS, TASKS = 4, 6
 

@@ -18,8 +18,7 @@ from srft_assets.experiment.design import ARMS, Form
 from srft_assets.experiment.plan import all_places, distinct
 from srft_assets.experiment.pool import run_cells
 from srft_assets.home import Home
-from srft_assets.lab.regime import REGIME
-from tests.experiment.conftest import RUNS
+from tests.experiment.conftest import REGIME, RUNS
 
 TINY = Form(seeds=1, tasks=3, runs=RUNS, steps=2, moved=(0.5,), failed_shares=(1.0,))
 PROGRAM = """
@@ -28,8 +27,9 @@ from pathlib import Path
 from rich.console import Console
 from srft_assets.cli.lab import run
 from srft_assets.experiment.design import Form
+from tests.experiment.conftest import REGIME
 form = Form.model_validate_json(sys.argv[2])
-run(Console(), Path(sys.argv[1]), form, 2, "srft lab reproduce")
+run(Console(), Path(sys.argv[1]), form, REGIME, 2, "srft lab reproduce")
 """
 
 
