@@ -13,7 +13,7 @@ from srft_assets.errors import UsageError
 from srft_assets.home import Home, current_home
 
 ENVIRONMENTS = ("docker", "sdist")
-PROMPTS = ("short", "swebench")
+PROMPTS = ("short", "plain", "swebench")
 PROTOCOLS = ("text", "tools")
 
 
@@ -47,7 +47,7 @@ def rollout(
     price: Annotated[
         str | None, typer.Option(help="USD for a million tokens, PROMPT,ANSWER.")
     ] = None,
-    prompts: Annotated[str | None, typer.Option(help="short, or swebench.")] = None,
+    prompts: Annotated[str | None, typer.Option(help="short, plain, or swebench.")] = None,
     step_limit: Annotated[int | None, typer.Option(help="Model calls of one run.", min=1)] = None,
     cost_limit: Annotated[float | None, typer.Option(help="USD of one run; 0: none.")] = None,
     wall_seconds: Annotated[int | None, typer.Option(help="Of one run; 0: none.")] = None,
@@ -123,7 +123,7 @@ def _price(stated: str | None) -> dict[str, float] | None:
 
 def _print_summary(console: Console, home: Home, batch: str) -> None:
     """How the runs ended, what they cost, and what the tests said."""
-    from srft_assets.rollouts.batch.summary import summary_of
+    from srft_assets.rollouts.batch.summary import any_run, summary_of
 
     table = Table("exit status", "runs", "resolved", "steps", "USD", box=None)
     for line in summary_of(home, batch):
@@ -135,7 +135,8 @@ def _print_summary(console: Console, home: Home, batch: str) -> None:
             f"{line.cost:.4f}",
         )
     console.print(table)
-    say(console, f"srft show {batch} · srft sql \"FROM runs WHERE batch = '{batch}'\"")
+    if run := any_run(home, batch):
+        say(console, f"A run, step by step: [bold]srft show {quoted(run)}[/]")
 
 
 def register(app: typer.Typer) -> None:

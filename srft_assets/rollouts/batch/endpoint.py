@@ -78,6 +78,8 @@ def litellm_model(endpoint: Endpoint, settings: RolloutSettings, seed: int) -> A
         "seed": seed,
         "max_tokens": settings.max_new_tokens,
         "timeout": endpoint.timeout,
+        # litellm would look for MCP tools in a package that is not among its requirements
+        "_skip_mcp_handler": True,
     }
     if endpoint.base_url:
         arguments["api_base"] = endpoint.base_url

@@ -13,6 +13,14 @@ from srft_assets.rollouts.batch.settings import RolloutSettings
 
 BENCHMARKS = {"text": "swebench_backticks.yaml", "tools": "swebench.yaml"}
 """mini-swe-agent's own settings for SWE-bench, by protocol."""
+PLAIN_SYSTEM = """\
+You fix bugs with bash commands. Answer with one command in a block, like this:
+```bash
+ls
+```"""
+PLAIN_ERROR = "I found no block. Answer with one ```bash block."
+PLAIN_ACTION = r"\A.*?```[a-z]*[ \t]*\n(.*?)(?:\n```|\Z)"
+"""The first fenced block, also one that the token limit cut off."""
 
 
 def protocol_of(settings: RolloutSettings) -> str:
@@ -23,6 +31,8 @@ def protocol_of(settings: RolloutSettings) -> str:
 def told_of(settings: RolloutSettings, hint: str = "") -> Told:
     """The agent's templates and limits. `hint` says how tests are run; it is never a template."""
     system, instance = prompts.SYSTEM, prompts.INSTANCE
+    if settings.prompts == "plain":
+        system = PLAIN_SYSTEM
     if settings.prompts == "swebench":
         agent = benchmark(protocol_of(settings))["agent"]
         system, instance = agent["system_template"], agent["instance_template"]
@@ -43,6 +53,12 @@ def reading_of(settings: RolloutSettings) -> dict[str, Any]:
         model = benchmark(protocol_of(settings))["model"]
         wanted = ("observation_template", "format_error_template", "action_regex")
         return {name: model[name] for name in wanted if name in model}
+    if settings.prompts == "plain":
+        return {
+            "observation_template": prompts.OBSERVATION,
+            "format_error_template": PLAIN_ERROR,
+            "action_regex": PLAIN_ACTION,
+        }
     return {
         "observation_template": prompts.OBSERVATION,
         "format_error_template": prompts.FORMAT_ERROR,

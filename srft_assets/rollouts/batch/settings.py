@@ -114,8 +114,9 @@ class RolloutSettings(_Stated):
     environment: Literal["sandbox", "sdist", "docker"] = "sandbox"
     """`sandbox`: generated tasks in bubblewrap; `sdist`: SWE-bench rows in bubblewrap, from
     release sources; `docker`: SWE-bench rows in their images."""
-    prompts: Literal["short", "swebench"] = "short"
-    """`short`: ours, for small models; `swebench`: those of mini-swe-agent's own benchmark."""
+    prompts: Literal["short", "plain", "swebench"] = "short"
+    """`short`: ours, for models that know the format; `plain`: ours, for small models that know
+    only Markdown; `swebench`: those of mini-swe-agent's own benchmark."""
     attempts: int = Field(default=1, ge=1, le=100)
     step_limit: int = Field(default=12, ge=1)
     cost_limit: float = Field(default=0.0, ge=0)

@@ -49,6 +49,12 @@ def summary_of(home: Home, batch: str) -> list[Line]:
     ]
 
 
+def any_run(home: Home, batch: str) -> str:
+    """Id of the batch's first run; empty where it holds none."""
+    names = Warehouse(home.warehouse).read("trajectories", batch, columns=["trajectory_id"])
+    return str(names["trajectory_id"][0]) if names.height else ""
+
+
 def _resolved(home: Home, batch: str) -> dict[str, int]:
     """Exit status → resolved runs."""
     warehouse = Warehouse(home.warehouse)

@@ -66,7 +66,7 @@ def test_crashed_runs_are_tried_again_by_the_same_command(sandbox, home):
 def test_a_wrong_call_says_what_there_is(home):
     done = srft(home, "rollout", "b", "--tasks", "lab:1:1", "--model", "m", "--prompts", "long")
     assert done.returncode == 2
-    assert "there are: short, swebench" in done.stderr
+    assert "there are: short, plain, swebench" in done.stderr
     done = srft(home, "rollout", "b", "--tasks", "lab:1:1", "--model", "m", "--price", "free")
     assert done.returncode == 2
     assert "PROMPT,ANSWER" in done.stderr
