@@ -95,10 +95,10 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
     rows = begun or read(reading, shown)
     for _ in shown:
         pass
+    begin_next(work.home, work.warehouse, manifest, work.recipe.code)
     held = held_before(work.home, work.warehouse, work.partition, work.recipe.code)
     frame, refused_rows = without_doubles(reading, rows, held)
     refused += refused_rows
-    begin_next(work.home, work.warehouse, manifest, work.recipe.code)
     return Made(
         frame=frame,
         refused=refused,
