@@ -9,6 +9,7 @@ from srft_assets.outcomes.model import Status
 from srft_assets.tokens.encode import encode
 from srft_assets.tokens.encoded import Encoded
 from srft_assets.tokens.errors import RunRefusedError
+from srft_assets.tokens.memory import give_back
 from srft_assets.tokens.render import Rendering, render
 from srft_assets.tokens.row import MaskedRow, Span
 from srft_assets.tokens.tokenizer import ChatTokenizer
@@ -67,6 +68,7 @@ def mask_runs(
             pending = (batch, started)
         if pending is not None:
             yield from _mask_batch(*pending, template)
+    give_back()
 
 
 def _batches(jobs: Iterable[Job], template: ChatTokenizer) -> Iterator[list[_Rendered]]:

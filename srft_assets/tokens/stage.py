@@ -24,7 +24,7 @@ from srft_assets.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint
 from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
-APART = frozenset({"__init__", "arm", "errors", "figures"})
+APART = frozenset({"__init__", "arm", "errors", "figures", "memory"})
 """Modules that decide no row by their code; the settings of `arm` count by value."""
 
 PARTS = tuple(

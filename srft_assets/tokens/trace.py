@@ -5,6 +5,9 @@ a mark at the head of each loop body, naming the message at hand, and a mark aft
 rendering then shows whose text is where, on templates that are not prefix-stable as well: Qwen3
 writes the last turn otherwise than the same turn followed by more messages, so that comparing
 the renderings of prefixes finds nothing.
+
+Mistral's templates go through copies: they build new messages, in which several of one role are
+merged, and write those. A copy is known by what it was made of, see `_Known`.
 """
 
 import re
@@ -48,30 +51,78 @@ def render_traced(
     written while the template's loop was at that message; text outside any loop belongs to none.
     """
     enter, leave = marks
-    index_of = {id(message): index for index, message in enumerate(messages)}
+    known = _Known(messages)
 
     def mark_enter(loop: int, value: object) -> str:
-        index = index_of.get(id(value))
+        index = known.index_of(value)
         return "" if index is None else f"{enter}{loop}.{index}{enter}"
 
     def mark_leave(loop: int) -> str:
         return f"{leave}{loop}{leave}"
 
     marked = compiled(source, _Marker).render(
-        messages=messages, srft_enter=mark_enter, srft_leave=mark_leave, **variables
+        messages=known.messages, srft_enter=mark_enter, srft_leave=mark_leave, **variables
     )
     return _read_marks(marked, enter, leave)
 
 
+NOBODY = -1
+"""Index of a message that the template made up, or of several."""
+
+
+class _Known:
+    """Messages by identity, and by the identity of what a copy of them takes over.
+
+    Attributes:
+        messages: as given, but no content and no tool call of one is the same object as another's.
+    """
+
+    def __init__(self, messages: Sequence[dict[str, Any]]) -> None:
+        self.messages = [_apart(message) for message in messages]
+        self._index = {id(message): index for index, message in enumerate(self.messages)}
+        self._parts: dict[int, int] = {}
+        for index, message in enumerate(self.messages):
+            for part in _parts(message):
+                taken = self._parts.setdefault(id(part), index)
+                self._parts[id(part)] = index if taken == index else NOBODY
+
+    def index_of(self, value: object) -> int | None:
+        """Index of the message, or of the only one that a copy was made of. None: no message."""
+        if id(value) in self._index:
+            return self._index[id(value)]
+        if not isinstance(value, dict) or "role" not in value:
+            return None
+        found = {self._parts.get(id(part), NOBODY) for part in _parts(value)}
+        return found.pop() if len(found) == 1 else NOBODY
+
+
+def _apart(message: dict[str, Any]) -> dict[str, Any]:
+    """A copy with a content and tool calls of its own; Python shares strings of one character."""
+    copy = dict(message)
+    content, calls = copy.get("content"), copy.get("tool_calls")
+    if isinstance(content, str):
+        copy["content"] = content[:1] + content[1:]
+    if isinstance(calls, list):
+        copy["tool_calls"] = [dict(call) if isinstance(call, dict) else call for call in calls]
+    return copy
+
+
+def _parts(message: dict[str, Any]) -> list[object]:
+    """What tells whose copy a message is: its content, unless it is empty, and its calls."""
+    calls = message.get("tool_calls")
+    parts = [message.get("content") or None, *(calls if isinstance(calls, list) else [])]
+    return [part for part in parts if part is not None]
+
+
 def _read_marks(marked: str, enter: str, leave: str) -> tuple[str, dict[int, Spans]]:
     """Take the marks out. Loops may nest: text belongs to the innermost message."""
-    pieces = re.split(f"({enter}[0-9.]+{enter}|{leave}[0-9]+{leave})", marked)
+    pieces = re.split(f"({enter}[0-9.-]+{enter}|{leave}[0-9]+{leave})", marked)
     open_loops: list[tuple[str, int]] = []
     owned: dict[int, Spans] = {}
     position = 0
     for number, piece in enumerate(pieces):
         if number % 2 == 0:
-            if piece and open_loops:
+            if piece and open_loops and open_loops[-1][1] != NOBODY:
                 _append(owned.setdefault(open_loops[-1][1], []), position, position + len(piece))
             position += len(piece)
             continue

