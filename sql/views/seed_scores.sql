@@ -9,7 +9,10 @@ SELECT
     wilson_low(resolved_attempts, scored) AS rate_low,
     wilson_high(resolved_attempts, scored) AS rate_high,
     count(*) FILTER (status = 'infra_error') AS infra_errors,
-    avg(n_steps) AS mean_steps
+    avg(n_steps) AS mean_steps,
+    avg(cost_usd) AS mean_cost_usd,
+    count(*) FILTER (contaminated) AS contaminated,
+    count(*) FILTER (approximate) AS approximate
 FROM eval_scores
 GROUP BY arm, seed
 ORDER BY arm, seed;
@@ -25,3 +28,6 @@ COMMENT ON COLUMN seed_scores.rate_low IS 'Lower end of its 95% Wilson interval.
 COMMENT ON COLUMN seed_scores.rate_high IS 'Upper end of its 95% Wilson interval.';
 COMMENT ON COLUMN seed_scores.infra_errors IS 'Attempts whose grading failed; they are no failure of the model.';
 COMMENT ON COLUMN seed_scores.mean_steps IS 'Mean number of steps.';
+COMMENT ON COLUMN seed_scores.mean_cost_usd IS 'Mean cost of the attempts whose cost is known, in USD; NULL where none is.';
+COMMENT ON COLUMN seed_scores.contaminated IS 'Attempts at tasks that the arm was trained on.';
+COMMENT ON COLUMN seed_scores.approximate IS 'Attempts whose grader stands in for the official one.';

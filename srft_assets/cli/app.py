@@ -9,6 +9,7 @@ from rich.console import Console
 
 from srft_assets.cli import (
     apply,
+    compare,
     critic,
     demo,
     dev,
@@ -66,6 +67,7 @@ for module in (
     apply,
     sql,
     show,
+    compare,
     critic,
     review,
     rollout,

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from srft_assets.cli.apply import print_outcome
+from srft_assets.cli.compare import compared, print_pairs
 from srft_assets.cli.console import say
 from srft_assets.cli.platform import Unsafe, applier
 from srft_assets.home import Home, current_home
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from srft_assets.components.launch import Applier
 
 BATCH = "lab-demo"
+BASELINE = "rft"
+"""The arm that the others are compared with."""
 
 
 def demo(
@@ -33,7 +36,7 @@ def demo(
         wanted = _scores(platform)
         outcome = platform.apply(wanted, [BATCH], [str(seed) for seed in range(seeds)])
     print_outcome(console, outcome)
-    _print_scores(console, home)
+    _print_scores(console, home, BASELINE if f"eval_scores/{BASELINE}" in wanted else None)
     say(console, f"{time.monotonic() - start:.0f} s. All state is in {home.root}")
     say(console, "UI:  [bold]make dev[/], then http://localhost:3000")
     say(console, 'SQL: [bold].venv/bin/srft sql "FROM label_shares"[/], or .venv/bin/srft stats')
@@ -46,15 +49,17 @@ def _scores(platform: "Applier") -> list[str]:
     return [
         key
         for key, stage in stages.items()
-        if key.startswith("eval_scores/") and not stage.on_request
+        if key.startswith(("eval_scores/", "comparison")) and not stage.on_request
     ]
 
 
-def _print_scores(console: Console, home: Home) -> None:
+def _print_scores(console: Console, home: Home, against: str | None) -> None:
     from srft_assets.warehouse.format import as_table
     from srft_assets.warehouse.query import run_query
 
     console.print(as_table(run_query(home, "demo_scores")))
+    console.print()
+    print_pairs(console, compared(home, [], against, []))
 
 
 def register(app: typer.Typer) -> None:

@@ -14,21 +14,26 @@ SEED = 20_260_101
 
 
 def resampled_ratio(above: Grid, below: Grid, draws: int = DRAWS, seed: int = SEED) -> Grid:
-    """Σ above / Σ below in `draws` resamples of tasks and, independently, of seeds: [draws].
+    """Σ above / Σ below in `draws` resamples of tasks and of seeds: [draws].
 
-    Both are drawn with replacement, each as many as there are; an element counts as often as its
-    task was drawn times as often as its seed was ("pigeonhole bootstrap"; Owen, Annals of Applied
-    Statistics 2007). All seeds share the tasks, so seeds may not be drawn within a task, nor tasks
-    within a seed. A single seed is kept: what other seeds would do cannot be seen in it. Its
-    variance is never too small in expectation but for the factor (seeds − 1) / seeds, and too
-    large where neither tasks nor seeds differ. Draws that hold nothing are left out.
+    All seeds share the tasks, so tasks are drawn with the attempts of all seeds, seeds with those
+    at all tasks, each with replacement and as many as there are, and the two deviations from the
+    ratio are added. Drawing both into one resample (Owen's pigeonhole bootstrap, Annals of Applied
+    Statistics 2007) counts the chance of a single attempt three times; this counts it
+    2 − 1/seeds times, and the seeds' own spread (seeds − 1)/seeds times. A single seed is kept:
+    what others would do cannot be seen in it. Draws that hold nothing are left out.
     """
     tasks, seeds = above.shape
-    by_task = drawn(tasks, draws, seed)
-    by_seed = drawn(seeds, draws, seed + 1) if seeds > 1 else np.ones((draws, 1))
-    summed = ((by_task @ above) * by_seed).sum(axis=1)
-    counted = ((by_task @ below) * by_seed).sum(axis=1)
-    return summed[counted > 0] / counted[counted > 0]
+    ratio = above.sum() / below.sum()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = _ratios(above, below, 1, drawn(tasks, draws, seed))
+        if seeds > 1:
+            found += _ratios(above, below, 0, drawn(seeds, draws, seed + 1)) - ratio
+    return found[~np.isnan(found)]
+
+
+def _ratios(above: Grid, below: Grid, axis: int, weights: Grid) -> Grid:
+    return (weights @ above.sum(axis=axis)) / (weights @ below.sum(axis=axis))
 
 
 @lru_cache(maxsize=4)
@@ -39,11 +44,13 @@ def drawn(things: int, draws: int, seed: int) -> Grid:
     return generator.multinomial(things, chances, size=draws).astype(np.float64)
 
 
-def interval_of(values: Grid, confidence: float) -> tuple[float, float]:
-    """Percentile interval."""
+def interval_of(
+    values: Grid, confidence: float, bounds: tuple[float, float]
+) -> tuple[float, float]:
+    """Percentile interval, within what is possible."""
     tail = 50 * (1 - confidence)
     low, high = np.percentile(values, [tail, 100 - tail])
-    return float(low), float(high)
+    return max(bounds[0], float(low)), min(bounds[1], float(high))
 
 
 def p_value_of(differences: Grid) -> float:

@@ -116,7 +116,7 @@ def _interval(gap: Grid, paired: Grid, seen: Grid, confidence: float) -> tuple[f
     """
     values = gap[paired > 0]
     if np.ptp(values) > 0:
-        return interval_of(seen, confidence)
+        return interval_of(seen, confidence, (-1.0, 1.0))
     _, room = wilson_interval(0, int(paired.any(axis=1).sum()), confidence) or (0.0, 1.0)
     middle = float(values[0])
     return max(-1.0, middle - room), min(1.0, middle + room)

@@ -40,7 +40,8 @@ def rate_of(
     found = None
     trials = (resolved, scored) if cells.single else _trials_of_tasks(cells, resolved, scored)
     if trials is None:
-        found = interval_of(resampled_ratio(cells.resolved, cells.scored, draws, seed), confidence)
+        seen = resampled_ratio(cells.resolved, cells.scored, draws, seed)
+        found = interval_of(seen, confidence, (0.0, 1.0))
     low, high = found or wilson_interval(*(trials or (0, 0)), confidence) or (0.0, 1.0)
     method: Literal["wilson", "bootstrap"] = "wilson" if found is None else "bootstrap"
     return Rate(scored, resolved, resolved / scored, low, high, method)

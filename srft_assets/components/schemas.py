@@ -1,5 +1,6 @@
 """The row schemas of all assets, by the first part of the asset key."""
 
+from srft_assets.compare.schema import PAIRS
 from srft_assets.critic.gold.labels import GOLD_LABELS
 from srft_assets.critic.llm.prompt_stage import CRITIC_PROMPTS
 from srft_assets.critic.scores.schema import CRITIC_SCORES
@@ -25,4 +26,5 @@ SCHEMAS = {
     "checkpoints": CHECKPOINTS,
     "eval_scores": EVAL_SCORES,
     "eval_trajectories": TRAJECTORIES,
+    "comparison": PAIRS,
 }

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from srft_assets.agent.play import attempt_folder
 from srft_assets.agent.whole_file import put_whole
+from srft_assets.outcomes.local import GRADER
 
 RESULT = "result.json"
 
@@ -52,6 +53,7 @@ class Attempt(BaseModel):
     p2p_passed: int | None
     p2p_total: int | None
     seconds: float
+    grader: str = GRADER
 
 
 def attempt_path(out: Path, instance_id: str, attempt: int = 0) -> Path:

@@ -2,21 +2,20 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import orjson
-import polars as pl
 
-from srft_assets.agent.play import run_path
 from srft_assets.agent.whole_file import put_whole
-from srft_assets.compare.wilson import wilson_interval
 from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.rollouts.job import EvaluationJob, read_attempt, read_result
-from srft_assets.rollouts.keeping import keep_runs, read_run
-from srft_assets.rollouts.schema import EVAL_SCORES, UNSCORED, VOLATILE
-from srft_assets.tokens.arm import ArmSpec
-from srft_assets.trajectories.model import Trajectory
+from srft_assets.rollouts.contamination import trained_on
+from srft_assets.rollouts.job import EvaluationJob, read_result
+from srft_assets.rollouts.keeping import keep_runs
+from srft_assets.rollouts.schema import EVAL_SCORES, VOLATILE
+from srft_assets.rollouts.scores import played_attempt, score_figures, score_rows
+from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
 from srft_assets.trajectories.stage import readers_digest
 from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
@@ -52,6 +51,9 @@ GRADING = tuple(
     )
 )
 
+LATER = {"attempts"}
+"""Settings that evaluations made before them do not name."""
+
 DESCRIPTION = """
 Held-out generated tasks, played by the checkpoints of the arm `{name}` through mini-swe-agent in
 the sandbox; the patches are graded as those of training runs are. One row an attempt.
@@ -77,11 +79,17 @@ def eval_scores_stage(arm: ArmSpec, unsafe: bool = False) -> Stage:
             "readers": readers_digest(),
         },
         make=lambda work: _make(arm, unsafe, work),
-        config=arm.evaluation.model_dump(),
+        config=_config(arm.evaluation),
         volatile=VOLATILE,
         description=DESCRIPTION.format(name=arm.name, description=arm.description).strip(),
         kinds=frozenset({"pytorch", "python"}),
     )
+
+
+def _config(evaluation: EvaluationSpec) -> dict[str, Any]:
+    """The settings; those that came later only where they are not the default."""
+    later = evaluation.model_dump(include=LATER, exclude_defaults=True)
+    return {**evaluation.model_dump(exclude=LATER), **later}
 
 
 def _make(arm: ArmSpec, unsafe: bool, work: Work) -> Made:
@@ -92,10 +100,15 @@ def _make(arm: ArmSpec, unsafe: bool, work: Work) -> Made:
     facts = read_result(out)
     if facts is None:
         raise SrftError(f"{arm.name}/{work.partition}: the evaluation left no result in {out}")
-    runs = {task.instance_id: read_run(run_path(out, task.instance_id)) for task in tasks}
-    frame = _scores(out, tasks, runs)
-    keep_runs(arm.name, list(runs.values()), work)
-    return Made(frame, metadata={**_figures(frame), **facts, "runs": str(out)})
+    played = [
+        played_attempt(out, task.instance_id, attempt)
+        for task in tasks
+        for attempt in range(arm.evaluation.attempts)
+    ]
+    frame = score_rows(played, trained_on(arm.name, work.partition, work.warehouse))
+    keep_runs(arm.name, [one.run for one in played], work)
+    figures = score_figures(arm.name, int(work.partition), frame)
+    return Made(frame, metadata={**figures, **facts, "runs": str(out)})
 
 
 def _job(arm: ArmSpec, unsafe: bool, out: Path, work: Work) -> EvaluationJob:
@@ -122,39 +135,3 @@ def _play(job: EvaluationJob, tasks: list[TaskInstance], work: Work) -> None:
     stated = job.out / "job.json"
     put_whole(stated, job.model_dump_json(indent=2).encode())
     work.launch([sys.executable, "-m", "srft_assets.rollouts.main", str(stated)], {})
-
-
-def _scores(out: Path, tasks: list[TaskInstance], runs: dict[str, Trajectory]) -> pl.DataFrame:
-    rows = []
-    for task in tasks:
-        attempt = read_attempt(out, task.instance_id)
-        if attempt is None:
-            raise SrftError(f"{task.instance_id} was not played: remove {out} and try again")
-        run = runs[task.instance_id]
-        rows.append(
-            {
-                **attempt.model_dump(exclude={"reason"}),
-                "resolved": None if attempt.status in UNSCORED else attempt.status == "resolved",
-                "n_steps": len(run.steps),
-                "exit_status": run.exit_status,
-            }
-        )
-    return pl.DataFrame(rows, schema=EVAL_SCORES)
-
-
-def _figures(frame: pl.DataFrame) -> dict[str, object]:
-    scored = frame.filter(pl.col("resolved").is_not_null())
-    resolved = int(scored["resolved"].sum())
-    low, high = wilson_interval(resolved, scored.height) or (0.0, 1.0)
-    ends = frame.group_by("exit_status").len().sort("len", descending=True)
-    return {
-        "attempts": frame.height,
-        "scored": scored.height,
-        "infra_errors": frame.height - scored.height,
-        "resolved": resolved,
-        "resolution_rate": resolved / scored.height if scored.height else None,
-        "wilson_95_low": low,
-        "wilson_95_high": high,
-        "mean_steps": frame["n_steps"].mean(),
-        "ends": ", ".join(f"{status or 'none'} {count}" for status, count in ends.iter_rows()),
-    }

@@ -90,6 +90,16 @@ class EvaluationSpec(BaseModel):
     max_new_tokens: int = 64
     temperature: float = Field(default=0.0, ge=0.0)
     """0 is greedy; otherwise sampled, seeded by seed and run."""
+    attempts: PositiveInt = 1
+    """Runs of each task; more than one needs a temperature, or they would all be the same."""
+
+    @model_validator(mode="after")
+    def _attempts_differ(self) -> Self:
+        if self.attempts > 1 and self.temperature == 0:
+            raise ValueError(
+                f"{self.attempts} attempts at temperature 0 are all the same: state a temperature"
+            )
+        return self
 
 
 class ArmSpec(BaseModel):

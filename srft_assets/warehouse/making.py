@@ -43,7 +43,7 @@ def _input_names(edge: Upstream, warehouse: Warehouse, partition: str) -> Iterat
         yield ONLY
     else:
         names = matching(warehouse.partitions(edge.asset), edge.only)
-        if not names:
+        if not names and not edge.optional:
             raise MissingInputError(
                 f"{edge.asset} has no partition that matches {', '.join(edge.only)}: "
                 f"make it first (srft apply {edge.asset})"

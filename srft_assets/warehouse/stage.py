@@ -125,11 +125,13 @@ class Upstream:
         asset: key of the upstream stage, e.g. `step_verdicts/rules`.
         mapping: `same` partition; `all` partitions that match `only`; `whole`: unpartitioned.
         only: for `all`, shell patterns of partition names.
+        optional: for `all`, whether the stage can be made while there is none.
     """
 
     asset: str
     mapping: Literal["same", "all", "whole"] = "same"
     only: tuple[str, ...] = ("*",)
+    optional: bool = False
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ def test_the_assets(graph):
         "test_outcomes",
         "base_models/tiny",
         "gold_labels",
+        "comparison",
         *(f"critic_prompt/{critic}" for critic in MODELS),
         *(
             f"{stage}/{critic}"
@@ -75,6 +76,7 @@ def test_data_goes_one_way(graph):
     assert parents(graph, "step_verdicts/rules") == {"trajectories", "test_outcomes"}
     assert parents(graph, "checkpoints/srft") == {"masked_tokens/srft", "base_models/tiny"}
     assert parents(graph, "eval_scores/srft") == {"checkpoints/srft"}
+    assert parents(graph, "comparison") == {f"eval_scores/{arm}" for arm in ARMS}
 
 
 def test_every_asset_says_what_it_means_and_who_owns_it(graph):

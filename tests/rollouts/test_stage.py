@@ -51,7 +51,7 @@ def test_a_micro_checkpoint_is_played_kept_and_graded(sandbox, home, evaluation_
     assert made.frame["resolved"].to_list() == [False] * 3
     assert made.metadata["resolution_rate"] == 0
     assert made.metadata["infra_errors"] == 0
-    assert made.metadata["wilson_95_high"] == pytest.approx(0.5615, abs=1e-3)
+    assert made.metadata["rate_95_high"] == pytest.approx(0.5615, abs=1e-3)
 
     kept = work.warehouse.read("eval_trajectories/rft", "0")
     assert kept.schema == TRAJECTORIES
@@ -63,6 +63,21 @@ def test_a_micro_checkpoint_is_played_kept_and_graded(sandbox, home, evaluation_
     stamp = work.warehouse.stamp("eval_trajectories/rft", "0")
     assert stamp.fingerprint == work.recipe.fingerprint
     assert work.warehouse.partitions("trajectories") == []
+
+
+def test_several_attempts_are_rows_and_runs_of_their_own(sandbox, evaluation_of):
+    settings = ARM.evaluation.model_copy(update={"tasks": 2, "attempts": 2, "temperature": 1.0})
+    stage = eval_scores_stage(ARM.model_copy(update={"evaluation": settings}))
+    work = evaluation_of(stage)
+    made = stage.make(work)
+    tasks = [task.instance_id for task in generate_tasks(2, 555)]
+    assert made.frame.select("instance_id", "attempt").rows() == [
+        (task, attempt) for task in tasks for attempt in (0, 1)
+    ]
+    assert made.metadata["pass_at_2"] == 0
+    kept = work.warehouse.read("eval_trajectories/rft", "0")
+    assert kept["trajectory_id"].to_list() == made.frame["trajectory_id"].to_list()
+    assert kept["trajectory_id"].n_unique() == 4
 
 
 def test_only_evaluation_settings_decide_the_scores(evaluation_of):

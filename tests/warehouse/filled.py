@@ -10,6 +10,8 @@ from typing import Any
 
 import polars as pl
 
+from srft_assets.compare import compare_arms
+from srft_assets.compare.schema import PAIRS
 from srft_assets.critic.gold.labels import GOLD_LABELS
 from srft_assets.critic.llm.prompt_stage import CRITIC_PROMPTS
 from srft_assets.critic.scores.schema import CRITIC_SCORES
@@ -51,6 +53,7 @@ SCHEMAS = {
     "checkpoints": CHECKPOINTS,
     "eval_scores": EVAL_SCORES,
     "eval_trajectories": TRAJECTORIES,
+    "comparison": PAIRS,
 }
 OTHER_SCHEMAS = {**SCHEMAS, "step_verdicts": pl.Schema({**STEP_VERDICTS, "x": pl.Int32})}
 """As of another version of the platform."""
@@ -265,6 +268,11 @@ def fill(home: Home) -> Warehouse:
         put(warehouse, f"checkpoints/{arm}", seed, _checkpoint(arm, seed), recipe=trained_on)
         put(warehouse, f"eval_scores/{arm}", seed, _scores(arm, seed))
         put(warehouse, f"eval_trajectories/{arm}", seed, trajectories("lab"))
+    attempts = [
+        _scores(arm, seed).with_columns(arm=pl.lit(arm), seed=pl.lit(int(seed)))
+        for arm, seed in ATTEMPTS
+    ]
+    put(warehouse, "comparison", "all", compare_arms(pl.concat(attempts)).pairs)
     put(warehouse, "critic_prompt/strict", "all", PROMPT)
     keep(warehouse, "critic_versions/strict/all", PROMPT)
     put(warehouse, "gold_labels", "all", gold())

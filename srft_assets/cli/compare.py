@@ -1,0 +1,127 @@
+"""`srft compare`: arms beside one another, and what their scores can say."""
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from srft_assets.cli.platform import refresh_catalogue
+from srft_assets.errors import UsageError
+from srft_assets.home import Home, current_home
+
+if TYPE_CHECKING:
+    from srft_assets.compare import Comparison
+    from srft_assets.compare.shown import Cells
+
+
+class Format(StrEnum):
+    """How the tables are printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def compare(
+    arms: Annotated[
+        list[str] | None, typer.Argument(help="Arms, in this order; all, best first, if none.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Compare each with this arm; else every two.")
+    ] = None,
+    seeds: Annotated[
+        list[str] | None, typer.Option("--seeds", help="Only these, e.g. 0,1,2; all if none.")
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+) -> None:
+    """Compare arms on the tasks they share: rates, paired differences, what can be shown."""
+    home = current_home()
+    refresh_catalogue(home)
+    found = compared(home, arms or [], against, _seeds(seeds or []))
+    if format_ is Format.TABLE:
+        console = Console()
+        print_arms(console, found)
+        console.print()
+        print_pairs(console, found)
+    else:
+        typer.echo(_json(found) if format_ is Format.JSON else _csv(found))
+
+
+def compared(home: Home, arms: list[str], against: str | None, seeds: list[int]) -> "Comparison":
+    """The comparison of the scores there are. Raises UsageError for an unknown arm or seed."""
+    from srft_assets.compare import compare_arms
+    from srft_assets.warehouse.query import run_query
+
+    scores = run_query(home, "scored_attempts")
+    if scores["resolved"].null_count() == scores.height:
+        raise UsageError("no arm has scores yet: srft apply --arm NAME, or srft demo")
+    return compare_arms(scores, arms, against=against, seeds=seeds)
+
+
+def _seeds(stated: list[str]) -> list[int]:
+    words = [word for text in stated for word in text.replace(",", " ").split()]
+    wrong = [word for word in words if not word.isdecimal()]
+    if wrong:
+        raise UsageError(f"no seed {wrong[0]!r}: seeds are whole numbers, e.g. --seeds 0,1,2")
+    return [int(word) for word in words]
+
+
+def print_arms(console: Console, found: "Comparison") -> None:
+    """The table of rates."""
+    from srft_assets.compare.shown import arm_table
+
+    console.print(_table(arm_table(found.arms)))
+
+
+def print_pairs(console: Console, found: "Comparison") -> None:
+    """The table of differences, what to know before reading it, and what it says."""
+    from srft_assets.compare import verdict_of
+    from srft_assets.compare.shown import legend_of, pair_table
+
+    if found.pairs.height:
+        console.print(_table(pair_table(found.pairs)))
+        console.print(Text(legend_of(found.pairs), style="dim"))
+    for note in found.notes:
+        console.print(Text(note))
+    console.print(Text(verdict_of(found.pairs), style="bold"))
+
+
+def _table(cells: "Cells") -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
+    table.add_column(cells.heads[0], overflow="fold")
+    for head in cells.heads[1:]:
+        table.add_column(head, justify="right", no_wrap=head != "marks")
+    for row, strong in zip(cells.rows, cells.strong, strict=True):
+        table.add_row(*map(Text, row), style="bold" if strong else None)
+    return table
+
+
+def _json(found: "Comparison") -> str:
+    import orjson
+
+    from srft_assets.compare import verdict_of
+
+    told = {
+        "arms": found.arms.to_dicts(),
+        "pairs": found.pairs.to_dicts(),
+        "notes": found.notes,
+        "verdict": verdict_of(found.pairs),
+    }
+    return orjson.dumps(told, option=orjson.OPT_INDENT_2).decode()
+
+
+def _csv(found: "Comparison") -> str:
+    """Both tables, an empty line between them."""
+    from srft_assets.warehouse.format import as_csv
+
+    terminal = sys.stdout.isatty()
+    return "\n\n".join(as_csv(table, terminal=terminal) for table in (found.arms, found.pairs))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(compare)

@@ -1,0 +1,71 @@
+"""The asset `comparison`: all arms that are made unasked, beside one another."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from srft_assets.compare.arms import Comparison, compare_arms
+from srft_assets.compare.bootstrap import DRAWS, SEED
+from srft_assets.compare.picture import draw_comparison
+from srft_assets.compare.schema import PAIRS
+from srft_assets.compare.shown import arm_table, legend_of, pair_table
+from srft_assets.compare.verdict import verdict_of
+from srft_assets.errors import SrftError
+from srft_assets.warehouse.code import code_digest
+from srft_assets.warehouse.stage import Listing, Made, Stage, Upstream, Work
+
+KEY = "comparison"
+SCORES = "eval_scores/"
+
+DESCRIPTION = """
+The arms that are made without being named, compared on the held-out tasks they share: paired
+differences with 95% intervals, McNemar's test or a bootstrap over tasks and seeds, Holm's
+correction, and the smallest difference that so many tasks and seeds can show. An arm without
+scores is left out until it has some. `srft compare` compares any arms, controls too.
+"""
+
+
+def comparison_stage(scores: Sequence[str]) -> Stage:
+    """The stage behind the given `eval_scores/<arm>`; unpartitioned."""
+    return Stage(
+        key=KEY,
+        partitioned_by="none",
+        upstream=tuple(Upstream(asset, "all", optional=True) for asset in sorted(scores)),
+        schema=PAIRS,
+        code={"compare": code_digest("srft_assets.compare")},
+        config={"draws": DRAWS, "seed": SEED},
+        make=_make,
+        description=DESCRIPTION.strip(),
+        kinds=frozenset({"numpy", "matplotlib"}),
+    )
+
+
+def _make(work: Work) -> Made:
+    assets = sorted({key.rpartition("/")[0] for key in work.recipe.inputs})
+    frames = [
+        work.read(asset, seed).with_columns(
+            arm=pl.lit(asset.removeprefix(SCORES)), seed=pl.lit(int(seed))
+        )
+        for asset in assets
+        for seed in work.input_names(asset)
+    ]
+    scores = pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
+    if scores.is_empty() or scores["resolved"].null_count() == scores.height:
+        raise SrftError("no arm has scores to compare: make eval_scores of some arms first")
+    found = compare_arms(scores)
+    path = work.home.artifacts / KEY / "comparison.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draw_comparison(found.arms, found.pairs, path)
+    return Made(found.pairs, metadata={"plot": path, **_page(found)})
+
+
+def _page(found: Comparison) -> dict[str, object]:
+    tables = {"arms": arm_table(found.arms)}
+    if found.pairs.height:
+        tables["differences"] = pair_table(found.pairs)
+    return {
+        "says": verdict_of(found.pairs),
+        **({"mind": " ".join(found.notes)} if found.notes else {}),
+        **{name: Listing(table.heads, table.rows) for name, table in tables.items()},
+        **({"how": legend_of(found.pairs)} if found.pairs.height else {}),
+    }
