@@ -21,6 +21,9 @@ from srft_assets.training.run import train
 Tell = Callable[[str, int, int], None]
 """Hears what is being done (`train`, `play`), how much is done, and of how much."""
 
+NO_STATE = 86_400.0
+"""Seconds: a cell is short enough to be trained again where it was killed."""
+
 
 def run_cell(cell: Cell, bench: Bench, tell: Tell) -> CellResult:
     """Train, play, grade, keep. A finished cell is taken as it is."""
@@ -65,6 +68,7 @@ def _job(cell: Cell, bench: Bench, output: Path) -> TrainingJob:
         learning_rate=regime.learning_rate,
         warmup_ratio=regime.warmup_ratio,
         seed=cell.seed,
+        save_seconds=NO_STATE,
     )
 
 

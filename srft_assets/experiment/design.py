@@ -40,7 +40,7 @@ class Form(BaseModel):
     """Optimizer steps; None: as many as the regime says."""
     moved: tuple[float, ...] = (0.25, 0.5, 0.75)
     """Shares of the oracle's mistakes whose label goes to another step; F1 is 1 minus that."""
-    failed_shares: tuple[float, ...] = (0.3, 0.8, 1.0)
+    failed_shares: tuple[float, ...] = (0.3, 1.0)
     """Shares of failed runs besides none (rft) and all there are (oracle)."""
     same_tokens: bool = True
     """Whether the arms are also compared with as many trained tokens."""
