@@ -1,6 +1,7 @@
 """A task's files in a folder: for grading, patched and with the tests put in place."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from srft_assets.outcomes.repository import shadows
@@ -56,11 +57,14 @@ def patch_script(task: TaskInstance, source: Source, recipe: Recipe, patch: str)
     All files of the recipe's test folders come back as they were, and those of the test patch
     as they are graded with; what would be imported in their stead is removed.
     """
-    left_out = [f"--exclude={path}" for path in not_carried(source.repository, source.base, patch)]
-    apply = shlex.join(["git", "apply", "--whitespace=nowarn", *left_out])
+    absent = not_carried(source.repository, source.base, patch)
+    tries = [_apply(absent), _apply(absent, "-C1")]
+    if source.kind == "sdist":
+        # Edits of tests do not outlive the next step, and need not fit those of a release.
+        tries.append(_apply([*absent, *map(_as_glob, recipe.tests)], "-C1"))
     lines = [
         f"git apply --numstat .git/model.patch >/dev/null || exit {UNREADABLE}",
-        f"{apply} .git/model.patch || {apply} -C1 .git/model.patch || exit {REFUSED}",
+        f"{' || '.join(tries)} || exit {REFUSED}",
         f"({_restore(recipe, task, source)}) || exit {NOT_SET_UP}",
     ]
     return "\n".join(lines)
@@ -69,6 +73,19 @@ def patch_script(task: TaskInstance, source: Source, recipe: Recipe, patch: str)
 def tests_script(task: TaskInstance, source: Source, recipe: Recipe) -> str:
     """Shell script that only puts the tests in place."""
     return f"({_restore(recipe, task, source)}) || exit {NOT_SET_UP}"
+
+
+def _apply(left_out: Sequence[str], *options: str) -> str:
+    excluded = [f"--exclude={path}" for path in left_out]
+    argv = ["git", "apply", "--whitespace=nowarn", *options, *excluded, ".git/model.patch"]
+    return shlex.join(argv)
+
+
+def _as_glob(pathspec: str) -> str:
+    """A test folder of a recipe, as the pattern of `git apply`, in which `*` holds slashes."""
+    if pathspec.startswith(":(glob)"):
+        return pathspec.removeprefix(":(glob)").replace("**", "*")
+    return f"{pathspec}/*"
 
 
 def _restore(recipe: Recipe, task: TaskInstance, source: Source) -> str:

@@ -101,6 +101,16 @@ def test_a_patch_that_does_not_fit_failed_only_where_the_files_are_those_of_the_
     assert outcome.status is Status.INFRA_ERROR and "differs from base_commit" in outcome.reason
 
 
+def test_edits_of_tests_need_not_fit_a_release(world: World) -> None:
+    """They would be undone in any case."""
+    edited = diff(
+        "tests/test_core.py", "    assert add(9, 9) == 18", "    pass", 9, "def test_x():"
+    )
+    assert world.grade(RIGHT + edited).status is Status.RESOLVED
+    assert world.grade(edit("    return 1") + edited).status is Status.UNRESOLVED
+    assert world.grade(RIGHT + edited, mirror=True).status is Status.PATCH_FAILED
+
+
 def test_notes_that_a_release_does_not_carry_are_left_out(world: World) -> None:
     notes = diff("README", "old", "changed", line=1, context="x").replace(
         "@@ -0,2 +0,2 @@\n x\n", "@@ -1 +1 @@\n"
