@@ -58,7 +58,8 @@ def git(repository: Path, *arguments: str | Path, given: str | None = None, **en
 
 
 def _name(words: Sequence[str]) -> str:
-    return " ".join(word for word in words[:5] if not word.startswith("-"))[:120]
+    said = [word for word in words[1:5] if not word.startswith(("-", "/"))]
+    return " ".join([Path(words[0]).name, *said])[:120]
 
 
 def _said(output: bytes) -> str:
