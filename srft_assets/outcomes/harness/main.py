@@ -32,6 +32,7 @@ PING_SECONDS = 30
 
 def main(path: str) -> None:
     """Grade every prediction of a job."""
+    parent = os.getppid()  # before the imports that take seconds
     job = HarnessJob.model_validate_json(Path(path).read_bytes())
     quiet()
     os.chdir(job.root)
@@ -42,7 +43,7 @@ def main(path: str) -> None:
         client = _daemon()
         owner = uuid.uuid4().hex
         isolate(job.grading, owner)
-        with _ended_with_parent(client, owner):
+        with _ended_with(parent, client, owner):
             _run(job, job.grading.workers)
             remove_left(client, owner)
 
@@ -92,9 +93,9 @@ def _daemon() -> Any:
 
 
 @contextmanager
-def _ended_with_parent(client: Any, owner: str) -> Iterator[None]:
+def _ended_with(parent: int, client: Any, owner: str) -> Iterator[None]:
     """Remove the containers and end where we are told to end, or the parent is gone."""
-    parent, over = os.getppid(), threading.Event()
+    over = threading.Event()
 
     def end(number: int = signal.SIGTERM, _: FrameType | None = None) -> None:
         remove_left(client, owner)
