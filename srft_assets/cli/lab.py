@@ -44,13 +44,18 @@ def reproduce(
     from srft_assets.experiment.design import FULL, QUICK
     from srft_assets.lab.regime import REGIME
 
-    form = QUICK if quick else FULL
+    form, regime = (QUICK, _for_trials(REGIME)) if quick else (FULL, REGIME)
     if seeds is not None:
         form = form.model_copy(update={"seeds": seeds})
     command = ["srft", "lab", "reproduce", "--out", out.name]
     command += ["--seeds", str(seeds)] if seeds is not None else []
     command += ["--workers", str(workers), *(["--quick"] if quick else [])]
-    run(Console(), out, form, REGIME, workers, shlex.join(command))
+    run(Console(), out, form, regime, workers, shlex.join(command))
+
+
+def _for_trials(regime: "Regime") -> "Regime":
+    """Held-out tasks are for the full form alone."""
+    return regime.model_copy(update={"held_out_seed": regime.development_seed})
 
 
 def run(

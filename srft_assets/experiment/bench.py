@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
-from srft_assets.experiment.data import Data
-from srft_assets.experiment.design import Cell, Form, Rows
+from srft_assets.experiment.data import Data, arm_spec
+from srft_assets.experiment.design import ARMS, Cell, Form, Rows
 from srft_assets.experiment.rows import write_rows
 from srft_assets.lab.regime import Regime
 from srft_assets.lab.tasks import generate_tasks
@@ -17,7 +18,9 @@ from srft_assets.warehouse.recipe import digest
 
 CODE = (
     "srft_assets.agent",
+    "srft_assets.critic.scores.gold",
     "srft_assets.experiment.cell",
+    "srft_assets.experiment.data",
     "srft_assets.experiment.decoding",
     "srft_assets.experiment.grammar",
     "srft_assets.experiment.lanes",
@@ -28,6 +31,7 @@ CODE = (
     "srft_assets.experiment.rows",
     "srft_assets.experiment.working",
     "srft_assets.lab",
+    "srft_assets.outcomes.local",
     "srft_assets.rollouts.checkpoint",
     "srft_assets.rollouts.prompt",
     "srft_assets.tokens",
@@ -35,7 +39,14 @@ CODE = (
 )
 """What decides the scores of a cell besides its settings and its data."""
 
-ROW_CODE = ("srft_assets.experiment.rows", "srft_assets.tokens")
+ROW_CODE = (
+    "srft_assets.critic.scores.gold",
+    "srft_assets.experiment.data",
+    "srft_assets.experiment.rows",
+    "srft_assets.tokens",
+)
+NO_ROWS = {"description", "on_request", "model", "training", "evaluation"}
+"""Settings of an arm that do not decide its rows; the regime stands for the last two."""
 
 
 class CellResult(BaseModel):
@@ -66,7 +77,14 @@ class Bench:
     def fixed(self) -> str:
         """Digest of what decides every cell besides its own settings."""
         held_out = self.regime.model_dump(mode="json") | {"held_out_tasks": self.tasks_count}
-        return digest([code_digest(*CODE), self.data.versions, held_out])
+        return digest([code_digest(*CODE), self.data.versions, held_out, self.arms])
+
+    @cached_property
+    def arms(self) -> dict[str, dict[str, Any]]:
+        """What the YAML of each arm says of its rows."""
+        return {
+            name: arm_spec(name).model_dump(mode="json", exclude=NO_ROWS) for name in ARMS.values()
+        }
 
     @property
     def tasks_count(self) -> int:
@@ -94,5 +112,7 @@ class Bench:
 
     def rows(self, rows: Rows) -> Path:
         """The rows as a file, made where it is missing."""
-        name = digest([rows.model_dump(), code_digest(*ROW_CODE), self.data.versions])[:24]
+        name = digest([rows.model_dump(), self.arms, code_digest(*ROW_CODE), self.data.versions])[
+            :24
+        ]
         return write_rows(rows, self.data, self.folder / "rows" / f"{name}.parquet")

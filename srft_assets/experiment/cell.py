@@ -13,6 +13,7 @@ from srft_assets.experiment.bench import Bench, CellResult
 from srft_assets.experiment.decoding import LaneGenerator
 from srft_assets.experiment.design import Cell
 from srft_assets.experiment.playing import Score, play_tasks
+from srft_assets.outcomes.model import Status
 from srft_assets.rollouts.checkpoint import load_checkpoint
 from srft_assets.sandbox.opening import open_sandbox
 from srft_assets.training.job import TrainingJob
@@ -41,6 +42,8 @@ def run_cell(cell: Cell, bench: Bench, tell: Tell) -> CellResult:
         training = {**result.model_dump(include=keys), "final_loss": result.final_loss}
     trained = time.monotonic()
     scores = _play(cell, bench, model, tell)
+    if any(one.status == Status.INFRA_ERROR for one in scores):  # perhaps for that moment only
+        scores = _play(cell, bench, model, tell)
     made = CellResult(
         cell=cell,
         training=training,

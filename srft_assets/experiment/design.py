@@ -40,8 +40,8 @@ class Form(BaseModel):
     """Optimizer steps; None: as many as the regime says."""
     moved: tuple[float, ...] = (0.25, 0.5, 0.75)
     """Shares of the oracle's mistakes whose label goes to another step; F1 is 1 minus that."""
-    failed_shares: tuple[float, ...] = (0.3, 1.0)
-    """Shares of failed runs besides none (rft) and all there are (oracle)."""
+    failed_shares: tuple[float, ...] = (0.3, 0.6, 0.8, 1.0)
+    """Shares of failed runs besides none (rft), among as many runs as are resolved."""
     same_tokens: bool = True
     """Whether the arms are also compared with as many trained tokens."""
 
@@ -58,7 +58,7 @@ class Rows(BaseModel):
     Attributes:
         arm: folder of `defs/arms`.
         moved: share of the labels `mistake` that go to other steps, before the arm masks.
-        failed_share: share of failed runs; None: all runs there are.
+        failed_share: share of failed runs, see `with_share`; None: all runs there are.
         seed: of what is drawn: masks of `random_mask`, moved labels, runs that are left out.
     """
 
@@ -118,13 +118,11 @@ def by_f1(form: Form, steps: int) -> Iterator[Place]:
             yield Place("f1", f"{moved:.2f}", Cell(rows=rows, steps=steps, seed=seed), 1 - moved)
 
 
-def by_share(form: Form, steps: int, natural: float) -> Iterator[Place]:
+def by_share(form: Form, steps: int) -> Iterator[Place]:
     """From resolved runs alone (rft) to failed runs alone, masked by the oracle's labels."""
     for seed in range(form.seeds):
         rft = Cell(rows=arm_rows(REFERENCE, seed), steps=steps, seed=seed)
         yield Place("share", "0.00", rft, 0.0)
-        whole = Cell(rows=Rows(arm=ORACLE), steps=steps, seed=seed)
-        yield Place("share", f"{natural:.2f}", whole, natural)
         for share in form.failed_shares:
             rows = Rows(arm=ORACLE, failed_share=share, seed=seed)
             cell = Cell(rows=rows, steps=steps, seed=seed)

@@ -39,7 +39,7 @@ def arm_table(bench: Bench, token_steps: dict[tuple[str, int], int]) -> str:
                 f"{one.trained:,}",
                 f"{one.masked:,}",
                 str(one.steps_masked),
-                f"{drawn / one.runs:.1f}",
+                f"{drawn / one.used:.1f}",
                 f"{drawn * one.trained_a_run:,.0f}",
                 str(token_steps.get((arm, 0), "")),
             )

@@ -23,7 +23,7 @@ def all_places(bench: Bench) -> list[Place]:
     """Where each cell stands; one cell may stand in several series."""
     form, steps = bench.form, bench.steps
     places = [*by_steps(form, steps), *by_f1(form, steps)]
-    places += by_share(form, steps, bench.data.failed_share)
+    places += by_share(form, steps)
     if form.same_tokens:
         places += by_tokens(form, token_steps(bench))
     return places

@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from srft_assets.agent.whole_file import put_whole
+from srft_assets.errors import SrftError
 from srft_assets.experiment.bench import Bench
+from srft_assets.experiment.machine import commit
 from srft_assets.experiment.plan import all_places, distinct
 from srft_assets.experiment.pool import run_cells
 from srft_assets.experiment.report import write_report
@@ -51,6 +55,17 @@ class Board:
         return f"{seconds / 60:.0f} min left"
 
 
+def check_outcomes(outcomes: pl.DataFrame) -> None:
+    """Raises SrftError where the grading of the teacher's runs failed for the machine's reasons."""
+    bad = outcomes.filter(pl.col("status").is_in(["infra_error", "timeout", "unknown"]))
+    if bad.height:
+        run, status, reason = bad.select("trajectory_id", "status", "reason").row(0)
+        raise SrftError(
+            f"{bad.height} of the teacher's runs were not graded ({run}: {status}, {reason}): "
+            "remove warehouse/test_outcomes from the folder and start again"
+        )
+
+
 def reproduce(
     bench: Bench, out: Path, workers: int, command: str, show: Show, began: float | None = None
 ) -> Path:
@@ -60,10 +75,16 @@ def reproduce(
     the command did, on the monotonic clock.
     """
     began = time.monotonic() if began is None else began
+    began_at = commit()
+    check_outcomes(bench.data.outcomes)
     cells = distinct(all_places(bench))
     missing = [cell for cell in cells if not bench.path(cell).exists()]
     stated = BenchFile(
-        root=bench.data.home.root, batch=bench.data.batch, regime=bench.regime, form=bench.form
+        root=bench.data.home.root,
+        batch=bench.data.batch,
+        regime=bench.regime,
+        form=bench.form,
+        fixed=bench.fixed,
     )
     path = bench.folder / "bench.json"
     put_whole(path, stated.model_dump_json(indent=2).encode())
@@ -71,4 +92,4 @@ def reproduce(
     if missing:
         run_cells(missing, path, workers, board.hear)
     seconds = time.monotonic() - began
-    return write_report(bench, out, Ran(command, workers, seconds, len(missing)))
+    return write_report(bench, out, Ran(command, workers, seconds, len(missing), began_at))

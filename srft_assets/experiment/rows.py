@@ -75,13 +75,14 @@ def moved(labels: Labels, runs: Sequence[str], share: float, seed: int) -> Label
 
 
 def with_share(data: Data, share: float, seed: int) -> list[str]:
-    """Ids of as many runs as can be of which `share` are failed; who is left out is drawn."""
+    """Ids of runs of which `share` are failed, drawn; as many with every share: as there are of the
+    rarer kind, so that nothing but the share differs."""
     failed = list(data.failed)
     resolved = sorted(set(data.runs["trajectory_id"]) - set(failed))
     rng = Random(f"share/{seed}")
-    if share <= data.failed_share:
-        return resolved + rng.sample(failed, round(len(resolved) * share / (1 - share)))
-    return failed + rng.sample(resolved, round(len(failed) * (1 - share) / share))
+    size = min(len(failed), len(resolved))
+    count = round(share * size)
+    return rng.sample(failed, count) + rng.sample(resolved, size - count)
 
 
 def mistake_f1(labels: Labels, gold: Labels, runs: Sequence[str]) -> float:
@@ -97,9 +98,13 @@ def mistake_f1(labels: Labels, gold: Labels, runs: Sequence[str]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a set of rows holds; tokens of all rows, each counted once."""
+    """What a set of rows holds; tokens of all rows, each counted once.
+
+    `used`: rows with any loss; training leaves out the others.
+    """
 
     runs: int
+    used: int
     resolved: int
     tokens: int
     trained: int
@@ -108,8 +113,8 @@ class Facts:
 
     @property
     def trained_a_run(self) -> float:
-        """Mean trained tokens."""
-        return self.trained / self.runs
+        """Mean trained tokens of the rows that are used."""
+        return self.trained / self.used
 
 
 def facts_of(frame: pl.DataFrame) -> Facts:
@@ -117,6 +122,7 @@ def facts_of(frame: pl.DataFrame) -> Facts:
     masked = frame["spans"].explode().struct.field("trained").not_().sum()
     return Facts(
         runs=frame.height,
+        used=frame.filter(pl.col("n_trained") > 0).height,
         resolved=int((frame["status"] == "resolved").sum()),
         tokens=int(frame["n_tokens"].sum()),
         trained=int(frame["n_trained"].sum()),

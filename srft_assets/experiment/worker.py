@@ -29,6 +29,8 @@ class BenchFile(BaseModel):
     batch: str
     regime: Regime
     form: Form
+    fixed: str
+    """`Bench.fixed` of the parent."""
 
 
 def main(arguments: list[str]) -> int:
@@ -62,6 +64,8 @@ def _work(stated: BenchFile, waiting: "SimpleQueue[bytes]") -> None:
     torch.set_num_threads(1)
     prepare_mini()
     bench = Bench(Data(Home(stated.root), stated.batch), stated.regime, stated.form)
+    if bench.fixed != stated.fixed:
+        raise SrftError("code or data changed since the command was started: start it again")
     while True:
         cell = Cell.model_validate_json(waiting.get())
         run_cell(cell, bench, lambda doing, done, of: _say(doing=doing, done=done, of=of))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from srft_assets.experiment.findings import QUESTIONS, findings, told
+from srft_assets.compare import paired_difference
+from srft_assets.experiment.findings import QUESTIONS, Question, findings, questions, told
 from srft_assets.experiment.tables import difference_table, differences, levels, of_series, rates
 from tests.experiment.synthetic import RATES, all_scores
 
@@ -12,9 +13,9 @@ def test_the_base_model_and_every_question_are_told():
     assert "The base model resolves" in text
     for arm, other in QUESTIONS:
         assert f"{arm} resolves more than {other}" in text or f"{arm} and {other} no diff" in text
-    assert "With as many trained tokens: " in text
-    assert "Labels with an F1 of 1.00 lead to more" in text
-    assert "runs with a failed share of 1.00" in text
+    assert "With about as many trained tokens: " in text
+    assert "labels with an F1 of 1.00 lead to more" in text
+    assert "training runs of which 100% failed" in text
 
 
 @pytest.mark.parametrize(
@@ -29,11 +30,26 @@ def test_either_outcome_is_told(srft, verdict):
     assert verdict in findings(all_scores({"srft": srft}))
 
 
-@pytest.mark.parametrize("srft", [0.35, 0.38, 0.42, 0.5])
-def test_a_difference_is_told_exactly_where_the_interval_excludes_zero(srft):
-    steps = of_series(all_scores({"srft": srft}), "steps")
+@pytest.mark.parametrize("p_holm", [0.001, 0.049, 0.05, 0.5, None])
+def test_a_difference_is_told_exactly_where_it_survives_the_correction(p_holm):
+    steps = of_series(all_scores({"srft": 0.5}), "steps")
     [one] = differences(steps, [("srft", "rft")])
-    assert ("no difference is shown" in told(one)) == (one.low <= 0 <= one.high)
+    sentence = told(Question("steps", "srft", "rft", ("srft", "rft")), one, p_holm)
+    shown = p_holm is not None and p_holm < 0.05
+    assert ("no difference is shown" in sentence) is not shown
+
+
+def test_what_is_told_is_corrected_over_all_that_is_told():
+    scores = all_scores()
+    asked = questions(scores)
+    assert len(asked) == len(findings(scores).splitlines()) - 1
+    alone = paired_difference(of_series(scores, "steps"), asked[0].arm, asked[0].against)
+    strict = paired_difference(
+        of_series(scores, "steps"), asked[0].arm, asked[0].against, alpha=0.05 / len(asked)
+    )
+    least = f"{100 * strict.detectable:.1f} points"
+    assert strict.detectable > alone.detectable
+    assert least in told(asked[0], strict, 1.0)
 
 
 def test_a_table_of_rates_has_both_intervals_and_each_seed():

@@ -53,14 +53,24 @@ def test_labels_of_other_runs_stay():
     }
 
 
-@pytest.mark.parametrize("share", [0.1, 0.3, 0.8, 1.0])
-def test_a_share_of_failed_runs_is_met_by_leaving_out_the_others(share, data):
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.8, 1.0])
+def test_every_share_of_failed_runs_has_as_many_runs(share, data):
     kept = with_share(data, share, 0)
     failed = [name for name in kept if name in set(data.failed)]
     resolved = data.runs.height - len(data.failed)
-    assert len(set(kept)) == len(kept)
+    assert len(set(kept)) == len(kept) == min(resolved, len(data.failed))
     assert abs(len(failed) - share * len(kept)) <= 0.5
-    assert len(failed) == len(data.failed) or len(kept) - len(failed) == resolved
+    assert kept == with_share(data, share, 0)
+
+
+def test_rows_without_loss_do_not_count_for_the_tokens_of_a_run(data):
+    frame = pl.DataFrame(
+        [row.as_row() for row in masked_rows(Rows(arm="sft"), data)], MASKED_TOKENS
+    )
+    silent = frame.head(1).with_columns(pl.lit(0, pl.Int32).alias("n_trained"))
+    facts, more = facts_of(frame), facts_of(pl.concat([frame, silent]))
+    assert (more.runs, more.used) == (facts.runs + 1, facts.used)
+    assert more.trained_a_run == facts.trained_a_run
 
 
 def test_facts_count_each_token_once(data):
