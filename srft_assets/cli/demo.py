@@ -21,17 +21,20 @@ BASELINE = "rft"
 
 
 def demo(
-    runs: Annotated[int, typer.Option(help="Teacher runs, one a generated task.", min=1)] = 160,
+    runs: Annotated[
+        int | None, typer.Option(help="Teacher runs, one a generated task; 160.", min=1)
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of training.", min=1, max=10)] = 1,
     unsafe: Unsafe = False,
 ) -> None:
     """Make everything on generated tasks: runs, outcomes, verdicts, tokens, models, scores."""
+    from srft_assets.lab.regime import REGIME
     from srft_assets.trajectories.batches import write_lab_batch
 
     console = Console()
     home = current_home()
     start = time.monotonic()
-    write_lab_batch(home, BATCH, {"count": runs, "task_seed": 1, "teacher_seed": 1})
+    write_lab_batch(home, BATCH, REGIME.batch_settings(runs))
     with applier(console) as platform:
         wanted = _scores(platform)
         outcome = platform.apply(wanted, [BATCH], [str(seed) for seed in range(seeds)])

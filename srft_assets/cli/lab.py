@@ -79,10 +79,10 @@ def run(
 
 def _prepare(console: Console, home: Home, form: "Form", regime: "Regime") -> None:
     """Runs, outcomes, verdicts, labels and the base model, through the platform's own assets."""
-    from srft_assets.experiment.data import BATCH, NEEDED, batch_settings
+    from srft_assets.experiment.data import BATCH, NEEDED
     from srft_assets.trajectories.batches import write_lab_batch
 
-    write_lab_batch(home, BATCH, batch_settings(regime, form.runs))
+    write_lab_batch(home, BATCH, regime.batch_settings(form.runs))
     with applier(console) as platform:
         platform.apply(NEEDED, [BATCH], [])
 

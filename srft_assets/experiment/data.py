@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import yaml
@@ -14,8 +13,6 @@ from srft_assets.critic.scores.gold import majority
 from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.lab.collect import LabSettings
-from srft_assets.lab.regime import Regime
 from srft_assets.outcomes.model import Status
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.labels import Labels
@@ -118,16 +115,3 @@ def arm_spec(name: str) -> ArmSpec:
     path = Path(srft_assets.__file__).parent / "defs" / "arms" / name / "defs.yaml"
     stated = yaml.safe_load(path.read_text(encoding="utf-8"))["attributes"]
     return ArmSpec(name=name, **stated)
-
-
-def batch_settings(regime: Regime, runs: int | None = None) -> dict[str, Any]:
-    """Settings of the lab batch that the regime says, with another number of runs if stated."""
-    stated = {
-        "count": runs or regime.runs,
-        "task_seed": regime.train_task_seed,
-        "teacher_seed": regime.teacher_seed,
-        "step_limit": regime.step_limit,
-        "rates": regime.rates.model_dump(),
-        "tasks": regime.tasks.model_dump(),
-    }
-    return {name: value for name, value in stated.items() if name in LabSettings.model_fields}

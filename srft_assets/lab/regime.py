@@ -4,6 +4,8 @@ Demo and reproduction take their figures from here. Tasks of `held_out_seed` are
 alone; whatever was tried on the way was tried on tasks of `development_seed`.
 """
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 from srft_assets.lab.tasks import TaskSettings
@@ -41,6 +43,17 @@ class Regime(BaseModel):
     step_limit: int = 16
     """Of the teacher and of the evaluated model."""
     max_new_tokens: int = 64
+
+    def batch_settings(self, runs: int | None = None) -> dict[str, Any]:
+        """Settings of the batch of training runs, with another number of them if stated."""
+        return {
+            "count": runs or self.runs,
+            "task_seed": self.train_task_seed,
+            "teacher_seed": self.teacher_seed,
+            "step_limit": self.step_limit,
+            "rates": self.rates.model_dump(),
+            "tasks": self.tasks.model_dump(),
+        }
 
 
 REGIME = Regime()

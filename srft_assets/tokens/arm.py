@@ -37,8 +37,8 @@ class TrainingSpec(BaseModel):
     """`qlora` holds the frozen base in 4 bits; it needs a GPU and bitsandbytes."""
     batches: list[str] = Field(default_factory=lambda: ["lab-*"])
     """Shell patterns of the batches that are trained on."""
-    max_steps: int = 50
-    batch_size: int = 8
+    max_steps: int = 120
+    batch_size: int = 4
     """Rows of one optimizer step; split by gradient accumulation where memory asks for it."""
     learning_rate: float = 1e-3
     warmup_ratio: float = 0.1
@@ -79,16 +79,16 @@ class TrainingSpec(BaseModel):
 
 
 class EvaluationSpec(BaseModel):
-    """Held-out generated tasks that a checkpoint is scored on."""
+    """Held-out generated tasks that a checkpoint is scored on; docs/lab.md says why so."""
 
     model_config = ConfigDict(extra="forbid")
 
     tasks: int = 40
     task_seed: int = 90_001
     """Never a seed of training tasks."""
-    step_limit: int = 12
+    step_limit: int = 16
     max_new_tokens: int = 64
-    temperature: float = Field(default=0.0, ge=0.0)
+    temperature: float = Field(default=0.7, ge=0.0)
     """0 is greedy; otherwise sampled, seeded by seed and run."""
     attempts: PositiveInt = 1
     """Runs of each task; more than one needs a temperature, or they would all be the same."""

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from srft_assets.cli.platform import applier
 from srft_assets.errors import SandboxMissingError
-from srft_assets.experiment.data import BATCH, NEEDED, Data, batch_settings
+from srft_assets.experiment.data import BATCH, NEEDED, Data
 from srft_assets.home import Home
 from srft_assets.lab import regime
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
@@ -35,7 +35,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Data:
     home = Home(tmp_path_factory.mktemp("lab") / "home")
     patch = pytest.MonkeyPatch()
     patch.setenv("SRFT_HOME", str(home.root))
-    write_lab_batch(home, BATCH, batch_settings(REGIME, RUNS))
+    write_lab_batch(home, BATCH, REGIME.batch_settings(RUNS))
     with applier(Console(quiet=True)) as platform:
         platform.apply(NEEDED, [BATCH], [])
     patch.undo()
