@@ -90,7 +90,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     root = tmp_path_factory.mktemp("sdists")
     home = Home(root / "home")
     table = root / "recipes.yaml"
-    table.write_text(yaml.safe_dump({"demo/adder": RECIPE}))
+    ours = yaml.safe_load(recipes.TABLE.read_text())
+    table.write_text(yaml.safe_dump({**ours, "demo/adder": RECIPE}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipes, "TABLE", table)
         patch.setenv("PIP_FIND_LINKS", f"{_releases(root)} {os.environ.get('PIP_FIND_LINKS', '')}")
