@@ -30,6 +30,7 @@ from srft_assets.definitions import defs
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.trajectories.ingest import ingest
+from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.graph import in_order
 from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.making import make_partition, recipe_of
@@ -37,7 +38,7 @@ from srft_assets.warehouse.plan import Item, make_plan
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Stage, Work
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY, Warehouse, data_version
+from srft_assets.warehouse.store import ONLY, Warehouse
 
 CRITICS = ("default", "rules", "strict")
 ARMS = ("sft", "rft", "srft", "unresolved_masked", "unresolved_only")

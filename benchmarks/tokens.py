@@ -42,9 +42,10 @@ from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.manifest import read_manifest
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.reads import runs_of
+from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse, data_version
+from srft_assets.warehouse.store import Warehouse
 
 Seconds = tuple[float, float]
 """Of wall time and of CPU time."""

@@ -20,10 +20,11 @@ import polars as pl
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
 from srft_assets.warehouse.catalogue import build_catalogue
+from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.query import open_readonly, run_query
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse, data_version
+from srft_assets.warehouse.store import Warehouse
 
 ROWS = 10_000
 TURNS = 5

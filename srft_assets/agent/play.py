@@ -10,11 +10,11 @@ from typing import Any
 from srft_assets.agent import prompts
 from srft_assets.agent.environment import SandboxEnvironment
 from srft_assets.agent.mini import prepare_mini
-from srft_assets.agent.whole_file import put_whole
 from srft_assets.agent.working_copy import working_copy
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Sandbox
+from srft_assets.warehouse.placing import place
 
 INSTANCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -115,4 +115,4 @@ def play_in(
             text = json.dumps(run, indent=2)
             for secret in filter(None, secrets):
                 text = text.replace(json.dumps(secret)[1:-1], "***")
-            put_whole(target, text.encode())
+            place(target, text.encode())

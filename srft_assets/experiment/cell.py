@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 
-from srft_assets.agent.whole_file import put_whole
 from srft_assets.experiment.bench import Bench, CellResult
 from srft_assets.experiment.decoding import LaneGenerator
 from srft_assets.experiment.design import Cell
@@ -18,6 +17,7 @@ from srft_assets.rollouts.checkpoint import load_checkpoint
 from srft_assets.sandbox.opening import open_sandbox
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.run import train
+from srft_assets.warehouse.placing import place
 
 Tell = Callable[[str, int, int], None]
 """Hears what is being done (`train`, `play`), how much is done, and of how much."""
@@ -54,7 +54,7 @@ def run_cell(cell: Cell, bench: Bench, tell: Tell) -> CellResult:
         train_seconds=round(trained - began, 2),
         play_seconds=round(time.monotonic() - trained, 2),
     )
-    put_whole(bench.path(cell), orjson.dumps(made.model_dump(mode="json")))
+    place(bench.path(cell), orjson.dumps(made.model_dump(mode="json")))
     shutil.rmtree(output, ignore_errors=True)
     return made
 

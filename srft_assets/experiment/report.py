@@ -4,7 +4,6 @@ from pathlib import Path
 
 import polars as pl
 
-from srft_assets.agent.whole_file import put_whole
 from srft_assets.compare import cells_of, rate_of
 from srft_assets.experiment.bench import Bench
 from srft_assets.experiment.charts import Point, draw_arms, draw_f1, draw_share
@@ -14,6 +13,7 @@ from srft_assets.experiment.rows import mistake_f1
 from srft_assets.experiment.scores import cell_frame, results_of, score_frame
 from srft_assets.experiment.sections import SHOWN_ARMS, Ran, levels_of, sections_of
 from srft_assets.experiment.tables import of_series
+from srft_assets.warehouse.placing import place
 
 REPORT = "report.md"
 
@@ -32,7 +32,7 @@ def write_report(bench: Bench, out: Path, ran: Ran) -> Path:
     cells.write_csv(out / "cells.csv")
     _draw(scores, bench, out)
     text = "\n\n".join(sections_of(scores, cells, bench, ran)) + "\n"
-    put_whole(out / REPORT, text.encode())
+    place(out / REPORT, text.encode())
     return out / REPORT
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 
-from srft_assets.agent.whole_file import put_whole
 from srft_assets.errors import SrftError
 from srft_assets.experiment.bench import Bench
 from srft_assets.experiment.machine import commit
@@ -17,6 +16,7 @@ from srft_assets.experiment.pool import run_cells
 from srft_assets.experiment.report import write_report
 from srft_assets.experiment.sections import Ran
 from srft_assets.experiment.worker import BenchFile
+from srft_assets.warehouse.placing import place
 
 Show = Callable[[str, int, int, str], None]
 """Draws a bar: its label, how much is done, of how much, a note."""
@@ -87,7 +87,7 @@ def reproduce(
         fixed=bench.fixed,
     )
     path = bench.folder / "bench.json"
-    put_whole(path, stated.model_dump_json(indent=2).encode())
+    place(path, stated.model_dump_json(indent=2).encode())
     board = Board(show, len(cells), len(cells) - len(missing))
     if missing:
         run_cells(missing, path, workers, board.hear)

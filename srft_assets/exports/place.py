@@ -14,7 +14,8 @@ from pathlib import Path
 import orjson
 
 from srft_assets.errors import UsageError
-from srft_assets.warehouse.store import LEFT_SECONDS, sync_folder
+from srft_assets.warehouse.placing import sync_folder
+from srft_assets.warehouse.store import LEFT_SECONDS
 
 MANIFEST = "srft_export.json"
 """Names every file of an export; what has none is not replaced."""

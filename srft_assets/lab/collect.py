@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from srft_assets.agent.mini import prepare_mini
 from srft_assets.agent.play import play, run_path
-from srft_assets.agent.whole_file import put_whole
 from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import TaskSettings, generate_tasks
 from srft_assets.lab.teacher import Rates, Teacher
@@ -20,6 +19,7 @@ from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Sandbox
 from srft_assets.sandbox.opening import open_sandbox
 from srft_assets.warehouse.code import code_digest
+from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Work
 
@@ -70,7 +70,7 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
     tasks = generate_tasks(stated.count, stated.task_seed, stated.tasks)
     batch = work.home.runs / work.partition
     rows = [orjson.dumps(task.model_dump(by_alias=True)) for task in tasks]
-    put_whole(batch / "tasks.jsonl", b"\n".join(rows) + b"\n")
+    place(batch / "tasks.jsonl", b"\n".join(rows) + b"\n")
 
     out = batch / digest({"settings": stated.model_dump(), "code": lab_code()})[:12]
     out.mkdir(parents=True, exist_ok=True)

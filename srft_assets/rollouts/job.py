@@ -7,8 +7,8 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from srft_assets.agent.play import attempt_folder
-from srft_assets.agent.whole_file import put_whole
 from srft_assets.outcomes.local import GRADER
+from srft_assets.warehouse.placing import place
 
 RESULT = "result.json"
 
@@ -69,7 +69,7 @@ def read_attempt(out: Path, instance_id: str, attempt: int = 0) -> Attempt | Non
 
 def write_result(out: Path, facts: dict[str, Any]) -> None:
     """Say that all is played; `facts` are figures of the whole."""
-    put_whole(out / RESULT, orjson.dumps(facts))
+    place(out / RESULT, orjson.dumps(facts))
 
 
 def read_result(out: Path) -> dict[str, Any] | None:

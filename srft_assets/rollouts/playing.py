@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from srft_assets.agent.mini import prepare_mini
 from srft_assets.agent.play import play, run_path
-from srft_assets.agent.whole_file import put_whole
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.local import grade_patch
 from srft_assets.outcomes.model import Status, TestOutcome
@@ -20,6 +19,7 @@ from srft_assets.rollouts.job import Attempt, EvaluationJob, attempt_path, read_
 from srft_assets.rollouts.keeping import read_run
 from srft_assets.rollouts.model import SharedModel
 from srft_assets.sandbox import Sandbox, SandboxError
+from srft_assets.warehouse.placing import place
 
 Report = Callable[[Attempt], None]
 """Hears of every attempt that was played and graded."""
@@ -63,7 +63,7 @@ def play_all(
                     failed.append(run)
                     continue
                 content = attempt.model_dump_json().encode()
-                put_whole(attempt_path(job.out, run.task.instance_id, run.attempt), content)
+                place(attempt_path(job.out, run.task.instance_id, run.attempt), content)
                 report(attempt)
         todo = failed
 

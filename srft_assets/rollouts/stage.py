@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 
-from srft_assets.agent.whole_file import put_whole
 from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.task import TaskInstance
@@ -18,6 +17,7 @@ from srft_assets.rollouts.scores import played_attempt, score_figures, score_row
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
 from srft_assets.trajectories.stage import readers_digest
 from srft_assets.warehouse.code import code_digest
+from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
 PLAYING = tuple(
@@ -131,7 +131,7 @@ def _job(arm: ArmSpec, unsafe: bool, out: Path, work: Work) -> EvaluationJob:
 
 def _play(job: EvaluationJob, tasks: list[TaskInstance], work: Work) -> None:
     lines = [orjson.dumps(task.model_dump(by_alias=True)) for task in tasks]
-    put_whole(job.tasks, b"".join(line + b"\n" for line in lines))
+    place(job.tasks, b"".join(line + b"\n" for line in lines))
     stated = job.out / "job.json"
-    put_whole(stated, job.model_dump_json(indent=2).encode())
+    place(stated, job.model_dump_json(indent=2).encode())
     work.launch([sys.executable, "-m", "srft_assets.rollouts.main", str(stated)], {})

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from srft_assets.agent.whole_file import put_whole
 from srft_assets.errors import SrftError
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.tokens.model_folder import model_source
@@ -15,6 +14,7 @@ from srft_assets.training.mixing import groups_of
 from srft_assets.training.recipe import OURS, choice_of
 from srft_assets.training.row import checkpoint_row, figures
 from srft_assets.training.rows import select_rows
+from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.stage import Made, Work
 
 LAUNCH = {"launcher", "processes", "launcher_args", "launch_prefix"}
@@ -83,7 +83,7 @@ def _describe(
     base = f"base_models/{arm.model}" if asset else Path(arm.model).name if local else arm.model
     adapter = is_adapter(job.output)
     text = card(arm, job, result, base, work.recipe.inputs, adapter)
-    put_whole(job.output / CARD, text.encode())
+    place(job.output / CARD, text.encode())
 
 
 def _command(training: TrainingSpec) -> Command:

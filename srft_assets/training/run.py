@@ -22,7 +22,7 @@ from srft_assets.training.rows import Selection, select_rows
 from srft_assets.training.saving import check_finite
 from srft_assets.training.states import last_whole_state, open_partial
 from srft_assets.training.trainer import build_trainer
-from srft_assets.warehouse.store import sync_folder
+from srft_assets.warehouse.placing import sync_folder
 
 
 def train(job: TrainingJob, told: Told) -> TrainingResult:

@@ -1,7 +1,5 @@
 """What a batch is made from: `<home.batches>/<batch>.json`, written whole or not at all."""
 
-import os
-import uuid
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.refusal import Refusal
-from srft_assets.warehouse.store import check_partition_name, sync_folder
+from srft_assets.warehouse.placing import place
+from srft_assets.warehouse.store import check_partition_name
 
 Layout = Literal["object", "lines", "array", "parquet", "arrow"]
 """How a file holds its records.
@@ -160,14 +159,5 @@ def write_manifest(home: Home, manifest: Manifest) -> bool:
     content = manifest.to_bytes()
     if target.exists() and target.read_bytes() == content:
         return False
-    beside = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
-    sync_folder(target.parent)
+    place(target, content)
     return True

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from srft_assets.home import Home
+from srft_assets.warehouse.placing import sync_folder
 from srft_assets.warehouse.stage import Stage
 from srft_assets.warehouse.stamp import Stamp, read_stamp
-from srft_assets.warehouse.store import Warehouse, sync_folder
+from srft_assets.warehouse.store import Warehouse
 
 FINGERPRINT_CHARS = 16
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
+from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.history import keep_version
 from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY, Warehouse, data_version, matching
+from srft_assets.warehouse.store import ONLY, Warehouse, matching
 
 
 class MissingInputError(SrftError):

@@ -1,4 +1,4 @@
-"""Small files, put in place whole or not at all."""
+"""Files that are in place whole or not at all."""
 
 import os
 import uuid
@@ -17,3 +17,13 @@ def place(target: Path, content: bytes) -> None:
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename within the folder durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

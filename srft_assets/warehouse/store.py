@@ -14,11 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from srft_assets.errors import UsageError
-from srft_assets.warehouse.content import data_version
+from srft_assets.warehouse.placing import sync_folder
 from srft_assets.warehouse.stamp import KEY, Stamp, read_stamp
-
-__all__ = ["ONLY", "PARTITION_NAME", "Warehouse", "check_partition_name", "data_version"]
-__all__ += ["matching", "sync_folder"]
 
 PARTITION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 ONLY = "all"
@@ -114,12 +111,3 @@ def _sweep(folder: Path) -> None:
         with suppress(FileNotFoundError):
             if time.time() - left.stat().st_mtime > LEFT_SECONDS:
                 left.unlink()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename within the folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,10 +10,11 @@ import dagster as dg
 import polars as pl
 
 from srft_assets.home import Home
+from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Stage
 from srft_assets.warehouse.stamp import Stamp, read_stamp
-from srft_assets.warehouse.store import ONLY, Warehouse, data_version
+from srft_assets.warehouse.store import ONLY, Warehouse
 
 PROGRAM = [sys.executable, "-c", "from srft_assets.cli import main; main()"]
 """What `srft` is."""

@@ -13,9 +13,10 @@ from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.tokens.row import MaskedRow, Span
 from srft_assets.tokens.schema import MASKED_TOKENS
+from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse, data_version
+from srft_assets.warehouse.store import Warehouse
 from tests.cli.conftest import environment
 from tests.cli.test_output import lines
 from tests.exports.hub import hub_of

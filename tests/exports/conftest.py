@@ -20,12 +20,13 @@ from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.frame import columns_of
 from srft_assets.trajectories.model import Message, Trajectory
 from srft_assets.trajectories.schema import TRAJECTORIES
+from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Stage, Work
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse, data_version
+from srft_assets.warehouse.store import Warehouse
 from tests.tokens.conftest import chatml, run_of, tokenizer_with
 from tests.tokens.templates import QWEN
 

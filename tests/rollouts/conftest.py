@@ -17,11 +17,12 @@ from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
 from srft_assets.sandbox import Sandbox, open_sandbox
 from srft_assets.training.launch import launch
 from srft_assets.training.schema import CHECKPOINTS
+from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.making import recipe_of
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Stage, Work
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse, data_version
+from srft_assets.warehouse.store import Warehouse
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 

@@ -11,9 +11,10 @@ import pytest
 from srft_assets.home import Home
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.training.job import TrainingJob
+from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse, data_version
+from srft_assets.warehouse.store import Warehouse
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"

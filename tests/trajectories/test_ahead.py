@@ -12,7 +12,8 @@ from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.manifest import registered_ns
 from srft_assets.trajectories.rows import Reading
 from srft_assets.trajectories.sources import CLOCK_TICK_NS, SourceChangedError
-from srft_assets.warehouse.store import Warehouse, data_version
+from srft_assets.warehouse.content import data_version
+from srft_assets.warehouse.store import Warehouse
 from tests.trajectories.ingest_support import make, run_of
 
 

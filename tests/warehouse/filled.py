@@ -24,9 +24,10 @@ from srft_assets.rollouts.schema import EVAL_SCORES
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.training.schema import CHECKPOINTS
 from srft_assets.trajectories.schema import TRAJECTORIES
+from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse, data_version
+from srft_assets.warehouse.store import Warehouse
 
 BASE_MODELS = pl.Schema(
     {

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from polars.testing.parametric import dataframes
 
 from srft_assets.errors import UsageError
-from srft_assets.warehouse.store import Warehouse, check_partition_name, data_version
+from srft_assets.warehouse.content import data_version
+from srft_assets.warehouse.store import Warehouse, check_partition_name
 from tests.warehouse.filled import put
 
 WRITER = """

@@ -19,7 +19,7 @@ from srft_assets.critic.ledger.folder import (
 from srft_assets.critic.ledger.index import Index
 from srft_assets.critic.ledger.record import TORN, fault
 from srft_assets.errors import SrftError
-from srft_assets.warehouse.store import sync_folder
+from srft_assets.warehouse.placing import sync_folder
 
 LOCK = ".compaction"
 

@@ -15,7 +15,7 @@ from types import TracebackType
 
 from srft_assets.critic.call import Reply
 from srft_assets.critic.ledger.record import encode
-from srft_assets.warehouse.store import sync_folder
+from srft_assets.warehouse.placing import sync_folder
 
 CLOSED = -1
 """No descriptor: what is tried on it fails."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 
-from srft_assets.agent.whole_file import put_whole
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.grading import tasks_path
 from srft_assets.rollouts.batch.docker import left_by, remove
@@ -16,6 +15,7 @@ from srft_assets.rollouts.batch.main import BatchJob
 from srft_assets.rollouts.batch.playing import missing
 from srft_assets.rollouts.batch.settings import LabTasks, RolloutSettings, parse_settings
 from srft_assets.sandbox import open_sandbox
+from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.stage import Work
 
 MAIN = "srft_assets.rollouts.batch.main"
@@ -35,7 +35,7 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
     out = folder / stated.identity
     if isinstance(stated.tasks, LabTasks):
         rows = [orjson.dumps(task.model_dump(by_alias=True)) for task in tasks]
-        put_whole(tasks_path(work.home, work.partition), b"\n".join(rows) + b"\n")
+        place(tasks_path(work.home, work.partition), b"\n".join(rows) + b"\n")
     todo = missing(out, places)
     work.log.info("%d of %d runs are to be played", len(todo), len(places))
     if todo:
@@ -59,7 +59,7 @@ def _launch(work: Work, stated: RolloutSettings, out: Path) -> None:
         unsafe=unsafe,
     )
     path = out.with_suffix(".job.json")
-    put_whole(path, job.model_dump_json(indent=2).encode())
+    place(path, job.model_dump_json(indent=2).encode())
     try:
         work.launch([sys.executable, "-m", MAIN, str(path)], {})
     finally:

@@ -13,9 +13,10 @@ from srft_assets.rollouts.batch.registration import register
 from srft_assets.rollouts.batch.settings import parse_settings
 from srft_assets.training.schema import CHECKPOINTS
 from srft_assets.trajectories.manifest import read_manifest
+from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse, data_version
+from srft_assets.warehouse.store import Warehouse
 
 URL = {"base_url": "http://one/v1"}
 
