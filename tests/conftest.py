@@ -3,8 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from srft_assets.home import Home
+
+# How fast an example runs says something about the machine, not about the code.
+settings.register_profile("srft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("srft")
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 

@@ -5,7 +5,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.compare import detectable_by_error, detectable_pairs, mcnemar
@@ -13,7 +13,6 @@ from srft_assets.compare import detectable_by_error, detectable_pairs, mcnemar
 Z, Z_POWER = NormalDist().inv_cdf(0.975), NormalDist().inv_cdf(0.8)
 
 
-@settings(deadline=None)
 @given(st.integers(30, 5000), st.floats(0.05, 0.9))
 def test_it_solves_miettinens_sample_size(pairs, discordant):
     found = detectable_pairs(pairs, discordant)
@@ -23,7 +22,6 @@ def test_it_solves_miettinens_sample_size(pairs, discordant):
     assert needed == pytest.approx(pairs, rel=1e-6)
 
 
-@settings(deadline=None)
 @given(st.integers(10, 2000), st.floats(0, 1))
 def test_more_tasks_show_smaller_differences(pairs, discordant):
     few, many = detectable_pairs(pairs, discordant), detectable_pairs(4 * pairs, discordant)

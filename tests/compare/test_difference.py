@@ -32,7 +32,7 @@ def test_several_seeds_are_tested_by_the_bootstrap():
     assert found.difference == pytest.approx(0.5)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(SEEDS, SEEDS)
 def test_the_other_way_round_is_the_mirror_image(one, other):
     frame = scores(a=one, b=other)
@@ -51,7 +51,7 @@ def test_the_other_way_round_is_the_mirror_image(one, other):
     assert back.detectable == pytest.approx(there.detectable)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(SEEDS, SEEDS, st.randoms())
 def test_the_order_of_rows_is_nothing(one, other, random):
     frame = scores(a=one, b=other)

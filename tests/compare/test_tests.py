@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.compare import holm, mcnemar, pass_at_k
@@ -20,14 +20,12 @@ def test_mcnemar_is_the_sign_test_of_discordant_pairs(only_a, only_b, p):
     assert mcnemar(only_a, only_b) == pytest.approx(p, rel=1e-12)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_mcnemar_knows_no_side(one, other):
     assert mcnemar(one, other) == mcnemar(other, one)
     assert 0 < mcnemar(one, other) <= 1
 
 
-@settings(deadline=None)
 @given(st.integers(0, 100), st.integers(0, 100))
 def test_mcnemar_falls_as_the_sides_part(one, other):
     low, high = sorted((one, other))
@@ -50,7 +48,6 @@ def test_holm_as_worked_by_hand():
     assert holm([]) == []
 
 
-@settings(deadline=None)
 @given(P_VALUES, st.randoms())
 def test_holm_goes_with_its_p_values_whatever_their_order(values, random):
     order = list(range(len(values)))
@@ -59,7 +56,6 @@ def test_holm_goes_with_its_p_values_whatever_their_order(values, random):
     assert holm([values[place] for place in order]) == [adjusted[place] for place in order]
 
 
-@settings(deadline=None)
 @given(P_VALUES)
 def test_holm_lies_between_the_p_value_and_bonferroni(values):
     tests = sum(value is not None for value in values)
@@ -74,7 +70,6 @@ def test_holm_refuses_what_is_no_p_value():
         holm([0.5, 1.5])
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 8).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n)))
 )

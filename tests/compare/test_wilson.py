@@ -1,7 +1,7 @@
 """The Wilson interval against published values."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.compare.wilson import wilson_interval
@@ -31,7 +31,6 @@ def test_impossible_counts_are_refused(successes, trials):
         wilson_interval(successes, trials)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_the_rate_lies_within_and_failures_mirror_successes(counts):
     successes, trials = counts

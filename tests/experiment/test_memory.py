@@ -64,7 +64,7 @@ def commands(draw, task):
     return draw(st.sampled_from(HOSTILE)).replace("{module}", module)
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_runs_in_memory_equal_runs_in_the_sandbox(sandbox, data):
     task = data.draw(st.sampled_from(TASKS))

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.critic.verdict import Label
@@ -31,7 +31,6 @@ labelled = st.dictionaries(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(labelled, st.floats(0, 1), st.integers(0, 9))
 def test_moved_labels_have_the_f1_that_was_asked_for(labels, share, seed):
     runs = sorted(labels)

@@ -1,7 +1,7 @@
 """The tokenizer of the tiny base model."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.lab.base_tokenizer import END, START, train_tokenizer
@@ -15,14 +15,12 @@ def tokenizer():
     return train_tokenizer([CODE, SED, "user", "assistant"] * 20, 420)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_comes_back(tokenizer, text):
     ids = tokenizer.encode(text, add_special_tokens=False)
     assert tokenizer.decode(ids, skip_special_tokens=False) == text
 
 
-@settings(deadline=None)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_a_line_break_is_a_border_so_that_prompt_and_answer_are_tokenized_apart(
     tokenizer, before, after

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.errors import SrftError
@@ -147,7 +147,6 @@ def test_the_digest_follows_the_wanted_rows_alone(tmp_path: Path) -> None:
     assert dataset_digest(str(path), WANTED) != before
 
 
-@settings(deadline=None)
 @given(st.permutations(ROWS))
 def test_the_order_of_rows_does_not_count(rows: list[dict[str, Any]]) -> None:
     def digest(order: list[dict[str, Any]]) -> str:

@@ -128,7 +128,7 @@ def test_figures_of_an_evaluation_that_nobody_graded():
 
 def test_attempts_need_a_temperature_and_leave_older_evaluations_alone():
     with pytest.raises(ValidationError, match="3 attempts at temperature 0 are all the same"):
-        EvaluationSpec(attempts=3)
+        EvaluationSpec(attempts=3, temperature=0)
     arm = ArmSpec(name="rft")
     assert "attempts" not in eval_scores_stage(arm).config
     several = arm.model_copy(update={"evaluation": EvaluationSpec(attempts=3, temperature=0.5)})

@@ -10,9 +10,7 @@ from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message, Trajectory
 from tests.tokens.conftest import SPECIAL
 
-QUICK = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+QUICK = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 ODD = ["\n\n", " ", "é", "e\u0301", "👩\u200d🚀", "\u202e", "\x1b[31m", "\ufdd0"]
 SNIPPETS = [*SPECIAL, "<|im_", "|>", *ODD]
 WORDS = st.lists(st.one_of(st.sampled_from(SNIPPETS), st.text(max_size=8)), max_size=6)

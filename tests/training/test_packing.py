@@ -53,7 +53,7 @@ def lone_losses(model: Any, rows: list[list[int]]) -> Any:
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=ROWS)
 def test_every_token_has_the_loss_of_its_row_alone(
     base_model: Path, attention: str, rows: list[list[int]]

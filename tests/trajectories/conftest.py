@@ -6,13 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import settings
 
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory
-
-settings.register_profile("shared machine", deadline=None)
-settings.load_profile("shared machine")
 
 Parse = Callable[[str], Any]
 ReadRun = Callable[..., Trajectory]

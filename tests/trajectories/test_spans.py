@@ -17,7 +17,7 @@ VALUE = st.recursive(
     max_leaves=12,
 )
 CHUNKS = st.sampled_from([1, 2, 3, 7, 1 << 20])
-relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(autouse=True)

@@ -129,7 +129,7 @@ def put_folder(warehouse: Warehouse) -> Path:
     return warehouse.path("asset", "p").parent
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(frames)
 def test_duckdb_and_arrow_read_the_rows_that_were_written(
     tmp_path_factory: pytest.TempPathFactory, frame: pl.DataFrame
