@@ -34,6 +34,7 @@ def docker_daemon() -> Iterator[str]:
     running = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if _answers(running):
         _ensure_base(running)
+        _try_out(running)
         yield running
         return
     _ensure_installed()
@@ -44,6 +45,7 @@ def docker_daemon() -> Iterator[str]:
         try:
             _wait(socket, process)
             _ensure_base(socket)
+            _try_out(socket)
             yield socket
         finally:
             process.terminate()
@@ -70,7 +72,7 @@ def _ensure_installed() -> None:
     if not shutil.which("apt-get"):
         raise NoDaemonError("no dockerd is installed, and this is no Debian")
     _run(["apt-get", "update", "-qq"], 300)
-    _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES], 600)
+    _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES], 300)
 
 
 def _started(socket: str) -> "subprocess.Popen[bytes]":
@@ -112,6 +114,17 @@ def _ensure_base(host: str) -> None:
         client.close()
 
 
+def _try_out(host: str) -> None:
+    """A daemon may answer and still be unable to start a container, itself being in one."""
+    client = docker.DockerClient(base_url=host, timeout=120)
+    try:
+        client.containers.run(BASE, ["true"], network_mode="none", remove=True)
+    except DockerException as error:
+        raise NoDaemonError(f"Docker starts no container here: {error}") from None
+    finally:
+        client.close()
+
+
 def _bootstrap(client: Any) -> None:
     rootfs = CACHE / "rootfs"
     # Where it was killed, debootstrap leaves /proc mounted there.
@@ -120,7 +133,7 @@ def _bootstrap(client: Any) -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     include = "--include=git,python3,patch"
     mirror = "http://deb.debian.org/debian"
-    _run(["debootstrap", "--variant=minbase", include, "bookworm", str(rootfs), mirror], 900)
+    _run(["debootstrap", "--variant=minbase", include, "bookworm", str(rootfs), mirror], 400)
     name, _, tag = BASE.partition(":")
     archive = rootfs.with_suffix(".tar")
     _run(["tar", "-C", str(rootfs), "-cf", str(archive), "."], 300)
