@@ -15,10 +15,6 @@ PROGRAM = Path(__file__).with_name("server_program.py")
 MakeSpec = Callable[..., ServerSpec]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "vllm: asks a real vLLM server; see `make test-vllm`")
-
-
 @pytest.fixture
 def family(tmp_path: Path) -> Iterator[Path]:
     """Where the program's processes write their ids; whatever a test leaves is ended."""

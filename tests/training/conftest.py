@@ -24,10 +24,6 @@ Span = tuple[int, int, bool]
 Row = tuple[list[int], list[Span]]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "smollm2: trains a real model; see `make test-smollm2`")
-
-
 @pytest.fixture(scope="session")
 def base_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a Llama of 30,000 random weights and its tokenizer."""

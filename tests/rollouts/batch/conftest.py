@@ -19,10 +19,6 @@ from tests.rollouts.conftest import Silent
 EDIT_AND_SUBMIT = (turn("Look.", "ls"), turn("Edit.", "echo 1 > new.txt"), turn("Done.", SUBMIT))
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "smollm2: asks a real model; see `make test-smollm2`")
-
-
 def in_this_process(argv: Any, env: Any) -> None:
     play(BatchJob.model_validate_json(Path(argv[-1]).read_bytes()))
 
