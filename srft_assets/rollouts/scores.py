@@ -34,7 +34,7 @@ def played_attempt(out: Path, instance_id: str, attempt: int) -> Played:
     if outcome is None:
         raise SrftError(f"{instance_id} was not played: remove {out} and try again")
     path = run_path(out, instance_id, attempt)
-    return Played(outcome, read_run(path), cost_of(orjson.loads(path.read_bytes())))
+    return Played(outcome, read_run(path, attempt), cost_of(orjson.loads(path.read_bytes())))
 
 
 def cost_of(record: dict[str, Any]) -> float | None:
