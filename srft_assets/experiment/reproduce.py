@@ -1,5 +1,6 @@
 """All cells that are not finished yet, then the report."""
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -91,5 +92,6 @@ def reproduce(
     board = Board(show, len(cells), len(cells) - len(missing))
     if missing:
         run_cells(missing, path, workers, board.hear)
+    shutil.rmtree(bench.folder / "work", ignore_errors=True)
     seconds = time.monotonic() - began
     return write_report(bench, out, Ran(command, workers, seconds, len(missing), began_at))
