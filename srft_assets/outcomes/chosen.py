@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from importlib.resources import files
 from typing import Any, TypeAlias
+
+import yaml
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
@@ -19,6 +22,7 @@ from srft_assets.outcomes.model import Status, TestOutcome
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.refusal import Refusal
 from srft_assets.warehouse.code import code_digest
+from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Work
 
 Grade: TypeAlias = Callable[
@@ -42,8 +46,15 @@ def chosen_config(home: Home, batch: str) -> dict[str, Any]:
         code = code_digest(GRADERS[grader])
     except ModuleNotFoundError:
         code = "none in this version"
-    harness = {"grading harness": version("swebench")} if grader == "swebench" else {}
-    return {**config, **harness, "grading code": code}
+    return {**config, **_beside_code(grader), "grading code": code}
+
+
+def _beside_code(grader: str) -> dict[str, str]:
+    """What else of a grader decides outcomes: the harness it calls, its table of repositories."""
+    if grader == "swebench":
+        return {"grading harness": version("swebench")}
+    recipes = files(GRADERS["local"]) / "recipes.yaml"
+    return {"grading recipes": digest(yaml.safe_load(recipes.read_text(encoding="utf-8")))[:16]}
 
 
 def grade_chosen(

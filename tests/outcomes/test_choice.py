@@ -124,6 +124,26 @@ def test_so_does_another_harness(
     assert "grading harness" in line and "99.0" in line
 
 
+def test_the_table_of_repositories_counts_and_its_layout_does_not(
+    home: Home, batch: str, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "own_grader"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    table = package / "recipes.yaml"
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(chosen_module.GRADERS, "local", "own_grader")
+    write_grading(home, batch, Grading(grader="local", dataset=str(dataset)))
+
+    def digest_of(text: str) -> str:
+        table.write_text(text)
+        return chosen_module.chosen_config(home, batch)["grading recipes"]
+
+    one = digest_of("demo/adder: {runner: pytest}\n")
+    assert digest_of("# said otherwise\ndemo/adder:\n  runner: pytest\n") == one
+    assert digest_of("demo/adder: {runner: django}\n") != one
+
+
 @pytest.mark.parametrize("settings", [{"workers": 9}, {"attempts": 1}])
 def test_how_fast_it_is_does_not(home: Home, settled: Path, settings: dict[str, Any]) -> None:
     write_grading(home, "batch", chosen(settled, **settings))
