@@ -11,22 +11,19 @@ FOLDER holds mini-swe-agent `.traj.json` files.
 """
 
 import json
-import logging
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from srft_assets.home import Home
 from srft_assets.trajectories.ingest import BATCH_SIZE, ingest
 from srft_assets.trajectories.stage import trajectories_stage
-from srft_assets.warehouse.making import make_partition, recipe_of
-from srft_assets.warehouse.stage import Work
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.making import make_partition, work_alone
 
 ROUNDS = 3
 MB = 1 << 20
@@ -34,34 +31,14 @@ LARGE_BYTES = 300 * MB
 FILES = 2000
 
 
-class Quiet:
-    """Progress that nobody sees."""
-
-    def track(self, items: Iterable, label: str, total: int | None = None) -> Iterator:
-        """The items."""
-        yield from items
-
-    def report(self, label: str, done: int, total: int, note: str = "") -> None:
-        """Nothing."""
-
-
 def ingest_whole(source: Path) -> int:
     """Ingest a source into a platform of its own; returns the number of runs."""
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
-        stage, warehouse = trajectories_stage(), Warehouse(home.warehouse)
+        stage = trajectories_stage()
         runs = 0
         for batch in ingest(home, [source], batch="bench").batches:
-            work = Work(
-                home=home,
-                warehouse=warehouse,
-                partition=batch,
-                recipe=recipe_of(stage, home, warehouse, batch),
-                run_id="bench",
-                progress=Quiet(),
-                launch=lambda argv, env: None,
-                log=logging.getLogger(__name__),
-            )
+            work = work_alone(stage, home, batch, run_id="bench")
             runs += make_partition(stage, work)[1].rows
         return runs
 

@@ -1,7 +1,6 @@
 """Fixtures for the tests of outcomes."""
 
-import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,8 @@ from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Sandbox, open_sandbox
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.stage import trajectories_stage
-from srft_assets.warehouse.making import make_partition, recipe_of
-from srft_assets.warehouse.stage import Made, Stage, Work
-from srft_assets.warehouse.store import Warehouse
-
-
-class Quiet:
-    """Progress that nobody sees."""
-
-    def track(self, items: Iterable, label: str, total: int | None = None) -> Iterator:
-        yield from items
-
-    def report(self, label: str, done: int, total: int, note: str = "") -> None:
-        pass
+from srft_assets.warehouse.making import make_partition, work_alone
+from srft_assets.warehouse.stage import Made, Stage
 
 
 @pytest.fixture
@@ -94,18 +82,7 @@ def new_file(path: str, content: str, mode: str = "100644") -> str:
 
 def make(home: Home, stage: Stage, batch: str, **work_settings: Any) -> Made:
     """Make one partition as the engine does."""
-    warehouse = Warehouse(home.warehouse)
-    work = Work(
-        home=home,
-        warehouse=warehouse,
-        partition=batch,
-        recipe=recipe_of(stage, home, warehouse, batch),
-        run_id="test",
-        progress=Quiet(),
-        launch=lambda argv, env: None,
-        log=logging.getLogger(__name__),
-        **work_settings,
-    )
+    work = work_alone(stage, home, batch, run_id="test", **work_settings)
     made, _ = make_partition(stage, work)
     return made
 

@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from srft_assets.training.launch import launch
 from srft_assets.training.main import main
 from srft_assets.training.rows import select_rows
 from srft_assets.training.stage import checkpoints_stage
+from srft_assets.warehouse.idle import IDLE
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.stage import Launch, Made, Stage, Work
 from srft_assets.warehouse.stamp import Stamp
@@ -23,14 +24,6 @@ from srft_assets.warehouse.store import Warehouse
 from tests.training.conftest import frame_of, make_rows, put
 
 T = TypeVar("T")
-
-
-class Quiet:
-    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-        yield from items
-
-    def report(self, label: str, done: int, total: int, note: str = "") -> None:
-        pass
 
 
 class Subprocess:
@@ -59,7 +52,7 @@ def make(stage: Stage, home: Home, launcher: Launch, partition: str = "0") -> tu
     warehouse = Warehouse(home.warehouse)
     recipe = recipe_of(stage, home, warehouse, partition)
     log = logging.getLogger("test")
-    work = Work(home, warehouse, partition, recipe, "test", Quiet(), launcher, log)
+    work = Work(home, warehouse, partition, recipe, "test", IDLE, launcher, log)
     return make_partition(stage, work)
 
 

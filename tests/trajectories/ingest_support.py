@@ -1,8 +1,7 @@
 """Runs to ingest, and the making of a partition without Dagster."""
 
 import json
-import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,9 @@ from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.ingest_plan import IngestPlan
 from srft_assets.trajectories.manifest import Manifest, read_manifest
 from srft_assets.trajectories.stage import Collector, trajectories_stage
-from srft_assets.warehouse.making import make_partition, recipe_of
-from srft_assets.warehouse.stage import Work
+from srft_assets.warehouse.making import make_partition, recipe_of, work_alone
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import Warehouse
-
-
-class Quiet:
-    """Progress that nobody sees."""
-
-    def track(self, items: Iterable, label: str, total: int | None = None) -> Iterator:
-        yield from items
-
-    def report(self, label: str, done: int, total: int, note: str = "") -> None:
-        pass
 
 
 def make(
@@ -34,18 +22,7 @@ def make(
 ) -> tuple[pl.DataFrame, Stamp]:
     """Make the partition as the engine does; its rows and its stamp."""
     stage = trajectories_stage(collectors)
-    warehouse = Warehouse(home.warehouse)
-    work = Work(
-        home=home,
-        warehouse=warehouse,
-        partition=batch,
-        recipe=recipe_of(stage, home, warehouse, batch),
-        run_id="test",
-        progress=Quiet(),
-        launch=lambda argv, env: None,
-        log=logging.getLogger(__name__),
-    )
-    made, stamp = make_partition(stage, work)
+    made, stamp = make_partition(stage, work_alone(stage, home, batch, run_id="test"))
     return made.frame, stamp
 
 

@@ -1,7 +1,7 @@
 """Fixtures for grading with the real harness against a real daemon."""
 
-import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,8 @@ from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.training.launch import launch
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.stage import trajectories_stage
-from srft_assets.warehouse.idle import IDLE
-from srft_assets.warehouse.making import make_partition, recipe_of
-from srft_assets.warehouse.stage import Made, Stage, Work
+from srft_assets.warehouse.making import make_partition, work_alone
+from srft_assets.warehouse.stage import Made, Stage
 from srft_assets.warehouse.store import Warehouse
 from tests.outcomes.harness.docker_daemon import NoDaemonError, docker_daemon
 from tests.outcomes.harness.project import build_image
@@ -61,17 +60,8 @@ def client(daemon: str) -> Iterator[Any]:
 
 def make(home: Home, stage: Stage, batch: str) -> Made:
     """Make one partition as the engine does, with real subprocesses."""
-    warehouse = Warehouse(home.warehouse)
-    work = Work(
-        home=home,
-        warehouse=warehouse,
-        partition=batch,
-        recipe=recipe_of(stage, home, warehouse, batch),
-        run_id="test",
-        progress=IDLE,
-        launch=lambda argv, env: launch(argv, env, on_line=lambda line: None),
-        log=logging.getLogger(__name__),
-    )
+    in_subprocess = partial(launch, on_line=lambda line: None)
+    work = work_alone(stage, home, batch, run_id="test", launch=in_subprocess)
     made, _ = make_partition(stage, work)
     return made
 
