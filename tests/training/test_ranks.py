@@ -50,7 +50,7 @@ def test_the_launcher_decides_nothing_but_the_number_of_processes_does() -> None
     [
         ({"processes": 2}, "processes needs launcher torchrun or accelerate"),
         ({"launcher_args": ["--x"]}, "launcher_args needs launcher"),
-        ({"launcher": "torchrun", "processes": 3}, "batch_size 8 is no multiple of processes 3"),
+        ({"launcher": "torchrun", "processes": 3}, "batch_size 4 is no multiple of processes 3"),
     ],
 )
 def test_settings_that_cannot_start_are_named(stated: dict[str, object], said: str) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from srft_assets.home import Home
 from srft_assets.outcomes.sdists.cache import Cache
 from srft_assets.outcomes.sdists.errors import NotBuiltError
 from srft_assets.outcomes.sdists.prepare import prepare
@@ -54,10 +55,10 @@ def test_a_task_whose_hidden_tests_cannot_be_taken_out_is_not_played(world: Worl
         prepare(task, world.home).__enter__()
 
 
-def test_the_first_release_that_holds_the_fix_is_taken_and_kept(world: World) -> None:
-    with prepare(world.task, world.home) as ready:
+def test_the_first_release_that_holds_the_fix_is_taken_and_kept(world: World, home: Home) -> None:
+    with prepare(world.task, home) as ready:
         assert ready.source == f"{PROJECT} 1.0 (sdist)"
-    releases = Cache.of(world.home).root / "releases"
+    releases = Cache.of(home).root / "releases"
     assert {path.name for path in releases.iterdir()} == {f"{PROJECT}-1.0a1", f"{PROJECT}-1.0"}
 
 
