@@ -44,7 +44,7 @@ def _names(*lines: str) -> tuple[Name, ...]:
     names = []
     for line in lines:
         family, function, *arguments = line.split()
-        names.append(Name(function, tuple(arguments), family))  # type: ignore[arg-type]
+        names.append(Name(function, tuple(arguments), family))  # type: ignore[arg-type]  # the first words below are its literals
     return tuple(names)
 
 

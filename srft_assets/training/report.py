@@ -3,11 +3,14 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 
 from srft_assets.training.ranks import this_rank
+
+if TYPE_CHECKING:
+    from dagster_pipes import PipesContext
 
 LOG_LINES = 20
 """Lines in the Dagster log of one training, about."""
@@ -49,18 +52,18 @@ class Silent:
 class Pipes(Lines):
     """Lines, and besides the log and a custom message of the Dagster run."""
 
-    def __init__(self, context: object) -> None:
+    def __init__(self, context: "PipesContext") -> None:
         self.context = context
 
     def step(self, step: int, of: int, loss: float) -> None:
         """Also into the run's log, now and then."""
         super().step(step, of, loss)
         if step == of or step % max(1, of // LOG_LINES) == 0:
-            self.context.log.info(f"step {step} of {of}: loss {loss:.4f}")  # type: ignore[attr-defined]
+            self.context.log.info(f"step {step} of {of}: loss {loss:.4f}")
 
     def curve(self, curve: list[dict[str, float]]) -> None:
         """As a custom message; the parent reports the materialization, which has its metadata."""
-        self.context.report_custom_message({"loss_curve": curve})  # type: ignore[attr-defined]
+        self.context.report_custom_message({"loss_curve": curve})
 
 
 @contextmanager
