@@ -1,6 +1,16 @@
-"""The environment of a heavy subprocess, set before torch and transformers are imported."""
+"""Heavy subprocesses: their environment, set before torch is imported, and how they end."""
 
 import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from srft_assets.errors import SrftError
+
+Job = TypeVar("Job", bound=BaseModel)
 
 ENVIRONMENT = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -18,3 +28,21 @@ def quiet(**more: str) -> None:
     """Set what the environment does not say already."""
     for name, value in {**ENVIRONMENT, **more}.items():
         os.environ.setdefault(name, value)
+
+
+def run_job(
+    arguments: Sequence[str], module: str, what: str, job: type[Job], work: Callable[[Job], None]
+) -> int:
+    """Do the job that the only argument, a JSON file, states. Exit code: 0 done, 1 failed, 2
+    wrong call; a failure is one line on standard error, which names `what` failed.
+    """
+    if len(arguments) != 1:
+        sys.stderr.write(f"usage: python -m {module} job.json\n")
+        return 2
+    quiet(HF_HUB_OFFLINE="1")
+    try:
+        work(job.model_validate_json(Path(arguments[0]).read_bytes()))
+    except (SrftError, ValidationError, MemoryError, OSError, RuntimeError) as error:
+        sys.stderr.write(f"error: {what}: {' '.join(str(error).split())}\n")
+        return 1
+    return 0

@@ -6,13 +6,10 @@ is one line on standard error and exit code 1.
 
 import sys
 import time
-from pathlib import Path
 
 import orjson
-from pydantic import ValidationError
 
-from srft_assets.child import quiet
-from srft_assets.errors import SrftError
+from srft_assets.child import run_job
 from srft_assets.outcomes.model import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.checkpoint import load_checkpoint
@@ -21,21 +18,10 @@ from srft_assets.rollouts.playing import play_all
 from srft_assets.sandbox import open_sandbox
 from srft_assets.trajectories.reads import uncollected
 
-USAGE = "usage: python -m srft_assets.rollouts.main job.json"
-
 
 def main(arguments: list[str]) -> int:
     """Exit code: 0 done, 1 failed, 2 wrong call."""
-    if len(arguments) != 1:
-        sys.stderr.write(USAGE + "\n")
-        return 2
-    quiet(HF_HUB_OFFLINE="1")
-    try:
-        evaluate(EvaluationJob.model_validate_json(Path(arguments[0]).read_bytes()))
-    except (SrftError, ValidationError, MemoryError, OSError, RuntimeError) as error:
-        sys.stderr.write(f"error: evaluation: {' '.join(str(error).split())}\n")
-        return 1
-    return 0
+    return run_job(arguments, "srft_assets.rollouts.main", "evaluation", EvaluationJob, evaluate)
 
 
 def evaluate(job: EvaluationJob) -> None:

@@ -8,17 +8,14 @@ import sys
 from pathlib import Path
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from srft_assets.child import quiet
-from srft_assets.errors import SrftError
+from srft_assets.child import run_job
 from srft_assets.home import Home
 from srft_assets.rollouts.batch.folder import places_of, tasks_of
 from srft_assets.rollouts.batch.models import opened
 from srft_assets.rollouts.batch.playing import Ended, Playing, missing
 from srft_assets.rollouts.batch.settings import RolloutSettings
-
-USAGE = "usage: python -m srft_assets.rollouts.batch.main job.json"
 
 
 class BatchJob(BaseModel):
@@ -39,16 +36,7 @@ class BatchJob(BaseModel):
 
 def main(arguments: list[str]) -> int:
     """Exit code: 0 done, 1 failed, 2 wrong call."""
-    if len(arguments) != 1:
-        sys.stderr.write(USAGE + "\n")
-        return 2
-    quiet(HF_HUB_OFFLINE="1")
-    try:
-        play(BatchJob.model_validate_json(Path(arguments[0]).read_bytes()))
-    except (SrftError, ValidationError, MemoryError, OSError, RuntimeError) as error:
-        sys.stderr.write(f"error: rollouts: {' '.join(str(error).split())}\n")
-        return 1
-    return 0
+    return run_job(arguments, "srft_assets.rollouts.batch.main", "rollouts", BatchJob, play)
 
 
 def play(job: BatchJob) -> None:
