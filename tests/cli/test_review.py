@@ -9,7 +9,8 @@ import pytest
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import write_batch
 from tests.cli.conftest import Srft
-from tests.warehouse.filled import BATCHES, fill
+from tests.warehouse.filled import fill
+from tests.warehouse.filled_figures import BATCHES
 
 STUDY = "human-step-labels"
 

@@ -15,7 +15,7 @@ from srft_assets.critic.gold.queue import Wanted, queue
 from srft_assets.critic.gold.sets import read_set
 from srft_assets.errors import UsageError
 from srft_assets.warehouse.store import Warehouse
-from tests.warehouse.filled import BATCHES, COMMANDS, ONE
+from tests.warehouse.filled_figures import BATCHES, COMMANDS, ONE
 
 STEPS = {run: len(commands) for run, commands in COMMANDS.items()}
 

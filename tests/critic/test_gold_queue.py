@@ -22,7 +22,9 @@ from srft_assets.critic.spec import LABELS
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.warehouse.store import Warehouse
-from tests.warehouse.filled import BATCHES, COMMANDS, RULES, TWO, fill, put, trajectories
+from tests.warehouse.filled import fill, put
+from tests.warehouse.filled_figures import BATCHES, COMMANDS, RULES, TWO
+from tests.warehouse.filled_frames import trajectories
 
 PAGE = Path(__file__).parents[2] / "docs" / "gold.md"
 

@@ -14,7 +14,8 @@ from srft_assets.critic.gold.stage import gold_labels_stage
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from tests.critic.gold_support import fingerprint, make
-from tests.warehouse.filled import ONE, TWO, fill
+from tests.warehouse.filled import fill
+from tests.warehouse.filled_figures import ONE, TWO
 
 
 def label(step: int = 0, given: str | None = "good", who: str = "ann", **more: Any) -> GoldLabel:

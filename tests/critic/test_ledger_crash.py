@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from srft_assets.components.schemas import SCHEMAS
 from srft_assets.critic.ledger.compaction import compact
 from srft_assets.critic.ledger.folder import is_lines, listing
 from srft_assets.critic.ledger.ledger import Ledger
@@ -15,7 +16,6 @@ from srft_assets.home import Home
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.query import run_query
 from tests.critic.ledger_support import key_of, reply
-from tests.warehouse.filled import SCHEMAS
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 WRITER = """

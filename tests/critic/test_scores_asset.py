@@ -15,7 +15,8 @@ from srft_assets.critic.gold.sets import set_path
 from srft_assets.critic.scores.stage import critic_scores_stage
 from srft_assets.critic.scores.threshold import Threshold
 from srft_assets.home import Home
-from tests.warehouse.filled import GOLD, fill
+from tests.warehouse.filled import fill
+from tests.warehouse.filled_figures import GOLD
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import pytest
 
+from srft_assets.components.schemas import SCHEMAS
 from srft_assets.home import Home
 from srft_assets.warehouse.catalogue import build_catalogue
 from tests.warehouse.conftest import filled
-from tests.warehouse.filled import SCHEMAS
 
 __all__ = ["filled"]
 

@@ -1,4 +1,4 @@
-"""Statistics of the four runs of `tests/warehouse/filled.py`, counted by hand."""
+"""Statistics of the four runs of `tests/warehouse/filled_figures.py`, counted by hand."""
 
 import io
 from typing import Any

@@ -3,11 +3,11 @@
 import tempfile
 from pathlib import Path
 
+from srft_assets.components.schemas import SCHEMAS
 from srft_assets.home import Home
 from srft_assets.warehouse.empty import write_schema_files
 from srft_assets.warehouse.schema_doc import schema_markdown
 from srft_assets.warehouse.statements import sql_folder
-from tests.warehouse.filled import SCHEMAS
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:

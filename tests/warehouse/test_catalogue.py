@@ -10,12 +10,15 @@ import duckdb
 import polars as pl
 import pytest
 
+from srft_assets.components.schemas import SCHEMAS
 from srft_assets.home import Home
 from srft_assets.warehouse.catalogue import Catalogue, build_catalogue
 from srft_assets.warehouse.query import run_query
 from srft_assets.warehouse.store import Warehouse
 from srft_assets.warehouse.views import Schemas
-from tests.warehouse.filled import ONE, OTHER_SCHEMAS, SCHEMAS, fill, put, trajectories
+from tests.warehouse.filled import OTHER_SCHEMAS, fill, put
+from tests.warehouse.filled_figures import ONE
+from tests.warehouse.filled_frames import trajectories
 
 COUNT = "SELECT count(*)::INTEGER FROM steps"
 
@@ -200,7 +203,8 @@ import sys
 from pathlib import Path
 from srft_assets.home import Home
 from srft_assets.warehouse.catalogue import build_catalogue
-from tests.warehouse.filled import OTHER_SCHEMAS, SCHEMAS
+from srft_assets.components.schemas import SCHEMAS
+from tests.warehouse.filled import OTHER_SCHEMAS
 
 print("ready", flush=True)
 for schemas in (OTHER_SCHEMAS, SCHEMAS):

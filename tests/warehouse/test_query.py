@@ -17,7 +17,7 @@ from srft_assets.warehouse.literal import text_literal
 from srft_assets.warehouse.query import open_readonly, run_query
 from srft_assets.warehouse.steady import read_steady
 from srft_assets.warehouse.store import Warehouse
-from tests.warehouse.filled import trajectories
+from tests.warehouse.filled_frames import trajectories
 from tests.warehouse.test_store import writing
 
 SECRET = "a secret of this process"

@@ -9,7 +9,8 @@ from srft_assets.refusal import Refusal, excerpt_of
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stamp import Stamp, read_stamp
 from srft_assets.warehouse.store import Warehouse
-from tests.warehouse.filled import REFUSAL, put
+from tests.warehouse.filled import put
+from tests.warehouse.filled_figures import REFUSAL
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 refusals = st.builds(
