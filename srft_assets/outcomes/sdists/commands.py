@@ -45,7 +45,7 @@ def run(
         )
     except subprocess.TimeoutExpired:
         raise NotBuiltError(f"{_name(words)} took longer than {seconds:g} s") from None
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL or half a surrogate pair in a word
         raise NotBuiltError(f"{_name(words)} did not start: {error}") from None
     if done.returncode:
         raise NotBuiltError(f"{_name(words)} failed: {_said(done.stderr or done.stdout)}")
@@ -63,7 +63,8 @@ def _name(words: Sequence[str]) -> str:
 
 
 def _said(output: bytes) -> str:
-    """The last line that says something; pip ends with notices."""
+    """The last line that says something: git goes on after its own, pip ends with notices."""
     lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines()]
     told = [line for line in lines if line and not line.startswith(("WARNING", "[notice]"))]
-    return told[-1][:300] if told else "no message"
+    fatal = [line for line in told if line.startswith("fatal:")]
+    return (fatal or told or ["no message"])[-1][:300]

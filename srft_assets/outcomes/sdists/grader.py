@@ -14,12 +14,13 @@ from srft_assets.outcomes.matching import Run
 from srft_assets.outcomes.model import NAMED_TESTS, SDIST_GRADER, Status, TestOutcome
 from srft_assets.outcomes.results import tally
 from srft_assets.outcomes.sdists.checked import SETTING_UP
+from srft_assets.outcomes.sdists.patches import leaves_tree, paths
 from srft_assets.outcomes.sdists.ready import limits_of, make_ready
 from srft_assets.outcomes.sdists.running import Ran, run_tests
 from srft_assets.outcomes.sdists.source import Source
 from srft_assets.outcomes.sdists.tree import REFUSED, UNREADABLE, check_out, patch_script
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.sandbox import Limits, SandboxError, open_sandbox
+from srft_assets.sandbox import Completed, Limits, SandboxError, open_sandbox
 from srft_assets.warehouse.stage import Work
 
 GRADER_VERSION = "1"
@@ -95,18 +96,19 @@ def _grade(
             patch_script(task, source, recipe, patch), workdir=tree, limits=SETTING_UP
         )
         if applied.returncode:
-            return _not_applied(blank, source, applied.returncode, applied.output)
+            return _not_applied(blank, source, patch, applied)
         ran = run_tests(task, recipe, environment, tree, limits)
     return _judge(task, kept, ran, blank, limits, about)
 
 
-def _not_applied(blank: TestOutcome, source: Source, code: int, output: str) -> TestOutcome:
+def _not_applied(blank: TestOutcome, source: Source, patch: str, applied: Completed) -> TestOutcome:
     """A patch that is none, or would leave the tree, failed. One that only does not fit failed
     where the files are those of the base commit; a release's differ, so nobody can tell."""
+    code, output = applied.returncode, applied.output
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     why = next((line for line in lines if line.startswith("error:")), lines[-1] if lines else "")
     why = why.removeprefix("error: ")[:300] or "it took too long to apply"
-    unsafe = any(word in output for word in UNSAFE_PATHS)
+    unsafe = any(word in output for word in UNSAFE_PATHS) or any(map(leaves_tree, paths(patch)))
     if code == UNREADABLE or unsafe or (code == REFUSED and source.kind == "git"):
         return replace(blank, status=Status.PATCH_FAILED, reason=why, log=cut(output))
     if code == REFUSED:

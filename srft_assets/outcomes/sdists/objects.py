@@ -5,7 +5,7 @@ from pathlib import Path
 
 from srft_assets.outcomes.sdists.commands import git
 from srft_assets.outcomes.sdists.errors import NotBuiltError
-from srft_assets.outcomes.sdists.patches import touched
+from srft_assets.outcomes.sdists.patches import leaves_tree, touched
 from srft_assets.outcomes.task import TaskInstance
 
 NO_CONVERSION = "* -text -eol -ident -filter -working-tree-encoding\n"
@@ -66,10 +66,22 @@ def changed(
 
 
 def not_carried(repository: Path, start: str, patch: str) -> list[str]:
-    """Files of a patch to leave out: no code, there before and after it, and not in `start`."""
+    """Files of a patch to leave out: no code, there before and after it, and not in `start`.
+
+    Names that leave the repository stay in, for git to refuse; so do those of no file at all.
+    """
     kept = [one for one in touched(patch) if not (one.added or one.deleted)]
-    names = sorted(one.new for one in kept if not one.new.endswith(".py"))
-    return [name for name in names if not has(repository, start, name)]
+    names = sorted({one.new for one in kept if not one.new.endswith(".py") and _sayable(one.new)})
+    if not names:
+        return []
+    listed = git(repository, "ls-tree", "-r", "-t", "-z", "--name-only", "--full-tree", start)
+    there = frozenset(listed.split("\0"))
+    return [name for name in names if name not in there]
+
+
+def _sayable(path: str) -> bool:
+    """Git quotes other names of files in its headers, and no program can be given some of them."""
+    return path.isprintable() and not leaves_tree(path)
 
 
 def has(repository: Path, commit_id: str, path: str) -> bool:

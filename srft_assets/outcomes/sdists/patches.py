@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 HEADER = re.compile(r"^diff --git a/(?P<old>.+?) b/(?P<new>.+)$", re.MULTILINE)
 DATA = (".json", ".png", ".csv", ".txt", ".md", ".jpg", ".jpeg", ".pkl", ".yml", ".yaml", ".toml")
@@ -34,6 +35,11 @@ def touched(patch: str) -> list[Touched]:
 def paths(patch: str) -> set[str]:
     """Every name that the patch speaks of."""
     return {name for one in touched(patch) for name in (one.old, one.new)}
+
+
+def leaves_tree(path: str) -> bool:
+    """Whether a file of this name lies outside the repository, or is one of git's own."""
+    return path.startswith("/") or bool({"..", ".git"} & {*PurePosixPath(path).parts})
 
 
 def test_files(test_patch: str) -> list[str]:

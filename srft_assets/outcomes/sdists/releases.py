@@ -1,8 +1,12 @@
 """Source releases of a project, through pip and whatever index it is set up for."""
 
 import json
+import lzma
 import shutil
+import tarfile
 import tempfile
+import zipfile
+import zlib
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +30,11 @@ BUILDERS = (
 )
 """What pip needs to look into the source releases of the recipes."""
 SOURCE_ONLY = ("--no-binary", ":all:", "--ignore-requires-python")
+DAMAGED = (
+    *(OSError, ValueError, EOFError, tarfile.TarError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
+"""What Python raises of an archive that is torn, or that its filter refuses."""
 RELEASE = "release"
 """Branch of a release's repository: one commit, without parents."""
 
@@ -86,7 +95,7 @@ def _unpack(archive: Path, folder: Path) -> Path:
             shutil.unpack_archive(archive, target)
         else:
             shutil.unpack_archive(archive, target, filter="data")
-    except (OSError, ValueError, shutil.ReadError) as error:
+    except DAMAGED as error:
         raise NotBuiltError(f"{archive.name} cannot be unpacked: {error}") from None
     folders = [place for place in target.iterdir() if place.is_dir()]
     if len(folders) != 1:

@@ -1,6 +1,7 @@
 """The repository as it was before the fix: from a git checkout, else from a source release."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ from srft_assets.outcomes.task import TaskInstance
 
 MOST_TRIED = 6
 """Releases that are tried; a fix that is in none of them was reverted or rewritten."""
+COMMIT = re.compile(r"[0-9a-fA-F]{40}(?:[0-9a-fA-F]{24})?")
 HOST = "https://github.com"
 HOST_VARIABLE = "SRFT_GIT_HOST"
 
@@ -68,11 +70,14 @@ def _mirror(task: TaskInstance, mirrors: Path | None) -> str | None:
         return None
     name = task.repo.replace("/", "__")
     places = [mirrors / name, mirrors / f"{name}.git"]
-    return next((str(place) for place in places if place.is_dir()), None)
+    return next((str(place.resolve()) for place in places if place.is_dir()), None)
 
 
 def _checkout(task: TaskInstance, remote: str, cache: Cache) -> Source:
     """`base_commit` of a repository, fetched without its history."""
+    if not COMMIT.fullmatch(task.base_commit):  # git would take other words for its options
+        stated = task.base_commit[:80]
+        raise NotBuiltError(f"{task.instance_id}: base_commit {stated!r} is no commit's 40 digits")
     name = task.repo.replace("/", "__")
     repository = cache.folder("checkouts", name, init_bare)
     recipe = recipe_of(task)
