@@ -83,6 +83,7 @@ def _choose(home: Home, batch: str, stated: dict[str, Any]) -> str:
     from srft_assets.outcomes.choice import (
         Grading,
         copy_dataset,
+        deciding,
         read_grading,
         wanted_ids,
         wanted_tasks,
@@ -107,10 +108,19 @@ def _choose(home: Home, batch: str, stated: dict[str, Any]) -> str:
         told = f"data set: {len(found)} of the batch's {len(wanted)} instances"
         if not found:
             raise UsageError(f"{told}, e.g. not {min(wanted, default='any')}: {grading.dataset}")
-    if grading == before and machine_failed(home, batch):
+    if grading.sources and "sources" in stated:
+        grading = grading.model_copy(update={"sources": _mirrors(grading.sources)})
+    if deciding(grading) == deciding(before) and machine_failed(home, batch):
         grading = grading.model_copy(update={"asked_again": grading.asked_again + 1})
     write_grading(home, batch, grading)
     return told
+
+
+def _mirrors(stated: str) -> str:
+    folder = Path(stated).expanduser().resolve()
+    if not folder.is_dir():
+        raise UsageError(f"--sources {stated}: no such folder; it holds clones named OWNER__REPO")
+    return str(folder)
 
 
 def register(app: typer.Typer) -> None:

@@ -104,6 +104,11 @@ def wanted_ids(home: Home, batch: str) -> set[str]:
     return set(warehouse.read("trajectories", batch, columns=["instance_id"])["instance_id"])
 
 
+def deciding(grading: Grading) -> dict[str, Any]:
+    """The settings that decide outcomes, besides the rows."""
+    return grading.model_dump(exclude=set(NOT_DECIDING))
+
+
 def grading_config(home: Home, batch: str) -> dict[str, Any]:
     """What of the choice decides outcomes: settings, and the content of the wanted rows.
 
@@ -112,7 +117,7 @@ def grading_config(home: Home, batch: str) -> dict[str, Any]:
     grading = read_grading(home, batch)
     if grading.grader == "reports":
         return {}
-    config = grading.model_dump(exclude=set(NOT_DECIDING))
+    config = deciding(grading)
     try:
         source = _source(home, batch, grading)
         rows = dataset_digest(source, wanted_ids(home, batch), grading.split)
