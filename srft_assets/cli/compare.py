@@ -54,12 +54,15 @@ def compare(
 def compared(home: Home, arms: list[str], against: str | None, seeds: list[int]) -> "Comparison":
     """The comparison of the scores there are. Raises UsageError for an unknown arm or seed."""
     from srft_assets.compare import compare_arms
+    from srft_assets.compare.settings import with_settings
     from srft_assets.warehouse.query import run_query
+    from srft_assets.warehouse.store import Warehouse
 
     scores = run_query(home, "scored_attempts")
     if scores["resolved"].null_count() == scores.height:
         raise UsageError("no arm has scores yet: srft apply --arm NAME, or srft demo")
-    return compare_arms(scores, arms, against=against, seeds=seeds)
+    told = with_settings(scores, Warehouse(home.warehouse))
+    return compare_arms(told, arms, against=against, seeds=seeds)
 
 
 def _seeds(stated: list[str]) -> list[int]:

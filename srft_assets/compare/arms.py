@@ -9,8 +9,7 @@ import polars as pl
 
 from srft_assets.compare.bootstrap import DRAWS, SEED
 from srft_assets.compare.cells import cells_of
-from srft_assets.compare.detectable import ALPHA
-from srft_assets.compare.difference import Difference, paired_difference
+from srft_assets.compare.family import family_differences
 from srft_assets.compare.holm import holm
 from srft_assets.compare.notes import notes_of
 from srft_assets.compare.rate import fewest_attempts, mean_pass_at_k, rate_of
@@ -44,7 +43,8 @@ def compare_arms(
 
     Args:
         scores: one row an attempt: `arm`, `seed`, `instance_id`, `resolved` (null: no score), and
-            as far as they are there `n_steps`, `cost_usd`, `contaminated`, `approximate`.
+            as far as they are there `n_steps`, `cost_usd`, `contaminated`, `approximate`,
+            `settings` (see `with_settings`).
         arms: which, in the order of the tables; none: all, best first.
         against: compare each arm with this one; None: every two arms.
         seeds: which; none: all. An arm without a score for one of them is an error.
@@ -64,7 +64,7 @@ def compare_arms(
         family = [*combinations(names, 2)]
     else:
         family = [(name, against) for name in names if name != against]
-    found, unpaired = _differences(chosen, family, draws, seed)
+    found, unpaired = family_differences(chosen, family, draws, seed)
     adjusted = holm([one.p_value for one in found])
     pairs = [{**asdict(one), "p_holm": p} for one, p in zip(found, adjusted, strict=True)]
     table = pl.DataFrame(rows, schema=ARMS)
@@ -130,28 +130,3 @@ def _mean(rows: pl.DataFrame, column: str) -> float | None:
 
 def _count(rows: pl.DataFrame, column: str) -> int:
     return int(rows[column].sum()) if column in rows.columns else 0
-
-
-def _differences(
-    scores: pl.DataFrame, family: Sequence[tuple[str, str]], draws: int, seed: int
-) -> tuple[list[Difference], list[str]]:
-    """Those that can be paired, and a line for each that cannot.
-
-    `detectable` is for the first step of Holm's correction, which asks most.
-    """
-    found, unpaired = [], []
-    tasks = {name: {*cells_of(scores, name).tasks} for name in dict.fromkeys(sum(family, ()))}
-    seeds = {name: {*cells_of(scores, name).seeds} for name in tasks}
-    can = [
-        (arm, other)
-        for arm, other in family
-        if tasks[arm] & tasks[other] and seeds[arm] & seeds[other]
-    ]
-    for arm, other in family:
-        if (arm, other) not in can:
-            what = "seed" if tasks[arm] & tasks[other] else "task"
-            unpaired.append(f"{arm} and {other} have no {what} in common: they are not compared.")
-    for arm, other in can:
-        alpha = ALPHA / len(can)
-        found.append(paired_difference(scores, arm, other, draws=draws, seed=seed, alpha=alpha))
-    return found, unpaired

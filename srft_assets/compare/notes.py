@@ -5,17 +5,20 @@ from collections.abc import Sequence
 import polars as pl
 
 from srft_assets.compare.difference import Difference
+from srft_assets.compare.settings import unlike_settings
 
 
 def notes_of(
     scores: pl.DataFrame, arms: pl.DataFrame, differences: Sequence[Difference]
 ) -> list[str]:
-    """A line for each reservation: unlike tasks or seeds, a single seed, marked attempts."""
+    """A line for each reservation: unlike tasks, seeds or settings, one seed, marked attempts."""
     lines = [_unlike(one, arms) for one in differences]
     notes = [line for line in dict.fromkeys(lines) if line]
     if differences and all(one.seeds == 1 for one in differences):
         notes.append("One seed: how much another training run would differ cannot be seen.")
-    unscored = scores.filter(pl.col("resolved").is_null(), pl.col("arm").is_in(arms["arm"])).height
+    own = scores.filter(pl.col("arm").is_in(arms["arm"]))
+    notes += unlike_settings(own)
+    unscored = own.filter(pl.col("resolved").is_null()).height
     if unscored:
         notes.append(f"{_counted(unscored, 'attempt')} without a grade: no score.")
     for column, told in (
@@ -31,14 +34,13 @@ def notes_of(
 def _unlike(one: Difference, arms: pl.DataFrame) -> str | None:
     rows = {row["arm"]: row for row in arms.iter_rows(named=True)}
     mine, its = rows[one.arm], rows[one.against]
-    for what in ("tasks", "seeds"):
-        common = getattr(one, what)
-        if not mine[what] == its[what] == common:
-            return (
-                f"{one.arm} has {_counted(mine[what], what[:-1])}, {one.against} {its[what]}: "
-                f"the {common} in common are paired."
-            )
-    return None
+    told = [
+        f"{one.arm} has {_counted(mine[what], what[:-1])}, {one.against} {its[what]}: "
+        f"the {getattr(one, what)} in common are paired."
+        for what in ("tasks", "seeds")
+        if not mine[what] == its[what] == getattr(one, what)
+    ]
+    return " ".join(told) or None
 
 
 def _counted(count: int, what: str) -> str:

@@ -8,6 +8,7 @@ from srft_assets.compare.arms import Comparison, compare_arms
 from srft_assets.compare.bootstrap import DRAWS, SEED
 from srft_assets.compare.picture import draw_comparison
 from srft_assets.compare.schema import PAIRS
+from srft_assets.compare.settings import with_settings
 from srft_assets.compare.shown import arm_table, legend_of, pair_table
 from srft_assets.compare.verdict import verdict_of
 from srft_assets.errors import SrftError
@@ -52,7 +53,7 @@ def _make(work: Work) -> Made:
     scores = pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
     if scores.is_empty() or scores["resolved"].null_count() == scores.height:
         raise SrftError("no arm has scores to compare: make eval_scores of some arms first")
-    found = compare_arms(scores)
+    found = compare_arms(with_settings(scores, work.warehouse))
     path = work.home.artifacts / KEY / "comparison.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     draw_comparison(found.arms, found.pairs, path)

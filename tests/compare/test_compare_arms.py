@@ -114,3 +114,18 @@ def test_tables_are_text_in_points_and_percent():
     assert "exact McNemar" in legend_of(found.pairs)
     several = compare_arms(scores(a=["+-/--"], b=["--/--"]))
     assert arm_table(several.arms).rows[0][-1] == "50.0 @2"
+
+
+def test_arms_without_a_pair_do_not_keep_the_others_from_being_compared():
+    """The same tasks and the same seeds, but never a task with the same seed."""
+    frame = scores(a=["+?", "?+"], b=["?+", "+?"], c=["+-", "-+"])
+    found = compare_arms(frame, ["a", "b", "c"])
+    assert found.pairs.select("arm", "against").rows() == [("a", "c"), ("b", "c")]
+    told = "a and b have no task with the same seed in common: they are not compared."
+    assert told in found.notes
+
+
+def test_unlike_tasks_do_not_hide_unlike_seeds():
+    found = compare_arms(scores(a=["+-", "-+"], b=["+-+"]), ["a"], against="b")
+    assert "a has 2 tasks, b 3: the 2 in common are paired." in found.notes[0]
+    assert "a has 2 seeds, b 1: the 1 in common are paired." in found.notes[0]

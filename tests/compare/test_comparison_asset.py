@@ -12,6 +12,7 @@ from srft_assets.rollouts.schema import EVAL_SCORES
 from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.plan import State, state_of
+from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Listing, Work
 from srft_assets.warehouse.store import ONLY, Warehouse
 from tests.warehouse.filled import put
@@ -19,13 +20,15 @@ from tests.warehouse.filled import put
 STAGE = comparison_stage(["eval_scores/rft", "eval_scores/sft", "eval_scores/later"])
 
 
-def keep_scores(warehouse, arm, ends):
+def keep_scores(warehouse, arm, ends, *, seed="0", config=None, code=None):
     blank = dict.fromkeys(EVAL_SCORES)
     rows = [
         {**blank, "instance_id": f"t{place}", "attempt": 0, "resolved": end, "n_steps": 3}
         for place, end in enumerate(ends)
     ]
-    put(warehouse, f"eval_scores/{arm}", "0", pl.DataFrame(rows, schema=EVAL_SCORES))
+    recipe = Recipe(code=code or {"agent": "1"}, config=config or {}, inputs={})
+    frame = pl.DataFrame(rows, schema=EVAL_SCORES)
+    put(warehouse, f"eval_scores/{arm}", seed, frame, recipe=recipe)
 
 
 @pytest.fixture
@@ -77,3 +80,26 @@ def test_without_any_score_there_is_nothing_to_compare(home, warehouse, ends):
         keep_scores(warehouse, "rft", ends)
     with pytest.raises(SrftError, match="no arm has scores to compare"):
         making(home, warehouse)
+
+
+def test_unlike_evaluations_are_told(home, warehouse):
+    like = {"step_limit": 16, "temperature": 0.7, "tasks": 2}
+    keep_scores(warehouse, "rft", [True, False], config=like)
+    keep_scores(warehouse, "sft", [True, False], config=like)
+    assert "unlike" not in making(home, warehouse).metadata["mind"]
+    other = {**like, "step_limit": 30, "tasks": 3, "attempts": 2}
+    keep_scores(warehouse, "sft", [True, False], config=other, code={"agent": "2"})
+    mind = making(home, warehouse).metadata["mind"]
+    assert "Evaluated with unlike step_limit: 16 for rft; 30 for sft." in mind
+    assert "Evaluated with unlike attempts: the default for rft; 2 for sft." in mind
+    assert "Evaluated by unlike versions of our code (agent)" in mind
+    assert "unlike tasks" not in mind and "temperature" not in mind
+
+
+def test_seeds_of_one_arm_may_be_unlike_too(home, warehouse):
+    for seed, limit in (("0", 16), ("1", 30)):
+        keep_scores(warehouse, "rft", [True, False], seed=seed, config={"step_limit": limit})
+    assert (
+        "step_limit: 16 for rft (seed 0); 30 for rft (seed 1)."
+        in (making(home, warehouse).metadata["mind"])
+    )
