@@ -9,7 +9,7 @@ import orjson
 
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.grading import tasks_path
-from srft_assets.rollouts.batch.docker import left_by, remove
+from srft_assets.rollouts.batch.containers import left_by, owner_of, remove
 from srft_assets.rollouts.batch.folder import Place, places_of, played_path, select, tasks_of
 from srft_assets.rollouts.batch.main import BatchJob
 from srft_assets.rollouts.batch.playing import missing
@@ -64,7 +64,7 @@ def _launch(work: Work, stated: RolloutSettings, out: Path) -> None:
         work.launch([sys.executable, "-m", MAIN, str(path)], {})
     finally:
         if stated.environment == "docker":
-            remove(left_by(work.partition))
+            remove(left_by(owner_of(work.home, work.partition)))
 
 
 def _tell_unplayed(work: Work, out: Path, places: list[Place]) -> None:

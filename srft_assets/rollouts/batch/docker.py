@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,11 @@ from pathlib import Path
 from srft_assets.agent.mini import prepare_mini
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.task import TaskInstance
+from srft_assets.rollouts.batch.containers import LABEL, is_running, remove
 from srft_assets.sandbox import Completed, Limits, SandboxError
 from srft_assets.sandbox.bounded import run_bounded
 from srft_assets.sandbox.shell import refusal
 
-LABEL = "srft.rollout"
 IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,300}")
 NAMED_BY = ("image", "image_name", "docker_image")
 """Fields of a row that may name its image."""
@@ -39,12 +39,12 @@ def image_of(task: TaskInstance) -> str:
     return image
 
 
-def run_arguments(batch: str, network: bool) -> list[str]:
+def run_arguments(owner: str, network: bool) -> list[str]:
     """Of `docker run`: no network unless it is allowed, no capabilities, bounded."""
     reach = [] if network else ["--network", "none"]
     bounds = ["--memory", f"{MEMORY_GB}g", "--pids-limit", str(PROCESSES)]
     powers = ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
-    return ["--rm", "--init", "--label", f"{LABEL}={batch}", *reach, *bounds, *powers]
+    return ["--rm", "--init", "--label", f"{LABEL}={owner}", *reach, *bounds, *powers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,11 @@ class ContainerSandbox:
         limits: Limits | None = None,
         env: Mapping[str, str] | None = None,
     ) -> Completed:
-        """Run `bash -c command`. Raises SandboxError where Docker itself cannot be run."""
+        """Run `bash -c command`.
+
+        Raises SandboxError where Docker cannot be run, or the container runs no longer: what
+        `docker exec` says then, with exit code 1, would pass for the command's own output.
+        """
         if refused := refusal(command):
             return refused
         stated = limits or Limits()
@@ -91,13 +95,21 @@ class ContainerSandbox:
                 done = run_bounded(argv, limits=bounds, workdir=folder, env=os.environ).completed
         except OSError as error:
             raise SandboxError(f"{self.executable} cannot be run: {error}") from error
+        if done.returncode and not is_running(self.container, self.executable):
+            said = " ".join(done.output.split())[-300:]
+            raise SandboxError(
+                f"container {self.container[:12]} of {self.image} runs no longer: {said}"
+            )
         late = done.timed_out or (done.returncode in (124, 137) and done.seconds >= seconds)
         return Completed(-1 if late else done.returncode, done.output, late, done.seconds)
 
 
 @contextmanager
-def container_of(task: TaskInstance, batch: str, network: bool) -> Iterator[ContainerSandbox]:
-    """A container of the task's image, gone afterwards. Raises SandboxError."""
+def container_of(task: TaskInstance, owner: str, network: bool) -> Iterator[ContainerSandbox]:
+    """A container of the task's image, gone afterwards; `owner`: see `owner_of`.
+
+    Raises SandboxError.
+    """
     prepare_mini()
     from minisweagent.environments.docker import DockerEnvironment
 
@@ -106,7 +118,7 @@ def container_of(task: TaskInstance, batch: str, network: bool) -> Iterator[Cont
         held = DockerEnvironment(
             image=image,
             cwd="/testbed",
-            run_args=run_arguments(batch, network),
+            run_args=run_arguments(owner, network),
             container_timeout=LIFETIME,
         )
     except subprocess.SubprocessError as error:
@@ -121,21 +133,3 @@ def container_of(task: TaskInstance, batch: str, network: bool) -> Iterator[Cont
         yield ContainerSandbox(container, image, executable)
     finally:
         remove([container], executable)
-
-
-def remove(containers: Sequence[str], executable: str = "docker") -> None:
-    """End containers and all that runs in them; those gone already are no failure."""
-    if containers:
-        subprocess.run(
-            [executable, "rm", "--force", *containers], capture_output=True, check=False, timeout=60
-        )
-
-
-def left_by(batch: str, executable: str = "docker") -> list[str]:
-    """Containers of a batch, such as a killed process left; none where Docker cannot be asked."""
-    argv = [executable, "ps", "--all", "--quiet", "--filter", f"label={LABEL}={batch}"]
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return done.stdout.split()

@@ -9,6 +9,7 @@ from srft_assets.agent.environment import SandboxEnvironment
 from srft_assets.agent.working_copy import working_copy
 from srft_assets.home import Home
 from srft_assets.outcomes.task import TaskInstance
+from srft_assets.rollouts.batch.containers import owner_of
 from srft_assets.rollouts.batch.docker import container_of
 from srft_assets.rollouts.batch.settings import RolloutSettings
 from srft_assets.sandbox import Limits, open_sandbox
@@ -32,7 +33,7 @@ def environment_of(
     """The task, ready to be worked on; gone afterwards. Raises SrftError, SandboxError."""
     seconds = settings.command_seconds
     if settings.environment == "docker":
-        with container_of(task, batch, settings.network) as container:
+        with container_of(task, owner_of(home, batch), settings.network) as container:
             yield Played(SandboxEnvironment(container, Path(), timeout=seconds))
     elif settings.environment == "sdist":
         from srft_assets.outcomes.sdists.prepare import prepare

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +26,7 @@ class Said:
         tokens: of a prompt, as the answers' usage states them.
         names: the models listed.
         key: of the API; None takes any.
+        heard: called at each question, before it is answered.
     """
 
     replies: Sequence[Any]
@@ -36,9 +37,11 @@ class Said:
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     base_url: str = ""
+    heard: Callable[[], object] = lambda: None
 
     def answer(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         self.asked.append(body)
+        self.heard()
         text = json.dumps(body["messages"])
         for words, status in self.refuse.items():
             if words in text:

@@ -3,13 +3,10 @@
 import pytest
 
 from srft_assets.errors import SrftError
+from srft_assets.home import Home
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.rollouts.batch.docker import (
-    ContainerSandbox,
-    image_of,
-    left_by,
-    run_arguments,
-)
+from srft_assets.rollouts.batch.containers import left_by, owner_of, remove
+from srft_assets.rollouts.batch.docker import ContainerSandbox, image_of, run_arguments
 from srft_assets.sandbox import Limits, SandboxError
 
 
@@ -47,8 +44,11 @@ def test_a_command_is_one_argument_with_its_time_kept_inside():
 def stand_in(tmp_path):
     """A program in the place of docker: it runs what comes after the container's name here."""
     program = tmp_path / "docker"
-    program.write_text('#!/bin/bash\nwhile [ "$1" != c1 ]; do shift; done; shift; exec "$@"\n')
+    asked = '[ "$1" = container ] && exec cat "$0.running"'
+    shifted = 'while [ "$1" != c1 ]; do shift; done; shift; exec "$@"'
+    program.write_text(f"#!/bin/bash\n{asked}\n{shifted}\n")
     program.chmod(0o755)
+    (tmp_path / "docker.running").write_text("true\n")
     return ContainerSandbox("c1", "i", executable=str(program))
 
 
@@ -68,3 +68,32 @@ def test_a_machine_without_docker_is_told(tmp_path, monkeypatch):
     with pytest.raises(SandboxError, match="cannot be run"):
         gone.run("true", workdir=tmp_path)
     assert left_by("b", str(tmp_path / "none")) == []
+
+
+@pytest.mark.parametrize("running", ["false\n", "", None])
+def test_a_command_of_a_container_that_is_gone_is_no_output_of_the_model_s(
+    stand_in, tmp_path, running
+):
+    """`docker exec` ends with 1 then, and says why where the command's output is."""
+    said = tmp_path / "docker.running"
+    said.unlink() if running is None else said.write_text(running)
+    assert stand_in.run("true", workdir=tmp_path).returncode == 0
+    with pytest.raises(SandboxError, match=r"container c1 .* runs no longer"):
+        stand_in.run(
+            "echo 'Error response from daemon: No such container'; exit 1", workdir=tmp_path
+        )
+
+
+def test_a_daemon_that_hangs_holds_nobody_up(tmp_path):
+    program = tmp_path / "docker"
+    program.write_text("#!/bin/bash\nexec sleep 60\n")
+    program.chmod(0o755)
+    remove(["c1"], str(program), seconds=0.1)
+    assert left_by("b", str(program), seconds=0.1) == []
+
+
+def test_batches_of_one_name_on_two_platforms_have_containers_of_their_own(tmp_path):
+    one, other = (owner_of(Home(tmp_path / name), "b") for name in ("one", "other"))
+    assert one != other
+    assert one == owner_of(Home(tmp_path / "x" / ".." / "one"), "b")
+    assert one.startswith("b-")

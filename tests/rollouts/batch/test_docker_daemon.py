@@ -9,7 +9,8 @@ import pytest
 from srft_assets.agent.prompts import turn
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.batch.collect import collect
-from srft_assets.rollouts.batch.docker import container_of, left_by, remove
+from srft_assets.rollouts.batch.containers import left_by, owner_of, remove
+from srft_assets.rollouts.batch.docker import container_of
 from srft_assets.rollouts.batch.registration import register
 from srft_assets.sandbox import Limits, SandboxError
 from srft_assets.trajectories.manifest import read_manifest
@@ -96,4 +97,24 @@ def test_a_batch_is_played_in_containers(home, work, tmp_path):
     assert run["info"]["submission"] == "1\n"
     assert run["info"]["config"]["environment"]["sandbox"] == f"docker {BASE}"
     assert "You are a helpful assistant" in run["messages"][0]["content"]
-    assert left_by("played") == []
+    assert left_by(owner_of(home, "played")) == []
+
+
+def test_a_container_that_ends_during_a_run_is_a_crash_and_no_run_of_the_model_s(
+    home, work, tmp_path
+):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({**ROW, "image": BASE}) + "\n")
+    with serving([turn("Look.", "ls")]) as server:
+        register(home, "played", str(rows), "m", asking={"base_url": server.base_url})
+        settings = dict(read_manifest(home, "played").settings)
+        owner = owner_of(home, "played")
+        server.heard = lambda: len(server.asked) == 2 and remove(left_by(owner))
+        folder = collect(work, settings)
+        [run] = runs_in(folder).values()
+        assert run["info"]["exit_status"] == "SandboxError"
+        assert "runs no longer" in run["messages"][-1]["content"]
+        server.heard = lambda: None
+        server.replies = [turn("Edit.", "echo 1 > new.txt"), turn("Done.", SUBMIT)]
+        [again] = runs_in(collect(work, settings)).values()
+    assert again["info"]["exit_status"] == "Submitted"
