@@ -6,10 +6,7 @@ import pytest
 
 from srft_assets.agent.prompts import turn
 from srft_assets.agent.text_model import TextModel
-from srft_assets.errors import SandboxMissingError
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.sandbox.model import Sandbox
-from srft_assets.sandbox.opening import open_sandbox
 
 
 class Script(TextModel):
@@ -19,26 +16,19 @@ class Script(TextModel):
         super().__init__(model_name="script")
         self.replies = list(replies)
         self.seen: list[list[dict[str, Any]]] = []
+        self.noted: object = None
 
     def reply(self, messages: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
         self.seen.append(messages)
         said = self.replies.pop(0)
         if isinstance(said, BaseException):
             raise said
-        return said, {"note": len(self.seen)}
+        return said, {"note": len(self.seen), "noted": self.noted}
 
 
 def commands(*lines: str) -> Script:
     """A model that gives these commands one after the other."""
     return Script(*(turn("Go on.", line) for line in lines))
-
-
-@pytest.fixture(scope="session")
-def sandbox() -> Sandbox:
-    try:
-        return open_sandbox()
-    except SandboxMissingError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture

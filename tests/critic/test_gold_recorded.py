@@ -13,9 +13,6 @@ from srft_assets.trajectories.batches import write_lab_batch
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.store import Warehouse
 from tests.critic.gold_support import fingerprint, make
-from tests.lab.conftest import sandbox
-
-__all__ = ["sandbox"]
 
 
 @pytest.fixture(scope="module")

@@ -7,26 +7,17 @@ import pytest
 from rich.console import Console
 
 from srft_assets.cli.platform import applier
-from srft_assets.errors import SandboxMissingError
 from srft_assets.experiment.data import BATCH, NEEDED, Data
 from srft_assets.home import Home
 from srft_assets.lab import regime
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
-from srft_assets.sandbox import Sandbox, open_sandbox
+from srft_assets.sandbox import Sandbox
 from srft_assets.trajectories.batches import write_lab_batch
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 RUNS = 14
 REGIME = regime.REGIME.model_copy(update={"held_out_seed": regime.REGIME.development_seed})
 """Tests never play held-out tasks."""
-
-
-@pytest.fixture(scope="session")
-def sandbox() -> Sandbox:
-    try:
-        return open_sandbox()
-    except SandboxMissingError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -6,23 +6,12 @@ from typing import TypeVar
 
 import pytest
 
-from srft_assets.errors import SandboxMissingError
 from srft_assets.home import Home
-from srft_assets.sandbox.model import Sandbox
-from srft_assets.sandbox.opening import open_sandbox
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Work
 from srft_assets.warehouse.store import Warehouse
 
 T = TypeVar("T")
-
-
-@pytest.fixture(scope="session")
-def sandbox() -> Sandbox:
-    try:
-        return open_sandbox()
-    except SandboxMissingError as error:
-        pytest.skip(str(error))
 
 
 class Counting:

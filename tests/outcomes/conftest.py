@@ -1,29 +1,20 @@
 """Fixtures for the tests of outcomes."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from srft_assets.errors import SandboxMissingError
 from srft_assets.home import Home
 from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.sandbox import Sandbox, open_sandbox
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.making import make_partition, work_alone
 from srft_assets.warehouse.stage import Made, Stage
-
-
-@pytest.fixture
-def sandbox() -> Sandbox:
-    """The machine's real sandbox; skips where there is none."""
-    try:
-        return open_sandbox()
-    except SandboxMissingError as error:
-        pytest.skip(str(error))
+from tests.outcomes.row_support import ROW
 
 
 @pytest.fixture
@@ -51,6 +42,14 @@ def task() -> TaskInstance:
         ),
         test_command="python3 -m unittest -v",
     )
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """A data set of `ROW` alone."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(ROW) + "\n")
+    return path
 
 
 TEST = (

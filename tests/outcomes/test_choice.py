@@ -23,23 +23,8 @@ from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.plan import state_of
 from srft_assets.warehouse.store import Warehouse
 from tests.outcomes.conftest import make
-from tests.outcomes.test_outcomes_stage import write_run
-
-TASK = "demo__adder-1"
-ROW = {
-    "instance_id": TASK,
-    "repo": "demo/adder",
-    "base_commit": "0",
-    "problem_statement": "wrong",
-    "FAIL_TO_PASS": ["t"],
-}
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    path = tmp_path / "rows.jsonl"
-    path.write_text(json.dumps(ROW) + "\n")
-    return path
+from tests.outcomes.row_support import ROW, TASK
+from tests.outcomes.stage_support import write_run
 
 
 @pytest.fixture

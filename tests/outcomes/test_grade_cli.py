@@ -10,18 +10,10 @@ from srft_assets.home import Home
 from srft_assets.outcomes.choice import Grading, read_grading
 from srft_assets.trajectories.ingest import ingest
 from tests.cli.conftest import Srft, speaking
-from tests.outcomes.test_outcomes_stage import report, write_run
+from tests.outcomes.row_support import ROW, TASK
+from tests.outcomes.stage_support import report, write_run
 
 __all__ = ["speaking"]
-
-TASK = "demo__adder-1"
-ROW = {
-    "instance_id": TASK,
-    "repo": "demo/adder",
-    "base_commit": "0",
-    "problem_statement": "wrong",
-    "FAIL_TO_PASS": ["t"],
-}
 
 
 @pytest.fixture
@@ -31,14 +23,6 @@ def srft(home: Home, tmp_path: Path, speaking: Callable[[Home], Srft]) -> Srft:
     report(tmp_path / "runs", TASK, resolved=True)
     ingest(home, [tmp_path / "runs"], batch="mine")
     return speaking(home)
-
-
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    """A row that the harness cannot take: no Docker is needed to say so."""
-    path = tmp_path / "rows.jsonl"
-    path.write_text(json.dumps(ROW) + "\n")
-    return path
 
 
 @pytest.mark.parametrize(

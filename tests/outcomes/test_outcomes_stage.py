@@ -1,65 +1,21 @@
 """`test_outcomes` of whole batches: real data, generated tasks, reports that change."""
 
 import json
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import orjson
 import polars as pl
 import pytest
 
-from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes import grading
 from srft_assets.outcomes import stage as stage_module
 from srft_assets.outcomes.model import TEST_OUTCOMES
 from srft_assets.outcomes.stage import test_outcomes_stage
-from srft_assets.sandbox import Sandbox
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.sources import SourceChangedError
-from srft_assets.trajectories.stage import trajectories_stage
-from srft_assets.warehouse.making import recipe_of
 from srft_assets.warehouse.store import Warehouse
-from tests.outcomes.conftest import Ingest, make, new_file
-
-
-def counts(frame: pl.DataFrame) -> dict[str, int]:
-    return dict(Counter(frame["status"].to_list()))
-
-
-def write_run(folder: Path, name: str, instance: str, patch: str | None, **info: Any) -> None:
-    """A run as mini-swe-agent writes it."""
-    info = {"exit_status": "Submitted", "submission": patch, "mini_version": "1.15.0", **info}
-    messages = [
-        {"role": "system", "content": "You are an agent."},
-        {"role": "user", "content": f"Fix {instance}, {name}."},
-        {"role": "assistant", "content": "Look.\n\n```bash\nls\n```"},
-        {"role": "user", "content": "<returncode>0</returncode>\n<output>\na.py\n</output>"},
-    ]
-    run = {
-        "info": info,
-        "messages": messages,
-        "trajectory_format": "mini-swe-agent-1",
-        "instance_id": instance,
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.traj.json").write_text(json.dumps(run))
-
-
-def report(folder: Path, instance: str, resolved: bool, **more: Any) -> Path:
-    path = folder / instance / "report.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kinds = {"success": ["t"] if resolved else [], "failure": [] if resolved else ["t"]}
-    tests = {"FAIL_TO_PASS": kinds, "PASS_TO_PASS": {"success": [], "failure": []}}
-    path.write_text(json.dumps({instance: {"resolved": resolved, "tests_status": tests, **more}}))
-    return path
-
-
-def fingerprint(home: Home) -> str:
-    stage = test_outcomes_stage()
-    return recipe_of(stage, home, Warehouse(home.warehouse), "batch").fingerprint
+from tests.outcomes.conftest import Ingest, make
+from tests.outcomes.stage_support import counts, fingerprint, report, write_run
 
 
 class TestRealBatches:
@@ -142,74 +98,6 @@ class TestReports:
         frame = outcomes_of(folder).frame
         assert counts(frame) == {"timeout": 1}
         assert frame["log"][0] == "Timeout error: 1800 seconds exceeded."
-
-
-class TestGeneratedTasks:
-    @pytest.fixture
-    def lab(self, tmp_path: Path, home: Home) -> Path:
-        """Runs of generated tasks: right, wrong, equal, empty, broken, and of no task of ours."""
-        tasks = generate_tasks(2, seed=3)
-        folder = tmp_path / "in"
-        first, second = tasks
-        write_run(folder, "right", first.instance_id, first.patch)
-        write_run(folder, "again", first.instance_id, first.patch)
-        write_run(folder, "wrong", second.instance_id, new_file("notes.txt", "hm\n"))
-        write_run(folder, "empty", second.instance_id, "")
-        write_run(folder, "broken", second.instance_id, "no patch at all")
-        write_run(folder, "other", "x__y-1", "+fix")
-        place = grading.tasks_path(home, "batch")
-        place.parent.mkdir(parents=True)
-        rows = (orjson.dumps(task.model_dump(by_alias=True)) + b"\n" for task in tasks)
-        place.write_bytes(b"".join(rows))
-        return folder
-
-    def test_they_are_really_graded(self, lab: Path, outcomes_of: Ingest, sandbox: Sandbox) -> None:
-        made = outcomes_of(lab)
-        graded = made.frame.filter(pl.col("grader") == "srft-local")
-        assert counts(graded) == {
-            "resolved": 2,
-            "unresolved": 1,
-            "empty_patch": 1,
-            "patch_failed": 1,
-        }
-        assert counts(made.frame.filter(pl.col("grader") == "none")) == {"unknown": 1}
-        assert made.metadata["graded by srft-local"] == 5
-
-    def test_equal_patches_are_graded_once(
-        self, lab: Path, outcomes_of: Ingest, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        asked: list[tuple[str, str | None]] = []
-        real = grading.grade_patch
-
-        def counted(task: Any, patch: str | None, *args: Any, **named: Any) -> Any:
-            asked.append((task.instance_id, patch))
-            return real(task, patch, *args, **named)
-
-        monkeypatch.setattr(grading, "grade_patch", counted)
-        assert outcomes_of(lab).frame.height == 6
-        assert len(asked) == len(set(asked)) == 4
-
-    def test_the_same_runs_give_the_same_data_version(
-        self, lab: Path, home: Home, outcomes_of: Ingest, sandbox: Sandbox
-    ) -> None:
-        first = outcomes_of(lab).frame.drop("log")
-        assert make(home, test_outcomes_stage(), "batch").frame.drop("log").equals(first)
-
-    def test_other_tasks_make_the_partition_stale(
-        self, lab: Path, home: Home, outcomes_of: Ingest
-    ) -> None:
-        ingest(home, [lab], batch="batch")
-        make(home, trajectories_stage(), "batch")
-        before = fingerprint(home)
-        with grading.tasks_path(home, "batch").open("a") as file:
-            file.write(json.dumps(generate_tasks(1, seed=4)[0].model_dump(by_alias=True)) + "\n")
-        assert fingerprint(home) != before
-
-    def test_a_damaged_task_is_named(self, lab: Path, home: Home) -> None:
-        with grading.tasks_path(home, "batch").open("a") as file:
-            file.write('{"instance_id": 1}\n')
-        with pytest.raises(SrftError, match=r"tasks\.jsonl, row 2: "):
-            grading.read_tasks(home, "batch")
 
 
 @pytest.mark.parametrize("ours", [True, False])

@@ -8,13 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from srft_assets.errors import SandboxMissingError
 from srft_assets.home import Home
 from srft_assets.lab.base_main import make_base_model
 from srft_assets.lab.base_model import Size
 from srft_assets.lab.base_settings import BaseSettings
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
-from srft_assets.sandbox import Sandbox, open_sandbox
 from srft_assets.training.launch import launch
 from srft_assets.training.schema import CHECKPOINTS
 from srft_assets.warehouse.content import data_version
@@ -45,14 +43,6 @@ class Silent:
 
     def report(self, label, done, total, note=""):
         pass
-
-
-@pytest.fixture(scope="session")
-def sandbox() -> Sandbox:
-    try:
-        return open_sandbox()
-    except SandboxMissingError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -4,28 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.errors import SandboxMissingError
-from srft_assets.sandbox import Sandbox, open_sandbox
+from srft_assets.sandbox import Sandbox, sandbox_status
+from srft_assets.sandbox.cgroups import OwnCgroup, find_own
 from srft_assets.sandbox.unsafe import UnsafeSandbox
-
-
-def _bubblewrap() -> Sandbox:
-    try:
-        return open_sandbox()
-    except SandboxMissingError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture
-def sandbox() -> Sandbox:
-    """The machine's real sandbox; skips where there is none."""
-    return _bubblewrap()
 
 
 @pytest.fixture(params=["bubblewrap", "unsafe"])
 def either(request: pytest.FixtureRequest) -> Sandbox:
     """Both kinds: what holds for a plain subprocess too."""
-    return UnsafeSandbox() if request.param == "unsafe" else _bubblewrap()
+    unsafe = request.param == "unsafe"
+    return UnsafeSandbox() if unsafe else request.getfixturevalue("sandbox")
 
 
 @pytest.fixture
@@ -34,3 +22,12 @@ def workdir(tmp_path: Path) -> Path:
     folder = tmp_path / "work"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def own(sandbox: Sandbox) -> OwnCgroup:
+    """Where this process makes its cgroups; skips where it makes none."""
+    found = find_own()
+    if found is None or "pids cgroup" not in sandbox_status():
+        pytest.skip(sandbox_status())
+    return found

@@ -19,7 +19,7 @@ from srft_assets.warehouse.stage import Made, Stage
 from srft_assets.warehouse.store import Warehouse
 from tests.outcomes.harness.docker_daemon import NoDaemonError, docker_daemon
 from tests.outcomes.harness.project import build_image
-from tests.outcomes.test_outcomes_stage import write_run
+from tests.outcomes.stage_support import write_run
 
 QUICK = {"timeout": 60, "attempts": 1}
 FIRST_TIME_SECONDS = 1500

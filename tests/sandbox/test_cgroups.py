@@ -1,0 +1,114 @@
+"""The cgroups of a process: where they are, and that none outlives it for long."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from srft_assets.sandbox.cgroups import OwnCgroup, read_own, sweep
+from srft_assets.sandbox.slots import open_slots
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = (
+    "import os, sys; from pathlib import Path; from srft_assets.sandbox import open_sandbox\n"
+    "def run(command): print(os.getpid(), open_sandbox().run(command, workdir=Path(sys.argv[1]))"
+    ".output, end='', flush=True)\n"
+)
+
+
+def test_a_process_leaves_no_cgroup(own: OwnCgroup, workdir: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", RUN + "run('echo on')", workdir],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pid, said = done.stdout.split()
+    assert said == "on" and not _left(own, pid)
+
+
+def test_a_forked_process_makes_cgroups_of_its_own(own: OwnCgroup, workdir: Path) -> None:
+    forking = (
+        "run('echo 1')\nif os.fork() == 0: run('echo 2'); os._exit(0)\nos.wait()\nrun('echo 3')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", RUN + forking, workdir],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [line.split()[1] for line in done.stdout.splitlines()] == ["1", "2", "3"]
+
+
+def test_an_interrupted_process_ends_its_command(own: OwnCgroup, workdir: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN + "run('touch began; sleep 86418')", workdir],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert _soon(lambda: (workdir / "began").exists())
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=10)
+    assert b"KeyboardInterrupt" in said
+    assert not _left(own, process.pid)
+
+
+def test_what_a_killed_process_left_is_swept(own: OwnCgroup, workdir: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN + "run('touch began; sleep 86417')", workdir], cwd=ROOT
+    ) as process:
+        assert _soon(lambda: (workdir / "began").exists())
+        process.send_signal(signal.SIGKILL)
+    assert _left(own, process.pid)
+
+    def swept() -> bool:
+        sweep(own)
+        return not _left(own, process.pid)
+
+    assert _soon(swept)
+    assert open_slots() and _left(own, os.getpid()), "those of living processes stay"
+
+
+V1 = "8:pids:{}\n4:memory:/elsewhere\n0::/unified\n"
+V2 = "0::{}\n"
+MOUNT_V1 = "30 25 0:28 {} /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids\n"
+MOUNT_V2 = "31 25 0:29 {} /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
+OTHERS = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n29 25 0:27 / /c/cpu rw - cgroup cgroup rw,cpu\n"
+
+
+@pytest.mark.parametrize(
+    ("cgroups", "mounts", "found"),
+    [
+        (V1.format("/"), MOUNT_V1.format("/"), (1, "pids")),
+        (V1.format("/a/b"), MOUNT_V2.format("/") + MOUNT_V1.format("/"), (1, "pids/a/b")),
+        (V1.format("/docker/f00"), MOUNT_V1.format("/docker/f00"), (1, "pids")),
+        (V2.format("/user.slice/a.scope"), MOUNT_V2.format("/"), (2, "user.slice/a.scope")),
+        (V2.format("/"), MOUNT_V2.format("/"), (2, "")),
+        (V2.format("/../other"), MOUNT_V2.format("/"), None),
+        (V2.format("/a"), MOUNT_V2.format("/b"), None),
+        (V1.format("/"), MOUNT_V2.format("/"), None),
+        ("", MOUNT_V2.format("/"), None),
+    ],
+    ids=["v1", "hybrid", "container v1", "v2", "root v2", "outside", "other", "unmounted", "none"],
+)  # fmt: skip
+def test_the_own_cgroup_is_found(cgroups: str, mounts: str, found: tuple[int, str] | None) -> None:
+    expected = found and OwnCgroup(found[0], Path("/sys/fs/cgroup", found[1]))
+    assert read_own(cgroups, OTHERS + mounts) == expected
+
+
+def _left(own: OwnCgroup, pid: int | str) -> list[Path]:
+    return list(own.folder.glob(f"srft-{pid}-*"))
+
+
+def _soon(holds: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 10
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.02)
+    return holds()
