@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
@@ -12,10 +12,20 @@ from srft_assets.critic.call import Reply, Request
 from srft_assets.critic.client.budget import Budget, budget_of, estimate
 from srft_assets.critic.client.client import Client
 from srft_assets.critic.client.errors import BudgetSpentError
-from srft_assets.critic.client.stream import ask_all
+from srft_assets.critic.client.stream import Outcome, ask_all
 from tests.critic.calls import Asked, ask_many, endpoint, request, requests
 from tests.critic.faults import failing
 from tests.critic.server import Server, serving
+
+
+@asynccontextmanager
+async def answers(
+    server: Server, asked: Asked
+) -> AsyncIterator[AsyncIterator[tuple[Request, Outcome]]]:
+    """What comes of fifty requests, four at once; `asked` keeps the replies."""
+    client = Client(endpoint(concurrency=4), server.base_url, on_reply=asked.keep)
+    async with client, aclosing(ask_all(client, requests(50), "default")) as stream:
+        yield stream
 
 
 def test_an_error_of_the_ledger_ends_everything() -> None:
@@ -33,8 +43,7 @@ def test_leaving_early_cancels_calls_under_way_and_keeps_answers() -> None:
     asked = Asked()
 
     async def go(server: Server) -> None:
-        client = Client(endpoint(concurrency=4), server.base_url, on_reply=asked.keep)
-        async with client, aclosing(ask_all(client, requests(50), "default")) as stream:
+        async with answers(server, asked) as stream:
             async for _ in stream:
                 server.delay = 60
                 if len(asked.kept) >= 4:
@@ -52,8 +61,7 @@ def test_answers_that_came_while_the_process_was_busy_are_kept() -> None:
     asked = Asked()
 
     async def go(server: Server) -> None:
-        client = Client(endpoint(concurrency=4), server.base_url, on_reply=asked.keep)
-        async with client, aclosing(ask_all(client, requests(50), "default")) as stream:
+        async with answers(server, asked) as stream:
             async for _ in stream:
                 await asyncio.sleep(0.05)
                 time.sleep(0.5)
@@ -68,8 +76,7 @@ def test_cancelling_from_outside_ends_the_calls_and_keeps_the_answers() -> None:
     asked = Asked()
 
     async def go(server: Server) -> None:
-        client = Client(endpoint(concurrency=4), server.base_url, on_reply=asked.keep)
-        async with client, aclosing(ask_all(client, requests(50), "default")) as stream:
+        async with answers(server, asked) as stream:
             async for _ in stream:
                 server.delay = 60
 
