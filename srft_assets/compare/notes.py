@@ -7,6 +7,9 @@ import polars as pl
 from srft_assets.compare.difference import Difference
 from srft_assets.compare.settings import unlike_settings
 
+MANY_SEEDS = 5
+"""With fewer, a bootstrap over seeds knows little of their spread: docs/scores.md has figures."""
+
 
 def notes_of(
     scores: pl.DataFrame, arms: pl.DataFrame, differences: Sequence[Difference]
@@ -14,8 +17,7 @@ def notes_of(
     """A line for each reservation: unlike tasks, seeds or settings, one seed, marked attempts."""
     lines = [_unlike(one, arms) for one in differences]
     notes = [line for line in dict.fromkeys(lines) if line]
-    if differences and all(one.seeds == 1 for one in differences):
-        notes.append("One seed: how much another training run would differ cannot be seen.")
+    notes += _few_seeds(max((one.seeds for one in differences), default=MANY_SEEDS))
     own = scores.filter(pl.col("arm").is_in(arms["arm"]))
     notes += unlike_settings(own)
     unscored = own.filter(pl.col("resolved").is_null()).height
@@ -29,6 +31,17 @@ def notes_of(
         if marked:
             notes.append(f"{_counted(marked, 'attempt')} {told} (marked {column}).")
     return notes
+
+
+def _few_seeds(most: int) -> list[str]:
+    if most == 1:
+        return ["One seed: how much another training run would differ cannot be seen."]
+    if most < MANY_SEEDS:
+        return [
+            f"{most} seeds: where training runs differ much, so few show it only in part; "
+            "intervals are too narrow then, and p-values too small."
+        ]
+    return []
 
 
 def _unlike(one: Difference, arms: pl.DataFrame) -> str | None:

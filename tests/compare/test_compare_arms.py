@@ -129,3 +129,10 @@ def test_unlike_tasks_do_not_hide_unlike_seeds():
     found = compare_arms(scores(a=["+-", "-+"], b=["+-+"]), ["a"], against="b")
     assert "a has 2 tasks, b 3: the 2 in common are paired." in found.notes[0]
     assert "a has 2 seeds, b 1: the 1 in common are paired." in found.notes[0]
+
+
+@pytest.mark.parametrize(("seeds", "told"), [(1, "One seed"), (2, "2 seeds"), (5, None)])
+def test_few_seeds_are_told_to_say_little_of_how_trainings_differ(seeds, told):
+    notes = compare_arms(scores(a=["+-+-"] * seeds, b=["-++-"] * seeds)).notes
+    lines = [note for note in notes if "seed" in note]
+    assert [line.partition(":")[0] for line in lines] == ([told] if told else [])
