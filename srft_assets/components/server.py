@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, PrivateAttr, ValidationError
 
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home, current_home
 from srft_assets.serving.environment import ARGS, COMMAND, MODEL, NAME, URL, words
 from srft_assets.serving.server import Served, Tell, serve
@@ -84,9 +84,7 @@ class CriticServer(dg.ConfigurableResource):
         try:
             return ServerSpec.model_validate(stated)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise SrftError(f"critic_server: {where}: {first['msg']}") from error
+            raise SrftError(f"critic_server: {first_problem(error)}") from error
 
     @contextmanager
     def _serve(self, log: Path, tell: Tell = lambda line: None) -> Iterator[Served]:

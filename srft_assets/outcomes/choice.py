@@ -6,7 +6,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home
 from srft_assets.outcomes.dataset import dataset_digest, read_dataset
 from srft_assets.outcomes.dataset_files import is_local
@@ -68,11 +68,8 @@ def read_grading(home: Home, batch: str) -> Grading:
     try:
         return Grading.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SrftError(
-            f"{path}: {where}: {first['msg']}; choose again with srft grade {batch}"
-        ) from None
+        said = first_problem(error)
+        raise SrftError(f"{path}: {said}; choose again with srft grade {batch}") from None
 
 
 def write_grading(home: Home, batch: str, grading: Grading) -> None:

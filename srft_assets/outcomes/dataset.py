@@ -10,7 +10,7 @@ import orjson
 import polars as pl
 from pydantic import ValidationError
 
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, first_problem
 from srft_assets.outcomes.dataset_files import files_of
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.trajectories.tables import BadTableError, read_rows, shape_of
@@ -125,7 +125,7 @@ def _task(path: Path, number: int, cells: dict[str, Any]) -> TaskInstance:
     try:
         return TaskInstance.model_validate(plain)
     except (ValidationError, orjson.JSONDecodeError) as error:
-        first = error.errors()[0] if isinstance(error, ValidationError) else None
-        where = ".".join(str(part) for part in first["loc"]) if first else "a list of tests"
-        reason = first["msg"] if first else f"not JSON: {error}"
-        raise SrftError(f"{path}, row {number}: {where}: {reason}") from None
+        reason = f"a list of tests: not JSON: {error}"
+        if isinstance(error, ValidationError):
+            reason = first_problem(error)
+        raise SrftError(f"{path}, row {number}: {reason}") from None

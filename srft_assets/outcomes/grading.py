@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home
 from srft_assets.outcomes.local import grade_patch
 from srft_assets.outcomes.matching import Run
@@ -41,9 +41,7 @@ def read_tasks(home: Home, batch: str) -> dict[str, TaskInstance]:
             try:
                 task = TaskInstance.model_validate_json(line)
             except ValidationError as error:
-                first = error.errors()[0]
-                where = ".".join(str(part) for part in first["loc"])
-                raise SrftError(f"{path}, row {row}: {where}: {first['msg']}") from None
+                raise SrftError(f"{path}, row {row}: {first_problem(error)}") from None
             tasks[task.instance_id] = task
     return tasks
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home
 from srft_assets.refusal import Refusal
 from srft_assets.warehouse.placing import place
@@ -146,11 +146,8 @@ def _parsed(path: Path, mtime_ns: int, size: int) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SrftError(
-            f"{path}: damaged manifest ({where}: {first['msg']}); remove it and ingest again"
-        ) from None
+        said = first_problem(error)
+        raise SrftError(f"{path}: damaged manifest ({said}); remove it and ingest again") from None
 
 
 def write_manifest(home: Home, manifest: Manifest) -> bool:
