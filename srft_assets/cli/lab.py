@@ -62,18 +62,19 @@ def run(
     console: Console, out: Path, form: "Form", regime: "Regime", workers: int, command: str
 ) -> None:
     """Make the platform's part in `out`, then the cells and the report."""
+    from srft_assets.experiment.alone import alone
     from srft_assets.experiment.bench import Bench
     from srft_assets.experiment.data import Data
     from srft_assets.experiment.reproduce import reproduce as reproduced
 
     began = time.monotonic()
     home = Home(out.expanduser().resolve())
-    home.root.mkdir(parents=True, exist_ok=True)
     os.environ["SRFT_HOME"] = str(home.root)
-    _prepare(console, home, form, regime)
-    with Bars(console) as bars:
-        bench = Bench(Data(home), regime, form)
-        report = reproduced(bench, home.root, workers, command, bars.report, began)
+    with alone(home.root / "experiment"):
+        _prepare(console, home, form, regime)
+        with Bars(console) as bars:
+            bench = Bench(Data(home), regime, form)
+            report = reproduced(bench, home.root, workers, command, bars.report, began)
     say(console, f"{time.monotonic() - began:.0f} s. {report}")
 
 

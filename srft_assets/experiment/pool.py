@@ -32,7 +32,10 @@ def run_cells(cells: Sequence[Cell], bench: Path, workers: int, news: News) -> N
     for cell in cells:
         waiting.put(cell)
     processes: list[subprocess.Popen[bytes]] = []
-    with tempfile.TemporaryDirectory(prefix="srft-lab-") as logs, ThreadPoolExecutor() as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="srft-lab-") as logs,
+        ThreadPoolExecutor(max(1, workers)) as pool,
+    ):
         try:
             for number in range(min(workers, len(cells))):
                 processes.append(_start(bench, Path(logs) / f"{number}.log"))

@@ -64,11 +64,15 @@ def score_frame(places: Sequence[Place], results: Results) -> pl.DataFrame:
 
 
 def cell_frame(places: Sequence[Place], results: Results, bench: Bench) -> pl.DataFrame:
-    """One row a place and seed: rate, and what was trained. `name` is that of the cell's file."""
+    """One row a place and seed: rate, and what was trained. `name` is that of the cell's file.
+
+    `rate` is of the tasks that the machine did not fail at; null where there are none.
+    """
     rows = []
     for place in places:
         result = results[place.cell]
-        resolved = sum(status == Status.RESOLVED for _, status, *_ in result.scores)
+        statuses = [status for _, status, *_ in result.scores if status != Status.INFRA_ERROR]
+        resolved = statuses.count(Status.RESOLVED)
         rows.append(
             {
                 "series": place.series,
@@ -83,7 +87,7 @@ def cell_frame(places: Sequence[Place], results: Results, bench: Bench) -> pl.Da
                 "final_loss": result.training.get("final_loss"),
                 "tasks": len(result.scores),
                 "resolved": resolved,
-                "rate": resolved / len(result.scores),
+                "rate": resolved / len(statuses) if statuses else None,
                 "train_seconds": result.train_seconds,
                 "play_seconds": result.play_seconds,
             }
