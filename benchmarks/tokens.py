@@ -20,70 +20,27 @@ import resource
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import polars as pl
 
-from srft_assets.home import Home
+from benchmarks.marks import against_marks
+from benchmarks.recorded import job_of, runs_below
+from benchmarks.rounds import alternate, ratio
 from srft_assets.tokens.errors import RunRefusedError
-from srft_assets.tokens.mask import Job, mask_runs
-from srft_assets.tokens.messages import NATIVE, WRITTEN_OUT, for_template
+from srft_assets.tokens.mask import mask_runs
 from srft_assets.tokens.render import render
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
-from srft_assets.trajectories.ingest import ingest
-from srft_assets.trajectories.manifest import read_manifest
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.reads import runs_of
 from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import Warehouse
-
-Seconds = tuple[float, float]
-"""Of wall time and of CPU time."""
-
-
-def runs_below(folders: list[Path]) -> Iterator[Trajectory]:
-    """All runs that `srft ingest` finds."""
-    with TemporaryDirectory() as scratch:
-        home = Home(Path(scratch))
-        for batch in ingest(home, folders, batch="benchmark").batches:
-            manifest = read_manifest(home, batch)
-            yield from runs_of(manifest.folder(), manifest.items, manifest.format, [])
-
-
-def job_of(run: Trajectory) -> Job:
-    """Every step trained, so that every step is verified."""
-    return Job(run, {step.step_index: True for step in run.steps})
-
-
-def timed(work: Callable[[], object]) -> Seconds:
-    """Duration of the work; letting go of its result is not part of it."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = work()
-    seconds = time.perf_counter() - wall, time.process_time() - cpu
-    del result
-    return seconds
-
-
-def alternate(rounds: int, *works: Callable[[], object]) -> list[list[Seconds]]:
-    """Durations by work and round; in every round each is measured once."""
-    by_round = [[timed(work) for work in works] for _ in range(rounds)]
-    return [list(column) for column in zip(*by_round, strict=True)]
-
-
-def ratio(other: list[Seconds], ours: list[Seconds], which: int = 0) -> float:
-    """Median over rounds of how many times longer the other took."""
-    pairs = zip(other, ours, strict=True)
-    return round(statistics.median(a[which] / b[which] for a, b in pairs), 3)
 
 
 def against_encode_batch(
@@ -113,72 +70,6 @@ def against_encode_batch(
         "cpu_ratio": ratio(alone, ours, which=1),
         "ratios_by_round": [round(a / b, 2) for (a, _), (b, _) in zip(alone, ours, strict=True)],
     }
-
-
-def against_marks(
-    runs: list[Trajectory], tokenizer: ChatTokenizer, template: str, rounds: int
-) -> dict[str, Any]:
-    """Masking against what follows a template's generation marks, all on that template."""
-    tokenizer.hf.chat_template = template
-    taken = [run for run in runs if not isinstance(_masked(run, tokenizer), RunRefusedError)]
-    jobs = [job_of(run) for run in taken]
-    form = NATIVE[1] if "tool_calls" in tokenizer.template(None) else WRITTEN_OUT
-    rows = [
-        {
-            "messages": for_template(run.messages, form),
-            "tools": None if run.tools is None else orjson.dumps(run.tools).decode(),
-        }
-        for run in taken
-    ]
-
-    def chat_template() -> object:
-        return [
-            tokenizer.hf.apply_chat_template(
-                row["messages"],
-                tools=orjson.loads(row["tools"]) if row["tools"] else None,
-                return_dict=True,
-                return_assistant_tokens_mask=True,
-            )
-            for row in rows
-        ]
-
-    def ours() -> object:
-        return list(mask_runs(jobs, tokenizer))
-
-    marks, trl, own = alternate(rounds, chat_template, lambda: _trl(rows, tokenizer), ours)
-    return {
-        "runs_with_marks": len(taken),
-        "over_apply_chat_template": ratio(marks, own),
-        "over_trl": ratio(trl, own),
-    }
-
-
-def _masked(run: Trajectory, tokenizer: ChatTokenizer) -> MaskedRow | RunRefusedError:
-    (row,) = mask_runs([job_of(run)], tokenizer)
-    return row
-
-
-def _trl(rows: list[dict[str, Any]], tokenizer: ChatTokenizer) -> object:
-    """`SFTTrainer._prepare_dataset`, for which no model is loaded."""
-    from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
-
-    with TemporaryDirectory() as scratch:
-        config = SFTConfig(
-            output_dir=scratch,
-            assistant_only_loss=True,
-            max_length=None,
-            dataset_num_proc=2,
-            use_cpu=True,
-            bf16=False,
-            report_to=[],
-        )
-        trainer: Any = SimpleNamespace(
-            chat_template=None, completion_only_loss=False, _tokenizer=tokenizer.hf
-        )
-        return SFTTrainer._prepare_dataset(
-            trainer, Dataset.from_list(rows), tokenizer.hf, config, False, None, "train"
-        )
 
 
 def prepare(stated: argparse.Namespace) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from benchmarks.tokens import runs_below
+from benchmarks.recorded import runs_below
 from srft_assets.child import quiet
 from srft_assets.tokens.mask import Job, mask_runs
 from srft_assets.tokens.row import IGNORED, MaskedRow

@@ -1,0 +1,26 @@
+"""Recorded runs, as benchmarks take them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from srft_assets.home import Home
+from srft_assets.tokens.mask import Job
+from srft_assets.trajectories.ingest import ingest
+from srft_assets.trajectories.manifest import read_manifest
+from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.reads import runs_of
+
+
+def runs_below(folders: list[Path]) -> Iterator[Trajectory]:
+    """All runs that `srft ingest` finds."""
+    with TemporaryDirectory() as scratch:
+        home = Home(Path(scratch))
+        for batch in ingest(home, folders, batch="benchmark").batches:
+            manifest = read_manifest(home, batch)
+            yield from runs_of(manifest.folder(), manifest.items, manifest.format, [])
+
+
+def job_of(run: Trajectory) -> Job:
+    """Every step trained, so that every step is verified."""
+    return Job(run, {step.step_index: True for step in run.steps})
