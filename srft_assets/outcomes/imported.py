@@ -64,6 +64,13 @@ def as_outcome(run: Run, reported: ReportedOutcome) -> TestOutcome:
     if stated is not None and stated != graded and (stated or reported.status in JUDGED):
         says = "resolved" if stated else "not resolved"
         reason = f"{reason}; the run itself says {says}".removeprefix("; ")
+    return swebench_row(run, reported, reported.grader_version, reason, reported.log)
+
+
+def swebench_row(
+    run: Run, reported: ReportedOutcome, version: str | None, reason: str, log: str | None
+) -> TestOutcome:
+    """The row of a run, with the counts of a report of SWE-bench's harness."""
     return TestOutcome(
         run.trajectory_id,
         run.instance_id,
@@ -73,9 +80,9 @@ def as_outcome(run: Run, reported: ReportedOutcome) -> TestOutcome:
         p2p_passed=reported.p2p_passed,
         p2p_total=reported.p2p_total,
         grader=SWEBENCH,
-        grader_version=reported.grader_version,
+        grader_version=version,
         reason=reason,
-        log=reported.log,
+        log=log,
         failed_tests=reported.failed_tests[:NAMED_TESTS],
     )
 

@@ -19,14 +19,13 @@ from srft_assets.outcomes.harness.job import (
     write_inputs,
 )
 from srft_assets.outcomes.harness.result import Result, read_result
+from srft_assets.outcomes.imported import swebench_row
 from srft_assets.outcomes.matching import Run
-from srft_assets.outcomes.model import NAMED_TESTS, Status, TestOutcome
+from srft_assets.outcomes.model import Status, TestOutcome
 from srft_assets.outcomes.reports import ReportedOutcome
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.stage import Work
-
-GRADER = "swebench"
 
 
 @dataclass(frozen=True)
@@ -84,17 +83,4 @@ class Harness:
                 before = f"; the first failed: {attempts[0].reason}"
                 repeated = said.status is Status.INFRA_ERROR
                 reason += f"; attempt {len(attempts)}{'' if repeated else before}"
-        return TestOutcome(
-            run.trajectory_id,
-            run.instance_id,
-            said.status,
-            f2p_passed=said.f2p_passed,
-            f2p_total=said.f2p_total,
-            p2p_passed=said.p2p_passed,
-            p2p_total=said.p2p_total,
-            grader=GRADER,
-            grader_version=version("swebench"),
-            reason=reason.removeprefix("; "),
-            log=log,
-            failed_tests=said.failed_tests[:NAMED_TESTS],
-        )
+        return swebench_row(run, said, version("swebench"), reason.removeprefix("; "), log)
