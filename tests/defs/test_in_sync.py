@@ -1,49 +1,20 @@
 """Every asset's page says whether it is in sync, and a partition's page why it is not."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import dagster as dg
 import pytest
 
-from srft_assets.components import sync
-from srft_assets.components.in_sync import ROWS, evaluation, observation
 from srft_assets.components.launch import Applier
 from srft_assets.components.platform import Platform
 from srft_assets.components.server import CriticServer
-from srft_assets.components.stages import stages_in
-from srft_assets.components.sync import look
-from srft_assets.definitions import defs
 from srft_assets.defs.in_sync import in_sync
-from srft_assets.home import Home
-from srft_assets.trajectories.ingest import ingest
-from srft_assets.warehouse.plan import Item, State
-from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import Warehouse
-from tests.outcomes.conftest import make
+from tests.defs.conftest import BATCHES
+from tests.defs.stale import VERDICTS, make_stale
 from tests.platform.silent import Silent
-from tests.trajectories.ingest_support import run_of, write_lines
-
-VERDICTS = "step_verdicts/rules"
-BATCHES = ["a", "b"]
 
 Tick = Callable[[], "Told"]
-
-
-@pytest.fixture(scope="module")
-def loaded() -> dg.Definitions:
-    return defs()
-
-
-@pytest.fixture
-def labelled(home: Home, loaded: dg.Definitions) -> Home:
-    """Two batches, read and labelled by rules without Dagster; nothing behind them."""
-    stages = stages_in(loaded)
-    for batch in BATCHES:
-        ingest(home, [write_lines(home.inbox / f"{batch}.jsonl", [run_of(batch)])])
-        for key in ("trajectories", "test_outcomes", VERDICTS):
-            make(home, stages[key], batch)
-    return home
 
 
 class Told:
@@ -97,17 +68,6 @@ def tick(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition) -> T
     return once
 
 
-def make_stale(home: Home, asset: str, batch: str) -> Stamp:
-    """As if the partition had been made by other code; what it was before."""
-    warehouse = Warehouse(home.warehouse)
-    old = warehouse.stamp(asset, batch)
-    assert old is not None
-    recipe = replace(old.recipe, code={**old.recipe.code, "rules": "before"})
-    told = replace(old, recipe=recipe, fingerprint=recipe.fingerprint)
-    warehouse.write(asset, batch, warehouse.read(asset, batch), told)
-    return old
-
-
 def test_every_asset_has_the_check(loaded):
     graph = loaded.resolve_asset_graph()
     checked = {k.asset_key for k in graph.asset_check_keys if k.name == "in_sync"}
@@ -117,7 +77,7 @@ def test_every_asset_has_the_check(loaded):
 def test_a_run_checks_what_it_made_and_the_tick_does_not_repeat_it(
     labelled, tick, instance, loaded
 ):
-    make_stale(labelled, VERDICTS, "b")
+    make_stale(labelled, VERDICTS, "b", code="rules")
     Applier(loaded, labelled, instance, Silent()).apply([VERDICTS], BATCHES, [])
     key = dg.AssetCheckKey(dg.AssetKey(VERDICTS.split("/")), "in_sync")
     record = instance.get_latest_asset_check_evaluation_record(key)
@@ -140,7 +100,7 @@ def test_the_first_tick_tells_of_all_and_the_next_of_nothing(labelled, tick):
 
 def test_a_partition_that_falls_out_of_sync_says_why_and_says_so_once(labelled, tick):
     tick()
-    old = make_stale(labelled, VERDICTS, "b")
+    old = make_stale(labelled, VERDICTS, "b", code="rules")
     told = tick()
     assert told.partitions[f"{VERDICTS}/b"] == "stale"
     check = told.checks[VERDICTS]
@@ -160,7 +120,7 @@ def test_a_partition_that_falls_out_of_sync_says_why_and_says_so_once(labelled, 
 
 
 def test_the_page_of_a_partition_bears_state_and_reason(labelled, tick, instance):
-    make_stale(labelled, VERDICTS, "b")
+    make_stale(labelled, VERDICTS, "b", code="rules")
     tick()
     filter_ = dg.AssetRecordsFilter(dg.AssetKey(VERDICTS.split("/")), asset_partitions=["b"])
     (record,) = instance.fetch_observations(filter_, limit=1).records
@@ -174,7 +134,7 @@ def test_the_page_of_a_partition_bears_state_and_reason(labelled, tick, instance
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED])
 def test_what_a_run_is_making_is_left_out_until_it_ends(labelled, tick, instance, loaded, status):
     tick()
-    make_stale(labelled, VERDICTS, "b")
+    make_stale(labelled, VERDICTS, "b", code="rules")
     job = loaded.resolve_implicit_global_asset_job_def()
     run = instance.create_run_for_job(
         job,
@@ -192,69 +152,3 @@ def test_what_a_run_is_making_is_left_out_until_it_ends(labelled, tick, instance
 def test_a_dagster_made_anew_is_told_all_and_gets_to_know_the_batches(labelled, tick, instance):
     assert tick().checks[VERDICTS].description == "2 in sync"
     assert instance.get_dynamic_partitions("batch") == BATCHES
-
-
-def test_a_critic_that_costs_money_is_wanted_where_its_verdicts_exist(labelled, loaded):
-    stages = stages_in(loaded)
-    key = "step_verdicts/strict"
-    assert look(stages, labelled).items[key] == []
-    assert evaluation(key, []).passed
-    warehouse = Warehouse(labelled.warehouse)
-    old = warehouse.stamp(VERDICTS, "a")
-    assert old is not None
-    recipe = replace(old.recipe, inputs={**old.recipe.inputs, "critic_prompt/strict/all": "x"})
-    warehouse.write(key, "a", warehouse.read(VERDICTS, "a"), replace(old, recipe=recipe))
-    (item,) = look(stages, labelled).items[key]
-    assert (item.partition, item.state) == ("a", State.STALE)
-
-
-def test_of_seeds_the_first_is_wanted_and_those_whose_checkpoint_exists(labelled, loaded):
-    stages = stages_in(loaded)
-    warehouse = Warehouse(labelled.warehouse)
-    old = warehouse.stamp(VERDICTS, "a")
-    assert old is not None
-    warehouse.write("checkpoints/srft", "3", warehouse.read(VERDICTS, "a"), old)
-    items = look(stages, labelled).items
-    names = {key: [item.partition for item in of] for key, of in items.items()}
-    assert names["checkpoints/srft"] == names["eval_scores/srft"] == ["0", "3"]
-    assert names["checkpoints/sft"] == ["0"]
-
-
-def test_a_plan_over_some_assets_is_of_these_alone(labelled, loaded):
-    assert set(look(stages_in(loaded), labelled, [VERDICTS]).items) == {VERDICTS}
-
-
-def test_hostile_reasons_are_shown_as_they_are_written():
-    why = 'prompt.md: line 1: "<img src=x>" → "[a](http://x)|\n# b `c`\x1b[31m"'
-    items = [Item("a", "p", State.STALE, (why,))]
-    (row,) = str(evaluation("a", items).metadata["not in sync"].value).splitlines()[2:]
-    for live in ("<img", "[a](", "`c`", "\x1b", "\n#"):
-        assert live not in row.replace("\\`", "")
-    assert isinstance(observation(items[0]).metadata["why"], dg.TextMetadataValue)
-    assert "\x1b" not in str(observation(items[0]).metadata["why"].value)
-
-
-def test_the_table_is_bounded():
-    items = [Item("a", f"p{n}", State.MISSING) for n in range(ROWS + 7)]
-    told = str(evaluation("a", items).metadata["not in sync"].value)
-    assert len(told.splitlines()) == 2 + ROWS + 2
-    assert "… and 7 more: `srft plan a`" in told
-
-
-def test_a_reason_is_bounded():
-    item = Item("a", "p", State.STALE, tuple(f"file {n}.json: 1 → 2" for n in range(5000)))
-    assert len(str(observation(item).metadata["why"].value)) == 2000
-    assert len(str(evaluation("a", [item]).metadata["not in sync"].value)) < 500
-
-
-def test_an_edited_file_is_seen_without_reloading(tmp_path, monkeypatch):
-    seen: list[int] = []
-    monkeypatch.setattr(sync, "PACKAGE", tmp_path)
-    monkeypatch.setattr(sync, "stages_in", lambda loaded: {"n": len(seen)})
-    monkeypatch.setattr(dg, "load_from_defs_folder", lambda path_within_project: seen.append(1))
-    prompt = tmp_path / "prompt.md"
-    for text in ("one", "one", "other"):
-        if not prompt.exists() or prompt.read_text() != text:
-            prompt.write_text(text)
-        sync.current_stages()
-    assert len(seen) == 2
