@@ -8,10 +8,8 @@ import os
 import re
 import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -22,7 +20,7 @@ from srft_assets.training.job import TrainingResult, read_result
 from srft_assets.warehouse.store import Warehouse
 from tests.training.fetch_smollm2 import FOLDER
 from tests.ui.browser import Browser
-from tests.ui.dev import Project
+from tests.ui.dev import Project, opened, until
 
 pytestmark = [
     pytest.mark.smollm2,
@@ -54,7 +52,6 @@ RUN = "django__django-11206"
 windows ten hold something to train, so that five optimizer steps see each of them once."""
 ASSET, SEED = "checkpoints/smol", "0"
 CORES = str(len(os.sched_getaffinity(0)))
-STARTS = 2
 RUN_LOG = """query($run: ID!) { logsForRun(runId: $run) {
   ... on EventConnection { events { ... on MessageEvent { message } } }
 } }"""
@@ -82,22 +79,9 @@ def project(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="module")
 def browser(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """The UI, opened."""
-    log = tmp_path_factory.mktemp("log") / "dev.log"
-    for _ in range(STARTS):
-        if dev := project.dev(log):
-            break
-    else:
-        pytest.fail(f"no UI after {STARTS} starts:\n{log.read_text()[-4000:]}")
+    dev = opened(project, tmp_path_factory.mktemp("log") / "dev.log")
     yield dev.browser
     dev.stop()
-
-
-def until(found: Callable[[], Any], seconds: float) -> Any:
-    """What is found in time."""
-    deadline = time.monotonic() + seconds
-    while not (value := found()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return value
 
 
 def trainings(home: Home) -> list[psutil.Process]:

@@ -7,10 +7,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
+import pytest
 
 from srft_assets.home import CHECKOUT, Home
 from tests.ui.browser import LOCATIONS, Browser
@@ -18,6 +21,8 @@ from tests.ui.browser import LOCATIONS, Browser
 PROGRAM = [sys.executable, "-c", "from srft_assets.cli import main; main()"]
 PARTS = ("srft_assets", "sql", "pyproject.toml", "dagster_home/dagster.yaml")
 START_SECONDS = 150
+STARTS = 2
+"""One start in eleven dies with its daemon."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,22 @@ class Dev:
             one.kill()
         self.process.wait()
         return {one.pid for one in left}
+
+
+def opened(project: Project, log: Path) -> Dev:
+    """The UI of the project, opened. Fails the test where it does not come up."""
+    for _ in range(STARTS):
+        if dev := project.dev(log):
+            return dev
+    pytest.fail(f"no UI after {STARTS} starts:\n{log.read_text()[-4000:]}")
+
+
+def until(found: Callable[[], Any], seconds: float = 150) -> Any:
+    """What is found in time."""
+    deadline = time.monotonic() + seconds
+    while not (value := found()) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return value
 
 
 def free_port() -> int:

@@ -1,121 +1,19 @@
 """`srft dev`: the Dagster UI, its daemon and our code location, as a user starts them."""
 
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
 import pytest
 
 from srft_assets.components.stages import stages_in
 from srft_assets.definitions import defs
-from srft_assets.home import CHECKOUT, Home
-from srft_assets.serving.environment import URL
+from srft_assets.home import Home
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.store import Warehouse
-from tests.chain.conftest import tokenizer_with, with_base_model
-from tests.critic.server import Server, serving
+from tests.critic.server import Server
 from tests.trajectories.ingest_support import run_of, write_lines
 from tests.ui.browser import ADD_PARTITION, LOCATIONS, PARTITIONS, REPOSITORY, Browser
-from tests.ui.dev import Project
-
-__all__ = ["tokenizer_with", "with_base_model"]
+from tests.ui.conftest import DEFAULT, NIGHTLY, STRICT
+from tests.ui.dev import Project, until
 
 pytestmark = pytest.mark.timeout(600)
-
-STARTS = 2
-"""One start in eleven dies with its daemon."""
-DEFAULT, STRICT = "step_verdicts/default", "step_verdicts/strict"
-NIGHTLY = "relabel_nightly"
-EVERY_MINUTE = "* * * * *"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """What the critics ask; it counts what it answered."""
-    with serving() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def home(with_base_model, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A platform with two batches that nobody has read, and a file in its inbox."""
-    home = Home(tmp_path_factory.mktemp("ui") / "home")
-    folder = home.root / "sources"
-    for batch, names in (("mine", "abc"), ("other", "xy")):
-        rows = [{**run_of(name), "resolved": False, "patch": "diff"} for name in names]
-        ingest(home, [write_lines(folder / f"{batch}.jsonl", rows)])
-    night = write_lines(home.inbox / "night.jsonl", [run_of("d")])
-    os.utime(night, (0, 0))
-    with_base_model(home)
-    return home
-
-
-@pytest.fixture(scope="module")
-def project(home: Home, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The critic `default` has labelled both batches, five runs; `strict` only `other`, two."""
-    settings = {URL: server.base_url, "SRFT_RELABEL_CRON": EVERY_MINUTE}
-    project = Project(tmp_path_factory.mktemp("project"), home, settings)
-    project.copy()
-    project.srft("apply", DEFAULT, "--batch", "mine", "--batch", "other")
-    project.srft("apply", STRICT, "--batch", "other")
-    assert server.answered.total() == 7
-    return project
-
-
-@pytest.fixture(scope="module")
-def browser(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """The UI, opened."""
-    log = tmp_path_factory.mktemp("log") / "dev.log"
-    for _ in range(STARTS):
-        if dev := project.dev(log):
-            break
-    else:
-        pytest.fail(f"no UI after {STARTS} starts:\n{log.read_text()[-4000:]}")
-    yield dev.browser
-    assert dev.stop() == set(), "Ctrl-C must end every process"
-
-
-@pytest.fixture(scope="module")
-def backfill(browser: Browser) -> str:
-    """`Materialize all` of prompt and verdicts of `strict`, pressed before anything else."""
-    return browser.materialize_all(["critic_prompt/strict", STRICT], ["mine", "other"])
-
-
-@pytest.fixture(scope="module")
-def nights(browser: Browser, project: Project, backfill: str) -> str:
-    """One word of the prompt of `default` is edited while all runs, and the nights begin.
-
-    The id of their schedule.
-    """
-    project.edit_prompt("default", "review", "examine")
-    return browser.switch_on(NIGHTLY)
-
-
-@pytest.fixture(scope="module")
-def morning(browser: Browser, home: Home, project: Project, nights: str, backfill: str) -> str:
-    """A night has labelled, none follows, and one word of `strict` is edited; the night's run."""
-    warehouse = Warehouse(home.warehouse)
-    before = warehouse.stamp(DEFAULT, "mine").run_id
-    assert browser.wait_for_backfill(backfill) == "COMPLETED_SUCCESS"
-    assert until(lambda: warehouse.stamp(DEFAULT, "mine").run_id != before), browser.ticks(NIGHTLY)
-    browser.switch_off(nights)
-    runs = {run for tick in browser.ticks(NIGHTLY) for run in tick["runIds"]}
-    assert {browser.wait_for(run) for run in runs} == {"SUCCESS"}
-    project.edit_prompt("strict", "review", "judge")
-    made_by = warehouse.stamp(DEFAULT, "mine").run_id
-    assert made_by in runs
-    return made_by
-
-
-def until(is_so: Callable[[], bool], seconds: float = 150) -> bool:
-    """Whether it becomes so in time."""
-    deadline = time.monotonic() + seconds
-    while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.5)
-    return is_so()
 
 
 def materialized(browser: Browser, asset: str) -> list[str]:
@@ -197,33 +95,6 @@ def test_a_run_that_cannot_succeed_says_why(browser: Browser):
     events = browser.ask(question, run=run)["events"]
     told = " ".join(str(event) for event in events if event)
     assert "no batch 'ghost': register it with `srft ingest`" in told
-
-
-def test_the_workspace_file_loads_the_same(tmp_path: Path):
-    program = Path(sys.executable).parent / "dagster"
-    done = subprocess.run(
-        [program, "definitions", "validate", "-w", str(CHECKOUT / "workspace.yaml")],
-        env={**os.environ, "SRFT_HOME": str(tmp_path), "DAGSTER_HOME": str(tmp_path)},
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "srft" in done.stdout + done.stderr
-
-
-def test_dg_finds_nothing_to_say(tmp_path: Path):
-    program = Path(sys.executable).parent / "dg"
-    done = subprocess.run(
-        [program, "check", "yaml"],
-        env={**os.environ, "SRFT_HOME": str(tmp_path), "VIRTUAL_ENV": sys.prefix},
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.usefixtures("morning")
