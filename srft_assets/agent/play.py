@@ -10,6 +10,7 @@ from typing import Any
 from srft_assets.agent import prompts
 from srft_assets.agent.environment import SandboxEnvironment
 from srft_assets.agent.mini import prepare_mini
+from srft_assets.agent.readable import readable
 from srft_assets.agent.working_copy import working_copy
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.task import TaskInstance
@@ -93,7 +94,8 @@ def play_in(
 
     The file is also written when the run crashes, with the exception's name as exit status; then
     the exception goes on. An interrupted run (KeyboardInterrupt) leaves no file. `secrets` are
-    never written, wherever they stand.
+    never written, wherever they stand; nor is what strict readers of JSON refuse (`readable`),
+    for a file that cannot be read counts as a run that was not played.
     """
     prepare_mini()
     from minisweagent.agents.default import DefaultAgent
@@ -112,7 +114,7 @@ def play_in(
     finally:
         if agent.messages and agent.messages[-1].get("role") == "exit":
             run = agent.save(None, {"instance_id": task.instance_id})
-            text = json.dumps(run, indent=2)
+            text = json.dumps(readable(run), indent=2)
             for secret in filter(None, secrets):
                 text = text.replace(json.dumps(secret)[1:-1], "***")
             place(target, text.encode())

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import orjson
 import pytest
 
 from srft_assets.agent.play import play
@@ -103,6 +104,19 @@ def test_crash_is_saved_with_its_name_and_goes_on(
     run = played(tmp_path / "lab__tiny-1.traj.json")
     assert run["info"]["exit_status"] == "ZeroDivisionError"
     assert list(tmp_path.iterdir()) == [tmp_path / "lab__tiny-1.traj.json"]
+
+
+@pytest.mark.parametrize("said", ["\ud800", float("nan"), float("-inf")])
+def test_what_json_cannot_say_leaves_a_file_that_can_be_read(
+    said: object, task: TaskInstance, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Servers do say such things: half a surrogate pair, logprobs of -Infinity."""
+    model = commands(SUBMIT)
+    model.noted = said
+    path = play(task, model, sandbox, out=tmp_path)
+    run = orjson.loads(path.read_bytes())
+    assert run["info"]["exit_status"] == "Submitted"
+    assert run["messages"][2]["extra"]["noted"] in ("\ufffd", None)
 
 
 def test_interrupted_run_leaves_no_file(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from srft_assets.agent.mini import prepare_mini
+from srft_assets.agent.readable import readable
 from srft_assets.errors import SrftError
 from srft_assets.rollouts.batch.prompting import reading_of
 from srft_assets.rollouts.batch.settings import Price, RolloutSettings
@@ -58,7 +59,7 @@ class EndpointModel:
         if self._context is not None and self._tokens > self._context:
             raise context_limit(self._tokens, self._context)
         try:
-            message: Message = self._model.query(messages, **self._key, **kwargs)
+            message: Message = readable(self._model.query(messages, **self._key, **kwargs))
         except litellm.exceptions.ContextWindowExceededError:
             raise context_limit(self._tokens, self._context) from None
         usage = message.get("extra", {}).get("response", {}).get("usage") or {}

@@ -8,6 +8,7 @@ from typing import Any
 
 from srft_assets.agent.mini import prepare_mini
 from srft_assets.agent.play import play_in
+from srft_assets.agent.readable import readable
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.rollouts.batch.environments import environment_of
@@ -79,7 +80,7 @@ class Playing:
         try:
             self._play(place, model_of)
         except Exception as error:  # noqa: BLE001 whatever ended this run, the others go on
-            told = " ".join(f"{type(error).__name__}: {error}".split())
+            told = readable(" ".join(f"{type(error).__name__}: {error}".split()))
             for secret in self.players.secrets:
                 told = told.replace(secret, "***")
             return Ended(place, told[:500])
