@@ -64,15 +64,19 @@ def register(
     settings = parse_settings(
         {**defaults, "environment": environment, **given, "tasks": chosen, "model": asked}, batch
     )
-    settings = settings.model_copy(update={"again": _tries(home, batch, settings)})
+    settings = settings.model_copy(update={"again": _tries(home, batch, settings, rows)})
     write_batch(home, batch, KIND, settings.model_dump(mode="json"))
     if rows:
         _write_rows(home, batch, rows, settings.environment)
     return settings
 
 
-def _tries(home: Home, batch: str, settings: RolloutSettings) -> int:
-    """One more than before where runs of the batch that was made so crashed."""
+def _tries(home: Home, batch: str, settings: RolloutSettings, rows: Sequence[TaskInstance]) -> int:
+    """One more than before where runs of the batch that was made so crashed.
+
+    The rows are those named now, and not the batch's copy: that may be lost, or be of another
+    registration that was killed, and is mended by this one.
+    """
     if batch not in batch_names(home):
         return 0
     known = read_manifest(home, batch)
@@ -82,7 +86,8 @@ def _tries(home: Home, batch: str, settings: RolloutSettings) -> int:
     if before.identity != settings.identity:
         return 0
     made = Warehouse(home.warehouse).stamp("trajectories", batch) is not None
-    places = places_of(tasks_of(home, batch, before), before.attempts) if made else []
+    tasks = rows or tasks_of(home, batch, before)
+    places = places_of(tasks, before.attempts) if made else []
     return before.again + bool(missing(home.runs / batch / before.identity, places))
 
 

@@ -63,6 +63,18 @@ def test_rows_that_changed_since_are_refused(home, rows):
         tasks_of(home, "b", stated)
 
 
+def test_rows_that_were_lost_come_back_with_the_registration(home, rows):
+    stated = register(home, "b", str(rows), "m", asking=URL)
+    recipe = Recipe(config={})
+    frame = pl.DataFrame({"trajectory_id": ["a"]})
+    stamp = Stamp(recipe, recipe.fingerprint, data_version(frame), 1, "test", "")
+    Warehouse(home.warehouse).write("trajectories", "b", frame, stamp)
+    instances_path(home, "b").unlink()
+    again = register(home, "b", str(rows), "m", asking=URL)
+    assert again.identity == stated.identity
+    assert len(tasks_of(home, "b", again)) == 3
+
+
 @pytest.mark.parametrize("name", ["../evil", "a/b", "", ".x"])
 def test_an_instance_id_that_is_no_file_name_is_refused(home, tmp_path, name):
     path = tmp_path / "rows.jsonl"
