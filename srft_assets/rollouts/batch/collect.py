@@ -10,7 +10,7 @@ import orjson
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.grading import tasks_path
 from srft_assets.rollouts.batch.containers import left_by, owner_of, remove
-from srft_assets.rollouts.batch.folder import Place, places_of, played_path, select, tasks_of
+from srft_assets.rollouts.batch.folder import Place, alone, places_of, played_path, select, tasks_of
 from srft_assets.rollouts.batch.main import BatchJob
 from srft_assets.rollouts.batch.playing import missing
 from srft_assets.rollouts.batch.settings import LabTasks, RolloutSettings, parse_settings
@@ -41,7 +41,8 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
     if todo:
         _launch(work, stated, out)
     chosen = folder / f"{stated.identity}-chosen"
-    select(out, places, chosen)
+    with alone(out):
+        select(out, places, chosen)
     _tell_unplayed(work, out, places)
     return chosen
 
@@ -63,8 +64,9 @@ def _launch(work: Work, stated: RolloutSettings, out: Path) -> None:
     try:
         work.launch([sys.executable, "-m", MAIN, str(path)], {})
     finally:
-        if stated.environment == "docker":
-            remove(left_by(owner_of(work.home, work.partition)))
+        with alone(out, wait=False) as over:
+            if over and stated.environment == "docker":
+                remove(left_by(owner_of(work.home, work.partition)))
 
 
 def _tell_unplayed(work: Work, out: Path, places: list[Place]) -> None:

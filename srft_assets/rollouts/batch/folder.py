@@ -2,7 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,6 +77,22 @@ def is_finished(path: Path) -> bool:
     """Whether the run came to its own end: then it is never played again."""
     info = read_info(path)
     return info is not None and info.get("exit_status") in ENDS
+
+
+@contextmanager
+def alone(out: Path, wait: bool = True) -> Iterator[bool]:
+    """Hold the runs' lock, which the kernel lets go of where the process dies.
+
+    Yields whether it is held: `wait` says whether to wait for another process that plays them.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (out.parent / f".{out.name}.lock").open("w") as file:
+        try:
+            flock(file, LOCK_EX | (0 if wait else LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def select(out: Path, places: Sequence[Place], chosen: Path) -> None:

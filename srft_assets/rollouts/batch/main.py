@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict
 
 from srft_assets.child import run_job
 from srft_assets.home import Home
-from srft_assets.rollouts.batch.folder import places_of, tasks_of
+from srft_assets.rollouts.batch.containers import left_by, owner_of, remove
+from srft_assets.rollouts.batch.folder import alone, places_of, tasks_of
 from srft_assets.rollouts.batch.models import opened
 from srft_assets.rollouts.batch.playing import Ended, Playing, missing
 from srft_assets.rollouts.batch.settings import RolloutSettings
@@ -40,7 +41,18 @@ def main(arguments: list[str]) -> int:
 
 
 def play(job: BatchJob) -> None:
-    """Play every place that lacks a run."""
+    """Play every place that lacks a run.
+
+    Another process that plays the same is waited for: the orphan of a killed one may still be at
+    work, and runs cost money.
+    """
+    with alone(job.out):
+        if job.settings.environment == "docker":
+            remove(left_by(owner_of(Home(job.home), job.batch)))
+        _play(job)
+
+
+def _play(job: BatchJob) -> None:
     home = Home(job.home)
     places = places_of(tasks_of(home, job.batch, job.settings), job.settings.attempts)
     todo = missing(job.out, places)

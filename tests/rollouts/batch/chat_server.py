@@ -23,6 +23,7 @@ class Said:
     Attributes:
         replies: by the number of assistant messages in the request; the last is said again.
         refuse: text of a task → status with which its calls are answered.
+        error: what it says then.
         tokens: of a prompt, as the answers' usage states them.
         names: the models listed.
         key: of the API; None takes any.
@@ -31,6 +32,7 @@ class Said:
 
     replies: Sequence[Any]
     refuse: dict[str, int] = field(default_factory=dict)
+    error: str = "no such luck"
     tokens: int = 100
     names: Sequence[str] = ("local",)
     key: str | None = None
@@ -45,7 +47,7 @@ class Said:
         text = json.dumps(body["messages"])
         for words, status in self.refuse.items():
             if words in text:
-                return status, {"error": {"message": "no such luck", "type": "test"}}
+                return status, {"error": {"message": self.error, "type": "test"}}
         turn = sum(message["role"] == "assistant" for message in body["messages"])
         reply = self.replies[min(turn, len(self.replies) - 1)]
         message = {"role": "assistant", "content": reply}

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -14,7 +15,7 @@ from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.rollouts.batch.collect import collect
 from tests.rollouts.batch.chat_server import serving
-from tests.rollouts.batch.conftest import EDIT_AND_SUBMIT
+from tests.rollouts.batch.conftest import EDIT_AND_SUBMIT, in_a_process, work_of
 
 TASKS = [task.instance_id for task in generate_tasks(2, 5)]
 
@@ -73,6 +74,24 @@ def test_a_crash_is_kept_with_its_name_and_played_again(sandbox, work, asking):
         assert exits[f"{TASKS[1]}.traj.json"] == "BadRequestError"
         server.refuse.clear()
         assert set(exits_in(collect(work, asking(server.base_url))).values()) == {"Submitted"}
+
+
+def test_hostile_words_of_a_server_s_error_stop_no_other_run(sandbox, work, asking):
+    module = generate_tasks(2, 5)[1].repo.partition("/")[2]
+    work = work_of(work.home, "played", in_a_process)
+    with serving(EDIT_AND_SUBMIT, refuse={f"{module}.py": 400}, error="\ud800 \x1b[2J") as server:
+        exits = exits_in(collect(work, asking(server.base_url, workers=1)))
+    assert sorted(exits.values()) == ["BadRequestError", "Submitted"]
+
+
+def test_a_process_that_plays_the_batch_already_is_waited_for(sandbox, work, asking):
+    slow = (turn("Wait.", "sleep 1"), *EDIT_AND_SUBMIT[1:])
+    with serving(slow) as server:
+        settings = asking(server.base_url)
+        with ThreadPoolExecutor() as pool:
+            works = [work_of(work.home, "played", in_a_process) for _ in range(2)]
+            list(pool.map(lambda each: collect(each, settings), works))
+    assert len(server.asked) == 2 * len(slow)
 
 
 def test_where_every_run_crashes_the_batch_fails_with_the_reason(sandbox, work, asking):
