@@ -1,5 +1,6 @@
 """Rows of a SWE-bench data set: a local file or folder, or a data set of the hub."""
 
+from base64 import b64encode
 from collections.abc import Collection, Iterator
 from datetime import date
 from functools import lru_cache
@@ -117,11 +118,7 @@ def _json(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _task(path: Path, number: int, cells: dict[str, Any]) -> TaskInstance:
-    plain = {
-        name: value.isoformat() if isinstance(value, date) else value
-        for name, value in cells.items()
-        if value is not None
-    }
+    plain = {name: _plain(value) for name, value in cells.items() if value is not None}
     try:
         return TaskInstance.model_validate(plain)
     except (ValidationError, orjson.JSONDecodeError) as error:
@@ -129,3 +126,14 @@ def _task(path: Path, number: int, cells: dict[str, Any]) -> TaskInstance:
         if isinstance(error, ValidationError):
             reason = first_problem(error)
         raise SrftError(f"{path}, row {number}: {reason}") from None
+
+
+def _plain(value: Any) -> Any:
+    """As JSON can have it: times and the bytes of pictures as text."""
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value.isoformat() if isinstance(value, date) else value

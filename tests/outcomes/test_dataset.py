@@ -137,6 +137,15 @@ def test_times_of_a_table_are_text(tmp_path: Path) -> None:
     assert found["demo__demo-0"].created_at.startswith("2024-05-01T12:00:00")
 
 
+def test_pictures_beside_a_row_are_no_obstacle(tmp_path: Path) -> None:
+    path = tmp_path / "test.parquet"
+    pictures = {"bare": b"\xff\xd8\x00", "listed": [{"bytes": b"\xff", "path": "a.png"}]}
+    pl.DataFrame([{**ROWS[0], **pictures}]).write_parquet(path)
+    (task,) = read_dataset(str(path), None).values()
+    assert len(rows_digest([task])) == 16
+    assert json.loads(task.model_dump_json())["listed"] == [{"bytes": "/w==", "path": "a.png"}]
+
+
 def test_the_digest_follows_the_wanted_rows_alone(tmp_path: Path) -> None:
     path = written(tmp_path, "jsonl")
     before = dataset_digest(str(path), WANTED)
