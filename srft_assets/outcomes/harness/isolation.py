@@ -76,10 +76,15 @@ def remove(client: Any, container: Any, logger: Any) -> None:
 
 
 def remove_left(client: Any, owner: str) -> None:
-    """Remove all containers of a harness process."""
+    """Remove all containers of a harness process; a daemon that does not answer keeps them."""
     from docker.errors import DockerException
 
-    for container in client.containers.list(all=True, filters={"label": f"{LABEL}={owner}"}):
+    try:
+        left = client.containers.list(all=True, filters={"label": f"{LABEL}={owner}"})
+    except (DockerException, OSError) as error:
+        print(f"containers of {owner} were not removed: {error}")
+        return
+    for container in left:
         with suppress(DockerException, OSError):
             container.remove(force=True)
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from srft_assets.home import Home
 from srft_assets.outcomes.choice import Grading
+from srft_assets.outcomes.harness.assets import bad_assets
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.recipe import digest
@@ -111,7 +112,7 @@ def ungradable(task: TaskInstance) -> str:
         )
     if not task.fail_to_pass and not task.pass_to_pass:
         return "the task names no tests"
-    return ""
+    return bad_assets(cells.get("image_assets"))
 
 
 def write_inputs(root: Path, prediction: Prediction, task: TaskInstance) -> None:

@@ -98,8 +98,10 @@ def _ended_with(parent: int, client: Any, owner: str) -> Iterator[None]:
     over = threading.Event()
 
     def end(number: int = signal.SIGTERM, _: FrameType | None = None) -> None:
-        remove_left(client, owner)
-        os._exit(128 + number)
+        try:
+            remove_left(client, owner)
+        finally:
+            os._exit(128 + number)
 
     def watch() -> None:
         while not over.wait(LOOK_SECONDS):

@@ -109,7 +109,9 @@ def _own_error(logs: dict[str, str]) -> str:
 
 def _text(path: Path) -> str:
     """A log, or both ends of a long one."""
-    data = path.read_bytes()
-    if len(data) > 2 * LOG_END:
-        data = data[:LOG_END] + b"\n[...]\n" + data[-LOG_END:]
+    with path.open("rb") as file:
+        data = file.read(2 * LOG_END)
+        if (size := path.stat().st_size) > 2 * LOG_END:
+            file.seek(size - LOG_END)
+            data = data[:LOG_END] + b"\n[...]\n" + file.read(LOG_END)
     return data.decode("utf-8", "replace")
