@@ -10,6 +10,9 @@ from srft_assets.sandbox.model import Completed, Limits, Sandbox
 
 SUBMIT_MARK = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 
+KEPT_CHARS = 256 * 1024
+"""Of one command's output, in a run that may have hundreds of commands; models see less yet."""
+
 
 class EnvironmentConfig(BaseModel):
     """Settings of the environment, as they are kept in the run file."""
@@ -63,13 +66,12 @@ class SandboxEnvironment:
             limits=self._limits,
             env=self.config.env,
         )
-        output = {
-            "output": done.output,
+        self._stop_when_submitted(done)
+        return {
+            "output": _cut(done.output),
             "returncode": done.returncode,
             "exception_info": self._exception_info(done),
         }
-        self._stop_when_submitted(done)
-        return output
 
     def _exception_info(self, done: Completed) -> str:
         return f"The command timed out after {self.config.timeout:g} s" if done.timed_out else ""
@@ -93,3 +95,12 @@ class SandboxEnvironment:
         kind = f"{type(self).__module__}.{type(self).__name__}"
         config = self.config.model_dump(mode="json")
         return {"info": {"config": {"environment": config, "environment_type": kind}}}
+
+
+def _cut(output: str) -> str:
+    """The output, or both ends of a long one."""
+    surplus = len(output) - KEPT_CHARS
+    if surplus <= 0:
+        return output
+    half = KEPT_CHARS // 2
+    return f"{output[:half]}\n[... {surplus} characters cut ...]\n{output[-half:]}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from srft_assets.agent.environment import SUBMIT_MARK
 from srft_assets.agent.play import play
 from srft_assets.agent.prompts import SUBMIT
 from srft_assets.errors import SrftError
@@ -94,6 +95,19 @@ def test_slow_command_is_an_observation(
     run = played(play(task, model, sandbox, out=tmp_path, command_seconds=0.5))
     assert "timed out after 0.5 s" in run["messages"][3]["content"]
     assert run["info"]["exit_status"] == "Submitted"
+
+
+def test_output_without_end_is_kept_in_part_and_a_patch_whole(
+    task: TaskInstance, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """A run holds the output of each of its commands: hundreds of them may be endless."""
+    large = "yes 'a long line of a patch' | head -c 2000000"
+    path = play(task, commands(large, f"echo {SUBMIT_MARK}; {large}"), sandbox, out=tmp_path)
+    run = played(path)
+    shown = run["messages"][3]["extra"]["raw_output"]
+    assert "characters cut" in shown and len(shown) < 300_000
+    assert "<elided_chars>" in run["messages"][3]["content"]
+    assert len(run["info"]["submission"]) == 2_000_000
 
 
 def test_crash_is_saved_with_its_name_and_goes_on(
