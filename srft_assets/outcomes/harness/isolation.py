@@ -4,29 +4,25 @@ swebench 5 has no setting for it: it creates containers through the docker packa
 daemon's default network and SYS_ADMIN. So the calls it makes are replaced, in this process only.
 """
 
-import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from typing import Any
 
 from srft_assets.outcomes.choice import Grading
+from srft_assets.outcomes.harness.commands import exec_bounded, run_bounded
 
 LABEL = "srft.grading"
 """Label of our containers; its value names the process that runs the harness."""
 MARGIN_SECONDS = 900
 """A container whose harness was killed ends by itself so long after the tests' time."""
 MAX_PROCESSES = 4096
-MAX_HEAD_BYTES = 48 * 1024 * 1024
-MAX_TAIL_BYTES = 1024 * 1024
-"""Output that is kept of tests that print without end; the markers of its end are in the tail."""
 
 
 def isolate(grading: Grading, owner: str) -> None:
-    """Replace, for this process, how swebench creates, lists, runs and removes containers."""
-    from docker.models.containers import ContainerCollection
+    """Replace, for this process, how swebench creates, lists and removes containers, and runs
+    commands in them."""
+    from docker.models.containers import Container, ContainerCollection
     from swebench.harness import run_evaluation as harness
 
     create: Callable[..., Any] = ContainerCollection.create
@@ -42,6 +38,7 @@ def isolate(grading: Grading, owner: str) -> None:
 
     ContainerCollection.create = create_isolated
     ContainerCollection.list = list_present
+    Container.exec_run = exec_bounded
     harness._docker_client = cache(harness._docker_client)
     harness.cleanup_container = remove
     harness.exec_run_with_timeout = run_bounded
@@ -87,58 +84,3 @@ def remove_left(client: Any, owner: str) -> None:
     for container in left:
         with suppress(DockerException, OSError):
             container.remove(force=True)
-
-
-def run_bounded(container: Any, cmd: str, timeout: float | None = 60) -> tuple[str, bool, float]:
-    """The harness's `exec_run_with_timeout`: output, whether it timed out, seconds.
-
-    Keeps both ends of long output. What runs on is ended with its container.
-    """
-    from docker.errors import DockerException
-
-    kept = Ends()
-    failed: list[Exception] = []
-
-    def run() -> None:
-        api = container.client.api
-        try:
-            for chunk in api.exec_start(api.exec_create(container.id, cmd)["Id"], stream=True):
-                kept.add(chunk)
-        except (DockerException, OSError) as error:
-            failed.append(error)
-
-    start = time.monotonic()
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(timeout)
-    seconds = time.monotonic() - start
-    if failed:
-        raise failed[0]
-    return kept.text(), thread.is_alive(), seconds
-
-
-class Ends:
-    """The head and the tail of a stream of bytes; how much lies between is told in the text."""
-
-    def __init__(self) -> None:
-        self.head = bytearray()
-        self.tail: deque[bytes] = deque()
-        self.tail_bytes = self.cut = 0
-
-    def add(self, chunk: bytes) -> None:
-        """Take the next piece."""
-        if len(self.head) < MAX_HEAD_BYTES:
-            self.head += chunk
-            return
-        self.tail.append(chunk)
-        self.tail_bytes += len(chunk)
-        while self.tail_bytes - len(self.tail[0]) >= MAX_TAIL_BYTES:
-            gone = len(self.tail.popleft())
-            self.tail_bytes -= gone
-            self.cut += gone
-
-    def text(self) -> str:
-        """What was kept."""
-        between = f"\n[... {self.cut} bytes cut ...]\n".encode() if self.cut else b""
-        whole = bytes(self.head) + between + b"".join(tuple(self.tail))
-        return whole.decode("utf-8", "replace")

@@ -4,7 +4,14 @@ from pathlib import Path
 
 from tests.outcomes.conftest import new_file
 from tests.outcomes.harness.conftest import Grade
-from tests.outcomes.harness.project import GOLD, TEST_FILE, WRONG, row, write_dataset
+from tests.outcomes.harness.project import (
+    COMMAND,
+    GOLD,
+    TEST_FILE,
+    WRONG,
+    row,
+    write_dataset,
+)
 
 TASK = "demo__adder-1"
 OUTSIDE = "/tmp/srft-escaped"
@@ -27,6 +34,22 @@ def edited_tests() -> str:
 def printing(text: str) -> str:
     """The wrong patch, with a line that prints while the tests run."""
     return WRONG.replace("@@ -1,2 +1,2 @@", "@@ -1,2 +1,3 @@") + f"+print({text!r})\n"
+
+
+def test_tests_that_write_much_or_no_text_fill_neither_memory_nor_disk(
+    daemon: str, tmp_path: Path, graded: Grade
+) -> None:
+    """After the tests the harness asks for a diff of the tracked files."""
+    much = f"yes | head -c 100000000 > adder.py; {COMMAND}"
+    latin = f"{COMMAND}; printf 'caf\\351\\n' >> adder.py"
+    dataset = write_dataset(
+        tmp_path / "rows.jsonl", row(TASK, command=latin), row("demo__much-1", command=much)
+    )
+    rows = graded(dataset, {"latin": (TASK, GOLD), "much": ("demo__much-1", WRONG)})
+    assert rows["latin"]["status"] == "resolved"
+    log = Path(rows["much"]["log"]) / "run_instance.log"
+    assert "bytes cut" in log.read_text()
+    assert log.stat().st_size < 10_000_000
 
 
 def test_no_patch_reaches_out_or_passes_by_cheating(
