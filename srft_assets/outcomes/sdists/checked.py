@@ -47,7 +47,8 @@ def checked(
     """Run the tests with the fix, then without it; kept for the next time.
 
     Gradable is what has every FAIL_TO_PASS test pass with the fix, and not all of them without
-    it. Raises NotBuiltError where the tests do not end in time; that is not kept.
+    it. Raises NotBuiltError where the tests with the fix do not come to their end, or any not in
+    time; that is not kept.
     """
     key = short(
         [
@@ -58,6 +59,7 @@ def checked(
             source.kind,
             source.name,
             environment.folder.name,
+            limits.memory_mb,
         ]
     )
     path = cache.root / "checked" / f"{task.instance_id}.{key}.json"
@@ -74,6 +76,11 @@ def _check(
     task: TaskInstance, recipe: Recipe, source: Source, environment: Environment, limits: Limits
 ) -> Checked:
     fixed = _run(task, recipe, source, source.solved, environment, limits)
+    if not fixed.recorded.finished:
+        raise NotBuiltError(
+            f"the tests of {source.name} ended early (exit code {fixed.completed.returncode}): "
+            f"{_last_line(fixed.completed.output)}"
+        )
     f2p = tally(task.fail_to_pass, fixed.recorded.results)
     p2p = tally(task.pass_to_pass, fixed.recorded.results)
     kept = tuple(test for test in task.pass_to_pass if test not in set(p2p.missing))
