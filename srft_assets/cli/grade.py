@@ -80,6 +80,8 @@ def grade(
 
 def _choose(home: Home, batch: str, stated: dict[str, Any]) -> str:
     """Write the choice; says how many of the batch's instances the data set has."""
+    from pydantic import ValidationError
+
     from srft_assets.outcomes.choice import (
         Grading,
         copy_dataset,
@@ -93,7 +95,12 @@ def _choose(home: Home, batch: str, stated: dict[str, Any]) -> str:
     from srft_assets.outcomes.stage import machine_failed
 
     before = read_grading(home, batch)
-    grading = Grading.model_validate({**before.model_dump(), **stated})
+    try:
+        grading = Grading.model_validate({**before.model_dump(), **stated})
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        option = "-".join(map(str, wrong["loc"])).replace("_", "-")
+        raise UsageError(f"--{option}: {wrong['msg']}") from None
     told = ""
     if grading.grader != "reports":
         if not grading.dataset:

@@ -33,6 +33,7 @@ def srft(home: Home, tmp_path: Path, speaking: Callable[[Home], Srft]) -> Srft:
         (("mine", "--grader", "swebench"), "needs --dataset FILE_OR_ID"),
         (("mine", "--grader", "local", "--dataset", "gone.jsonl"), "no data set 'gone.jsonl'"),
         (("mine", "--workers", "0"), "--workers"),
+        (("mine", "--workers", "300"), "error: --workers: Input should be less than or equal to"),
     ],
 )
 def test_wrong_calls_choose_nothing(
