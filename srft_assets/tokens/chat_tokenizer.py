@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 
 from srft_assets.errors import SrftError
+from srft_assets.tokens.fast_backend import FastBackend
 from srft_assets.tokens.vocabulary import prepends_space, token_bytes
 
 
@@ -32,6 +33,11 @@ class ChatTokenizer:
         return self.hf.backend_tokenizer
 
     @cached_property
+    def fast_backend(self) -> FastBackend:
+        """Ids of whole texts, as `backend` gives them but sooner."""
+        return FastBackend(self.backend)
+
+    @cached_property
     def literal_backend(self) -> Any:
         """A copy that reads special tokens in a text as the ordinary text they are."""
         from tokenizers import Tokenizer
@@ -46,6 +52,11 @@ class ChatTokenizer:
     def token_bytes(self) -> list[bytes] | None:
         """Token id → the bytes it stands for; see `vocabulary`."""
         return token_bytes(self.backend)
+
+    @cached_property
+    def token_table(self) -> np.ndarray:
+        """`token_bytes` as an array of objects, to look up many at once."""
+        return np.array(self.token_bytes or [], dtype=object)
 
     @cached_property
     def token_lengths(self) -> np.ndarray:

@@ -23,8 +23,7 @@ def encode(
     text: a normalizer changed it, or the vocabulary is of another kind.
     """
     plain = [rendering.text for rendering in renderings if not rendering.literals]
-    ids = [one.ids for one in _fast(tokenizer.backend, plain)]
-    whole = iter(ids)
+    whole = iter(tokenizer.fast_backend.ids(plain))
     results: list[Encoded | RunRefusedError] = []
     for rendering in renderings:
         try:
@@ -38,22 +37,16 @@ def encode(
     return results
 
 
-def _fast(backend: Any, texts: Sequence[str]) -> list[Any]:
-    return backend.encode_batch_fast(texts, add_special_tokens=False) if texts else []
-
-
-def _by_bytes(ids: list[int], text: str, tokenizer: ChatTokenizer) -> Encoded | None:
+def _by_bytes(ids: np.ndarray, text: str, tokenizer: ChatTokenizer) -> Encoded | None:
     """Offsets as running lengths of the tokens' bytes, if these are the bytes of the text."""
-    table = tokenizer.token_bytes
-    if table is None:
+    if tokenizer.token_bytes is None:
         return None
     data = text.encode()
-    if b"".join(map(table.__getitem__, ids)) != data:
+    if b"".join(tokenizer.token_table[ids].tolist()) != data:
         return None
-    numbers = np.array(ids, dtype=np.int32)
-    lengths = tokenizer.token_lengths[numbers]
+    lengths = tokenizer.token_lengths[ids]
     ends = np.cumsum(lengths)
-    return Encoded(numbers, ends - lengths, ends, _places(data, text), exact=True)
+    return Encoded(ids, ends - lengths, ends, _places(data, text), exact=True)
 
 
 def _places(data: bytes, text: str) -> np.ndarray | None:
@@ -75,11 +68,10 @@ class _Cut:
     def encodings(self, offsets: bool) -> list[Any]:
         """Encodings of the parts that are text, in order."""
         texts = [part for part in self.parts if isinstance(part, str)]
-        if offsets:
-            return self.backend.encode_batch(texts, add_special_tokens=False)
-        return _fast(self.backend, texts)
+        ask = self.backend.encode_batch if offsets else self.backend.encode_batch_fast
+        return ask(texts, add_special_tokens=False)
 
-    def ids(self, tokenizer: ChatTokenizer) -> list[int]:
+    def ids(self, tokenizer: ChatTokenizer) -> np.ndarray:
         """Token ids. Raises RunRefusedError where ordinary text becomes a special token."""
         encodings = iter(self.encodings(offsets=False))
         special = set(tokenizer.special_ids.values())
@@ -91,7 +83,7 @@ class _Cut:
                     "the tokenizer makes special tokens of text that only looks like one"
                 )
             ids += found
-        return ids
+        return np.array(ids, dtype=np.int32)
 
 
 def _cut(rendering: Rendering, tokenizer: ChatTokenizer) -> _Cut:

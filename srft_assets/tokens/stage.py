@@ -20,7 +20,7 @@ from srft_assets.tokens.mask import mask_runs
 from srft_assets.tokens.model_folder import is_base_model_asset, model_source
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.schema import MASKED_TOKENS
-from srft_assets.tokens.tokenizer import load_tokenizer, tokenizer_fingerprint
+from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, tokenizer_fingerprint
 from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
@@ -102,26 +102,42 @@ def _make(arm: ArmSpec, work: Work) -> Made:
     status = {name: Status(one) for name, one in outcomes["trajectory_id", "status"].iter_rows()}
     jobs = Jobs(arm, chosen.frame, status, labels_of(arm, work))
     left_out = {f"runs_{why}": count for why, count in chosen.left_out.items()}
-    lengths = Lengths(arm)
+    if not jobs.ids:
+        return _made(jobs, work, None, left_out)
+    tokenizer = load_tokenizer(model_source(arm.model, work.home, work.read))
+    made = _made(jobs, work, tokenizer, left_out)
+    fast = tokenizer.fast_backend
+    if fast.refused is not None:
+        work.log.warning("tokenized by the model's own tokenizer alone: %s", fast.refused)
+    return _made(jobs, work, tokenizer, left_out) if fast.doubtful else made
+
+
+def _made(
+    jobs: Jobs, work: Work, tokenizer: ChatTokenizer | None, left_out: dict[str, int]
+) -> Made:
+    """All rows of the partition; `tokenizer` is None where there is no run to tokenize."""
+    source = f"trajectories/{work.partition}"
+    lengths = Lengths(jobs.arm)
     rows: list[MaskedRow] = []
     refused: list[Refusal] = []
-    source = f"trajectories/{work.partition}"
-    for trajectory_id, row in _masked(jobs, work):
+    for trajectory_id, row in _masked(jobs, work, tokenizer) if tokenizer else ():
         try:
             rows += lengths.fit(jobs.weighted(_unrefused(row)))
         except RunRefusedError as error:
             refused.append(Refusal(source, str(error), subject=trajectory_id))
     told = figures(rows, refused) | left_out | lengths.figures()
+    if tokenizer and tokenizer.fast_backend.refused:
+        told["fastokens_not_used"] = tokenizer.fast_backend.refused
     refused += [Refusal(source, reason, subject=name) for name, reason in lengths.lost]
     frame = pl.DataFrame([row.as_row() for row in rows], schema=MASKED_TOKENS)
     return Made(frame, refused, told)
 
 
-def _masked(jobs: Jobs, work: Work) -> Iterator[tuple[str, MaskedRow | RunRefusedError]]:
-    """Each run's id and its row; no tokenizer is loaded where there is no run."""
-    if not jobs.ids:
-        return
-    rows = mask_runs(jobs, load_tokenizer(model_source(jobs.arm.model, work.home, work.read)))
+def _masked(
+    jobs: Jobs, work: Work, tokenizer: ChatTokenizer
+) -> Iterator[tuple[str, MaskedRow | RunRefusedError]]:
+    """Each run's id and its row."""
+    rows = mask_runs(jobs, tokenizer)
     label = f"masked_tokens/{jobs.arm.name} {work.partition}"
     yield from zip(jobs.ids, work.progress.track(rows, label, len(jobs.ids)), strict=True)
 
