@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from srft_assets.home import Home
@@ -25,22 +26,21 @@ from srft_assets.trajectories.ingest import BATCH_SIZE, ingest
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.making import make_partition, work_alone
 
-ROUNDS = 3
+ROUNDS = 5
 MB = 1 << 20
 LARGE_BYTES = 300 * MB
 FILES = 2000
 
 
-def ingest_whole(source: Path) -> int:
-    """Ingest a source into a platform of its own; returns the number of runs."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder))
-        stage = trajectories_stage()
-        runs = 0
-        for batch in ingest(home, [source], batch="bench").batches:
-            work = work_alone(stage, home, batch, run_id="bench")
-            runs += make_partition(stage, work)[1].rows
-        return runs
+def ingest_whole(source: Path, folder: Path) -> int:
+    """Ingest a source into a platform of its own in `folder`; returns the number of runs."""
+    home = Home(Path(tempfile.mkdtemp(dir=folder)))
+    stage = trajectories_stage()
+    runs = 0
+    for batch in ingest(home, [source], batch="bench").batches:
+        work = work_alone(stage, home, batch, run_id="bench")
+        runs += make_partition(stage, work)[1].rows
+    return runs
 
 
 def parse_files(folder: Path) -> None:
@@ -63,10 +63,12 @@ def seconds(call: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - processor
 
 
-def compare(name: str, size: int, parse: Callable[[], object], whole: Callable[[], int]) -> None:
+def compare(name: str, size: int, parse: Callable[[], object], source: Path) -> None:
     """Print both rates and their ratios, medians over rounds."""
-    parse(), whole()
-    times = [(*seconds(parse), *seconds(whole)) for _ in range(ROUNDS)]
+    with tempfile.TemporaryDirectory() as folder:
+        whole = partial(ingest_whole, source, Path(folder))
+        parse(), whole()
+        times = [(*seconds(parse), *seconds(whole)) for _ in range(ROUNDS)]
     columns = zip(*times, strict=True)
     parsed, parsed_cpu, made, made_cpu = (statistics.median(column) for column in columns)
     print(
@@ -115,7 +117,7 @@ def compare_files(folder: Path) -> None:
     """Compare over the files of a folder."""
     sizes = [path.stat().st_size for path in folder.glob("*.json")]
     name = f"{len(sizes)} files"
-    compare(name, sum(sizes), lambda: parse_files(folder), lambda: ingest_whole(folder))
+    compare(name, sum(sizes), partial(parse_files, folder), folder)
 
 
 def main(folder: Path) -> None:
@@ -125,7 +127,7 @@ def main(folder: Path) -> None:
         large = write_lines(folder, Path(scratch) / "large.jsonl", LARGE_BYTES)
         compare_files(write_files(large, Path(scratch) / "files", FILES))
         size = large.stat().st_size
-        compare("one .jsonl", size, lambda: parse_lines(large), lambda: ingest_whole(large))
+        compare("one .jsonl", size, partial(parse_lines, large), large)
         small = Path(scratch) / "small.jsonl"
         with large.open("rb") as file:
             small.write_bytes(b"".join(next(file) for _ in range(BATCH_SIZE)))
@@ -138,7 +140,8 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--peak"]:
-        ingest_whole(Path(sys.argv[2]))
+        with tempfile.TemporaryDirectory() as folder:
+            ingest_whole(Path(sys.argv[2]), Path(folder))
         print(own_peak_mb())
     elif len(sys.argv) == 2 and Path(sys.argv[1]).is_dir():
         main(Path(sys.argv[1]))

@@ -1,31 +1,59 @@
-"""Reading the next batch while this one is written.
-
-Python reads on one core, and rows are hashed and written without it.
-"""
+"""Reading a batch with all hands, and the next one while this one is written."""
 
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+
+import polars as pl
 
 from srft_assets.home import Home
+from srft_assets.refusal import Refusal
 from srft_assets.trajectories.batches import manifests
 from srft_assets.trajectories.duplicates import ASSET, in_sync
+from srft_assets.trajectories.helpers import helpers_for
 from srft_assets.trajectories.manifest import Manifest, registered_ns
+from srft_assets.trajectories.parts import fetched, parts_of, read_there
+from srft_assets.trajectories.reads import uncollected
 from srft_assets.trajectories.rows import Reading, Rows, read, reading_of
+from srft_assets.trajectories.shared_work import SharedWork
 from srft_assets.trajectories.sources import untouched
+from srft_assets.warehouse.stage import Progress
 from srft_assets.warehouse.store import Warehouse
 
 LARGE_BYTES = 64 << 20
 """A larger batch is not read ahead: there would be two in memory."""
 
-_begun: dict[Reading, Future[Rows | None]] = {}
+Begun = SharedWork[Reading, Rows]
+
+_begun: dict[Reading, Begun] = {}
 """What is read before it is asked for: at most one batch."""
+
+
+def begin(reading: Reading) -> Begun:
+    """Let the helpers begin to read, if there are any. Raises OSError where a source is gone."""
+    work = SharedWork(parts_of(reading), read)
+    helpers = helpers_for(sum(item.bytes for item in reading.items))
+    if helpers is not None:
+        work.hand_to(helpers, partial(read_there, folder=helpers.folder), fetched)
+    return work
+
+
+def finished(work: Begun, progress: Progress, label: str) -> Rows:
+    """The rows of all parts, and all that was refused."""
+    frames: list[pl.DataFrame] = []
+    refused: list[Refusal] = []
+    with uncollected():
+        for frame, unfit in progress.track(work.results(), label, total=len(work.parts)):
+            frames.append(frame)
+            refused += unfit
+    return pl.concat(frames), refused
 
 
 def begin_next(
     home: Home, warehouse: Warehouse, manifest: Manifest, code: Mapping[str, str]
 ) -> None:
     """Begin to read the next batch of the family, if it is yet to be made."""
-    _begun.clear()
+    _drop()
     later = (
         one
         for one in manifests(home)
@@ -37,20 +65,26 @@ def begin_next(
         return
     stamp = warehouse.stamp(ASSET, found.batch)
     if stamp is None or not in_sync(stamp, found, code):
-        thread = ThreadPoolExecutor(1, "read-ahead")
         reading = reading_of(found)
-        _begun[reading] = thread.submit(_read, reading, registered_ns(home, found.batch))
-        thread.shutdown(wait=False)
+        with suppress(OSError):  # a source is gone, which is told when the batch is made
+            _begun[reading] = begin(reading)
 
 
-def taken(reading: Reading) -> Rows | None:
-    """The rows, if exactly this was begun. Their sources are still to be verified."""
-    begun = _begun.pop(reading, None)
-    return None if begun is None or begun.exception() else begun.result()
-
-
-def _read(reading: Reading, registered: int) -> Rows | None:
-    """None where a source is not as it was ingested, or that cannot be told at first sight."""
-    if all(untouched(reading.root, item, registered) for item in reading.items):
-        return read(reading)
+def taken(home: Home, manifest: Manifest) -> Begun | None:
+    """What was begun of exactly this, if its sources are still those that were ingested, at first
+    sight: then they were while they were read.
+    """
+    begun = _begun.pop(reading_of(manifest), None)
+    if begun is None:
+        return None
+    registered, root = registered_ns(home, manifest.batch), manifest.folder()
+    if all(untouched(root, item, registered) for item in manifest.items):
+        return begun
+    begun.drop()
     return None
+
+
+def _drop() -> None:
+    for begun in _begun.values():
+        begun.drop()
+    _begun.clear()

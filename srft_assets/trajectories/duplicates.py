@@ -6,6 +6,7 @@ manifests alone: the warehouse comes out the same in whatever order its batches 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,10 +45,10 @@ def _ids(warehouse: Warehouse, manifest: Manifest, code: Mapping[str, str]) -> t
         state = path.stat()
     except FileNotFoundError:
         return _read_ids(manifest)
-    stamp, names = _made(path, state.st_mtime_ns, state.st_size)
-    if manifest.kind != "files" or (stamp is not None and in_sync(stamp, manifest, code)):
-        return names
-    return _read_ids(manifest) or names
+    made = _made(path, state.st_mtime_ns, state.st_size)
+    if manifest.kind != "files" or made.in_sync(manifest, code):
+        return made.names
+    return _read_ids(manifest) or made.names
 
 
 def in_sync(stamp: Stamp, manifest: Manifest, code: Mapping[str, str]) -> bool:
@@ -57,10 +58,26 @@ def in_sync(stamp: Stamp, manifest: Manifest, code: Mapping[str, str]) -> bool:
     )
 
 
+@dataclass(slots=True)
+class _Made:
+    """A partition as it lies there, and what it was last compared with: every later batch asks."""
+
+    stamp: Stamp | None
+    names: tuple[str, ...]
+    compared: tuple[Manifest, Mapping[str, str], bool] | None = None
+
+    def in_sync(self, manifest: Manifest, code: Mapping[str, str]) -> bool:
+        if self.stamp is None:
+            return False
+        if self.compared is None or self.compared[0] is not manifest or self.compared[1] != code:
+            self.compared = manifest, dict(code), in_sync(self.stamp, manifest, code)
+        return self.compared[2]
+
+
 @lru_cache(maxsize=4096)
-def _made(path: Path, mtime_ns: int, size: int) -> tuple[Stamp | None, tuple[str, ...]]:
+def _made(path: Path, mtime_ns: int, size: int) -> _Made:
     names = pl.read_parquet(path, columns=["trajectory_id"], hive_partitioning=False)
-    return read_stamp(path), tuple(names["trajectory_id"])
+    return _Made(read_stamp(path), tuple(names["trajectory_id"]))
 
 
 def _read_ids(manifest: Manifest) -> tuple[str, ...]:

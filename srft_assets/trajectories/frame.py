@@ -15,7 +15,7 @@ from srft_assets.trajectories.steps_column import steps_column
 
 UNFIT = (TypeError, ValueError, OverflowError, pa.ArrowException, pl.exceptions.PolarsError)
 
-RUNS_AT_ONCE = 32
+RUNS_AT_ONCE = 64
 
 CELLS: dict[str, Callable[[Trajectory], Any]] = {
     "trajectory_id": lambda run: run.trajectory_id,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from operator import itemgetter
 
 import orjson
 from blake3 import blake3
@@ -13,6 +14,7 @@ UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 NAME_CHARS = 100
 """An instance id is cut to this length within a trajectory id."""
 PLAIN = ("role", "content")
+CONTENT = itemgetter("content")
 
 
 def encoded(messages: Sequence[Message], option: int = 0) -> bytes:
@@ -45,7 +47,7 @@ def trajectory_id(
     """
     if stated_id is not None:
         json = orjson.dumps([scaffold, instance_id, stated_id])
-    elif not all(map(_plain, messages)):
+    elif not _plain(messages):
         json = encoded(messages, orjson.OPT_SORT_KEYS)
     elif json is None:
         json = encoded([{key: message[key] for key in PLAIN} for message in messages])
@@ -53,5 +55,5 @@ def trajectory_id(
     return f"{name or 'unknown'}.{blake3(json).hexdigest(6)}"
 
 
-def _plain(message: Message) -> bool:
-    return len(message) == 2 and isinstance(message["content"], str)
+def _plain(messages: Sequence[Message]) -> bool:
+    return set(map(len, messages)) == {2} and set(map(type, map(CONTENT, messages))) == {str}

@@ -1,7 +1,6 @@
 """One ingest: which files are new, which batch takes them, what its manifest then says."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -10,13 +9,18 @@ from srft_assets.trajectories.batches import runs_config
 from srft_assets.trajectories.drafts import Draft, Drafts, names_of
 from srft_assets.trajectories.evidence import report_refs, settle, share_reports
 from srft_assets.trajectories.family import Family
+from srft_assets.trajectories.helpers import expect, ready
 from srft_assets.trajectories.ingest_plan import IngestPlan, role_counts
 from srft_assets.trajectories.manifest import Item, Manifest, RefusedFile, write_manifest
 from srft_assets.trajectories.roles import Role, Ruling
-from srft_assets.trajectories.scan import scan
+from srft_assets.trajectories.scan import scan_all
 from srft_assets.trajectories.scanned import Scanned
+from srft_assets.trajectories.shared_work import SharedWork
 from srft_assets.trajectories.walk import Found, Walk, walk
 from srft_assets.warehouse.store import check_partition_name
+
+AT_ONCE = 100
+"""Files that one process looks at before it is asked again."""
 
 
 class Registration:
@@ -45,9 +49,15 @@ class Registration:
         return self._write(made, settled, refused, len(trusted))
 
     def _scans(self, files: Sequence[Found]) -> list[Scanned]:
-        """One file is read and hashed while another is parsed."""
-        with ThreadPoolExecutor(2) as threads:
-            return list(threads.map(partial(scan, forced=bool(self.format)), files))
+        expect(sum(file.size for file in files))
+        look = partial(scan_all, forced=bool(self.format))
+        work = SharedWork(
+            [files[first : first + AT_ONCE] for first in range(0, len(files), AT_ONCE)], look
+        )
+        helpers = ready()
+        if helpers is not None:
+            work.hand_to(helpers, look)
+        return [seen for part in work.results() for seen in part]
 
     def _all_known(self, settled: Sequence[tuple[Scanned, Ruling]]) -> bool:
         return all(one.path in self.already for one, ruling in settled if ruling.role is Role.RUNS)

@@ -1,6 +1,6 @@
 """The rows of a batch, in the order of its items; of doubled runs the first."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +30,11 @@ def reading_of(manifest: Manifest) -> Reading:
     return Reading(manifest.folder(), manifest.batch, manifest.format, manifest.items)
 
 
-def read(reading: Reading, shown: Iterable[Item] | None = None) -> Rows:
-    """All rows, those of doubled runs among them. `shown` yields the items."""
+def read(reading: Reading) -> Rows:
+    """All rows, those of doubled runs among them."""
     refused: list[Refusal] = []
     with uncollected():
-        items = reading.items if shown is None else shown
-        runs = runs_of(reading.root, items, reading.format, refused)
+        runs = runs_of(reading.root, reading.items, reading.format, refused)
         frame, unfit = frame_of(runs, reading.batch)
     return frame, refused + unfit
 

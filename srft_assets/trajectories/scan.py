@@ -1,6 +1,6 @@
 """One look at a file: its role, its rows, its hash."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -21,7 +21,7 @@ from srft_assets.trajectories.roles import (
     rule_suffix,
 )
 from srft_assets.trajectories.scanned import Scanned
-from srft_assets.trajectories.sources import digest_of, hasher
+from srft_assets.trajectories.sources import digest_of
 from srft_assets.trajectories.spans import Rows, index_array, index_lines
 from srft_assets.trajectories.tables import BadTableError, shape_of
 from srft_assets.trajectories.walk import Found
@@ -29,6 +29,11 @@ from srft_assets.trajectories.walk import Found
 PROBED_ROWS = 3
 """Readable rows that decide the role of a file with many."""
 PROBED_LINES = 50
+
+
+def scan_all(files: Sequence[Found], forced: bool = False) -> list[Scanned]:
+    """`scan` of each, in their order."""
+    return [scan(file, forced) for file in files]
 
 
 def scan(found: Found, forced: bool = False) -> Scanned:
@@ -60,19 +65,27 @@ def _look(found: Found, file: BinaryIO) -> Scanned:
         return Scanned(found, ruling, layout, sha, rows)
     if suffix in (".jsonl", ".ndjson"):
         return _lines(found, file)
-    if file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
-        return _array(found, file)
-    return _object(found, file)
-
-
-def _object(found: Found, file: BinaryIO) -> Scanned:
     if found.size > MAX_ROW_BYTES:
-        file.seek(0)
-        if _is_value(file.readline(MAX_ROW_BYTES)):
-            return _lines(found, file)
-        return Scanned(found, refused(too_large(found.size)))
-    file.seek(0)
+        return _large(found, file)
     data = file.read()
+    return _array(found, file) if _is_list(data[:64]) else _object(found, file, data)
+
+
+def _is_list(head: bytes) -> bool:
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
+
+
+def _large(found: Found, file: BinaryIO) -> Scanned:
+    """A file that is not to be held in memory."""
+    if _is_list(file.read(64)):
+        return _array(found, file)
+    file.seek(0)
+    if _is_value(file.readline(MAX_ROW_BYTES)):
+        return _lines(found, file)
+    return Scanned(found, refused(too_large(found.size)))
+
+
+def _object(found: Found, file: BinaryIO, data: bytes) -> Scanned:
     if is_outlined_run(outline(data)):
         return Scanned(found, RUNS, "object", blake3(data).hexdigest())
     try:
@@ -94,7 +107,7 @@ def _is_value(line: bytes) -> bool:
 
 
 def _lines(found: Found, file: BinaryIO) -> Scanned:
-    content = hasher()
+    content = blake3()
     index = index_lines(file, content.update)
     return _of_rows(found, file, "lines", content.hexdigest(), index)
 

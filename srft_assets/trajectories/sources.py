@@ -12,7 +12,7 @@ from srft_assets.errors import SrftError
 from srft_assets.refusal import Refusal, excerpt_of
 from srft_assets.trajectories.manifest import FileRef, Item, Layout
 from srft_assets.trajectories.parse import MAX_ROW_BYTES, BadJsonError, parse, too_large
-from srft_assets.trajectories.spans import CHUNK, element_spans
+from srft_assets.trajectories.spans import CHUNK, blocks, element_spans
 from srft_assets.trajectories.tables import read_rows
 
 TABLES: tuple[Layout, ...] = ("parquet", "arrow")
@@ -44,7 +44,8 @@ def open_records(root: Path, item: Item, limit: int = MAX_ROW_BYTES) -> Iterator
     if item.layout in TABLES:
         yield from _table(root, item, limit)
         return
-    with (root / item.path).open("rb", buffering=CHUNK) as file:
+    buffering = 0 if item.layout == "object" else CHUNK
+    with (root / item.path).open("rb", buffering=buffering) as file:
         for row, data in _pieces(file, item, limit):
             if isinstance(data, int):
                 yield Refusal(item.path, too_large(data, limit), row=row)
@@ -109,18 +110,11 @@ def _table(root: Path, item: Item, limit: int) -> Iterator[Record | Refusal]:
             yield Record(row, item.path, number)
 
 
-def hasher() -> blake3:
-    """A hash of content, on all cores; several times as fast as SHA-256 on one."""
-    return blake3(max_threads=blake3.AUTO)
-
-
 def digest_of(file: BinaryIO, start: int, end: int) -> str:
     """BLAKE3 hash of bytes `start` to `end` of an open file."""
-    content = hasher()
-    file.seek(start)
-    while start < end and (chunk := file.read(min(CHUNK, end - start))):
-        content.update(chunk)
-        start += len(chunk)
+    content = blake3()
+    for block in blocks(file, start, end):
+        content.update(block)
     return content.hexdigest()
 
 

@@ -4,7 +4,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 CHUNK = 1 << 18
 
@@ -31,7 +31,20 @@ class Rows:
         return self.bounds[first], self.bounds[first + rows] - self.gap
 
 
-def index_lines(file: BinaryIO, show: Callable[[bytes], object] = lambda chunk: None) -> Rows:
+def blocks(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[memoryview]:
+    """Bytes `start` to `end` of a file (None: to its end), a block at a time.
+
+    All blocks lie in one buffer, which the next one overwrites.
+    """
+    buffer = memoryview(bytearray(CHUNK))
+    file.seek(start)
+    left = CHUNK if end is None else end - start
+    while left > 0 and (count := file.readinto(buffer[:left])):  # type: ignore[attr-defined]
+        yield buffer[:count]
+        left -= 0 if end is None else count
+
+
+def index_lines(file: BinaryIO, show: Callable[[memoryview], object] = lambda block: None) -> Rows:
     """Rows of JSON Lines, one a line; a blank line counts, so that row + 1 is the line number.
 
     A last line without a line break counts as well. `show` is called with all bytes on the way,
@@ -39,14 +52,14 @@ def index_lines(file: BinaryIO, show: Callable[[bytes], object] = lambda chunk: 
     """
     bounds = array("Q", [0])
     at = 0
-    file.seek(0)
-    while chunk := file.read(CHUNK):
-        show(chunk)
-        here = chunk.find(b"\n")
+    for block in blocks(file):
+        show(block)
+        chunk, size = cast(bytearray, block.obj), len(block)
+        here = chunk.find(b"\n", 0, size)
         while here >= 0:
             bounds.append(at + here + 1)
-            here = chunk.find(b"\n", here + 1)
-        at += len(chunk)
+            here = chunk.find(b"\n", here + 1, size)
+        at += size
     if bounds[-1] != at:
         bounds.append(at)
     return Rows(bounds, gap=0)

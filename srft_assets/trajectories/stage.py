@@ -8,12 +8,12 @@ from pkgutil import iter_modules
 from typing import Any
 
 from srft_assets.home import Home
-from srft_assets.trajectories.ahead import begin_next, taken
+from srft_assets.trajectories.ahead import begin, begin_next, finished, taken
 from srft_assets.trajectories.batches import batch_names, runs_config
 from srft_assets.trajectories.collecting import Collector, collect, collected
 from srft_assets.trajectories.duplicates import ASSET, held_before
 from srft_assets.trajectories.manifest import Manifest, read_manifest, registered_ns
-from srft_assets.trajectories.rows import Reading, read, reading_of, without_doubles
+from srft_assets.trajectories.rows import Reading, reading_of, without_doubles
 from srft_assets.trajectories.schema import TRAJECTORIES
 from srft_assets.trajectories.sources import SourceChangedError, verify
 from srft_assets.warehouse.code import code_digest
@@ -23,7 +23,17 @@ __all__ = ["Collector", "batch_names", "trajectories_stage"]
 
 REGISTERING = frozenset(
     {"batches", "drafts", "evidence", "family", "hub", "ingest", "ingest_plan", "registration"}
-    | {"ahead", "roles", "scan", "scanned", "walk"}
+    | {
+        "ahead",
+        "helper",
+        "helper_main",
+        "helpers",
+        "roles",
+        "scan",
+        "scanned",
+        "shared_work",
+        "walk",
+    }
 )
 """Modules that decide what a manifest says, and only through it what a run looks like."""
 
@@ -83,19 +93,17 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
     refused = [one.refusal() for one in manifest.refused]
     if manifest.kind == "files":
         reading = reading_of(manifest)
-        begun = taken(reading)
-        _check(manifest, reading.root, registered_ns(work.home, work.partition))
+        begun = taken(work.home, manifest)
+        if begun is None:
+            _check(manifest, reading.root, registered_ns(work.home, work.partition))
+            begun = begin(reading)
+        begin_next(work.home, work.warehouse, manifest, work.recipe.code)
     else:
         root = collect(work, manifest, collectors)
         items = tuple(collected(root, refused))
-        reading, begun = Reading(root, work.partition, manifest.format, items), None
-    shown = work.progress.track(
-        reading.items, f"reading {work.partition}", total=len(reading.items)
-    )
-    rows = begun or read(reading, shown)
-    for _ in shown:
-        pass
-    begin_next(work.home, work.warehouse, manifest, work.recipe.code)
+        reading = Reading(root, work.partition, manifest.format, items)
+        begun = begin(reading)
+    rows = finished(begun, work.progress, f"reading {work.partition}")
     held = held_before(work.home, work.warehouse, work.partition, work.recipe.code)
     frame, refused_rows = without_doubles(reading, rows, held)
     refused += refused_rows

@@ -26,6 +26,8 @@ MARKED: tuple[tuple[str, Protocol], ...] = (
 )
 """Protocols whose mark cannot be mistaken for prose."""
 PROTOCOLS = (*MARKED, ("```bash\n", bash_fences), ("```", last_fence))
+MARKS = tuple((place, mark) for place, (mark, _) in enumerate(PROTOCOLS))
+FENCES = tuple((place, mark) for place, mark in MARKS if "<" not in mark)
 
 
 def protocol_of(texts: Iterable[str]) -> Protocol:
@@ -36,7 +38,7 @@ def protocol_of(texts: Iterable[str]) -> Protocol:
     """
     counts = [0] * len(PROTOCOLS)
     for text in islice(texts, TELLING_TURNS):
-        for place, (mark, _) in enumerate(PROTOCOLS):
+        for place, mark in MARKS if "<" in text else FENCES:
             if mark in text:
                 counts[place] += 1
                 break

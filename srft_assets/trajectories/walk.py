@@ -30,6 +30,10 @@ class Walk:
     files: list[Found] = field(default_factory=list)
     refused: list[RefusedFile] = field(default_factory=list)
 
+    def below(self, at: Path) -> str:
+        """The path of a file below the root, relative to it: twice as fast as `relative_to`."""
+        return at.as_posix().removeprefix(self.root.as_posix()).lstrip("/")
+
     def covered(self, path: str) -> bool:
         """Whether a file known as `path` lies within what was asked for."""
         at = self.root / path
@@ -51,7 +55,7 @@ def walk(paths: Sequence[Path], root: Path | None = None) -> Walk:
     if root is None or not all(root == parent or root in parent.parents for parent in parents):
         root = Path(os.path.commonpath(parents))
     found = Walk(root, covers)
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for cover in covers:
         if cover.is_dir():
             _descend(cover, found, seen)
@@ -71,35 +75,44 @@ def _absolute(path: Path) -> Path:
     return plain.resolve() if plain.is_dir() else plain.parent.resolve() / plain.name
 
 
-def _descend(folder: Path, found: Walk, seen: set[Path]) -> None:
+def _descend(folder: Path, found: Walk, seen: set[str]) -> None:
     try:
-        entries = sorted(folder.iterdir())
+        with os.scandir(folder) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
     except OSError as error:
         found.refused.append(_refused(folder, found, f"folder cannot be read: {error.strerror}"))
         return
     for entry in entries:
-        if not entry.is_dir():
-            _take(entry, found, seen)
+        at = Path(entry.path)
+        if not _is_folder(entry):
+            _take(at, found, seen)
         elif entry.is_symlink():
             reason = "link to a folder, not followed: give its target as a path of its own"
-            found.refused.append(_refused(entry, found, reason))
+            found.refused.append(_refused(at, found, reason))
         elif entry.name.startswith("."):
-            found.refused.append(_refused(entry, found, "hidden folder, not read"))
+            found.refused.append(_refused(at, found, "hidden folder, not read"))
         else:
-            _descend(entry, found, seen)
+            _descend(at, found, seen)
 
 
-def _take(at: Path, found: Walk, seen: set[Path]) -> None:
-    if at in seen:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round and round
+        return False
+
+
+def _take(at: Path, found: Walk, seen: set[str]) -> None:
+    if str(at) in seen:
         return
-    seen.add(at)
+    seen.add(str(at))
     try:
         state = at.stat()
     except OSError as error:
         kind = "broken link" if at.is_symlink() else "file cannot be read"
         found.refused.append(_refused(at, found, f"{kind}: {error.strerror}"))
         return
-    path = at.relative_to(found.root).as_posix()
+    path = found.below(at)
     if not path.isascii() and path != path.encode("utf-8", "replace").decode():
         found.refused.append(_refused(at, found, "file name is not UTF-8: rename the file"))
     elif not stat.S_ISREG(state.st_mode):
@@ -109,5 +122,5 @@ def _take(at: Path, found: Walk, seen: set[Path]) -> None:
 
 
 def _refused(at: Path, found: Walk, reason: str) -> RefusedFile:
-    path = at.relative_to(found.root).as_posix()
+    path = found.below(at)
     return RefusedFile(path=path.encode("utf-8", "backslashreplace").decode(), reason=reason)

@@ -12,6 +12,8 @@ INTEGERS = (
     *(pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
 )
 """Those of a fixed width that Python's buffers know."""
+PIECE_BYTES = 1 << 20
+"""Of texts that are hashed at once."""
 
 
 def data_version(frame: pl.DataFrame, volatile: Sequence[str] = ()) -> str:
@@ -27,8 +29,23 @@ def data_version(frame: pl.DataFrame, volatile: Sequence[str] = ()) -> str:
 
 
 def _digest(part: bytes | pl.Series) -> bytes:
-    cells = part if isinstance(part, bytes) else _cells(part)
-    return blake3(cells, max_threads=blake3.AUTO).digest()
+    content = blake3()
+    for piece in [part] if isinstance(part, bytes) else _pieces(part):
+        content.update(piece)
+    return content.digest()
+
+
+def _pieces(column: pl.Series) -> Iterator[memoryview]:
+    """The bytes of all cells, one after the other; of texts a few at a time, that the same
+    memory serves for all of them.
+    """
+    if column.dtype not in (pl.String, pl.Binary):
+        yield _cells(column)
+        return
+    sizes = column.str.len_bytes() if column.dtype == pl.String else column.bin.size()
+    rows = max(1, len(column) * PIECE_BYTES // max(1, int(sizes.sum())))
+    for first in range(0, len(column), rows):
+        yield _text(column.slice(first, rows))
 
 
 def _parts(column: pl.Series) -> Iterator[bytes | pl.Series]:
@@ -61,9 +78,7 @@ def _parts(column: pl.Series) -> Iterator[bytes | pl.Series]:
 
 
 def _cells(column: pl.Series) -> memoryview:
-    """The bytes of all cells, one after the other. -0.0 is 0.0, and there is one NaN."""
-    if column.dtype in (pl.String, pl.Binary):
-        return _text(column)
+    """The bytes of all numbers, one after the other. -0.0 is 0.0, and there is one NaN."""
     if column.dtype.is_float():
         column = (column + 0.0).fill_nan(math.nan)
     elif column.dtype == pl.Boolean:

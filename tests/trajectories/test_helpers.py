@@ -1,0 +1,160 @@
+"""Processes that read along: when they are there, that they end, and that nobody can tell."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from srft_assets.home import Home
+from srft_assets.trajectories import ahead, helpers, parts
+from srft_assets.trajectories.helper import Helper, HelperError
+from srft_assets.trajectories.ingest import ingest
+from srft_assets.warehouse.content import data_version
+from tests.trajectories.ingest_support import make, run_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """A second process, ready, for batches of any size."""
+    monkeypatch.setattr(helpers, "LARGE_BYTES", 0)
+    monkeypatch.setattr(helpers, "_cores", lambda: 2)
+    monkeypatch.setattr(parts, "PART_BYTES", 1_000)
+    wait_for(lambda: helpers.helpers_for(1) is not None)
+    yield helpers.ready()
+    helpers.end_helpers()
+
+
+def wait_for(there) -> None:
+    deadline = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def lines(path: Path) -> Path:
+    """Runs, some of them twice and across the parts, and lines that are refused."""
+    rows = [json.dumps(run_of(f"task-{n % 7}", turns=n % 5 + 1)) for n in range(40)]
+    rows[3], rows[30], rows[35] = "{torn", "", '{"messages": 3}'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def files(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for n in range(15):
+        (folder / f"{n:02}.json").write_text(json.dumps(run_of(f"task-{n % 6}", turns=n % 3 + 1)))
+    return folder
+
+
+@pytest.mark.parametrize(("source", "name"), [(lines, "runs.jsonl"), (files, "runs")])
+def test_rows_and_refusals_are_those_of_one_process(two, tmp_path, monkeypatch, source, name):
+    path = source(tmp_path / "source" / name)
+    together, alone = Home(tmp_path / "together"), Home(tmp_path / "alone")
+    for home in (together, alone):
+        ingest(home, [path], batch="b")
+    asked = []
+    monkeypatch.setattr(ahead, "fetched", lambda sent: asked.append(sent) or parts.fetched(sent))
+    frame, stamp = make(together, "b")
+    assert asked, "the other process read a part"
+    monkeypatch.setattr(ahead, "helpers_for", lambda size: None)
+    frame_alone, stamp_alone = make(alone, "b")
+    assert frame.equals(frame_alone)
+    assert data_version(frame) == stamp_alone.data_version
+    assert stamp.refused == stamp_alone.refused
+    assert any("duplicate run" in refusal.reason for refusal in stamp.refused)
+    assert list(two.folder.iterdir()) == []
+
+
+def test_parts_that_nobody_finishes_are_read_here(two, tmp_path):
+    home = Home(tmp_path / "home")
+    ingest(home, [lines(tmp_path / "runs.jsonl")], batch="b")
+    two.all[0].process.kill()
+    frame, _ = make(home, "b")
+    assert frame["trajectory_id"].n_unique() == frame.height > 5
+
+
+SLEEPER = """
+import sys, time
+from srft_assets.trajectories import helpers
+helpers.LARGE_BYTES = 0
+helpers._cores = lambda: 2
+while helpers.helpers_for(1) is None:
+    time.sleep(0.05)
+there = helpers.ready()
+(there.folder / "part").write_text("rows")
+print(there.all[0].process.pid, there.folder, flush=True)
+time.sleep(60)
+"""
+
+
+def test_they_end_with_a_first_that_is_killed_and_leave_nothing(tmp_path):
+    script = tmp_path / "sleeper.py"
+    script.write_text(SLEEPER)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, str(script)], env=environment, stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout is not None
+        worker, folder = first.stdout.readline().split(maxsplit=1)
+        second = psutil.Process(int(worker))
+        first.kill()
+    second.wait(timeout=30)
+    assert not Path(folder.strip()).exists()
+
+
+def test_they_end_when_nobody_asks_for_a_while(monkeypatch):
+    monkeypatch.setattr(helpers, "LARGE_BYTES", 0)
+    monkeypatch.setattr(helpers, "_cores", lambda: 2)
+    wait_for(lambda: helpers.helpers_for(1) is not None)
+    there = helpers.ready()
+    (second,) = there.all
+    monkeypatch.setattr(helpers, "IDLE_SECONDS", 0.01)
+    helpers.ready()
+    wait_for(lambda: not second.alive)
+    wait_for(lambda: helpers.ready() is None)
+    assert not there.folder.exists()
+
+
+@pytest.mark.parametrize(("several", "there"), [(1_000, True), (1 << 30, False)])
+def test_they_are_started_where_much_is_registered(tmp_path, monkeypatch, several, there):
+    helpers.end_helpers()
+    monkeypatch.setattr(helpers, "SEVERAL_BYTES", several)
+    monkeypatch.setattr(helpers, "_cores", lambda: 2)
+    ingest(Home(tmp_path / "home"), [files(tmp_path / "runs")], batch="b")
+    assert (helpers._state.helpers is not None) == there
+    helpers.end_helpers()
+
+
+def test_a_call_that_fails_there_says_so_and_the_next_is_answered(tmp_path):
+    helper = Helper(tmp_path)
+    try:
+        with pytest.raises(HelperError, match="No such file"):
+            helper.call(partial(os.stat, tmp_path / "absent"))
+        assert helper.call(os.getpid) == helper.process.pid
+    finally:
+        helper.end()
+
+
+def test_what_a_call_prints_is_no_answer(tmp_path):
+    helper = Helper(tmp_path)
+    try:
+        assert helper.call(partial(print, "a library speaks")) is None
+        assert helper.call(os.getpid) == helper.process.pid
+    finally:
+        helper.end()
+
+
+def test_a_call_to_one_that_was_killed_says_so(tmp_path):
+    helper = Helper(tmp_path)
+    helper.end()
+    with pytest.raises(HelperError, match="a helping process ended"):
+        helper.call(os.getpid)
