@@ -50,6 +50,7 @@ def against_marks(
     return {
         "runs_with_marks": len(taken),
         "over_apply_chat_template": ratio(marks, own),
+        "over_apply_chat_template_cpu": ratio(marks, own, which=1),
         "over_trl": ratio(trl, own),
     }
 

@@ -33,19 +33,16 @@ class FastBackend:
     Attributes:
         refused: why `backend` does the work itself; None where it need not.
         unchecked: texts whose ids were handed out without being compared one by one.
+        doubtful: whether some were before fastokens was found to differ.
     """
 
     def __init__(self, backend: Any) -> None:
         self.backend = backend
         self.refused: str | None = None
         self.unchecked = 0
+        self.doubtful = False
         self._fast: Any = None
         self._batches = 0
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether ids were handed out unchecked before fastokens was found to differ."""
-        return self.refused is not None and self.unchecked > 0
 
     def ids(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Token ids (int32) of each text; special tokens in it are known, none are added."""
@@ -56,6 +53,7 @@ class FastBackend:
                 if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                     raise
                 self.refused = _first_line(error)
+                self.doubtful = isinstance(error, DiffersError) and self.unchecked > 0
                 self._fast = None
         return _own(self.backend, texts)
 
@@ -72,12 +70,16 @@ class FastBackend:
     def _later(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Of a later batch, a stretch of one of its texts compared; another one every time."""
         self._batches += 1
+        stretch = []
         if texts:
             text = texts[self._batches % len(texts)]
             start = self._batches * SAMPLE % max(1, len(text) - SAMPLE + 1)
             stretch = [text[start : start + SAMPLE]]
+        try:
             _compare(stretch, _by(self._fast, stretch), _own(self.backend, stretch))
-        found = _by(self._fast, texts)
+            found = _by(self._fast, texts)
+        except ValueError:  # a byte that the vocabulary lacks, which the tokenizer leaves out
+            return _own(self.backend, texts)
         self.unchecked += len(texts)
         return found
 

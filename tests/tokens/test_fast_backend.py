@@ -140,7 +140,7 @@ class PanicException(BaseException):
     """As pyo3 raises it where Rust code panics."""
 
 
-@pytest.mark.parametrize("error", [ValueError, PanicException])
+@pytest.mark.parametrize("error", [RuntimeError, PanicException])
 def test_whatever_it_raises_the_tokenizer_goes_on(
     error: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +153,26 @@ def test_whatever_it_raises_the_tokenizer_goes_on(
     monkeypatch.setattr(fast_backend, "_by", fails)
     assert given_by(fast, TEXTS) == own(backend, TEXTS)
     assert fast.refused == f"{error.__name__}: index out of bounds"
+
+
+def test_a_batch_that_it_cannot_encode_is_left_to_the_tokenizer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    by = fast_backend._by
+
+    def lacks_a_byte(fast: Any, texts: list[str]) -> list[np.ndarray]:
+        if any("\x13" in text for text in texts):
+            raise ValueError("model error: byte 0x13 has no token in vocabulary")
+        return by(fast, texts)
+
+    monkeypatch.setattr(fast_backend, "_by", lacks_a_byte)
+    backend = backend_of("bytes")
+    fast = FastBackend(backend)
+    fast.ids(TEXTS)
+    for texts, unchecked in ((["the"], 1), (["file \x13", "a"], 1), (["tests"], 2)):
+        assert given_by(fast, texts) == own(backend, texts)
+        assert fast.unchecked == unchecked
+    assert fast.refused is None
 
 
 def test_being_stopped_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:

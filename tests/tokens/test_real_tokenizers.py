@@ -11,7 +11,9 @@ import pytest
 
 from srft_assets.home import Home
 from srft_assets.tokens.errors import RunRefusedError
+from srft_assets.tokens.fast_backend import WORTH, FastBackend
 from srft_assets.tokens.mask import Job, mask_runs
+from srft_assets.tokens.probes import PROBES
 from srft_assets.tokens.render import render
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.template import RENDER_DATE
@@ -20,6 +22,7 @@ from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.manifest import read_manifest
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.reads import runs_of
+from tests.tokens.chats import SNIPPETS
 from tests.tokens.real import assert_exact, tokenizer_of
 
 REFUSED: dict[str, dict[str, int]] = {
@@ -41,6 +44,10 @@ REFUSED: dict[str, dict[str, int]] = {
 """How many of the 142 real runs each template cannot write, by reason. DeepSeek's writes a tool
 call only beside no content, and never closes a turn of a single one; Gemma's knows no tools;
 Llama's and Mistral's take no words beside a tool call."""
+
+ODD = [*SNIPPETS, *PROBES, *(chr(code) for code in range(0x3000) if code not in range(0x80, 0xA0))]
+"""Pieces of texts on which tokenizers may differ: any character of the first scripts too. SmolLM2's
+vocabulary lacks some control characters, on which fastokens gives up."""
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +85,22 @@ def test_no_row_of_a_real_run_is_trained_unverified(name: str, runs: list[Trajec
             assert_exact(row, render(run, tokenizer), tokenizer)
     assert reasons == REFUSED[name]
     assert rows == len(runs) - reasons.total()
+
+
+@pytest.mark.parametrize("name", list(REFUSED))
+def test_fastokens_gives_the_ids_of_real_tokenizers(name: str, runs: list[Trajectory]) -> None:
+    backend = tokenizer_of(name).backend
+    fast = FastBackend(backend)
+    said = [str(message.get("content") or "") for run in runs for message in run.messages]
+    fast.ids(["".join(said)[: 2 * WORTH]])
+    draw = random.Random(7)
+    for _ in range(20):
+        texts = ["".join(draw.choices(ODD, k=draw.randint(1, 40))) for _ in range(200)]
+        texts += draw.choices(said, k=20)
+        own = backend.encode_batch_fast(texts, add_special_tokens=False)
+        assert [ids.tolist() for ids in fast.ids(texts)] == [one.ids for one in own]
+    assert fast.refused is None
+    assert name == "smollm2" or fast.unchecked == 20 * 220
 
 
 @pytest.mark.parametrize("name", list(REFUSED))
