@@ -1,8 +1,10 @@
 """Reading a batch with all hands, and the next one while this one is written."""
 
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 
 import polars as pl
 
@@ -39,13 +41,17 @@ def begin(reading: Reading) -> Begun:
 
 
 def finished(work: Begun, progress: Progress, label: str) -> Rows:
-    """The rows of all parts, and all that was refused."""
+    """The rows of all parts, and all that was refused. Shows how many records are read."""
     frames: list[pl.DataFrame] = []
     refused: list[Refusal] = []
+    sizes = [sum(item.rows for item in part.items) for part in work.parts]
+    shown = progress.track(range(sum(sizes)), label, total=sum(sizes))
     with uncollected():
-        for frame, unfit in progress.track(work.results(), label, total=len(work.parts)):
+        for size, (frame, unfit) in zip(sizes, work.results(), strict=True):
             frames.append(frame)
             refused += unfit
+            deque(islice(shown, size), maxlen=0)
+    deque(shown, maxlen=0)
     return pl.concat(frames), refused
 
 
