@@ -17,6 +17,9 @@ Start = Callable[[], subprocess.Popen[bytes]]
 OWN_TASKS = 3
 """The thread of the slot, bubblewrap's monitor, and its process 1."""
 LEAVING_SECONDS = 0.5
+ENOUGH = 16
+"""Slots, from which on one is used again whose last tree is still dying: the kernel counts a
+process until some 0.5 s after its end."""
 
 
 class Slot:
@@ -40,8 +43,12 @@ class Slot:
         entered.result()
 
     def start(self, start: Start, processes: int) -> subprocess.Popen[bytes]:
-        """Start a tree of at most `processes` processes and threads; raises what `start` does."""
-        self._cgroup.allow(processes + OWN_TASKS)
+        """Start a tree of at most `processes` processes and threads; raises what `start` does.
+
+        What still dies of the last tree is allowed for, and leaves that much room when it is gone.
+        """
+        dying = self._cgroup.held() - 1
+        self._cgroup.allow(processes + OWN_TASKS + dying)
         self._refusals = self._cgroup.refusals()
         started: Future[subprocess.Popen[bytes]] = Future()
         self._asked.put((start, started))
@@ -89,7 +96,9 @@ def _kill(started: Future[subprocess.Popen[bytes]]) -> None:
 
 
 class Slots:
-    """The slots of this process: as many as commands ever ran at once, made when needed."""
+    """The slots of this process, made when needed: at most `ENOUGH`, or as many as commands ever
+    ran at once.
+    """
 
     def __init__(self, own: OwnCgroup) -> None:
         """Sweep what killed processes left. Raises OSError where no slot can be made."""
@@ -97,6 +106,8 @@ class Slots:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._free: list[Slot] = []
+        """Those that were used last stand last."""
+        self._number = 0
         sweep(own)
         self._free.append(self._make())
         atexit.register(self._close)
@@ -111,6 +122,8 @@ class Slots:
         """A slot for one command. Raises OSError where no further one can be made."""
         with self._lock:
             taken = next((slot for slot in self._free if slot.idle()), None)
+            if taken is None and self._number >= ENOUGH:
+                taken = next(iter(self._free), None)
             if taken:
                 self._free.remove(taken)
         slot = taken or self._make()
@@ -123,10 +136,13 @@ class Slots:
     def _make(self) -> Slot:
         cgroup = make_cgroup(self._own)
         try:
-            return Slot(cgroup)
+            slot = Slot(cgroup)
         except OSError:
             cgroup.remove()
             raise
+        with self._lock:
+            self._number += 1
+        return slot
 
     def _close(self) -> None:
         if os.getpid() == self._pid:

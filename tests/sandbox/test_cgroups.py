@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from srft_assets.sandbox import Limits, open_sandbox
 from srft_assets.sandbox.cgroups import OwnCgroup, read_own, sweep
-from srft_assets.sandbox.slots import open_slots
+from srft_assets.sandbox.slots import ENOUGH, open_slots
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = (
@@ -74,6 +75,31 @@ def test_what_a_killed_process_left_is_swept(own: OwnCgroup, workdir: Path) -> N
 
     assert _soon(swept)
     assert open_slots() and _left(own, os.getpid()), "those of living processes stay"
+
+
+def test_many_short_commands_share_a_few_cgroups(own: OwnCgroup, workdir: Path) -> None:
+    many = (
+        "from srft_assets.sandbox.slots import open_slots\n"
+        "for _ in range(60): run('true')\nprint(len(open_slots()._free))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", RUN + many, workdir],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert 1 <= int(done.stdout.split()[-1]) <= ENOUGH
+
+
+def test_a_command_has_its_processes_where_the_last_ones_are_still_dying(
+    own: OwnCgroup, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srft_assets.sandbox.slots.ENOUGH", 1)
+    limits = Limits(processes=3)
+    for _ in range(20):
+        done = open_sandbox().run("sleep 0 & sleep 0 & wait", workdir=workdir, limits=limits)
+        assert done.returncode == 0, done.output
 
 
 V1 = "8:pids:{}\n4:memory:/elsewhere\n0::/unified\n"
