@@ -32,8 +32,8 @@ class FastBackend:
 
     Attributes:
         refused: why `backend` does the work itself; None where it need not.
-        unchecked: texts whose ids were handed out without being compared one by one.
-        doubtful: whether some were before fastokens was found to differ.
+        unchecked: texts since `begin` whose ids were not compared one by one.
+        doubtful: whether there were any when fastokens was found to differ.
     """
 
     def __init__(self, backend: Any) -> None:
@@ -43,6 +43,10 @@ class FastBackend:
         self.doubtful = False
         self._fast: Any = None
         self._batches = 0
+
+    def begin(self) -> None:
+        """Begin to count anew: from here on the ids stand or fall together."""
+        self.unchecked, self.doubtful = 0, False
 
     def ids(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Token ids (int32) of each text; special tokens in it are known, none are added."""

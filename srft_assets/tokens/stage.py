@@ -20,7 +20,7 @@ from srft_assets.tokens.mask import mask_runs
 from srft_assets.tokens.model_folder import is_base_model_asset, model_source
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.schema import MASKED_TOKENS
-from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, tokenizer_fingerprint
+from srft_assets.tokens.tokenizer import ChatTokenizer, kept_tokenizer, tokenizer_fingerprint
 from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
@@ -104,9 +104,10 @@ def _make(arm: ArmSpec, work: Work) -> Made:
     left_out = {f"runs_{why}": count for why, count in chosen.left_out.items()}
     if not jobs.ids:
         return _made(jobs, work, None, left_out)
-    tokenizer = load_tokenizer(model_source(arm.model, work.home, work.read))
-    made = _made(jobs, work, tokenizer, left_out)
+    tokenizer = kept_tokenizer(model_source(arm.model, work.home, work.read))
     fast = tokenizer.fast_backend
+    fast.begin()
+    made = _made(jobs, work, tokenizer, left_out)
     if fast.refused is not None:
         work.log.warning("tokenized by the model's own tokenizer alone: %s", fast.refused)
     return _made(jobs, work, tokenizer, left_out) if fast.doubtful else made

@@ -8,7 +8,7 @@ from typing import Any
 from srft_assets.errors import SrftError
 from srft_assets.tokens.chat_tokenizer import ChatTokenizer
 
-__all__ = ["ChatTokenizer", "load_tokenizer", "tokenizer_fingerprint"]
+__all__ = ["ChatTokenizer", "kept_tokenizer", "load_tokenizer", "tokenizer_fingerprint"]
 
 FILES = (
     "added_tokens.json",
@@ -44,6 +44,18 @@ def load_tokenizer(source: Path | str) -> ChatTokenizer:
     hf.backend_tokenizer.no_truncation()
     hf.backend_tokenizer.no_padding()
     return ChatTokenizer(name, hf)
+
+
+def kept_tokenizer(source: Path | str) -> ChatTokenizer:
+    """The same, loaded once for all batches that a process masks one after the other, for as long
+    as its files are what they were.
+    """
+    return _kept(str(source), tokenizer_fingerprint(source))
+
+
+@lru_cache(maxsize=1)
+def _kept(source: str, fingerprint: str) -> ChatTokenizer:
+    return load_tokenizer(source)
 
 
 def _from_files(name: str) -> Any:

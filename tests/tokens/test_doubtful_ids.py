@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.tokens import fast_backend
+from srft_assets.tokens import fast_backend, stage
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.render import render
 from srft_assets.tokens.stage import masked_tokens_stage
@@ -68,3 +68,20 @@ def test_a_partition_without_a_difference_says_nothing_of_it(
     assert made.frame.height == 2
     assert "fastokens_not_used" not in made.metadata
     assert not caplog.messages
+
+
+def test_the_next_partition_is_made_once(
+    filled: Home, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = []
+    made_by = stage._made
+    monkeypatch.setattr(stage, "_made", lambda *a: times.append(1) or made_by(*a))
+    one = masked_tokens_stage(ArmSpec(name="sft", model=model))
+    texts = ["look", UNSEEN, "zqzq " * 200, "mend"]
+    names = ["good", "bad", "odd", "infra"]
+    runs = [run(name, [text]) for name, text in zip(names, texts, strict=True)]
+    put(filled, "trajectories", columns_of(runs, "b"))
+    assert "fastokens_not_used" in make(one, filled).metadata
+    assert len(times) == 2
+    assert "fastokens_not_used" in make(one, filled).metadata
+    assert len(times) == 3

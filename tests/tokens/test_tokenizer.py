@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from srft_assets.errors import SrftError
-from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, tokenizer_fingerprint
+from srft_assets.tokens.tokenizer import (
+    ChatTokenizer,
+    kept_tokenizer,
+    load_tokenizer,
+    tokenizer_fingerprint,
+)
 
 
 @pytest.fixture
@@ -22,6 +27,16 @@ def test_a_saved_tokenizer_is_the_same(folder: Path, chatml: ChatTokenizer) -> N
     assert loaded.backend.to_str() == chatml.backend.to_str()
     assert loaded.template(None) == chatml.template(None)
     assert loaded.special_ids == chatml.special_ids
+
+
+def test_a_kept_tokenizer_is_loaded_again_only_when_its_files_change(folder: Path) -> None:
+    first = kept_tokenizer(folder)
+    assert kept_tokenizer(str(folder)) is first
+    template = folder / "chat_template.jinja"
+    template.write_text(template.read_text() + "{# another #}")
+    second = kept_tokenizer(folder)
+    assert second is not first
+    assert second.template(None).endswith("{# another #}")
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
