@@ -23,14 +23,7 @@ RUN = (
 
 
 def test_a_process_leaves_no_cgroup(own: OwnCgroup, workdir: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", RUN + "run('echo on')", workdir],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    pid, said = done.stdout.split()
+    pid, said = _said("run('echo on')", workdir).split()
     assert said == "on" and not _left(own, pid)
 
 
@@ -38,14 +31,8 @@ def test_a_forked_process_makes_cgroups_of_its_own(own: OwnCgroup, workdir: Path
     forking = (
         "run('echo 1')\nif os.fork() == 0: run('echo 2'); os._exit(0)\nos.wait()\nrun('echo 3')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", RUN + forking, workdir],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert [line.split()[1] for line in done.stdout.splitlines()] == ["1", "2", "3"]
+    said = _said(forking, workdir)
+    assert [line.split()[1] for line in said.splitlines()] == ["1", "2", "3"]
 
 
 def test_an_interrupted_process_ends_its_command(own: OwnCgroup, workdir: Path) -> None:
@@ -82,14 +69,8 @@ def test_many_short_commands_share_a_few_cgroups(own: OwnCgroup, workdir: Path) 
         "from srft_assets.sandbox.slots import open_slots\n"
         "for _ in range(60): run('true')\nprint(len(open_slots()._free))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", RUN + many, workdir],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert 1 <= int(done.stdout.split()[-1]) <= ENOUGH
+    said = _said(many, workdir)
+    assert 1 <= int(said.split()[-1]) <= ENOUGH
 
 
 def test_a_command_has_its_processes_where_the_last_ones_are_still_dying(
@@ -127,6 +108,17 @@ OTHERS = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n29 25 0:27 / /c/cpu rw - cgroup c
 def test_the_own_cgroup_is_found(cgroups: str, mounts: str, found: tuple[int, str] | None) -> None:
     expected = found and OwnCgroup(found[0], Path("/sys/fs/cgroup", found[1]))
     assert read_own(cgroups, OTHERS + mounts) == expected
+
+
+def _said(code: str, workdir: Path) -> str:
+    """What a process of its own prints; the code may `run` commands in the sandbox."""
+    return subprocess.run(
+        [sys.executable, "-c", RUN + code, workdir],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
 
 
 def _left(own: OwnCgroup, pid: int | str) -> list[Path]:
