@@ -12,6 +12,7 @@ import polars as pl
 from srft_assets.refusal import Refusal
 from srft_assets.trajectories.manifest import Item
 from srft_assets.trajectories.rows import Reading, Rows, read
+from srft_assets.trajectories.sources import skip_line
 from srft_assets.trajectories.spans import blocks
 
 PART_BYTES = 4 << 20
@@ -54,9 +55,9 @@ def _cuts(root: Path, item: Item) -> Iterator[tuple[int, int]]:
             for block in blocks(file, place, place + PART_BYTES):
                 row += cast(bytearray, block.obj).count(b"\n", 0, len(block))
             file.seek(place + PART_BYTES)
-            rest = file.readline(item.end - place - PART_BYTES)
-            row += rest.count(b"\n")
-            place += PART_BYTES + len(rest)
+            rest = skip_line(file, item.end - place - PART_BYTES)
+            row += rest > 0
+            place += PART_BYTES + rest
     if place < item.end:
         yield place, row
     yield item.end, item.first_row + item.rows

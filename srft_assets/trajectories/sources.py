@@ -85,13 +85,13 @@ def _lines(file: BinaryIO, item: Item, limit: int) -> Iterator[tuple[int, bytes 
         if len(line) <= limit or line.endswith(b"\n"):
             yield row, line
         else:
-            rest = _skip_line(file, left)
+            rest = skip_line(file, left)
             left -= rest
             yield row, len(line) + rest
         row += 1
 
 
-def _skip_line(file: BinaryIO, left: int) -> int:
+def skip_line(file: BinaryIO, left: int) -> int:
     """Go to the end of the line or of the `left` bytes; returns how many were skipped."""
     skipped = 0
     while part := file.readline(min(left - skipped, CHUNK)):

@@ -1,6 +1,7 @@
 """A batch in parts: nothing between them is lost or read twice."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +63,20 @@ def test_cuts_lie_between_lines_and_count_them(tmp_path_factory, lines, size, en
     for one in cut:
         assert one.first_row == text[: one.start].count(b"\n")
         assert one.start == 0 or text[one.start - 1 : one.start] == b"\n"
+
+
+def test_a_cut_holds_no_line(tmp_path):
+    size = 40 << 20
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"{" * size + b"\n{}\n")
+    reading = Reading(tmp_path, "b", None, (lines_item(path, 2, size + 4),))
+    tracemalloc.start()
+    try:
+        ends = [part.items[0].end for part in parts_of(reading)]
+        assert tracemalloc.get_traced_memory()[1] < size / 10
+    finally:
+        tracemalloc.stop()
+    assert ends == [size + 1, size + 4]
 
 
 def lines_item(path: Path, rows: int, size: int) -> Item:
