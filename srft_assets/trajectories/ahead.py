@@ -14,7 +14,7 @@ from srft_assets.trajectories.batches import manifests
 from srft_assets.trajectories.duplicates import ASSET, in_sync
 from srft_assets.trajectories.helpers import helpers_for
 from srft_assets.trajectories.manifest import Manifest, registered_ns
-from srft_assets.trajectories.parts import fetched, parts_of, read_there
+from srft_assets.trajectories.parts import discard, fetched, parts_of, read_there
 from srft_assets.trajectories.reads import uncollected
 from srft_assets.trajectories.rows import Reading, Rows, read, reading_of
 from srft_assets.trajectories.shared_work import SharedWork
@@ -34,10 +34,14 @@ _begun: dict[Reading, Begun] = {}
 def begin(reading: Reading) -> Begun:
     """Let the helpers begin to read, if there are any. Raises OSError where a source is gone."""
     work = SharedWork(parts_of(reading), read)
-    helpers = helpers_for(sum(item.bytes for item in reading.items))
-    if helpers is not None:
-        work.hand_to(helpers, partial(read_there, folder=helpers.folder), fetched)
+    _share(work, reading, wanted=True)
     return work
+
+
+def _share(work: Begun, reading: Reading, wanted: bool) -> None:
+    helpers = helpers_for(sum(item.bytes for item in reading.items), wanted)
+    if helpers is not None:
+        work.hand_to(helpers, partial(read_there, folder=helpers.folder), fetched, discard)
 
 
 def finished(work: Begun, progress: Progress, label: str) -> Rows:
@@ -58,7 +62,9 @@ def finished(work: Begun, progress: Progress, label: str) -> Rows:
 def begin_next(
     home: Home, warehouse: Warehouse, manifest: Manifest, code: Mapping[str, str]
 ) -> None:
-    """Begin to read the next batch of the family, if it is yet to be made."""
+    """Begin to read the next batch of the family, if it is yet to be made and its sources are, at
+    first sight, those that were ingested.
+    """
     _drop()
     later = (
         one
@@ -70,24 +76,32 @@ def begin_next(
     if found is None or sum(item.bytes for item in found.items) > LARGE_BYTES:
         return
     stamp = warehouse.stamp(ASSET, found.batch)
-    if stamp is None or not in_sync(stamp, found, code):
+    if (stamp is None or not in_sync(stamp, found, code)) and _as_ingested(home, found):
         reading = reading_of(found)
         with suppress(OSError):  # a source is gone, which is told when the batch is made
-            _begun[reading] = begin(reading)
+            work = _begun[reading] = SharedWork(parts_of(reading), read)
+            _share(work, reading, wanted=False)
 
 
 def taken(home: Home, manifest: Manifest) -> Begun | None:
     """What was begun of exactly this, if its sources are still those that were ingested, at first
     sight: then they were while they were read.
     """
-    begun = _begun.pop(reading_of(manifest), None)
+    reading = reading_of(manifest)
+    begun = _begun.pop(reading, None)
     if begun is None:
         return None
+    if not _as_ingested(home, manifest):
+        begun.drop()
+        return None
+    if not begun.shared:
+        _share(begun, reading, wanted=True)
+    return begun
+
+
+def _as_ingested(home: Home, manifest: Manifest) -> bool:
     registered, root = registered_ns(home, manifest.batch), manifest.folder()
-    if all(untouched(root, item, registered) for item in manifest.items):
-        return begun
-    begun.drop()
-    return None
+    return all(untouched(root, item, registered) for item in manifest.items)
 
 
 def _drop() -> None:

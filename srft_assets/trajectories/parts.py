@@ -72,6 +72,11 @@ def read_there(part: Reading, folder: Path) -> tuple[str, list[Refusal]]:
     return str(path), refused
 
 
+def discard(sent: tuple[str, list[Refusal]]) -> None:
+    """Remove what `read_there` left."""
+    Path(sent[0]).unlink(missing_ok=True)
+
+
 def fetched(sent: tuple[str, list[Refusal]]) -> Rows:
     """What `read_there` left. Raises OSError where that is gone."""
     path, refused = sent

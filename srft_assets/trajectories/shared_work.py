@@ -28,15 +28,25 @@ class SharedWork(Generic[Part, Result]):
         self.here = here
         self._begun: dict[int, Future[Any]] = {}
         self._fetch: Callable[[Any], Result] = lambda sent: sent
+        self._discard: Callable[[Any], object] = lambda sent: None
+
+    @property
+    def shared(self) -> bool:
+        """Whether helpers have any of it."""
+        return bool(self._begun)
 
     def hand_to(
         self,
         helpers: Submits,
         there: Callable[[Part], Any],
         fetch: Callable[[Any], Result] | None = None,
+        discard: Callable[[Any], object] | None = None,
     ) -> None:
-        """Let the helpers begin; `fetch` makes a result of what `there` has sent."""
+        """Let the helpers begin; `fetch` makes a result of what `there` has sent, `discard` takes
+        away what nobody will fetch.
+        """
         self._fetch = fetch or self._fetch
+        self._discard = discard or self._discard
         try:
             for place in reversed(range(len(self.parts))):
                 self._begun[place] = helpers.submit(partial(there, self.parts[place]))
@@ -44,16 +54,21 @@ class SharedWork(Generic[Part, Result]):
             return
 
     def results(self) -> Iterator[Result]:
-        """The result of every part, in their order. Raises what `here` raises."""
-        for place, part in enumerate(self.parts):
-            begun = self._begun.pop(place, None)
-            if begun is None or begun.cancel():
-                yield self.here(part)
-                continue
-            if begun.exception() is not None:  # killed, or it fails here as well
-                yield self.here(part)
-                continue
-            yield self._fetched(begun.result(), part)
+        """The result of every part, in their order. Raises what `here` raises.
+
+        What nobody takes of them is dropped.
+        """
+        try:
+            for place, part in enumerate(self.parts):
+                begun = self._begun.get(place)
+                if begun is None or begun.cancel() or begun.exception() is not None:
+                    result = self.here(part)  # nobody had begun, was killed, or it fails here too
+                else:
+                    result = self._fetched(begun.result(), part)
+                self._begun.pop(place, None)
+                yield result
+        finally:
+            self.drop()
 
     def _fetched(self, sent: Any, part: Part) -> Result:
         try:
@@ -64,5 +79,10 @@ class SharedWork(Generic[Part, Result]):
     def drop(self) -> None:
         """Do no more of it."""
         for begun in self._begun.values():
-            begun.cancel()
+            if not begun.cancel():
+                begun.add_done_callback(self._dropped)
         self._begun.clear()
+
+    def _dropped(self, begun: "Future[Any]") -> None:
+        if begun.exception() is None:
+            self._discard(begun.result())

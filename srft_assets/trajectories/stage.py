@@ -27,6 +27,7 @@ REGISTERING = frozenset(
         "ahead",
         "helper",
         "helper_main",
+        "helper_pool",
         "helpers",
         "roles",
         "scan",

@@ -1,7 +1,8 @@
 """Runs to ingest, and the making of a partition without Dagster."""
 
 import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,11 @@ def ingested(home: Home, folder: Path) -> tuple[IngestPlan, Manifest]:
 def refused_lines(plan: IngestPlan) -> list[str]:
     """What an ingest says of the files that it refused."""
     return [refusal.line() for refusal in plan.refusals]
+
+
+def wait_for(there: Callable[[], object]) -> None:
+    """Wait until it is so, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

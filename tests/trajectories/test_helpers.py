@@ -1,14 +1,10 @@
-"""Processes that read along: when they are there, that they end, and that nobody can tell."""
+"""Processes that read along: nobody can tell, whatever becomes of them."""
 
 import json
 import os
-import subprocess
-import sys
-import time
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 
 from srft_assets.home import Home
@@ -16,9 +12,7 @@ from srft_assets.trajectories import ahead, helpers, parts
 from srft_assets.trajectories.helper import Helper, HelperError
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.content import data_version
-from tests.trajectories.ingest_support import make, run_of
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.trajectories.ingest_support import make, run_of, wait_for
 
 
 @pytest.fixture
@@ -30,13 +24,6 @@ def two(monkeypatch):
     wait_for(lambda: helpers.helpers_for(1) is not None)
     yield helpers.ready()
     helpers.end_helpers()
-
-
-def wait_for(there) -> None:
-    deadline = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def lines(path: Path) -> Path:
@@ -65,7 +52,7 @@ def test_rows_and_refusals_are_those_of_one_process(two, tmp_path, monkeypatch, 
     monkeypatch.setattr(ahead, "fetched", lambda sent: asked.append(sent) or parts.fetched(sent))
     frame, stamp = make(together, "b")
     assert asked, "the other process read a part"
-    monkeypatch.setattr(ahead, "helpers_for", lambda size: None)
+    monkeypatch.setattr(ahead, "helpers_for", lambda *size: None)
     frame_alone, stamp_alone = make(alone, "b")
     assert frame.equals(frame_alone)
     assert data_version(frame) == stamp_alone.data_version
@@ -80,58 +67,6 @@ def test_parts_that_nobody_finishes_are_read_here(two, tmp_path):
     two.all[0].process.kill()
     frame, _ = make(home, "b")
     assert frame["trajectory_id"].n_unique() == frame.height > 5
-
-
-SLEEPER = """
-import sys, time
-from srft_assets.trajectories import helpers
-helpers.LARGE_BYTES = 0
-helpers._cores = lambda: 2
-while helpers.helpers_for(1) is None:
-    time.sleep(0.05)
-there = helpers.ready()
-(there.folder / "part").write_text("rows")
-print(there.all[0].process.pid, there.folder, flush=True)
-time.sleep(60)
-"""
-
-
-def test_they_end_with_a_first_that_is_killed_and_leave_nothing(tmp_path):
-    script = tmp_path / "sleeper.py"
-    script.write_text(SLEEPER)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        [sys.executable, str(script)], env=environment, stdout=subprocess.PIPE, text=True
-    ) as first:
-        assert first.stdout is not None
-        worker, folder = first.stdout.readline().split(maxsplit=1)
-        second = psutil.Process(int(worker))
-        first.kill()
-    second.wait(timeout=30)
-    assert not Path(folder.strip()).exists()
-
-
-def test_they_end_when_nobody_asks_for_a_while(monkeypatch):
-    monkeypatch.setattr(helpers, "LARGE_BYTES", 0)
-    monkeypatch.setattr(helpers, "_cores", lambda: 2)
-    wait_for(lambda: helpers.helpers_for(1) is not None)
-    there = helpers.ready()
-    (second,) = there.all
-    monkeypatch.setattr(helpers, "IDLE_SECONDS", 0.01)
-    helpers.ready()
-    wait_for(lambda: not second.alive)
-    wait_for(lambda: helpers.ready() is None)
-    assert not there.folder.exists()
-
-
-@pytest.mark.parametrize(("several", "there"), [(1_000, True), (1 << 30, False)])
-def test_they_are_started_where_much_is_registered(tmp_path, monkeypatch, several, there):
-    helpers.end_helpers()
-    monkeypatch.setattr(helpers, "SEVERAL_BYTES", several)
-    monkeypatch.setattr(helpers, "_cores", lambda: 2)
-    ingest(Home(tmp_path / "home"), [files(tmp_path / "runs")], batch="b")
-    assert (helpers._state.helpers is not None) == there
-    helpers.end_helpers()
 
 
 def test_a_call_that_fails_there_says_so_and_the_next_is_answered(tmp_path):
@@ -151,10 +86,3 @@ def test_what_a_call_prints_is_no_answer(tmp_path):
         assert helper.call(os.getpid) == helper.process.pid
     finally:
         helper.end()
-
-
-def test_a_call_to_one_that_was_killed_says_so(tmp_path):
-    helper = Helper(tmp_path)
-    helper.end()
-    with pytest.raises(HelperError, match="a helping process ended"):
-        helper.call(os.getpid)

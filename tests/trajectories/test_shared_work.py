@@ -112,3 +112,25 @@ def test_dropped_work_is_not_done():
         work.drop()
         let_go.set()
     assert done == [2]
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+def test_what_nobody_takes_is_discarded(taken):
+    begun, let_go, discarded = Event(), Event(), []
+
+    def slowly(part: int) -> int:
+        if part == 1:
+            begun.set()
+            let_go.wait(60)
+        return part
+
+    work = SharedWork(range(3), double)
+    with ThreadPoolExecutor(1) as pool:
+        work.hand_to(pool, slowly, discard=discarded.append)
+        assert begun.wait(60)
+        results = work.results()
+        assert [next(results) for _ in range(taken)] == [0] * taken
+        results.close() if taken else work.drop()
+        let_go.set()
+    assert sorted(discarded) == [1, 2]
+    assert not work.shared
