@@ -31,8 +31,8 @@ class Walk:
     refused: list[RefusedFile] = field(default_factory=list)
 
     def below(self, at: Path) -> str:
-        """The path of a file below the root, relative to it: twice as fast as `relative_to`."""
-        return at.as_posix().removeprefix(self.root.as_posix()).lstrip("/")
+        """The path relative to the root, `.` for the root: twice as fast as `relative_to`."""
+        return at.as_posix().removeprefix(self.root.as_posix()).lstrip("/") or "."
 
     def covered(self, path: str) -> bool:
         """Whether a file known as `path` lies within what was asked for."""

@@ -88,6 +88,18 @@ def test_links_pipes_and_hidden_folders(home, tmp_path):
     ]
 
 
+def test_a_folder_that_cannot_be_read_has_a_name(home, tmp_path, monkeypatch):
+    folder = tmp_path / "runs"
+    (folder / "below").mkdir(parents=True)
+
+    def denied(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", denied)  # tests may run as root, to whom nothing is denied
+    plan, _ = ingested(home, folder)
+    assert refused_lines(plan) == [".: folder cannot be read: Permission denied"]
+
+
 def test_a_named_format_takes_files_that_look_like_nothing(home, tmp_path):
     folder = tmp_path / "runs"
     put(folder / "odd.json", {"chat": []})
