@@ -24,9 +24,12 @@ class Helper:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Start it; `folder` is where it leaves rows."""
+        """Start it; `folder` is where it leaves rows. Raises OSError where there is no room.
+
+        It takes no module from the current folder, which may hold runs that somebody else made.
+        """
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "srft_assets.trajectories.helper_main", str(folder)],
+            [sys.executable, "-P", "-m", "srft_assets.trajectories.helper_main", str(folder)],
             env={**os.environ, **ENVIRONMENT},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -86,3 +86,16 @@ def test_what_a_call_prints_is_no_answer(tmp_path):
         assert helper.call(os.getpid) == helper.process.pid
     finally:
         helper.end()
+
+
+def test_no_code_of_the_folder_it_is_started_in_is_run(tmp_path, monkeypatch):
+    here = tmp_path / "downloaded"
+    here.mkdir()
+    (here / "polars.py").write_text(f"open({str(tmp_path / 'run')!r}, 'w')")
+    monkeypatch.chdir(here)
+    helper = Helper(tmp_path / "rows")
+    try:
+        assert helper.call(os.getpid) == helper.process.pid
+    finally:
+        helper.end()
+    assert not (tmp_path / "run").exists()
