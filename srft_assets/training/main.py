@@ -6,15 +6,14 @@ error and exit code 1.
 
 import gc
 import logging
-import os
 import sys
 from pathlib import Path
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
-from srft_assets.child import quiet
 from srft_assets.errors import SrftError
+from srft_assets.training.environment import prepare
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.report import telling
 from srft_assets.training.run import train
@@ -31,10 +30,7 @@ def main(arguments: list[str]) -> int:
     logging.captureWarnings(True)
     try:
         job = TrainingJob.model_validate_json(Path(arguments[0]).read_bytes())
-        quiet(**({"WANDB_MODE": "online"} if "wandb" in job.report_to else {}))
-        _one_gpu()
-        if Path(job.base_model).is_dir():
-            os.environ["HF_HUB_OFFLINE"] = "1"
+        prepare(job)
         with telling() as told:
             _import_heavy()
             train(job, told)
@@ -45,13 +41,6 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"error: {reason}\n")
         return 1
     return 0
-
-
-def _one_gpu() -> None:
-    """Without a launcher one GPU only: transformers would split each packed row over all."""
-    if "WORLD_SIZE" not in os.environ:
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible.partition(",")[0]
 
 
 def _import_heavy() -> None:

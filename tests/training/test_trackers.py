@@ -1,5 +1,6 @@
 """`report_to`: a tracker hears of every step. Each skips where its package is not installed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -46,3 +47,18 @@ def test_mlflow_has_the_loss_of_every_step(job: MakeJob, tmp_path: Path) -> None
 def test_wandb_offline_leaves_a_run_to_sync(job: MakeJob, tmp_path: Path) -> None:
     folder = trained(job, "wandb", tmp_path, WANDB_MODE="offline")
     assert list(folder.glob("wandb/offline-run-*/*.wandb"))
+
+
+def test_trackio_has_the_loss_of_every_step(job: MakeJob, tmp_path: Path) -> None:
+    store = {"TRACKIO_DIR": str(tmp_path / "trackio")}
+    folder = trained(job, "trackio", tmp_path, **store)
+    of = ["--project", "huggingface", "--run", "home-0", "--metric"]
+
+    def values(metric: str) -> list[float]:
+        argv = [sys.executable, "-m", "trackio.cli", "get", "metric", *of, metric, "--json"]
+        told = subprocess.run(argv, env={**os.environ, **store}, capture_output=True, check=True)
+        return [point["value"] for point in json.loads(told.stdout)["values"]]
+
+    told = json.loads((folder / "home/artifacts/out/result.json").read_bytes())
+    assert values("train/loss") == [point["loss"] for point in told["loss_curve"]]
+    assert values("train/global_step")[:3] == [1, 2, 3]
