@@ -40,10 +40,8 @@ def _curves_go_to_the_hub(job: TrainingJob) -> bool:
 
 def _wraps_layers(options: dict[str, Any]) -> bool:
     """As accelerate's launcher states it in the environment, or transformers' own settings."""
-    launched = (
-        os.environ.get("ACCELERATE_USE_FSDP"),
-        os.environ.get("FSDP_ACTIVATION_CHECKPOINTING"),
-    )
+    names = ("ACCELERATE_USE_FSDP", "FSDP_ACTIVATION_CHECKPOINTING")
+    launched = all(os.environ.get(name) == "true" for name in names)
     stated = options.get("fsdp_config") or {}
     if isinstance(stated, str):
         stated = json.loads(Path(stated).read_bytes())
