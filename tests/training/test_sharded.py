@@ -33,8 +33,9 @@ def sharded(job: TrainingJob, folder: Path, **changes: str) -> TrainingResult:
     command = Command("accelerate", 2, arguments=["--config_file", str(folder / "fsdp.yaml")])
     argv = command.argv(folder / "job.json")
     argv[argv.index(MAIN)] = "tests.training.sharded_main"
+    environment = {**os.environ, **command.env(), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        argv, cwd=ROOT, env={**os.environ, **command.env()}, capture_output=True, text=True
+        argv, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "sharded LlamaDecoderLayer" in done.stdout
