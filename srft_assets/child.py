@@ -30,6 +30,14 @@ def quiet(**more: str) -> None:
         os.environ.setdefault(name, value)
 
 
+def python(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of ours in a process of its own.
+
+    Not from the current folder, which `-m` alone would search first: it may be downloaded runs.
+    """
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
 def run_job(
     arguments: Sequence[str], module: str, what: str, job: type[Job], work: Callable[[Job], None]
 ) -> int:

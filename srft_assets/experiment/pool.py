@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -12,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from srft_assets.child import python
 from srft_assets.errors import SrftError
 from srft_assets.experiment.design import Cell
 
@@ -54,7 +54,7 @@ def run_cells(cells: Sequence[Cell], bench: Path, workers: int, news: News) -> N
 def _start(bench: Path, log: Path) -> "subprocess.Popen[bytes]":
     with log.open("wb") as errors:
         return subprocess.Popen(
-            [sys.executable, "-m", MODULE, str(bench)],
+            python(MODULE, str(bench)),
             env={**os.environ, **ENVIRONMENT},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,11 +1,11 @@
 """`eval_scores/<arm>`: held-out generated tasks played by a checkpoint, by seed."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from srft_assets.child import python
 from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.task import TaskInstance
@@ -134,4 +134,4 @@ def _play(job: EvaluationJob, tasks: list[TaskInstance], work: Work) -> None:
     place(job.tasks, b"".join(line + b"\n" for line in lines))
     stated = job.out / "job.json"
     place(stated, job.model_dump_json(indent=2).encode())
-    work.launch([sys.executable, "-m", "srft_assets.rollouts.main", str(stated)], {})
+    work.launch(python("srft_assets.rollouts.main", str(stated)), {})

@@ -33,11 +33,14 @@ class Command:
         return [*self.prefix, sys.executable, *self._start(), *main]
 
     def env(self) -> dict[str, str]:
-        """What to add to the environment: the cores are shared out to the processes."""
+        """What to add to the environment: the cores are shared out to the processes, and none of
+        them, launchers' workers included, takes a module from the current folder.
+        """
+        safe = {"PYTHONSAFEPATH": "1"}
         if self.processes == 1 or "OMP_NUM_THREADS" in os.environ:
-            return {}
+            return safe
         cores = len(os.sched_getaffinity(0))
-        return {"OMP_NUM_THREADS": str(max(1, cores // self.processes))}
+        return safe | {"OMP_NUM_THREADS": str(max(1, cores // self.processes))}
 
     def _start(self) -> list[str]:
         count = str(self.processes)

@@ -3,11 +3,11 @@
 import os
 import pickle
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from srft_assets.child import python
 from srft_assets.errors import SrftError
 
 ENVIRONMENT = {"POLARS_MAX_THREADS": "1"}
@@ -24,12 +24,9 @@ class Helper:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Start it; `folder` is where it leaves rows. Raises OSError where there is no room.
-
-        It takes no module from the current folder, which may hold runs that somebody else made.
-        """
+        """Start it; `folder` is where it leaves rows. Raises OSError where there is no room."""
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "srft_assets.trajectories.helper_main", str(folder)],
+            python("srft_assets.trajectories.helper_main", str(folder)),
             env={**os.environ, **ENVIRONMENT},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,10 +1,10 @@
 """The harness's runs of one making of a partition: started where they are missing, and read."""
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from srft_assets.child import python
 from srft_assets.outcomes.choice import Grading
 from srft_assets.outcomes.harness.evaluating import ended
 from srft_assets.outcomes.harness.job import (
@@ -57,7 +57,7 @@ class Harness:
             place(told, job.model_dump_json(indent=2).encode())
             module = "srft_assets.outcomes.harness.main"
             try:
-                self.work.launch([sys.executable, "-m", module, str(told)], {})
+                self.work.launch(python(module, str(told)), {})
             finally:
                 told.unlink(missing_ok=True)
         return {pair: read_result(root, one) for pair, one in predictions.items()}

@@ -1,12 +1,12 @@
 """The collector of `rollout` batches: a model plays tasks, what is missing of them."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from srft_assets.child import python
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.grading import tasks_path
 from srft_assets.rollouts.batch.containers import left_by, owner_of, remove
@@ -62,7 +62,7 @@ def _launch(work: Work, stated: RolloutSettings, out: Path) -> None:
     path = out.with_suffix(".job.json")
     place(path, job.model_dump_json(indent=2).encode())
     try:
-        work.launch([sys.executable, "-m", MAIN, str(path)], {})
+        work.launch(python(MAIN, str(path)), {})
     finally:
         with alone(out, wait=False) as over:
             if over and stated.environment == "docker":

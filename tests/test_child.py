@@ -1,0 +1,63 @@
+"""Processes of ours take no module from the folder in which somebody works."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from srft_assets.child import python
+from srft_assets.training.command import Command
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = (
+    "srft_assets.experiment.worker",
+    "srft_assets.outcomes.harness.main",
+    "srft_assets.rollouts.batch.main",
+    "srft_assets.rollouts.main",
+)
+
+
+@pytest.fixture
+def downloaded(tmp_path: Path) -> Path:
+    """A folder with modules of the names of libraries."""
+    for name in ("orjson", "pydantic", "torch", "numpy"):
+        (tmp_path / f"{name}.py").write_text(f"open('ran-{name}', 'w')\nraise SystemExit(9)\n")
+    return tmp_path
+
+
+def ran(downloaded: Path) -> list[str]:
+    return [path.name for path in downloaded.glob("ran-*")]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_process_does_not_run_what_lies_in_the_current_folder(
+    module: str, downloaded: Path
+) -> None:
+    done = subprocess.run(python(module), cwd=downloaded, capture_output=True, text=True)
+    assert ran(downloaded) == []
+    assert done.returncode in (1, 2), "it was told no job"
+
+
+@pytest.mark.parametrize("launcher", ["python", "torchrun", "accelerate"])
+def test_a_training_does_not_run_what_lies_in_the_current_folder(
+    launcher: str, downloaded: Path
+) -> None:
+    command = Command(launcher=launcher)
+    done = subprocess.run(
+        command.argv(Path("no-job.json")),
+        cwd=downloaded,
+        env={**os.environ, **command.env()},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert ran(downloaded) == []
+    assert "no-job.json" in done.stderr
+
+
+def test_every_module_of_ours_is_started_so() -> None:
+    for path in (ROOT / "srft_assets").rglob("*.py"):
+        assert 'sys.executable, "-m"' not in path.read_text(), path
+    assert python("a", "b") == [sys.executable, "-P", "-m", "a", "b"]
