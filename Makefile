@@ -52,7 +52,7 @@ layers: setup
 	$(BIN)/lint-imports --no-cache
 
 tests: setup
-	$(BIN)/pytest -n 2 --dist loadfile -m "not vllm and not smollm2"
+	$(BIN)/pytest -n 3 --durations 15 -m "not vllm and not smollm2"
 
 test-vllm: setup $(VLLM_READY)
 	$(BIN)/pytest -m vllm -rP tests/serving

@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,7 +14,21 @@ from srft_assets.sandbox import Sandbox, open_sandbox
 settings.register_profile("srft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("srft")
 
+DOCKER = ("tests/outcomes/harness/", "tests/rollouts/batch/test_docker_daemon.py")
+"""Tests of the one Docker daemon: while one worker has it, others would only wait."""
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file to a worker, and all that need Docker to one."""
+    from xdist.scheduler.loadfile import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "docker" if nodeid.startswith(DOCKER) else super()._split_scope(nodeid)
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
