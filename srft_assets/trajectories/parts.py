@@ -67,8 +67,12 @@ def read_there(part: Reading, folder: Path) -> tuple[str, list[Refusal]]:
     """In a helper: the rows to a file of Arrow IPC, which costs a fifth of what a pipe does."""
     frame, refused = read(part)
     path = folder / uuid.uuid4().hex
-    with path.open("wb") as file:  # four times as fast as by its path, or through `tempfile`
-        frame.write_ipc(file, compat_level=pl.CompatLevel.newest())
+    try:
+        with path.open("wb") as file:  # four times as fast as by its path, or through `tempfile`
+            frame.write_ipc(file, compat_level=pl.CompatLevel.newest())
+    except BaseException:
+        path.unlink(missing_ok=True)  # a torn file would keep a full disk full
+        raise
     return str(path), refused
 
 

@@ -1,8 +1,10 @@
 """A batch in parts: nothing between them is lost or read twice."""
 
 import json
+import resource
 import tracemalloc
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from srft_assets.home import Home
 from srft_assets.trajectories import parts
+from srft_assets.trajectories.helper import Helper, HelperError
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.manifest import Item, read_manifest
 from srft_assets.trajectories.parts import fetched, parts_of, read_there
@@ -120,3 +123,16 @@ def test_rows_from_another_process_are_the_same_and_leave_no_file(reading, tmp_p
     assert refused == refused_alone
     with pytest.raises(OSError):
         fetched(sent)
+
+
+def test_rows_for_which_there_is_no_room_leave_no_file(reading, tmp_path):
+    folder = tmp_path / "handed"
+    folder.mkdir()
+    helper = Helper(folder)
+    try:
+        helper.call(partial(resource.setrlimit, resource.RLIMIT_FSIZE, (1000, 1000)))
+        with pytest.raises(HelperError):
+            helper.call(partial(read_there, reading, folder))
+        assert list(folder.iterdir()) == []
+    finally:
+        helper.end()
