@@ -85,25 +85,29 @@ def test_without_fastokens_the_tokenizer_tokenizes_itself(monkeypatch: pytest.Mo
     assert "fastokens" in fast.refused
 
 
-def test_another_vocabulary_is_found_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    backend = backend_of("bytes")
-    monkeypatch.setattr(fast_backend, "_loaded", loaded_from(backend_of("digits")))
-    fast = FastBackend(backend)
-    assert given_by(fast, TEXTS) == own(backend, TEXTS)
-    assert fast.refused is not None
-    assert fast.refused.startswith("fastokens gives other ids")
-    assert not fast.doubtful
+def another_vocabulary(backend: Any) -> Any:
+    return backend_of("digits")
 
 
-def test_a_difference_in_the_first_batch_is_found_whatever_the_probes_hold(
-    monkeypatch: pytest.MonkeyPatch,
+def without_zq(backend: Any) -> Any:
+    return without_merge(backend, "z", "q")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "more"),
+    [(another_vocabulary, []), (without_zq, ["x" * 50_000 + MELTED])],
+    ids=["another vocabulary", "a merge that no probe needs"],
+)
+def test_a_difference_in_the_first_batch_is_found_before_an_id_is_handed_out(
+    wrong: Callable[[Any], Any], more: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = backend_of("bytes")
-    monkeypatch.setattr(fast_backend, "_loaded", loaded_from(without_merge(backend, "z", "q")))
+    monkeypatch.setattr(fast_backend, "_loaded", loaded_from(wrong(backend)))
     fast = FastBackend(backend)
-    texts = [*TEXTS, "x" * 50_000 + MELTED]
+    texts = [*TEXTS, *more]
     assert given_by(fast, texts) == own(backend, texts)
     assert fast.refused is not None
+    assert fast.refused.startswith("fastokens gives other ids")
     assert not fast.doubtful
 
 
