@@ -90,3 +90,22 @@ def wait_for(there: Callable[[], object]) -> None:
     while not there():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def doubled_lines(path: Path) -> Path:
+    """Runs, some of them twice within a batch and across batches, and lines that are refused."""
+    rows = [json.dumps(run_of(f"task-{n % 12}", turns=n % 4 + 1)) for n in range(60)]
+    rows[3], rows[30], rows[35] = "{torn", "", '{"messages": 3}'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def doubled_files(folder: Path, tasks: int = 16) -> Path:
+    """One run a file, some of them twice within a batch and across batches."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for n in range(50):
+        (folder / f"{n:02}.json").write_text(
+            json.dumps(run_of(f"task-{n % tasks}", turns=n % 2 + 1))
+        )
+    return folder

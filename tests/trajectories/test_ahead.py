@@ -12,7 +12,7 @@ from srft_assets.trajectories.manifest import Manifest, registered_ns
 from srft_assets.trajectories.sources import CLOCK_TICK_NS, SourceChangedError
 from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.store import Warehouse
-from tests.trajectories.ingest_support import make, run_of
+from tests.trajectories.ingest_support import doubled_files, doubled_lines, make, run_of
 
 
 @pytest.fixture
@@ -35,25 +35,9 @@ def old(monkeypatch):
     monkeypatch.setattr("srft_assets.trajectories.sources.CLOCK_TICK_NS", 0)
 
 
-def lines(path: Path) -> Path:
-    """Runs, some of them twice within a batch and across batches, and lines that are refused."""
-    rows = [json.dumps(run_of(f"task-{n % 12}", turns=n % 4 + 1)) for n in range(60)]
-    rows[3], rows[30], rows[35] = "{torn", "", '{"messages": 3}'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(rows) + "\n")
-    return path
-
-
-def files(folder: Path, tasks: int = 16) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for n in range(50):
-        (folder / f"{n:02}.json").write_text(
-            json.dumps(run_of(f"task-{n % tasks}", turns=n % 2 + 1))
-        )
-    return folder
-
-
-@pytest.mark.parametrize(("source", "name"), [(lines, "runs.jsonl"), (files, "runs")])
+@pytest.mark.parametrize(
+    ("source", "name"), [(doubled_lines, "runs.jsonl"), (doubled_files, "runs")]
+)
 def test_rows_and_refusals_are_those_of_one_batch_after_the_other(
     old, taken, tmp_path, monkeypatch, source, name
 ):
@@ -76,7 +60,7 @@ def test_rows_and_refusals_are_those_of_one_batch_after_the_other(
 
 
 def two_batches(home: Home, folder: Path) -> tuple[str, ...]:
-    return ingest(home, [files(folder, tasks=50)], batch="b", batch_size=25).batches
+    return ingest(home, [doubled_files(folder, tasks=50)], batch="b", batch_size=25).batches
 
 
 def test_a_source_that_changed_after_it_was_read_ahead_stops_the_making(home, old, taken, tmp_path):
@@ -136,7 +120,7 @@ def test_a_source_of_the_next_batch_that_is_gone_does_not_stop_this_one(
     home, old, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("srft_assets.trajectories.parts.PART_BYTES", 100)
-    here, gone = lines(tmp_path / "runs/a.jsonl"), lines(tmp_path / "runs/b.jsonl")
+    here, gone = doubled_lines(tmp_path / "runs/a.jsonl"), doubled_lines(tmp_path / "runs/b.jsonl")
     gone.write_text(gone.read_text().replace("task-", "other-"))
     first, second = ingest(home, [here, gone], batch="b", batch_size=60).batches
     gone.unlink()

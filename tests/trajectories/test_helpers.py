@@ -1,9 +1,7 @@
 """Processes that read along: nobody can tell, whatever becomes of them."""
 
-import json
 import os
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +10,7 @@ from srft_assets.trajectories import ahead, helpers, parts
 from srft_assets.trajectories.helper import Helper, HelperError
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.content import data_version
-from tests.trajectories.ingest_support import make, run_of, wait_for
+from tests.trajectories.ingest_support import doubled_files, doubled_lines, make, wait_for
 
 
 @pytest.fixture
@@ -26,23 +24,9 @@ def two(monkeypatch):
     helpers.end_helpers()
 
 
-def lines(path: Path) -> Path:
-    """Runs, some of them twice and across the parts, and lines that are refused."""
-    rows = [json.dumps(run_of(f"task-{n % 7}", turns=n % 5 + 1)) for n in range(40)]
-    rows[3], rows[30], rows[35] = "{torn", "", '{"messages": 3}'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(rows) + "\n")
-    return path
-
-
-def files(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for n in range(15):
-        (folder / f"{n:02}.json").write_text(json.dumps(run_of(f"task-{n % 6}", turns=n % 3 + 1)))
-    return folder
-
-
-@pytest.mark.parametrize(("source", "name"), [(lines, "runs.jsonl"), (files, "runs")])
+@pytest.mark.parametrize(
+    ("source", "name"), [(doubled_lines, "runs.jsonl"), (doubled_files, "runs")]
+)
 def test_rows_and_refusals_are_those_of_one_process(two, tmp_path, monkeypatch, source, name):
     path = source(tmp_path / "source" / name)
     together, alone = Home(tmp_path / "together"), Home(tmp_path / "alone")
@@ -63,7 +47,7 @@ def test_rows_and_refusals_are_those_of_one_process(two, tmp_path, monkeypatch, 
 
 def test_parts_that_nobody_finishes_are_read_here(two, tmp_path):
     home = Home(tmp_path / "home")
-    ingest(home, [lines(tmp_path / "runs.jsonl")], batch="b")
+    ingest(home, [doubled_lines(tmp_path / "runs.jsonl")], batch="b")
     two.all[0].process.kill()
     frame, _ = make(home, "b")
     assert frame["trajectory_id"].n_unique() == frame.height > 5
