@@ -31,10 +31,13 @@ def test_a_run_comes_back_from_its_row_whole(names):
     assert refused == []
 
 
-@pytest.mark.parametrize("patch", [7, "\ud800", ["x"]])
-def test_a_run_that_does_not_fit_is_refused_alone(patch):
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("submission", 7), ("submission", "\ud800"), ("submission", ["x"]), ("tools", [{"a": {1}}])],
+)
+def test_a_run_that_does_not_fit_is_refused_alone(field, value):
     found = runs("a", "b", "c")
-    found[1].submission = patch
+    setattr(found[1], field, value)
     frame, (refusal,) = frame_of(found, "batch")
     assert frame["instance_id"].to_list() == ["a", "c"]
     assert refusal.line().startswith("runs.jsonl, row 2: does not fit the schema: ")

@@ -13,7 +13,7 @@ from srft_assets.trajectories.frame import columns_of
 from srft_assets.trajectories.model import Action
 from srft_assets.trajectories.schema import TRAJECTORIES, from_row
 from srft_assets.trajectories.steps import cut_steps
-from srft_assets.trajectories.steps_column import steps_column
+from srft_assets.trajectories.steps_column import leaves_of, steps_column
 
 TEXTS = st.text(max_size=12) | st.sampled_from(
     [
@@ -89,7 +89,7 @@ def test_runs_survive_the_warehouse(messages):
 @given(st.lists(conversations(), max_size=3))
 def test_the_steps_column_is_the_one_of_the_schema(chats):
     runs = [read_record({"messages": m}, source="x", row=0, hint="x") for m in chats]
-    column = steps_column(runs)
+    column = steps_column(leaves_of(run.steps) for run in runs)
     assert column.dtype == TRAJECTORIES["steps"]
     assert column.to_list() == [[asdict(step) for step in run.steps] for run in runs]
 
