@@ -53,7 +53,7 @@ def applier(console: Console) -> Iterator["Applier"]:
 
 def refresh_catalogue(home: Home) -> None:
     """Bring the DuckDB file up to date with the SQL of this version."""
-    from srft_assets.components.schemas import SCHEMAS
+    from srft_assets.schemas import SCHEMAS
     from srft_assets.warehouse.catalogue import build_catalogue
 
     build_catalogue(home, SCHEMAS)

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from srft_assets.components.asset import build_asset
 from srft_assets.components.checks import trained_tokens_accepted
-from srft_assets.components.schemas import SCHEMAS
 from srft_assets.errors import SrftError
 from srft_assets.rollouts.stage import eval_scores_stage
+from srft_assets.schemas import SCHEMAS
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.training.stage import checkpoints_stage

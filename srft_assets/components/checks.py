@@ -7,7 +7,7 @@ import dagster as dg
 
 from srft_assets.components.metadata import preview
 from srft_assets.components.platform import Platform
-from srft_assets.components.schemas import SCHEMAS
+from srft_assets.schemas import SCHEMAS
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.policy import forbidden
 from srft_assets.warehouse.check import offending_rows

@@ -4,8 +4,8 @@ import dagster as dg
 
 from srft_assets.compare.stage import SCORES, comparison_stage
 from srft_assets.components.asset import build_asset
-from srft_assets.components.schemas import SCHEMAS
 from srft_assets.components.stages import stages_in
+from srft_assets.schemas import SCHEMAS
 
 
 def with_comparison(loaded: dg.Definitions) -> dg.Definitions:

@@ -9,13 +9,13 @@ from pydantic import BaseModel, RootModel
 from srft_assets.components.asset import build_asset
 from srft_assets.components.checks import verdicts_cover_steps
 from srft_assets.components.critic_scores import critic_good_enough
-from srft_assets.components.schemas import SCHEMAS
 from srft_assets.critic.llm.prompt_stage import prompt_stage
 from srft_assets.critic.llm.stage import llm_stage
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.scores.stage import critic_scores_stage
 from srft_assets.critic.spec import CriticSpec, RulesSpec
 from srft_assets.critic.stage import rules_stage
+from srft_assets.schemas import SCHEMAS
 from srft_assets.warehouse.stage import Stage
 
 PROMPT = "prompt.md"

@@ -4,11 +4,11 @@ import dagster as dg
 
 from srft_assets.components.asset import build_asset
 from srft_assets.components.platform import Platform
-from srft_assets.components.schemas import SCHEMAS
 from srft_assets.critic.gold.stage import gold_labels_stage
 from srft_assets.critic.scores.schema import CRITIC_SCORES
 from srft_assets.critic.scores.stage import critic_scores_stage
 from srft_assets.critic.scores.threshold import Threshold, judge
+from srft_assets.schemas import SCHEMAS
 
 
 def gold_labels() -> dg.AssetsDefinition:

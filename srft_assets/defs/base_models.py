@@ -3,8 +3,8 @@
 import dagster as dg
 
 from srft_assets.components.asset import build_asset
-from srft_assets.components.schemas import SCHEMAS
 from srft_assets.lab.base import base_models_stage
+from srft_assets.schemas import SCHEMAS
 
 
 @dg.definitions

@@ -10,12 +10,12 @@ from srft_assets.components.checks import (
     steps_consecutive,
     trajectory_ids_unique,
 )
-from srft_assets.components.schemas import SCHEMAS
 from srft_assets.lab.collect import collect, lab_code
 from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.rollouts.batch.collect import collect as play_rollouts
 from srft_assets.rollouts.batch.settings import KIND as ROLLOUT
 from srft_assets.rollouts.batch.settings import VERSION as ROLLOUT_VERSION
+from srft_assets.schemas import SCHEMAS
 from srft_assets.trajectories.stage import trajectories_stage
 
 

@@ -7,12 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-from srft_assets.components.schemas import SCHEMAS
 from srft_assets.critic.ledger.compaction import compact
 from srft_assets.critic.ledger.folder import is_lines, listing
 from srft_assets.critic.ledger.ledger import Ledger
 from srft_assets.critic.ledger.verify import verify
 from srft_assets.home import Home
+from srft_assets.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.query import run_query
 from tests.critic.ledger_support import key_of, reply

@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from srft_assets.components.schemas import SCHEMAS
 from srft_assets.home import Home
+from srft_assets.schemas import SCHEMAS
 from srft_assets.warehouse.query import open_readonly, run_query
 from srft_assets.warehouse.schema_doc import schema_markdown
 from srft_assets.warehouse.statements import SqlFile, leading_comment, sql_files, sql_folder

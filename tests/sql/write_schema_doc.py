@@ -3,8 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from srft_assets.components.schemas import SCHEMAS
 from srft_assets.home import Home
+from srft_assets.schemas import SCHEMAS
 from srft_assets.warehouse.empty import write_schema_files
 from srft_assets.warehouse.schema_doc import schema_markdown
 from srft_assets.warehouse.statements import sql_folder

@@ -6,10 +6,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from srft_assets.components.schemas import SCHEMAS
 from srft_assets.critic.gold.labels import GOLD_LABELS
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
+from srft_assets.schemas import SCHEMAS
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.policy import forbidden
 from srft_assets.tokens.row import MaskedRow

@@ -2,8 +2,8 @@
 
 import pytest
 
-from srft_assets.components.schemas import SCHEMAS
 from srft_assets.home import Home
+from srft_assets.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.store import Warehouse
 from tests.warehouse.filled import fill

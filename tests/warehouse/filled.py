@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import polars as pl
 
 from srft_assets.compare import compare_arms
-from srft_assets.components.schemas import SCHEMAS
 from srft_assets.critic.scores.table import scores
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.model import TEST_OUTCOMES
 from srft_assets.refusal import Refusal
+from srft_assets.schemas import SCHEMAS
 from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stamp import Stamp

@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from srft_assets.components.schemas import SCHEMAS
 from srft_assets.home import Home
+from srft_assets.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import Catalogue, build_catalogue
 from srft_assets.warehouse.query import run_query
 from srft_assets.warehouse.store import Warehouse
