@@ -34,7 +34,9 @@ class Rows:
     ) -> Iterator[RenderableType]:
         if self.title:
             yield Text(visible(self.title), style="bold")
-        table, least = _table(self.rows)
+        table, least, whole = _table(self.rows, parted=False)
+        if whole > options.max_width:
+            table, least, _ = _table(self.rows, parted=True)
         fits = least <= options.max_width
         yield from [table] if fits or self.rows.is_empty() else _records(self.rows)
         left = self.rows.height - (TABLE_ROWS if fits else RECORDS)
@@ -53,16 +55,22 @@ def as_table(rows: pl.DataFrame, title: str = "") -> Rows:
     return Rows(rows, title)
 
 
-def _table(rows: pl.DataFrame) -> tuple[Table, int]:
-    """The table, and the width it needs at least."""
+def _table(rows: pl.DataFrame, parted: bool) -> tuple[Table, int, int]:
+    """The table, the width it needs at least, and the one in which no cell is folded.
+
+    `parted`: names above numbers stand in several lines.
+    """
     padding = (0, GAP, 0, 0)
     table = Table(box=None, pad_edge=False, padding=padding, header_style="bold underline")
     cells = [[_cell(value) for value in row] for row in rows.head(TABLE_ROWS).iter_rows()]
-    least = -GAP
+    least = whole = -GAP
     for place, (name, kind) in enumerate(rows.schema.items()):
-        head = Text(visible(name).replace("_", "_\n") if kind.is_numeric() else visible(name))
+        head = Text(visible(name))
+        if parted and kind.is_numeric():
+            head = Text(head.plain.replace("_", "_\n"))
         lines = (*head.split(), *(row[place] for row in cells))
         width = max((line.cell_len for line in lines), default=1)
+        whole += width + GAP
         if kind.is_numeric():
             table.add_column(head, justify="right", no_wrap=True, min_width=width)
         else:
@@ -71,7 +79,7 @@ def _table(rows: pl.DataFrame) -> tuple[Table, int]:
         least += width + GAP
     for row in cells:
         table.add_row(*row)
-    return table, least
+    return table, least, whole
 
 
 def _records(rows: pl.DataFrame) -> Iterator[RenderableType]:

@@ -68,6 +68,12 @@ def test_the_same_rows_are_a_table_where_they_fit() -> None:
     assert len(shown(rows, width=40).splitlines()) == 10
 
 
+def test_names_above_numbers_are_parted_only_where_there_is_no_room() -> None:
+    rows = pl.DataFrame({"status": ["resolved whole"], "count_star()": [7]})
+    assert shown(rows, width=40).splitlines()[0].split() == ["status", "count_star()"]
+    assert shown(rows, width=24).splitlines()[0].split() == ["count_"]
+
+
 def test_no_rows_are_told() -> None:
     assert "no rows" in shown(pl.DataFrame({"x": []}))
 
