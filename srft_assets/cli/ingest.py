@@ -10,8 +10,8 @@ from rich.console import Console
 from srft_assets.cli.apply import print_outcome
 from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import applier
-from srft_assets.home import current_home
-from srft_assets.refusal import excerpt_of
+from srft_assets.home import Home, current_home
+from srft_assets.refusal import Refusal, excerpt_of
 
 if TYPE_CHECKING:
     from srft_assets.trajectories.ingest import IngestPlan
@@ -51,6 +51,7 @@ def ingest(
     with applier(console) as platform:
         outcome = platform.apply(["test_outcomes"], list(plan.batches), [])
     print_outcome(console, outcome)
+    _print_refusals(console, _found_reading(home, plan))
     _print_runs(console, list(plan.batches))
 
 
@@ -62,11 +63,25 @@ def _print_plan(console: Console, plan: "IngestPlan") -> None:
         say(console, f"already in batch {batch}: {count} files, not read again")
     if plan.removed:
         say(console, f"gone since the last ingest: {quoted(_some(plan.removed))}")
-    for refusal in plan.refusals[:SHOWN_REFUSALS]:
+    _print_refusals(console, plan.refusals)
+
+
+def _print_refusals(console: Console, refusals: Sequence[Refusal]) -> None:
+    for refusal in refusals[:SHOWN_REFUSALS]:
         say(console, f"[yellow]refused[/] {quoted(refusal.line())}")
-    rest = len(plan.refusals) - SHOWN_REFUSALS
+    rest = len(refusals) - SHOWN_REFUSALS
     if rest > 0:
-        say(console, f'… and {rest} more: srft sql "FROM quarantine"')
+        say(console, f"… and {rest} more: srft sql quarantine")
+
+
+def _found_reading(home: Home, plan: "IngestPlan") -> list[Refusal]:
+    """What was refused only when the runs were read, and so is not told yet."""
+    from srft_assets.warehouse.store import Warehouse
+
+    stamps = (Warehouse(home.warehouse).stamp("trajectories", name) for name in plan.batches)
+    told = {refusal.line() for refusal in plan.refusals}
+    refused = [refusal for stamp in stamps if stamp for refusal in stamp.refused]
+    return [refusal for refusal in refused if refusal.line() not in told]
 
 
 def _some(paths: Sequence[str]) -> str:

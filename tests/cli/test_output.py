@@ -26,7 +26,20 @@ def test_ingest_tells_files_refusals_runs_and_outcomes(srft, home, tmp_path):
     assert told[0] == "files: 1 of runs"
     assert "made trajectories: mine" in told
     assert "made test_outcomes: mine" in told
+    assert told[-2].startswith("refused mine.jsonl, row 2: ")
     assert told[-1] == "batch mine: 2 runs, 4 steps; 2 unknown; 1 refused"
+
+
+def test_ingest_tells_each_refusal_once_whenever_it_was_found(srft, home, tmp_path):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    (folder / "torn.json").write_text('{"messages": [')
+    bad = run_of("a") | {"messages": [{"role": "wizard", "content": "x"}]}
+    write_lines(folder / "bad.jsonl", [bad] * 25)
+    told = [line for line in lines(srft("ingest", str(folder)).out) if "refused" in line]
+    assert [line for line in told if "torn.json: truncated" in line] == told[1:2]
+    assert "refused bad.jsonl, row 0: unknown role 'wizard'" in told[2]
+    assert len(told) == 1 + 1 + 20 + 1
 
 
 def test_ingest_again_says_that_nothing_is_to_be_made(srft, filled):
