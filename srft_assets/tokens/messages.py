@@ -36,7 +36,7 @@ NATIVE = (Form("mapping"), Form("text"), Form("mapping", None), Form("text", Non
 
 def forms(source: str, messages: Sequence[Message]) -> tuple[Form, ...]:
     """The forms to try in turn on a template and a run; the first that renders all of it holds."""
-    calling = [message for message in messages if message.get("tool_calls")]
+    calling = [message for message in messages if _calls(message)]
     if "tool_calls" not in source:
         return (WRITTEN_OUT,)
     if not calling:
@@ -89,7 +89,7 @@ def _convert(index: int, message: Message, form: Form) -> Message:
     reasoning = next((message[key] for key in REASONING if message.get(key)), None)
     if reasoning is not None:
         plain |= {"reasoning_content": str(reasoning), "thinking": str(reasoning)}
-    calls = [_call(call, form.arguments) for call in message.get("tool_calls") or []]
+    calls = [_call(call, form.arguments) for call in _calls(message)]
     if calls and form == WRITTEN_OUT:
         written = [f"<tool_call>\n{_json(call['function'])}\n</tool_call>" for call in calls]
         plain["content"] = "\n".join([plain["content"], *written] if plain["content"] else written)
@@ -97,6 +97,15 @@ def _convert(index: int, message: Message, form: Form) -> Message:
         plain["content"] = plain["content"] or form.silent
         plain["tool_calls"] = calls
     return plain
+
+
+def _calls(message: Message) -> list[dict[str, Any]]:
+    """The tool calls of a turn. The one call of the older `function_call` counts like any other:
+    templates do not know that key, and would leave the turn without its action.
+    """
+    calls: list[dict[str, Any]] = message.get("tool_calls") or []
+    older = message.get("function_call")
+    return calls if calls or not older else [{"function": older}]
 
 
 def _call(call: dict[str, Any], form: Arguments) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from srft_assets.tokens.mask import mask_run
 from srft_assets.trajectories.model import Message
 from tests.tokens.chats import QUICK, TEXT, assert_says, assert_sound, decoded, tool_chats
 from tests.tokens.conftest import run_of
-from tests.tokens.templates import QWEN
+from tests.tokens.templates import CHATML, QWEN
 from tests.tokens.tool_templates import TOOLS, said
 
 OFFERED = [{"type": "function", "function": {"name": "bash", "description": "Runs a command."}}]
@@ -84,3 +84,26 @@ def test_templates_with_tools_of_their_own_syntax(
         assert_says(text, said(name, chat[place], ids[place], "<|im_end|>"))
     nothing = mask_run(run, dict.fromkeys(keep, False), tokenizer)
     assert nothing.input_ids.tolist() == row.input_ids.tolist()
+
+
+@pytest.mark.parametrize("name", ["qwen", "chatml", "llama"])
+def test_the_older_function_call_is_trained_like_a_tool_call(
+    name: str, tokenizer_with: Callable
+) -> None:
+    function = {"name": "bash", "arguments": '{"command": "ls src"}'}
+    answers: list[Message] = [{"role": "tool", "content": "a.py"}, {"role": "user", "content": "?"}]
+    older, newer = (
+        run_of(
+            [
+                {"role": "user", "content": "Fix it."},
+                {"role": "assistant", "content": None, **call},
+                *answers,
+                {"role": "assistant", "content": "Done."},
+            ]
+        )
+        for call in ({"function_call": function}, {"tool_calls": [{"function": function}]})
+    )
+    tokenizer = tokenizer_with({"qwen": QWEN, "chatml": CHATML, "llama": TOOLS["llama"]}[name])
+    row, same = (mask_run(run, {0: True, 1: True}, tokenizer) for run in (older, newer))
+    assert "ls src" in decoded(row, tokenizer)[0]
+    assert row.input_ids.tolist() == same.input_ids.tolist()
