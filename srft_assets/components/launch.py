@@ -9,6 +9,7 @@ from itertools import groupby
 import dagster as dg
 
 from srft_assets.components.abandoned import process_tags
+from srft_assets.components.ended import failure_of, interrupted
 from srft_assets.components.partitions import BATCHES, SEEDS
 from srft_assets.components.progress import shown_on
 from srft_assets.components.settings import instance_in
@@ -68,12 +69,24 @@ class Applier:
         outcome = Outcome()
         for stage in in_order(chosen):
             names = self._names(stage.partitioned_by, batches, seeds)
-            stale = [name for name in names if not self._in_sync(stage, name)]
+            made = self._make(stage, names)
+            outcome.made[stage.key] = made
+            outcome.kept[stage.key] = [name for name in names if name not in made]
+        return outcome
+
+    def _make(self, stage: Stage, names: Sequence[str]) -> list[str]:
+        """Make what is not in sync; what was made.
+
+        Batches of runs look at one another: one that was made may put another out of sync.
+        """
+        made: list[str] = []
+        while stale := [n for n in names if n not in made and not self._in_sync(stage, n)]:
             for run in consecutive(stale, self._all(stage.partitioned_by)):
                 self._materialize(stage, run)
-            outcome.made[stage.key] = stale
-            outcome.kept[stage.key] = [name for name in names if name not in stale]
-        return outcome
+            made += stale
+            if stage.upstream:
+                break
+        return made
 
     def register(self, batches: Sequence[str]) -> None:
         """Make the batches known to Dagster; those it knows already stay."""
@@ -117,25 +130,6 @@ class Applier:
             if interrupted(result):
                 raise KeyboardInterrupt
             raise SrftError(failure_of(result))
-
-
-def interrupted(result: dg.ExecuteInProcessResult) -> bool:
-    """Whether the run ended by Ctrl-C, which Dagster takes for a failure of the step."""
-    failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
-    return any(str(one.error_source).endswith("INTERRUPT") for one in failures)
-
-
-def failure_of(result: dg.ExecuteInProcessResult) -> str:
-    """The reason of a failed run, in one line."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            told = event.step_failure_data.user_failure_data
-            if told is not None and told.description:
-                return told.description
-            if error is not None:
-                return (error.cause or error).message.strip()
-    return "the run failed before its first step: see `srft` with --debug"
 
 
 def consecutive(names: Sequence[str], order: Sequence[str]) -> Iterator[list[str]]:

@@ -40,12 +40,10 @@ def held_before(
 
 
 def _ids(warehouse: Warehouse, manifest: Manifest, code: Mapping[str, str]) -> tuple[str, ...]:
-    path = warehouse.path(ASSET, manifest.batch)
     try:
-        state = path.stat()
+        made = made_partition(warehouse.path(ASSET, manifest.batch))
     except FileNotFoundError:
         return _read_ids(manifest)
-    made = _made(path, state.st_mtime_ns, state.st_size)
     if manifest.kind != "files" or made.in_sync(manifest, code):
         return made.names
     return _read_ids(manifest) or made.names
@@ -59,7 +57,7 @@ def in_sync(stamp: Stamp, manifest: Manifest, code: Mapping[str, str]) -> bool:
 
 
 @dataclass(slots=True)
-class _Made:
+class MadeIds:
     """A partition as it lies there, and what it was last compared with: every later batch asks."""
 
     stamp: Stamp | None
@@ -74,10 +72,16 @@ class _Made:
         return self.compared[2]
 
 
+def made_partition(path: Path) -> MadeIds:
+    """The ids and the stamp of a partition. Raises FileNotFoundError where there is none."""
+    state = path.stat()
+    return _made(path, state.st_mtime_ns, state.st_size)
+
+
 @lru_cache(maxsize=4096)
-def _made(path: Path, mtime_ns: int, size: int) -> _Made:
+def _made(path: Path, mtime_ns: int, size: int) -> MadeIds:
     names = pl.read_parquet(path, columns=["trajectory_id"], hive_partitioning=False)
-    return _Made(read_stamp(path), tuple(names["trajectory_id"]))
+    return MadeIds(read_stamp(path), tuple(names["trajectory_id"]))
 
 
 def _read_ids(manifest: Manifest) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from srft_assets.trajectories.batches import batch_names, runs_config
 from srft_assets.trajectories.collecting import Collector, collect, collected
 from srft_assets.trajectories.duplicates import ASSET, held_before
 from srft_assets.trajectories.manifest import Manifest, read_manifest, registered_ns
+from srft_assets.trajectories.moved import moved
 from srft_assets.trajectories.rows import Reading, reading_of, without_doubles
 from srft_assets.trajectories.schema import TRAJECTORIES
 from srft_assets.trajectories.sources import SourceChangedError, verify
@@ -29,6 +30,7 @@ REGISTERING = frozenset(
         "helper_main",
         "helper_pool",
         "helpers",
+        "moved",
         "roles",
         "scan",
         "scanned",
@@ -48,6 +50,7 @@ def trajectories_stage(
     of the package that the collector comes from. Only batches of that kind depend on it.
     """
     stated = dict(collector_code or {})
+    code = {"readers": readers_digest()}
     digests = {kind: stated.get(kind) or _digest(made) for kind, made in collectors.items()}
 
     def config_of(home: Home, batch: str) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def trajectories_stage(
         config = runs_config(manifest)
         if manifest.kind in digests:
             config["collector"] = digests[manifest.kind]
-        return config
+        return config | moved(home, batch, code)
 
     def make(work: Work) -> Made:
         return _make(work, collectors)
@@ -65,7 +68,7 @@ def trajectories_stage(
         partitioned_by="batch",
         upstream=(),
         schema=TRAJECTORIES,
-        code={"readers": readers_digest()},
+        code=code,
         make=make,
         config_of=config_of,
         description=(

@@ -43,6 +43,15 @@ def test_identical_output_stops_the_wave(apply, toy):
     assert apply() == ["source/a", "even/two/a"]
 
 
+def test_a_batch_that_another_one_puts_out_of_sync_is_made_after_it(apply, toy):
+    apply()
+    toy.looks_at = {"a": "b"}
+    assert apply() == ["source/a"]
+    toy.sources["b"] = [6]
+    assert apply() == ["source/b", "source/a", "even/two/b", "total/0"]
+    assert apply() == []
+
+
 def test_a_new_batch_remakes_only_what_it_reaches(apply, toy, home):
     apply()
     toy.sources["b2"] = [10]
