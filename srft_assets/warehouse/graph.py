@@ -1,5 +1,6 @@
 """The graph of stages: in which order they are made, and what hangs on what."""
 
+import difflib
 from collections.abc import Iterable, Mapping
 
 from srft_assets.errors import UsageError
@@ -23,17 +24,30 @@ def in_order(stages: Mapping[str, Stage]) -> list[Stage]:
 
 
 def with_upstream(stages: Mapping[str, Stage], wanted: Iterable[str]) -> dict[str, Stage]:
-    """The wanted stages and all they depend on. Raises UsageError for an unknown key."""
+    """The wanted stages and all they depend on.
+
+    Raises UsageError for an unknown key, with the stage that needs it and the keys like it.
+    """
     chosen: dict[str, Stage] = {}
-    queue = list(wanted)
+    queue = [(key, "") for key in wanted]
     while queue:
-        key = queue.pop()
+        key, needing = queue.pop()
         if key not in stages:
-            raise UsageError(f"no asset {key!r}; there are: {', '.join(sorted(stages))}")
+            needed = f", which {needing} needs" if needing else ""
+            raise UsageError(f"no asset {key!r}{needed}; {_near(key, stages)}")
         if key not in chosen:
             chosen[key] = stages[key]
-            queue += [edge.asset for edge in stages[key].upstream]
+            queue += [(edge.asset, key) for edge in stages[key].upstream]
     return chosen
+
+
+def _near(key: str, stages: Mapping[str, Stage]) -> str:
+    """The keys that may have been meant: misspelt, or of that critic or arm; else all."""
+    of_that_name = [known for known in sorted(stages) if key in known.split("/")]
+    close = of_that_name or difflib.get_close_matches(key, sorted(stages), n=3, cutoff=0.7)
+    return (
+        f"did you mean {', '.join(close)}?" if close else f"there are: {', '.join(sorted(stages))}"
+    )
 
 
 def unasked(stages: Mapping[str, Stage]) -> dict[str, Stage]:

@@ -77,6 +77,26 @@ def test_what_is_named_brings_what_it_needs_and_no_more(graph):
         with_upstream(graph.stages, ["x"])
 
 
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("verdict/c", "no asset 'verdict/c'; did you mean verdicts/c?"),
+        ("c", "no asset 'c'; did you mean prompt/c, verdicts/c?"),
+    ],
+)
+def test_a_misspelt_asset_is_answered_with_those_like_it(graph, named, told):
+    with pytest.raises(UsageError) as raised:
+        with_upstream(graph.stages, [named])
+    assert str(raised.value) == told
+
+
+def test_an_input_that_is_not_there_is_told_with_the_asset_that_needs_it(graph):
+    stages = graph.stages
+    del stages["prompt/c"]
+    with pytest.raises(UsageError, match="no asset 'prompt/c', which verdicts/c needs; "):
+        with_upstream(stages, ["verdicts/c"])
+
+
 def test_what_costs_money_is_made_where_it_is_needed_only(graph):
     stages = graph.stages
     assert "verdicts/c" in unasked(stages)
