@@ -1,6 +1,6 @@
 """`srft plan`: what is out of sync and why, and what making it takes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,16 +35,21 @@ def plan(
     seed: Seeds = None,
     critic: Critics = None,
     arm: Arms = None,
-    everything: Annotated[bool, typer.Option("--all", help="Show what is in sync too.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show what is in sync, and what must be named, too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every partition as JSON.")] = False,
 ) -> None:
-    """Show what is missing or stale and why, and the critic calls and tokens it takes."""
+    """Show what is missing or stale and why, and the critic calls and tokens it takes.
+
+    Where nothing is named, what srft apply makes only when it is named counts where it exists.
+    """
     console = Console()
     home = current_home()
     with console.status("loading the platform"):
         from srft_assets.cli.loading import load_definitions
         from srft_assets.components.stages import stages_in
-        from srft_assets.warehouse.graph import with_upstream
+        from srft_assets.warehouse.graph import unasked, with_upstream
         from srft_assets.warehouse.plan import make_plan, orphans
         from srft_assets.warehouse.store import Warehouse
 
@@ -58,6 +63,10 @@ def plan(
         if not wanted:
             known = {"batch": chosen_batches(home, None), "seed": SEEDS}
             items += orphans(stages, warehouse, lambda kind: known[kind])
+    to_name = [] if wanted else _out_of_sync(items, stages.keys() - unasked(stages).keys())
+    if not everything:
+        there = {key: warehouse.partitions(key) for key in to_name}
+        items = [i for i in items if i.asset not in there or i.partition in there[i.asset]]
     if as_json:
         typer.echo(_json(items))
         return
@@ -66,6 +75,14 @@ def plan(
         console.print(_table(shown))
     for line in _summary(items):
         say(console, line)
+    if to_name:
+        say(console, f"Made only when named: {_some(to_name)}.")
+
+
+def _out_of_sync(items: Sequence["Item"], assets: Collection[str]) -> list[str]:
+    """Those of the assets that are not in sync, upstream first."""
+    away = (item.asset for item in items if item.state != "in sync" and item.asset in assets)
+    return list(dict.fromkeys(away))
 
 
 def _json(items: Sequence["Item"]) -> str:

@@ -80,6 +80,7 @@ def eval_scores_stage(arm: ArmSpec, unsafe: bool = False) -> Stage:
         },
         make=lambda work: _make(arm, unsafe, work),
         config=_config(arm.evaluation),
+        beside=(f"eval_trajectories/{arm.name}",),
         volatile=VOLATILE,
         description=DESCRIPTION.format(name=arm.name, description=arm.description).strip(),
         kinds=frozenset({"pytorch", "python"}),

@@ -1,6 +1,9 @@
 """`srft plan` as people and programs read it."""
 
 import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -96,17 +99,47 @@ def test_as_json_every_partition_with_state_reason_and_cost(srft):
     assert plan["cost"]["tokens_to_label"] > 0
 
 
-def test_orphans_are_told_where_everything_is_asked_for(srft, graded):
-    orphan = graded.warehouse / "step_verdicts" / "gone" / "one.parquet"
-    orphan.parent.mkdir(parents=True)
-    orphan.write_bytes((graded.warehouse / "trajectories" / "one.parquet").read_bytes())
+@contextmanager
+def laid(home: Home, asset: str) -> Iterator[None]:
+    """A partition of the asset for a while, with the rows and the stamp of another."""
+    path = home.warehouse / asset / "one.parquet"
+    path.parent.mkdir(parents=True)
+    path.write_bytes((home.warehouse / "trajectories" / "one.parquet").read_bytes())
     try:
+        yield
+    finally:
+        shutil.rmtree(path.parent)
+
+
+def test_orphans_are_told_where_everything_is_asked_for(srft, graded):
+    with laid(graded, "step_verdicts/gone"):
         row = ["step_verdicts/gone", "one", "orphaned", "no such asset any more"]
         assert row in told(srft("plan").out)
         assert row not in told(srft("plan", "--critic", "default").out)
-    finally:
-        orphan.unlink()
-        orphan.parent.rmdir()
+
+
+def test_the_runs_of_an_evaluation_belong_to_its_scores(srft, graded):
+    with laid(graded, "eval_trajectories/sft"):
+        (row,) = [row for row in told(srft("plan").out) if row[0] == "eval_trajectories/sft"]
+        assert row == ["eval_trajectories/sft", "one", "orphaned", "no such seed any more"]
+
+
+def test_without_a_name_it_shows_what_apply_would_make(srft, graded):
+    out = srft("plan").out
+    names = {row[0] for row in told(out)}
+    assert {"masked_tokens/srft", "eval_scores/sft", "comparison"} <= names
+    assert not {"step_verdicts/default", "masked_tokens/random_mask"} & names
+    assert "to pay for" not in out
+    assert "Made only when named: " in out.splitlines()[-1]
+    assert "step_verdicts/default" in out.splitlines()[-1]
+
+
+def test_what_must_be_named_counts_where_it_exists_or_all_is_asked_for(srft, graded):
+    with laid(graded, "step_verdicts/default"):
+        table = [row[:3] for row in told(srft("plan").out)]
+        assert ["step_verdicts/default", "one", "stale"] in table
+        assert ["step_verdicts/default", "two", "missing"] not in table
+    assert "step_verdicts/default" in {row[0] for row in told(srft("plan", "--all").out)}
 
 
 def test_on_a_narrow_terminal_names_stay_whole(srft, monkeypatch):
