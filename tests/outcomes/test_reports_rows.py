@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from srft_assets.outcomes.model import Status
 from srft_assets.outcomes.reports import ReportedOutcome
 from srft_assets.refusal import Refusal
-from tests.outcomes.report_support import parse
+from tests.outcomes.report_support import ID, graded, parse
 
 
 class TestRows:
@@ -34,6 +34,13 @@ class TestRows:
             (item,) = parse(form)
             assert (item.instance_id, item.status, item.model) == ("a", status, "m")
             assert item.patch == "p"
+
+    @pytest.mark.parametrize("path", ["all.jsonl", f"logs/{ID}/report.json"])
+    def test_a_single_grading_is_of_the_instance_that_it_names_itself(self, path: str) -> None:
+        row = {"instance_id": "a__a-1", **graded(True)}
+        for form in (row, [row]):
+            (item,) = parse(form, path)
+            assert (item.instance_id, item.status) == ("a__a-1", Status.RESOLVED)
 
     def test_predictions_without_one_say_nothing(self) -> None:
         assert parse([{"instance_id": "a", "model_patch": "p"}]) == []

@@ -63,7 +63,7 @@ def parse_report(
         row = number if len(rows) > 1 else None
         try:
             # Read to its end before any of it counts: a contradiction may come last.
-            outcomes = list(_grade(name or flat, value, beside or {}))
+            outcomes = list(_grade(name, flat, value, beside or {}))
         except BadReportError as error:
             yield Refusal(source, str(error), row=row, subject=name)
             continue
@@ -106,8 +106,11 @@ def _is_one(value: Any) -> bool:
 
 
 def _grade(
-    instance_id: str | None, value: Any, beside: Mapping[str, str]
+    key: str | None, place: str | None, value: Any, beside: Mapping[str, str]
 ) -> Iterator[ReportedOutcome]:
+    """What one statement says. `key` is the instance that it stands under, `place` the one that
+    its file's place names, where the statement itself names none.
+    """
     if not isinstance(value, dict):
         raise BadReportError(f"not a report: a {type(value).__name__}")
     if is_run_report(value):
@@ -115,10 +118,10 @@ def _grade(
     elif is_list_report(value):
         yield from grade_lists(value)
     elif INSTANCE_KEYS & value.keys():
-        if (named := instance_id or text(value, "instance_id")) is None:
+        if (named := key or text(value, "instance_id") or place) is None:
             raise BadReportError("a grading without instance_id")
         yield grade_instance(named, value, beside)
-    elif (outcome := grade_row(value, instance_id)) is not None:
+    elif (outcome := grade_row(value, key or place)) is not None:
         yield outcome
     elif "model_patch" not in value:
         keys = ", ".join(str(key)[:40] for key in list(value)[:6])
