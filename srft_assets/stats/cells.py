@@ -1,8 +1,12 @@
 """Figures as people read them."""
 
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.text import Text
 
-WIDTH = 20
+WIDTH, LEAST = 20, 4
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -21,11 +25,20 @@ def interval(low: float | None, high: float | None) -> str:
     return "·" if low is None or high is None else f"{low:.1%} – {high:.1%}"
 
 
-def bar(value: float | None, style: str) -> Text:
-    """A share as a bar of `WIDTH` characters."""
-    eighths = round((value or 0.0) * WIDTH * 8)
-    part = " ▏▎▍▌▋▊▉"[eighths % 8].strip()
-    return Text("█" * (eighths // 8) + part, style=style)
+@dataclass(frozen=True)
+class Bar:
+    """A share, 0 to 1 (None: 0), as a bar of `WIDTH` characters, fewer where there is no room."""
+
+    value: float | None
+    style: str
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(LEAST, WIDTH)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        eighths = round((self.value or 0.0) * min(WIDTH, options.max_width) * 8)
+        part = " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+        yield Text("█" * (eighths // 8) + part, style=self.style)
 
 
 def size(value: int) -> str:

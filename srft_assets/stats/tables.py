@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from srft_assets.home import Home
-from srft_assets.stats.cells import bar, count, interval, percent, size
+from srft_assets.stats.cells import Bar, count, interval, percent, size
 from srft_assets.warehouse.query import run_query
 from srft_assets.warehouse.visible import visible
 
@@ -98,7 +98,7 @@ def label_shares(home: Home) -> Table | None:
         table.add_row(
             _name(row["critic"]) if row["critic"] != critic else "",
             _name(row["label"], LABEL_STYLES),
-            bar(row["share"], LABEL_STYLES.get(row["label"], "")),
+            Bar(row["share"], LABEL_STYLES.get(row["label"], "")),
             count(row["steps"]),
             percent(row["share"]),
         )
@@ -138,10 +138,11 @@ def arm_scores(home: Home) -> Table | None:
     table = _table(
         "Held-out tasks", ["arm", ""], ["resolved", "rate", "95%", "seeds", "infra errors"]
     )
+    table.columns[0].no_wrap = True  # the bars give way, not the names
     for row in rows.iter_rows(named=True):
         table.add_row(
             _name(row["arm"]),
-            bar(row["rate"], "green"),
+            Bar(row["rate"], "green"),
             f"{count(row['resolved_attempts'])} of {count(row['scored'])}",
             percent(row["rate"]),
             interval(row["rate_low"], row["rate_high"]),

@@ -2,14 +2,15 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
 from srft_assets.home import Home
 from srft_assets.stats import stats
 
 
-def page(home: Home) -> str:
-    console = Console(file=io.StringIO(), width=110)
+def page(home: Home, width: int = 110) -> str:
+    console = Console(file=io.StringIO(), width=width)
     console.print(stats(home))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -30,6 +31,12 @@ def test_the_page_shows_partitions_outcomes_labels_tokens_and_scores(filled: Hom
     assert "all 2 batches 4 0 32 16 40 66.7%" in lines
     assert any("5 of 7 71.4% 35.9% – 91.8% 2 1" in line for line in lines)
     assert all(len(line) <= 110 for line in shown.splitlines())
+
+
+@pytest.mark.parametrize(("width", "shown"), [(110, "█" * 14 + "▎"), (70, "███████▉")])
+def test_a_bar_stays_in_one_line_where_there_is_less_room(filled: Home, width, shown) -> None:
+    (line,) = [line for line in page(filled, width).splitlines() if "5 of 7" in line]
+    assert line.split()[:2] == ["srft", shown]
 
 
 def test_hostile_text_reaches_no_terminal(filled: Home) -> None:
