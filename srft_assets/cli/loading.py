@@ -20,5 +20,16 @@ def load_definitions() -> "dg.Definitions":
             cause = cause.__cause__
         if cause is error and not isinstance(error, SrftError):
             raise
-        name = "" if isinstance(cause, SrftError) else f"{type(cause).__name__}: "
-        raise SrftError(f"the definitions cannot be loaded: {name}{cause}") from error
+        raise SrftError(f"the definitions cannot be loaded: {_told(cause)}") from error
+
+
+def _told(cause: BaseException) -> str:
+    """The reason. Of wrong settings: which, in which file and line, and what may stand there."""
+    from pydantic import ValidationError
+
+    if isinstance(cause, ValidationError):
+        return "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg'][:1].lower()}{one['msg'][1:]}"
+            for one in cause.errors()
+        )
+    return str(cause) if isinstance(cause, SrftError) else f"{type(cause).__name__}: {cause}"
