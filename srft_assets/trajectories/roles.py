@@ -22,7 +22,7 @@ class Role(StrEnum):
 class Ruling:
     """The role of a file, and why where it is refused.
 
-    `instance_ids`: of a report, the instances it speaks of, if it names them as keys.
+    `instance_ids`: of a report, the instances it speaks of, if it names them.
     `flat`: a report of one instance that does not name it; its path does.
     """
 
@@ -93,7 +93,9 @@ def rule_object(value: dict[str, Any]) -> Ruling:
     if is_prediction(value) or (cells and all(is_prediction(cell) for cell in cells)):
         return PREDICTIONS
     if is_graded(value):
-        return Ruling(Role.REPORT, flat=True)
+        own = value.get("instance_id")
+        named = (own,) if isinstance(own, str) and own else ()
+        return Ruling(Role.REPORT, instance_ids=named, flat=not named)
     if cells and all(is_graded(cell) for cell in cells):
         return Ruling(Role.REPORT, instance_ids=tuple(sorted(value)))
     if not SUMMARY_KEYS.isdisjoint(value) or isinstance(value.get("resolved"), list):

@@ -74,6 +74,14 @@ def test_a_report_goes_to_the_batch_of_its_run(home, tmp_path):
     }
 
 
+def test_a_report_that_names_its_instance_goes_to_its_run_wherever_it_lies(home, tmp_path):
+    folder = write_runs(tmp_path / "runs", ["a", "b"])
+    put(folder / "graded.json", {"instance_id": "b", **GRADED})
+    plan = ingest(home, [folder], batch="b", batch_size=1)
+    held = [read_manifest(home, batch).reports for batch in plan.batches]
+    assert [[report.path for report in found] for found in held] == [[], ["graded.json"]]
+
+
 def test_predictions_of_every_shape(home, tmp_path):
     folder = write_runs(tmp_path / "runs", ["a"])
     one = {"instance_id": "a", "model_patch": "diff", "model_name_or_path": "m"}

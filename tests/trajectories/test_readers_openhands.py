@@ -94,6 +94,27 @@ def test_one_response_with_two_calls_is_one_step(parse):
     assert len(run.steps[0].observations) == 2
 
 
+@pytest.mark.parametrize("stated", [{"id": "always-the-same"}, {"id": ""}, {"id": None}, {}])
+def test_responses_are_told_apart_where_their_ids_are_not(stated):
+    history = [{"source": "user", "action": "message", "args": {"content": "Fix it."}}]
+    for turn in range(3):
+        function = {"name": "execute_bash", "arguments": '{"command": "ls"}'}
+        names = [f"{turn}-a", f"{turn}-b"]
+        calls = [{"id": name, "type": "function", "function": function} for name in names]
+        choice = {"message": {"role": "assistant", "content": None, "tool_calls": calls}}
+        for name in names:
+            call = {"tool_call_id": name, "function_name": "execute_bash"}
+            response = {**stated, "choices": [choice]}
+            asked = {**call, "model_response": response}
+            history += [
+                {"action": "run", "source": "agent", "args": {}, "tool_call_metadata": asked},
+                {"observation": "run", "content": name, "tool_call_metadata": call},
+            ]
+    row = {"instance_id": "a", "history": history}
+    run = read_record(row, source="x", row=0, hint="output.jsonl")
+    assert [step.observations for step in run.steps] == [[f"{n}-a", f"{n}-b"] for n in range(3)]
+
+
 def test_output_rows_without_function_calling(read_run):
     run = read_run(OUTPUT, row=0)
     assert (run.format, run.instance_id) == ("openhands-events", "neubig__pr-viewer-5")

@@ -31,7 +31,7 @@ class EventChat:
     codes: dict[int, int | None] = field(default_factory=dict)
     tools: list[dict[str, Any]] | None = None
     model: str | None = None
-    answered: set[str] = field(default_factory=set)
+    answered: set[tuple[str, bytes]] = field(default_factory=set)
 
     def add(self, event: Any, place: int) -> None:
         """Append what an event adds to the chat, if anything. Raises RecordError."""
@@ -67,7 +67,10 @@ class EventChat:
         return "assistant" if agent else "user"
 
     def _answer(self, event: dict[str, Any]) -> bool:
-        """Append the model's response that an action belongs to, once for all its actions."""
+        """Append the model's response that an action belongs to, once for all its actions.
+
+        Its id alone does not tell: some servers state none, or the same one each time.
+        """
         response = section(event, "tool_call_metadata", "model_response")
         choices = response.get("choices")
         if not isinstance(choices, list) or not choices:
@@ -76,7 +79,7 @@ class EventChat:
         if not message:
             return False
         self.model = self.model or (m if isinstance(m := response.get("model"), str) else None)
-        key = str(response.get("id") or event["tool_call_metadata"].get("tool_call_id"))
+        key = str(response.get("id")), orjson.dumps(message)
         if key not in self.answered:
             self.answered.add(key)
             self.messages.append({**message, "role": "assistant"})
