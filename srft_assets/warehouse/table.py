@@ -38,10 +38,11 @@ class Rows:
         if whole > options.max_width:
             table, least, _ = _table(self.rows, parted=True)
         fits = least <= options.max_width
-        yield from [table] if fits or self.rows.is_empty() else _records(self.rows)
+        yield from [table] if fits else _records(self.rows)
         left = self.rows.height - (TABLE_ROWS if fits else RECORDS)
         if self.rows.is_empty():
-            yield Text("no rows", style="dim")
+            columns = "" if fits else f" of {', '.join(map(visible, self.rows.columns))}"
+            yield Text(f"no rows{columns}", style="dim")
         elif left > 0:
             more = f"{left:,} more rows: add LIMIT and OFFSET, or --format csv"
             yield Text(more, style="dim")

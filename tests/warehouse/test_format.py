@@ -76,6 +76,9 @@ def test_names_above_numbers_are_parted_only_where_there_is_no_room() -> None:
 
 def test_no_rows_are_told() -> None:
     assert "no rows" in shown(pl.DataFrame({"x": []}))
+    wide = pl.DataFrame({f"column_{n}": [] for n in range(9)})
+    told = " ".join(shown(wide, width=40).split())
+    assert told == "no rows of " + ", ".join(wide.columns), "a header that does not fit was cut"
 
 
 def test_csv_is_exact_in_a_file_and_visible_on_a_terminal() -> None:
