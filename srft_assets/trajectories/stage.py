@@ -108,6 +108,8 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
         reading = Reading(root, work.partition, manifest.format, items)
         begun = begin(reading)
     rows = finished(begun, work.progress, f"reading {work.partition}")
+    if manifest.kind == "files":  # an agent that is still at work may have written meanwhile
+        _check(manifest, reading.root, registered_ns(work.home, work.partition))
     held = held_before(work.home, work.warehouse, work.partition, work.recipe.code)
     frame, refused_rows = without_doubles(reading, rows, held)
     refused += refused_rows

@@ -12,7 +12,7 @@ from srft_assets.trajectories.manifest import Manifest, registered_ns
 from srft_assets.trajectories.sources import CLOCK_TICK_NS, SourceChangedError
 from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.store import Warehouse
-from tests.trajectories.ingest_support import doubled_files, doubled_lines, make, run_of
+from tests.trajectories.ingest_support import doubled_files, doubled_lines, make, run_of, write_runs
 
 
 @pytest.fixture
@@ -127,3 +127,17 @@ def test_a_source_of_the_next_batch_that_is_gone_does_not_stop_this_one(
     assert make(home, first)[0].height == 12
     with pytest.raises(SourceChangedError, match=r"b\.jsonl"):
         make(home, second)
+
+
+def test_a_source_that_changes_while_it_is_read_stops_the_making(home, tmp_path, monkeypatch):
+    folder = write_runs(tmp_path / "runs", ["a", "b"])
+    ingest(home, [folder])
+
+    def begin_late(reading):
+        (folder / "b.json").write_text(json.dumps(run_of("b", turns=3)))
+        return ahead.begin(reading)
+
+    monkeypatch.setattr(stage, "begin", begin_late)
+    with pytest.raises(SourceChangedError, match="1 of 2 sources are not as they were ingested"):
+        make(home, "runs")
+    assert Warehouse(home.warehouse).stamp("trajectories", "runs") is None
