@@ -1,5 +1,6 @@
 """The formats that can be read, in the order in which they are asked."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from srft_assets.errors import UsageError
@@ -46,6 +47,16 @@ READERS: dict[str, Reader] = {
     )
 }
 """Name → reader; the narrow ones stand before the wide ones."""
+
+
+def run_keys(readers: Iterable[Reader] = tuple(READERS.values())) -> frozenset[str]:
+    """The fields one of which a record of a run has at its top.
+
+    A reader whose runs lie in none of the usual ones names its own as `RUN_KEYS`.
+    """
+    return frozenset({"messages", "trajectory", "history"}).union(
+        *(getattr(reader, "RUN_KEYS", ()) for reader in readers)
+    )
 
 
 def detect_format(record: Any, hint: str) -> Reader:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from srft_assets.trajectories.formats import run_keys
 from srft_assets.trajectories.unreadable import why_no_run
 
 
@@ -32,7 +33,7 @@ class Ruling:
     flat: bool = False
 
 
-RUN_KEYS = frozenset({"messages", "trajectory", "history"})
+RUN_KEYS = run_keys()
 """A record of every supported format has one of these at its top."""
 GRADED_KEYS = frozenset(
     {"tests_status", "patch_is_None", "patch_exists", "patch_successfully_applied"}

@@ -1,14 +1,25 @@
 """Every file that ingest finds has one role."""
 
 import json
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from srft_assets.trajectories import roles
+from srft_assets.trajectories.formats import READERS, run_keys
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.manifest import read_manifest
-from tests.trajectories.ingest_support import ingested, put, refused_lines, run_of, write_runs
+from srft_assets.trajectories.readers import messages
+from tests.trajectories.ingest_support import (
+    ingested,
+    put,
+    refused_lines,
+    run_of,
+    write_lines,
+    write_runs,
+)
 
 GRADED = {"patch_exists": True, "resolved": True, "tests_status": {}}
 
@@ -25,6 +36,29 @@ def test_tables_are_told_by_their_columns(home, tmp_path):
         "none.parquet: empty table: no rows",
         "tasks.parquet: a table without messages, trajectory or history; its columns: patch",
     ]
+
+
+OWN = SimpleNamespace(
+    NAME="own",
+    RUN_KEYS=("chat",),
+    detect=lambda record, hint: "chat" in record,
+    read=lambda record, source: messages.read({"messages": record["chat"]}, source),
+)
+"""A reader of rows whose runs lie in a field of its own."""
+
+
+def test_a_reader_may_name_a_field_of_its_own(home, tmp_path, monkeypatch):
+    folder = tmp_path / "runs"
+    rows = [{"chat": run_of(name)["messages"], "id": name} for name in "ab"]
+    put(folder / "one.json", rows[0])
+    write_lines(folder / "rows.jsonl", rows)
+    pq.write_table(pa.Table.from_pylist(rows), folder / "table.parquet")
+    plan, _ = ingested(home, folder)
+    assert plan.roles == {"refused": 3}
+    monkeypatch.setitem(READERS, OWN.NAME, OWN)
+    monkeypatch.setattr(roles, "RUN_KEYS", run_keys(READERS.values()))
+    plan, _ = ingested(home, folder)
+    assert plan.roles == {"runs": 3}
 
 
 def test_a_dataset_saved_to_disk(home, tmp_path):
