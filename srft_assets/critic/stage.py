@@ -27,6 +27,7 @@ def verdicts_stage(
 ) -> Stage:
     """The stage of any critic: runs and outcomes in, one verdict a step out."""
 
+    own = code_digest("srft_assets.critic.rows", "srft_assets.critic.stage")
     version = digest({"code": dict(code), "config": dict(config)})[:8]
 
     def make(work: Work) -> Made:
@@ -45,7 +46,7 @@ def verdicts_stage(
         partitioned_by="batch",
         upstream=(Upstream("trajectories"), Upstream("test_outcomes")),
         schema=STEP_VERDICTS,
-        code={**code, "verdicts": code_digest("srft_assets.critic.stage")},
+        code={**code, "verdicts": own},
         config=dict(config),
         make=make,
         volatile=VOLATILE,

@@ -1,7 +1,6 @@
 """`masked_tokens/<arm>`: token ids and loss masks of a batch for one training arm."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,24 +13,15 @@ from srft_assets.tokens.choose import choose
 from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.figures import figures
 from srft_assets.tokens.jobs import Jobs
-from srft_assets.tokens.labels import RESOLUTION, labels_of, labels_upstream
+from srft_assets.tokens.labels import labels_of, labels_upstream
 from srft_assets.tokens.lengths import Lengths
 from srft_assets.tokens.mask import mask_runs
 from srft_assets.tokens.model_folder import is_base_model_asset, model_source
+from srft_assets.tokens.provenance import code_of, settings_of
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.tokens.tokenizer import ChatTokenizer, kept_tokenizer, tokenizer_fingerprint
-from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
-
-APART = frozenset({"__init__", "arm", "errors", "figures", "memory"})
-"""Modules that decide no row by their code; the settings of `arm` count by value."""
-
-PARTS = tuple(
-    f"srft_assets.tokens.{path.stem}"
-    for path in sorted(Path(__file__).parent.glob("*.py"))
-    if path.stem not in APART
-)
 
 DESCRIPTION = """
 What the arm `{name}` trains on, one row a run: token ids, and the token span of every assistant
@@ -59,41 +49,13 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
         partitioned_by="batch",
         upstream=tuple(upstream),
         schema=MASKED_TOKENS,
-        code=_code(arm),
+        code=code_of(arm),
         make=lambda work: _make(arm, work),
-        config=_config(arm),
+        config=settings_of(arm),
         config_of=config_of,
         description=DESCRIPTION.format(name=arm.name, description=arm.description).strip(),
         kinds=frozenset({"polars", "huggingface"}),
     )
-
-
-def _code(arm: ArmSpec) -> dict[str, str]:
-    code = {"masking": code_digest(*PARTS)}
-    return code if arm.gold is None else code | {"gold": code_digest(RESOLUTION)}
-
-
-def _config(arm: ArmSpec) -> dict[str, Any]:
-    """The settings that decide tokens or mask; where nobody labels no mask setting does.
-
-    Those that came later are named only where they differ from their default, so that the
-    partitions of arms that do not know them stay as they are.
-    """
-    config: dict[str, Any] = {"runs": arm.runs, "model": arm.model, "critic": arm.critic}
-    if arm.labelled:
-        config |= {
-            "mask": sorted(arm.mask),
-            "mask_resolved": arm.mask_resolved,
-            "unlabeled": arm.unlabeled,
-        }
-    later = ["where", "dedup", "per_instance", "gold", "weights", "control", "too_long"]
-    if arm.per_instance is not None or arm.control == "random_mask":
-        later.append("seed")
-    if arm.too_long != "refuse":
-        config["max_length"] = arm.training.max_length
-    if arm.too_long == "windows":
-        config["overlap"] = arm.overlap
-    return config | arm.model_dump(mode="json", include=set(later), exclude_defaults=True)
 
 
 def _make(arm: ArmSpec, work: Work) -> Made:

@@ -65,14 +65,20 @@ def ids_where(condition: str, runs: pl.DataFrame, outcomes: pl.DataFrame) -> set
         return {trajectory_id for (trajectory_id,) in found}
 
 
+def candidates_sql() -> tuple[str, str]:
+    """What decides the columns that a condition can name: a macro, and the query that uses it."""
+    texts = {(file.kind, file.name): file.text for file in sql_files("macros", "arms")}
+    return texts["macros", "repo_of"], texts["arms", "candidates"]
+
+
 def _fill(connection: duckdb.DuckDBPyConnection, frames: dict[str, pl.DataFrame]) -> None:
     for name, frame in frames.items():
         connection.register("given", frame.select(READ[name]).to_arrow())
         connection.execute(f"CREATE TEMP TABLE {name} AS FROM given")
         connection.unregister("given")
-    texts = {(file.kind, file.name): file.text for file in sql_files("macros", "arms")}
-    connection.execute(texts["macros", "repo_of"])
-    connection.execute(f"CREATE TABLE candidates AS {texts['arms', 'candidates']}")
+    macro, candidates = candidates_sql()
+    connection.execute(macro)
+    connection.execute(f"CREATE TABLE candidates AS {candidates}")
     for name in frames:
         connection.execute(f"DROP TABLE {name}")
     connection.execute("SET lock_configuration = true")

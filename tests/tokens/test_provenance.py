@@ -1,0 +1,29 @@
+"""What decides the rows of an arm is in its recipe, and nothing that decides those of others."""
+
+from typing import Any
+
+import pytest
+
+from srft_assets.outcomes.model import FAILED, Status
+from srft_assets.tokens import provenance
+from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.stage import masked_tokens_stage
+
+
+def code(**settings: Any) -> dict[str, str]:
+    return dict(masked_tokens_stage(ArmSpec.model_validate({"name": "x", **settings})).code)
+
+
+@pytest.mark.parametrize(("settings", "follows"), [({"runs": "unresolved"}, True), ({}, False)])
+def test_which_statuses_are_failures_decides_an_arm_of_failed_runs(settings, follows, monkeypatch):
+    before = code(**settings)
+    monkeypatch.setattr(provenance, "FAILED", FAILED | {Status.INFRA_ERROR})
+    assert (code(**settings) != before) == follows
+
+
+@pytest.mark.parametrize(("settings", "follows"), [({"where": "n_steps < 9"}, True), ({}, False)])
+def test_the_columns_of_a_condition_decide_an_arm_that_has_one(settings, follows, monkeypatch):
+    macro, candidates = provenance.candidates_sql()
+    before = code(**settings)
+    monkeypatch.setattr(provenance, "candidates_sql", lambda: (macro, f"{candidates} LIMIT 1"))
+    assert (code(**settings) != before) == follows
