@@ -28,6 +28,7 @@ from srft_assets.cli import (
 )
 from srft_assets.cli.console import quoted, say
 from srft_assets.errors import SrftError, UsageError
+from srft_assets.home import current_home
 
 app = typer.Typer(
     name="srft",
@@ -57,6 +58,9 @@ def options(
         os.environ["SRFT_HOME"] = home
     if debug:
         os.environ[DEBUG] = "1"
+    root = current_home().root
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root} is a file: SRFT_HOME, or --home, is the folder of all state")
 
 
 for module in (

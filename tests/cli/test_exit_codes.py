@@ -24,6 +24,7 @@ def words_of(value: object) -> str:
     ("words", "hint"),
     [
         (["nope"], "No such command 'nope'"),
+        (["--home", __file__, "stats"], "test_exit_codes.py is a file: SRFT_HOME, or --home, is"),
         (["ingest"], "Missing argument"),
         (["ingest", "/nowhere"], "no such file or folder: /nowhere"),
         (["ingest", ".", "--format", "yaml"], "there are: auto, "),
