@@ -117,6 +117,39 @@ def test_what_the_scaffold_says_in_the_models_name_is_no_step():
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "Exit due to cost limit",
+        "Exit due to repeated format/blocklist/bash syntax errors",
+        "Exit due to retry error: RetryError[<Future at 0x7f state=finished>]",
+        "Exit due to environment error: no answer\nwithin 60 s",
+        "Exiting due to forfeit",
+    ],
+)
+@pytest.mark.parametrize("told", [0, 1, 2])
+def test_nor_is_it_where_an_observation_follows(words, told):
+    """As 1.x ends a run; `told`: how much of that the history holds, `trajectory` has it all."""
+    look = "Look.\n```\nls\n```"
+    history = [
+        {"role": "user", "content": "ISSUE", "message_type": "observation"},
+        {"role": "assistant", "content": look, "message_type": "action"},
+        {"role": "user", "content": "a.py", "message_type": "observation"},
+    ]
+    ending = [
+        {"role": "assistant", "content": words, "message_type": "action"},
+        {"role": "user", "content": "Exited (autosubmitted)", "message_type": "observation"},
+    ]
+    steps = [
+        {"action": "ls", "response": look, "observation": "a.py"},
+        {"action": "", "response": words, "observation": "Exited (autosubmitted)"},
+    ]
+    record = {"history": history + ending[:told], "trajectory": steps, "info": {}}
+    run = read_record(record, source="a.traj", row=0, hint="a.traj")
+    assert [message["content"] for message in run.messages] == ["ISSUE", look, "a.py"]
+    assert [step.observations for step in run.steps] == [["a.py"]]
+
+
+@pytest.mark.parametrize(
     ("broken", "reason"),
     [
         ({"history": "gone"}, "field 'history' is text, but not JSON"),

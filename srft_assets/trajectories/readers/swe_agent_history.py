@@ -13,8 +13,13 @@ from srft_assets.trajectories.fields import identifier, listing, section, text
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.reading import Facts, Source, assemble, holds
 
-CLOSING_WORDS = re.compile(r"Exit due to [a-z /_-]{1,80}[.:]?", re.IGNORECASE)
-"""What SWE-agent 0.x writes in the assistant's name where a limit ends the run."""
+CLOSING_WORDS = re.compile(
+    r"Exit due to (?:[a-z /_-]{1,80}[.:]?|(?:retry|environment|runtime|unknown) error: .*)"
+    r"|Exiting due to forfeit",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What SWE-agent writes in the assistant's name where a limit or an error ends the run. 1.x lets
+an observation follow, `Exited (autosubmitted)`, which no model has read."""
 
 
 def is_traj(record: Any) -> bool:
@@ -36,8 +41,7 @@ def read_traj(record: dict[str, Any], source: Source, format_name: str) -> Traje
     steps = listing(record, "trajectory") or []
     raw_messages = listing(record, "history") or _chat_of_steps(steps)
     raw_messages = _with_missing_tail([_message(m) for m in raw_messages], steps)
-    while raw_messages and _is_closing(raw_messages[-1]):
-        raw_messages.pop()
+    raw_messages = _without_closing(raw_messages)
     stated = identifier(section(record, "replay_config", "problem_statement"), "id")
     facts = Facts(
         instance_id=identifier(record, "instance_id") or stated or source.stem,
@@ -53,6 +57,16 @@ def _message(raw: Any) -> Any:
     """Tool results name their call in a list, `tool_call_ids`."""
     calls = raw.get("tool_call_ids") if isinstance(raw, dict) else None
     return {**raw, "tool_call_id": calls[0]} if isinstance(calls, list) and calls else raw
+
+
+def _without_closing(messages: list[Any]) -> list[Any]:
+    """The messages without the last turn, and what follows it, where the scaffold spoke it."""
+    for place in reversed(range(len(messages))):
+        if _is_closing(messages[place]):
+            return _without_closing(messages[:place])
+        if not isinstance(messages[place], dict) or messages[place].get("role") != "user":
+            break
+    return messages
 
 
 def _is_closing(raw: Any) -> bool:
