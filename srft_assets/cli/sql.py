@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from srft_assets.cli.platform import refresh_catalogue
 from srft_assets.home import current_home
+from srft_assets.show.text import visible
 
 if TYPE_CHECKING:
     import polars as pl
+
+EXPLAINED = ["explain_key", "explain_value"]
+"""What DuckDB answers to EXPLAIN: a drawing, which is no cell."""
 
 
 class Format(StrEnum):
@@ -38,7 +43,10 @@ def print_rows(rows: "pl.DataFrame", format_: Format) -> None:
     """Print a result as asked for."""
     from srft_assets.warehouse.format import as_csv, as_json, as_table
 
-    if format_ is Format.TABLE:
+    if format_ is Format.TABLE and rows.columns == EXPLAINED:
+        for plan in rows["explain_value"]:
+            Console().print(Text(visible(str(plan).rstrip())), soft_wrap=True)
+    elif format_ is Format.TABLE:
         Console().print(as_table(rows))
     else:
         typer.echo(

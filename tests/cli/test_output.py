@@ -121,6 +121,12 @@ def test_sql_prints_rows(ask, form):
         assert [row["n_steps"] for row in rows] == ["2"] * 4
 
 
+def test_sql_draws_the_plan_of_an_explained_question(ask):
+    drawn = ask("sql", "EXPLAIN SELECT batch FROM trajectories ORDER BY ALL").out.splitlines()
+    assert any("Parquet" in line for line in drawn)
+    assert drawn[0].startswith("╭") and drawn[-1].endswith("╯")
+
+
 def test_sql_shows_what_was_refused(ask):
     said = ask("sql", "SELECT source, reason FROM quarantine", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(said.out)))
