@@ -95,6 +95,8 @@ def main() -> None:
     except SystemExit as end:
         if end.code == INTERRUPTED:
             _tell("interrupted; what was made is kept")
+        if isinstance(end.__context__, BrokenPipeError):  # rich takes `| head` for a failure
+            sys.exit(0)
         raise
     except BrokenPipeError:
         sys.stdout = None

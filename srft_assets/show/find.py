@@ -134,7 +134,9 @@ def _masked(
     asset = f"masked_tokens/{arm}"
     stamp = warehouse.stamp(asset, place.partition)
     if stamp is None:
-        raise SrftError(f"{asset}/{place.partition} was never made: srft apply {asset}")
+        made = sorted({path.parent.name for path in warehouse.root.glob("masked_tokens/*/*")})
+        known = f"; there are tokens of: {', '.join(made)}" if made and arm not in made else ""
+        raise SrftError(f"{asset}/{place.partition} was never made: srft apply {asset}{known}")
     rows = _rows(warehouse, asset, place).iter_rows(named=True)
     model = model_source(str(stamp.recipe.config["model"]), home, warehouse.read)
     return [MaskedRow.from_row(row) for row in rows], load_tokenizer(model)

@@ -6,21 +6,25 @@ from srft_assets.tokens.arm import ArmSpec
 from srft_assets.training.job import Choice
 from srft_assets.warehouse.code import code_digest
 
-MODULES = tuple(
-    f"srft_assets.training.{name}"
-    for name in (
-        "attention",
-        "job",
-        "labels",
-        "mixing",
-        "model",
-        "plan",
-        "rows",
-        "run",
-        "settings",
-        "trainer",
-        "weights",
-    )
+MODULES = (
+    "srft_assets.tokens.cap",
+    "srft_assets.tokens.row",
+    *(
+        f"srft_assets.training.{name}"
+        for name in (
+            "attention",
+            "job",
+            "labels",
+            "mixing",
+            "model",
+            "plan",
+            "rows",
+            "run",
+            "settings",
+            "trainer",
+            "weights",
+        )
+    ),
 )
 """Modules whose code decides the weights."""
 

@@ -122,15 +122,19 @@ def test_names_of_files_cannot_move_the_cursor(srft, home, tmp_path):
     assert said.err == "error: no such file or folder: ␛[2J[red]\n"
 
 
-def test_a_closed_pipe_is_no_failure(once_filled: Home):
+@pytest.mark.parametrize("form", ["csv", "table"])
+@pytest.mark.parametrize("lines", [0, 1])
+def test_a_closed_pipe_is_no_failure(once_filled: Home, form: str, lines: int):
+    columns = ", ".join(f"repeat('x', 119) AS column_{n}" for n in range(9))
     with subprocess.Popen(
-        [*PROGRAM, "sql", "SELECT * FROM range(200000)", "--format", "csv"],
-        env=environment(once_filled),
+        [*PROGRAM, "sql", f"SELECT {columns} FROM range(2000)", "--format", form],
+        env={**environment(once_filled), "COLUMNS": "2000"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
         assert process.stdout and process.stderr
-        process.stdout.readline()
+        for _ in range(lines):
+            process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode in (0, -signal.SIGPIPE)

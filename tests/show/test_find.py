@@ -76,3 +76,8 @@ def test_a_base_model_that_is_gone_is_told(split: Home, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "model")
     with pytest.raises(SrftError, match="srft apply base_models/tiny"):
         find_run(split, "bad", arm="x")
+
+
+def test_an_arm_without_tokens_is_told_with_those_that_have_some(split: Home) -> None:
+    with pytest.raises(SrftError, match=r"srft apply masked_tokens/y; there are tokens of: x$"):
+        find_run(split, "bad", arm="y")
