@@ -1,11 +1,15 @@
 """Loading the definitions, and telling in one line what is wrong with a YAML or a prompt."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from srft_assets.cli.component_files import trouble_in
 from srft_assets.errors import SrftError
 
 if TYPE_CHECKING:
     import dagster as dg
+
+DEFS = Path(__file__).parent.parent / "defs"
 
 
 def load_definitions() -> "dg.Definitions":
@@ -18,13 +22,17 @@ def load_definitions() -> "dg.Definitions":
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
-        if cause is error and not isinstance(error, SrftError):
+        told = _told(cause) or trouble_in(DEFS)
+        if told is None and cause is error:
             raise
-        raise SrftError(f"the definitions cannot be loaded: {_told(cause)}") from error
+        told = told or f"{type(cause).__name__}: {cause}"
+        raise SrftError(f"the definitions cannot be loaded: {told}") from error
 
 
-def _told(cause: BaseException) -> str:
-    """The reason. Of wrong settings: which, in which file and line, and what may stand there."""
+def _told(cause: BaseException) -> str | None:
+    """The reason, if it names its place. Of wrong settings: which, in which file and line, and what
+    may stand there.
+    """
     from pydantic import ValidationError
 
     if isinstance(cause, ValidationError):
@@ -32,4 +40,4 @@ def _told(cause: BaseException) -> str:
             f"{'.'.join(map(str, one['loc']))}: {one['msg'][:1].lower()}{one['msg'][1:]}"
             for one in cause.errors()
         )
-    return str(cause) if isinstance(cause, SrftError) else f"{type(cause).__name__}: {cause}"
+    return str(cause) if isinstance(cause, SrftError) else None

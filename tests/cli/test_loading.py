@@ -1,5 +1,6 @@
 """What is wrong with a YAML or a prompt is told in one line, less Dagster's tree."""
 
+import dagster as dg
 import pytest
 from pydantic import ValidationError
 
@@ -43,6 +44,30 @@ def test_wrong_settings_are_told_with_their_names_and_no_more(monkeypatch):
         "dedupe: extra inputs are not permitted",
         "mask.0: input should be 'good', 'unnecessary', 'mistake', 'recover' or 'unlabeled'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "defs.yaml: empty; state `type:` and `attributes:`, or remove the file"),
+        ("# later\n", "defs.yaml: empty; state"),
+        ("type: srft_assets.components.arm.Alm\n", "defs.yaml: no component of type 'srft_assets"),
+        ("type: nowhere.Arm\n", "defs.yaml: no component of type 'nowhere.Arm'; compare the"),
+        ("type: Arm\n", "defs.yaml: no component of type 'Arm'; compare the files beside it"),
+    ],
+)
+def test_a_file_without_a_component_is_named(monkeypatch, tmp_path, text, told):
+    for name, content in (("a", "type: srft_assets.components.arm.Arm\n"), ("b", text)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "defs.yaml").write_text(content)
+    monkeypatch.setattr(loading, "DEFS", tmp_path)
+    monkeypatch.setattr(
+        "srft_assets.definitions.defs",
+        lambda: dg.load_from_defs_folder(path_within_project=tmp_path),
+    )
+    with pytest.raises(SrftError) as raised:
+        loading.load_definitions()
+    assert f"the definitions cannot be loaded: {tmp_path / 'b'}/{told}" in str(raised.value)
 
 
 def test_a_fault_of_our_own_keeps_its_traceback(monkeypatch):
