@@ -16,6 +16,10 @@ from rich.table import Column
 
 T = TypeVar("T")
 
+BAR, SHORT_BAR = 24, 10
+ROOM = 100
+"""Columns of a terminal in which a whole bar leaves room for a note."""
+
 
 class Bars:
     """One bar a label; finished bars stay. Without any, nothing is drawn. A context manager."""
@@ -23,7 +27,7 @@ class Bars:
     def __init__(self, console: Console) -> None:
         self.progress = Progress(
             TextColumn("{task.description:<32}", markup=False, table_column=Column(no_wrap=True)),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=BAR if console.width >= ROOM else SHORT_BAR),
             MofNCompleteColumn(table_column=Column(no_wrap=True)),
             TimeElapsedColumn(table_column=Column(no_wrap=True)),
             TextColumn(
