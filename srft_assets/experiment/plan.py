@@ -39,7 +39,7 @@ def distinct(places: Sequence[Place]) -> list[Cell]:
 
 def facts(bench: Bench, arm: str, seed: int = 0) -> Facts:
     """Of the rows of an arm."""
-    return facts_of(pl.read_parquet(bench.rows(arm_rows(arm, seed))))
+    return facts_of(pl.read_parquet(bench.rows(arm_rows(arm, seed)), glob=False))
 
 
 def token_steps(bench: Bench) -> dict[tuple[str, int], int]:

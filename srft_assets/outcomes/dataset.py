@@ -83,7 +83,7 @@ def _rows(path: Path, ids: frozenset[str] | None) -> Iterator[tuple[int, dict[st
 
 
 def _parquet(path: Path, ids: frozenset[str] | None) -> Iterator[tuple[int, dict[str, Any]]]:
-    rows = pl.scan_parquet(path, row_index_name="row number")
+    rows = pl.scan_parquet(path, row_index_name="row number", glob=False)
     if "instance_id" not in rows.collect_schema():
         raise SrftError(f"{path}: no column instance_id, which SWE-bench rows have")
     if ids is not None:

@@ -82,6 +82,7 @@ def scan_rows(path: Path) -> pl.LazyFrame:
         path,
         schema=MASKED_TOKENS,
         hive_partitioning=False,
+        glob=False,
         missing_columns="insert",
         extra_columns="ignore",
         cast_options=pl.ScanCastOptions(missing_struct_fields="insert"),

@@ -80,7 +80,7 @@ def made_partition(path: Path) -> MadeIds:
 
 @lru_cache(maxsize=4096)
 def _made(path: Path, mtime_ns: int, size: int) -> MadeIds:
-    names = pl.read_parquet(path, columns=["trajectory_id"], hive_partitioning=False)
+    names = pl.read_parquet(path, columns=["trajectory_id"], hive_partitioning=False, glob=False)
     return MadeIds(read_stamp(path), tuple(names["trajectory_id"]))
 
 

@@ -166,3 +166,11 @@ def test_the_order_of_rows_does_not_count(rows: list[dict[str, Any]]) -> None:
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
+
+
+def test_a_folder_whose_name_is_a_pattern_holds_its_own_rows(tmp_path: Path) -> None:
+    folder = tmp_path / "tasks [1]"
+    folder.mkdir()
+    pl.DataFrame(ROWS).write_parquet(folder / "rows.parquet")
+    found = read_dataset(str(folder / "rows.parquet"), [ROWS[0]["instance_id"]])
+    assert list(found) == [ROWS[0]["instance_id"]]

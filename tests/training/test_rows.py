@@ -25,6 +25,11 @@ def test_labels_are_the_ids_inside_trained_spans_and_ignored_elsewhere(home: Hom
     assert table["labels"].to_pylist() == [[-100, 8, 9, -100, -100, -100]]
 
 
+def test_a_folder_whose_name_is_a_pattern_holds_its_own_rows(tmp_path: Path) -> None:
+    path = written(Home(tmp_path / "trials [1]"), [([7, 8, 9], [(1, 3, True)])])
+    assert load_rows(select_rows([path], 100))["labels"].to_pylist() == [[-100, 8, 9]]
+
+
 def test_a_first_token_has_nothing_to_predict_it_and_is_never_trained(home: Home) -> None:
     path = written(home, [([7, 8, 9], [(0, 2, True)])])
     selection = select_rows([path], 100)

@@ -160,8 +160,9 @@ def with_duplicates(home: Home, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations("zma")))
-def test_of_two_batches_with_one_run_the_first_registered_keeps_it(home, tmp_path, order):
-    """Whatever the order of making, and of making again."""
+def test_of_two_batches_with_one_run_the_first_registered_keeps_it(tmp_path, order):
+    """Whatever the order of making, and of making again, and whatever the platform is called."""
+    home = Home(tmp_path / "trials [1]")
     with_duplicates(home, tmp_path)
     for batch in (*order, *order[::-1]):
         _, stamp = make(home, batch)
