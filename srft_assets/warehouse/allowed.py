@@ -33,6 +33,8 @@ def check_statement(connection: duckdb.DuckDBPyConnection, text: str) -> str:
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, text: str) -> list[duckdb.Statement]:
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise SrftError("wrong SQL: it is no valid UTF-8")
     try:
         return connection.extract_statements(text)
     except duckdb.Error as error:

@@ -19,6 +19,8 @@ from srft_assets.warehouse.steady import read_steady
 __all__ = ["open_readonly", "run_query", "view_names"]
 
 WORD = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*;?\s*")
+FOREIGN = re.compile(r"\b(INTERVAL|UNION|BIT|BIGNUM|VARIANT|TIME WITH TIME ZONE)\b")
+"""DuckDB's types that polars lacks or shows as raw bytes, also within lists and structs."""
 ATTEMPTS = 5
 
 
@@ -76,12 +78,11 @@ def _text_of(text_or_name: str, connection: duckdb.DuckDBPyConnection) -> str:
 def _rows(
     connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, Any] | None
 ) -> pl.DataFrame:
-    """The result. Where polars lacks a type (INTERVAL, UNION), all columns come as text."""
+    """The result. Where polars lacks a type (`FOREIGN`), all columns come as text."""
     rows = connection.sql(text, params=dict(parameters) if parameters else None)
-    try:
-        return rows.pl()
-    except pl.exceptions.PolarsError:
-        return rows.project("CAST(COLUMNS(*) AS VARCHAR)").pl()
+    if any(FOREIGN.search(str(kind)) for kind in rows.types):
+        rows = rows.project("CAST(COLUMNS(*) AS VARCHAR)")
+    return rows.pl()
 
 
 def _reason(error: duckdb.Error, connection: duckdb.DuckDBPyConnection) -> str:

@@ -39,6 +39,22 @@ def test_questions_are_answered(filled: Home, sql: str) -> None:
     assert run_query(filled, sql).height >= 1
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("[INTERVAL 1 DAY]", "[1 day]"),
+        ("{'x': union_value(a := 1)}", "{'x': 1}"),
+        ("MAP {'k': INTERVAL 1 DAY}", "{k=1 day}"),
+        ("'101'::BIT", "101"),
+        ("-12::BIGNUM", "-12"),
+        ("[1]::VARIANT", "[1]"),
+        ("TIMETZ '10:00:00+01'", "10:00:00+01"),
+    ],
+)
+def test_what_a_frame_cannot_hold_comes_as_text(filled: Home, value: str, shown: str) -> None:
+    assert run_query(filled, f"SELECT {value} AS x, 1 AS n").rows() == [(shown, "1")]
+
+
 def test_a_named_query_and_a_bare_table_are_questions(filled: Home) -> None:
     assert run_query(filled, "demo_scores").height == 2
     assert run_query(filled, " label_shares ; ").height == 8

@@ -60,6 +60,7 @@ def refusal(home: Home, sql: str) -> str:
         "",
         "-- nothing",
         "SELEC 1",
+        "SELECT '\udcff'",
     ],
 )
 def test_nothing_else_is_done(filled: Home, sql: str) -> None:
