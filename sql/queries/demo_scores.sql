@@ -30,4 +30,4 @@ LEFT JOIN kept USING (arm)
 LEFT JOIN (
     SELECT arm, max("rows") AS runs, avg(final_loss) AS final_loss FROM checkpoints GROUP BY arm
 ) AS training USING (arm)
-ORDER BY score.rate, score.arm
+ORDER BY score.rate NULLS FIRST, score.arm

@@ -132,7 +132,7 @@ def tokens_kept(home: Home) -> Table | None:
 
 def arm_scores(home: Home) -> Table | None:
     """Resolution rates of the arms, best last."""
-    rows = run_query(home, "FROM arm_scores ORDER BY rate, arm")
+    rows = run_query(home, "FROM arm_scores ORDER BY rate NULLS FIRST, arm")
     if rows.is_empty():
         return None
     table = _table(

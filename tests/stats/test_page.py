@@ -2,11 +2,17 @@
 
 import io
 
+import polars as pl
 import pytest
 from rich.console import Console
 
 from srft_assets.home import Home
+from srft_assets.schemas import SCHEMAS
 from srft_assets.stats import stats
+from srft_assets.warehouse.catalogue import build_catalogue
+from srft_assets.warehouse.query import run_query
+from tests.warehouse.filled import fill, put
+from tests.warehouse.filled_frames import eval_scores
 
 
 def page(home: Home, width: int = 110) -> str:
@@ -37,6 +43,18 @@ def test_the_page_shows_partitions_outcomes_labels_tokens_and_scores(filled: Hom
 def test_a_bar_stays_in_one_line_where_there_is_less_room(filled: Home, width, shown) -> None:
     (line,) = [line for line in page(filled, width).splitlines() if "5 of 7" in line]
     assert line.split()[:2] == ["srft", shown]
+
+
+def test_an_arm_that_nobody_graded_is_not_shown_as_the_best(home: Home) -> None:
+    warehouse = fill(home)
+    ungraded = eval_scores("sft", "0").with_columns(
+        status=pl.lit("infra_error"), resolved=pl.lit(None, pl.Boolean)
+    )
+    put(warehouse, "eval_scores/broken", "0", ungraded)
+    build_catalogue(home, SCHEMAS)
+    assert run_query(home, "demo_scores")["arm"].to_list() == ["broken", "sft", "srft"]
+    lines = page(home).partition("Held-out tasks")[2].splitlines()
+    assert [line.split()[0] for line in lines[2:5]] == ["broken", "sft", "srft"]
 
 
 def test_hostile_text_reaches_no_terminal(filled: Home) -> None:
