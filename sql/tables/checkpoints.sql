@@ -24,8 +24,8 @@ COMMENT ON COLUMN checkpoints.path IS 'Folder of the weights, relative to the pl
 COMMENT ON COLUMN checkpoints.base_model IS 'The model that training began from.';
 COMMENT ON COLUMN checkpoints.method IS 'full or lora.';
 COMMENT ON COLUMN checkpoints.steps IS 'Optimizer steps.';
-COMMENT ON COLUMN checkpoints.rows IS 'Runs trained on.';
-COMMENT ON COLUMN checkpoints.tokens IS 'Tokens of those runs, counted once.';
+COMMENT ON COLUMN checkpoints.rows IS 'Rows of masked_tokens trained on: one a run, several where the arm splits too long runs.';
+COMMENT ON COLUMN checkpoints.tokens IS 'Tokens of those rows, counted once.';
 COMMENT ON COLUMN checkpoints.trained_tokens IS 'Tokens that carry loss, counted once.';
 COMMENT ON COLUMN checkpoints.padding_share IS 'Share of padding among the tokens computed, 0 to 1.';
 COMMENT ON COLUMN checkpoints.final_loss IS 'Mean loss of the last tenth of training, in nats a token.';

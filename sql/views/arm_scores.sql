@@ -21,7 +21,7 @@ COMMENT ON VIEW arm_scores IS 'Resolution rate of each arm, attempts of all seed
 COMMENT ON COLUMN arm_scores.arm IS 'The training arm.';
 COMMENT ON COLUMN arm_scores.seeds IS 'Checkpoints played.';
 COMMENT ON COLUMN arm_scores.attempts IS 'Attempts at held-out tasks.';
-COMMENT ON COLUMN arm_scores.scored IS 'Attempts that count: the grader did not fail.';
+COMMENT ON COLUMN arm_scores.scored IS 'Attempts that count: the grader neither failed nor is missing.';
 COMMENT ON COLUMN arm_scores.resolved_attempts IS 'Attempts whose patch passes the tests.';
 COMMENT ON COLUMN arm_scores.rate IS 'resolved_attempts / scored.';
 COMMENT ON COLUMN arm_scores.rate_low IS 'Lower end of its 95% Wilson interval.';

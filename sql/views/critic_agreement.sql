@@ -1,18 +1,23 @@
 CREATE OR REPLACE VIEW critic_agreement AS
-WITH pairs AS (
+WITH labelled AS (
+    SELECT *
+    FROM critic_confusions
+    WHERE label_a <> 'unlabeled' AND label_b <> 'unlabeled'
+),
+pairs AS (
     SELECT critic_a, critic_b, sum(steps)::BIGINT AS steps,
         (sum(steps) FILTER (label_a = label_b))::BIGINT AS agreed
-    FROM critic_confusions
+    FROM labelled
     GROUP BY critic_a, critic_b
 ),
 rows_a AS (
     SELECT critic_a, critic_b, label_a AS label, sum(steps) AS steps
-    FROM critic_confusions
+    FROM labelled
     GROUP BY critic_a, critic_b, label_a
 ),
 rows_b AS (
     SELECT critic_a, critic_b, label_b AS label, sum(steps) AS steps
-    FROM critic_confusions
+    FROM labelled
     GROUP BY critic_a, critic_b, label_b
 ),
 chance AS (
@@ -33,10 +38,10 @@ FROM pairs
 LEFT JOIN chance USING (critic_a, critic_b)
 ORDER BY pairs.critic_a, pairs.critic_b;
 
-COMMENT ON VIEW critic_agreement IS 'Agreement of each two critics on the steps both judged, and Cohen''s kappa.';
+COMMENT ON VIEW critic_agreement IS 'Agreement of each two critics on the steps both labelled, and Cohen''s kappa. Steps that either left unlabeled are in critic_confusions only.';
 COMMENT ON COLUMN critic_agreement.critic_a IS 'One critic.';
 COMMENT ON COLUMN critic_agreement.critic_b IS 'The other, later in the alphabet.';
-COMMENT ON COLUMN critic_agreement.steps IS 'Steps that both judged.';
+COMMENT ON COLUMN critic_agreement.steps IS 'Steps that both gave a label other than unlabeled.';
 COMMENT ON COLUMN critic_agreement.agreed IS 'Steps with the same label from both.';
 COMMENT ON COLUMN critic_agreement.agreement IS 'Share of those, 0 to 1.';
 COMMENT ON COLUMN critic_agreement.by_chance IS 'Agreement to expect if both labelled at random with their own frequencies.';

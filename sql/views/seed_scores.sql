@@ -21,7 +21,7 @@ COMMENT ON VIEW seed_scores IS 'Resolution rate of each checkpoint.';
 COMMENT ON COLUMN seed_scores.arm IS 'The training arm.';
 COMMENT ON COLUMN seed_scores.seed IS 'Seed of the checkpoint.';
 COMMENT ON COLUMN seed_scores.attempts IS 'Attempts at held-out tasks.';
-COMMENT ON COLUMN seed_scores.scored IS 'Attempts that count: the grader did not fail.';
+COMMENT ON COLUMN seed_scores.scored IS 'Attempts that count: the grader neither failed nor is missing.';
 COMMENT ON COLUMN seed_scores.resolved_attempts IS 'Attempts whose patch passes the tests.';
 COMMENT ON COLUMN seed_scores.rate IS 'resolved_attempts / scored.';
 COMMENT ON COLUMN seed_scores.rate_low IS 'Lower end of its 95% Wilson interval.';

@@ -62,9 +62,7 @@ def shared_steps(home: Home, a: Version, b: Version) -> int:
     """Steps that both labelled."""
     rows = run_query(
         home,
-        "SELECT count(*) AS n FROM verdict_versions AS a JOIN verdict_versions AS b "
-        "USING (trajectory_id, step_index) WHERE a.critic = $critic_a AND a.version = $version_a "
-        "AND b.critic = $critic_b AND b.version = $version_b",
+        "SELECT count(*) AS n FROM shared_verdicts($critic_a, $version_a, $critic_b, $version_b)",
         {
             "critic_a": a.critic,
             "version_a": a.version,
