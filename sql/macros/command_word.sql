@@ -1,4 +1,5 @@
--- Leading comments, `cd … &&`, assignments and wrappers (sudo, time, timeout N) are skipped.
+-- Leading comments, `cd … &&`, assignments and wrappers (sudo, time, timeout N) with their options
+-- are skipped; a value may be quoted, escaped, or the output of a command ($(…), `…`).
 -- Tools other than a shell are given JSON: there it is the argument named command (view, create, …).
 CREATE OR REPLACE MACRO command_word(command) AS
     nullif(
@@ -8,7 +9,11 @@ CREATE OR REPLACE MACRO command_word(command) AS
             ELSE regexp_extract(
                 regexp_replace(
                     left(command, 4096),
-                    '^(\s+|\(|#[^\n]*(\n|$)|cd\s+[^\s;&|]+\s*(&&|;|\n)|[A-Za-z_][A-Za-z0-9_]*=[^\s;&|]*\s+|(sudo|time|nohup|timeout\s+\S+)\s+)+',
+                    '^(\s+|\(|#[^\n]*(\n|$)'
+                    || '|cd\s+("(\\.|[^"\\])*"|''[^'']*''|\$\([^()]*\)|`[^`]*`|\\.|[^\s;&|"''`\\])*\s*(&&|;|\n)'
+                    || '|[A-Za-z_][A-Za-z0-9_]*=("(\\.|[^"\\])*"|''[^'']*''|\$\([^()]*\)|`[^`]*`|\\.|[^\s;&|"''`\\])*(\s*(&&|;)|\s+|$)'
+                    || '|(sudo(\s+-[ughCpT]\s+\S+|\s+-\S+)*|time(\s+-\S+)*|nohup)\s+'
+                    || '|timeout(\s+-[ks]\s+\S+|\s+-\S+)*\s+\S+\s+)+',
                     ''
                 ),
                 '^(?:[^\s;|&<>()]*/)?([^\s;|&<>()/]+)',
