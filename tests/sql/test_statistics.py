@@ -51,7 +51,7 @@ def test_a_command_word_is_what_the_step_starts(filled: Home) -> None:
         ("(cat x | head)", "cat"),
         ("cd 'my dir' && make", "make"),
         ("cd my\\ dir; make", "make"),
-        ("FOO='a b' BAR=\"c \\\" d\" python x.py", "python"),
+        ('FOO=\'a b\' BAR="c \\" d" python x.py', "python"),
         ("OUT=$(ls -l | wc) grep x", "grep"),
         ("PATH=/a:$PATH; make", "make"),
         ("A=1 && make", "make"),
