@@ -7,19 +7,23 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from srft_assets.components.metadata import column_lineage, made_metadata, table_schema
+from srft_assets.components.metadata import (
+    column_lineage,
+    kept_metadata,
+    made_metadata,
+    table_schema,
+)
 from srft_assets.components.partitions import dependency, partitions_def
 from srft_assets.components.platform import Platform
 from srft_assets.components.progress import progress_of
 from srft_assets.errors import SrftError
-from srft_assets.home import Home
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.pinned import InputChangedError
 from srft_assets.warehouse.plan import in_sync
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Made, Stage
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY, Warehouse
+from srft_assets.warehouse.store import ONLY
 from srft_assets.warehouse.turn import turn
 
 STAGE = "srft/stage"
@@ -30,9 +34,6 @@ SECONDS = "seconds_to_make"
 
 ON_REQUEST = "srft/on_request"
 """Tag of assets that are made only when they are named, or needed by what is made."""
-
-KEPT = "kept"
-"""Metadata key: the partition was in sync, so that nothing was made."""
 
 TRANSIENT = (ConnectionError, TimeoutError)
 """Errors that another try may mend. Everything else fails at once."""
@@ -78,15 +79,23 @@ def _make_all(
     stage: Stage, context: dg.AssetExecutionContext, platform: Platform, names: Sequence[str]
 ) -> None:
     failed: dict[str, str] = {}
-    for name in names:
-        try:
-            _make_one(stage, context, platform, name)
-        except TRANSIENT as error:
+    done: dict[str, dict[str, Any]] = {}
+    try:
+        for name in names:
+            try:
+                done[name] = _make_one(stage, context, platform, name)
+                partition = None if stage.partitioned_by == "none" else name
+                context.add_asset_metadata(done[name], partition_key=partition)
+            except SrftError as error:
+                failed[name] = str(error)
+                context.log.error(f"{stage.key}/{name}: {error}")
+    except BaseException as error:
+        _tell_of(stage, context, done)
+        if isinstance(error, TRANSIENT):
             raise dg.RetryRequested(max_retries=3, seconds_to_wait=10) from error
-        except SrftError as error:
-            failed[name] = str(error)
-            context.log.error(f"{stage.key}/{name}: {error}")
+        raise
     if failed:
+        _tell_of(stage, context, done)
         told = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         raise dg.Failure(
             description=f"{len(failed)} of {len(names)} partitions of {stage.key} failed: {told}",
@@ -94,10 +103,21 @@ def _make_all(
         )
 
 
+def _tell_of(
+    stage: Stage, context: dg.AssetExecutionContext, done: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Dagster takes note of what a run made only where all of it succeeds."""
+    for name, figures in done.items():
+        partition = None if stage.partitioned_by == "none" else name
+        context.log_event(
+            dg.AssetMaterialization(context.asset_key, partition=partition, metadata=figures)
+        )
+
+
 def _make_one(
     stage: Stage, context: dg.AssetExecutionContext, platform: Platform, name: str
-) -> None:
-    partition = None if stage.partitioned_by == "none" else name
+) -> dict[str, Any]:
+    """Make it, unless it is in sync; what the page of the partition shows."""
     home = platform.home()
 
     def tell(note: str) -> None:
@@ -108,27 +128,12 @@ def _make_one(
         start = time.perf_counter()
         if not platform.force and in_sync(stage, home, name):
             context.log.info(f"{stage.key}/{name} is in sync: kept")
-            context.add_asset_metadata(kept_metadata(stage, home, name), partition_key=partition)
-            return
+            return kept_metadata(stage, home, name)
         made, stamp = _made(stage, context, platform, name)
     figures = made_metadata(stage, made, stamp) | {SECONDS: time.perf_counter() - start}
-    context.add_asset_metadata(figures, partition_key=partition)
     for refusal in stamp.refused[:20]:
         context.log.warning(f"refused: {refusal.line()}")
-
-
-def kept_metadata(stage: Stage, home: Home, name: str) -> dict[str, Any]:
-    """What the page of a partition shows that was in sync."""
-    stamp = Warehouse(home.warehouse).stamp(stage.key, name)
-    told: dict[str, Any] = {KEPT: True}
-    if stamp is not None:
-        told |= {
-            "dagster/row_count": stamp.rows,
-            "data_version": stamp.data_version,
-            "made_at": stamp.made_at,
-            "made_by_run": stamp.run_id,
-        }
-    return told
+    return figures
 
 
 def _made(

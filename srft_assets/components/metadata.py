@@ -8,12 +8,17 @@ import dagster as dg
 import polars as pl
 
 from srft_assets.components.columns import meaning
+from srft_assets.home import Home
 from srft_assets.warehouse.stage import Listing, Made, Stage
 from srft_assets.warehouse.stamp import Stamp
+from srft_assets.warehouse.store import Warehouse
 
 PREVIEW_ROWS = 5
 CELL_CHARS = 80
 LISTED_CHARS = 400
+
+KEPT = "kept"
+"""Metadata key: the partition was in sync, so that nothing was made."""
 
 
 def table_schema(stage: Stage) -> dg.TableSchema:
@@ -76,6 +81,20 @@ def made_metadata(stage: Stage, made: Made, stamp: Stamp) -> dict[str, Any]:
             }
         ),
     }
+
+
+def kept_metadata(stage: Stage, home: Home, name: str) -> dict[str, Any]:
+    """What the page of a partition shows that was in sync."""
+    stamp = Warehouse(home.warehouse).stamp(stage.key, name)
+    told: dict[str, Any] = {KEPT: True}
+    if stamp is not None:
+        told |= {
+            "dagster/row_count": stamp.rows,
+            "data_version": stamp.data_version,
+            "made_at": stamp.made_at,
+            "made_by_run": stamp.run_id,
+        }
+    return told
 
 
 def preview(frame: pl.DataFrame) -> str:

@@ -1,0 +1,49 @@
+"""Dagster knows what a run made although the run did not end well."""
+
+import dagster as dg
+import pytest
+
+from srft_assets.errors import SrftError
+from srft_assets.warehouse.stage import Made, Work
+
+
+def told(instance: dg.DagsterInstance, key: str) -> dict[str, int]:
+    """Rows by partition, as the page of the asset has them, one event each."""
+    events = instance.fetch_materializations(dg.AssetKey(key), limit=100).records
+    seen = [event.asset_materialization for event in events]
+    rows = {one.partition: one.metadata["dagster/row_count"].value for one in seen}
+    assert len(rows) == len(seen)
+    return rows
+
+
+def test_neighbours_of_a_broken_partition_are_known(apply, toy):
+    toy.broken = {"a"}
+    with pytest.raises(SrftError, match="a is broken"):
+        apply("source")
+    assert told(apply.instance, "source") == {"b": 1}
+    toy.broken = set()
+    assert apply("source") == ["source/a"]
+    assert told(apply.instance, "source") == {"a": 2, "b": 1}
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, RuntimeError])
+def test_what_was_made_before_an_interrupt_or_an_error_of_ours_is_known(apply, toy, end):
+    source = toy._source
+
+    def stops(work: Work) -> Made:
+        if work.partition == "b":
+            raise end
+        return source(work)
+
+    toy._source = stops
+    with pytest.raises((KeyboardInterrupt, SrftError)):
+        apply("source")
+    assert told(apply.instance, "source") == {"a": 2}
+    toy._source = source
+    assert apply("source") == ["source/b"]
+    assert told(apply.instance, "source") == {"a": 2, "b": 1}
+
+
+def test_a_run_that_ends_well_tells_of_each_partition_once(apply):
+    apply("source")
+    assert told(apply.instance, "source") == {"a": 2, "b": 1}
