@@ -9,6 +9,7 @@ import dagster as dg
 from srft_assets.components.partitions import BATCHES
 from srft_assets.components.platform import Platform
 from srft_assets.components.stages import stages_of
+from srft_assets.defs.in_sync import UNDER_WAY
 from srft_assets.defs.jobs import ingest_runs
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
@@ -20,6 +21,9 @@ from srft_assets.warehouse.store import Warehouse
 
 QUIET_SECONDS = 10.0
 """A file that changed more recently may still be on its way in."""
+
+RUN_KEY = "dagster/run_key"
+BY_INBOX = {"srft/by": "inbox"}
 
 INGESTED = ("trajectories", "test_outcomes")
 
@@ -38,11 +42,16 @@ def inbox(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorR
     assert context.repository_def is not None
     known = stages_of(context.repository_def.assets_defs_by_key.values())
     stages = [known[key] for key in INGESTED]
+    busy = under_way(context.instance)
     requests: dict[str, dg.RunRequest] = {}
     for entry in waiting(home.inbox):
         try:
             plan = ingest(home, [str(entry)], batch=None)
-            found = [request for batch in plan.batches if (request := wanted(home, stages, batch))]
+            found = [
+                request
+                for batch in plan.batches
+                if reading(home, batch) not in busy and (request := wanted(home, stages, batch))
+            ]
         except SrftError as error:
             context.log.error(f"{entry.name}: {error}")
             continue
@@ -67,10 +76,21 @@ def wanted(home: Home, stages: Sequence[Stage], batch: str) -> dg.RunRequest | N
         return None
     made = [stamp.run_id for s in stages if (stamp := warehouse.stamp(s.key, batch))]
     return dg.RunRequest(
-        run_key=":".join([batch, manifest_digest(home, batch), *made]),
+        run_key=":".join([reading(home, batch), *made]),
         partition_key=batch,
-        tags={"srft/by": "inbox"},
+        tags=BY_INBOX,
     )
+
+
+def reading(home: Home, batch: str) -> str:
+    """What a run of the batch reads now; its run key begins with it."""
+    return f"{batch}:{manifest_digest(home, batch)}"
+
+
+def under_way(instance: dg.DagsterInstance) -> set[str]:
+    """What runs of this sensor that wait or are going on read: half-way they are out of sync."""
+    runs = instance.get_runs(dg.RunsFilter(tags=BY_INBOX, statuses=UNDER_WAY))
+    return {":".join(run.tags.get(RUN_KEY, "").split(":")[:2]) for run in runs}
 
 
 def waiting(folder: Path) -> Iterator[Path]:
@@ -85,9 +105,15 @@ def quiet(entry: Path) -> bool:
     now = time.time()
     try:
         files = [entry, *entry.rglob("*")] if entry.is_dir() else [entry]
-        return all(now - file.lstat().st_mtime > QUIET_SECONDS for file in files)
+        return all(now - _touched(file) > QUIET_SECONDS for file in files)
     except FileNotFoundError:
         return False
+
+
+def _touched(file: Path) -> float:
+    """When it was written, in seconds; where another clock says so, no later than by ours."""
+    state = file.lstat()
+    return min(state.st_mtime, state.st_ctime)
 
 
 defs = dg.Definitions(sensors=[inbox])
