@@ -87,13 +87,13 @@ def evaluation(asset: str, items: Sequence[Item]) -> dg.AssetCheckEvaluation:
     )
 
 
-def observation(item: Item) -> dg.AssetObservation:
+def observation(item: Item, stage: Stage) -> dg.AssetObservation:
     """What is told of one partition on its page. Plain text: nothing in it is rendered."""
     key = dg.AssetKey(item.asset.split("/"))
     why = {"why": dg.MetadataValue.text(_reason(item, PAGE_CHARS))} if item.why else {}
     return dg.AssetObservation(
         key,
-        partition=None if item.partition == "all" else item.partition,
+        partition=None if stage.partitioned_by == "none" else item.partition,
         description=str(item.state),
         metadata={"state": str(item.state), **why},
     )

@@ -44,9 +44,9 @@ def in_sync(
     repository = context.repository_def
     assert repository is not None
     known = {key.to_user_string() for key in repository.assets_defs_by_key}
-    items = look(current_stages(), platform.home()).items
+    seen = look(current_stages(), platform.home())
     busy = being_made(context.instance, repository, began)
-    settled = {asset: items[asset] for asset in items if asset in known - busy}
+    settled = {asset: seen.items[asset] for asset in seen.items if asset in known - busy}
     told: Told = json.loads(context.cursor or "{}")
     changed = list(changes(settled, told))[:AT_ONCE]
     for item in changed:
@@ -60,7 +60,7 @@ def in_sync(
     told_of = f"told of {len(news)} assets and {len(changed)} partitions"
     return dg.SensorResult(
         skip_reason=f"no run needed; {told_of}; {took}",
-        asset_events=[*news, *map(observation, changed)],
+        asset_events=[*news, *(observation(item, seen.stages[item.asset]) for item in changed)],
         dynamic_partitions_requests=[BATCHES.build_add_request(batches)] if batches else [],
         cursor=json.dumps(told, sort_keys=True),
     )
