@@ -1,6 +1,7 @@
 """Runs of the command line whose process was killed: Dagster cannot know that they ended."""
 
 import os
+from pathlib import Path
 
 import dagster as dg
 import psutil
@@ -8,6 +9,9 @@ import psutil
 from srft_assets.warehouse.recipe import digest
 
 PROCESS_TAG = "srft/process"
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+STARTTIME = 19
+"""Place in `/proc/<pid>/stat`, counted from behind the name of the program; see proc(5)."""
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -23,9 +27,24 @@ def process_tags() -> dict[str, str]:
 def process_name(pid: int) -> str:
     """`pid:digest of its start`, so that a reused pid is another process; "" where it is gone."""
     try:
-        return f"{pid}:{digest(psutil.Process(pid).create_time())[:12]}"
-    except psutil.NoSuchProcess:
+        return f"{pid}:{digest(_start(pid))[:12]}"
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def _start(pid: int) -> str | float:
+    """When a process began: on Linux by the kernel's own clock, which nobody sets.
+
+    The time of day at which it began, which psutil tells, moves when the clock is set. Raises
+    ProcessLookupError for one that ended, though its parent has not taken note (a container
+    without an init never does), and what psutil and `open` raise for one that is gone.
+    """
+    if not BOOT.exists():
+        return psutil.Process(pid).create_time()
+    fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    if fields[0] in "ZX":
+        raise ProcessLookupError(pid)
+    return f"{BOOT.read_text().strip()} {fields[STARTTIME]}"
 
 
 def close_abandoned(instance: dg.DagsterInstance) -> int:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import dagster as dg
+import psutil
 
 from srft_assets.components.abandoned import PROCESS_TAG, close_abandoned, process_name
 
@@ -39,3 +40,24 @@ def test_only_runs_of_dead_processes_are_closed():
         assert close_abandoned(instance) == 1
         assert instance.get_run_by_id(gone).status is dg.DagsterRunStatus.FAILURE
         assert instance.get_run_by_id(mine).status is dg.DagsterRunStatus.STARTED
+
+
+def test_a_clock_that_is_set_does_not_end_a_run(monkeypatch):
+    with dg.instance_for_test() as instance:
+        mine = started(instance, process_name(os.getpid()))
+        began = psutil.Process.create_time
+        monkeypatch.setattr(psutil.Process, "create_time", lambda self: began(self) + 1.0)
+        assert close_abandoned(instance) == 0
+        assert instance.get_run_by_id(mine).status is dg.DagsterRunStatus.STARTED
+
+
+def test_a_reused_pid_is_another_process():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    name = process_name(child.pid)
+    assert name == process_name(child.pid)
+    assert name.partition(":")[2] != process_name(os.getpid()).partition(":")[2]
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert process_name(child.pid) == "", "ended, and nobody took note"
+    child.wait()
+    assert process_name(child.pid) == ""
