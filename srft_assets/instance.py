@@ -2,16 +2,29 @@
 
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
+from srft_assets.errors import UsageError
 from srft_assets.home import CHECKOUT, Home
 
 
 def prepare_instance(home: Home) -> Path:
     """Make `<home>/dagster_home` with its settings, and return it.
 
-    A `dagster.yaml` that is already there is the user's and stays as it is.
+    A `dagster.yaml` that is already there is the user's and stays as it is. Raises UsageError for
+    a folder that cannot be written, or whose name Dagster would read as part of a URL.
     """
-    home.dagster.mkdir(parents=True, exist_ok=True)
+    if "?" in str(home.root) or unquote(str(home.root)) != str(home.root):
+        raise UsageError(
+            f"{home.root}: Dagster cannot keep its databases in a folder with ? or %-codes in its "
+            "name; choose another SRFT_HOME"
+        )
+    try:
+        home.dagster.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{home.dagster} cannot be made: {error.strerror}") from error
+    if not os.access(home.dagster, os.W_OK):
+        raise UsageError(f"{home.dagster} cannot be written; choose another SRFT_HOME")
     settings = home.dagster / "dagster.yaml"
     if not settings.exists():
         beside = settings.with_name(f".{settings.name}.{os.getpid()}.tmp")

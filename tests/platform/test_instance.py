@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.components.settings import DATABASES, instance_in
+from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.instance import prepare_instance
 
@@ -60,3 +61,25 @@ def test_a_database_that_cannot_be_put_is_told(folder: Path, monkeypatch):
     monkeypatch.setattr(Path, "rename", full)
     with pytest.raises(OSError, match="No space left"):
         instance_in(folder)
+
+
+@pytest.mark.parametrize("name", ["a b", "ü", "it's", "[x]*", "#1", "100%"])
+def test_a_home_may_be_called_almost_anything(tmp_path: Path, name: str):
+    folder = prepare_instance(Home(tmp_path / name))
+    with instance_in(folder) as instance:
+        instance.add_dynamic_partitions("batch", ["a"])
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert "dynamic_partitions" in tables(folder / "history" / "runs" / "index.db")
+
+
+@pytest.mark.parametrize("name", ["what?", "a%20b"])
+def test_a_name_that_is_read_as_part_of_a_url_is_refused(tmp_path: Path, name: str):
+    with pytest.raises(UsageError, match="choose another SRFT_HOME"):
+        prepare_instance(Home(tmp_path / name))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_cannot_be_made_is_told(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="dagster_home cannot be made: Not a directory"):
+        prepare_instance(Home(tmp_path / "file"))
