@@ -1,12 +1,16 @@
 """Which statements `srft sql` accepts: one question, nothing that writes or configures."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import duckdb
 
 from srft_assets.errors import SrftError
 
 EXPLAIN = re.compile(r"\s*explain\s+(?:analyze\s+)?", re.IGNORECASE)
+WRITES = re.compile(r'"name":\s*"(\w*COPY_TO_FILE|JSON_EXECUTE_SERIALIZED_SQL)\s*"')
+"""Parts of a plan that write, or run a statement that the plan does not show."""
 HINT = "ask with one SELECT, FROM, WITH, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN"
 
 
@@ -21,15 +25,28 @@ def check_statement(connection: duckdb.DuckDBPyConnection, text: str) -> str:
         raise SrftError(f"no SQL given: {HINT}")
     if len(statements) > 1:
         raise SrftError(f"{len(statements)} statements given: ask one at a time")
-    kind = statements[0].type
+    kind = _kind(statements[0])
     if kind == duckdb.StatementType.EXPLAIN:
         found = EXPLAIN.match(text)
         explained = _parse(connection, text[found.end() :]) if found else []
-        if [one.type for one in explained] != [duckdb.StatementType.SELECT]:
+        if [_kind(one) for one in explained] != [duckdb.StatementType.SELECT]:
             raise SrftError(f"only a SELECT can be explained: {HINT}")
     elif kind != duckdb.StatementType.SELECT:
         raise SrftError(f"{_named(kind)} is not allowed, the warehouse is read-only: {HINT}")
     return text
+
+
+def check_plan(
+    connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, Any] | None
+) -> None:
+    """Refuse, with SrftError, a question that writes: WITH may hold a COPY, which the parser's
+    kind of statement does not tell. Raises duckdb.Error where the question is wrong.
+    """
+    asked = EXPLAIN.sub("", text, count=1) if EXPLAIN.match(text) else text
+    explain = f"EXPLAIN (FORMAT JSON) {asked}"
+    plan = connection.execute(explain, dict(parameters) if parameters else None).fetchall()
+    if any(WRITES.search(part) for row in plan for part in row):
+        raise SrftError(f"COPY is not allowed, the warehouse is read-only: {HINT}")
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, text: str) -> list[duckdb.Statement]:
@@ -41,7 +58,16 @@ def _parse(connection: duckdb.DuckDBPyConnection, text: str) -> list[duckdb.Stat
         raise SrftError(f"wrong SQL: {first_line(error)}") from None
 
 
+def _kind(statement: duckdb.Statement) -> duckdb.StatementType:
+    try:
+        return statement.type
+    except ValueError:  # a kind that DuckDB's own list for Python lacks
+        return duckdb.StatementType.INVALID
+
+
 def _named(kind: duckdb.StatementType) -> str:
+    if kind == duckdb.StatementType.INVALID:
+        return "this statement"
     name = kind.name.replace("_", " ")
     return "PIVOT or another statement of several parts" if name == "MULTI" else name
 

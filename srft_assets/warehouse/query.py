@@ -11,7 +11,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.warehouse.allowed import check_statement, first_line
+from srft_assets.warehouse.allowed import check_plan, check_statement, first_line
 from srft_assets.warehouse.readonly import open_readonly
 from srft_assets.warehouse.statements import query_file, sql_files
 from srft_assets.warehouse.steady import read_steady
@@ -79,6 +79,7 @@ def _rows(
     connection: duckdb.DuckDBPyConnection, text: str, parameters: Mapping[str, Any] | None
 ) -> pl.DataFrame:
     """The result. Where polars lacks a type (`FOREIGN`), all columns come as text."""
+    check_plan(connection, text, parameters)
     rows = connection.sql(text, params=dict(parameters) if parameters else None)
     if any(FOREIGN.search(str(kind)) for kind in rows.types):
         rows = rows.project("CAST(COLUMNS(*) AS VARCHAR)")

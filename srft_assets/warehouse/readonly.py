@@ -24,8 +24,8 @@ def open_readonly(home: Home) -> duckdb.DuckDBPyConnection:
 
     It cannot write, attach, install, load, see variables of this process, or read files
     outside these folders, and its configuration is locked. COPY into them is what DuckDB
-    itself still allows: `check_statement` refuses it. Raises SrftError where there is
-    no catalogue.
+    itself still allows: `check_statement` and `check_plan` refuse it. Raises SrftError where
+    there is no catalogue.
     """
     catalogue = Catalogue(home)
     digest = catalogue.digest()

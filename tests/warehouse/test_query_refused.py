@@ -61,6 +61,16 @@ def refusal(home: Home, sql: str) -> str:
         "-- nothing",
         "SELEC 1",
         "SELECT '\udcff'",
+        "WITH a AS (COPY outcomes TO '{inside}/x.csv') FROM a",
+        "WITH a AS (COPY (SELECT 1) TO '{inside}/trajectories/real.parquet') SELECT $$x$$;",
+        "-- x\nWITH b AS (SELECT 1), a AS MATERIALIZED (COPY b TO '{inside}/x.csv') SELECT 1",
+        "EXPLAIN ANALYZE WITH a AS (COPY outcomes TO '{inside}/x.csv') FROM a",
+        "FROM json_execute_serialized_sql(json_serialize_sql("
+        "$$WITH a AS (COPY outcomes TO '{inside}/x.csv') FROM a$$))",
+        "FROM query($$FROM json_execute_serialized_sql(json_serialize_sql("
+        "'WITH a AS (COPY outcomes TO ''{inside}/x.csv'') FROM a'))$$)",
+        "UPDATE EXTENSIONS",
+        "CONNECT 'x'",
     ],
 )
 def test_nothing_else_is_done(filled: Home, sql: str) -> None:
