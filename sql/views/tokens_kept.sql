@@ -16,7 +16,7 @@ COMMENT ON VIEW tokens_kept IS 'Tokens of each arm over all its masked batches: 
 COMMENT ON COLUMN tokens_kept.arm IS 'The training arm.';
 COMMENT ON COLUMN tokens_kept.runs IS 'Runs masked for it.';
 COMMENT ON COLUMN tokens_kept.resolved_runs IS 'Those whose patch passes the tests.';
-COMMENT ON COLUMN tokens_kept.tokens IS 'Tokens of the runs.';
+COMMENT ON COLUMN tokens_kept.tokens IS 'Tokens of their rows: where an arm splits a run, steps shown again count again.';
 COMMENT ON COLUMN tokens_kept.trained IS 'Tokens that carry loss.';
 COMMENT ON COLUMN tokens_kept.masked IS 'Tokens of the assistant''s turns that carry no loss.';
 COMMENT ON COLUMN tokens_kept.context IS 'Tokens of everybody else and of the template.';

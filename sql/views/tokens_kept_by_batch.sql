@@ -38,7 +38,7 @@ COMMENT ON COLUMN tokens_kept_by_batch.batch IS 'The batch that was masked.';
 COMMENT ON COLUMN tokens_kept_by_batch.runs IS 'Runs masked for the arm.';
 COMMENT ON COLUMN tokens_kept_by_batch.resolved_runs IS 'Those whose patch passes the tests.';
 COMMENT ON COLUMN tokens_kept_by_batch.refused IS 'Runs, or steps that fit no row, that were refused.';
-COMMENT ON COLUMN tokens_kept_by_batch.tokens IS 'Tokens of the runs.';
+COMMENT ON COLUMN tokens_kept_by_batch.tokens IS 'Tokens of their rows: where an arm splits a run, steps shown again count again.';
 COMMENT ON COLUMN tokens_kept_by_batch.trained IS 'Tokens that carry loss.';
 COMMENT ON COLUMN tokens_kept_by_batch.masked IS 'Tokens of the assistant''s turns that carry no loss.';
 COMMENT ON COLUMN tokens_kept_by_batch.context IS 'Tokens of everybody else and of the template.';
