@@ -1,12 +1,11 @@
 """The whole platform: everything below `defs/`."""
 
-from pathlib import Path
-
 import dagster as dg
 
 # Before the loader, which restores the warning filters that it found.
 import srft_assets.components  # noqa: F401
 from srft_assets.components.comparison import with_comparison
+from srft_assets.components.defs_folder import load_defs_folder
 from srft_assets.components.in_sync import in_sync_checks
 from srft_assets.components.stages import stages_in
 
@@ -14,6 +13,6 @@ from srft_assets.components.stages import stages_in
 @dg.definitions
 def defs() -> dg.Definitions:
     """Assets, checks, jobs, sensors, schedules and resources of the platform."""
-    loaded = with_comparison(dg.load_from_defs_folder(path_within_project=Path(__file__).parent))
+    loaded = with_comparison(load_defs_folder())
     checks = in_sync_checks(stages_in(loaded))
     return dg.Definitions.merge(loaded, dg.Definitions(asset_checks=[checks]))

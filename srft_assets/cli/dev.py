@@ -22,9 +22,14 @@ def dev(
     os.environ["DAGSTER_HOME"] = str(prepare_instance(home))
     os.environ["SRFT_HOME"] = str(home.root)
     os.environ["VIRTUAL_ENV"] = sys.prefix  # what dg takes for the activated one
-    os.chdir(CHECKOUT)
-    program = str(Path(sys.executable).parent / "dg")
-    os.execv(program, [program, "dev", "--port", str(port), "--host", host])
+    words = ["--port", str(port), "--host", host]
+    if (CHECKOUT / "pyproject.toml").exists():
+        os.chdir(CHECKOUT)
+        program, words = "dg", ["dev", *words]
+    else:  # an installed package: dg works in projects only
+        program, words = "dagster", ["dev", "-m", "srft_assets.definitions", *words]
+    path = str(Path(sys.executable).parent / program)
+    os.execv(path, [path, *words])
 
 
 def register(app: typer.Typer) -> None:

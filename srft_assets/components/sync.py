@@ -4,8 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-import dagster as dg
-
+from srft_assets.components.defs_folder import load_defs_folder
 from srft_assets.components.stages import stages_in
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.trajectories.batches import batch_names
@@ -92,7 +91,7 @@ def current_stages() -> Mapping[str, Stage]:
 @lru_cache(maxsize=1)
 def _stages_of(files: tuple[tuple[str, int, int], ...]) -> Mapping[str, Stage]:
     code_digest.cache_clear()
-    return stages_in(dg.load_from_defs_folder(path_within_project=PACKAGE))
+    return stages_in(load_defs_folder())
 
 
 def _state_of_files() -> tuple[tuple[str, int, int], ...]:

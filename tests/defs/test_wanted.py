@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import dagster as dg
-
 from srft_assets.components import sync
 from srft_assets.components.in_sync import evaluation
 from srft_assets.components.stages import stages_in
@@ -45,7 +43,7 @@ def test_an_edited_file_is_seen_without_reloading(tmp_path, monkeypatch):
     seen: list[int] = []
     monkeypatch.setattr(sync, "PACKAGE", tmp_path)
     monkeypatch.setattr(sync, "stages_in", lambda loaded: {"n": len(seen)})
-    monkeypatch.setattr(dg, "load_from_defs_folder", lambda path_within_project: seen.append(1))
+    monkeypatch.setattr(sync, "load_defs_folder", lambda: seen.append(1))
     prompt = tmp_path / "prompt.md"
     for text in ("one", "one", "other"):
         if not prompt.exists() or prompt.read_text() != text:

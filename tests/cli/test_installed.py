@@ -1,0 +1,46 @@
+"""The package as a wheel installs it: no project around it, another current folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from srft_assets.cli import dev
+from srft_assets.home import CHECKOUT
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A folder of packages with ours in it, as `[tool.hatch.build]` puts it together."""
+    package = tmp_path / "packages" / "srft_assets"
+    without = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(CHECKOUT / "srft_assets", package, ignore=without)
+    shutil.copytree(CHECKOUT / "sql", package / "sql")
+    shutil.copy(CHECKOUT / "dagster_home" / "dagster.yaml", package)
+    return package.parent
+
+
+def test_an_installed_package_plans(installed: Path, tmp_path: Path):
+    told = subprocess.run(
+        [sys.executable, "-c", "from srft_assets.cli import main; main()", "plan", "--all"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed), "SRFT_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0, told.stderr
+    assert "base_models/tiny" in told.stdout
+
+
+def test_the_ui_of_an_installed_package_is_told_its_module(home, tmp_path, monkeypatch):
+    seen: list[list[str]] = []
+    for name in ("SRFT_HOME", "DAGSTER_HOME", "VIRTUAL_ENV"):
+        monkeypatch.setenv(name, str(home.root))
+    monkeypatch.setattr(dev, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(os, "execv", lambda path, words: seen.append([Path(path).name, *words[1:]]))
+    dev.dev(port=3111)
+    told = ["dagster", "dev", "-m", "srft_assets.definitions", "--port", "3111", "--host"]
+    assert seen == [[*told, "127.0.0.1"]]
