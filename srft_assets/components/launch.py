@@ -15,6 +15,7 @@ from srft_assets.components.progress import shown_on
 from srft_assets.components.settings import instance_in
 from srft_assets.components.slots import free_left, looked_after
 from srft_assets.components.stages import stages_in
+from srft_assets.components.untold import tell_untold
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.warehouse.graph import in_order, unasked, with_upstream
@@ -72,6 +73,7 @@ class Applier:
             made = self._make(stage, names)
             outcome.made[stage.key] = made
             outcome.kept[stage.key] = [name for name in names if name not in made]
+            tell_untold(self.instance, stage, self.home, outcome.kept[stage.key])
         return outcome
 
     def _make(self, stage: Stage, names: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ import pytest
 
 from srft_assets.errors import SrftError
 from srft_assets.warehouse.stage import Made, Work
+from tests.outcomes.conftest import make
 
 
 def told(instance: dg.DagsterInstance, key: str) -> dict[str, int]:
@@ -47,3 +48,21 @@ def test_what_was_made_before_an_interrupt_or_an_error_of_ours_is_known(apply, t
 def test_a_run_that_ends_well_tells_of_each_partition_once(apply):
     apply("source")
     assert told(apply.instance, "source") == {"a": 2, "b": 1}
+
+
+def test_what_a_killed_process_made_is_told_of_by_the_next(apply, toy, home):
+    stages = toy.stages()
+    make(home, stages["source"], "a")
+    assert apply("source") == ["source/b"]
+    assert told(apply.instance, "source") == {"a": 2, "b": 1}
+    assert apply("source") == []
+    assert told(apply.instance, "source") == {"a": 2, "b": 1}
+
+
+def test_an_instance_that_forgot_is_told_again(apply):
+    apply()
+    for key in ("source", "even/two", "total"):
+        apply.instance.wipe_assets([dg.AssetKey(key.split("/"))])
+    assert apply() == []
+    assert told(apply.instance, "source") == {"a": 2, "b": 1}
+    assert told(apply.instance, "total") == {"0": 1}
