@@ -70,6 +70,11 @@ class Home:
 
 
 def current_home() -> Home:
-    """The platform named by the environment variable `SRFT_HOME`, else the checkout."""
+    """The platform named by the environment variable `SRFT_HOME`, else the checkout.
+
+    An installed package has no checkout: the current folder.
+    """
     stated = os.environ.get("SRFT_HOME")
-    return Home(Path(stated).expanduser().resolve() if stated else CHECKOUT)
+    if stated:
+        return Home(Path(stated).expanduser().resolve())
+    return Home(CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path.cwd())

@@ -35,6 +35,20 @@ def test_an_installed_package_plans(installed: Path, tmp_path: Path):
     assert "base_models/tiny" in told.stdout
 
 
+def test_the_state_of_an_installed_package_lies_in_the_current_folder(installed, tmp_path):
+    code = "from srft_assets.home import current_home; print(current_home().root)"
+    stated = {name: value for name, value in os.environ.items() if name != "SRFT_HOME"}
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**stated, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == str(tmp_path.resolve())
+
+
 def test_the_ui_of_an_installed_package_is_told_its_module(home, tmp_path, monkeypatch):
     seen: list[list[str]] = []
     for name in ("SRFT_HOME", "DAGSTER_HOME", "VIRTUAL_ENV"):
