@@ -86,8 +86,6 @@ class Applier:
             for run in consecutive(stale, self._all(stage.partitioned_by)):
                 self._materialize(stage, run)
             made += stale
-            if stage.upstream:
-                break
         return made
 
     def register(self, batches: Sequence[str]) -> None:

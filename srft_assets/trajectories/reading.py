@@ -41,8 +41,8 @@ class Reader(Protocol):
     """One format. A reader is a module.
 
     Where its runs lie in another field than `messages`, `trajectory` or `history`, it names that
-    field too: `RUN_KEYS = ("chat",)`. A file without any of
-    them is taken for no run before a reader is asked.
+    field too: `RUN_KEYS = ("chat",)`. A file without any of them is taken for no run before a
+    reader is asked.
     """
 
     NAME: str

@@ -55,23 +55,18 @@ def two(home: Home, tmp_path: Path) -> Home:
     return home
 
 
-def test_a_run_that_the_first_batch_lets_go_is_found_in_the_second(two, tmp_path):
-    put(two, tmp_path, "a", "y")
-    assert list(stale(two)) == ["a"]
+@pytest.mark.parametrize(
+    ("runs", "why", "then"),
+    [("y", "no more in a", {"a": "y", "b": "xz"}), ("xyz", "now in a", {"a": "xyz", "b": ""})],
+    ids=["let go", "taken up"],
+)
+def test_a_run_that_the_first_batch_lets_go_or_takes_up_moves(two, tmp_path, runs, why, then):
+    put(two, tmp_path, "a", runs)
     make(two, "a")
-    assert "no more in a" in stale(two)["b"][0]
+    assert why in stale(two)["b"][0]
     make(two, "b")
     assert stale(two) == {}
-    assert held(two) == {"a": "y", "b": "xz"}
-
-
-def test_a_run_that_the_first_batch_takes_up_leaves_the_second(two, tmp_path):
-    put(two, tmp_path, "a", "xyz")
-    make(two, "a")
-    assert "now in a" in stale(two)["b"][0]
-    make(two, "b")
-    assert stale(two) == {}
-    assert held(two) == {"a": "xyz", "b": ""}
+    assert held(two) == then
 
 
 def test_what_concerns_no_later_batch_makes_none_of_them_again(two, tmp_path):
