@@ -74,7 +74,7 @@ def test_paths(task: TaskInstance) -> set[str]:
 
 
 # pytest would take the function for a test where a test module imports it.
-test_paths.__test__ = False  # type: ignore[attr-defined]
+test_paths.__test__ = False  # type: ignore[attr-defined]  # tells pytest: no test
 
 
 def shadows(tests: list[str]) -> list[str]:

@@ -52,7 +52,7 @@ def test_outcomes_stage(unsafe: bool = False) -> Stage:
 
 
 # pytest would take the function for a test where a test module imports it.
-test_outcomes_stage.__test__ = False  # type: ignore[attr-defined]
+test_outcomes_stage.__test__ = False  # type: ignore[attr-defined]  # tells pytest: no test
 
 
 def _modules() -> list[str]:

@@ -50,4 +50,4 @@ def test_files(test_patch: str) -> list[str]:
 
 
 # pytest would take the function for a test where a test module imports it.
-test_files.__test__ = False  # type: ignore[attr-defined]
+test_files.__test__ = False  # type: ignore[attr-defined]  # tells pytest: no test
