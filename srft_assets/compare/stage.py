@@ -12,11 +12,13 @@ from srft_assets.compare.settings import with_settings
 from srft_assets.compare.shown import arm_table, legend_of, pair_table
 from srft_assets.compare.verdict import verdict_of
 from srft_assets.errors import SrftError
-from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Listing, Made, Stage, Upstream, Work
 
 KEY = "comparison"
 SCORES = "eval_scores/"
+
+VERSION = 1
+"""Raised when the output changes; see tools/versions.py."""
 
 DESCRIPTION = """
 The arms that are made without being named, compared on the held-out tasks they share: paired
@@ -33,7 +35,7 @@ def comparison_stage(scores: Sequence[str]) -> Stage:
         partitioned_by="none",
         upstream=tuple(Upstream(asset, "all", optional=True) for asset in sorted(scores)),
         schema=PAIRS,
-        code={"compare": code_digest("srft_assets.compare")},
+        code={"version": VERSION},
         config={"draws": DRAWS, "seed": SEED},
         make=_make,
         description=DESCRIPTION.strip(),

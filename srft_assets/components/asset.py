@@ -20,7 +20,6 @@ from srft_assets.errors import SrftError
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.pinned import InputChangedError
 from srft_assets.warehouse.plan import in_sync
-from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Made, Stage
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import ONLY
@@ -57,7 +56,7 @@ def build_asset(
         description=stage.description,
         kinds=set(stage.kinds),
         owners=list(owners),
-        code_version=digest(dict(stage.code))[:16],
+        code_version="-".join(map(str, stage.code.values())),
         pool=pool,
         tags={ON_REQUEST: "true"} if stage.on_request else {},
         metadata={

@@ -8,7 +8,6 @@ from srft_assets.components.defs_folder import load_defs_folder
 from srft_assets.components.stages import stages_in
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.trajectories.batches import batch_names
-from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.graph import in_order, with_upstream
 from srft_assets.warehouse.plan import Item, make_plan
 from srft_assets.warehouse.stage import Stage
@@ -90,7 +89,6 @@ def current_stages() -> Mapping[str, Stage]:
 
 @lru_cache(maxsize=1)
 def _stages_of(files: tuple[tuple[str, int, int], ...]) -> Mapping[str, Stage]:
-    code_digest.cache_clear()
     return stages_in(load_defs_folder())
 
 

@@ -11,15 +11,18 @@ from srft_assets.critic.verdict import STEP_VERDICTS, VERSIONS, VOLATILE, Critic
 from srft_assets.outcomes.model import Status, TestOutcome
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import from_row
-from srft_assets.warehouse.code import code_digest
-from srft_assets.warehouse.recipe import digest
+from srft_assets.warehouse.code import source_digest
+from srft_assets.warehouse.recipe import Code, digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
+
+VERSION = 1
+"""Raised when the output changes; see tools/versions.py."""
 
 
 def rules_stage(name: str = "rules", description: str = "") -> Stage:
     """The stage of the critic that needs no model. Judges every run."""
-    code = {"rules critic": code_digest("srft_assets.critic.rules", "srft_assets.critic.verdict")}
-    return verdicts_stage(RulesCritic(name), code, {}, description)
+    rules = {"rules": source_digest("srft_assets.critic.rules")}
+    return verdicts_stage(RulesCritic(name), rules, {}, description)
 
 
 def verdicts_stage(
@@ -27,8 +30,8 @@ def verdicts_stage(
 ) -> Stage:
     """The stage of any critic: runs and outcomes in, one verdict a step out."""
 
-    own = code_digest("srft_assets.critic.rows", "srft_assets.critic.stage")
-    version = digest({"code": dict(code), "config": dict(config)})[:8]
+    versioned: Code = {"version": VERSION, **code}
+    version = digest({"code": versioned, "config": dict(config)})[:8]
 
     def make(work: Work) -> Made:
         rows: list[dict[str, Any]] = []
@@ -46,7 +49,7 @@ def verdicts_stage(
         partitioned_by="batch",
         upstream=(Upstream("trajectories"), Upstream("test_outcomes")),
         schema=STEP_VERDICTS,
-        code={**code, "verdicts": own},
+        code=versioned,
         config=dict(config),
         make=make,
         volatile=VOLATILE,

@@ -10,7 +10,8 @@ from srft_assets.components.checks import (
     steps_consecutive,
     trajectory_ids_unique,
 )
-from srft_assets.lab.collect import collect, lab_code
+from srft_assets.lab.collect import VERSION as LAB_VERSION
+from srft_assets.lab.collect import collect
 from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.rollouts.batch.collect import collect as play_rollouts
 from srft_assets.rollouts.batch.settings import KIND as ROLLOUT
@@ -24,7 +25,7 @@ def defs() -> dg.Definitions:
     """`trajectories` and `test_outcomes` with their checks."""
     trajectories = trajectories_stage(
         collectors={"lab": collect, ROLLOUT: play_rollouts},
-        collector_code={"lab": lab_code(), ROLLOUT: ROLLOUT_VERSION},
+        collector_versions={"lab": LAB_VERSION, ROLLOUT: ROLLOUT_VERSION},
     )
     outcomes = test_outcomes_stage(unsafe=os.environ.get("SRFT_UNSAFE") == "1")
     return dg.Definitions(

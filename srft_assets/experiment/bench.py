@@ -13,7 +13,7 @@ from srft_assets.experiment.rows import write_rows
 from srft_assets.lab.regime import Regime
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.warehouse.code import code_digest
+from srft_assets.warehouse.code import source_digest
 from srft_assets.warehouse.recipe import digest
 
 CODE = (
@@ -77,7 +77,7 @@ class Bench:
     def fixed(self) -> str:
         """Digest of what decides every cell besides its own settings."""
         held_out = self.regime.model_dump(mode="json") | {"held_out_tasks": self.tasks_count}
-        return digest([code_digest(*CODE), self.data.versions, held_out, self.arms])
+        return digest([source_digest(*CODE), self.data.versions, held_out, self.arms])
 
     @cached_property
     def arms(self) -> dict[str, dict[str, Any]]:
@@ -112,7 +112,7 @@ class Bench:
 
     def rows(self, rows: Rows) -> Path:
         """The rows as a file, made where it is missing."""
-        name = digest([rows.model_dump(), self.arms, code_digest(*ROW_CODE), self.data.versions])[
+        name = digest([rows.model_dump(), self.arms, source_digest(*ROW_CODE), self.data.versions])[
             :24
         ]
         return write_rows(rows, self.data, self.folder / "rows" / f"{name}.parquet")

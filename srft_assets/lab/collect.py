@@ -18,7 +18,6 @@ from srft_assets.lab.transcripts import STEP_LIMIT
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Sandbox
 from srft_assets.sandbox.opening import open_sandbox
-from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Work
@@ -26,16 +25,8 @@ from srft_assets.warehouse.stage import Work
 ENDS = frozenset({"Submitted", "LimitsExceeded", "TimeExceeded", "RepeatedFormatError"})
 """Exit statuses of runs that came to an end of their own; others are played again."""
 
-DECIDING = (
-    "srft_assets.lab.check",
-    "srft_assets.lab.conversation",
-    "srft_assets.lab.functions",
-    "srft_assets.lab.git_objects",
-    "srft_assets.lab.repository",
-    "srft_assets.lab.tasks",
-    "srft_assets.lab.teacher",
-    "srft_assets.lab.words",
-)
+VERSION = 1
+"""Raised when the runs that are played change; see tools/versions.py."""
 
 
 class LabSettings(BaseModel):
@@ -52,16 +43,11 @@ class LabSettings(BaseModel):
     tasks: TaskSettings = TaskSettings()
 
 
-def lab_code() -> str:
-    """Digest of the code that decides what a lab run looks like, for `Stage.code`."""
-    return code_digest("srft_assets.agent", *DECIDING)
-
-
 def collect(work: Work, settings: dict[str, Any]) -> Path:
     """Play the batch; returns the folder of its `<instance_id>.traj.json` files.
 
     Writes `<runs>/<batch>/tasks.jsonl` first. The folder is named by a digest of settings and
-    code, and a run that came to its end is never played twice: after a crash the same call goes
+    version, and a run that came to its end is never played twice: after a crash the same call goes
     on where it stopped. Raises SrftError for bad settings, SandboxMissingError without sandbox
     (unless `SRFT_UNSAFE=1`).
     """
@@ -72,7 +58,7 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
     rows = [orjson.dumps(task.model_dump(by_alias=True)) for task in tasks]
     place(batch / "tasks.jsonl", b"\n".join(rows) + b"\n")
 
-    out = batch / digest({"settings": stated.model_dump(), "code": lab_code()})[:12]
+    out = batch / digest({"settings": stated.model_dump(), "version": VERSION})[:12]
     out.mkdir(parents=True, exist_ok=True)
     missing = [task for task in tasks if not _ended(run_path(out, task.instance_id))]
     work.log.info("%d of %d runs are to be played", len(missing), len(tasks))

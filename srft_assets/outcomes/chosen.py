@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import version as installed
 from importlib.resources import files
 from typing import Any, TypeAlias
 
@@ -21,7 +21,6 @@ from srft_assets.outcomes.matching import Run
 from srft_assets.outcomes.model import Status, TestOutcome
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.refusal import Refusal
-from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Work
 
@@ -37,22 +36,22 @@ GRADERS = {"swebench": "srft_assets.outcomes.harness", "local": "srft_assets.out
 
 
 def chosen_config(home: Home, batch: str) -> dict[str, Any]:
-    """What of the choice, its rows and the grader's code decides the batch's outcomes."""
+    """What of the choice, its rows and the grader's version decides the batch's outcomes."""
     config = grading_config(home, batch)
     if not config:
         return {}
     grader = config["grading grader"]
     try:
-        code = code_digest(GRADERS[grader])
+        version = import_module(GRADERS[grader]).VERSION
     except ModuleNotFoundError:
-        code = "none in this version"
-    return {**config, **_beside_code(grader), "grading code": code}
+        version = "none in this version"
+    return {**config, **_beside_code(grader), "grader version": version}
 
 
 def _beside_code(grader: str) -> dict[str, str]:
     """What else of a grader decides outcomes: the harness it calls, its table of repositories."""
     if grader == "swebench":
-        return {"grading harness": version("swebench")}
+        return {"grading harness": installed("swebench")}
     recipes = files(GRADERS["local"]) / "recipes.yaml"
     return {"grading recipes": digest(yaml.safe_load(recipes.read_text(encoding="utf-8")))[:16]}
 

@@ -1,12 +1,10 @@
 """The asset `test_outcomes`: what the tests said of each run's patch."""
 
 from dataclasses import replace
-from pkgutil import iter_modules
 from typing import Any
 
-from srft_assets import outcomes as package
 from srft_assets.home import Home
-from srft_assets.outcomes.chosen import GRADERS, chosen_config, grade_chosen
+from srft_assets.outcomes.chosen import chosen_config, grade_chosen
 from srft_assets.outcomes.grading import grade_runs, read_tasks, tasks_digest
 from srft_assets.outcomes.imported import as_outcome, reported_outcomes, source_outcome
 from srft_assets.outcomes.matching import Run, runs_of
@@ -16,9 +14,11 @@ from srft_assets.refusal import Refusal
 from srft_assets.sandbox import open_sandbox
 from srft_assets.trajectories.batches import reports_config
 from srft_assets.trajectories.manifest import Manifest, read_manifest
-from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 from srft_assets.warehouse.store import Warehouse
+
+VERSION = 1
+"""Raised when the output changes; see tools/versions.py."""
 
 DESCRIPTION = """What the tests said of each run's patch, one row a run.
 
@@ -42,7 +42,7 @@ def test_outcomes_stage(unsafe: bool = False) -> Stage:
         partitioned_by="batch",
         upstream=(Upstream("trajectories"),),
         schema=TEST_OUTCOMES,
-        code={"outcomes": code_digest(*_modules())},
+        code={"version": VERSION},
         make=make,
         config_of=_config_of,
         volatile=("log",),
@@ -55,20 +55,12 @@ def test_outcomes_stage(unsafe: bool = False) -> Stage:
 test_outcomes_stage.__test__ = False  # type: ignore[attr-defined]  # tells pytest: no test
 
 
-def _modules() -> list[str]:
-    """All of this package but the graders: their code counts where they are chosen."""
-    names = (f"{package.__name__}.{one.name}" for one in iter_modules(package.__path__))
-    return [name for name in names if name not in GRADERS.values()]
-
-
 def _config_of(home: Home, batch: str) -> dict[str, Any]:
     """Contents of the reports and the choice of a grader; where the platform grades itself, of
-    the tasks and the sandbox."""
+    the tasks."""
     config = reports_config(read_manifest(home, batch)) | chosen_config(home, batch)
     tasks = tasks_digest(home, batch)
-    if tasks is None:
-        return config
-    return {**config, "tasks": tasks, "sandbox": code_digest("srft_assets.sandbox")}
+    return config if tasks is None else {**config, "tasks": tasks}
 
 
 def _make(work: Work, unsafe: bool) -> Made:

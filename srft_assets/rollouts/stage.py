@@ -1,7 +1,6 @@
 """`eval_scores/<arm>`: held-out generated tasks played by a checkpoint, by seed."""
 
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -14,45 +13,12 @@ from srft_assets.rollouts.job import EvaluationJob, read_result
 from srft_assets.rollouts.keeping import keep_runs
 from srft_assets.rollouts.schema import EVAL_SCORES, VOLATILE
 from srft_assets.rollouts.scores import played_attempt, score_figures, score_rows
-from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
-from srft_assets.trajectories.stage import readers_digest
-from srft_assets.warehouse.code import code_digest
+from srft_assets.tokens.arm import ArmSpec
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
-PLAYING = tuple(
-    f"srft_assets.rollouts.{name}"
-    for name in (
-        "batcher",
-        "checkpoint",
-        "gate",
-        "generator",
-        "keeping",
-        "model",
-        "playing",
-        "prompt",
-    )
-)
-TASKS = tuple(
-    f"srft_assets.lab.{name}"
-    for name in ("check", "functions", "git_objects", "repository", "tasks", "words")
-)
-GRADING = tuple(
-    f"srft_assets.outcomes.{name}"
-    for name in (
-        "commands",
-        "local",
-        "printed",
-        "recorder",
-        "repository",
-        "results",
-        "task",
-        "test_ids",
-    )
-)
-
-LATER = {"attempts"}
-"""Settings that evaluations made before them do not name."""
+VERSION = 1
+"""Raised when the output changes; see tools/versions.py."""
 
 DESCRIPTION = """
 Held-out generated tasks, played by the checkpoints of the arm `{name}` through mini-swe-agent in
@@ -71,26 +37,14 @@ def eval_scores_stage(arm: ArmSpec, unsafe: bool = False) -> Stage:
         partitioned_by="seed",
         upstream=(Upstream(f"checkpoints/{arm.name}"),),
         schema=EVAL_SCORES,
-        code={
-            "agent": code_digest("srft_assets.agent"),
-            "playing": code_digest(*PLAYING),
-            "tasks": code_digest(*TASKS),
-            "grading": code_digest(*GRADING, "srft_assets.sandbox"),
-            "readers": readers_digest(),
-        },
+        code={"version": VERSION},
         make=lambda work: _make(arm, unsafe, work),
-        config=_config(arm.evaluation),
+        config=arm.evaluation.model_dump(),
         beside=(f"eval_trajectories/{arm.name}",),
         volatile=VOLATILE,
         description=DESCRIPTION.format(name=arm.name, description=arm.description).strip(),
         kinds=frozenset({"pytorch", "python"}),
     )
-
-
-def _config(evaluation: EvaluationSpec) -> dict[str, Any]:
-    """The settings; those that came later only where they are not the default."""
-    later = evaluation.model_dump(include=LATER, exclude_defaults=True)
-    return {**evaluation.model_dump(exclude=LATER), **later}
 
 
 def _make(arm: ArmSpec, unsafe: bool, work: Work) -> Made:

@@ -17,11 +17,14 @@ from srft_assets.tokens.labels import labels_of, labels_upstream
 from srft_assets.tokens.lengths import Lengths
 from srft_assets.tokens.mask import mask_runs
 from srft_assets.tokens.model_folder import is_base_model_asset, model_source
-from srft_assets.tokens.provenance import code_of, settings_of
+from srft_assets.tokens.provenance import settings_of, sql_of
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.tokens.tokenizer import ChatTokenizer, kept_tokenizer, tokenizer_fingerprint
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
+
+VERSION = 1
+"""Raised when the output changes; see tools/versions.py."""
 
 DESCRIPTION = """
 What the arm `{name}` trains on, one row a run: token ids, and the token span of every assistant
@@ -49,7 +52,7 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
         partitioned_by="batch",
         upstream=tuple(upstream),
         schema=MASKED_TOKENS,
-        code=code_of(arm),
+        code={"version": VERSION, **sql_of(arm)},
         make=lambda work: _make(arm, work),
         config=settings_of(arm),
         config_of=config_of,

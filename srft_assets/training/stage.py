@@ -9,11 +9,14 @@ from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.model_folder import is_base_model_asset
 from srft_assets.training.making import make_checkpoint
 from srft_assets.training.model import base_digest
-from srft_assets.training.recipe import choice_of, code_of_training, settings_of
+from srft_assets.training.recipe import choice_of, settings_of
 from srft_assets.training.rows import select_rows
 from srft_assets.training.schema import CHECKPOINTS, VOLATILE
 from srft_assets.warehouse.stage import Cost, Stage, Upstream
 from srft_assets.warehouse.store import Warehouse, matching
+
+VERSION = 1
+"""Raised when the output changes; see tools/versions.py."""
 
 DESCRIPTION = """
 The base model `{model}` fine-tuned ({method}) on the masked tokens of the arm `{name}`. Masked
@@ -44,7 +47,7 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
         partitioned_by="seed",
         upstream=tuple(upstream),
         schema=CHECKPOINTS,
-        code=code_of_training(),
+        code={"version": VERSION},
         make=lambda work: make_checkpoint(arm, asset, work),
         config=settings_of(arm),
         config_of=config_of,

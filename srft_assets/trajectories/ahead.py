@@ -1,7 +1,6 @@
 """Reading a batch with all hands, and the next one while this one is written."""
 
 from collections import deque
-from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -19,6 +18,7 @@ from srft_assets.trajectories.reads import uncollected
 from srft_assets.trajectories.rows import Reading, Rows, read, reading_of
 from srft_assets.trajectories.shared_work import SharedWork
 from srft_assets.trajectories.sources import untouched
+from srft_assets.warehouse.recipe import Code
 from srft_assets.warehouse.stage import Progress
 from srft_assets.warehouse.store import Warehouse
 
@@ -59,9 +59,7 @@ def finished(work: Begun, progress: Progress, label: str) -> Rows:
     return pl.concat(frames), refused
 
 
-def begin_next(
-    home: Home, warehouse: Warehouse, manifest: Manifest, code: Mapping[str, str]
-) -> None:
+def begin_next(home: Home, warehouse: Warehouse, manifest: Manifest, code: Code) -> None:
     """Begin to read the next batch of the family, if it is yet to be made and its sources are, at
     first sight, those that were ingested.
     """

@@ -5,7 +5,6 @@ date, or were never made, are read from their sources, so that the answer follow
 manifests alone: the warehouse comes out the same in whatever order its batches are made.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,15 +16,14 @@ from srft_assets.trajectories.batches import manifests, runs_config
 from srft_assets.trajectories.manifest import Item, Manifest
 from srft_assets.trajectories.reads import runs_of, uncollected
 from srft_assets.trajectories.sources import SourceChangedError, verify
+from srft_assets.warehouse.recipe import Code
 from srft_assets.warehouse.stamp import Stamp, read_stamp
 from srft_assets.warehouse.store import Warehouse
 
 ASSET = "trajectories"
 
 
-def held_before(
-    home: Home, warehouse: Warehouse, batch: str, code: Mapping[str, str]
-) -> dict[str, str]:
+def held_before(home: Home, warehouse: Warehouse, batch: str, code: Code) -> dict[str, str]:
     """Trajectory id → batch, for all runs of the batches registered before `batch`.
 
     `code`: the readers' digests; a partition made by other code counts as out of date.
@@ -39,7 +37,7 @@ def held_before(
     return held
 
 
-def _ids(warehouse: Warehouse, manifest: Manifest, code: Mapping[str, str]) -> tuple[str, ...]:
+def _ids(warehouse: Warehouse, manifest: Manifest, code: Code) -> tuple[str, ...]:
     try:
         made = made_partition(warehouse.path(ASSET, manifest.batch))
     except FileNotFoundError:
@@ -49,7 +47,7 @@ def _ids(warehouse: Warehouse, manifest: Manifest, code: Mapping[str, str]) -> t
     return _read_ids(manifest) or made.names
 
 
-def in_sync(stamp: Stamp, manifest: Manifest, code: Mapping[str, str]) -> bool:
+def in_sync(stamp: Stamp, manifest: Manifest, code: Code) -> bool:
     """Whether a partition was made from what its manifest says now, by this code."""
     return dict(stamp.recipe.code) == dict(code) and all(
         stamp.recipe.config.get(key) == value for key, value in runs_config(manifest).items()
@@ -62,9 +60,9 @@ class MadeIds:
 
     stamp: Stamp | None
     names: tuple[str, ...]
-    compared: tuple[Manifest, Mapping[str, str], bool] | None = None
+    compared: tuple[Manifest, Code, bool] | None = None
 
-    def in_sync(self, manifest: Manifest, code: Mapping[str, str]) -> bool:
+    def in_sync(self, manifest: Manifest, code: Code) -> bool:
         if self.stamp is None:
             return False
         if self.compared is None or self.compared[0] is not manifest or self.compared[1] != code:

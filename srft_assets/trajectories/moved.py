@@ -6,7 +6,6 @@ of it: else that run would be there twice, or not at all.
 """
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -17,7 +16,7 @@ from srft_assets.refusal import Refusal
 from srft_assets.trajectories.batches import manifests
 from srft_assets.trajectories.duplicates import ASSET, in_sync, made_partition
 from srft_assets.trajectories.manifest import read_manifest
-from srft_assets.warehouse.recipe import digest
+from srft_assets.warehouse.recipe import Code, digest
 from srft_assets.warehouse.stamp import Stamp, read_stamp
 from srft_assets.warehouse.store import Warehouse
 
@@ -35,7 +34,7 @@ class _Made(NamedTuple):
     latest: int
 
 
-def moved(home: Home, batch: str, code: Mapping[str, str]) -> dict[str, str]:
+def moved(home: Home, batch: str, code: Code) -> dict[str, str]:
     """The setting of a batch, if it has one. `code`: the readers' digests.
 
     Earlier batches that are out of date say nothing until they are made.
@@ -87,9 +86,7 @@ def _stamp(path: Path, mtime_ns: int, size: int) -> Stamp | None:
     return read_stamp(path)
 
 
-def _between(
-    home: Home, path: Path, stamp: Stamp, other: str, code: Mapping[str, str]
-) -> list[str]:
+def _between(home: Home, path: Path, stamp: Stamp, other: str, code: Code) -> list[str]:
     """What went over between a partition and an earlier batch, in words."""
     manifest = read_manifest(home, other)
     theirs = made_partition(Warehouse(home.warehouse).path(ASSET, other))

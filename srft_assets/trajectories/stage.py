@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Any
 
 from srft_assets.home import Home
@@ -17,47 +16,30 @@ from srft_assets.trajectories.moved import moved
 from srft_assets.trajectories.rows import Reading, reading_of, without_doubles
 from srft_assets.trajectories.schema import TRAJECTORIES
 from srft_assets.trajectories.sources import SourceChangedError, verify
-from srft_assets.warehouse.code import code_digest
+from srft_assets.warehouse.code import source_digest
+from srft_assets.warehouse.recipe import Code
 from srft_assets.warehouse.stage import Made, Stage, Work
 
 __all__ = ["Collector", "batch_names", "trajectories_stage"]
 
-REGISTERING = frozenset(
-    {"batches", "drafts", "evidence", "family", "hub", "ingest", "ingest_plan", "registration"}
-    | {
-        "ahead",
-        "helper",
-        "helper_main",
-        "helper_pool",
-        "helpers",
-        "moved",
-        "roles",
-        "scan",
-        "scanned",
-        "shared_work",
-        "walk",
-    }
-)
-"""Modules that decide what a manifest says, and only through it what a run looks like."""
+VERSION = 1
+"""Raised when the output changes; see tools/versions.py."""
 
 
 def trajectories_stage(
-    collectors: Mapping[str, Collector] = {}, collector_code: Mapping[str, str] | None = None
+    collectors: Mapping[str, Collector] = {}, collector_versions: Mapping[str, int] = {}
 ) -> Stage:
-    """The stage; `collectors` by kind of batch.
+    """The stage; `collectors`, and versions of their output, by kind of batch.
 
-    `collector_code`: kind → digest of the code that decides its runs; where it is not stated,
-    of the package that the collector comes from. Only batches of that kind depend on it.
+    Only batches of a kind depend on the version of its collector.
     """
-    stated = dict(collector_code or {})
-    code = {"readers": readers_digest()}
-    digests = {kind: stated.get(kind) or _digest(made) for kind, made in collectors.items()}
+    code: Code = {"version": VERSION, "readers": source_digest("srft_assets.trajectories.readers")}
 
     def config_of(home: Home, batch: str) -> dict[str, Any]:
         manifest = read_manifest(home, batch)
         config = runs_config(manifest)
-        if manifest.kind in digests:
-            config["collector"] = digests[manifest.kind]
+        if manifest.kind in collector_versions:
+            config["collector version"] = collector_versions[manifest.kind]
         return config | moved(home, batch, code)
 
     def make(work: Work) -> Made:
@@ -78,18 +60,6 @@ def trajectories_stage(
         ),
         kinds=frozenset({"parquet", "json"}),
     )
-
-
-def readers_digest() -> str:
-    """Digest of the code that decides what a run looks like; registering is not part of it."""
-    package = __name__.rpartition(".")[0]
-    names = [module.name for module in iter_modules([str(Path(__file__).parent)])]
-    return code_digest(*(f"{package}.{name}" for name in names if name not in REGISTERING))
-
-
-def _digest(collector: Collector) -> str:
-    module = getattr(collector, "__module__", "")
-    return code_digest(module.rpartition(".")[0] or module) if "srft_assets" in module else ""
 
 
 def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:

@@ -15,17 +15,21 @@ def digest(value: object) -> str:
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
+Code = Mapping[str, str | int]
+"""`version` of a stage → number; part of the code that people extend → its `source_digest`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that decides the content of one partition.
 
     Attributes:
-        code: part of the code → digest of its meaning (`code_digest`).
+        code: see `Code`.
         config: settings, JSON-able.
         inputs: `asset/partition` → data version of that upstream partition.
     """
 
-    code: Mapping[str, str] = field(default_factory=dict)
+    code: Code = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
 
@@ -36,7 +40,9 @@ class Recipe:
 
     def changes_from(self, old: "Recipe") -> list[str]:
         """One line for each thing that differs from `old`, as `code x`, `config y: 1 → 2`, …"""
-        lines = [f"code {name} changed" for name in _differing(old.code, self.code)]
+        lines = [
+            _code_change(name, old.code, self.code) for name in _differing(old.code, self.code)
+        ]
         lines += [
             f"{name}: {change(old.config.get(name), self.config.get(name))}"
             for name in _differing(old.config, self.config)
@@ -47,6 +53,13 @@ class Recipe:
             else:
                 lines.append(f"input {name} " + ("changed" if name in self.inputs else "is gone"))
         return lines
+
+
+def _code_change(name: str, old: Code, new: Code) -> str:
+    """Versions are told by number, digests by name."""
+    if isinstance(new.get(name), int):
+        return f"{name}: {old.get(name, 'none')} → {new[name]}"
+    return f"code {name} changed"
 
 
 def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

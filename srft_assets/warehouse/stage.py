@@ -12,7 +12,7 @@ from srft_assets.refusal import Refusal
 from srft_assets.serving.server import Serve
 from srft_assets.warehouse.idle import no_server
 from srft_assets.warehouse.pinned import read_pinned
-from srft_assets.warehouse.recipe import Recipe
+from srft_assets.warehouse.recipe import Code, Recipe
 from srft_assets.warehouse.store import Warehouse
 
 T = TypeVar("T")
@@ -143,7 +143,7 @@ class Stage:
         partitioned_by: `batch`, `seed`, or `none`.
         upstream: edges.
         schema: names and polars types of the rows.
-        code: part of the code → digest.
+        code: see `Code`; `version` is raised when the output changes.
         make: makes one partition.
         config: settings that decide every partition.
         config_of: further settings of one partition (a batch's sources), by home and name.
@@ -165,7 +165,7 @@ class Stage:
     partitioned_by: Partitioning
     upstream: tuple[Upstream, ...]
     schema: pl.Schema
-    code: Mapping[str, str]
+    code: Code
     make: Callable[[Work], Made]
     config: Mapping[str, Any] = field(default_factory=dict)
     config_of: Callable[[Home, str], Mapping[str, Any]] | None = None

@@ -7,8 +7,6 @@ import polars as pl
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.outcomes import grading
-from srft_assets.outcomes import stage as stage_module
 from srft_assets.outcomes.model import TEST_OUTCOMES
 from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.trajectories.ingest import ingest
@@ -98,25 +96,6 @@ class TestReports:
         frame = outcomes_of(folder).frame
         assert counts(frame) == {"timeout": 1}
         assert frame["log"][0] == "Timeout error: 1800 seconds exceeded."
-
-
-@pytest.mark.parametrize("ours", [True, False])
-def test_the_sandbox_decides_only_what_is_graded_in_it(
-    ours: bool, tmp_path: Path, home: Home, outcomes_of: Ingest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_run(tmp_path / "in", "a", "x__y-1", "+fix")
-    outcomes_of(tmp_path / "in")
-    if ours:
-        place = grading.tasks_path(home, "batch")
-        place.parent.mkdir(parents=True)
-        place.write_bytes(b"")
-    before, real = fingerprint(home), stage_module.code_digest
-    monkeypatch.setattr(
-        stage_module,
-        "code_digest",
-        lambda *names: "new" if "srft_assets.sandbox" in names else real(*names),
-    )
-    assert (fingerprint(home) != before) is ours
 
 
 def test_an_empty_batch_has_an_empty_partition(tmp_path: Path, outcomes_of: Ingest) -> None:

@@ -1,12 +1,16 @@
-"""Code digests: the meaning of code, not its layout."""
+"""Digests of code that people extend: its meaning, not its layout, on every Python alike."""
 
 import importlib
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from srft_assets.warehouse.code import code_digest
+from srft_assets.home import CHECKOUT
+from srft_assets.warehouse import code
+from srft_assets.warehouse.code import source_digest
 
 PLAIN = 'def f(x):\n    """Doubles."""\n    return x * 2  # twice\n'
 
@@ -20,8 +24,7 @@ def digest_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (tmp_path / f"{name}.py").write_text(text)
         sys.modules.pop(name, None)
         importlib.invalidate_caches()
-        code_digest.cache_clear()
-        return code_digest(name)
+        return source_digest(name)
 
     return digest
 
@@ -46,13 +49,41 @@ def test_a_package_stands_for_its_modules(tmp_path: Path, monkeypatch) -> None:
     (folder / "__init__.py").write_text("")
     (folder / "inner.py").write_text("x = 1\n")
     importlib.invalidate_caches()
-    code_digest.cache_clear()
-    before = code_digest("probe_package")
+    before = source_digest("probe_package")
     (folder / "inner.py").write_text("x = 2\n")
-    code_digest.cache_clear()
-    assert code_digest("probe_package") != before
+    assert source_digest("probe_package") != before
 
 
 def test_an_unknown_module_is_an_error() -> None:
     with pytest.raises(ModuleNotFoundError):
-        code_digest("no_such_module_at_all")
+        source_digest("no_such_module_at_all")
+
+
+DIGESTS = """
+import hashlib, pathlib, runpy, sys
+meaning = runpy.run_path(sys.argv[1])["meaning"]
+for path in sorted(pathlib.Path(sys.argv[2]).rglob("*.py")):
+    print(path, hashlib.sha256(meaning(path.read_text()).encode()).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_every_python_gives_every_module_the_same_digest(version: str) -> None:
+    def digests(python: str) -> str:
+        words = [python, "-c", DIGESTS, code.__file__, str(CHECKOUT / "srft_assets")]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+    other = python_of(version)
+    ours = digests(sys.executable)
+    assert len(ours.splitlines()) > 100
+    assert digests(other) == ours
+
+
+def python_of(version: str) -> str:
+    """An interpreter of this version on the machine; skips where there is none."""
+    pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    found = [shutil.which(f"python{version}"), *map(str, pyenv)]
+    for path in filter(None, found):
+        if subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
+            return path
+    pytest.skip(f"no Python {version} on this machine")

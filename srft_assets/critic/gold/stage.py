@@ -15,9 +15,11 @@ from srft_assets.critic.gold.recorded import (
 from srft_assets.critic.gold.sets import RECORDED, read_set, set_paths
 from srft_assets.home import Home
 from srft_assets.refusal import Refusal
-from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 from srft_assets.warehouse.store import Warehouse
+
+VERSION = 1
+"""Raised when the output changes; see tools/versions.py."""
 
 DESCRIPTION = """
 What steps really are: labels that people gave (`gold/<set>.jsonl`, see docs/gold.md), and in the
@@ -27,14 +29,12 @@ set `lab` what the scripted teacher said of its own steps. Critics are scored ag
 
 def gold_labels_stage() -> Stage:
     """The stage; unpartitioned."""
-    modules = ("labels", "recorded", "sets", "stage")
-    code = code_digest(*(f"srft_assets.critic.gold.{name}" for name in modules))
     return Stage(
         key="gold_labels",
         partitioned_by="none",
         upstream=(Upstream("trajectories", "all"),),
         schema=GOLD_LABELS,
-        code={"gold": code},
+        code={"version": VERSION},
         make=_make,
         config_of=_config_of,
         description=DESCRIPTION.strip(),

@@ -8,7 +8,6 @@ import polars as pl
 from srft_assets.critic.prompt.count import counter_fingerprint
 from srft_assets.critic.prompt.template import Prompt
 from srft_assets.critic.spec import LlmSpec
-from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Made, Stage, Work
 
@@ -22,6 +21,9 @@ CRITIC_PROMPTS = pl.Schema(
     }
 )
 """One row. `settings` is JSON."""
+
+VERSION = 1
+"""Raised when the output changes; see tools/versions.py."""
 
 DESCRIPTION = """
 The prompt and the settings of the critic `{name}`: all that decides its verdicts beside the runs.
@@ -57,7 +59,7 @@ def prompt_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
         partitioned_by="none",
         upstream=(),
         schema=CRITIC_PROMPTS,
-        code={"critic_prompt": code_digest("srft_assets.critic.llm.prompt_stage")},
+        code={"version": VERSION},
         config={"prompt.md": prompt.text, **settings},
         make=make,
         volatile=("prompt", "settings", "model", "sees_gold_patch"),

@@ -18,19 +18,12 @@ from srft_assets.critic.rows import shares, verdict_row
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.verdict import STEP_VERDICTS, VERSIONS, VOLATILE
 from srft_assets.home import Home
-from srft_assets.outcomes.model import FAILED
 from srft_assets.refusal import Refusal
-from srft_assets.warehouse.code import code_digest
-from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Cost, Made, Stage, Upstream, Work
 from srft_assets.warehouse.store import ONLY, Warehouse
 
-CODE = (
-    *(f"srft_assets.critic.{part}" for part in ("answer", "foreign", "prompt", "rows", "verdict")),
-    *(f"srft_assets.critic.llm.{part}" for part in ("batch", "exchange", "judged", "stage")),
-    "srft_assets.warehouse.visible",
-)
-"""What decides verdicts. Not the client, the ledger and the spec: settings count by value."""
+VERSION = 1
+"""Raised when the output changes; see tools/versions.py."""
 
 
 def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
@@ -44,7 +37,7 @@ def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
             Upstream(f"critic_prompt/{name}", mapping="whole"),
         ),
         schema=STEP_VERDICTS,
-        code=_code(spec),
+        code={"version": VERSION},
         config_of=lambda home, batch: seen_tasks(spec, home, batch),
         make=lambda work: _make(name, spec, prompt, work),
         cost=lambda home, batch: cost(spec, prompt, home, batch),
@@ -55,11 +48,6 @@ def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
         description=spec.description,
         kinds=frozenset({"openai", "parquet"}),
     )
-
-
-def _code(spec: LlmSpec) -> dict[str, str]:
-    code = {"critic": code_digest(*CODE)}
-    return code if spec.judge == "all" else code | {"failed": digest(sorted(FAILED))[:16]}
 
 
 def _make(name: str, spec: LlmSpec, prompt: Prompt, work: Work) -> Made:

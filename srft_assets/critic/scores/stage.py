@@ -7,13 +7,11 @@ import polars as pl
 from srft_assets.critic.scores.gold import STEP
 from srft_assets.critic.scores.schema import CRITIC_SCORES
 from srft_assets.critic.scores.table import MASKS, RESAMPLES, SEED, scores
-from srft_assets.warehouse.code import code_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 from srft_assets.warehouse.store import ONLY
 
-DECIDING = tuple(
-    f"srft_assets.critic.scores.{name}" for name in ("bootstrap", "figures", "gold", "table")
-)
+VERSION = 1
+"""Raised when the output changes; see tools/versions.py."""
 
 DESCRIPTION = """
 How well the verdicts of `{name}` agree with gold labels, by gold set: per label, and for what an
@@ -31,7 +29,7 @@ def critic_scores_stage(critic: str) -> Stage:
         partitioned_by="none",
         upstream=(Upstream(verdicts, "all"), Upstream("gold_labels", "whole")),
         schema=CRITIC_SCORES,
-        code={"scores": code_digest(*DECIDING)},
+        code={"version": VERSION},
         config={"resamples": RESAMPLES, "seed": SEED},
         make=lambda work: _make(work, verdicts),
         description=DESCRIPTION.format(name=critic).strip(),

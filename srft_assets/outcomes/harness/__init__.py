@@ -2,4 +2,7 @@
 
 from srft_assets.outcomes.harness.grading import grade
 
-__all__ = ["grade"]
+VERSION = 1
+"""Raised when outcomes change; see tools/versions.py."""
+
+__all__ = ["VERSION", "grade"]

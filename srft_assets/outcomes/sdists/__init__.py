@@ -6,4 +6,7 @@ checkout, so is the source. How it works and how far it agrees is told in docs/l
 
 from srft_assets.outcomes.sdists.grader import grade
 
-__all__ = ["grade"]
+VERSION = 1
+"""Raised when outcomes change; see tools/versions.py."""
+
+__all__ = ["VERSION", "grade"]

@@ -10,7 +10,7 @@ from srft_assets.serving.spec import ServerSpec
 from srft_assets.warehouse.recipe import digest
 
 KIND = "rollout"
-VERSION = "1"
+VERSION = 1
 """Raised by hand when the same settings mean other runs. Recorded runs may have cost money, so
 that no other change of code makes them stale."""
 
@@ -155,7 +155,7 @@ class RolloutSettings(_Stated):
         stated = self.model_dump(mode="json", exclude=unsaid)
         tasks = self.tasks.rows if isinstance(self.tasks, RowTasks) else "lab"
         model = {"kind": self.model.kind, **self.model.deciding}
-        return digest({**stated, "model": model, "tasks": tasks, "version": VERSION})[:12]
+        return digest({**stated, "model": model, "tasks": tasks, "version": str(VERSION)})[:12]
 
 
 def parse_settings(settings: dict[str, Any], batch: str) -> RolloutSettings:
