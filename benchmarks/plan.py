@@ -34,7 +34,7 @@ from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.graph import in_order
 from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.making import make_partition, recipe_of
-from srft_assets.warehouse.plan import Item, make_plan
+from srft_assets.warehouse.plan import Costs, Item, make_plan
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Stage, Work
 from srft_assets.warehouse.stamp import Stamp
@@ -158,9 +158,9 @@ def main(arguments: Sequence[str]) -> None:
         fill(home, stages)
         remember(home, given.answers)
         edited = {**stages, **critic(PROMPT.read_text().replace(OLD, NEW), Path(folder))}
-        in_sync = measured(given.repeats, home, stages, costs=True)
+        in_sync = measured(given.repeats, home, stages, costs=Costs.ESTIMATED)
         without = measured(given.repeats, home, edited, costs=False)
-        with_costs = measured(given.repeats, home, edited, costs=True)
+        with_costs = measured(given.repeats, home, edited, costs=Costs.ESTIMATED)
     rendering = with_costs["seconds"] - without["seconds"]
     told = {
         "in_sync": in_sync,

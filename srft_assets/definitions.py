@@ -4,15 +4,23 @@ import dagster as dg
 
 # Before the loader, which restores the warning filters that it found.
 import srft_assets.components  # noqa: F401
-from srft_assets.components.comparison import with_comparison
+from srft_assets.components.asset import build_asset
 from srft_assets.components.defs_folder import load_defs_folder
 from srft_assets.components.in_sync import in_sync_checks
 from srft_assets.components.stages import stages_in
+from srft_assets.schemas import SCHEMAS
+from srft_assets.stages import comparisons, load_stages
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Assets, checks, jobs, sensors, schedules and resources of the platform."""
-    loaded = with_comparison(load_defs_folder())
-    checks = in_sync_checks(stages_in(loaded))
-    return dg.Definitions.merge(loaded, dg.Definitions(asset_checks=[checks]))
+    loaded = load_defs_folder()
+    stages = stages_in(loaded)
+    compared = comparisons(list(stages.values()))
+    keys = [*stages, *(stage.key for stage in compared)]
+    more = dg.Definitions(
+        assets=[build_asset(stage, SCHEMAS) for stage in compared],
+        asset_checks=[in_sync_checks(keys, load_stages)],
+    )
+    return dg.Definitions.merge(loaded, more)

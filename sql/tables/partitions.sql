@@ -35,7 +35,7 @@ COMMENT ON VIEW partitions IS 'Every partition of every asset: what it was made 
 COMMENT ON COLUMN partitions.asset IS 'Asset key, e.g. masked_tokens/srft.';
 COMMENT ON COLUMN partitions.partition IS 'The batch, the seed, or all where the asset has no partitions.';
 COMMENT ON COLUMN partitions.fingerprint IS 'Hash of the provenance (code, config, inputs), known before the partition is made.';
-COMMENT ON COLUMN partitions.code IS 'Provenance: part of the code and the digest of its meaning, as JSON.';
+COMMENT ON COLUMN partitions.code IS 'Provenance: the stage''s version, and digests of code that people extend, as JSON.';
 COMMENT ON COLUMN partitions.config IS 'Provenance: settings, as JSON.';
 COMMENT ON COLUMN partitions.inputs IS 'Provenance: upstream partition and its data version, as JSON.';
 COMMENT ON COLUMN partitions.data_version IS 'Hash of the content that matters, known afterwards: equal where nothing downstream need be made again.';

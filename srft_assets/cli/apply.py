@@ -1,18 +1,19 @@
 """`srft apply`: make exactly what is out of sync."""
 
-from typing import TYPE_CHECKING
-
 import typer
 from rich.console import Console
 
-from srft_assets.cli.console import say
-from srft_assets.cli.platform import Unsafe, applier, chosen_batches, chosen_seeds
+from srft_assets.cli.platform import (
+    Unsafe,
+    applier,
+    chosen_batches,
+    chosen_seeds,
+    end,
+    print_outcome,
+)
 from srft_assets.cli.selection import Arms, Assets, Batches, Critics, Seeds, wanted_assets
 from srft_assets.errors import SrftError
 from srft_assets.home import current_home
-
-if TYPE_CHECKING:
-    from srft_assets.components.launch import Outcome
 
 
 def apply(
@@ -33,26 +34,10 @@ def apply(
     if not batches and not assets:
         raise SrftError("there are no batches yet: srft ingest PATH, or srft demo")
     with applier(console) as platform:
-        from srft_assets.components.stages import stages_in
-
-        wanted = wanted_assets(stages_in(platform.defs), assets, critic, arm)
+        wanted = wanted_assets(platform.stages, assets, critic, arm)
         outcome = platform.apply(wanted, batches, seeds)
     print_outcome(console, outcome)
-
-
-def print_outcome(console: Console, outcome: "Outcome") -> None:
-    """One line an asset that was made, and a count of what was in sync."""
-    for asset, names in outcome.made.items():
-        if names:
-            say(console, f"made {asset}: {', '.join(names)}")
-    kept = sum(len(names) for names in outcome.kept.values())
-    made = sum(len(names) for names in outcome.made.values())
-    say(
-        console,
-        f"{made} {'partition' if made == 1 else 'partitions'} made, {kept} in sync."
-        if made
-        else f"Nothing to make: all {kept} partitions are in sync.",
-    )
+    end(outcome)
 
 
 def register(app: typer.Typer) -> None:

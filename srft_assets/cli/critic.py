@@ -79,13 +79,12 @@ def prompt(
     run: Annotated[str, typer.Argument(help="A trajectory id, or its unique beginning.")],
 ) -> None:
     """Print the messages that the critic sends about a run, as the model gets them."""
-    from srft_assets.cli.loading import load_definitions
-    from srft_assets.components.stages import stages_in
     from srft_assets.show.find import find_place
+    from srft_assets.stages import load_stages
 
     home = current_home()
-    loaded = stages_in(load_definitions())
-    stages = {key: stage for key, stage in loaded.items() if stage.preview is not None}
+    loaded = load_stages().items()
+    stages = {key: stage for key, stage in loaded if stage.preview is not None}
     stage = stages.get(f"step_verdicts/{name}")
     if stage is None or stage.preview is None:
         known = ", ".join(sorted(key.rpartition("/")[2] for key in stages))

@@ -1,19 +1,15 @@
 """`srft demo`: the whole chain on generated tasks."""
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from srft_assets.cli.apply import print_outcome
 from srft_assets.cli.compare import compared, print_pairs
 from srft_assets.cli.console import say
-from srft_assets.cli.platform import Unsafe, applier
+from srft_assets.cli.platform import Platform, Unsafe, applier, end, print_outcome
 from srft_assets.home import Home, current_home
-
-if TYPE_CHECKING:
-    from srft_assets.components.launch import Applier
 
 BATCH = "lab-demo"
 BASELINE = "rft"
@@ -39,19 +35,17 @@ def demo(
         wanted = _scores(platform)
         outcome = platform.apply(wanted, [BATCH], [str(seed) for seed in range(seeds)])
     print_outcome(console, outcome)
+    end(outcome)
     _print_scores(console, home, BASELINE if f"eval_scores/{BASELINE}" in wanted else None)
     say(console, f"{time.monotonic() - start:.0f} s. All state is in {home.root}")
     say(console, "UI:  [bold]make dev[/], then http://localhost:3000")
     say(console, 'SQL: [bold].venv/bin/srft sql "FROM label_shares"[/], or .venv/bin/srft stats')
 
 
-def _scores(platform: "Applier") -> list[str]:
-    from srft_assets.components.stages import stages_in
-
-    stages = stages_in(platform.defs)
+def _scores(platform: Platform) -> list[str]:
     return [
         key
-        for key, stage in stages.items()
+        for key, stage in platform.stages.items()
         if key.startswith(("eval_scores/", "comparison")) and not stage.on_request
     ]
 

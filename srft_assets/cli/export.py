@@ -73,12 +73,11 @@ def export(
     if not batches:
         raise SrftError("there are no batches yet: srft ingest PATH, or srft demo")
     with console.status("loading the platform"):
-        from srft_assets.cli.loading import load_definitions
-        from srft_assets.components.stages import stages_in
         from srft_assets.exports.export import Request
         from srft_assets.exports.export import export as write
+        from srft_assets.stages import load_stages
 
-        stages = stages_in(load_definitions())
+        stages = load_stages()
     folder = Path(out.expanduser().absolute())
     request = Request(arm, batches, format_.value, folder, size, licence, stale_ok, round_weights)
     with Bars(console) as bars:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from srft_assets.cli.console import quoted, say
 from srft_assets.cli.graded import print_graded
-from srft_assets.cli.platform import applier, chosen_batches
+from srft_assets.cli.platform import applier, chosen_batches, end
 from srft_assets.errors import UsageError
 from srft_assets.home import Home, current_home
 
@@ -70,11 +70,11 @@ def grade(
         "modal": modal,
     }
     with applier(console) as platform:
-        platform.apply(["trajectories"], [batch], [])
+        end(platform.apply(["trajectories"], [batch], []))
         known = _choose(home, batch, {name: v for name, v in stated.items() if v is not None})
         if known:
             say(console, quoted(known))
-        platform.apply(["test_outcomes"], [batch], [])
+        end(platform.apply(["test_outcomes"], [batch], []))
     print_graded(console, home, batch)
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from srft_assets.cli.apply import print_outcome
 from srft_assets.cli.console import quoted, say
-from srft_assets.cli.platform import applier
+from srft_assets.cli.platform import applier, end, print_outcome
 from srft_assets.home import Home, current_home
 from srft_assets.refusal import Refusal, excerpt_of
 
 if TYPE_CHECKING:
+    from srft_assets.planning import Outcome
     from srft_assets.trajectories.ingest import IngestPlan
 
 SHOWN_REFUSALS = 20
@@ -52,7 +52,12 @@ def ingest(
         outcome = platform.apply(["test_outcomes"], list(plan.batches), [])
     print_outcome(console, outcome)
     _print_refusals(console, _found_reading(home, plan))
-    _print_runs(console, list(plan.batches))
+    _print_runs(console, [name for name in plan.batches if not _failed(outcome, name)])
+    end(outcome)
+
+
+def _failed(outcome: "Outcome", batch: str) -> bool:
+    return any(batch in failed for failed in outcome.failed.values())
 
 
 def _print_plan(console: Console, plan: "IngestPlan") -> None:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from srft_assets.cli.console import say
-from srft_assets.cli.platform import applier
+from srft_assets.cli.platform import applier, end
 from srft_assets.cli.progress import Bars
 from srft_assets.home import Home
 
@@ -85,7 +85,7 @@ def _prepare(console: Console, home: Home, form: "Form", regime: "Regime") -> No
 
     write_lab_batch(home, BATCH, regime.batch_settings(form.runs))
     with applier(console) as platform:
-        platform.apply(NEEDED, [BATCH], [])
+        end(platform.apply(NEEDED, [BATCH], []))
 
 
 def register(app: typer.Typer) -> None:

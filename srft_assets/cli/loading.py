@@ -1,19 +1,19 @@
-"""Loading the definitions, and telling in one line what is wrong with a YAML or a prompt."""
+"""Loading the definitions, and telling in one line why Dagster cannot."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srft_assets.cli.component_files import trouble_in
 from srft_assets.errors import SrftError
 
 if TYPE_CHECKING:
     import dagster as dg
 
-DEFS = Path(__file__).parent.parent / "defs"
-
 
 def load_definitions() -> "dg.Definitions":
-    """The whole platform. Raises SrftError with the reason, less Dagster's tree of components."""
+    """The whole platform. Raises SrftError with the reason, less Dagster's tree of components.
+
+    Files of critics and arms were read before, with errors of their own: what fails here is a
+    component or a Python file that somebody added, or a fault of ours, which keeps its traceback.
+    """
     from srft_assets.definitions import defs
 
     try:
@@ -22,22 +22,7 @@ def load_definitions() -> "dg.Definitions":
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
-        told = _told(cause) or trouble_in(DEFS)
-        if told is None and cause is error:
+        if cause is error and not isinstance(error, SrftError):
             raise
-        told = told or f"{type(cause).__name__}: {cause}"
-        raise SrftError(f"the definitions cannot be loaded: {told}") from error
-
-
-def _told(cause: BaseException) -> str | None:
-    """The reason, if it names its place. Of wrong settings: which, in which file and line, and what
-    may stand there.
-    """
-    from pydantic import ValidationError
-
-    if isinstance(cause, ValidationError):
-        return "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg'][:1].lower()}{one['msg'][1:]}"
-            for one in cause.errors()
-        )
-    return str(cause) if isinstance(cause, SrftError) else None
+        told = str(cause) if isinstance(cause, SrftError) else f"{type(cause).__name__}: {cause}"
+        raise SrftError(f"Dagster cannot load the definitions: {told}") from error

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from srft_assets.cli.console import quoted, say
-from srft_assets.cli.platform import SEEDS, chosen_batches, chosen_seeds
+from srft_assets.cli.platform import chosen_batches, chosen_seeds
 from srft_assets.cli.selection import Arms, Assets, Batches, Critics, Seeds, wanted_assets
 from srft_assets.home import current_home
 
@@ -38,6 +38,9 @@ def plan(
     everything: Annotated[
         bool, typer.Option("--all", help="Show what is in sync, and what must be named, too.")
     ] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Count calls and tokens; opens every run to label.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every partition as JSON.")] = False,
 ) -> None:
     """Show what is missing or stale and why, and the critic calls and tokens it takes.
@@ -47,19 +50,20 @@ def plan(
     console = Console()
     home = current_home()
     with console.status("loading the platform"):
-        from srft_assets.cli.loading import load_definitions
-        from srft_assets.components.stages import stages_in
+        from srft_assets.planning import SEEDS
+        from srft_assets.stages import load_stages
         from srft_assets.warehouse.graph import unasked, with_upstream
-        from srft_assets.warehouse.plan import make_plan, orphans
+        from srft_assets.warehouse.plan import Costs, make_plan, orphans
         from srft_assets.warehouse.store import Warehouse
 
-        stages = stages_in(load_definitions())
+        stages = load_stages()
     names = {"batch": chosen_batches(home, batch), "seed": chosen_seeds(seed)}
     wanted = wanted_assets(stages, assets, critic, arm)
     chosen = with_upstream(stages, wanted or list(stages))
     warehouse = Warehouse(home.warehouse)
     with console.status("looking at every partition"):
-        items = make_plan(chosen, home, warehouse, lambda kind: names[kind], costs=True)
+        costs = Costs.EXACT if exact else Costs.ESTIMATED
+        items = make_plan(chosen, home, warehouse, lambda kind: names[kind], costs=costs)
         if not wanted:
             known = {"batch": chosen_batches(home, None), "seed": SEEDS}
             items += orphans(stages, warehouse, lambda kind: known[kind])
@@ -75,7 +79,7 @@ def plan(
         console.print(_table(shown))
     for line in _summary(items):
         say(console, line)
-    if to_name:
+    if to_name := [key for key in to_name if not key.startswith("critic_prompt/")]:
         say(console, f"Made only when named: {_some(to_name)}.")
 
 
@@ -136,16 +140,22 @@ def _summary(items: Sequence["Item"]) -> list[str]:
     lines[0] += "".join(f", {count} {state}" for state, count in states.items()) + "."
     cost = _total(items)
     if cost.calls:
-        price = f", about ${cost.usd:,.2f}" if cost.usd else ""
-        tokens = f" (about {cost.tokens_to_label:,} tokens to label{price})"
-        to_pay = cost.calls - cost.answered
-        lines.append(
-            f"{to_pay} critic {'call' if to_pay == 1 else 'calls'} to pay for"
-            f"{tokens if cost.tokens_to_label else ''}, {cost.answered} answered by the ledger."
-        )
+        lines.append(_calls(cost))
     if cost.tokens_to_train:
         lines.append(f"About {cost.tokens_to_train:,} tokens to train.")
     return lines
+
+
+def _calls(cost: "Cost") -> str:
+    """What critics cost; an estimate is called one."""
+    price = f", about ${cost.usd:,.2f}" if cost.usd else ""
+    tokens = f" (about {cost.tokens_to_label:,} tokens to label{price})"
+    to_pay = cost.calls - cost.answered
+    told = (
+        f"{to_pay:,} critic {'call' if to_pay == 1 else 'calls'} to pay for"
+        f"{tokens if cost.tokens_to_label else ''}, {cost.answered:,} answered by the ledger."
+    )
+    return told if cost.exact else f"Estimated, --exact counts: {told}"
 
 
 def register(app: typer.Typer) -> None:

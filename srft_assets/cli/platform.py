@@ -1,19 +1,22 @@
-"""What commands that materialize have in common."""
+"""What commands that make partitions have in common."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from srft_assets.cli.progress import Bars
-from srft_assets.errors import UsageError
+from srft_assets.cli.console import quoted, say
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home, current_home
 
 if TYPE_CHECKING:
     from srft_assets.components.launch import Applier
+    from srft_assets.planning import Outcome
+    from srft_assets.warehouse.stage import Stage
 
 
 def _allow_unsafe(stated: bool) -> bool:
@@ -30,25 +33,81 @@ Unsafe = Annotated[
 ]
 """Option of commands that run what a model wrote; also understood as SRFT_UNSAFE=1."""
 
-SEEDS = [str(seed) for seed in range(10)]
+
+class Platform:
+    """Makes partitions for a command. Dagster is loaded where there is something to make."""
+
+    def __init__(self, console: Console, home: Home, open: ExitStack) -> None:
+        self.console, self.home, self.open = console, home, open
+        self._applier: Applier | None = None
+
+    @cached_property
+    def stages(self) -> "dict[str, Stage]":
+        """The graph, as the files state it now. Raises SrftError for a file that is not sound."""
+        with self.console.status("loading the platform"):
+            from srft_assets.stages import load_stages
+
+            return load_stages()
+
+    def apply(
+        self, wanted: Sequence[str], batches: Sequence[str], seeds: Sequence[str]
+    ) -> "Outcome":
+        """Make what is out of sync of the wanted assets and all they need."""
+        from srft_assets.planning import Wish, nothing_to_make
+
+        wish = Wish(wanted, batches, seeds)
+        done = nothing_to_make(self.stages, self.home, wish)
+        return done if done is not None else self._loaded().apply(wanted, batches, seeds)
+
+    def _loaded(self) -> "Applier":
+        if self._applier is None:
+            with self.console.status("loading Dagster"):
+                from srft_assets.cli.loading import load_definitions
+                from srft_assets.cli.progress import Bars
+                from srft_assets.components.launch import Applier, open_instance
+
+                loaded = load_definitions()
+                instance = self.open.enter_context(open_instance(self.home))
+            bars = self.open.enter_context(Bars(self.console))
+            self._applier = Applier(loaded, self.home, instance, bars)
+        return self._applier
 
 
 @contextmanager
-def applier(console: Console) -> Iterator["Applier"]:
-    """Loads the platform and opens its Dagster instance, with progress bars on the console."""
-    with console.status("loading the platform"):
-        from srft_assets.cli.loading import load_definitions
-        from srft_assets.components.launch import Applier, open_instance
-
-        home = current_home()
-        loaded = load_definitions()
-        instance = open_instance(home)
+def applier(console: Console) -> Iterator[Platform]:
+    """The platform of the current home; its catalogue is up to date afterwards."""
+    home = current_home()
     try:
-        with Bars(console) as bars:
-            yield Applier(loaded, home, instance, bars)
+        with ExitStack() as open:
+            yield Platform(console, home, open)
     finally:
-        instance.dispose()
         refresh_catalogue(home)
+
+
+def print_outcome(console: Console, outcome: "Outcome") -> None:
+    """One line an asset that was made or failed, and a count of what was in sync."""
+    for asset, names in outcome.made.items():
+        if names:
+            say(console, f"made {asset}: {', '.join(names)}")
+    for asset, reasons in outcome.failed.items():
+        for name, reason in reasons.items():
+            say(console, f"[red]failed[/] {asset} {name}: {quoted(reason)}")
+    kept = sum(len(names) for names in outcome.kept.values())
+    made = sum(len(names) for names in outcome.made.values())
+    failed = sum(len(names) for names in outcome.failed.values())
+    told = f"{made} {'partition' if made == 1 else 'partitions'} made, {kept} in sync"
+    if made or failed:
+        say(console, f"{told}{f', {failed} failed' if failed else ''}.")
+    else:
+        say(console, f"Nothing to make: all {kept} partitions are in sync.")
+
+
+def end(outcome: "Outcome") -> None:
+    """Raise SrftError where a partition failed, once all is told."""
+    failed = sum(len(names) for names in outcome.failed.values())
+    if failed:
+        were = "1 partition" if failed == 1 else f"{failed} partitions"
+        raise SrftError(f"{were} failed; mend what is told above, and run the same command again")
 
 
 def refresh_catalogue(home: Home) -> None:
@@ -73,6 +132,8 @@ def chosen_batches(home: Home, stated: list[str] | None) -> list[str]:
 
 def chosen_seeds(stated: list[str] | None) -> list[str]:
     """The stated seeds, or 0. Raises UsageError for one outside 0 to 9."""
+    from srft_assets.planning import SEEDS
+
     for seed in stated or []:
         if seed not in SEEDS:
             raise UsageError(f"no seed {seed!r}: seeds are 0 to 9")

@@ -6,9 +6,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from srft_assets.cli.apply import print_outcome
 from srft_assets.cli.console import quoted, say
-from srft_assets.cli.platform import Unsafe, applier
+from srft_assets.cli.platform import Unsafe, applier, end, print_outcome
 from srft_assets.errors import UsageError
 from srft_assets.home import Home, current_home
 
@@ -103,6 +102,7 @@ def rollout(
     with applier(console) as platform:
         outcome = platform.apply(["test_outcomes"], [name], [])
     print_outcome(console, outcome)
+    end(outcome)
     _print_summary(console, home, name)
 
 

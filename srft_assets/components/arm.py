@@ -1,7 +1,5 @@
 """A training arm as YAML: `defs/arms/<name>/defs.yaml` becomes three assets."""
 
-import os
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -10,11 +8,9 @@ from pydantic import BaseModel, ValidationError, create_model
 from srft_assets.components.asset import build_asset
 from srft_assets.components.checks import trained_tokens_accepted
 from srft_assets.errors import SrftError
-from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.schemas import SCHEMAS
+from srft_assets.stages import arm_stages
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.stage import masked_tokens_stage
-from srft_assets.training.stage import checkpoints_stage
 
 _fields: dict[str, Any] = {
     name: (field.annotation, field)
@@ -49,15 +45,7 @@ class Arm(dg.Component):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Three assets and a check that no token outside accepted steps is trained."""
         spec = self.spec
-        stages = (
-            (masked_tokens_stage(spec), None),
-            (checkpoints_stage(spec), "training"),
-            (eval_scores_stage(spec, unsafe=os.environ.get("SRFT_UNSAFE") == "1"), "rollouts"),
-        )
         return dg.Definitions(
-            assets=[
-                build_asset(replace(stage, on_request=spec.on_request), SCHEMAS, pool=pool)
-                for stage, pool in stages
-            ],
+            assets=[build_asset(stage, SCHEMAS) for stage in arm_stages(spec)],
             asset_checks=[trained_tokens_accepted(f"masked_tokens/{spec.name}", spec)],
         )

@@ -1,7 +1,7 @@
 """A stage as a Dagster asset."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -17,11 +17,9 @@ from srft_assets.components.partitions import dependency, partitions_def
 from srft_assets.components.platform import Platform
 from srft_assets.components.progress import progress_of
 from srft_assets.errors import SrftError
-from srft_assets.warehouse.making import make_partition, recipe_of
-from srft_assets.warehouse.pinned import InputChangedError
+from srft_assets.warehouse.making import make_current
 from srft_assets.warehouse.plan import in_sync
-from srft_assets.warehouse.stage import Made, Stage
-from srft_assets.warehouse.stamp import Stamp
+from srft_assets.warehouse.stage import Stage
 from srft_assets.warehouse.store import ONLY
 from srft_assets.warehouse.turn import turn
 
@@ -34,6 +32,13 @@ SECONDS = "seconds_to_make"
 ON_REQUEST = "srft/on_request"
 """Tag of assets that are made only when they are named, or needed by what is made."""
 
+FAILED = "failed"
+"""Metadata key of a step's failure: partition → reason."""
+
+TOLD_ALREADY = "__source_asset_observation__"
+"""Dagster's own key for outputs whose events were logged before. There is no public way to say
+that a step made some partitions of its range and not the others."""
+
 TRANSIENT = (ConnectionError, TimeoutError)
 """Errors that another try may mend. Everything else fails at once."""
 
@@ -42,7 +47,6 @@ def build_asset(
     stage: Stage,
     schemas: Mapping[str, pl.Schema] | None = None,
     *,
-    pool: str | None = None,
     owners: Sequence[str] = ("team:srft",),
 ) -> dg.AssetsDefinition:
     """The asset that makes the stage's partitions, any number of them in one run."""
@@ -57,7 +61,7 @@ def build_asset(
         kinds=set(stage.kinds),
         owners=list(owners),
         code_version="-".join(map(str, stage.code.values())),
-        pool=pool,
+        pool=stage.pool or None,
         tags={ON_REQUEST: "true"} if stage.on_request else {},
         metadata={
             STAGE: stage,
@@ -65,29 +69,35 @@ def build_asset(
             "dagster/column_lineage": column_lineage(stage, schemas or {}),
         },
     )
-    def compute(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+    def compute(
+        context: dg.AssetExecutionContext, platform: Platform
+    ) -> Iterator[dg.MaterializeResult]:
         names = [ONLY] if stage.partitioned_by == "none" else context.partition_keys
-        _make_all(stage, context, platform, names)
-        # Pipes wants a result from every asset that opened a session; rows are stored already.
-        return dg.MaterializeResult()
+        failed = _make_all(stage, context, platform, names)
+        if len(failed) < len(names):
+            # Pipes wants a result from every asset that opened a session; rows are stored already.
+            yield dg.MaterializeResult(metadata={TOLD_ALREADY: True} if failed else None)
+        if failed:
+            raise _failure(stage, names, failed)
 
     return compute
 
 
 def _make_all(
     stage: Stage, context: dg.AssetExecutionContext, platform: Platform, names: Sequence[str]
-) -> None:
+) -> dict[str, str]:
+    """Make the partitions; those that failed, with the reason. One does not stop the others."""
     failed: dict[str, str] = {}
     done: dict[str, dict[str, Any]] = {}
     try:
         for name in names:
             try:
                 done[name] = _make_one(stage, context, platform, name)
-                partition = None if stage.partitioned_by == "none" else name
-                context.add_asset_metadata(done[name], partition_key=partition)
-            except SrftError as error:
-                failed[name] = str(error)
-                context.log.error(f"{stage.key}/{name}: {error}")
+            except TRANSIENT:
+                raise
+            except Exception as error:  # a bug of ours, too, is told and costs one partition
+                failed[name] = _reason(error)
+                context.log.error(f"{stage.key}/{name}: {failed[name]}", exc_info=error)
     except BaseException as error:
         _tell_of(stage, context, done)
         if isinstance(error, TRANSIENT):
@@ -95,11 +105,28 @@ def _make_all(
         raise
     if failed:
         _tell_of(stage, context, done)
-        told = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
-        raise dg.Failure(
-            description=f"{len(failed)} of {len(names)} partitions of {stage.key} failed: {told}",
-            allow_retries=False,
-        )
+    else:
+        for name, figures in done.items():
+            context.add_asset_metadata(figures, partition_key=_partition(stage, name))
+    return failed
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, SrftError) else f"{type(error).__name__}: {error}"
+
+
+def _failure(stage: Stage, names: Sequence[str], failed: Mapping[str, str]) -> dg.Failure:
+    """What the run's page tells at its end; `FAILED` holds the reasons for programs."""
+    told = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
+    return dg.Failure(
+        description=f"{len(failed)} of {len(names)} partitions of {stage.key} failed: {told}",
+        metadata={FAILED: dg.MetadataValue.json(dict(failed))},
+        allow_retries=False,
+    )
+
+
+def _partition(stage: Stage, name: str) -> str | None:
+    return None if stage.partitioned_by == "none" else name
 
 
 def _tell_of(
@@ -107,9 +134,10 @@ def _tell_of(
 ) -> None:
     """Dagster takes note of what a run made only where all of it succeeds."""
     for name, figures in done.items():
-        partition = None if stage.partitioned_by == "none" else name
         context.log_event(
-            dg.AssetMaterialization(context.asset_key, partition=partition, metadata=figures)
+            dg.AssetMaterialization(
+                context.asset_key, partition=_partition(stage, name), metadata=figures
+            )
         )
 
 
@@ -128,20 +156,10 @@ def _make_one(
         if not platform.force and in_sync(stage, home, name):
             context.log.info(f"{stage.key}/{name} is in sync: kept")
             return kept_metadata(stage, home, name)
-        made, stamp = _made(stage, context, platform, name)
+        made, stamp = make_current(
+            stage, home, name, lambda recipe: platform.work(context, name, recipe)
+        )
     figures = made_metadata(stage, made, stamp) | {SECONDS: time.perf_counter() - start}
     for refusal in stamp.refused[:20]:
         context.log.warning(f"refused: {refusal.line()}")
     return figures
-
-
-def _made(
-    stage: Stage, context: dg.AssetExecutionContext, platform: Platform, name: str
-) -> tuple[Made, Stamp]:
-    """Make it from its inputs of now: again where one of them was made anew meanwhile."""
-    while True:
-        recipe = recipe_of(stage, platform.home(), platform.warehouse(), name)
-        try:
-            return make_partition(stage, platform.work(context, name, recipe))
-        except InputChangedError as error:
-            context.log.warning(f"{error}: again")

@@ -7,6 +7,8 @@ import dagster as dg
 
 from srft_assets.components.metadata import preview
 from srft_assets.components.platform import Platform
+from srft_assets.critic.scores.schema import CRITIC_SCORES
+from srft_assets.critic.scores.threshold import Threshold, judge
 from srft_assets.schemas import SCHEMAS
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.policy import forbidden
@@ -67,3 +69,28 @@ def trained_tokens_accepted(asset: str, arm: ArmSpec) -> dg.AssetChecksDefinitio
         "No token outside an accepted step is trained",
         {"arm": arm.name, **forbidden(arm)},
     )
+
+
+def critic_good_enough(critic: str, threshold: Threshold) -> dg.AssetChecksDefinition:
+    """The check that the critic reaches its threshold on every gold set that is large enough."""
+    asset = f"critic_scores/{critic}"
+
+    @dg.asset_check(
+        asset=asset.split("/"),
+        name="critic_good_enough",
+        description="The critic agrees with gold labels as well as its YAML asks for",
+        blocking=False,
+    )
+    def check(platform: Platform) -> dg.AssetCheckResult:
+        warehouse = platform.warehouse()
+        made = warehouse.stamp(asset) is not None
+        scores = warehouse.read(asset) if made else CRITIC_SCORES.to_frame()
+        judgement = judge(scores, threshold)
+        return dg.AssetCheckResult(
+            passed=judgement.passed,
+            severity=dg.AssetCheckSeverity[threshold.severity.upper()],
+            description=judgement.note,
+            metadata=dict(judgement.measured),
+        )
+
+    return check

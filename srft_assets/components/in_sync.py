@@ -1,15 +1,15 @@
 """The asset check `in_sync`, and what is told of single partitions."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
 from srft_assets.components.metadata import markdown_table, printable
 from srft_assets.components.platform import Platform
-from srft_assets.components.sync import look
 from srft_assets.errors import SrftError
+from srft_assets.planning import look
 from srft_assets.warehouse.plan import Item, State
 from srft_assets.warehouse.stage import Stage
 
@@ -21,16 +21,22 @@ PAGE_CHARS = 2000
 """Of a reason, on a partition's page: a batch may be made from thousands of files."""
 PLANNED = (State.IN_SYNC, State.MISSING, State.STALE, State.WAITING)
 """States that a plan tells; all are counted, so that their plots have no gaps."""
+NEVER_MADE = "nothing is there yet: srft ingest PATH, or srft demo"
 DESCRIPTION = (
     "Every partition is what would be made now: from this code, these settings, these inputs"
 )
 
 
-def in_sync_checks(stages: Mapping[str, Stage]) -> dg.AssetChecksDefinition:
-    """The check of all assets in one: a run plans once, after all that it made."""
+def in_sync_checks(
+    keys: Sequence[str], stages: Callable[[], Mapping[str, Stage]]
+) -> dg.AssetChecksDefinition:
+    """The check of all assets in one: a run plans once, after all that it made.
+
+    `stages` reads the graph as the files state it by then, which may be edited during the run.
+    """
     specs = [
         dg.AssetCheckSpec(IN_SYNC, asset=dg.AssetKey(key.split("/")), description=DESCRIPTION)
-        for key in stages
+        for key in keys
     ]
 
     @dg.multi_asset_check(name=IN_SYNC, specs=specs, can_subset=True, description=DESCRIPTION)
@@ -40,13 +46,14 @@ def in_sync_checks(stages: Mapping[str, Stage]) -> dg.AssetChecksDefinition:
         keys = [key.asset_key for key in context.selected_asset_check_keys]
         assets = [key.to_user_string() for key in keys]
         try:
-            items = look(stages, platform.home(), assets).items
+            seen = look(stages(), platform.home(), assets)
         except SrftError as error:
             for key in keys:
                 yield _no_plan(key, error)
         else:
             for key in keys:
-                told = evaluation(key.to_user_string(), items[key.to_user_string()])
+                asset = key.to_user_string()
+                told = evaluation(asset, seen.items[asset], asset in seen.needed)
                 yield dg.AssetCheckResult(
                     asset_key=key,
                     check_name=IN_SYNC,
@@ -69,8 +76,12 @@ def _no_plan(key: dg.AssetKey, error: SrftError) -> dg.AssetCheckResult:
     )
 
 
-def evaluation(asset: str, items: Sequence[Item]) -> dg.AssetCheckEvaluation:
-    """What the check says of an asset: counts by state, and which partitions are not, and why."""
+def evaluation(asset: str, items: Sequence[Item], needed: bool = False) -> dg.AssetCheckEvaluation:
+    """What the check says of an asset: counts by state, and which partitions are not, and why.
+
+    It fails where a partition is not in sync, and where none is there although one is needed.
+    """
+    lacking = not items and needed
     counts = Counter(item.state for item in items)
     other = [item for item in items if item.state is not State.IN_SYNC]
     metadata: dict[str, Any] = {str(state): counts[state] for state in PLANNED}
@@ -80,9 +91,9 @@ def evaluation(asset: str, items: Sequence[Item]) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(asset.split("/")),
         check_name=IN_SYNC,
-        passed=not other,
+        passed=not other and not lacking,
         severity=dg.AssetCheckSeverity.WARN,
-        description=_summary(counts, len(items)),
+        description=NEVER_MADE if lacking else _summary(counts, len(items)),
         metadata=metadata,
     )
 

@@ -10,10 +10,10 @@ from srft_assets.warehouse.stage import Stage
 from srft_assets.warehouse.store import Warehouse
 
 
-def tell_untold(
+def untold(
     instance: dg.DagsterInstance, stage: Stage, home: Home, names: Collection[str]
-) -> None:
-    """Report those of the partitions that Dagster takes for missing.
+) -> list[dg.AssetMaterialization]:
+    """Events for those of the partitions that are there and that Dagster takes for missing.
 
     A killed process told of nothing that it made, and an instance that was made anew forgot.
     """
@@ -23,11 +23,11 @@ def tell_untold(
     else:
         known = instance.get_materialized_partitions(key)
     there = Warehouse(home.warehouse).partitions(stage.key)
-    for name in sorted(set(names).intersection(there) - known):
-        instance.report_runless_asset_event(
-            dg.AssetMaterialization(
-                key,
-                partition=None if stage.partitioned_by == "none" else name,
-                metadata=kept_metadata(stage, home, name),
-            )
+    return [
+        dg.AssetMaterialization(
+            key,
+            partition=None if stage.partitioned_by == "none" else name,
+            metadata=kept_metadata(stage, home, name),
         )
+        for name in sorted(set(names).intersection(there) - known)
+    ]

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -10,7 +10,9 @@ import dagster as dg
 from srft_assets.components.in_sync import IN_SYNC, evaluation, observation
 from srft_assets.components.partitions import BATCHES
 from srft_assets.components.platform import Platform
-from srft_assets.components.sync import current_stages, look
+from srft_assets.components.untold import untold
+from srft_assets.planning import look
+from srft_assets.stages import load_stages
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.plan import Item, State
 from srft_assets.warehouse.recipe import digest
@@ -34,7 +36,8 @@ Told = dict[str, dict[str, str]]
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Plans over the whole graph every minute and reports what changed since: the "
-    "check `in_sync` of assets, and state and reason of partitions. It starts no run.",
+    "check `in_sync` of assets, state and reason of partitions, and partitions that Dagster does "
+    "not know of because the process that made them was killed. It starts no run.",
 )
 def in_sync(
     context: dg.SensorEvaluationContext, platform: Platform
@@ -44,26 +47,42 @@ def in_sync(
     repository = context.repository_def
     assert repository is not None
     known = {key.to_user_string() for key in repository.assets_defs_by_key}
-    seen = look(current_stages(), platform.home())
+    seen = look(load_stages(), platform.home())
     busy = being_made(context.instance, repository, began)
     settled = {asset: seen.items[asset] for asset in seen.items if asset in known - busy}
     told: Told = json.loads(context.cursor or "{}")
     changed = list(changes(settled, told))[:AT_ONCE]
     for item in changed:
         _note(told, item)
-    checks = [evaluation(asset, settled[asset]) for asset in settled]
+    checks = [evaluation(asset, settled[asset], asset in seen.needed) for asset in settled]
     news = [check for check in checks if is_new(context.instance, check)]
     took = f"planned in {time.perf_counter() - start:.2f} s"
     batches = unknown_batches(context.instance, platform)
-    if not changed and not news and not batches:
+    forgotten = [
+        event
+        for asset, items in settled.items()
+        for event in untold(
+            context.instance, seen.stages[asset], platform.home(), in_sync_of(items)
+        )
+    ][:AT_ONCE]
+    if not changed and not news and not batches and not forgotten:
         return dg.SkipReason(f"nothing changed; {took}")
     told_of = f"told of {len(news)} assets and {len(changed)} partitions"
     return dg.SensorResult(
         skip_reason=f"no run needed; {told_of}; {took}",
-        asset_events=[*news, *(observation(item, seen.stages[item.asset]) for item in changed)],
+        asset_events=[
+            *forgotten,
+            *news,
+            *(observation(item, seen.stages[item.asset]) for item in changed),
+        ],
         dynamic_partitions_requests=[BATCHES.build_add_request(batches)] if batches else [],
         cursor=json.dumps(told, sort_keys=True),
     )
+
+
+def in_sync_of(items: Sequence[Item]) -> list[str]:
+    """Names of the partitions that are in sync."""
+    return [item.partition for item in items if item.state is State.IN_SYNC]
 
 
 def unknown_batches(instance: dg.DagsterInstance, platform: Platform) -> list[str]:

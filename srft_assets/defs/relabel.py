@@ -8,8 +8,9 @@ import dagster as dg
 from srft_assets.components.launch import RANGE_END, RANGE_START, consecutive
 from srft_assets.components.partitions import BATCHES
 from srft_assets.components.platform import Platform
-from srft_assets.components.sync import current_stages, look
 from srft_assets.defs.jobs import relabel
+from srft_assets.planning import look
+from srft_assets.stages import load_stages
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.plan import Item, State
 from srft_assets.warehouse.recipe import digest
@@ -19,7 +20,8 @@ from srft_assets.warehouse.store import ONLY
 CRON = "SRFT_RELABEL_CRON"
 """Variable of the environment: when, as five fields of cron in UTC."""
 EVERY_NIGHT = "0 3 * * *"
-LABELLED = ("critic_prompt", "step_verdicts", "masked_tokens")
+PROMPT = "critic_prompt/"
+LABELLED = ("step_verdicts", "masked_tokens")
 
 
 @dg.schedule(
@@ -40,7 +42,7 @@ def relabel_nightly(
     assert context.repository_def is not None
     home = platform.home()
     known = {key.to_user_string() for key in context.repository_def.assets_defs_by_key}
-    seen = look(current_stages(), home)
+    seen = look(load_stages(), home)
     items = [item for asset in seen.items if asset in known for item in seen.items[asset]]
     batches = batch_names(home)
     context.instance.add_dynamic_partitions(BATCHES.name or "batch", batches)
@@ -51,7 +53,7 @@ def relabel_nightly(
         for keys, alike in _alike(of_batch)
         for names in consecutive(alike, order)
     ]
-    left = stale_prompts(seen.stages, items) - {key for keys in of_batch.values() for key in keys}
+    left = stale_prompts(items) - {key for keys in of_batch.values() for key in keys}
     requests += [_request(sorted(left), {})] if left else []
     return requests or dg.SkipReason("all verdicts and masks are in sync")
 
@@ -65,9 +67,9 @@ def _request(assets: Sequence[str], tags: Mapping[str, str]) -> dg.RunRequest:
     )
 
 
-def stale_prompts(stages: Mapping[str, Stage], items: Sequence[Item]) -> set[str]:
+def stale_prompts(items: Sequence[Item]) -> set[str]:
     """Prompts that say something else by now, be it the same to the critic."""
-    return {i.asset for i in items if stages[i.asset].ahead and i.state is State.STALE}
+    return {i.asset for i in items if i.asset.startswith(PROMPT) and i.state is State.STALE}
 
 
 def _alike(of_batch: Mapping[str, Sequence[str]]) -> Iterator[tuple[Sequence[str], list[str]]]:
@@ -81,27 +83,27 @@ def _alike(of_batch: Mapping[str, Sequence[str]]) -> Iterator[tuple[Sequence[str
 def to_make(stages: Mapping[str, Stage], items: Sequence[Item], batch: str) -> list[str]:
     """Verdicts and masks of `batch` that are out of sync and can be made, upstream first.
 
-    With them come the prompts that they need. Masks that wait for verdicts are made in the same
+    With them come the prompts that they use. Masks that wait for verdicts are made in the same
     run. What waits for anything else (runs that must be read again, a base model that is not
     there) is left to those who make that.
     """
     ready = {(item.asset, item.partition) for item in items if item.state is State.IN_SYNC}
-    prompts = {key for key, stage in stages.items() if stage.ahead} - _assets(ready)
     made: list[str] = []
-    needed: set[str] = set()
-    ready |= {(prompt, ONLY) for prompt in prompts}
+    shown: set[str] = set()
     for item in items:
         if item.asset.split("/")[0] not in LABELLED or item.partition != batch:
             continue
+        edges = stages[item.asset].upstream
         inputs = {
             (edge.asset, ONLY if edge.mapping == "whole" else batch)
-            for edge in stages[item.asset].upstream
+            for edge in edges
+            if edge.decides
         }
         if item.state is not State.IN_SYNC and inputs <= ready:
             ready.add((item.asset, batch))
-            needed |= prompts & _assets(inputs)
+            shown |= {edge.asset for edge in edges if not edge.decides} - _assets(ready)
             made.append(item.asset)
-    return [*sorted(needed), *made]
+    return [*sorted(shown), *made]
 
 
 def _assets(partitions: set[tuple[str, str]]) -> set[str]:

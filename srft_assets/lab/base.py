@@ -46,6 +46,7 @@ def base_models_stage() -> Stage:
         make=_make,
         config={"sha256": shipped_facts()["sha256"]},
         volatile=VOLATILE,
+        pool="training",
         description=DESCRIPTION.strip(),
         kinds=frozenset({"pytorch", "huggingface"}),
     )

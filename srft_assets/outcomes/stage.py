@@ -46,6 +46,7 @@ def test_outcomes_stage(unsafe: bool = False) -> Stage:
         make=make,
         config_of=_config_of,
         volatile=("log",),
+        pool="grading",
         description=DESCRIPTION,
         kinds=frozenset({"parquet", "python"}),
     )

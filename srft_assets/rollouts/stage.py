@@ -42,6 +42,7 @@ def eval_scores_stage(arm: ArmSpec, unsafe: bool = False) -> Stage:
         config=arm.evaluation.model_dump(),
         beside=(f"eval_trajectories/{arm.name}",),
         volatile=VOLATILE,
+        pool="rollouts",
         description=DESCRIPTION.format(name=arm.name, description=arm.description).strip(),
         kinds=frozenset({"pytorch", "python"}),
     )

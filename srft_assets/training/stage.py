@@ -9,11 +9,9 @@ from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.model_folder import is_base_model_asset
 from srft_assets.training.making import make_checkpoint
 from srft_assets.training.model import base_digest
-from srft_assets.training.recipe import choice_of, settings_of
-from srft_assets.training.rows import select_rows
+from srft_assets.training.recipe import settings_of
 from srft_assets.training.schema import CHECKPOINTS, VOLATILE
-from srft_assets.warehouse.stage import Cost, Stage, Upstream
-from srft_assets.warehouse.store import Warehouse, matching
+from srft_assets.warehouse.stage import Cost, Planned, Stage, Upstream
 
 VERSION = 1
 """Raised when the output changes; see tools/versions.py."""
@@ -51,20 +49,24 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
         make=lambda work: make_checkpoint(arm, asset, work),
         config=settings_of(arm),
         config_of=config_of,
-        cost=lambda home, seed: _cost(arm, home),
+        estimate=lambda planned: _estimate(arm, planned),
+        pool="training",
         volatile=VOLATILE,
         description=text.strip(),
         kinds=frozenset({"pytorch", "huggingface"}),
     )
 
 
-def _cost(arm: ArmSpec, home: Home) -> Cost:
-    """Tokens with loss that the optimizer steps take, of the masked tokens there are now."""
-    warehouse = Warehouse(home.warehouse)
-    tokens = f"masked_tokens/{arm.name}"
-    names = matching(warehouse.partitions(tokens), tuple(arm.training.batches))
-    files = [warehouse.path(tokens, name) for name in names]
-    rows = select_rows(files, arm.training.max_length, choice_of(arm))
+def _estimate(arm: ArmSpec, planned: Planned) -> Cost:
+    """Tokens with loss that the optimizer steps take, were all rows of the arm alike."""
+    asset = f"masked_tokens/{arm.name}"
+    keys = (key.rpartition("/") for key in planned.recipe.inputs)
+    stamps = [
+        stamp
+        for upstream, _, batch in keys
+        if upstream == asset and (stamp := planned.warehouse.stamp(asset, batch))
+    ]
+    rows = sum(stamp.rows for stamp in stamps)
+    trained = sum(stamp.figures.get("tokens_trained", 0) for stamp in stamps)
     drawn = arm.training.max_steps * arm.training.batch_size
-    kept = max(rows.frame.height, 1)
-    return Cost(tokens_to_train=round(rows.trained_tokens / kept * drawn))
+    return Cost(tokens_to_train=round(trained / max(rows, 1) * drawn), exact=False)

@@ -89,6 +89,7 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
         metadata={
             "runs": frame.height,
             "steps": int(frame["n_steps"].sum()),
+            "characters": int(frame["messages"].str.len_chars().sum()),
             "refused": len(refused),
             "by format": json.dumps(dict(sorted(Counter(frame["format"]).items()))),
         },

@@ -1,7 +1,7 @@
 """Making one partition: recipe first, rows after, both in one file."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -9,12 +9,14 @@ from typing import Any
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.warehouse.content import data_version
-from srft_assets.warehouse.history import keep_version
+from srft_assets.warehouse.history import History
 from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY, Warehouse, matching
+from srft_assets.warehouse.store import ONLY, InputChangedError, Warehouse, matching
+
+ATTEMPTS = 3
 
 
 class MissingInputError(SrftError):
@@ -32,6 +34,7 @@ def recipe_of(stage: Stage, home: Home, warehouse: Warehouse, partition: str) ->
     inputs = {
         f"{edge.asset}/{name}": _version(warehouse, edge.asset, name, stage.key)
         for edge in stage.upstream
+        if edge.decides
         for name in _input_names(edge, warehouse, partition)
     }
     return Recipe(code=dict(stage.code), config=config, inputs=inputs)
@@ -61,22 +64,51 @@ def _version(warehouse: Warehouse, asset: str, partition: str, wanted_by: str) -
     return stamp.data_version
 
 
+def make_current(
+    stage: Stage, home: Home, partition: str, work_on: Callable[[Recipe], Work]
+) -> tuple[Made, Stamp]:
+    """Make a partition from its inputs and settings of now, which its stamp will name.
+
+    Where one of them changes while it is being made, it is made again, `ATTEMPTS` times in all.
+    Raises InputChangedError where they change faster than that, and as `make_partition`.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        work = work_on(recipe_of(stage, home, Warehouse(home.warehouse), partition))
+        try:
+            return make_partition(stage, work)
+        except InputChangedError as error:
+            if attempt == ATTEMPTS:
+                raise
+            work.log.warning(f"{error}: made again")
+    raise AssertionError("unreachable")
+
+
 def make_partition(stage: Stage, work: Work) -> tuple[Made, Stamp]:
     """Make and write one partition; returns what was made and its stamp.
 
     The rows must have exactly the stage's schema (ValueError otherwise). Where the stage keeps
-    earlier versions, what is replaced stays there, and so does what replaces it.
+    earlier versions, what is replaced stays there, and so does what replaces it. Raises
+    InputChangedError where a setting of the partition is another one by the time it is made.
     """
     made = stage.make(work)
     check_schema(stage, made)
-    if stage.kept:
-        keep_version(work.home, stage, work.partition)
+    _check_settings(stage, work)
+    history = History(work.home, stage.key, stage.kept, work.partition) if stage.kept else None
+    if history:
+        history.keep()
     with ThreadPoolExecutor(1) as beside:  # the rows are hashed while they are written
         stamp = beside.submit(stamp_of, stage, work, made)
         work.warehouse.write(stage.key, work.partition, made.frame, stamp)
-    if stage.kept:
-        keep_version(work.home, stage, work.partition)
+    if history:
+        history.keep()
     return made, stamp.result()
+
+
+def _check_settings(stage: Stage, work: Work) -> None:
+    now = stage.config_of(work.home, work.partition) if stage.config_of is not None else {}
+    for name, value in now.items():
+        if work.recipe.config.get(name) != value:
+            raise InputChangedError(f"{stage.key}/{work.partition}: {name} changed meanwhile")
 
 
 def check_schema(stage: Stage, made: Made) -> None:
@@ -95,6 +127,7 @@ def stamp_of(stage: Stage, work: Work, made: Made) -> Stamp:
         run_id=work.run_id,
         made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         refused=tuple(made.refused),
+        figures={k: v for k, v in made.metadata.items() if isinstance(v, int | float)},
     )
 
 
@@ -120,9 +153,3 @@ def work_alone(
     }
     recipe = recipe_of(stage, home, seen, partition)
     return Work(home, seen, partition, recipe, run_id, **{**quiet, **settings})
-
-
-def foreseen(stage: Stage, home: Home, warehouse: Warehouse, partition: str) -> Stamp:
-    """The stamp that a stage with `ahead` would write, without writing anything."""
-    work = work_alone(stage, home, partition, warehouse=warehouse)
-    return stamp_of(stage, work, stage.make(work))

@@ -1,16 +1,15 @@
 """What is in sync, missing, stale and why, or orphaned, over the whole graph."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 
 from srft_assets.home import Home
 from srft_assets.warehouse.graph import in_order
-from srft_assets.warehouse.history import versions
-from srft_assets.warehouse.making import MissingInputError, foreseen, recipe_of
-from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.snapshot import Snapshot
-from srft_assets.warehouse.stage import Cost, Partitioning, Stage
+from srft_assets.warehouse.making import MissingInputError, recipe_of
+from srft_assets.warehouse.stage import Cost, Partitioning, Planned, Stage
+from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import ONLY, Warehouse, matching
 
 Partitions = Callable[[Partitioning], Sequence[str]]
@@ -32,6 +31,14 @@ class State(StrEnum):
     ORPHANED = "orphaned"
 
 
+class Costs(StrEnum):
+    """Whether a plan tells what making takes, and how sure it is."""
+
+    NONE = "none"
+    ESTIMATED = "estimated"
+    EXACT = "exact"
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One partition of the plan.
@@ -48,6 +55,27 @@ class Item:
     why: tuple[str, ...] = ()
     cost: Cost | None = None
     behind: str = ""
+
+
+@dataclass(frozen=True)
+class Snapshot(Warehouse):
+    """A `Warehouse` that remembers stamps, for one plan and no longer."""
+
+    stamps: dict[Path, Stamp | None] = field(default_factory=dict)
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def stamp(self, asset: str, partition: str = ONLY) -> Stamp | None:
+        """As `Warehouse.stamp`."""
+        path = self.path(asset, partition)
+        if path not in self.stamps:
+            self.stamps[path] = super().stamp(asset, partition)
+        return self.stamps[path]
+
+    def partitions(self, asset: str) -> list[str]:
+        """As `Warehouse.partitions`."""
+        if asset not in self.names:
+            self.names[asset] = super().partitions(asset)
+        return self.names[asset]
 
 
 def state_of(stage: Stage, home: Home, warehouse: Warehouse, partition: str) -> Item:
@@ -77,9 +105,12 @@ def make_plan(
     warehouse: Warehouse,
     partitions: Partitions,
     *,
-    costs: bool = False,
+    costs: Costs = Costs.NONE,
 ) -> list[Item]:
-    """The state of every partition, upstream first; with `costs` also what making it takes."""
+    """The state of every partition, upstream first, and what making it takes.
+
+    It reads what partitions say of themselves, and no row, unless costs are to be exact.
+    """
     return list(Planner(stages, home, warehouse, partitions, costs).items())
 
 
@@ -92,7 +123,7 @@ class Planner:
         home: Home,
         warehouse: Warehouse,
         partitions: Partitions,
-        costs: bool,
+        costs: Costs,
     ) -> None:
         self.stages, self.home, self.partitions, self.costs = stages, home, partitions, costs
         self.snapshot = Snapshot(warehouse.root)
@@ -110,19 +141,23 @@ class Planner:
         if item.state is State.IN_SYNC:
             return item
         if item.state is not State.WAITING:
-            if stage.ahead:
-                stamp = foreseen(stage, self.home, self.snapshot, name)
-                self.snapshot.foresee(stage.key, name, stamp)
-                return item
-            if item.state is State.STALE:
-                item = replace(item, why=self._explained(stage, name))
-            if self.costs and stage.cost is not None:
-                item = replace(item, cost=stage.cost(self.home, name))
+            item = replace(item, cost=self._cost(stage, name))
         self.unsettled.setdefault(stage.key, {})[name] = None
         return item
 
+    def _cost(self, stage: Stage, name: str) -> Cost | None:
+        cost = {Costs.ESTIMATED: stage.estimate, Costs.EXACT: stage.count}.get(self.costs)
+        cost = cost or (stage.estimate if self.costs is not Costs.NONE else None)
+        if cost is None:
+            return None
+        recipe = recipe_of(stage, self.home, self.snapshot, name)
+        stamp = self.snapshot.stamp(stage.key, name)
+        return cost(Planned(self.home, self.snapshot, name, recipe, stamp))
+
     def _behind(self, stage: Stage, partition: str) -> Item | None:
         for edge in stage.upstream:
+            if not edge.decides:
+                continue
             unsettled = self.unsettled.get(edge.asset, {})
             if edge.mapping == "all":
                 waits = matching(unsettled, edge.only)
@@ -133,31 +168,6 @@ class Planner:
                 behind = f"{edge.asset}/{waits[0]}"
                 return Item(stage.key, partition, State.WAITING, (f"for {behind}",), behind=behind)
         return None
-
-    def _explained(self, stage: Stage, name: str) -> tuple[str, ...]:
-        """What changed; for an input that was foreseen, what changed in it."""
-        stamp = self.snapshot.stamp(stage.key, name)
-        old = stamp.recipe if stamp else Recipe()
-        lines: list[str] = []
-        for line in recipe_of(stage, self.home, self.snapshot, name).changes_from(old):
-            lines += self._inner(line, old) or [line]
-        return tuple(lines)
-
-    def _inner(self, line: str, old: Recipe) -> list[str]:
-        """`input A/all changed` in the words of A's own settings, where A keeps its versions."""
-        if not (line.startswith("input ") and line.endswith(" changed")):
-            return []
-        name = line.removeprefix("input ").removesuffix(" changed")
-        asset, _, partition = name.rpartition("/")
-        stage, stamp = self.stages.get(asset), None
-        if stage is not None and stage.ahead and stage.kept:
-            stamp = self.snapshot.stamp(asset, partition)
-        if stage is None or stamp is None:
-            return []
-        for before in versions(self.home, stage, partition):
-            if before.data_version == old.inputs.get(name):
-                return stamp.recipe.changes_from(before.recipe)
-        return []
 
 
 def orphans(

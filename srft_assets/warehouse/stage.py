@@ -11,8 +11,8 @@ from srft_assets.home import Home
 from srft_assets.refusal import Refusal
 from srft_assets.serving.server import Serve
 from srft_assets.warehouse.idle import no_server
-from srft_assets.warehouse.pinned import read_pinned
 from srft_assets.warehouse.recipe import Code, Recipe
+from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import Warehouse
 
 T = TypeVar("T")
@@ -56,8 +56,7 @@ class Work:
         Raises InputChangedError where it is another version by now.
         """
         name = partition or self.partition
-        pinned = self.recipe.inputs.get(f"{asset}/{name}")
-        return read_pinned(self.warehouse, asset, name, pinned)
+        return self.warehouse.read(asset, name, version=self.recipe.inputs.get(f"{asset}/{name}"))
 
     def input_names(self, asset: str) -> list[str]:
         """Upstream partitions of `asset` that the recipe names, sorted."""
@@ -94,6 +93,7 @@ class Cost:
     """What making a partition would take.
 
     Attributes:
+        exact: whether calls and prompts were counted; otherwise they are an estimate.
         calls: calls of a critic that it needs.
         answered: of these, calls that the ledger answers.
         tokens_to_label: estimated prompt tokens of the calls to pay for.
@@ -106,6 +106,7 @@ class Cost:
     tokens_to_label: int = 0
     usd: float = 0.0
     tokens_to_train: int = 0
+    exact: bool = True
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(
@@ -114,7 +115,24 @@ class Cost:
             self.tokens_to_label + other.tokens_to_label,
             self.usd + other.usd,
             self.tokens_to_train + other.tokens_to_train,
+            self.exact and other.exact,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A partition that is missing or stale, as handed to `Stage.estimate` and `Stage.count`.
+
+    Attributes:
+        made: the partition of now, None where it is missing.
+        recipe: what it would be made from.
+    """
+
+    home: Home
+    warehouse: Warehouse
+    partition: str
+    recipe: Recipe
+    made: Stamp | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +144,15 @@ class Upstream:
         mapping: `same` partition; `all` partitions that match `only`; `whole`: unpartitioned.
         only: for `all`, shell patterns of partition names.
         optional: for `all`, whether the stage can be made while there is none.
+        decides: whether its content is part of the recipe. Where it is not, the stage reads
+            what the upstream shows from the same files, and the edge is there to be seen.
     """
 
     asset: str
     mapping: Literal["same", "all", "whole"] = "same"
     only: tuple[str, ...] = ("*",)
     optional: bool = False
+    decides: bool = True
 
 
 @dataclass(frozen=True)
@@ -148,15 +169,16 @@ class Stage:
         config: settings that decide every partition.
         config_of: further settings of one partition (a batch's sources), by home and name.
         volatile: columns that do not count for the data version (times, paths of logs).
-        cost: what making a partition would take, by home and name; None: not worth a figure.
+        estimate: what making a partition would take, told from what partitions say of
+            themselves, without reading their rows; None: not worth a figure.
+        count: the same, counted exactly; it may read every run.
         preview: what making a partition sends out about one subject of it (a run), as pairs of
             heading and text; by home, partition and subject.
-        ahead: whether `make` is instant and reads nothing but the recipe, so that the plan may
-            look behind it without writing anything.
         kept: folder of the warehouse in which earlier versions stay; empty: none stays.
         on_request: whether it is made only when it is named, or needed by what is made: its
             making costs money.
         beside: keys of further folders of partitions that `make` writes.
+        pool: Dagster pool of what must not run beside its like; empty: none.
         description: business meaning, Markdown.
         kinds: tags for the Dagster graph.
     """
@@ -170,11 +192,12 @@ class Stage:
     config: Mapping[str, Any] = field(default_factory=dict)
     config_of: Callable[[Home, str], Mapping[str, Any]] | None = None
     volatile: tuple[str, ...] = ()
-    cost: Callable[[Home, str], Cost] | None = None
+    estimate: Callable[[Planned], Cost] | None = None
+    count: Callable[[Planned], Cost] | None = None
     preview: Callable[[Home, str, str], Iterator[tuple[str, str]]] | None = None
-    ahead: bool = False
     kept: str = ""
     on_request: bool = False
     beside: tuple[str, ...] = ()
+    pool: str = ""
     description: str = ""
     kinds: frozenset[str] = frozenset()

@@ -1,15 +1,17 @@
 """What a Parquet partition says of itself, kept in its key-value metadata."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import IO
 
 import orjson
-import pyarrow.parquet as pq
+import polars as pl
 
 from srft_assets.refusal import Refusal
 from srft_assets.warehouse.recipe import Recipe
 
-KEY = b"srft"
+KEY = "srft"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Stamp:
         run_id: the Dagster run, or `local`.
         made_at: ISO 8601, UTC.
         refused: inputs that were refused while this partition was made.
+        figures: numbers that the stage told of it, by which a plan estimates what is behind it.
     """
 
     recipe: Recipe
@@ -33,6 +36,7 @@ class Stamp:
     run_id: str
     made_at: str
     refused: tuple[Refusal, ...] = field(default=())
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     def to_bytes(self) -> bytes:
         """As the value stored under `KEY`."""
@@ -49,7 +53,13 @@ class Stamp:
 
 def read_stamp(path: Path) -> Stamp | None:
     """The stamp of a partition file; None where the file is absent."""
-    if not path.exists():
+    try:
+        return stamp_in(path)
+    except FileNotFoundError:
         return None
-    metadata = pq.read_metadata(path).metadata or {}
-    return Stamp.from_bytes(metadata[KEY]) if KEY in metadata else None
+
+
+def stamp_in(source: Path | IO[bytes]) -> Stamp | None:
+    """The stamp within a Parquet file; None for a file of somebody else."""
+    stamped = pl.read_parquet_metadata(source).get(KEY)
+    return Stamp.from_bytes(stamped.encode()) if stamped else None

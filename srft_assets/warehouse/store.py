@@ -13,15 +13,19 @@ from pathlib import Path
 
 import polars as pl
 
-from srft_assets.errors import UsageError
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.warehouse.placing import sync_folder
-from srft_assets.warehouse.stamp import KEY, Stamp, read_stamp
+from srft_assets.warehouse.stamp import KEY, Stamp, read_stamp, stamp_in
 
 PARTITION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 ONLY = "all"
 """Partition name of an asset without partitions."""
 LEFT_SECONDS = 3600
 """A file beside a partition that nobody has written to for so long belongs to no living process."""
+
+
+class InputChangedError(SrftError):
+    """What a partition is made from changed after its recipe was written: write another."""
 
 
 def check_partition_name(name: str) -> str:
@@ -63,14 +67,24 @@ class Warehouse:
         )
 
     def read(
-        self, asset: str, partition: str = ONLY, columns: list[str] | None = None
+        self,
+        asset: str,
+        partition: str = ONLY,
+        columns: list[str] | None = None,
+        version: str | None = None,
     ) -> pl.DataFrame:
-        """Rows of one partition. Raises FileNotFoundError where it was never made.
+        """Rows of one partition; with `version`, of that data version and no other.
 
         Read through one handle: polars opens a path twice, and another process may rename a new
-        partition over the old one in between.
+        partition over the old one in between. Raises FileNotFoundError where it was never made,
+        InputChangedError where it is of another version.
         """
         with self.path(asset, partition).open("rb") as file:
+            if version is not None:
+                found = stamp_in(file)
+                if found is None or found.data_version != version:
+                    raise InputChangedError(f"{asset}/{partition} was made anew meanwhile")
+                file.seek(0)
             return pl.read_parquet(file, columns=columns)
 
     def write(
@@ -83,7 +97,7 @@ class Warehouse:
 
         def metadata(_: object) -> dict[str, str]:
             known = stamp if isinstance(stamp, Stamp) else stamp.result()
-            return {KEY.decode(): known.to_bytes().decode()}
+            return {KEY: known.to_bytes().decode()}
 
         target = self.path(asset, partition)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -53,7 +53,7 @@ def test_a_critic_has_its_prompt_its_verdicts_and_its_scores_told(srft):
     assert ["critic_scores/default", "all", "waiting", "for step_verdicts/default"] in table
     assert {row[0].split("/")[-1] for row in table} == {"default", "gold_labels"}
     assert states[0].startswith("4 of 9 partitions in sync, ")
-    assert cost[0].startswith("3 critic calls to pay for (about ")
+    assert cost[0].startswith("Estimated, --exact counts: 3 critic calls to pay for (about ")
     assert cost[0].endswith(" tokens to label), 0 answered by the ledger.")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from srft_assets.critic.llm.prompt_stage import prompt_stage
-from srft_assets.critic.llm.stage import cost, llm_stage
+from srft_assets.critic.llm.stage import count, llm_stage
 from srft_assets.critic.prompt.template import Prompt, load_prompt
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.home import Home
@@ -56,7 +56,7 @@ class Labeller:
         return make(self.home, llm_stage("c", self.spec, self.prompt), batch, **work)
 
     def cost(self, batch: str = "batch") -> Cost:
-        return cost(self.spec, self.prompt, self.home, batch)
+        return count(self.spec, self.prompt, self.home, batch)
 
 
 def graded_runs(home: Home, runs: list[tuple[str, int, bool]], batch: str = "batch") -> None:

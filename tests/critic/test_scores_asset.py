@@ -7,11 +7,12 @@ import orjson
 import pytest
 
 from srft_assets.components.asset import build_asset
-from srft_assets.components.critic_scores import critic_good_enough, gold_labels
+from srft_assets.components.checks import critic_good_enough
 from srft_assets.components.partitions import BATCHES
 from srft_assets.components.platform import Platform
 from srft_assets.components.server import critic_server
 from srft_assets.critic.gold.sets import set_path
+from srft_assets.critic.gold.stage import gold_labels_stage
 from srft_assets.critic.scores.stage import critic_scores_stage
 from srft_assets.critic.scores.threshold import Threshold
 from srft_assets.home import Home
@@ -48,7 +49,7 @@ def evaluated(
     result = dg.materialize(
         [
             *upstream,
-            gold_labels(),
+            build_asset(gold_labels_stage()),
             build_asset(critic_scores_stage("rules")),
             critic_good_enough("rules", threshold),
         ],

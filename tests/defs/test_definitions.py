@@ -61,7 +61,11 @@ def test_only_arms_with_a_critic_depend_on_it(graph):
 def test_controls_and_critics_that_cost_money_are_made_on_request(loaded):
     asked = {key for key, stage in stages_in(loaded).items() if stage.on_request}
     assert asked == {
-        *(f"{stage}/{critic}" for critic in MODELS for stage in ("step_verdicts", "critic_scores")),
+        *(
+            f"{stage}/{critic}"
+            for critic in MODELS
+            for stage in ("critic_prompt", "step_verdicts", "critic_scores")
+        ),
         *(
             f"{stage}/{arm}"
             for arm in CONTROLS

@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-from srft_assets.components import sync
 from srft_assets.components.in_sync import evaluation
 from srft_assets.components.stages import stages_in
-from srft_assets.components.sync import look
+from srft_assets.planning import look
 from srft_assets.warehouse.plan import State
 from srft_assets.warehouse.store import Warehouse
 from tests.defs.stale import VERDICTS, stamp
@@ -18,7 +17,7 @@ def test_a_critic_that_costs_money_is_wanted_where_its_verdicts_exist(labelled, 
     assert evaluation(key, []).passed
     warehouse = Warehouse(labelled.warehouse)
     old = stamp(labelled, VERDICTS, "a")
-    recipe = replace(old.recipe, inputs={**old.recipe.inputs, "critic_prompt/strict/all": "x"})
+    recipe = replace(old.recipe, config={**old.recipe.config, "model": "another"})
     warehouse.write(key, "a", warehouse.read(VERDICTS, "a"), replace(old, recipe=recipe))
     (item,) = look(stages, labelled).items[key]
     assert (item.partition, item.state) == ("a", State.STALE)
@@ -39,14 +38,6 @@ def test_a_plan_over_some_assets_is_of_these_alone(labelled, loaded):
     assert set(look(stages_in(loaded), labelled, [VERDICTS]).items) == {VERDICTS}
 
 
-def test_an_edited_file_is_seen_without_reloading(tmp_path, monkeypatch):
-    seen: list[int] = []
-    monkeypatch.setattr(sync, "PACKAGE", tmp_path)
-    monkeypatch.setattr(sync, "stages_in", lambda loaded: {"n": len(seen)})
-    monkeypatch.setattr(sync, "load_defs_folder", lambda: seen.append(1))
-    prompt = tmp_path / "prompt.md"
-    for text in ("one", "one", "other"):
-        if not prompt.exists() or prompt.read_text() != text:
-            prompt.write_text(text)
-        sync.current_stages()
-    assert len(seen) == 2
+def test_what_is_needed_and_was_never_made_fails():
+    assert not evaluation("step_verdicts/rules", [], needed=True).passed
+    assert evaluation("step_verdicts/strict", [], needed=False).passed

@@ -16,14 +16,14 @@ from srft_assets.home import CHECKOUT, Home
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.graph import in_order
 from srft_assets.warehouse.making import recipe_of
-from srft_assets.warehouse.plan import Item, State, make_plan
+from srft_assets.warehouse.plan import Costs, Item, State, make_plan
 from srft_assets.warehouse.stamp import Stamp, read_stamp
 from srft_assets.warehouse.store import Warehouse
 from tests.chain.support import put
 from tests.platform.silent import Silent
 
 SHIPPED = CHECKOUT / "srft_assets" / "defs"
-MODULES = ("base_models.py", "gold.py", "resources.py", "runs.py")
+MODULES = ("assets.py", "resources.py")
 CRITICS = ("default", "rules", "strict")
 ARMS = {
     "sft": "runs: all",
@@ -123,7 +123,7 @@ class Project:
         batches = sorted(path.stem for path in self.home.batches.glob("*.json"))
         return batches if kind == "batch" else [SEED]
 
-    def plan(self, costs: bool = False) -> list[Item]:
+    def plan(self, costs: Costs = Costs.NONE) -> list[Item]:
         """The plan of the whole graph."""
         stages = stages_in(self.definitions())
         return make_plan(stages, self.home, self.warehouse, self.names, costs=costs)

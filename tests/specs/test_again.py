@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from srft_assets.critic.ledger import lines
+from srft_assets.warehouse.plan import Costs
 from srft_assets.warehouse.store import ONLY
 from tests.critic.server import Server
 from tests.specs.checkout import Checkout
@@ -37,7 +38,7 @@ def reword(project: Project, old: str, new: str) -> None:
 
 
 def to_pay(project: Project) -> int:
-    costs = [item.cost for item in project.plan(costs=True) if item.cost is not None]
+    costs = [item.cost for item in project.plan(Costs.EXACT) if item.cost is not None]
     return sum(cost.calls - cost.answered for cost in costs)
 
 

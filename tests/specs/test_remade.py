@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from srft_assets.warehouse.plan import Costs
 from tests.critic.server import Server
 from tests.specs.conftest import write_batch
 from tests.specs.project import CRITICS, Project, out_of_sync
@@ -169,7 +170,7 @@ def test_what_is_made_again(name: str, project: Project, server: Server):
     spec = SPECS[name]
     before = server.answered.total()
     spec.change(project)
-    planned = project.plan(costs=True)
+    planned = project.plan(Costs.EXACT)
     told = [line for item in planned for line in item.why if not item.behind]
     assert [line for line in told if spec.told in line] if spec.told else not told, told
     assert spec.made | spec.untrained <= out_of_sync(planned)

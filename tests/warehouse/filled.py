@@ -57,7 +57,7 @@ def put(
 
 
 def keep(warehouse: Warehouse, folder: str, frame: pl.DataFrame) -> None:
-    """Write an earlier version, as `keep_version` leaves it."""
+    """Write an earlier version, as `History.keep` leaves it."""
     put(warehouse, folder, "0123456789abcdef", frame)
 
 

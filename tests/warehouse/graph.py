@@ -8,7 +8,7 @@ import polars as pl
 from srft_assets.home import Home
 from srft_assets.warehouse.graph import in_order
 from srft_assets.warehouse.making import make_partition, work_alone
-from srft_assets.warehouse.plan import Item, State, make_plan
+from srft_assets.warehouse.plan import Costs, Item, State, make_plan
 from srft_assets.warehouse.stage import Cost, Made, Stage, Upstream
 from srft_assets.warehouse.store import Warehouse
 
@@ -17,7 +17,8 @@ TEXT = pl.Schema({"text": pl.String})
 
 @dataclass
 class Graph:
-    """`prompt` is instant; `runs` a batch; `verdicts` needs both; `model` all verdicts of `only`.
+    """`prompt` shows what `verdicts` reads for itself; `runs` a batch; `model` all verdicts of
+    `only`.
 
     What `verdicts` says is the prompt in capitals, so that prompts that differ in case alone get
     the same verdicts.
@@ -38,7 +39,7 @@ class Graph:
             partitioned_by="batch",
             upstream=(),
             schema=TEXT,
-            code={"runs": "1"},
+            code={"version": 1},
             config_of=lambda home, batch: {"file": self.runs[batch]},
             make=lambda work: row(self.runs[work.partition].strip()),
         )
@@ -49,19 +50,17 @@ class Graph:
             config={"prompt.md": self.words, "comment": self.comment},
             config_of=None,
             make=lambda work: row(self.words),
-            ahead=True,
             kept="versions",
         )
         verdicts = replace(
             runs,
             key="verdicts/c",
-            upstream=(Upstream("runs"), Upstream("prompt/c", "whole")),
+            upstream=(Upstream("runs"), Upstream("prompt/c", "whole", decides=False)),
+            config={"prompt.md": self.words},
             config_of=None,
-            make=lambda work: row(
-                work.read("runs")["text"].item()
-                + work.read("prompt/c", "all")["text"].item().upper()
-            ),
-            cost=self.price,
+            make=lambda work: row(work.read("runs")["text"].item() + self.words.upper()),
+            estimate=lambda planned: replace(self.price(self.home, planned.partition), exact=False),
+            count=lambda planned: self.price(self.home, planned.partition),
             on_request=True,
         )
         model = replace(
@@ -92,7 +91,7 @@ class Graph:
                 for name in names:
                     make_partition(stage, work_alone(stage, self.home, name))
 
-    def plan(self, costs: bool = False) -> dict[str, Item]:
+    def plan(self, costs: Costs = Costs.NONE) -> dict[str, Item]:
         items = make_plan(self.stages, self.home, self.warehouse, self.names, costs=costs)
         return {f"{item.asset}/{item.partition}": item for item in items}
 

@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.warehouse import making
-from srft_assets.warehouse.history import versions
+from srft_assets.warehouse.history import History
 from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.stage import Made, Stage, Work
@@ -35,6 +34,10 @@ def make(home: Home, n: int, partition: str = "a") -> None:
     recipe = recipe_of(made, home, warehouse, partition)
     log = logging.getLogger(__name__)
     make_partition(made, Work(home, warehouse, partition, recipe, "test", IDLE, no_launch, log))
+
+
+def history(home: Home, partition: str) -> History:
+    return History(home, "step_verdicts/c", "verdict_versions", partition)
 
 
 def kept(home: Home, partition: str = "a") -> list[Path]:
@@ -86,22 +89,22 @@ def test_versions_of_other_partitions_lie_apart(home):
 def test_stamps_of_the_versions_say_what_each_was_made_from(home):
     for n in (1, 2):
         make(home, n)
-    found = {stamp.recipe.config["n"] for stamp in versions(home, stage(0), "a")}
+    found = {stamp.recipe.config["n"] for stamp in history(home, "a").stamps()}
     assert found == {1, 2}
-    assert list(versions(home, stage(0), "never")) == []
+    assert list(history(home, "never").stamps()) == []
 
 
 def test_a_death_between_writing_and_keeping_loses_nothing(home, monkeypatch):
     """What was written is kept when it is replaced, if that was not done before."""
     calls: list[str] = []
 
-    def dies(home: Home, stage: Stage, partition: str) -> None:
-        calls.append(partition)
+    def dies(history: History) -> None:
+        calls.append(history.partition)
         if len(calls) == 2:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(making, "keep_version", dies)
+        patch.setattr(History, "keep", dies)
         with pytest.raises(KeyboardInterrupt):
             make(home, 1)
     assert Warehouse(home.warehouse).read("step_verdicts/c", "a")["n"].item() == 1
@@ -112,4 +115,4 @@ def test_a_death_between_writing_and_keeping_loses_nothing(home, monkeypatch):
 def test_what_a_killed_process_left_is_no_version(home):
     make(home, 1)
     (kept(home)[0].parent / ".x.parquet.1234.tmp").write_bytes(b"torn")
-    assert len(list(versions(home, stage(0), "a"))) == 1
+    assert len(list(history(home, "a").stamps())) == 1

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from srft_assets.warehouse.plan import State
+import pytest
+
+from srft_assets.warehouse.plan import Costs, State
 from srft_assets.warehouse.stage import Cost
 
 
@@ -25,7 +27,7 @@ def test_what_was_made_is_in_sync_and_a_plan_writes_nothing(made):
     assert sorted(made.home.root.rglob("*")) == before
 
 
-def test_behind_an_instant_stage_the_plan_sees_what_changed_there(made):
+def test_a_setting_that_two_stages_read_is_told_at_both(made):
     made.words = "Tag"
     told = ('prompt.md: "label" → "Tag"',)
     assert made.away() == {
@@ -36,23 +38,20 @@ def test_behind_an_instant_stage_the_plan_sees_what_changed_there(made):
     }
 
 
-def test_an_instant_stage_that_comes_out_the_same_stops_the_wave_at_once(made):
+def test_an_edge_that_decides_nothing_makes_nothing_wait(made):
     made.comment = "x"
     assert made.away() == {"prompt/c/all": (State.STALE, ('comment: "" → "x"',))}
-
-
-def test_what_changed_is_told_also_when_the_prompt_was_made_already(made):
     made.words = "Tag"
-    made.make("prompt/c")
-    assert made.away()["verdicts/c/a"] == (State.STALE, ('prompt.md: "label" → "Tag"',))
+    made.make("verdicts/c", "model")
+    assert list(made.away()) == ["prompt/c/all"]
 
 
 def test_an_input_that_was_not_there_before_is_new(made):
     old = made.warehouse.stamp("verdicts/c", "a")
-    before = replace(old.recipe, inputs={"runs/a": old.recipe.inputs["runs/a"]})
+    before = replace(old.recipe, inputs={})
     stamp = replace(old, recipe=before, fingerprint=before.fingerprint)
     made.warehouse.write("verdicts/c", "a", made.warehouse.read("verdicts/c", "a"), stamp)
-    assert made.plan()["verdicts/c/a"].why == ("input prompt/c/all is new",)
+    assert made.plan()["verdicts/c/a"].why == ("input runs/a is new",)
 
 
 def test_identical_output_stops_the_wave(made):
@@ -77,16 +76,17 @@ def test_what_waits_says_behind_what(made):
     assert made.plan()["runs/a"].behind == ""
 
 
-def test_costs_are_those_of_what_is_known_to_be_made(made):
+@pytest.mark.parametrize("costs", [Costs.ESTIMATED, Costs.EXACT])
+def test_costs_are_those_of_what_is_known_to_be_made(made, costs):
     asked: list[str] = []
     made.price = lambda home, batch: asked.append(batch) or Cost(calls=3, answered=1, usd=0.5)
-    assert all(item.cost is None for item in made.plan(costs=True).values())
+    assert all(item.cost is None for item in made.plan(costs=costs).values())
     assert asked == []
     made.words = "Tag"
     assert made.plan()["verdicts/c/a"].cost is None
-    items = made.plan(costs=True)
+    items = made.plan(costs=costs)
     assert asked == ["a", "b"]
     total = sum((item.cost for item in items.values() if item.cost), Cost())
-    assert total == Cost(calls=6, answered=2, usd=1.0)
+    assert total == Cost(calls=6, answered=2, usd=1.0, exact=costs is Costs.EXACT)
     made.runs["b"] = "9"
-    assert made.plan(costs=True)["verdicts/c/b"].cost is None, "its runs are not read yet"
+    assert made.plan(costs=costs)["verdicts/c/b"].cost is None, "its runs are not read yet"

@@ -1,7 +1,6 @@
 """A change of our own code makes nothing stale by itself: somebody decides, and the lock asks."""
 
 import importlib.util
-import json
 import subprocess
 import sys
 
@@ -16,10 +15,6 @@ versions = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(versions)
 
 
-def locked() -> dict[str, dict]:
-    return json.loads(versions.LOCK.read_text())
-
-
 def test_the_lock_knows_the_code_of_every_stage() -> None:
     ran = subprocess.run([sys.executable, TOOL, "--check"], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -27,14 +22,15 @@ def test_the_lock_knows_the_code_of_every_stage() -> None:
 
 def test_every_stage_has_the_version_stated_beside_its_make() -> None:
     stages = stages_in(defs())
+    stated = versions.current()["versions"]
     assert len(stages) > 20
     for stage in stages.values():
         home = stage.make.__module__
-        assert stage.code["version"] == locked()["versions"][home], stage.key
+        assert stage.code["version"] == stated[home], stage.key
 
 
 def test_a_changed_module_is_told_with_the_stages_behind_which_it_stands() -> None:
-    lock = locked()
+    lock = versions.current()
     lock["modules"]["srft_assets.training.main"] = "another"
     assert versions.trouble(lock) == [
         "srft_assets.training.main changed; it stands behind srft_assets.training.stage"
@@ -42,7 +38,7 @@ def test_a_changed_module_is_told_with_the_stages_behind_which_it_stands() -> No
 
 
 def test_a_version_that_was_raised_is_told_until_it_is_recorded() -> None:
-    lock = locked()
+    lock = versions.current()
     lock["versions"]["srft_assets.tokens.stage"] += 1
     (line,) = versions.trouble(lock)
     assert line.startswith("versions are ")

@@ -34,12 +34,22 @@ Endpoint, concurrency, prices and this description decide nothing. Earlier versi
 """
 
 
-def prompt_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
-    """The stage of one critic's prompt. It is instant, so that the plan looks behind it."""
-    settings = flat(spec.deciding()) | {
+def deciding_settings(spec: LlmSpec) -> dict[str, Any]:
+    """The settings that decide verdicts, with dotted names, and what counts tokens."""
+    return flat(spec.deciding()) | {
         "context.tokenizer": counter_fingerprint(spec.context.tokenizer)
     }
-    version = digest({"prompt": prompt.digest, "settings": settings})[:8]
+
+
+def critic_version(spec: LlmSpec, prompt: Prompt) -> str:
+    """8 hex digits of all that decides what a critic answers: its prompt and its settings."""
+    return digest({"prompt": prompt.digest, "settings": deciding_settings(spec)})[:8]
+
+
+def prompt_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
+    """The stage of one critic's prompt. It shows what `step_verdicts/<name>` reads for itself."""
+    settings = deciding_settings(spec)
+    version = critic_version(spec, prompt)
     row = {
         "version": version,
         "model": spec.model,
@@ -63,8 +73,8 @@ def prompt_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
         config={"prompt.md": prompt.text, **settings},
         make=make,
         volatile=("prompt", "settings", "model", "sees_gold_patch"),
-        ahead=True,
         kept="critic_versions",
+        on_request=True,
         description=DESCRIPTION.format(name=name, description=spec.description).strip(),
         kinds=frozenset({"jinja", "yaml"}),
     )

@@ -1,6 +1,7 @@
 """`step_verdicts/<critic>` of a critic that asks a model."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,19 @@ from srft_assets.critic.ledger.writer import Writer
 from srft_assets.critic.llm.batch import Batch
 from srft_assets.critic.llm.calls import Calls
 from srft_assets.critic.llm.judged import judged_outcomes, judged_runs, seen_tasks
+from srft_assets.critic.llm.prompt_stage import critic_version, deciding_settings, prompt_stage
+from srft_assets.critic.prompt.count import tokens_of
 from srft_assets.critic.prompt.parts import requests_for
 from srft_assets.critic.prompt.template import Prompt
 from srft_assets.critic.rows import shares, verdict_row
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.verdict import STEP_VERDICTS, VERSIONS, VOLATILE
 from srft_assets.home import Home
+from srft_assets.outcomes.model import FAILED
 from srft_assets.refusal import Refusal
-from srft_assets.warehouse.stage import Cost, Made, Stage, Upstream, Work
+from srft_assets.warehouse.history import History
+from srft_assets.warehouse.making import make_partition, recipe_of
+from srft_assets.warehouse.stage import Cost, Made, Planned, Stage, Upstream, Work
 from srft_assets.warehouse.store import ONLY, Warehouse
 
 VERSION = 1
@@ -34,24 +40,28 @@ def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
         upstream=(
             Upstream("trajectories"),
             Upstream("test_outcomes"),
-            Upstream(f"critic_prompt/{name}", mapping="whole"),
+            Upstream(f"critic_prompt/{name}", mapping="whole", decides=False),
         ),
         schema=STEP_VERDICTS,
         code={"version": VERSION},
+        config={"prompt.md": prompt.deciding, **deciding_settings(spec)},
         config_of=lambda home, batch: seen_tasks(spec, home, batch),
         make=lambda work: _make(name, spec, prompt, work),
-        cost=lambda home, batch: cost(spec, prompt, home, batch),
+        estimate=lambda planned: estimate(name, spec, prompt, planned),
+        count=lambda planned: count(spec, prompt, planned.home, planned.partition),
         preview=lambda home, batch, run: messages_about(spec, prompt, home, batch, run),
         volatile=VOLATILE,
         kept=VERSIONS,
         on_request=True,
+        pool="critic",
         description=spec.description,
         kinds=frozenset({"openai", "parquet"}),
     )
 
 
 def _make(name: str, spec: LlmSpec, prompt: Prompt, work: Work) -> Made:
-    version = work.read(f"critic_prompt/{name}", ONLY)["version"].item()
+    version = critic_version(spec, prompt)
+    _show_prompt(prompt_stage(name, spec, prompt), work)
     runs = work.read("trajectories")
     outcomes = judged_outcomes(spec, work.read("test_outcomes"))
     batch = Batch(spec, prompt, _known(work.home.ledger))
@@ -69,6 +79,14 @@ def _make(name: str, spec: LlmSpec, prompt: Prompt, work: Work) -> Made:
         for trajectory_id, reason in {**batch.refused, **calls.refused}.items()
     ]
     return Made(frame, refusals, _figures(spec, batch, calls.paid, frame))
+
+
+def _show_prompt(stage: Stage, work: Work) -> None:
+    """Let `critic_prompt/<name>` and its history show the prompt that is used, whoever asked."""
+    recipe = recipe_of(stage, work.home, work.warehouse, ONLY)
+    shown = work.warehouse.stamp(stage.key)
+    if shown is None or shown.fingerprint != recipe.fingerprint:
+        make_partition(stage, replace(work, partition=ONLY, recipe=recipe))
 
 
 def _figures(spec: LlmSpec, batch: Batch, paid: int, frame: pl.DataFrame) -> dict[str, Any]:
@@ -99,7 +117,41 @@ def messages_about(
                 yield message["role"], message["content"]
 
 
-def cost(spec: LlmSpec, prompt: Prompt, home: Home, batch: str) -> Cost:
+def estimate(name: str, spec: LlmSpec, prompt: Prompt, planned: Planned) -> Cost:
+    """What labelling a batch would take, by the runs, steps and characters of its partition.
+
+    As if all runs were alike. The ledger is taken to know every answer where verdicts with the
+    same settings and inputs were made before, and none where they were not.
+    """
+    runs, outcomes = (
+        planned.warehouse.stamp(key, planned.partition) for key in ("trajectories", "test_outcomes")
+    )
+    if runs is None or outcomes is None or not runs.rows:
+        return Cost(exact=False)
+    judged = runs.rows
+    if spec.judge == "failed":
+        judged = round(sum(outcomes.figures.get(str(status), 0) for status in FAILED))
+    share = judged / runs.rows
+    steps = round(runs.figures.get("steps", 0) * share)
+    tokens = tokens_of(round(runs.figures.get("characters", 0) * share))
+    calls = {
+        "whole": judged,
+        "windows": max(judged, -(-tokens // spec.context.tokens)),
+        "steps": steps,
+    }[spec.reading]
+    shown = min(tokens // max(judged, 1), spec.context.tokens)
+    tokens = shown * calls if spec.reading == "steps" else tokens
+    tokens = min(tokens + calls * tokens_of(len(prompt.text)), calls * spec.context.tokens)
+    if History(planned.home, f"step_verdicts/{name}", VERSIONS, planned.partition).holds(
+        planned.recipe
+    ):
+        return Cost(calls=calls, answered=calls, exact=False)
+    answer = steps * spec.sampling.max_tokens_per_step
+    usd = spec.endpoint.usd(tokens, answer)
+    return Cost(calls=calls, tokens_to_label=tokens, usd=usd, exact=False)
+
+
+def count(spec: LlmSpec, prompt: Prompt, home: Home, batch: str) -> Cost:
     """What labelling a batch would take now. Renders every prompt: the ledger knows requests.
 
     An answer that turns out bad costs one call more.

@@ -41,6 +41,12 @@ class Prompt:
         """
         return digest(list(deciding_tokens(self.text)))[:16]
 
+    @property
+    def deciding(self) -> str:
+        """The text without what decides nothing, for people to compare; see `digest`."""
+        tokens = deciding_tokens(self.text)
+        return "".join(value if kind == "data" else f"{value} " for kind, value in tokens)
+
     @cached_property
     def variables(self) -> frozenset[str]:
         """Names of the variables that the prompt uses."""

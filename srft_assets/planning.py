@@ -1,0 +1,116 @@
+"""The plan over the whole platform, as the command line, sensors and checks ask for it."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from srft_assets.home import Home
+from srft_assets.trajectories.batches import batch_names
+from srft_assets.warehouse.graph import in_order, unasked, with_upstream
+from srft_assets.warehouse.plan import Item, State, make_plan
+from srft_assets.warehouse.stage import Partitioning, Stage
+from srft_assets.warehouse.store import ONLY, Warehouse
+
+SEEDS = tuple(str(seed) for seed in range(10))
+"""Seeds of training and evaluation."""
+FIRST_SEED = "0"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an `apply` did, by asset: partitions made, left alone, and failed with the reason."""
+
+    made: dict[str, list[str]] = field(default_factory=dict)
+    kept: dict[str, list[str]] = field(default_factory=dict)
+    failed: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be in sync: assets (none: all that are made without being named), and which of
+    their partitions."""
+
+    assets: Sequence[str]
+    batches: Sequence[str]
+    seeds: Sequence[str]
+
+    def stages(self, stages: Mapping[str, Stage]) -> list[Stage]:
+        """The stages that are wanted and all they need, upstream first."""
+        chosen = with_upstream(stages, self.assets) if self.assets else unasked(stages)
+        return in_order(chosen)
+
+    def names(self, kind: Partitioning) -> Sequence[str]:
+        """Partitions of a stage."""
+        return {"batch": self.batches, "seed": self.seeds, "none": [ONLY]}[kind]
+
+
+def nothing_to_make(stages: Mapping[str, Stage], home: Home, wish: Wish) -> Outcome | None:
+    """The outcome of an apply where all is in sync already; None where something is to be made."""
+    chosen = {stage.key: stage for stage in wish.stages(stages)}
+    kept: dict[str, list[str]] = {key: [] for key in chosen}
+    for item in make_plan(chosen, home, Warehouse(home.warehouse), wish.names):
+        if item.state is not State.IN_SYNC:
+            return None
+        kept[item.asset].append(item.partition)
+    return Outcome(made={key: [] for key in chosen}, kept=kept)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at the platform.
+
+    Attributes:
+        stages: the graph.
+        items: by asset, upstream first, every partition of the plan that somebody wants.
+        needed: assets that are made without being named, or that such an asset needs.
+    """
+
+    stages: Mapping[str, Stage]
+    items: Mapping[str, list[Item]]
+    needed: Collection[str]
+
+
+def look(stages: Mapping[str, Stage], home: Home, assets: Collection[str] | None = None) -> Look:
+    """The plan over all stages, or over `assets` and all they depend on, without costs.
+
+    Raises SrftError where the plan cannot be made.
+    """
+    chosen = with_upstream(stages, assets) if assets is not None else stages
+    warehouse = Warehouse(home.warehouse)
+    batches, seeds = batch_names(home), _seeds(stages, warehouse)
+    asked = stages if assets is None else assets
+    items: dict[str, list[Item]] = {s.key: [] for s in in_order(chosen) if s.key in asked}
+    needed = unasked(stages)
+    is_wanted = wanted(stages, warehouse)
+    plan = make_plan(
+        chosen, home, warehouse, lambda kind: batches if kind == "batch" else sorted(seeds)
+    )
+    for item in plan:
+        if item.asset in items and is_wanted(item):
+            items[item.asset].append(item)
+    return Look(stages, items, needed.keys())
+
+
+def wanted(stages: Mapping[str, Stage], warehouse: Warehouse) -> Callable[[Item], bool]:
+    """Whether anybody wants a partition to be there.
+
+    What exists is wanted. What is missing is wanted where it is made without being named: not the
+    verdicts of a critic that costs money and that no arm needs, and of seeds only the first and
+    those whose inputs of the same seed exist.
+    """
+    needed = unasked(stages)
+    there = {key: set(warehouse.partitions(key)) for key in stages}
+
+    def is_wanted(item: Item) -> bool:
+        asset, name = item.asset, item.partition
+        if name in there[asset] or asset not in needed:
+            return name in there[asset]
+        same = [edge.asset for edge in stages[asset].upstream if edge.mapping == "same"]
+        by_seed = stages[asset].partitioned_by == "seed"
+        return not by_seed or name == FIRST_SEED or any(name in there[key] for key in same)
+
+    return is_wanted
+
+
+def _seeds(stages: Mapping[str, Stage], warehouse: Warehouse) -> set[str]:
+    by_seed = [key for key, stage in stages.items() if stage.partitioned_by == "seed"]
+    return {FIRST_SEED}.union(*(warehouse.partitions(key) for key in by_seed))
