@@ -1,5 +1,6 @@
 """A small platform with everything but training, made once for the fast half of the net."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,8 +35,9 @@ def recorder() -> Iterator[Recorder]:
 def core(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Product:
     """Two batches of five runs, labelled by six critics and masked for four arms."""
     root = tmp_path_factory.mktemp("golden")
-    shutil.copytree(RUNS, root / "runs")
     product = Product.copy(root)
+    shutil.copytree(RUNS, product.sources)
+    with_reference_patches(product)
     product.arms(ARMS)
     for reading, context in READINGS.items():
         product.critic(reading, like="default", reading=reading, context=context)
@@ -44,10 +46,20 @@ def core(recorder: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Produc
         product.critic(critic, endpoint=f"{{base_url: {recorder.base_url(critic)}}}")
     product.run(
         [
-            ["ingest", root / "runs" / "a.jsonl", "--batch", "a"],
-            ["ingest", root / "runs" / "b.jsonl", "--batch", "b"],
+            ["ingest", product.sources / "a.jsonl", "--batch", "a"],
+            ["ingest", product.sources / "b.jsonl", "--batch", "b"],
             ["apply", *(f"masked_tokens/{arm}" for arm in ARMS)],
             *(["apply", "--critic", critic] for critic in ("rules", *asked)),
         ]
     )
     return product
+
+
+def with_reference_patches(product: Product) -> None:
+    """Tasks of all failed runs but one, for the critic that sees the solution."""
+    path = product.home / "tasks" / "core.jsonl"
+    path.parent.mkdir(parents=True)
+    tasks = [
+        {"instance_id": name, "patch": f"+{name}\n"} for name in ("owner__sum-1", "owner__date-4")
+    ]
+    path.write_text("".join(f"{json.dumps(task)}\n" for task in tasks))

@@ -22,7 +22,11 @@ def run(words: list[str]) -> tuple[int, str, str]:
             code: object = 0
         except SystemExit as end:
             code = end.code
-    return (code if isinstance(code, int) else int(code is not None)), out.getvalue(), err.getvalue()
+    return (
+        (code if isinstance(code, int) else int(code is not None)),
+        out.getvalue(),
+        err.getvalue(),
+    )
 
 
 if __name__ == "__main__":

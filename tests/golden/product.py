@@ -22,10 +22,11 @@ class Product:
 
     root: Path
     home: Path
-    environment: Mapping[str, str]
+    sources: Path
+    """Where runs to ingest lie; copies share it, because batches name their files."""
 
     @staticmethod
-    def copy(root: Path, **environment: str) -> "Product":
+    def copy(root: Path) -> "Product":
         """The checkout as it is, compiled files included, with an empty home."""
         target = root / "product"
         target.mkdir(parents=True)
@@ -35,7 +36,7 @@ class Product:
                 shutil.copytree(source, target / name)
             elif source.exists():
                 shutil.copy2(source, target)
-        return Product(root, root / "home", environment)
+        return Product(root, root / "home", root / "runs")
 
     def again(self, root: Path, state: bool = False) -> "Product":
         """Another copy of these sources, on the same home or, if asked, on a copy of it."""
@@ -95,11 +96,10 @@ class Product:
                 "SRFT_HOME": str(self.home),
                 "DAGSTER_HOME": str(self.home / "dagster_home"),
                 "COLUMNS": "200",
-                **self.environment,
             },
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=800,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-2000:]
@@ -114,11 +114,15 @@ class Product:
 
     def sql(self, *queries: str) -> list[list[dict[str, Any]]]:
         """The rows of each query."""
-        return [json.loads(each) for each in self.run(["sql", q, "--format", "json"] for q in queries)]
+        return [
+            json.loads(each) for each in self.run(["sql", q, "--format", "json"] for q in queries)
+        ]
 
     def partitions(self) -> dict[str, str]:
         """`asset/partition` → data version, rows and refused inputs."""
-        [rows] = self.sql('SELECT asset, "partition" AS name, data_version, rows, refused FROM partitions')
+        [rows] = self.sql(
+            'SELECT asset, "partition" AS name, data_version, rows, refused FROM partitions'
+        )
         return {
             f"{row['asset']}/{row['name']}": f"{row['data_version']} "
             f"{row['rows']} rows, {row['refused']} refused"

@@ -10,7 +10,7 @@ from srft_assets.sandbox import Sandbox
 from tests.golden.golden import compare
 from tests.golden.product import Product
 
-pytestmark = pytest.mark.golden
+pytestmark = [pytest.mark.golden, pytest.mark.timeout(900)]
 
 SMALL = """training: {max_steps: 2, batch_size: 2}
 evaluation: {tasks: 2, step_limit: 4, max_new_tokens: 16}

@@ -17,7 +17,7 @@ from tests.golden.golden import compare
 from tests.golden.product import Product
 from tests.golden.recorder import Recorder, digest, recording
 
-pytestmark = pytest.mark.golden
+pytestmark = [pytest.mark.golden, pytest.mark.timeout(900)]
 
 BATCHES = {"mini": "mini-swe-agent-v1", "openhands": "openhands-v0.15"}
 READINGS = {
