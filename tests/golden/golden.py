@@ -21,10 +21,11 @@ def compare(name: str, value: Any) -> None:
     """Fail, showing the lines that moved, where `files/<name>.json` says otherwise."""
     path = FILES / f"{name}.json"
     text = text_of(value)
-    if os.environ.get("SRFT_GOLDEN") == "write":
+    if os.environ.get(REWRITE) == "write":
         path.write_text(text)
         return
-    old = path.read_text() if path.exists() else ""
+    assert path.exists(), f"no {path.name} to compare with: run `make golden` first"
+    old = path.read_text()
     if old == text:
         return
     lines = difflib.unified_diff(

@@ -31,7 +31,7 @@ FORMATS = (
 )
 VOLATILE = {
     *("made_at", "answered_at", "day", "run_id", "bytes", "path", "median_seconds", "max_seconds"),
-    *("seconds", "fingerprint", "code", "version"),
+    *("seconds", "fingerprint", "code", "version", "last_made"),
 }
 """Columns that tell a time, a run, a size on disk, or the version of the code."""
 BY_TIME = ("latest",)
@@ -122,9 +122,10 @@ def test_other_answers_of_the_command_line(core: Product):
 
 
 def lines(text: str) -> list[str]:
-    """What was printed, less the versions and times in it."""
+    """What was printed, less the versions, times and sizes on disk in it."""
     text = re.sub(r"\b[0-9a-f]{8}\b", "VERSION", text)
     text = re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?", "TIME", text)
+    text = re.sub(r"[\d.,]+ [kM]?B\b", "SIZE", text)
     return [line.rstrip() for line in text.splitlines()]
 
 
