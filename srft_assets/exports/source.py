@@ -12,7 +12,7 @@ from srft_assets.errors import SrftError
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import from_row
-from srft_assets.warehouse.stamp import KEY, Stamp
+from srft_assets.warehouse.stamp import Stamp, stamp_in
 from srft_assets.warehouse.store import Warehouse
 
 ROWS_AT_ONCE = 8
@@ -101,11 +101,11 @@ class Chats:
 
 
 def _stamp(file: BinaryIO, path: Path) -> Stamp:
-    stamped = (pq.read_metadata(file).metadata or {}).get(KEY)
+    stamp = stamp_in(file)
     file.seek(0)
-    if stamped is None:
+    if stamp is None:
         raise SrftError(f"{path}: no stamp in it: srft apply makes it anew")
-    return Stamp.from_bytes(stamped)
+    return stamp
 
 
 def _records(file: BinaryIO) -> Iterator[dict[str, Any]]:

@@ -77,7 +77,10 @@ def unfinished(home: Home) -> list[dg.DagsterRun]:
         return [run for run in instance.get_runs() if run.status not in ended]
 
 
+MADE_AT = "2026-01-01T00:00:00.000+00:00"
+
+
 def put(home: Home, stage: Stage, frame: pl.DataFrame, recipe: Recipe, partition: str = ONLY):
     """Write a partition as if the stage had made it from `recipe`."""
-    stamp = Stamp(recipe, recipe.fingerprint, data_version(frame), frame.height, "test", "")
+    stamp = Stamp(recipe, recipe.fingerprint, data_version(frame), frame.height, "test", MADE_AT)
     Warehouse(home.warehouse).write(stage.key, partition, frame, stamp)

@@ -125,7 +125,7 @@ def lines(text: str) -> list[str]:
     """What was printed, less the versions, times and sizes on disk in it."""
     text = re.sub(r"\b[0-9a-f]{8}\b", "VERSION", text)
     text = re.sub(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?", "TIME", text)
-    text = re.sub(r"[\d.,]+ [kM]?B\b", "SIZE", text)
+    text = re.sub(r" *[\d.,]+ [kM]?B\b", " SIZE", text)
     return [line.rstrip() for line in text.splitlines()]
 
 

@@ -21,7 +21,7 @@ COMMANDS = {
     "plan exactly": ("plan", "--critic", "default", "--exact"),
     "stats": ("stats",),
     "sql": ("sql", "FROM runs"),
-    "show": ("show", "a-bad"),
+    "show": ("show", "a-bad", "--critic", "rules"),
     "critic history": ("critic", "history"),
     "apply": ("apply", "step_verdicts/rules", "masked_tokens/srft"),
     "export": ("export", "--arm", "srft", "--format", "openai", "--out", "OUT"),

@@ -45,7 +45,8 @@ class Prompt:
     def deciding(self) -> str:
         """The text without what decides nothing, for people to compare; see `digest`."""
         tokens = deciding_tokens(self.text)
-        return "".join(value if kind == "data" else f"{value} " for kind, value in tokens)
+        closed = ("data", "block_end", "variable_end")
+        return "".join(value if kind in closed else f"{value} " for kind, value in tokens)
 
     @cached_property
     def variables(self) -> frozenset[str]:
