@@ -9,8 +9,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from srft_assets.outcomes.sdists.errors import NotBuiltError
 from srft_assets.outcomes.task import TaskInstance
+from srft_sdists.build import NotBuiltError
 
 TABLE = Path(__file__).with_name("recipes.yaml")
 

@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from srft_sdists.environment import interpreter
 
 from srft_assets.outcomes import recorder
 from srft_assets.outcomes.results import tally
-from srft_assets.outcomes.sdists.interpreters import interpreter
 
 SCRIPT = """
 import sys, unittest

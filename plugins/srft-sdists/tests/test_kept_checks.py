@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from small_project import RIGHT, World
+from srft_sdists.grader import grade_instance
+
 from srft_assets.outcomes.choice import Grading
 from srft_assets.outcomes.model import Status, TestOutcome
-from srft_assets.outcomes.sdists.grader import grade_instance
-from tests.outcomes.sdists.conftest import World
-from tests.outcomes.sdists.test_sdist_grading import RIGHT
 
 
 def graded(world: World, memory_gb: float) -> TestOutcome:

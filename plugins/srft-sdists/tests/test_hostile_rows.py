@@ -7,12 +7,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from small_project import RIGHT, World
+from srft_sdists.build import NotBuiltError
+from srft_sdists.source import _unpack
 
 from srft_assets.outcomes.model import Status
-from srft_assets.outcomes.sdists.errors import NotBuiltError
-from srft_assets.outcomes.sdists.releases import _unpack
-from tests.outcomes.sdists.conftest import World
-from tests.outcomes.sdists.test_sdist_grading import RIGHT
 
 
 def of_notes(path: str) -> str:

@@ -2,17 +2,15 @@
 
 import orjson
 import pytest
+from small_project import World
 
 from srft_assets.agent.prompts import SUBMIT, turn
 from srft_assets.rollouts.batch.collect import collect
 from srft_assets.rollouts.batch.registration import register
 from srft_assets.trajectories.manifest import read_manifest
-from tests.outcomes.sdists.conftest import World, world
 from tests.rollouts.batch.chat_server import serving
 from tests.rollouts.batch.conftest import work_of
 from tests.rollouts.batch.test_collect import runs_in
-
-__all__ = ["world"]
 
 REPLIES = (
     turn("Test.", "python -m pytest -q tests 2>&1 | tail -3; git log --oneline | wc -l"),

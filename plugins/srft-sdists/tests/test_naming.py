@@ -3,13 +3,13 @@
 import shlex
 
 import pytest
+from srft_sdists.build import NotBuiltError
+from srft_sdists.check import command, named
+from srft_sdists.environment import best_interpreter, interpreter, own_interpreter
+from srft_sdists.git import paths, test_files, touched
+from srft_sdists.recipes import recipe_of, recipes
 
 from srft_assets.outcomes.results import tally
-from srft_assets.outcomes.sdists.errors import NotBuiltError
-from srft_assets.outcomes.sdists.interpreters import best_interpreter, interpreter, own_interpreter
-from srft_assets.outcomes.sdists.patches import paths, test_files, touched
-from srft_assets.outcomes.sdists.recipes import recipe_of, recipes
-from srft_assets.outcomes.sdists.running import command, named
 from srft_assets.outcomes.task import TaskInstance
 from tests.outcomes.conftest import diff, new_file
 

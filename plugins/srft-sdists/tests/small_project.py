@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 import yaml
+from srft_sdists import recipes, source
+from srft_sdists.build import Cache, NotBuiltError
+from srft_sdists.grader import grade_instance
 
 from srft_assets.errors import SandboxMissingError
 from srft_assets.home import Home
 from srft_assets.outcomes.choice import Grading
 from srft_assets.outcomes.model import TestOutcome
-from srft_assets.outcomes.sdists import recipes, releases
-from srft_assets.outcomes.sdists.cache import Cache
-from srft_assets.outcomes.sdists.errors import NotBuiltError
-from srft_assets.outcomes.sdists.grader import grade_instance
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import open_sandbox
+from tests.outcomes.conftest import diff
 
 PROJECT = "srft-sdist-test-project"
 RECIPE = {
@@ -65,6 +65,14 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
 
+def edit(body: str) -> str:
+    """A patch that replaces the body of `add`."""
+    return diff("src/adder/core.py", "    return a - b", body)
+
+
+RIGHT = edit("    return b + a")
+
+
 @dataclass(frozen=True)
 class World:
     """A platform, the task, and a plain clone of its repository."""
@@ -97,14 +105,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         patch.setenv("PIP_FIND_LINKS", f"{_releases(root)} {os.environ.get('PIP_FIND_LINKS', '')}")
         patch.setenv("SRFT_GIT_HOST", "")
         recipes.recipes.cache_clear()
-        releases._versions.cache_clear()
+        source._versions.cache_clear()
         try:
-            releases._pip(Cache.of(home))
+            source._pip(Cache.of(home))
         except NotBuiltError as error:
             pytest.skip(f"pip has no index here: {error}")
         yield World(home, *_repository(root))
     recipes.recipes.cache_clear()
-    releases._versions.cache_clear()
+    source._versions.cache_clear()
 
 
 def _releases(root: Path) -> Path:

@@ -1,17 +1,11 @@
 """Patches graded from a source release and from a clone, in the real sandbox."""
 
 import pytest
+from small_project import PROJECT, RIGHT, World, edit
 
 from srft_assets.outcomes.model import SDIST_GRADER, Status, is_approximate
 from tests.outcomes.conftest import diff, new_file
-from tests.outcomes.sdists.conftest import PROJECT, World
 
-
-def edit(body: str) -> str:
-    return diff("src/adder/core.py", "    return a - b", body)
-
-
-RIGHT = edit("    return b + a")
 FORGE = (
     "import pytest\n\n\n@pytest.hookimpl(hookwrapper=True)\n"
     "def pytest_runtest_makereport(item, call):\n"

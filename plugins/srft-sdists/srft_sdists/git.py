@@ -1,15 +1,79 @@
-"""Commits made in bare git repositories, without working trees."""
+"""Which files a patch touches, and commits made in bare repositories, without working trees."""
 
+import os
+import re
 import tempfile
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
-from srft_assets.outcomes.sdists.commands import git
-from srft_assets.outcomes.sdists.errors import NotBuiltError
-from srft_assets.outcomes.sdists.patches import leaves_tree, touched
 from srft_assets.outcomes.task import TaskInstance
+from srft_sdists.build import NotBuiltError, run
 
+GIT = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_AUTHOR_NAME": "srft",
+    "GIT_AUTHOR_EMAIL": "srft@localhost",
+    "GIT_AUTHOR_DATE": "2025-01-01T00:00:00 +0000",
+    "GIT_COMMITTER_NAME": "srft",
+    "GIT_COMMITTER_EMAIL": "srft@localhost",
+    "GIT_COMMITTER_DATE": "2025-01-01T00:00:00 +0000",
+}
 NO_CONVERSION = "* -text -eol -ident -filter -working-tree-encoding\n"
 """Attributes that outrank those a repository or a patch brings."""
+HEADER = re.compile(r"^diff --git a/(?P<old>.+?) b/(?P<new>.+)$", re.MULTILINE)
+DATA = (".json", ".png", ".csv", ".txt", ".md", ".jpg", ".jpeg", ".pkl", ".yml", ".yaml", ".toml")
+"""Files of a test patch that are not themselves run, as in the SWE-bench harness."""
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """One file of a patch, under its old and new name, and whether it is added or deleted."""
+
+    old: str
+    new: str
+    added: bool
+    deleted: bool
+
+
+def touched(patch: str) -> list[Touched]:
+    """The files of a git diff, in order."""
+    found = []
+    heads = [*HEADER.finditer(patch)]
+    for number, head in enumerate(heads):
+        end = heads[number + 1].start() if number + 1 < len(heads) else len(patch)
+        lines = patch[head.end() : end].partition("\n@@")[0].splitlines()
+        added = any(line.startswith("new file mode") for line in lines)
+        deleted = any(line.startswith("deleted file mode") for line in lines)
+        found.append(Touched(head["old"], head["new"], added, deleted))
+    return found
+
+
+def paths(patch: str) -> set[str]:
+    """Every name that the patch speaks of."""
+    return {name for one in touched(patch) for name in (one.old, one.new)}
+
+
+def leaves_tree(path: str) -> bool:
+    """Whether a file of this name lies outside the repository, or is one of git's own."""
+    return path.startswith("/") or bool({"..", ".git"} & {*PurePosixPath(path).parts})
+
+
+def test_files(test_patch: str) -> list[str]:
+    """The files that hold the tests: what the patch leaves behind, without mere data."""
+    return [
+        one.new for one in touched(test_patch) if not one.deleted and not one.new.endswith(DATA)
+    ]
+
+
+# pytest would take the function for a test where a test module imports it.
+test_files.__test__ = False  # type: ignore[attr-defined]  # tells pytest: no test
+
+
+def git(repository: Path, *arguments: str | Path, given: str | None = None, **env: str) -> str:
+    """`git -C repository …`. Raises NotBuiltError."""
+    return run(["git", "-C", repository, *arguments], env={**GIT, **env}, given=given)
 
 
 def init_bare(folder: Path) -> None:

@@ -13,15 +13,13 @@ from srft_assets.outcomes.local import MAX_PATCH_BYTES, cut
 from srft_assets.outcomes.matching import Run
 from srft_assets.outcomes.model import NAMED_TESTS, SDIST_GRADER, Status, TestOutcome
 from srft_assets.outcomes.results import tally
-from srft_assets.outcomes.sdists.checked import SETTING_UP
-from srft_assets.outcomes.sdists.patches import leaves_tree, paths
-from srft_assets.outcomes.sdists.ready import limits_of, make_ready
-from srft_assets.outcomes.sdists.running import Ran, run_tests
-from srft_assets.outcomes.sdists.source import Source
-from srft_assets.outcomes.sdists.tree import REFUSED, UNREADABLE, check_out, patch_script
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Completed, Limits, SandboxError, open_sandbox
 from srft_assets.warehouse.stage import Work
+from srft_sdists.check import SETTING_UP, Ran, limits_of, make_ready, run_tests
+from srft_sdists.git import leaves_tree, paths
+from srft_sdists.source import Source
+from srft_sdists.tree import REFUSED, UNREADABLE, check_out, patch_script
 
 GRADER_VERSION = "1"
 UNSAFE_PATHS = ("invalid path", "beyond a symbolic link")

@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import pytest
+from small_project import BROKEN, OLD_TESTS, PROJECT, World, git
+from srft_sdists.build import Cache, NotBuiltError
+from srft_sdists.tree import prepare
 
 from srft_assets.home import Home
-from srft_assets.outcomes.sdists.cache import Cache
-from srft_assets.outcomes.sdists.errors import NotBuiltError
-from srft_assets.outcomes.sdists.prepare import prepare
 from srft_assets.sandbox import open_sandbox
-from tests.outcomes.sdists.conftest import BROKEN, OLD_TESTS, PROJECT, World, git
 
 
 @pytest.mark.parametrize("mirror", [False, True], ids=["release", "clone"])
@@ -91,7 +90,7 @@ def test_a_folder_that_cannot_be_made_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_programs_that_fail_say_why_in_one_line(tmp_path: Path) -> None:
-    from srft_assets.outcomes.sdists.commands import run
+    from srft_sdists.build import run
 
     with pytest.raises(NotBuiltError, match=r"^git status failed: fatal: not a git repository"):
         run(["git", "status"], cwd=tmp_path, env={"GIT_CEILING_DIRECTORIES": str(tmp_path.parent)})
