@@ -1,14 +1,72 @@
-"""First weights that already copy: previous-token heads below induction heads.
-
-In-context look-up in transformers is done by two attention layers (Olsson et al. 2022,
-"In-context Learning and Induction Heads"): the first moves to each token the one before it, the
-second attends to where the current token occurred before and brings what followed. Random
-weights take millions of tokens to find that; here the circuit is put in place before training,
-within the standard architecture, and pretraining goes on from there.
-"""
+"""The tiny base model, a Llama for two CPU cores, whose first weights already copy."""
 
 from math import sqrt
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Size(BaseModel):
+    """Size of the tiny Llama-class model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    vocabulary: int = 1024
+    """Tokens at most; the tokenizer may end with fewer."""
+    width: int = 96
+    layers: int = 3
+    heads: int = 2
+    head_width: int = 64
+    mlp_width: int = 256
+    context: int = 4096
+    """Tokens of prompt and answer together."""
+    rope_theta: float = 1e8
+    """Large, so that most pairs of a head's dimensions match content at any distance here."""
+
+
+class BaseSettings(BaseModel):
+    """Everything that decides the weights, besides code. The defaults give the shipped model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    size: Size = Size()
+    seed: int = 0
+    """Of weights, drills and the order of texts."""
+    task_seed: int = 70_001
+    """Of the tasks behind the exploring chats; neither training nor held-out tasks have it."""
+    tasks: int = 240
+    """Tasks that are explored, a chat each; a third of them are shown mended."""
+    explore: float = 0.3
+    """Share of exploring chats among the texts; the others are drills."""
+    steps: int = 480
+    batch_size: int = 8
+    """Packed rows of one optimizer step."""
+    row_tokens: int = 512
+    learning_rate: float = 2e-3
+
+
+def new_model(size: Size, tokenizer: Any) -> Any:
+    """A Llama with random weights (torch's global seed) for this tokenizer, in float32."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=size.width,
+        intermediate_size=size.mlp_width,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.heads,
+        num_key_value_heads=size.heads,
+        head_dim=size.head_width,
+        attention_bias=True,
+        max_position_embeddings=size.context,
+        rope_parameters={"rope_type": "default", "rope_theta": size.rope_theta},
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return LlamaForCausalLM(config)
+
 
 POSITIONS = 10
 """Pairs of dimensions of a head that tell positions apart; the others match content."""

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from srft_assets.agent.play import play
-from srft_assets.lab.rehearsal import rehearse
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.teacher import Teacher
-from srft_assets.lab.transcripts import STEP_LIMIT, teacher_messages
 from srft_assets.sandbox.model import Sandbox
+from tools.base_model.chats import STEP_LIMIT, rehearse, teacher_messages
 
 RUNS = 8
 

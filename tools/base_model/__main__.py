@@ -1,4 +1,4 @@
-"""`python -m srft_assets.lab.base_main FOLDER`: make the base model there, by its recipe.
+"""`python -m tools.base_model FOLDER`: make the base model there, by its recipe.
 
 `--check` in the place of a folder makes it and compares it, byte for byte, with the shipped
 one. Progress goes to standard output as JSON lines, `{"step": 3, "of": 200, "loss": 2.1}`.
@@ -14,10 +14,10 @@ import orjson
 
 from srft_assets.child import quiet
 from srft_assets.errors import SrftError
-from srft_assets.lab.base_settings import BaseSettings
-from srft_assets.lab.base_shipped import FACTS, digests, shipped_facts
+from srft_assets.lab.base import FACTS, digests, shipped_facts
+from tools.base_model.model import BaseSettings
 
-USAGE = "usage: python -m srft_assets.lab.base_main FOLDER | --check"
+USAGE = "usage: python -m tools.base_model FOLDER | --check"
 
 
 def main(arguments: list[str]) -> int:
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
 
 def make_base_model(settings: BaseSettings, folder: Path) -> None:
     """Weights, tokenizer and facts in `folder`, which appears whole or not at all."""
-    from srft_assets.lab.base_pretrain import pretrain
+    from tools.base_model.pretrain import pretrain
 
     def report(step: int, loss: float) -> None:
         line = orjson.dumps({"step": step, "of": settings.steps, "loss": round(loss, 4)})

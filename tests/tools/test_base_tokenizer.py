@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.lab.base_tokenizer import END, START, train_tokenizer
+from tools.base_model.tokenizer import END, START, train_tokenizer
 
 CODE = "def total(price, tax):\n    return price + tax\n"
 SED = "sed -i 's|return price.*|return price - tax|' shop.py"

@@ -6,15 +6,12 @@ from random import Random
 
 import pytest
 
-from srft_assets.lab.base_drills import draw_rows, drill
-from srft_assets.lab.base_explore import explore, mended
-from srft_assets.lab.base_main import make_base_model
-from srft_assets.lab.base_model import Size
-from srft_assets.lab.base_settings import BaseSettings
-from srft_assets.lab.rehearsal import rehearse
 from srft_assets.lab.repository import CHECK
 from srft_assets.lab.tasks import generate_tasks
-from srft_assets.lab.transcripts import teacher_messages
+from tools.base_model.__main__ import make_base_model
+from tools.base_model.chats import explore, mended, rehearse, teacher_messages
+from tools.base_model.model import BaseSettings, Size
+from tools.base_model.texts import draw_rows, drill
 
 MICRO = BaseSettings(
     size=Size(vocabulary=400, width=32, heads=1, head_width=32, layers=2, mlp_width=32),
@@ -65,9 +62,8 @@ def test_first_weights_already_copy():
     """Before any training, what followed a token earlier is the likeliest to follow it again."""
     import torch
 
-    from srft_assets.lab.base_induction import put_induction
-    from srft_assets.lab.base_model import new_model
-    from srft_assets.lab.base_tokenizer import train_tokenizer
+    from tools.base_model.model import new_model, put_induction
+    from tools.base_model.tokenizer import train_tokenizer
 
     torch.manual_seed(0)
     model = new_model(Size(), train_tokenizer(["a"], 300))
@@ -79,9 +75,8 @@ def test_first_weights_already_copy():
 
 
 def test_heads_that_are_too_narrow_are_refused():
-    from srft_assets.lab.base_induction import put_induction
-    from srft_assets.lab.base_model import new_model
-    from srft_assets.lab.base_tokenizer import train_tokenizer
+    from tools.base_model.model import new_model, put_induction
+    from tools.base_model.tokenizer import train_tokenizer
 
     model = new_model(Size(head_width=16), train_tokenizer(["a"], 300))
     with pytest.raises(ValueError, match="too narrow"):

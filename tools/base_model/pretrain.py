@@ -6,11 +6,9 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-from srft_assets.lab.base_induction import put_induction
-from srft_assets.lab.base_model import new_model
-from srft_assets.lab.base_settings import BaseSettings
-from srft_assets.lab.base_texts import IGNORED, exploring_chats, packed_rows, tokenizer_texts
-from srft_assets.lab.base_tokenizer import train_tokenizer
+from tools.base_model.model import BaseSettings, new_model, put_induction
+from tools.base_model.texts import IGNORED, exploring_chats, packed_rows, tokenizer_texts
+from tools.base_model.tokenizer import train_tokenizer
 
 Report = Callable[[int, float], None]
 """Takes the step, from 1, and its loss in nats a token."""
