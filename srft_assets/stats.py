@@ -1,15 +1,62 @@
-"""The tables of the page. Each is None where there is nothing to show."""
+"""`srft stats`: the warehouse on one page: what is there, outcomes, labels, tokens, scores."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import polars as pl
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.stats.cells import Bar, count, interval, percent, size
+from srft_assets.warehouse.catalogue import Catalogue
 from srft_assets.warehouse.query import run_query
 from srft_assets.warehouse.visible import visible
+
+WIDTH, LEAST = 20, 4
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def count(value: int | None) -> str:
+    """A whole number with separators; `·` for none."""
+    return "·" if value is None else f"{value:,}"
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage; `·` for none."""
+    return "·" if value is None else f"{value:.1%}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """The two ends of an interval of shares."""
+    return "·" if low is None or high is None else f"{low:.1%} – {high:.1%}"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A share, 0 to 1 (None: 0), as a bar of `WIDTH` characters, fewer where there is no room."""
+
+    value: float | None
+    style: str
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(LEAST, WIDTH)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        eighths = round((self.value or 0.0) * min(WIDTH, options.max_width) * 8)
+        part = " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+        yield Text("█" * (eighths // 8) + part, style=self.style)
+
+
+def size(value: int) -> str:
+    """Bytes in decimal units."""
+    number, unit = float(value), 0
+    while number >= 1000 and unit < len(UNITS) - 1:
+        number, unit = number / 1000, unit + 1
+    return f"{number:.0f} {UNITS[unit]}" if unit == 0 else f"{number:.1f} {UNITS[unit]}"
+
 
 STATUS_STYLES = {"resolved": "green", "infra_error": "magenta", "unknown": "dim"}
 BATCHES = 10
@@ -150,3 +197,25 @@ def arm_scores(home: Home) -> Table | None:
             count(row["infra_errors"]),
         )
     return table
+
+
+NOTHING = "nothing yet: srft ingest PATH, or make demo"
+SECTIONS = (asset_sizes, quarantined, outcomes, label_shares, tokens_kept, arm_scores)
+
+
+def stats(home: Home) -> RenderableType:
+    """Partitions, refusals, outcomes, label shares, tokens kept and scores, where there are any.
+
+    Raises SrftError where the catalogue cannot be read.
+    """
+    if Catalogue(home).digest() is None:
+        return Text(NOTHING)
+    try:
+        shown = [table for section in SECTIONS if (table := section(home)) is not None]
+    except SrftError as error:
+        raise SrftError(f"cannot read the warehouse: {error}") from None
+    if not shown:
+        return Text(NOTHING)
+    more = run_query(home, "SELECT count(*) FROM duckdb_views() WHERE NOT internal").item()
+    hint = Text(f'{more} tables and statistics: srft sql "SHOW TABLES"', style="dim")
+    return Group(*(part for table in shown for part in (table, Text())), hint)
