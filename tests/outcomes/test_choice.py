@@ -114,7 +114,7 @@ def test_settings_that_decide_make_it_stale(
 def test_so_does_another_harness(
     home: Home, settled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chosen_module, "version", lambda name: "99.0")
+    monkeypatch.setattr(chosen_module, "installed", lambda name: "99.0")
     (line,) = why(home)
     assert "grading harness" in line and "99.0" in line
 
