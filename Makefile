@@ -27,12 +27,12 @@ help:
 
 setup: $(READY)
 
-$(READY): pyproject.toml requirements.lock
+$(READY): pyproject.toml requirements.lock plugins/srft-sdists/pyproject.toml
 	@echo "setting up $(VENV)"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) \
 		|| { echo "the venv module is missing: apt-get install python3-venv" >&2; exit 1; }
 	@test -x "$(UV)" || $(BIN)/pip install --quiet --disable-pip-version-check uv
-	@$(UV) pip install --quiet --python $(BIN)/python -e ".[dev]" --constraint requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python -e ".[dev]" -e ./plugins/srft-sdists --constraint requirements.lock
 	@touch $(READY)
 
 demo: setup

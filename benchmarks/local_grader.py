@@ -23,13 +23,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from srft_sdists.build import NotBuiltError
+from srft_sdists.check import make_ready
+from srft_sdists.grader import GRADER_VERSION, grade_instance
+
 from srft_assets.home import Home
 from srft_assets.outcomes.choice import Grading
 from srft_assets.outcomes.dataset import read_dataset
 from srft_assets.outcomes.model import Status
-from srft_assets.outcomes.sdists.errors import NotBuiltError
-from srft_assets.outcomes.sdists.grader import GRADER_VERSION, grade_instance
-from srft_assets.outcomes.sdists.ready import make_ready
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.warehouse.placing import place
 

@@ -24,7 +24,8 @@ from srft_assets.warehouse.code import meaning
 
 LOCK = Path(__file__).with_name("versions.lock")
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = "srft_assets"
+PACKAGES = {"srft_assets": ROOT, "srft_sdists": ROOT / "plugins" / "srft-sdists"}
+"""Package → the folder that it lies in."""
 
 
 def reach() -> tuple[dict[str, int], dict[str, set[str]]]:
@@ -44,7 +45,7 @@ def _version(module: str) -> int | None:
 
 def _edges() -> dict[str, set[str]]:
     """Module → modules that it imports, or names in a text of its own."""
-    graph = grimp.build_graph(PACKAGE, exclude_type_checking_imports=True, cache_dir=None)
+    graph = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=True, cache_dir=None)
     edges = {}
     for module in graph.modules:
         named = {
@@ -70,7 +71,7 @@ def _closure(root: str, edges: dict[str, set[str]]) -> set[str]:
 
 
 def _path(module: str) -> Path:
-    path = ROOT / module.replace(".", "/")
+    path = PACKAGES[module.partition(".")[0]] / module.replace(".", "/")
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 

@@ -15,7 +15,7 @@ from srft_assets.home import Home, current_home
 
 if TYPE_CHECKING:
     from srft_assets.compare import Comparison
-    from srft_assets.compare.shown import Cells
+    from srft_assets.compare.report import TextTable
 
 
 class Format(StrEnum):
@@ -54,7 +54,7 @@ def compare(
 def compared(home: Home, arms: list[str], against: str | None, seeds: list[int]) -> "Comparison":
     """The comparison of the scores there are. Raises UsageError for an unknown arm or seed."""
     from srft_assets.compare import compare_arms
-    from srft_assets.compare.settings import with_settings
+    from srft_assets.compare.notes import with_settings
     from srft_assets.warehouse.query import run_query
     from srft_assets.warehouse.store import Warehouse
 
@@ -75,7 +75,7 @@ def _seeds(stated: list[str]) -> list[int]:
 
 def print_arms(console: Console, found: "Comparison") -> None:
     """The table of rates."""
-    from srft_assets.compare.shown import arm_table
+    from srft_assets.compare.report import arm_table
 
     console.print(_table(arm_table(found.arms)))
 
@@ -83,7 +83,7 @@ def print_arms(console: Console, found: "Comparison") -> None:
 def print_pairs(console: Console, found: "Comparison") -> None:
     """The table of differences, what to know before reading it, and what it says."""
     from srft_assets.compare import verdict_of
-    from srft_assets.compare.shown import legend_of, pair_table
+    from srft_assets.compare.report import legend_of, pair_table
 
     if found.pairs.height:
         console.print(_table(pair_table(found.pairs)))
@@ -93,7 +93,7 @@ def print_pairs(console: Console, found: "Comparison") -> None:
     console.print(Text(verdict_of(found.pairs), style="bold"))
 
 
-def _table(cells: "Cells") -> Table:
+def _table(cells: "TextTable") -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
     table.add_column(cells.heads[0], overflow="fold")
     for head in cells.heads[1:]:

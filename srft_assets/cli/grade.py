@@ -11,8 +11,8 @@ from srft_assets.cli.graded import print_graded
 from srft_assets.cli.platform import applier, chosen_batches, end
 from srft_assets.errors import UsageError
 from srft_assets.home import Home, current_home
+from srft_assets.plugins import GRADERS, plugin
 
-GRADERS = ("reports", "swebench", "local")
 Network = Annotated[
     bool | None, typer.Option("--network/--no-network", help="Let the tests reach the network.")
 ]
@@ -27,7 +27,7 @@ def grade(
     grader: Annotated[
         str | None,
         typer.Option(
-            help="swebench: its harness, in Docker; local: the sandbox, an approximation; "
+            help="swebench: its harness, in Docker; local: the sandbox (needs srft-sdists); "
             "reports: what was found beside the runs."
         ),
     ] = None,
@@ -52,8 +52,8 @@ def grade(
 
     Named again, a batch is graded anew where the machine failed before.
     """
-    if grader not in (None, *GRADERS):
-        raise UsageError(f"no grader {grader!r}; there are: {', '.join(GRADERS)}")
+    if grader not in (None, "reports"):
+        plugin(GRADERS, grader)
     console, home = Console(), current_home()
     chosen_batches(home, [batch])
     stated = {

@@ -1,6 +1,5 @@
 """`srft review`: steps out for people to label, and their labels in."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,13 +25,6 @@ review = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-
-class Layout(StrEnum):
-    """What is imported: a table of answers, or a checkout of the human study."""
-
-    ANSWERS = "answers"
-    STUDY = "llm-agents-study"
 
 
 @review.command("export")
@@ -78,52 +70,31 @@ def export_queue(
 
 @review.command("import")
 def import_labels(
-    path: Annotated[Path, typer.Argument(help="The labelled file, or the study's folder.")],
+    path: Annotated[Path, typer.Argument(help="The labelled file.")],
     name: Annotated[str, typer.Option("--set", help="Gold set to put the labels into.")],
     annotator: Annotated[
         str | None, typer.Option(help="Who labelled, where the file does not say.")
     ] = None,
-    layout: Annotated[Layout, typer.Option(help="What the path holds.")] = Layout.ANSWERS,
     overwrite: Annotated[
         bool, typer.Option("--replace", help="Change labels that were given before.")
     ] = False,
 ) -> None:
     """Read labels back into a gold set. Doing it again changes nothing."""
-    from srft_assets.critic.gold.importing import Import, import_answers, import_study
+    from srft_assets.critic.gold.importing import Import, import_answers
     from srft_assets.critic.gold.sets import set_path
     from srft_assets.critic.gold.stage import known_steps
     from srft_assets.warehouse.store import Warehouse
 
     home = current_home()
     into = set_path(home, name)
-    wanted = Path.is_dir if layout is Layout.STUDY else Path.is_file
-    if not wanted(path):
-        raise UsageError(f"no {'folder' if layout is Layout.STUDY else 'file'} {path}")
+    if not path.is_file():
+        raise UsageError(f"no file {path}")
     batches = _made_batches(home, chosen_batches(home, None))
     where = Import(into, known_steps(Warehouse(home.warehouse), batches), overwrite)
-    if layout is Layout.STUDY:
-        merged = import_study(path, where)
-    else:
-        merged = import_answers(path, where, annotator)
+    merged = import_answers(path, where, annotator)
     _print_merged(name, merged)
     if not merged.added + merged.changed + merged.unchanged:
         raise typer.Exit(1)
-
-
-@review.command("runs")
-def convert_runs(
-    folder: Annotated[Path, typer.Argument(help="A checkout of sola-st/llm-agents-study.")],
-    out: Annotated[Path, typer.Option(help="JSON Lines file to write, for srft ingest.")],
-) -> None:
-    """Write the runs of the human study for srft ingest."""
-    from srft_assets.critic.gold.human_runs import as_lines, study_runs
-
-    rows, refused = study_runs(folder)
-    out.write_bytes(as_lines(rows))
-    console = Console()
-    _print_refused(console, refused)
-    say(console, f"wrote {len(rows)} runs to {quoted(str(out))}; then:")
-    say(console, f"srft ingest {quoted(str(out))} --batch human-study")
 
 
 @review.command("list")

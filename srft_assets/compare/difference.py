@@ -1,24 +1,111 @@
-"""Two arms on the same tasks."""
+"""Two arms on the same tasks: their paired differences, and how large one must be to be shown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 import polars as pl
 
-from srft_assets.compare.bootstrap import (
+from srft_assets.compare.rates import (
     DRAWS,
     SEED,
+    Cells,
     Grid,
+    cells_of,
     interval_of,
     p_value_of,
     resampled_ratio,
+    wilson_interval,
 )
-from srft_assets.compare.cells import Cells, cells_of
-from srft_assets.compare.detectable import ALPHA, detectable_by_error, detectable_pairs
-from srft_assets.compare.mcnemar import fewest_discordant, mcnemar
-from srft_assets.compare.wilson import wilson_interval
 from srft_assets.errors import SrftError
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """Exact two-sided p-value of McNemar's test (1947).
+
+    `only_a` and `only_b` count the discordant pairs: tasks that one arm alone resolves. Under the
+    null hypothesis each falls to either side with chance 1/2, so the p-value is binomial; tasks
+    that both or neither resolve say nothing. 1.0 where no pair is discordant. Raises ValueError
+    for a negative count.
+    """
+    if min(only_a, only_b) < 0:
+        raise ValueError(f"{only_a} and {only_b} discordant pairs")
+    if not only_a + only_b:
+        return 1.0
+    from scipy.stats import binomtest
+
+    return float(binomtest(min(only_a, only_b), only_a + only_b, 0.5).pvalue)
+
+
+def fewest_discordant(alpha: float) -> int:
+    """Discordant pairs, all to one side, that the exact test needs for a p-value below `alpha`."""
+    count = 1
+    while mcnemar(count, 0) >= alpha:
+        count += 1
+    return count
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjusted p-values (Holm 1979) in the order given; None stays None and is no test.
+
+    Whoever calls differences real where the adjusted value is below 0.05 calls a difference that
+    is none real in at most 5% of such families, however the tests depend on one another. Raises
+    ValueError for a value outside 0 to 1.
+    """
+    tests = [value for value in p_values if value is not None]
+    if any(not 0 <= value <= 1 for value in tests):
+        raise ValueError(f"p-values lie between 0 and 1: {list(p_values)}")
+    if not tests:
+        return [None] * len(p_values)
+    from statsmodels.stats.multitest import multipletests
+
+    adjusted = iter(multipletests(tests, method="holm")[1].tolist())
+    return [None if value is None else next(adjusted) for value in p_values]
+
+
+ALPHA = 0.05
+POWER = 0.8
+
+
+def detectable_pairs(
+    pairs: int, discordant_rate: float, alpha: float = ALPHA, power: float = POWER
+) -> float | None:
+    """Smallest difference of two rates that McNemar's test finds with `power`, 0 to 1.
+
+    `pairs` tasks, one attempt of each arm at each; `discordant_rate` is the share that one arm
+    alone resolves. It is the difference d for which Miettinen's sample size (Biometrics 1968;
+    Connor, Biometrics 1987, equation 2.2), n = (z₁₋α/₂ √ψ + z_power √(ψ − d²))² / d², is `pairs`.
+    It is never below what the exact test needs at least: that many discordant pairs, all to one
+    side. None where even a difference of 1 is out of reach. Raises ValueError for a rate outside
+    0 to 1 or without pairs.
+    """
+    if pairs < 1 or not 0 <= discordant_rate <= 1:
+        raise ValueError(f"a discordant rate of {discordant_rate} in {pairs} pairs")
+    z, z_power = _quantiles(alpha, power)
+    under_root = pairs + z_power**2 - z**2
+    if under_root <= 0:
+        return None
+    solved = sqrt(discordant_rate) * (z * sqrt(pairs) + z_power * sqrt(under_root))
+    found = max(solved / (pairs + z_power**2), fewest_discordant(alpha) / pairs)
+    return found if found <= 1 else None
+
+
+def detectable_by_error(error: float, alpha: float = ALPHA, power: float = POWER) -> float | None:
+    """The same from the standard error of the difference: (z₁₋α/₂ + z_power) · error.
+
+    Bloom, "Minimum detectable effects", Evaluation Review 1995. For several seeds or attempts,
+    where pairs are not independent and the error comes of a bootstrap. None above 1.
+    """
+    found = sum(_quantiles(alpha, power)) * error
+    return found if found <= 1 else None
+
+
+def _quantiles(alpha: float, power: float) -> tuple[float, float]:
+    normal = NormalDist()
+    return normal.inv_cdf(1 - alpha / 2), normal.inv_cdf(power)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +214,35 @@ def _by_error(error: float, tasks: int, alpha: float) -> float | None:
     found = detectable_by_error(error, alpha)
     least = fewest_discordant(alpha) / tasks
     return None if found is None or least > 1 else max(found, least)
+
+
+def family_differences(
+    scores: pl.DataFrame, family: Sequence[tuple[str, str]], draws: int, seed: int
+) -> tuple[list[Difference], list[str]]:
+    """Those that can be paired, and a line for each that cannot.
+
+    `detectable` is for the first step of Holm's correction, which asks most.
+    """
+    found, unpaired = [], []
+    scored = scores.filter(pl.col("resolved").is_not_null())
+    pairs = {
+        name: {*scored.filter(pl.col("arm") == name).select("instance_id", "seed").rows()}
+        for name in dict.fromkeys(sum(family, ()))
+    }
+    can = [(arm, other) for arm, other in family if pairs[arm] & pairs[other]]
+    for arm, other in family:
+        if (arm, other) not in can:
+            what = _lacking(pairs[arm], pairs[other])
+            unpaired.append(f"{arm} and {other} have no {what} in common: they are not compared.")
+    for arm, other in can:
+        alpha = ALPHA / len(can)
+        found.append(paired_difference(scores, arm, other, draws=draws, seed=seed, alpha=alpha))
+    return found, unpaired
+
+
+def _lacking(one: set[tuple[str, int]], other: set[tuple[str, int]]) -> str:
+    """What is not in both, of tasks with their seeds."""
+    for place, what in enumerate(("task", "seed")):
+        if not {pair[place] for pair in one} & {pair[place] for pair in other}:
+            return what
+    return "task with the same seed"

@@ -4,13 +4,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from srft_assets.compare.arms import Comparison, compare_arms
-from srft_assets.compare.bootstrap import DRAWS, SEED
-from srft_assets.compare.picture import draw_comparison
-from srft_assets.compare.schema import PAIRS
-from srft_assets.compare.settings import with_settings
-from srft_assets.compare.shown import arm_table, legend_of, pair_table
-from srft_assets.compare.verdict import verdict_of
+from srft_assets.compare.arms import PAIRS, Comparison, compare_arms
+from srft_assets.compare.notes import with_settings
+from srft_assets.compare.rates import DRAWS, SEED
+from srft_assets.compare.report import arm_table, draw_comparison, legend_of, pair_table, verdict_of
 from srft_assets.errors import SrftError
 from srft_assets.warehouse.stage import Listing, Made, Stage, Upstream, Work
 

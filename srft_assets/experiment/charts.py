@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from srft_assets.compare.rate import Rate
+from srft_assets.compare.rates import Rate
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
 """Okabe and Ito, "Color Universal Design" (2008)."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from srft_assets.compare import Difference, cells_of, holm, paired_difference, rate_of
-from srft_assets.compare.detectable import ALPHA
+from srft_assets.compare.difference import ALPHA
 from srft_assets.experiment.design import BASE
 from srft_assets.experiment.tables import of_series, percent, points, span
 

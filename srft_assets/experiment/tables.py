@@ -13,7 +13,7 @@ from srft_assets.compare import (
     rate_of,
     wilson_interval,
 )
-from srft_assets.compare.detectable import ALPHA
+from srft_assets.compare.difference import ALPHA
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

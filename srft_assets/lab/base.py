@@ -1,10 +1,16 @@
-"""`base_models/tiny`: the base model of the embedded default, as it is shipped."""
+"""`base_models/tiny`: the base model of the embedded default, shipped in this package."""
 
+import hashlib
+import shutil
+import uuid
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import orjson
 import polars as pl
 
-from srft_assets.lab.base_shipped import copy_shipped, shipped_facts
+from srft_assets.errors import SrftError
 from srft_assets.warehouse.stage import Made, Stage, Work
 
 NAME = "tiny"
@@ -31,7 +37,7 @@ DESCRIPTION = """
 A Llama-class model of under a million weights with a byte-level BPE tokenizer of its own. It was
 trained on look-up drills and on chats that explore generated repositories without mending
 anything: it knows the format and can copy, and solves next to nothing. All arms start from it.
-`python -m srft_assets.lab.base_main --check` makes it again and compares every byte.
+`python -m tools.base_model --check`, in a checkout, makes it again and compares every byte.
 """
 
 
@@ -60,3 +66,47 @@ def _make(work: Work) -> Made:
     row = {key: facts[key] for key in BASE_MODELS.names() if key in facts}
     frame = pl.DataFrame([{"name": NAME, "path": path, **row}], schema=BASE_MODELS)
     return Made(frame, metadata={**row, "path": path})
+
+
+SHIPPED = Path(__file__).with_name("base_weights")
+
+FACTS = "facts.json"
+"""Columns of the model's row, and `sha256` of every other file of its folder."""
+
+
+@cache
+def shipped_facts() -> dict[str, Any]:
+    """What was said of the shipped model when it was made."""
+    facts: dict[str, Any] = orjson.loads((SHIPPED / FACTS).read_bytes())
+    return facts
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """File name → SHA-256 of every file but the facts."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+        if path.name != FACTS
+    }
+
+
+def copy_shipped(folder: Path) -> None:
+    """Copy the shipped model to `folder`, which appears whole; a whole copy stays as it is.
+
+    Raises SrftError where the package's files are not those that were shipped.
+    """
+    if folder.exists() and digests(folder) == shipped_facts()["sha256"]:
+        return
+    beside = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.tmp"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # Not the package's modes: it may be read-only.
+        shutil.copytree(SHIPPED, beside, copy_function=shutil.copyfile)
+        found = digests(beside)
+        for name, wanted in shipped_facts()["sha256"].items():
+            if found.get(name) != wanted:
+                raise SrftError(f"{SHIPPED / name} is not as it was shipped: install srft again")
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

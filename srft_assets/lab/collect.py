@@ -14,7 +14,6 @@ from srft_assets.agent.play import play, run_path
 from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import TaskSettings, generate_tasks
 from srft_assets.lab.teacher import Rates, Teacher
-from srft_assets.lab.transcripts import STEP_LIMIT
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Sandbox
 from srft_assets.sandbox.opening import open_sandbox
@@ -38,7 +37,7 @@ class LabSettings(BaseModel):
     """Runs, one a task."""
     task_seed: int
     teacher_seed: int = 0
-    step_limit: int = Field(default=STEP_LIMIT, ge=1)
+    step_limit: int = Field(default=16, ge=1)
     rates: Rates = Rates()
     tasks: TaskSettings = TaskSettings()
 

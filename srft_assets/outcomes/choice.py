@@ -1,7 +1,7 @@
 """Who grades a batch: `<home.runs>/<batch>/grading.json`, written whole or not at all."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,7 +14,6 @@ from srft_assets.outcomes.task import TaskInstance
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.store import Warehouse, check_partition_name
 
-Grader = Literal["reports", "swebench", "local"]
 NOT_DECIDING = frozenset({"dataset", "workers", "attempts", "sources"})
 """Settings that say where and how fast, not what: of `dataset` the rows' content counts."""
 
@@ -24,9 +23,9 @@ class Grading(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    grader: Grader = "reports"
-    """`reports` found beside the runs; `swebench`: its harness, in Docker; `local`: the
-    bubblewrap sandbox, an approximation."""
+    grader: str = "reports"
+    """`reports` found beside the runs, or a grader that is installed (`srft.graders`):
+    `swebench`, its harness in Docker; `local` of srft-sdists, an approximation in bubblewrap."""
     dataset: str = ""
     """Where the instances are; see `read_dataset`."""
     split: str = "test"

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version as installed
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
 
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.outcomes.choice import (
     Grading,
@@ -20,6 +21,7 @@ from srft_assets.outcomes.choice import (
 from srft_assets.outcomes.matching import Run
 from srft_assets.outcomes.model import Status, TestOutcome
 from srft_assets.outcomes.task import TaskInstance
+from srft_assets.plugins import GRADERS, plugin, plugins
 from srft_assets.refusal import Refusal
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Work
@@ -31,29 +33,29 @@ Grade: TypeAlias = Callable[
 and has a row among the tasks. The machine's failures are `infra_error`, never raised; raises
 SrftError only where nothing at all can be graded (no Docker daemon, no sandbox)."""
 
-GRADERS = {"swebench": "srft_assets.outcomes.harness", "local": "srft_assets.outcomes.sdists"}
-"""Packages that hold a `grade`; imported when a batch names them."""
-
 
 def chosen_config(home: Home, batch: str) -> dict[str, Any]:
     """What of the choice, its rows and the grader's version decides the batch's outcomes."""
     config = grading_config(home, batch)
     if not config:
         return {}
-    grader = config["grading grader"]
-    try:
-        version = import_module(GRADERS[grader]).VERSION
-    except ModuleNotFoundError:
-        version = "none in this version"
-    return {**config, **_beside_code(grader), "grader version": version}
+    grader = plugins(GRADERS).get(config["grading grader"])
+    if grader is None:
+        return {**config, "grader version": "not installed"}
+    if grader.name == "swebench":
+        beside = {"grading harness": installed("swebench")}
+    else:
+        beside = {"grading tables": _tables(grader.module)}
+    return {**config, **beside, "grader version": import_module(grader.module).VERSION}
 
 
-def _beside_code(grader: str) -> dict[str, str]:
-    """What else of a grader decides outcomes: the harness it calls, its table of repositories."""
-    if grader == "swebench":
-        return {"grading harness": installed("swebench")}
-    recipes = files(GRADERS["local"]) / "recipes.yaml"
-    return {"grading recipes": digest(yaml.safe_load(recipes.read_text(encoding="utf-8")))[:16]}
+def _tables(package: str) -> str:
+    """Digest of the YAML files of a grader's package."""
+    spec = find_spec(package)
+    folders = spec.submodule_search_locations if spec else None
+    found = sorted(path for folder in folders or () for path in Path(folder).rglob("*.yaml"))
+    read = {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in found}
+    return digest(read)[:16]
 
 
 def grade_chosen(
@@ -84,8 +86,7 @@ def grade_chosen(
 
 def _grader(work: Work, grading: Grading) -> Grade:
     try:
-        found: Grade = import_module(GRADERS[grading.grader]).grade
-    except (ModuleNotFoundError, AttributeError):
-        path = grading_path(work.home, work.partition)
-        raise SrftError(f"{path}: no grader {grading.grader!r} in this version") from None
+        found: Grade = plugin(GRADERS, grading.grader).load()
+    except UsageError as error:
+        raise SrftError(f"{grading_path(work.home, work.partition)}: {error}") from None
     return found

@@ -29,7 +29,7 @@ FAILED = frozenset({Status.UNRESOLVED, Status.EMPTY_PATCH, Status.PATCH_FAILED, 
 
 NAMED_TESTS = 100
 SDIST_GRADER = "srft-sdist"
-"""SWE-bench instances graded here without their Docker images: `outcomes/sdists`."""
+"""SWE-bench instances graded here without their Docker images, by the package srft-sdists."""
 
 
 def is_approximate(grader: str) -> bool:

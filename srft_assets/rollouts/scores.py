@@ -9,8 +9,7 @@ import orjson
 import polars as pl
 
 from srft_assets.agent.play import run_path
-from srft_assets.compare.cells import cells_of
-from srft_assets.compare.rate import fewest_attempts, mean_pass_at_k, rate_of
+from srft_assets.compare.rates import cells_of, fewest_attempts, mean_pass_at_k, rate_of
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.model import is_approximate
 from srft_assets.rollouts.job import Attempt, read_attempt

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srft_assets.compare import cells_of, mcnemar, paired_difference, rate_of, wilson_interval
-from srft_assets.compare.bootstrap import p_value_of, resampled_ratio
-from srft_assets.compare.rate import mean_pass_at_k
+from srft_assets.compare.rates import mean_pass_at_k, p_value_of, resampled_ratio
 from srft_assets.errors import SrftError
 from tests.compare.frames import scores
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.compare.wilson import wilson_interval
+from srft_assets.compare.rates import wilson_interval
 
 
 @pytest.mark.parametrize(

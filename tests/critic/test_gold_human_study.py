@@ -5,11 +5,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from srft_assets.critic.gold.human_runs import STUDY, TEXTS, as_lines, study_runs
-from srft_assets.critic.gold.human_study import FAULTS, RELATIONS, study_labels
-from srft_assets.critic.gold.importing import Import, import_study
+from docs.examples.human_study import FAULTS, RELATIONS, STUDY, TEXTS, convert, main
+from srft_assets.critic.gold.importing import Import, import_answers
 from srft_assets.critic.gold.sets import read_set
-from srft_assets.errors import SrftError, UsageError
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory
 
@@ -37,11 +35,11 @@ def study(folder: Path, **relations: list[str]) -> Path:
 
 
 def labels_of(folder: Path) -> list[str | None]:
-    return [label.label for label in study_labels(folder)[0]]
+    return [label["label"] for label in convert(folder)[1]]
 
 
 def runs_of(folder: Path) -> dict[str, Trajectory]:
-    rows = [orjson.loads(line) for line in as_lines(study_runs(folder)[0]).splitlines()]
+    rows = [orjson.loads(orjson.dumps(row)) for row in convert(folder)[0]]
     read = [
         read_record(row, source="runs.jsonl", row=place, hint="runs.jsonl")
         for place, row in enumerate(rows)
@@ -71,9 +69,9 @@ def test_a_mistake_outweighs_a_repetition(tmp_path: Path) -> None:
 
 def test_faults_that_cannot_be_placed_refuse_the_run(tmp_path: Path) -> None:
     folder = study(tmp_path, result_thought=["Follow-up"] * 4 + ["Misinterpretation"])
-    labels, refused = study_labels(folder)
-    assert labels == []
-    assert [one.line() for one in refused] == [
+    rows, labels, refused = convert(folder)
+    assert (len(rows), labels) == (1, [])
+    assert refused == [
         "a__b-1: result_thought has 5 rows where 4 steps have 3: "
         "its 1 × Misinterpretation cannot be placed"
     ]
@@ -93,7 +91,7 @@ def test_a_converted_run_has_the_steps_that_were_labelled(tmp_path: Path) -> Non
         "Done",
     ]
     assert {action.tool for step in run.steps for action in step.actions} == {"execute_bash"}
-    assert {label.trajectory_id for label in study_labels(folder)[0]} == {run.trajectory_id}
+    assert {label["trajectory_id"] for label in convert(folder)[1]} == {run.trajectory_id}
 
 
 def test_outcomes_are_taken_from_the_readme_where_it_is_there(tmp_path: Path) -> None:
@@ -103,35 +101,32 @@ def test_outcomes_are_taken_from_the_readme_where_it_is_there(tmp_path: Path) ->
         "### OpenHands / CodeActAgent Instances\nResolved instances:\n```\nc__d-2\n```\n"
         "Unresolved instances:\n```\na__b-1\n```\n"
     )
-    assert study_runs(folder)[0][0]["resolved"] is False
+    assert convert(folder)[0][0]["resolved"] is False
 
 
 def test_a_text_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     folder = study(tmp_path)
     (folder / TEXTS / "b__c-2.txt").write_text("Iteration 0: Thought=x; Action={'name': broken")
     (folder / TEXTS / "c__d-3.txt").write_text(f"Iteration 1: Thought=x; Action={CALL}")
-    rows, refused = study_runs(folder)
+    rows, _, refused = convert(folder)
     assert [row["instance_id"] for row in rows] == ["a__b-1"]
-    assert [one.subject for one in refused] == ["b__c-2", "c__d-3"]
-
-
-def test_runs_must_be_ingested_first(tmp_path: Path) -> None:
-    with pytest.raises(SrftError, match="first srft review runs"):
-        import_study(study(tmp_path), Import(tmp_path / "s.jsonl", {}))
+    assert [line.partition(":")[0] for line in refused] == ["b__c-2", "c__d-3"]
 
 
 def test_another_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is not a checkout of llm-agents-study"):
-        study_labels(tmp_path)
+    with pytest.raises(SystemExit, match="is not a checkout of llm-agents-study"):
+        convert(tmp_path)
 
 
-def test_the_real_study(shared: Path, tmp_path: Path) -> None:
+def test_the_real_study(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = shared / "human-step-labels"
     runs = runs_of(folder)
     steps = {name: len(run.steps) for name, run in runs.items()}
     assert (len(runs), sum(steps.values())) == (40, 1113)
-    merged = import_study(folder, Import(tmp_path / "s.jsonl", steps))
-    assert (merged.added, len(merged.refused)) == (603, 11)
+    main([str(folder), str(tmp_path)])
+    merged = import_answers(tmp_path / "labels.jsonl", Import(tmp_path / "s.jsonl", steps))
+    assert (merged.added, merged.refused) == (603, ())
+    assert capsys.readouterr().err.count("refused ") == 11
     found = [label for _, label in read_set(tmp_path / "s.jsonl")[0]]
     assert {label.annotator for label in found} == {STUDY}
     labelled = {label.trajectory_id for label in found}

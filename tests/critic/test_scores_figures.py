@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.critic.scores.bootstrap import interval, resampled
-from srft_assets.critic.scores.figures import against_rest, f1, kappa, macro_f1
+from srft_assets.critic.scores.figures import against_rest, f1, interval, kappa, macro_f1, resampled
 from srft_assets.critic.scores.gold import annotator_confusions, confusion_by_run, majority
 from srft_assets.critic.spec import LABELS
 

@@ -8,14 +8,21 @@ import orjson
 import pytest
 
 from srft_assets.errors import SrftError
-from srft_assets.lab import base_shipped
-from srft_assets.lab.base import BASE_MODELS, base_models_stage
-from srft_assets.lab.base_main import main
-from srft_assets.lab.base_settings import BaseSettings
-from srft_assets.lab.base_shipped import FACTS, SHIPPED, copy_shipped, digests, shipped_facts
-from srft_assets.lab.base_texts import exploring_chats, tokenizer_texts
-from srft_assets.lab.base_tokenizer import train_tokenizer
+from srft_assets.lab import base
+from srft_assets.lab.base import (
+    BASE_MODELS,
+    FACTS,
+    SHIPPED,
+    base_models_stage,
+    copy_shipped,
+    digests,
+    shipped_facts,
+)
 from srft_assets.warehouse.making import recipe_of
+from tools.base_model.__main__ import main
+from tools.base_model.model import BaseSettings
+from tools.base_model.texts import exploring_chats, tokenizer_texts
+from tools.base_model.tokenizer import train_tokenizer
 
 
 def test_the_shipped_files_are_those_that_the_recipe_made():
@@ -63,7 +70,7 @@ def test_a_damaged_package_is_told_in_one_line(tmp_path, monkeypatch):
     damaged = tmp_path / "package"
     shutil.copytree(SHIPPED, damaged)
     (damaged / "config.json").write_text("{}")
-    monkeypatch.setattr(base_shipped, "SHIPPED", damaged)
+    monkeypatch.setattr(base, "SHIPPED", damaged)
     with pytest.raises(SrftError, match=r"config\.json is not as it was shipped"):
         copy_shipped(tmp_path / "base")
     assert not (tmp_path / "base").exists()

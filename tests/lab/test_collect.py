@@ -15,7 +15,6 @@ from srft_assets.home import Home
 from srft_assets.lab.collect import collect
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.teacher import Teacher
-from srft_assets.lab.transcripts import rehearse_run
 from srft_assets.outcomes.local import grade_patch
 from srft_assets.outcomes.model import Status
 from srft_assets.outcomes.task import TaskInstance
@@ -24,6 +23,7 @@ from srft_assets.trajectories.formats import read_record
 from srft_assets.warehouse.stage import Work
 from tests.lab.conftest import Counting, lab_work
 from tests.lab.test_teacher import resolved
+from tools.base_model.chats import rehearse_run
 
 SETTINGS = {"count": 4, "task_seed": 41, "teacher_seed": 1}
 

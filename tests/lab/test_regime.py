@@ -6,13 +6,13 @@ import pytest
 from pydantic import ValidationError
 
 from srft_assets.agent.prompts import SUBMIT
-from srft_assets.lab.base_settings import BaseSettings
 from srft_assets.lab.regime import REGIME
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.teacher import Teacher
-from srft_assets.lab.transcripts import rehearse_run
 from srft_assets.outcomes.task import TaskInstance
 from tests.lab.test_teacher import commands, resolved
+from tools.base_model.chats import rehearse_run
+from tools.base_model.model import BaseSettings
 
 
 @pytest.fixture(scope="module")

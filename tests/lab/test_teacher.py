@@ -4,12 +4,11 @@ from collections import Counter
 
 from srft_assets.agent.prompts import SUBMIT
 from srft_assets.lab.conversation import Conversation
-from srft_assets.lab.rehearsal import rehearse
 from srft_assets.lab.repository import CHECK
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.teacher import Rates, Teacher
-from srft_assets.lab.transcripts import rehearse_run, teacher_messages
 from srft_assets.outcomes.task import TaskInstance
+from tools.base_model.chats import rehearse, rehearse_run, teacher_messages
 
 FAULTLESS = Rates(needless=0, wrong_edit=0, wrong_again=0, wrong_place=0, untested=0, give_up=0)
 RUNS = 300

@@ -1,6 +1,7 @@
 """The choice of a grader, kept with its batch."""
 
 import json
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from srft_assets.outcomes.choice import (
     write_grading,
 )
 from srft_assets.outcomes.stage import test_outcomes_stage
+from srft_assets.plugins import GRADERS
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.plan import state_of
@@ -68,9 +70,17 @@ def test_unsafe_names_are_refused(home: Home, name: str) -> None:
 def test_a_damaged_choice_says_what_to_do(home: Home) -> None:
     path = grading_path(home, "batch")
     path.parent.mkdir(parents=True)
-    path.write_text('{"grader": "somebody"}')
+    path.write_text('{"grader": 1}')
     with pytest.raises(SrftError, match=r"grading.json: grader: .*srft grade batch"):
         read_grading(home, "batch")
+
+
+def test_a_grader_that_is_not_installed_is_named_with_the_file_of_the_choice(
+    home: Home, batch: str, dataset: Path
+) -> None:
+    write_grading(home, batch, Grading(grader="somebody", dataset=str(dataset)))
+    with pytest.raises(SrftError, match=r"grading.json: no grader 'somebody' is installed; there"):
+        make(home, test_outcomes_stage(), batch)
 
 
 def test_a_choice_makes_the_outcomes_of_its_batch_stale(
@@ -104,7 +114,7 @@ def test_settings_that_decide_make_it_stale(
 def test_so_does_another_harness(
     home: Home, settled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chosen_module, "version", lambda name: "99.0")
+    monkeypatch.setattr(chosen_module, "installed", lambda name: "99.0")
     (line,) = why(home)
     assert "grading harness" in line and "99.0" in line
 
@@ -114,15 +124,16 @@ def test_the_table_of_repositories_counts_and_its_layout_does_not(
 ) -> None:
     package = tmp_path / "own_grader"
     package.mkdir()
-    (package / "__init__.py").touch()
+    (package / "__init__.py").write_text("VERSION = 1\n")
     table = package / "recipes.yaml"
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(chosen_module.GRADERS, "local", "own_grader")
-    write_grading(home, batch, Grading(grader="local", dataset=str(dataset)))
+    found = EntryPoint("own", "own_grader:grade", GRADERS)
+    monkeypatch.setattr(chosen_module, "plugins", lambda group: {"own": found})
+    write_grading(home, batch, Grading(grader="own", dataset=str(dataset)))
 
     def digest_of(text: str) -> str:
         table.write_text(text)
-        return chosen_module.chosen_config(home, batch)["grading recipes"]
+        return chosen_module.chosen_config(home, batch)["grading tables"]
 
     one = digest_of("demo/adder: {runner: pytest}\n")
     assert digest_of("# said otherwise\ndemo/adder:\n  runner: pytest\n") == one

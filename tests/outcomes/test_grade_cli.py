@@ -8,6 +8,7 @@ import pytest
 
 from srft_assets.home import Home
 from srft_assets.outcomes.choice import Grading, read_grading
+from srft_assets.plugins import GRADERS, plugins
 from srft_assets.trajectories.ingest import ingest
 from tests.cli.conftest import Srft, speaking
 from tests.outcomes.row_support import ROW, TASK
@@ -29,7 +30,10 @@ def srft(home: Home, tmp_path: Path, speaking: Callable[[Home], Srft]) -> Srft:
     ("words", "reason"),
     [
         (("nowhere",), "no batch 'nowhere'; there are: mine"),
-        (("mine", "--grader", "magic"), "no grader 'magic'; there are: reports, swebench, local"),
+        (
+            ("mine", "--grader", "magic"),
+            "no grader 'magic' is installed; there are: local, swebench",
+        ),
         (("mine", "--grader", "swebench"), "needs --dataset FILE_OR_ID"),
         (("mine", "--grader", "local", "--dataset", "gone.jsonl"), "no data set 'gone.jsonl'"),
         (("mine", "--workers", "0"), "--workers"),
@@ -41,6 +45,19 @@ def test_wrong_calls_choose_nothing(
 ) -> None:
     said = srft("grade", *words)
     assert said.code in (1, 2) and reason in said.err
+    assert read_grading(home, "mine") == Grading()
+
+
+def test_a_grader_that_is_not_installed_says_what_to_install(
+    srft: Srft, home: Home, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = {name: found for name, found in plugins(GRADERS).items() if name != "local"}
+    monkeypatch.setattr("srft_assets.plugins.plugins", lambda group: without)
+    said = srft("grade", "mine", "--grader", "local", "--dataset", str(dataset))
+    assert said.code == 2
+    assert said.err == (
+        "error: the grader 'local' is not installed: pip install ./plugins/srft-sdists\n"
+    )
     assert read_grading(home, "mine") == Grading()
 
 

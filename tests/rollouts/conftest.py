@@ -9,9 +9,6 @@ import polars as pl
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.lab.base_main import make_base_model
-from srft_assets.lab.base_model import Size
-from srft_assets.lab.base_settings import BaseSettings
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
 from srft_assets.training.launch import launch
 from srft_assets.training.schema import CHECKPOINTS
@@ -21,6 +18,8 @@ from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Stage, Work
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import Warehouse
+from tools.base_model.__main__ import make_base_model
+from tools.base_model.model import BaseSettings, Size
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 

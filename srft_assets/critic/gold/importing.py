@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from srft_assets.critic.gold.answers import Answer, read_answers
-from srft_assets.critic.gold.human_study import study_labels
 from srft_assets.critic.gold.labels import GoldLabel, parse_label, unfit
 from srft_assets.critic.gold.sets import Merged, merge_labels
-from srft_assets.errors import SrftError, UsageError
+from srft_assets.errors import UsageError
 from srft_assets.refusal import Refusal
 
 
@@ -37,21 +36,6 @@ def import_answers(file: Path, where: Import, annotator: str | None = None) -> M
     for a file that is no table, and where nobody or too many are named.
     """
     return _put(_parsed(_signed(file, annotator)), file.name, where)
-
-
-def import_study(folder: Path, where: Import) -> Merged:
-    """Put the labels of a checkout of the human study into a set; see `human_study`.
-
-    Raises SrftError where none of its runs was ingested.
-    """
-    labels, refused = study_labels(folder)
-    if not any(label.trajectory_id in where.steps for label in labels):
-        raise SrftError(
-            f"no batch holds the runs of {folder}: first srft review runs {folder} "
-            "--out runs.jsonl, then srft ingest runs.jsonl --batch human-study"
-        )
-    merged = _put(enumerate(labels), folder.name, where)
-    return dataclasses.replace(merged, refused=(*refused, *merged.refused))
 
 
 def _put(labels: Iterable[tuple[int, GoldLabel | str]], source: str, where: Import) -> Merged:

@@ -1,14 +1,16 @@
 """Where a task is played, by the settings of a batch."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
 from srft_assets.agent.environment import SandboxEnvironment
 from srft_assets.agent.working_copy import working_copy
 from srft_assets.home import Home
 from srft_assets.outcomes.task import TaskInstance
+from srft_assets.plugins import ENVIRONMENTS, plugin
 from srft_assets.rollouts.batch.containers import owner_of
 from srft_assets.rollouts.batch.docker import container_of
 from srft_assets.rollouts.batch.settings import RolloutSettings
@@ -16,6 +18,30 @@ from srft_assets.sandbox import Limits, open_sandbox
 
 SDIST_MEMORY_MB = 8192
 SDIST_FILE_MB = 256
+
+
+class Prepared(Protocol):
+    """A task ready to be worked on in the sandbox.
+
+    Attributes:
+        tree: the repository before the fix, without the hidden tests.
+        readonly: folders that the sandbox must show besides.
+        env: environment variables of every command.
+        command: how tests are run, as a hint for the agent.
+    """
+
+    @property
+    def tree(self) -> Path: ...
+    @property
+    def readonly(self) -> tuple[Path, ...]: ...
+    @property
+    def env(self) -> Mapping[str, str]: ...
+    @property
+    def command(self) -> str: ...
+
+
+Prepare: TypeAlias = Callable[[TaskInstance, Home], AbstractContextManager[Prepared]]
+"""What an entry point `srft.environments` gives; its tree is gone afterwards. Raises SrftError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +62,7 @@ def environment_of(
         with container_of(task, owner_of(home, batch), settings.network) as container:
             yield Played(SandboxEnvironment(container, Path(), timeout=seconds))
     elif settings.environment == "sdist":
-        from srft_assets.outcomes.sdists.prepare import prepare
-
+        prepare: Prepare = plugin(ENVIRONMENTS, "sdist").load()
         with prepare(task, home) as prepared:
             environment = SandboxEnvironment(
                 open_sandbox(unsafe, prepared.readonly),

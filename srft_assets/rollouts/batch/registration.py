@@ -9,9 +9,10 @@ import orjson
 from srft_assets.agent.play import INSTANCE_ID
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
-from srft_assets.outcomes.choice import Grader, Grading, write_grading
+from srft_assets.outcomes.choice import Grading, write_grading
 from srft_assets.outcomes.dataset import read_dataset, rows_digest
 from srft_assets.outcomes.task import TaskInstance
+from srft_assets.plugins import ENVIRONMENTS, plugin
 from srft_assets.rollouts.batch.folder import instances_path, places_of, tasks_of
 from srft_assets.rollouts.batch.model_names import model_named
 from srft_assets.rollouts.batch.playing import missing
@@ -22,7 +23,7 @@ from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.store import Warehouse, check_partition_name
 
 LAB = re.compile(r"lab:(-?\d+):(\d+)")
-GRADERS: dict[str, Grader] = {"docker": "swebench", "sdist": "local"}
+GRADERS = {"docker": "swebench", "sdist": "local"}
 
 
 def register(
@@ -58,6 +59,8 @@ def register(
         digest = rows_digest(rows)
         chosen = {"kind": "rows", "source": tasks, "count": len(rows), "rows": digest}
         environment = stated.pop("environment", None) or "docker"
+        if environment != "docker":
+            plugin(ENVIRONMENTS, environment)
     given = {name: value for name, value in stated.items() if value is not None}
     asked = model_named(home, model, dict(asking or {}))
     defaults = {"prompts": "short" if lab or asked["kind"] == "local" else "swebench"}

@@ -1,0 +1,244 @@
+"""The tests of a task, and whether it can be graded here: they run without and with the fix."""
+
+import secrets
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+
+from srft_assets.home import Home
+from srft_assets.outcomes import recorder
+from srft_assets.outcomes.choice import Grading
+from srft_assets.outcomes.results import Recorded, read_recorded, tally
+from srft_assets.outcomes.task import TaskInstance
+from srft_assets.sandbox import Completed, Limits, open_sandbox
+from srft_assets.warehouse.placing import place
+from srft_sdists.build import Cache, NotBuiltError, short
+from srft_sdists.environment import Environment, environment_of
+from srft_sdists.git import test_files
+from srft_sdists.recipes import Recipe, recipe_of
+from srft_sdists.source import Source, source_of
+from srft_sdists.tree import check_out, tests_script
+
+RECORDER = ".git/recorder.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A finished test run."""
+
+    recorded: Recorded
+    completed: Completed
+
+
+def run_tests(
+    task: TaskInstance, recipe: Recipe, environment: Environment, tree: Path, limits: Limits
+) -> Ran:
+    """Run the test files of the task's test patch; no network, nothing writable but the tree.
+
+    Raises SandboxError where the sandbox itself fails.
+    """
+    shutil.copyfile(recorder.__file__, tree / RECORDER)
+    results = f"results-{secrets.token_hex(8)}.jsonl"
+    sandbox = open_sandbox(readonly=environment.readonly)
+    done = sandbox.run(
+        command(task, recipe, results),
+        workdir=tree,
+        limits=limits,
+        env={"PATH": environment.path},
+    )
+    recorded = read_recorded(tree, results)
+    return Ran(Recorded(named(recipe, recorded.results), recorded.finished), done)
+
+
+def command(task: TaskInstance, recipe: Recipe, results: str) -> str:
+    """Shell command that runs the tests and leaves their results at `.git/<results>`."""
+    files = test_files(task.test_patch)
+    places = ":".join("$PWD" if place == "." else f"$PWD/{place}" for place in recipe.path)
+    start = f'TESTED_PATH="{places}" python "$PWD/{RECORDER}" "$PWD/.git/{results}"'
+    if recipe.runner == "django":
+        labels = shlex.join(_label(path) for path in files)
+        options = "--verbosity 2 --settings=test_sqlite --parallel 1"
+        return f'root="$PWD"; cd tests; {_at_root(start)} script runtests.py {options} {labels}'
+    slow = " -m 'not slow'" if recipe.runner == "sympy" else ""
+    return f"{start} pytest -p no:cacheprovider -rA --tb=short{slow} {shlex.join(files)}"
+
+
+def _at_root(start: str) -> str:
+    return start.replace("$PWD", "$root")
+
+
+def _label(path: str) -> str:
+    """`tests/admin_views/tests.py` → `admin_views.tests`."""
+    return path.removesuffix(".py").removeprefix("tests/").replace("/", ".")
+
+
+def named(recipe: Recipe, results: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Results under the names that SWE-bench has for the tests.
+
+    It cuts pytest's ids at the first blank, and sympy's are bare function names.
+    """
+    if recipe.runner == "django":
+        return [*results]
+    found = []
+    for test, outcome in results:
+        found.append((test, outcome))
+        if recipe.runner == "sympy":
+            found.append((test.rpartition("::")[2].partition("[")[0], outcome))
+        elif " " in test:
+            found.append((test.split()[0], outcome))
+    return found
+
+
+SETTING_UP = Limits(wall_seconds=120, cpu_seconds=120, memory_mb=2048)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of an instance.
+
+    Attributes:
+        pass_to_pass: those that pass with the fix; others cannot be asked of a patch here.
+        reason: why the instance cannot be graded, empty where it can.
+        seconds: of the test run with the fix.
+    """
+
+    pass_to_pass: tuple[str, ...]
+    reason: str
+    seconds: float
+
+
+def checked(
+    task: TaskInstance,
+    recipe: Recipe,
+    source: Source,
+    environment: Environment,
+    limits: Limits,
+    cache: Cache,
+) -> Checked:
+    """Run the tests with the fix, then without it; kept for the next time.
+
+    Gradable is what has every FAIL_TO_PASS test pass with the fix, and not all of them without
+    it. Raises NotBuiltError where the tests with the fix do not come to their end, or any not in
+    time; that is not kept.
+    """
+    key = short(
+        [
+            task.model_dump(
+                mode="json", by_alias=True, exclude={"problem_statement", "hints_text"}
+            ),
+            recipe.model_dump(mode="json"),
+            source.kind,
+            source.name,
+            environment.folder.name,
+            limits.memory_mb,
+        ]
+    )
+    path = cache.root / "checked" / f"{task.instance_id}.{key}.json"
+    with cache.lock("checked", task.instance_id):
+        if path.exists():
+            kept = orjson.loads(path.read_bytes())
+            return Checked(tuple(kept["pass_to_pass"]), kept["reason"], kept["seconds"])
+        found = _check(task, recipe, source, environment, limits)
+        place(path, orjson.dumps(asdict(found)))
+        return found
+
+
+def _check(
+    task: TaskInstance, recipe: Recipe, source: Source, environment: Environment, limits: Limits
+) -> Checked:
+    fixed = _run(task, recipe, source, source.solved, environment, limits)
+    if not fixed.recorded.finished:
+        raise NotBuiltError(
+            f"the tests of {source.name} ended early (exit code {fixed.completed.returncode}): "
+            f"{_last_line(fixed.completed.output)}"
+        )
+    f2p = tally(task.fail_to_pass, fixed.recorded.results)
+    p2p = tally(task.pass_to_pass, fixed.recorded.results)
+    kept = tuple(test for test in task.pass_to_pass if test not in set(p2p.missing))
+    seconds = fixed.completed.seconds
+    if f2p.missing or not f2p.total:
+        said = _last_line(fixed.completed.output) if not fixed.recorded.results else ""
+        reason = (
+            f"with the reference solution only {f2p.passed} of {f2p.total} FAIL_TO_PASS tests pass"
+            f" on {source.name}{f': {said}' if said else ''}"
+        )
+        return Checked(kept, reason, seconds)
+    broken = _run(task, recipe, source, source.base, environment, limits)
+    before = tally(task.fail_to_pass, broken.recorded.results)
+    if before.passed == before.total:
+        reason = (
+            f"without the reference solution all {before.total} FAIL_TO_PASS tests pass on "
+            f"{source.name}"
+        )
+        return Checked(kept, reason, seconds)
+    return Checked(kept, "", seconds)
+
+
+def _run(
+    task: TaskInstance,
+    recipe: Recipe,
+    source: Source,
+    commit: str,
+    environment: Environment,
+    limits: Limits,
+) -> Ran:
+    with tempfile.TemporaryDirectory(prefix="srft-check-", ignore_cleanup_errors=True) as name:
+        tree = Path(name)
+        check_out(source, commit, tree)
+        shown = open_sandbox(readonly=[source.repository])
+        script = tests_script(task, source, recipe)
+        put = shown.run(script, workdir=tree, limits=SETTING_UP)
+        if put.returncode:
+            raise NotBuiltError(f"the tests cannot be put in place: {_last_line(put.output)}")
+        ran = run_tests(task, recipe, environment, tree, limits)
+    if ran.completed.timed_out:
+        raise NotBuiltError(
+            f"the tests of {source.name} took longer than {limits.wall_seconds:g} s"
+        )
+    return ran
+
+
+def _last_line(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1][:200] if lines else "no message"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An instance that can be graded."""
+
+    recipe: Recipe
+    source: Source
+    environment: Environment
+    known: Checked
+
+
+def make_ready(task: TaskInstance, home: Home, grading: Grading) -> Ready:
+    """Get source and environment, and try the instance with its reference solution.
+
+    All of it is kept. Raises NotBuiltError with the reason where it cannot be graded.
+    """
+    cache = Cache.of(home)
+    recipe = recipe_of(task)
+    source = source_of(task, cache, Path(grading.sources) if grading.sources else None)
+    environment = environment_of(task, source.release, cache)
+    known = checked(task, recipe, source, environment, limits_of(grading), cache)
+    if known.reason:
+        raise NotBuiltError(known.reason)
+    return Ready(recipe, source, environment, known)
+
+
+def limits_of(grading: Grading) -> Limits:
+    """Bounds of one test run."""
+    return Limits(
+        wall_seconds=grading.timeout,
+        cpu_seconds=grading.timeout,
+        memory_mb=int(grading.memory_gb * 1024),
+        file_mb=256,
+        processes=512,
+    )

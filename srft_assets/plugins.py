@@ -1,0 +1,34 @@
+"""What other packages bring along, found by their entry points.
+
+`srft.graders`: name of a grader → its `grade` (`outcomes.chosen.Grade`), in a package that states
+`VERSION`, which is raised when outcomes change; its YAML files count as well.
+`srft.environments`: name of an environment for rollouts → its `prepare`
+(`rollouts.batch.environments.Prepare`).
+"""
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from srft_assets.errors import UsageError
+
+GRADERS, ENVIRONMENTS = "srft.graders", "srft.environments"
+OURS = {"local": "./plugins/srft-sdists", "sdist": "./plugins/srft-sdists"}
+"""Names that a package of this repository stands behind."""
+
+
+@cache
+def plugins(group: str) -> dict[str, EntryPoint]:
+    """Name → entry point, of what is installed."""
+    return {found.name: found for found in entry_points(group=group)}
+
+
+def plugin(group: str, name: str) -> EntryPoint:
+    """An entry point. Raises UsageError, which says what to install where it is known."""
+    known = plugins(group)
+    if name in known:
+        return known[name]
+    what = group.removeprefix("srft.").removesuffix("s")
+    if name in OURS:
+        raise UsageError(f"the {what} {name!r} is not installed: pip install {OURS[name]}")
+    there = ", ".join(sorted(known)) or "none"
+    raise UsageError(f"no {what} {name!r} is installed; there are: {there}")

@@ -1,0 +1,1 @@
+"""Programs for making parts of srft; no part of what is installed."""
