@@ -55,15 +55,16 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     is none real in at most 5% of such families, however the tests depend on one another. Raises
     ValueError for a value outside 0 to 1.
     """
-    tests = [value for value in p_values if value is not None]
-    if any(not 0 <= value <= 1 for value in tests):
+    tests = [place for place, value in enumerate(p_values) if value is not None]
+    if any(not 0 <= value <= 1 for value in p_values if value is not None):
         raise ValueError(f"p-values lie between 0 and 1: {list(p_values)}")
-    if not tests:
-        return [None] * len(p_values)
-    from statsmodels.stats.multitest import multipletests
-
-    adjusted = iter(multipletests(tests, method="holm")[1].tolist())
-    return [None if value is None else next(adjusted) for value in p_values]
+    adjusted: list[float | None] = [None] * len(p_values)
+    least = 0.0
+    # Not statsmodels, which would add five packages and 1.5 s of imports for these lines.
+    for rank, place in enumerate(sorted(tests, key=lambda place: p_values[place] or 0.0)):
+        least = min(1.0, max(least, (len(tests) - rank) * (p_values[place] or 0.0)))
+        adjusted[place] = least
+    return adjusted
 
 
 ALPHA = 0.05
