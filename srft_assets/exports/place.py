@@ -1,7 +1,5 @@
 """A folder put in place whole or not at all, and only where nothing else is lost."""
 
-import ctypes
-import errno
 import glob
 import os
 import shutil
@@ -19,7 +17,6 @@ from srft_assets.warehouse.store import LEFT_SECONDS
 
 MANIFEST = "srft_export.json"
 """Names every file of an export; what has none is not replaced."""
-AT_FDCWD, RENAME_EXCHANGE = -100, 2
 
 
 @contextmanager
@@ -74,28 +71,14 @@ def _listed(manifest: Path) -> list[str]:
 
 
 def _put(beside: Path, target: Path) -> None:
-    """Rename; where an export is there already, both change places at one blow."""
+    """Rename; an export that is there already is moved aside first, whole, and then removed."""
     if not target.exists() or not any(target.iterdir()):
         beside.rename(target)
-    elif not exchanged(beside, target):
-        aside = beside.with_name(f"{beside.stem}.old.tmp")
-        target.rename(aside)
-        beside.rename(target)
-        shutil.rmtree(aside)
-
-
-def exchanged(one: Path, other: Path) -> bool:
-    """Let two folders change places; False where the system or the file system cannot."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is None:
-        return False
-    paths = os.fsencode(one), os.fsencode(other)
-    if rename(AT_FDCWD, paths[0], AT_FDCWD, paths[1], RENAME_EXCHANGE) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
-        return False
-    raise OSError(number, os.strerror(number), str(other))
+        return
+    aside = beside.with_name(f"{beside.stem}.old.tmp")
+    target.rename(aside)
+    beside.rename(target)
+    shutil.rmtree(aside)
 
 
 def _sync_all(folder: Path) -> None:

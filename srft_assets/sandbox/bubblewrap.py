@@ -22,7 +22,8 @@ SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 SYSTEM_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d")
 ISOLATED = (
     *("--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000"),
-    *("--hostname", "sandbox", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+    *("--disable-userns", "--hostname", "sandbox", "--die-with-parent", "--new-session"),
+    *("--cap-drop", "ALL"),
 )
 
 
@@ -33,7 +34,6 @@ class BubblewrapSandbox:
     Attributes:
         program: the `bwrap` executable.
         readonly: further folders that commands may read, at their own paths.
-        nested: whether commands may make user namespaces (bubblewrap before 0.8).
 
     Bounded by the kernel: CPU time, address space and file size of each process; /tmp and
     /dev/shm (tmpfs of `memory_mb`); the number of processes and threads (RLIMIT_NPROC, which does
@@ -45,7 +45,6 @@ class BubblewrapSandbox:
 
     program: Path
     readonly: tuple[Path, ...] = ()
-    nested: bool = False
     name: str = "bubblewrap"
 
     def run(
@@ -109,7 +108,6 @@ class BubblewrapSandbox:
         return [
             str(self.program),
             *ISOLATED,
-            *(() if self.nested else ("--disable-userns",)),
             *("--json-status-fd", str(status), "--clearenv", *sets, *self._system),
             *("--proc", "/proc", "--dev", "/dev"),
             *("--size", scratch, "--perms", "1777", "--tmpfs", "/tmp"),

@@ -42,9 +42,7 @@ def open_sandbox(unsafe: bool = False, readonly: Sequence[Path] = ()) -> Sandbox
     """
     found = probe()
     if found.sandbox is not None:
-        return BubblewrapSandbox(
-            found.sandbox.program, tuple(Path(path) for path in readonly), found.sandbox.nested
-        )
+        return BubblewrapSandbox(found.sandbox.program, tuple(Path(path) for path in readonly))
     if unsafe:
         return UnsafeSandbox()
     raise SandboxMissingError(f"no sandbox: {found.reason}, {UNSAFE}")
@@ -65,11 +63,10 @@ def probe() -> Found:
         return Found(None, "/bin/bash is missing; install bash")
     reasons = []
     for program in _programs():
-        for nested in (False, True):
-            sandbox = BubblewrapSandbox(program, nested=nested)
-            reason = _try(sandbox)
-            if not reason:
-                return Found(sandbox, "")
+        sandbox = BubblewrapSandbox(program)
+        reason = _try(sandbox)
+        if not reason:
+            return Found(sandbox, "")
         reasons.append(f"{program} does not work here ({reason})")
     if not reasons:
         return Found(None, f"bwrap is not on PATH; {INSTALL}")

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from srft_assets.errors import SrftError, UsageError
-from srft_assets.exports import place
 from srft_assets.exports.place import MANIFEST, placing
 from tests.exports.chats import lines
 from tests.exports.conftest import Platform, text_run
@@ -51,12 +50,7 @@ def test_the_same_partitions_give_the_same_bytes(platform, tmp_path, form):
     assert content(tmp_path / "first") == content(tmp_path / "second")
 
 
-@pytest.mark.parametrize("at_one_blow", [True, False])
-def test_an_earlier_export_is_replaced_and_nothing_stays_beside(
-    platform, tmp_path, monkeypatch, at_one_blow
-):
-    if not at_one_blow:
-        monkeypatch.setattr(place, "exchanged", lambda one, other: False)
+def test_an_earlier_export_is_replaced_and_nothing_stays_beside(platform, tmp_path):
     out = tmp_path / "out" / "set"
     platform.export("trl", out, "one")
     before = content(out)

@@ -92,7 +92,7 @@ def test_blocked_user_namespaces_are_told_so(sandbox: Sandbox) -> None:
     """As in a container that forbids user namespaces: a sandbox inside one that does."""
     done = subprocess.run(
         [
-            "bwrap",
+            str(sandbox.program),
             "--unshare-user",
             "--uid",
             "1000",
