@@ -14,9 +14,11 @@ from srft_assets.lab import regime
 from srft_assets.sandbox import Sandbox
 from srft_assets.trajectories.batches import write_lab_batch
 
-REGIME = regime.REGIME.model_copy(update={"held_out_seed": regime.REGIME.development_seed})
-"""Tests never play held-out tasks."""
-TINY = Form(seeds=2, tasks=3, runs=14, steps=2, moved=(0.5,), failed_shares=(0.5, 1.0))
+REGIME = regime.REGIME.model_copy(
+    update={"held_out_seed": regime.REGIME.development_seed, "max_new_tokens": 16}
+)
+"""Tests never play held-out tasks; short answers take less time."""
+TINY = Form(seeds=2, tasks=1, runs=14, steps=2, moved=(0.5,), failed_shares=(0.5, 1.0))
 
 
 @pytest.fixture(scope="session")

@@ -54,9 +54,16 @@ def main() -> None:
     from srft_assets.child import quiet
 
     quiet(HF_HUB_OFFLINE="1")
+    import peft  # noqa: F401
     import trl
+    from matplotlib import pyplot  # noqa: F401
+
+    import srft_assets.rollouts.main
+    import srft_assets.training.main  # noqa: F401
+    from srft_assets.agent.mini import prepare_mini
 
     trl.SFTTrainer  # noqa: B018  (a lazy module: this is the import)
+    prepare_mini()
     for line in sys.stdin:
         stated = json.loads(line)
         child = os.fork()

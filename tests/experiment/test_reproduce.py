@@ -10,14 +10,14 @@ from rich.console import Console
 from srft_assets.cli.lab import run
 from srft_assets.components import pipes
 from srft_assets.errors import SrftError
-from srft_assets.experiment.design import ARMS, BASE, Form
+from srft_assets.experiment.design import ARMS, BASE
 from srft_assets.experiment.report import SCORES
 from srft_assets.experiment.reproduce import check_outcomes
 from srft_assets.warehouse.store import Warehouse
-from tests.experiment.conftest import REGIME
+from tests.experiment.conftest import REGIME, TINY
 from tests.experiment.forks import Forks
 
-TINY = Form(seeds=1, tasks=2, runs=14, steps=2, moved=(0.5,), failed_shares=(1.0,))
+ONE = TINY.model_copy(update={"seeds": 1, "failed_shares": (1.0,)})
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ TRAINING, PLAYING = "srft_assets.training.main", "srft_assets.rollouts.main"
 def reproduce(folder: Path) -> str:
     """As `srft lab reproduce --out folder`; the report."""
     console = Console(quiet=True)
-    run(console, folder, TINY, REGIME, "srft lab reproduce")
+    run(console, folder, ONE, REGIME, "srft lab reproduce")
     return (folder / "report.md").read_text()
 
 
@@ -57,8 +57,11 @@ def made(folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.timeout(600)
-def test_stopped_in_the_middle_it_goes_on_and_reports(tmp_path: Path, launched: list[str]) -> None:
+def test_stopped_in_the_middle_it_goes_on_and_reports(
+    design: Design, tmp_path: Path, launched: list[str]
+) -> None:
     folder = tmp_path / "out"
+    shutil.copytree(design.teacher.home.root, folder)
     with pytest.raises(SrftError, match="stopped here"):
         reproduce(folder)
     before = made(folder)
