@@ -1,5 +1,6 @@
 """The whole experiment, tiny, through the engine: stopped in the middle, gone on with, reported."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from srft_assets.cli.lab import run
 from srft_assets.components import pipes
 from srft_assets.errors import SrftError
-from srft_assets.experiment.design import ARMS, BASE
+from srft_assets.experiment.design import ARMS, BASE, Design
 from srft_assets.experiment.report import SCORES
 from srft_assets.experiment.reproduce import check_outcomes
 from srft_assets.warehouse.store import Warehouse
