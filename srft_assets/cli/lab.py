@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from srft_assets.cli.console import say
 from srft_assets.cli.platform import end, refresh_catalogue, tell_failed
 from srft_assets.cli.progress import Bars
+from srft_assets.errors import SrftError
 from srft_assets.home import Home
 
 if TYPE_CHECKING:
@@ -59,9 +61,24 @@ def _for_trials(regime: "Regime") -> "Regime":
 
 
 def run(console: Console, out: Path, form: "Form", regime: "Regime", command: str) -> None:
-    """Make the experiment's platform in `out`, its report included."""
-    began = time.monotonic()
+    """Make the experiment's platform in `out`, its report included.
+
+    Raises SrftError where another command is at work there.
+    """
     home = Home(out.expanduser().resolve())
+    home.root.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(home.root / ".reproduce.lock", blocking=False):
+            _run(console, home, form, regime, command)
+    except Timeout:
+        raise SrftError(
+            f"{home.root}: another srft lab reproduce is at work here; wait for it, or name "
+            "another folder with --out"
+        ) from None
+
+
+def _run(console: Console, home: Home, form: "Form", regime: "Regime", command: str) -> None:
+    began = time.monotonic()
     os.environ["SRFT_HOME"] = str(home.root)
     with console.status("loading the platform"):
         from srft_assets.components.launch import Applier, open_instance

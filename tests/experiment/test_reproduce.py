@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from srft_assets.cli.lab import run
@@ -111,6 +112,15 @@ def assert_is_base_model(folder: Path, warehouse: Warehouse) -> None:
         found = load_file(folder / path / "model.safetensors")
         assert found.keys() == expected.keys()
         assert all(found[name].equal(expected[name]) for name in found) is same
+
+
+def test_the_second_of_two_at_once_changes_nothing(tmp_path: Path) -> None:
+    with (
+        FileLock(tmp_path / ".reproduce.lock"),
+        pytest.raises(SrftError, match=r"another srft lab reproduce .* --out"),
+    ):
+        reproduce(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".reproduce.lock"]
 
 
 def test_runs_that_the_machine_failed_to_grade_are_no_experiment() -> None:
