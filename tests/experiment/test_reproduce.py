@@ -1,4 +1,4 @@
-"""The whole experiment, tiny, through the engine: stopped in the middle, gone on with, reported."""
+"""The whole experiment, tiny, through the engine: one training fails, the next call mends it."""
 
 import shutil
 from collections.abc import Iterator
@@ -30,8 +30,8 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[s
 
         def launch(argv, env, on_line) -> None:
             seen.append(argv[argv.index("-m") + 1])
-            if len(seen) == STOP_AT:
-                raise SrftError("stopped here")
+            if len(seen) == FAILS:
+                raise SrftError("no space left")
             forks.launch(argv, env, on_line)
 
         monkeypatch.setattr(pipes, "launch", launch)
@@ -40,7 +40,8 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[s
         yield seen
 
 
-STOP_AT = 4
+FAILS = 4
+"""Which process fails, from 1."""
 TRAINING, PLAYING = "srft_assets.training.main", "srft_assets.rollouts.main"
 
 
@@ -59,23 +60,25 @@ def made(folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.timeout(600)
-def test_stopped_in_the_middle_it_goes_on_and_reports(
+def test_a_failed_training_costs_itself_and_the_same_call_goes_on(
     design: Design, tmp_path: Path, launched: list[str]
 ) -> None:
     folder = tmp_path / "out"
     shutil.copytree(design.teacher.home.root, folder)
-    with pytest.raises(SrftError, match="stopped here"):
+    with pytest.raises(SrftError, match="2 partitions failed"):
         reproduce(folder)
     before = made(folder)
-    assert len(before) == STOP_AT - 1
+    arms = [path.name for path in (folder / "defs" / "arms").iterdir()]
+    assert len(before) == 2 * len(arms) - 2, "all but one checkpoint and its scores"
+    assert not (folder / "report.md").exists()
 
     text = reproduce(folder)
     after = made(folder)
-    assert before.items() <= after.items(), "what was made is not made again"
-    arms = [path.name for path in (folder / "defs" / "arms").iterdir()]
     assert len(after) == 2 * len(arms)
-    assert launched.count(TRAINING) == len(arms) + 1, "one training was stopped"
+    assert before.items() <= after.items(), "what was made is not made again"
+    assert launched.count(TRAINING) == len(arms) + 1
     assert launched.count(PLAYING) == len(arms)
+    assert "it made 1 evaluations" in text
     for arm in (BASE, *ARMS):
         assert f"| {arm} |" in text
     assert f"{len(arms)} trainings" in text
