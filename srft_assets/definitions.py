@@ -1,5 +1,7 @@
 """The whole platform: everything below `defs/`."""
 
+from pathlib import Path
+
 import dagster as dg
 
 # Before the loader, which restores the warning filters that it found.
@@ -8,6 +10,7 @@ from srft_assets.components.asset import build_asset
 from srft_assets.components.defs_folder import load_defs_folder
 from srft_assets.components.in_sync import in_sync_checks
 from srft_assets.components.stages import stages_in
+from srft_assets.defs import resources
 from srft_assets.schemas import SCHEMAS
 from srft_assets.stages import comparisons, load_stages
 
@@ -24,3 +27,9 @@ def defs() -> dg.Definitions:
         asset_checks=[in_sync_checks(keys, load_stages)],
     )
     return dg.Definitions.merge(loaded, more)
+
+
+def project(folder: Path) -> dg.Definitions:
+    """The assets of the critics and arms below a folder, in the place of the shipped ones."""
+    assets = [build_asset(stage, SCHEMAS) for stage in load_stages(folder).values()]
+    return dg.Definitions.merge(dg.Definitions(assets=assets), resources.defs)

@@ -12,7 +12,6 @@ from srft_assets.training.command import Command
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = (
-    "srft_assets.experiment.worker",
     "srft_assets.outcomes.harness.main",
     "srft_assets.rollouts.batch.main",
     "srft_assets.rollouts.main",

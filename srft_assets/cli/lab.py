@@ -3,15 +3,18 @@
 import os
 import shlex
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from srft_assets.cli.console import say
-from srft_assets.cli.platform import applier, end
+from srft_assets.cli.platform import end, refresh_catalogue, tell_failed
 from srft_assets.cli.progress import Bars
+from srft_assets.errors import SrftError
 from srft_assets.home import Home
 
 if TYPE_CHECKING:
@@ -34,7 +37,6 @@ def reproduce(
     seeds: Annotated[
         int | None, typer.Option(help="Trainings of every arm; 5.", min=1, max=10)
     ] = None,
-    workers: Annotated[int, typer.Option(help="Processes of one thread.", min=1, max=64)] = 2,
     quick: Annotated[bool, typer.Option("--quick", help="A few small cells, no finding.")] = False,
 ) -> None:
     """Train and play every arm of the experiment; write report.md, plots and scores.
@@ -49,8 +51,8 @@ def reproduce(
         form = form.model_copy(update={"seeds": seeds})
     command = ["srft", "lab", "reproduce", "--out", out.name]
     command += ["--seeds", str(seeds)] if seeds is not None else []
-    command += ["--workers", str(workers), *(["--quick"] if quick else [])]
-    run(Console(), out, form, regime, workers, shlex.join(command))
+    command += ["--quick"] if quick else []
+    run(Console(), out, form, regime, shlex.join(command))
 
 
 def _for_trials(regime: "Regime") -> "Regime":
@@ -58,34 +60,44 @@ def _for_trials(regime: "Regime") -> "Regime":
     return regime.model_copy(update={"held_out_seed": regime.development_seed})
 
 
-def run(
-    console: Console, out: Path, form: "Form", regime: "Regime", workers: int, command: str
-) -> None:
-    """Make the platform's part in `out`, then the cells and the report."""
-    from srft_assets.experiment.alone import alone
-    from srft_assets.experiment.bench import Bench
-    from srft_assets.experiment.data import Data
-    from srft_assets.experiment.reproduce import reproduce as reproduced
+def run(console: Console, out: Path, form: "Form", regime: "Regime", command: str) -> None:
+    """Make the experiment's platform in `out`, its report included.
 
-    began = time.monotonic()
+    Raises SrftError where another command is at work there.
+    """
     home = Home(out.expanduser().resolve())
+    home.root.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(home.root / ".reproduce.lock", blocking=False):
+            _run(console, home, form, regime, command)
+    except Timeout:
+        raise SrftError(
+            f"{home.root}: another srft lab reproduce is at work here; wait for it, or name "
+            "another folder with --out"
+        ) from None
+
+
+def _run(console: Console, home: Home, form: "Form", regime: "Regime", command: str) -> None:
+    began = time.monotonic()
     os.environ["SRFT_HOME"] = str(home.root)
-    with alone(home.root / "experiment"):
-        _prepare(console, home, form, regime)
-        with Bars(console) as bars:
-            bench = Bench(Data(home), regime, form)
-            report = reproduced(bench, home.root, workers, command, bars.report, began)
+    with console.status("loading the platform"):
+        from srft_assets.components.launch import Applier, open_instance
+        from srft_assets.definitions import project
+        from srft_assets.experiment.data import BATCH
+        from srft_assets.experiment.reproduce import project_of, reproduce
+
+    with open_instance(home) as instance, Bars(console) as bars:
+
+        def apply(wanted: Sequence[str], seeds: Sequence[str]) -> Mapping[str, Sequence[str]]:
+            platform = Applier(project(project_of(home)), home, instance, bars)
+            outcome = platform.apply(wanted, [BATCH], seeds)
+            tell_failed(console, outcome)
+            end(outcome)
+            return outcome.made
+
+        report = reproduce(home, form, regime, command, apply)
+    refresh_catalogue(home)
     say(console, f"{time.monotonic() - began:.0f} s. {report}")
-
-
-def _prepare(console: Console, home: Home, form: "Form", regime: "Regime") -> None:
-    """Runs, outcomes, verdicts, labels and the base model, through the platform's own assets."""
-    from srft_assets.experiment.data import BATCH, NEEDED
-    from srft_assets.trajectories.batches import write_lab_batch
-
-    write_lab_batch(home, BATCH, regime.batch_settings(form.runs))
-    with applier(console) as platform:
-        end(platform.apply(NEEDED, [BATCH], []))
 
 
 def register(app: typer.Typer) -> None:

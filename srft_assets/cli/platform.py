@@ -89,9 +89,7 @@ def print_outcome(console: Console, outcome: "Outcome") -> None:
     for asset, names in outcome.made.items():
         if names:
             say(console, f"made {asset}: {', '.join(names)}")
-    for asset, reasons in outcome.failed.items():
-        for name, reason in reasons.items():
-            say(console, f"[red]failed[/] {asset} {name}: {quoted(reason)}")
+    tell_failed(console, outcome)
     kept = sum(len(names) for names in outcome.kept.values())
     made = sum(len(names) for names in outcome.made.values())
     failed = sum(len(names) for names in outcome.failed.values())
@@ -100,6 +98,13 @@ def print_outcome(console: Console, outcome: "Outcome") -> None:
         say(console, f"{told}{f', {failed} failed' if failed else ''}.")
     else:
         say(console, f"Nothing to make: all {kept} partitions are in sync.")
+
+
+def tell_failed(console: Console, outcome: "Outcome") -> None:
+    """One line a partition that failed."""
+    for asset, reasons in outcome.failed.items():
+        for name, reason in reasons.items():
+            say(console, f"[red]failed[/] {asset} {name}: {quoted(reason)}")
 
 
 def end(outcome: "Outcome") -> None:

@@ -1,61 +1,54 @@
 """Plots of the report: rates with intervals, in colours that everybody can tell apart."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from srft_assets.compare.rates import Rate
+from srft_assets.compare import Rate
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#555555"
 """Okabe and Ito, "Color Universal Design" (2008)."""
 DPI = 100
 Y_LABEL = "held-out tasks resolved (%)"
 
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A rate at x, or at a name on the x axis."""
-
-    x: float | str
-    rate: Rate
+Curve = Mapping[float, Rate]
+"""x → rate, ascending."""
 
 
-def draw_arms(points: Sequence[Point], seeds: Sequence[Sequence[float]], path: Path) -> None:
+def draw_arms(rates: Mapping[str, Rate], seeds: Mapping[str, Sequence[float]], path: Path) -> None:
     """One dot an arm with its interval, and a small one for each seed beside it."""
     figure, axes = _figure()
-    for place, (point, each) in enumerate(zip(points, seeds, strict=True)):
-        _with_interval(axes, place, point.rate, BLUE if place else GREY, "o")
-        spread = [place + 0.22 for _ in each]
-        axes.plot(spread, [100 * one for one in each], ".", color=GREY, markersize=5, clip_on=False)
-    names = [str(point.x).replace("_", "\n") for point in points]
-    axes.set_xticks(range(len(points)), names, fontsize=9)
+    for place, (arm, rate) in enumerate(rates.items()):
+        _with_interval(axes, place, rate, BLUE if place else GREY, "o")
+        spread = [place + 0.22 for _ in seeds[arm]]
+        heights = [100 * one for one in seeds[arm]]
+        axes.plot(spread, heights, ".", color=GREY, markersize=5, clip_on=False)
+    names = [arm.replace("_", "\n") for arm in rates]
+    axes.set_xticks(range(len(names)), names, fontsize=9)
     axes.set_xlabel("arm")
     _legend(axes, [("o", BLUE, "mean of seeds, 95% bootstrap"), (".", GREY, "one seed")])
     _save(figure, axes, path)
 
 
-def draw_f1(
-    curve: Sequence[Point], rft: Rate, critic: tuple[float, Rate], sft: Rate, path: Path
-) -> None:
+def draw_f1(curve: Curve, rft: Rate, critic: tuple[float, Rate], sft: Rate, path: Path) -> None:
     """Score against F1 of the labels; lines for rft and sft; the rules critic's point."""
     figure, axes = _figure()
     _band(axes, rft, ORANGE, "rft: failed runs thrown away")
     _band(axes, sft, GREY, "sft: nothing masked")
-    _curve(axes, curve, BLUE, "teacher's labels, some moved to other steps")
+    _curve(axes, curve, "teacher's labels, some moved to other steps")
     _with_interval(axes, critic[0], critic[1], GREEN, "D", "rules critic (srft)")
     axes.set_xlabel("F1 of the label mistake against the teacher's own, on failed runs")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)
     _save(figure, axes, path)
 
 
-def draw_share(curve: Sequence[Point], path: Path) -> None:
+def draw_share(curve: Curve, path: Path) -> None:
     """Score against the share of failed runs among those that are trained on."""
     figure, axes = _figure()
-    percents = [Point(100 * float(point.x), point.rate) for point in curve]
-    _curve(axes, percents, BLUE, "failed runs masked by the teacher's own labels")
+    percents = {100 * x: rate for x, rate in curve.items()}
+    _curve(axes, percents, "failed runs masked by the teacher's own labels")
     axes.set_xlabel("failed runs among the training runs (%)")
-    axes.set_xticks([point.x for point in percents], [f"{point.x:.0f}" for point in percents])
+    axes.set_xticks(list(percents), [f"{x:.0f}" for x in percents])
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False)
     _save(figure, axes, path)
 
@@ -86,12 +79,11 @@ def _with_interval(
     )
 
 
-def _curve(axes: Any, curve: Sequence[Point], colour: str, label: str) -> None:
-    ranked = sorted(curve, key=lambda point: float(point.x))
-    xs = [float(point.x) for point in ranked]
-    axes.plot(xs, [100 * point.rate.rate for point in ranked], color=colour, linewidth=1.2)
-    for place, (x, point) in enumerate(zip(xs, ranked, strict=True)):
-        _with_interval(axes, x, point.rate, colour, "o", None if place else label)
+def _curve(axes: Any, curve: Curve, label: str) -> None:
+    heights = [100 * rate.rate for rate in curve.values()]
+    axes.plot(list(curve), heights, color=BLUE, linewidth=1.2)
+    for place, (x, rate) in enumerate(curve.items()):
+        _with_interval(axes, x, rate, BLUE, "o", None if place else label)
 
 
 def _band(axes: Any, rate: Rate, colour: str, label: str) -> None:

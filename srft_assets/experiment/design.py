@@ -1,13 +1,19 @@
-"""The cells of the experiment: what is trained and played, fixed before anything is."""
+"""The conditions of the experiment as arms of a project of its own, fixed before any is trained."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import yaml
 from pydantic import BaseModel, ConfigDict
 
-from srft_assets.warehouse.recipe import digest
+import srft_assets
+from srft_assets.experiment.data import BATCH, Teacher, set_name
+from srft_assets.lab.regime import Regime
 
 BASE = "base"
+"""The base model as it is: one step with the learning rate 0."""
 ARMS = {
     "sft": "sft",
     "rft": "rft",
@@ -18,15 +24,15 @@ ARMS = {
     "random_mask": "random_mask",
     "inverted_mask": "inverted_mask",
 }
-"""Names in the report → folders of `defs/arms`. `srft` has the rules critic, `oracle` the
-teacher's own labels."""
-ORACLE, REFERENCE = "oracle_mask", "rft"
+"""Names in the report → shipped arms. `oracle` masks by the teacher's own labels."""
+ORACLE, REFERENCE = "oracle", "rft"
 SEEDED = frozenset({"random_mask"})
-"""Arms whose rows are drawn anew with each seed."""
+"""Arms whose mask is drawn anew with each seed of training: an arm of the project a seed."""
+SHIPPED = Path(srft_assets.__file__).parent / "defs"
 
 
 class Form(BaseModel):
-    """How much is done; the numbers of one cell are the regime's."""
+    """How much is done; the numbers of one training are the regime's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,90 +54,143 @@ class Form(BaseModel):
 
 FULL = Form()
 QUICK = Form(
-    seeds=2, tasks=60, runs=80, steps=40, moved=(0.5,), failed_shares=(1.0,), same_tokens=False
+    seeds=2, tasks=20, runs=60, steps=30, moved=(0.5,), failed_shares=(1.0,), same_tokens=False
 )
 
 
-class Rows(BaseModel):
-    """What is trained on.
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One training and its evaluation, and where its scores stand in the report.
 
     Attributes:
-        arm: folder of `defs/arms`.
-        moved: share of the labels `mistake` that go to other steps, before the arm masks.
-        failed_share: share of failed runs, see `with_share`; None: all runs there are.
-        seed: of what is drawn: masks of `random_mask`, moved labels, runs that are left out.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    arm: str
-    moved: float = 0.0
-    failed_share: float | None = None
-    seed: int = 0
-
-
-class Cell(BaseModel):
-    """One training and its evaluation. `rows` None is the base model, untrained."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    rows: Rows | None
-    steps: int
-    seed: int
-
-    def name(self, fixed: str) -> str:
-        """24 hex digits of all that decides the scores; `fixed` is what all cells share."""
-        return digest([self.model_dump(), fixed])[:24]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the scores of a cell stand in the report: series, name within it, x where it has one.
-
-    Series: `steps`, `tokens`, `f1`, `share`.
+        series: `steps`, `tokens`, `f1` or `share`.
+        level: its name within the series.
+        arm: the project's arm; `settings` are the attributes of its YAML.
+        seed: of training and sampling, a partition of `checkpoints` and `eval_scores`.
+        x: the F1 or the share of failed runs, where the series has one.
     """
 
     series: str
+    level: str
     arm: str
-    cell: Cell
+    seed: int
+    settings: dict[str, Any]
     x: float | None = None
 
 
-def arm_rows(arm: str, seed: int) -> Rows:
-    """The rows of one arm of the report."""
-    return Rows(arm=ARMS[arm], seed=seed if ARMS[arm] in SEEDED else 0)
+@dataclass(frozen=True)
+class Design:
+    """All conditions of a form. The labels and runs that are drawn come from the teacher's."""
+
+    form: Form
+    regime: Regime
+    teacher: Teacher
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of an arm."""
+        return self.form.steps or self.regime.optimizer_steps
+
+    @property
+    def tasks(self) -> int:
+        """Held-out tasks that are played."""
+        return self.form.tasks or self.regime.held_out_tasks
+
+    def by_steps(self) -> Iterator[Condition]:
+        """The base model, and every arm with the same number of optimizer steps."""
+        untrained = self._settings("sft", steps=1, learning_rate=0.0)
+        for seed in range(self.form.seeds):
+            yield Condition("steps", BASE, BASE, seed, untrained)
+            for level in ARMS:
+                yield self._of_arm("steps", level, seed)
+
+    def by_f1(self) -> Iterator[Condition]:
+        """The oracle's labels, more and more of them moved."""
+        for seed in range(self.form.seeds):
+            yield self._of_arm("f1", ORACLE, seed, level="0.00", x=1.0)
+            for share in self.form.moved:
+                gold = set_name(share, seed)
+                x = self.teacher.f1(self.teacher.moved(share, seed))
+                settings = self._settings(ARMS[ORACLE], gold=gold)
+                yield Condition("f1", f"{share:.2f}", gold, seed, settings, x)
+
+    def by_share(self) -> Iterator[Condition]:
+        """From resolved runs alone (rft) to failed runs alone, masked by the oracle's labels."""
+        for seed in range(self.form.seeds):
+            yield self._of_arm("share", REFERENCE, seed, level="0.00", x=0.0)
+            for share in self.form.failed_shares:
+                ids = ", ".join(f"'{one}'" for one in self.teacher.with_share(share, seed))
+                settings = self._settings(ARMS[ORACLE], where=f"trajectory_id IN ({ids})")
+                arm = f"failed_{round(100 * share)}_s{seed}"
+                yield Condition("share", f"{share:.2f}", arm, seed, settings, share)
+
+    def by_tokens(self) -> Iterator[Condition]:
+        """Every arm with the steps that give as many trained tokens as the reference has.
+
+        Needs `masked_tokens` of the arms.
+        """
+        for seed in range(self.form.seeds):
+            for level in ARMS:
+                yield self._of_arm("tokens", level, seed, steps=self.token_steps(level, seed))
+
+    def token_steps(self, level: str, seed: int) -> int:
+        """Steps with which an arm trains on as many tokens as the reference in its own.
+
+        Rows are drawn equally often, so their mean decides.
+        """
+        budget = self.steps * self.teacher.facts(REFERENCE).trained_a_run
+        return max(1, round(budget / self.teacher.facts(arm_name(level, seed)).trained_a_run))
+
+    def _of_arm(
+        self,
+        series: str,
+        name: str,
+        seed: int,
+        level: str | None = None,
+        x: float | None = None,
+        steps: int | None = None,
+    ) -> Condition:
+        drawn = {"seed": seed} if name in SEEDED else {}
+        arm = arm_name(name, seed)
+        if steps not in (None, self.steps):
+            arm = f"{arm}_tokens"
+        settings = self._settings(ARMS[name], steps, **drawn)
+        return Condition(series, level or name, arm, seed, settings, x)
+
+    def _settings(
+        self,
+        shipped: str,
+        steps: int | None = None,
+        learning_rate: float | None = None,
+        **changed: Any,
+    ) -> dict[str, Any]:
+        """The attributes of a shipped arm with the regime's training and evaluation."""
+        regime = self.regime
+        path = SHIPPED / "arms" / shipped / "defs.yaml"
+        stated = yaml.safe_load(path.read_text(encoding="utf-8"))["attributes"]
+        rate = regime.learning_rate if learning_rate is None else learning_rate
+        training = {
+            "batches": [BATCH],
+            "max_steps": steps or self.steps,
+            "batch_size": regime.batch_size,
+            "learning_rate": rate,
+            "warmup_ratio": regime.warmup_ratio,
+        }
+        evaluation = {
+            "tasks": self.tasks,
+            "task_seed": regime.held_out_seed,
+            "step_limit": regime.step_limit,
+            "max_new_tokens": regime.max_new_tokens,
+            "temperature": regime.temperature,
+        }
+        return {**stated, **changed, "training": training, "evaluation": evaluation}
 
 
-def by_steps(form: Form, steps: int) -> Iterator[Place]:
-    """Every arm with the same number of optimizer steps, and the base model once a seed."""
-    for seed in range(form.seeds):
-        yield Place("steps", BASE, Cell(rows=None, steps=0, seed=seed))
-        for arm in ARMS:
-            yield Place("steps", arm, Cell(rows=arm_rows(arm, seed), steps=steps, seed=seed))
+def arm_name(level: str, seed: int) -> str:
+    """The project's arm behind a name of the report."""
+    return f"{level}_s{seed}" if level in SEEDED else level
 
 
-def by_f1(form: Form, steps: int) -> Iterator[Place]:
-    """The oracle's labels, more and more of them moved."""
-    for moved in (0.0, *form.moved):
-        for seed in range(form.seeds):
-            rows = Rows(arm=ORACLE, moved=moved, seed=seed if moved else 0)
-            yield Place("f1", f"{moved:.2f}", Cell(rows=rows, steps=steps, seed=seed), 1 - moved)
-
-
-def by_share(form: Form, steps: int) -> Iterator[Place]:
-    """From resolved runs alone (rft) to failed runs alone, masked by the oracle's labels."""
-    for seed in range(form.seeds):
-        rft = Cell(rows=arm_rows(REFERENCE, seed), steps=steps, seed=seed)
-        yield Place("share", "0.00", rft, 0.0)
-        for share in form.failed_shares:
-            rows = Rows(arm=ORACLE, failed_share=share, seed=seed)
-            cell = Cell(rows=rows, steps=steps, seed=seed)
-            yield Place("share", f"{share:.2f}", cell, share)
-
-
-def by_tokens(form: Form, steps_of: dict[tuple[str, int], int]) -> Iterator[Place]:
-    """Every arm with the steps that give it as many trained tokens as the reference."""
-    for seed in range(form.seeds):
-        for arm in ARMS:
-            cell = Cell(rows=arm_rows(arm, seed), steps=steps_of[arm, seed], seed=seed)
-            yield Place("tokens", arm, cell)
+def arms_of(conditions: Iterable[Condition]) -> dict[str, dict[str, Any]]:
+    """Arm → attributes; one arm may stand in several series."""
+    return {one.arm: one.settings for one in conditions}

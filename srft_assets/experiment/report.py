@@ -1,70 +1,280 @@
-"""`report.md`, its plots and its scores, made from the files of the cells alone."""
+"""`report.md`, its plots and its scores, from the `eval_scores` of the conditions alone."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from srft_assets.compare import cells_of, rate_of
-from srft_assets.experiment.bench import Bench
-from srft_assets.experiment.charts import Point, draw_arms, draw_f1, draw_share
-from srft_assets.experiment.facts import measured_f1
-from srft_assets.experiment.plan import all_places
-from srft_assets.experiment.rows import mistake_f1
-from srft_assets.experiment.scores import cell_frame, results_of, score_frame
-from srft_assets.experiment.sections import SHOWN_ARMS, Ran, levels_of, sections_of
-from srft_assets.experiment.tables import of_series
+from srft_assets.compare import wilson_interval
+from srft_assets.experiment.charts import draw_arms, draw_f1, draw_share
+from srft_assets.experiment.design import ARMS, BASE, FULL, Condition, Design, arm_name
+from srft_assets.experiment.tables import (
+    by_seed,
+    differences,
+    findings,
+    levels,
+    levels_of,
+    markdown,
+    of_series,
+    percent,
+    rate_in,
+    rates,
+    span,
+)
 from srft_assets.warehouse.placing import place
 
 REPORT = "report.md"
+SHOWN_ARMS = (BASE, *ARMS)
+SCORES = pl.Schema(
+    {
+        "series": pl.String,
+        "arm": pl.String,
+        "x": pl.Float64,
+        "seed": pl.Int64,
+        "instance_id": pl.String,
+        "status": pl.String,
+        "exit_status": pl.String,
+        "n_steps": pl.Int64,
+        "resolved": pl.Boolean,
+    }
+)
+"""One row a held-out task, seed and place in the report; `resolved` is null where the machine
+failed. `arm` is the name in the report. `x` is the F1 or the share of failed runs, where the
+series has one."""
 
 
-def write_report(bench: Bench, out: Path, ran: Ran) -> Path:
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How this report came about.
+
+    Attributes:
+        command: that was typed.
+        seconds: wall time of it.
+        made: evaluations that it made; the others were there.
+        commit: of the code that ran.
+        machine, versions: where, and with what.
+    """
+
+    command: str
+    seconds: float
+    made: int
+    commit: str
+    machine: str
+    versions: str
+
+
+def write_report(design: Design, conditions: Sequence[Condition], out: Path, ran: Ran) -> Path:
     """Write `report.md`, PNGs, `scores.parquet`, `scores.csv`, `cells.csv` into `out`.
 
-    Raises SrftError where a cell is not finished.
+    Raises FileNotFoundError where a condition was not evaluated.
     """
-    places = all_places(bench)
-    results = results_of(places, bench)
-    scores, cells = score_frame(places, results), cell_frame(places, results, bench)
-    scores = with_measured_f1(scores, bench)
+    scores, cells = score_frame(design, conditions), cell_frame(design, conditions)
     scores.write_parquet(out / "scores.parquet")
     scores.write_csv(out / "scores.csv")
     cells.write_csv(out / "cells.csv")
-    _draw(scores, bench, out)
-    text = "\n\n".join(sections_of(scores, cells, bench, ran)) + "\n"
+    draw(scores, design.teacher.f1(design.teacher.rules), out)
+    text = "\n\n".join(sections_of(scores, cells, design, ran)) + "\n"
     place(out / REPORT, text.encode())
     return out / REPORT
 
 
-def with_measured_f1(scores: pl.DataFrame, bench: Bench) -> pl.DataFrame:
-    """`x` of the series `f1` as it was measured on the labels that were used."""
-    arms = of_series(scores, "f1")["arm"].unique()
-    found = {arm: measured_f1(bench, float(arm)) for arm in arms}
-    of_f1 = pl.col("series") == "f1"
-    x = pl.col("arm").replace_strict(found, default=None, return_dtype=pl.Float64)
-    return scores.with_columns(pl.when(of_f1).then(x).otherwise(pl.col("x")).alias("x"))
+def score_frame(design: Design, conditions: Sequence[Condition]) -> pl.DataFrame:
+    """All scores, in the schema SCORES."""
+    frames = []
+    for one in conditions:
+        rows = design.teacher.warehouse.read(f"eval_scores/{one.arm}", str(one.seed))
+        frames.append(
+            rows.with_columns(
+                series=pl.lit(one.series),
+                arm=pl.lit(one.level),
+                x=pl.lit(one.x, pl.Float64),
+                seed=pl.lit(one.seed),
+            )
+            .select(SCORES.names())
+            .cast(SCORES)
+        )
+    return pl.concat(frames)
 
 
-def _draw(scores: pl.DataFrame, bench: Bench, out: Path) -> None:
-    steps = of_series(scores, "steps")
-    data = bench.data
+def cell_frame(design: Design, conditions: Sequence[Condition]) -> pl.DataFrame:
+    """One row a condition: what was trained, and the rate.
 
-    def point(frame: pl.DataFrame, arm: str, x: float | str) -> Point:
-        return Point(x, rate_of(cells_of(frame, arm)))
+    `name` is `<arm>/<seed>` in the warehouse. `rate` is of the tasks that the machine did not fail
+    at; null where there are none.
+    """
+    warehouse, rows = design.teacher.warehouse, []
+    for one in conditions:
+        scores = warehouse.read(f"eval_scores/{one.arm}", str(one.seed))["resolved"]
+        trained = warehouse.read(f"checkpoints/{one.arm}", str(one.seed)).row(0, named=True)
+        rows.append(
+            {
+                "series": one.series,
+                "arm": one.level,
+                "x": one.x,
+                "seed": one.seed,
+                "name": f"{one.arm}/{one.seed}",
+                "optimizer_steps": trained["steps"],
+                "rows": trained["rows"],
+                "trained_tokens": trained["trained_tokens"],
+                "final_loss": trained["final_loss"],
+                "tasks": scores.len(),
+                "resolved": scores.sum(),
+                "rate": scores.mean(),
+                "train_seconds": trained["seconds"],
+            }
+        )
+    return pl.DataFrame(rows, infer_schema_length=None)
 
-    by_seed = [
-        steps.filter(pl.col("arm") == arm).group_by("seed").agg(pl.col("resolved").mean())
-        for arm in SHOWN_ARMS
-    ]
-    each = [frame.sort("seed")["resolved"].to_list() for frame in by_seed]
-    draw_arms([point(steps, arm, arm) for arm in SHOWN_ARMS], each, out / "arms.png")
-    f1, share = of_series(scores, "f1"), of_series(scores, "share")
-    critic = mistake_f1(data.rules, data.oracle, data.failed), point(steps, "srft", "").rate
-    draw_f1(
-        [point(f1, arm, x) for arm, x in levels_of(f1)],
-        point(steps, "rft", "").rate,
-        critic,
-        point(steps, "sft", "").rate,
-        out / "f1.png",
+
+def draw(scores: pl.DataFrame, critic_f1: float, out: Path) -> None:
+    """The three plots. `critic_f1`: of the rules critic's labels."""
+    steps, f1, share = (of_series(scores, name) for name in ("steps", "f1", "share"))
+    rate = {arm: rate_in(steps, arm) for arm in SHOWN_ARMS}
+    draw_arms(rate, {arm: by_seed(steps, arm) for arm in SHOWN_ARMS}, out / "arms.png")
+    curve = {x: rate_in(f1, level) for level, x in levels_of(f1)}
+    critic = (critic_f1, rate["srft"])
+    draw_f1(curve, rate["rft"], critic, rate["sft"], out / "f1.png")
+    draw_share({x: rate_in(share, level) for level, x in levels_of(share)}, out / "share.png")
+
+
+def sections_of(scores: pl.DataFrame, cells: pl.DataFrame, design: Design, ran: Ran) -> list[str]:
+    """All of the report, a block an element. `scores` of all series."""
+    steps, tokens, f1, share = (
+        of_series(scores, name) for name in ("steps", "tokens", "f1", "share")
     )
-    draw_share([point(share, arm, x) for arm, x in levels_of(share)], out / "share.png")
+    sections = ["# Masking mistakes or throwing failed runs away: the experiment"]
+    if design.form != FULL:
+        sections.append("Not the full form: these numbers are no finding.")
+    sections += ["## What was found", findings(scores), RULE, "## Design", _design(design)]
+    sections += ["## Arms with the same number of optimizer steps", "![Arms](arms.png)"]
+    sections += [*_arms(steps, SHOWN_ARMS), NOTE]
+    if tokens.height:
+        sections.append("## Arms with about the same number of trained tokens")
+        sections += _arms(tokens, tuple(ARMS))
+    with_rft = pl.concat([f1, steps.filter(pl.col("arm") == "rft")])
+    f1_names = {"rft": "rft", **{level: f"F1 {x:.2f}" for level, x in levels_of(f1)}}
+    share_names = {level: f"{x:.0%} failed" for level, x in levels_of(share)}
+    sections += ["## How good the labels must be", "![Score against F1](f1.png)"]
+    sections.append(levels(with_rft, f1_names, "rft"))
+    sections += ["## How many failed runs", "![Score against the share of failed runs](share.png)"]
+    sections.append(levels(share, share_names, "0.00"))
+    sections += ["## What was trained on", _runs(design), _trained(design, bool(tokens.height))]
+    failures = scores["resolved"].null_count()
+    sections += [TOKENS, "## How it was made", _made(cells, design, ran, failures)]
+    return sections
+
+
+def _arms(scores: pl.DataFrame, arms: tuple[str, ...]) -> list[str]:
+    found = [rates(scores, arms)]
+    for reference in ("rft", "sft"):
+        pairs = [(arm, reference) for arm in arms if arm != reference]
+        found += [f"Against {reference}:", differences(scores, pairs)]
+    return found
+
+
+RULE = (
+    "With the same number of optimizer steps, where nothing else is said; intervals are 95% "
+    "bootstrap. A difference is told where its p-value is below 0.05, corrected after Holm over "
+    "all of these lines; the sentences are made from the numbers by fixed rules."
+)
+TOKENS = (
+    "Tokens of the rows, each counted once. `masked`: tokens of assistant turns without loss, in "
+    "so many steps. `trained in all`: tokens with loss over all optimizer steps. `steps for the "
+    "same`: optimizer steps that give as many of them as `rft` has."
+)
+NOTE = (
+    "Bootstrap intervals are over tasks and seeds together. Wilson's and McNemar's take every "
+    "attempt as independent, which those of different seeds at one task are not: the intervals are "
+    "too narrow and the p-values too small. Few seeds say little of their own spread. `can show`: "
+    "the smallest difference, in points, that is found four times in five at the first step of "
+    "Holm's correction. `one alone`: pairs of task and seed that only the one arm resolves, and "
+    "only the other."
+)
+
+
+def _design(design: Design) -> str:
+    regime, form = design.regime, design.form
+    seeds = ", ".join(map(str, range(form.seeds)))
+    return f"""\
+- {design.tasks} held-out tasks of seed {regime.held_out_seed}, which was stated before any cell \
+of this report was trained; no model had played them.
+- Runs, steps and temperature were chosen on tasks of seed {regime.development_seed}, among other \
+reasons because arms differed there and the teacher's labels led (docs/lab.md): a lead of theirs \
+here is partly by choice of the regime. The training tasks were chosen among seeds for the share \
+of runs that the teacher resolves.
+- One set of teacher runs: what another set would give is in no interval.
+- {form.seeds} seeds of training and sampling ({seeds}); the data, the base model and the tasks \
+are the same for all.
+- {design.steps} optimizer steps of {regime.batch_size} runs, learning rate \
+{regime.learning_rate:g} (warm-up {regime.warmup_ratio:g}, then cosine), all weights; the same \
+base model for all arms.
+- Played at temperature {regime.temperature:g}, at most {regime.step_limit} steps of \
+{regime.max_new_tokens} tokens.
+- `srft`, `unresolved_masked`, `random_mask` and `inverted_mask` use the rules critic, `oracle` \
+the teacher's own labels.
+- A label of lower F1 is the teacher's own where the label `mistake` of some steps went to as \
+many other steps of failed runs, drawn at random. The rules critic errs otherwise: its point need \
+not lie on that curve.
+- Every share of failed runs has as many runs as are resolved, drawn anew with each seed; \
+`oracle` has all."""
+
+
+def _runs(design: Design) -> str:
+    """Runs, outcomes, labels and the rules critic's F1, a line each."""
+    teacher = design.teacher
+    resolved, failed = len(teacher.resolved), len(teacher.failed)
+    runs = resolved + failed
+    low, high = wilson_interval(resolved, runs) or (0.0, 1.0)
+    counts = dict(teacher.oracle["label"].value_counts().iter_rows())
+    named = ("good", "unnecessary", "mistake", "recover")
+    labels = ", ".join(f"{counts[name]} {name}" for name in named if name in counts)
+    return (
+        f"- {runs} runs of the scripted teacher, one a task; {resolved} resolved "
+        f"({percent(resolved / runs)}%, 95% Wilson {span(low, high)}), {failed} failed.\n"
+        f"- Steps of the failed runs by the teacher's own labels: {labels}.\n"
+        f"- The rules critic's F1 for `mistake` there: {teacher.f1(teacher.rules):.3f}."
+    )
+
+
+def _trained(design: Design, same_tokens: bool) -> str:
+    """What each arm trains on, with its first seed."""
+    rows = []
+    drawn = design.steps * design.regime.batch_size
+    for arm in ARMS:
+        one = design.teacher.facts(arm_name(arm, 0))
+        rows.append(
+            (
+                arm,
+                str(one.runs),
+                f"{one.resolved / one.runs:.2f}",
+                f"{one.tokens:,}",
+                f"{one.trained:,}",
+                f"{one.masked:,}",
+                str(one.steps_masked),
+                f"{drawn / one.used:.1f}",
+                f"{drawn * one.trained_a_run:,.0f}",
+                str(design.token_steps(arm, 0)) if same_tokens else "",
+            )
+        )
+    counts = ("runs", "resolved", "tokens", "trained", "masked", "steps masked", "epochs")
+    return markdown(("arm", *counts, "trained in all", "steps for the same"), rows)
+
+
+def _made(cells: pl.DataFrame, design: Design, ran: Ran, failures: int) -> str:
+    trainings = cells.unique("name")
+    return f"""\
+- Command: `{ran.command}`
+- Commit: {ran.commit}
+- {ran.machine}.
+- {trainings.height} trainings and their evaluations: {duration(sum(trainings["train_seconds"]))} \
+of training. Attempts that the machine failed: {failures}.
+- Wall time of this command: {duration(ran.seconds)}; it made {ran.made} evaluations.
+- {ran.versions}
+- Regime: `{design.regime.model_dump_json()}`
+- All scores: `scores.parquet`, `scores.csv`; a row a training: `cells.csv`."""
+
+
+def duration(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"

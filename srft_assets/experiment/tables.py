@@ -1,11 +1,19 @@
-"""Tables of the report: rates, paired differences, training sets; as Markdown."""
+"""Tables and findings of the report, from scores by `srft_assets.compare`.
+
+Scores: a row an attempt, in the schema `report.SCORES`. What was found is told in sentences made
+from the numbers by fixed rules: a difference where its p-value, corrected after Holm over
+everything that is told, is below ALPHA, and otherwise the smallest that the design can show. Which
+pairs are told is fixed here, whatever comes out.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from srft_assets.compare import (
     Difference,
+    Rate,
     cells_of,
     holm,
     mcnemar,
@@ -13,7 +21,33 @@ from srft_assets.compare import (
     rate_of,
     wilson_interval,
 )
-from srft_assets.compare.difference import ALPHA
+from srft_assets.experiment.design import BASE
+
+ALPHA = 0.05
+QUESTIONS = (
+    ("rft", "sft"),
+    ("srft", "rft"),
+    ("oracle", "rft"),
+    ("srft", "sft"),
+    ("srft", "random_mask"),
+    ("srft", "inverted_mask"),
+    ("unresolved_masked", "unresolved_only"),
+)
+"""Arm and the one that it is compared with."""
+WITH_TOKENS = (("srft", "rft"), ("oracle", "rft"))
+LEAD = "lead to {} resolved tasks than"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Two levels of one series, and how the report calls them."""
+
+    series: str
+    arm: str
+    against: str
+    names: tuple[str, str]
+    before: str = ""
+    verb: str = "resolves {} than"
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -45,14 +79,34 @@ def chance(p_value: float | None) -> str:
     return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
+def of_series(scores: pl.DataFrame, series: str) -> pl.DataFrame:
+    """The scores of one series."""
+    return scores.filter(pl.col("series") == series)
+
+
+def levels_of(scores: pl.DataFrame) -> list[tuple[str, float]]:
+    """Names of a series' levels and their x, ascending."""
+    return scores.select("arm", "x").unique().sort("x").rows()
+
+
+def rate_in(scores: pl.DataFrame, arm: str) -> Rate:
+    """The rate of an arm or level. `scores`: one series."""
+    return rate_of(cells_of(scores, arm))
+
+
+def by_seed(scores: pl.DataFrame, arm: str) -> list[float]:
+    """The resolved share with each seed."""
+    own = scores.filter(pl.col("arm") == arm)
+    return own.group_by("seed").agg(pl.col("resolved").mean()).sort("seed")["resolved"].to_list()
+
+
 def rates(scores: pl.DataFrame, arms: Sequence[str]) -> str:
     """Arms with both intervals. `scores`: one series."""
     rows = []
     for arm in arms:
-        rate = rate_of(cells_of(scores, arm))
-        own = scores.filter(pl.col("arm") == arm)
-        by_seed = own.group_by("seed").agg(pl.col("resolved").mean()).sort("seed")["resolved"]
+        rate = rate_in(scores, arm)
         wilson = wilson_interval(rate.resolved, rate.scored) or (0.0, 1.0)
+        steps = scores.filter(pl.col("arm") == arm)["n_steps"].to_numpy().mean()
         rows.append(
             (
                 arm,
@@ -60,24 +114,21 @@ def rates(scores: pl.DataFrame, arms: Sequence[str]) -> str:
                 percent(rate.rate),
                 span(rate.low, rate.high),
                 span(*wilson),
-                ", ".join(percent(one) for one in by_seed),
-                f"{own['n_steps'].to_numpy().mean():.1f}",
+                ", ".join(map(percent, by_seed(scores, arm))),
+                f"{steps:.1f}",
             )
         )
     titles = ("arm", "resolved", "%", "95% bootstrap", "95% Wilson", "each seed", "steps")
     return markdown(titles, rows)
 
 
-def differences(scores: pl.DataFrame, pairs: Sequence[tuple[str, str]]) -> list[Difference]:
-    """Paired differences of one table, the smallest that can be shown at Holm's first step."""
+def differences(scores: pl.DataFrame, pairs: Sequence[tuple[str, str]]) -> str:
+    """Paired differences of one family: Holm's correction is over its rows, and `can show` is for
+    its first step."""
     alpha = ALPHA / max(1, len(pairs))
-    return [paired_difference(scores, arm, other, alpha=alpha) for arm, other in pairs]
-
-
-def difference_table(found: Sequence[Difference]) -> str:
-    """Of one family: Holm's correction is over its rows."""
-    adjusted = holm([one.p_value for one in found])
+    found = [paired_difference(scores, arm, other, alpha=alpha) for arm, other in pairs]
     exact = [mcnemar(one.only_arm, one.only_against) for one in found]
+    corrected = holm([one.p_value for one in found])
     rows = [
         (
             f"{one.arm} − {one.against}",
@@ -88,31 +139,21 @@ def difference_table(found: Sequence[Difference]) -> str:
             f"{one.only_arm} : {one.only_against}",
             chance(p_exact),
             chance(p_exact_holm),
-            "–" if one.detectable is None else f"{100 * one.detectable:.1f}",
+            "–" if one.detectable is None else percent(one.detectable),
         )
         for one, p_holm, p_exact, p_exact_holm in zip(
-            found, adjusted, exact, holm(exact), strict=True
+            found, corrected, exact, holm(exact), strict=True
         )
     ]
-    titles = (
-        "pair",
-        "points",
-        "95% bootstrap",
-        "p",
-        "p Holm",
-        "one alone",
-        "p McNemar",
-        "Holm",
-        "can show",
-    )
-    return markdown(titles, rows)
+    p_values = ("p", "p Holm", "one alone", "p McNemar", "Holm", "can show")
+    return markdown(("pair", "points", "95% bootstrap", *p_values), rows)
 
 
 def levels(scores: pl.DataFrame, names: Mapping[str, str], reference: str) -> str:
     """Levels of a series with their difference to the reference level."""
     rows = []
     for level, title in names.items():
-        rate = rate_of(cells_of(scores, level))
+        rate = rate_in(scores, level)
         told = ("", "")
         if level != reference:
             gap = paired_difference(scores, level, reference)
@@ -122,6 +163,48 @@ def levels(scores: pl.DataFrame, names: Mapping[str, str], reference: str) -> st
     return markdown(titles, rows)
 
 
-def of_series(scores: pl.DataFrame, series: str) -> pl.DataFrame:
-    """The scores of one series."""
-    return scores.filter(pl.col("series") == series)
+def questions(scores: pl.DataFrame) -> list[Question]:
+    """Everything that is told, in order."""
+    asked = [Question("steps", arm, other, (arm, other)) for arm, other in QUESTIONS]
+    if of_series(scores, "tokens").height:
+        before = "With about as many trained tokens: "
+        asked += [Question("tokens", a, b, (a, b), before) for a, b in WITH_TOKENS]
+    for series, name in (
+        ("f1", "labels with an F1 of {:.2f}"),
+        ("share", "training runs of which {:.0%} failed"),
+    ):
+        (low, low_x), *_, (high, high_x) = levels_of(of_series(scores, series))
+        ends = name.format(high_x), name.format(low_x)
+        asked.append(Question(series, high, low, ends, verb=LEAD))
+    return asked
+
+
+def told(asked: Question, one: Difference, p_holm: float | None) -> str:
+    """One difference as a sentence."""
+    arm, against = asked.names
+    numbers = f"{points(one.difference)} points, {span(one.low, one.high)}"
+    if p_holm is not None and p_holm < ALPHA:
+        verb = asked.verb.format("more" if one.difference > 0 else "fewer")
+        return f"{asked.before}{arm} {verb} {against} ({numbers})."
+    limit = one.detectable
+    least = "none" if limit is None else f"{percent(limit)} points or more"
+    return (
+        f"{asked.before}Between {arm} and {against} no difference is shown ({numbers}; this design "
+        f"shows {least} four times in five)."
+    )
+
+
+def findings(scores: pl.DataFrame) -> str:
+    """The findings, a Markdown list."""
+    asked = questions(scores)
+    found = [
+        paired_difference(
+            of_series(scores, one.series), one.arm, one.against, alpha=ALPHA / len(asked)
+        )
+        for one in asked
+    ]
+    base = rate_in(of_series(scores, "steps"), BASE).rate
+    lines = [f"The base model resolves {percent(base)}% of the held-out tasks."]
+    corrected = holm([one.p_value for one in found])
+    lines += [told(*three) for three in zip(asked, found, corrected, strict=True)]
+    return "\n".join(f"- {line}" for line in lines)

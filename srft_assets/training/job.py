@@ -39,7 +39,8 @@ class TrainingJob(BaseModel):
     """Rows of one optimizer step."""
     micro_batch_tokens: int = Field(default=4096, ge=1)
     """Tokens of one forward pass; a longer row stands alone. Does not change the loss."""
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=1e-3, ge=0)
+    """At its peak. 0 leaves the weights as they are: the base model as a checkpoint."""
     warmup_ratio: float = Field(default=0.1, ge=0, le=1)
     max_length: int = Field(default=4096, ge=2)
     """Tokens; a longer row is refused."""

@@ -1,39 +1,46 @@
-"""A sandbox, a checkpoint that says nothing sensible, and what the platform makes of few runs."""
-
-import os
-from pathlib import Path
+"""What the engine makes of few runs of the teacher, in an experiment's own home."""
 
 import pytest
 from rich.console import Console
 
-from srft_assets.cli.platform import applier
-from srft_assets.experiment.data import BATCH, NEEDED, Data
+from srft_assets.cli.progress import Bars
+from srft_assets.components.launch import Applier, open_instance
+from srft_assets.definitions import project
+from srft_assets.experiment.data import BATCH, NEEDED, Teacher, set_name, write_set
+from srft_assets.experiment.design import Design, Form, arms_of
+from srft_assets.experiment.reproduce import project_of, write_project
 from srft_assets.home import Home
 from srft_assets.lab import regime
-from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
 from srft_assets.sandbox import Sandbox
 from srft_assets.trajectories.batches import write_lab_batch
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-RUNS = 14
-REGIME = regime.REGIME.model_copy(update={"held_out_seed": regime.REGIME.development_seed})
-"""Tests never play held-out tasks."""
+REGIME = regime.REGIME.model_copy(
+    update={"held_out_seed": regime.REGIME.development_seed, "max_new_tokens": 16}
+)
+"""Tests never play held-out tasks; short answers take less time."""
+TINY = Form(seeds=2, tasks=1, runs=14, steps=2, moved=(0.5,), failed_shares=(0.5, 1.0))
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Data:
-    """Runs, outcomes, verdicts, labels and the base model, made by the platform's own assets."""
+def design(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Design:
+    """All conditions of a tiny form; their masked tokens are made, nothing is trained."""
     home = Home(tmp_path_factory.mktemp("lab") / "home")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("SRFT_HOME", str(home.root))
-    write_lab_batch(home, BATCH, REGIME.batch_settings(RUNS))
-    with applier(Console(quiet=True)) as platform:
-        platform.apply(NEEDED, [BATCH], [])
-    patch.undo()
-    return Data(home)
+    design = Design(TINY, REGIME, Teacher(home))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SRFT_HOME", str(home.root))
+        patch.setenv("DAGSTER_HOME", "")
+        write_lab_batch(home, BATCH, REGIME.batch_settings(TINY.runs))
+        write_project(home, {})
+        made(home, NEEDED)
+        for seed in range(TINY.seeds):
+            write_set(home, set_name(0.5, seed), design.teacher.moved(0.5, seed))
+        arms = arms_of([*design.by_steps(), *design.by_f1(), *design.by_share()])
+        write_project(home, arms)
+        made(home, [f"masked_tokens/{arm}" for arm in arms])
+    return design
 
 
-@pytest.fixture
-def checkpoint(data: Data) -> Checkpoint:
-    """The base model."""
-    return load_checkpoint(Path(data.base))
+def made(home: Home, assets: list[str]) -> None:
+    """As `srft apply` makes them, in the project."""
+    with open_instance(home) as instance, Bars(Console(quiet=True)) as bars:
+        Applier(project(project_of(home)), home, instance, bars).apply(assets, [BATCH], [])

@@ -5,7 +5,7 @@ from random import Random
 import polars as pl
 
 from srft_assets.experiment.design import ARMS, BASE
-from srft_assets.experiment.scores import SCORES
+from srft_assets.experiment.report import SCORES
 
 RATES = {
     BASE: 0.01,
@@ -37,7 +37,6 @@ def scores_of(rates, series="steps", x=None, seeds=3, tasks=60, noise=0) -> pl.D
                         "status": "resolved" if luck < rate else "unresolved",
                         "exit_status": "Submitted",
                         "n_steps": 5,
-                        "in_memory": True,
                         "resolved": luck < rate,
                     }
                 )

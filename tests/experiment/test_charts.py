@@ -4,10 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from srft_assets.compare import cells_of, rate_of
 from srft_assets.experiment import charts
-from srft_assets.experiment.charts import Point, draw_arms, draw_f1, draw_share
-from srft_assets.experiment.tables import of_series
+from srft_assets.experiment.charts import draw_arms, draw_f1, draw_share
+from srft_assets.experiment.tables import levels_of, of_series, rate_in
 from tests.experiment.synthetic import RATES, all_scores
 
 
@@ -22,21 +21,19 @@ def figures(monkeypatch):
     return seen
 
 
-def points(series):
+def curve(series):
     own = of_series(all_scores(), series)
-    levels = own.select("arm", "x").unique().sort("x").rows()
-    return [Point(x, rate_of(cells_of(own, arm))) for arm, x in levels]
+    return {x: rate_in(own, level) for level, x in levels_of(own)}
 
 
 def test_three_plots(figures, tmp_path):
     steps = of_series(all_scores(), "steps")
-    arms = [Point(arm, rate_of(cells_of(steps, arm))) for arm in RATES]
-    by_name = {point.x: point.rate for point in arms}
-    draw_arms(arms, [[point.rate.rate] * 5 for point in arms], tmp_path / "arms.png")
-    draw_f1(
-        points("f1"), by_name["rft"], (0.71, by_name["srft"]), by_name["sft"], tmp_path / "f1.png"
-    )
-    draw_share(points("share"), tmp_path / "share.png")
+    rates = {arm: rate_in(steps, arm) for arm in RATES}
+    seeds = {arm: [rate.rate] * 5 for arm, rate in rates.items()}
+    draw_arms(rates, seeds, tmp_path / "arms.png")
+    critic = (0.71, rates["srft"])
+    draw_f1(curve("f1"), rates["rft"], critic, rates["sft"], tmp_path / "f1.png")
+    draw_share(curve("share"), tmp_path / "share.png")
     for name in ("arms", "f1", "share"):
         header = (tmp_path / f"{name}.png").read_bytes()[:24]
         assert header.startswith(b"\x89PNG")
