@@ -1,9 +1,9 @@
 """The row schemas of all assets, by the first part of the asset key."""
 
-from srft_assets.compare.arms import PAIRS
+from srft_assets.compare.schema import PAIRS
 from srft_assets.critic.gold.labels import GOLD_LABELS
 from srft_assets.critic.llm.prompt_stage import CRITIC_PROMPTS
-from srft_assets.critic.scores.stage import CRITIC_SCORES
+from srft_assets.critic.scores.schema import CRITIC_SCORES
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.model import TEST_OUTCOMES

@@ -17,6 +17,7 @@ from srft_assets.compare.rates import (
     mean_pass_at_k,
     rate_of,
 )
+from srft_assets.compare.schema import PAIRS
 from srft_assets.errors import UsageError
 
 ARMS = pl.Schema(
@@ -44,27 +45,6 @@ ARMS = pl.Schema(
 `method`: wilson or bootstrap. `k` is the number of attempts at every task with one seed.
 `mean_cost_usd` is over attempts whose cost is known; null where none is. `contaminated` and
 `approximate` count marked attempts."""
-
-PAIRS = pl.Schema(
-    {
-        "arm": pl.String,
-        "against": pl.String,
-        "tasks": pl.Int32,
-        "seeds": pl.Int32,
-        "pairs": pl.Int32,
-        "only_arm": pl.Int32,
-        "only_against": pl.Int32,
-        "difference": pl.Float64,
-        "low": pl.Float64,
-        "high": pl.Float64,
-        "p_value": pl.Float64,
-        "p_holm": pl.Float64,
-        "test": pl.String,
-        "detectable": pl.Float64,
-    }
-)
-"""One row a pair of arms: `arm` minus `against`, as `Difference` says; `p_holm` is `p_value` after
-Holm's correction over all rows. `detectable` is for the strictest step of that correction."""
 
 
 @dataclass(frozen=True)

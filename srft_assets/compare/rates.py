@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from srft_assets.compare.schema import DRAWS, SEED
 from srft_assets.errors import SrftError
 
 Grid = NDArray[np.float64]
@@ -71,11 +72,6 @@ def cells_of(scores: pl.DataFrame, arm: str) -> Cells:
         grids[name] = np.zeros((len(tasks), len(seeds)))
         grids[name][rows.to_numpy(), columns.to_numpy()] = counts[name].to_numpy()
     return Cells(tasks, seeds, grids["scored"], grids["resolved"])
-
-
-DRAWS = 10_000
-SEED = 20_260_101
-"""Of the draws: the same scores give the same intervals."""
 
 
 def resampled_ratio(above: Grid, below: Grid, draws: int = DRAWS, seed: int = SEED) -> Grid:

@@ -1,15 +1,16 @@
 """The asset `comparison`: all arms that are made unasked, beside one another."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from srft_assets.compare.arms import PAIRS, Comparison, compare_arms
-from srft_assets.compare.notes import with_settings
-from srft_assets.compare.rates import DRAWS, SEED
-from srft_assets.compare.report import arm_table, draw_comparison, legend_of, pair_table, verdict_of
+from srft_assets.compare.schema import DRAWS, PAIRS, SEED
 from srft_assets.errors import SrftError
 from srft_assets.warehouse.stage import Listing, Made, Stage, Upstream, Work
+
+if TYPE_CHECKING:
+    from srft_assets.compare.arms import Comparison
 
 KEY = "comparison"
 SCORES = "eval_scores/"
@@ -52,6 +53,10 @@ def _make(work: Work) -> Made:
     scores = pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
     if scores.is_empty() or scores["resolved"].null_count() == scores.height:
         raise SrftError("no arm has scores to compare: make eval_scores of some arms first")
+    from srft_assets.compare.arms import compare_arms  # a plan needs no numpy
+    from srft_assets.compare.notes import with_settings
+    from srft_assets.compare.report import draw_comparison
+
     found = compare_arms(with_settings(scores, work.warehouse))
     path = work.home.artifacts / KEY / "comparison.png"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +64,9 @@ def _make(work: Work) -> Made:
     return Made(found.pairs, metadata={"plot": path, **_page(found)})
 
 
-def _page(found: Comparison) -> dict[str, object]:
+def _page(found: "Comparison") -> dict[str, object]:
+    from srft_assets.compare.report import arm_table, legend_of, pair_table, verdict_of
+
     tables = {"arms": arm_table(found.arms)}
     if found.pairs.height:
         tables["differences"] = pair_table(found.pairs)

@@ -8,7 +8,7 @@ from srft_assets.critic.scores.gold import majority
 from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.warehouse.stage import Upstream, Work
+from srft_assets.warehouse.stage import Work
 from srft_assets.warehouse.store import ONLY
 
 Labels = Mapping[str, Mapping[int, Label]]
@@ -16,13 +16,6 @@ Labels = Mapping[str, Mapping[int, Label]]
 
 RESOLUTION = "srft_assets.critic.scores.gold"
 """Module that makes one gold label of what several annotators said."""
-
-
-def labels_upstream(arm: ArmSpec) -> list[Upstream]:
-    """The edge to whom the arm asks; none where nothing is masked."""
-    if arm.gold is not None:
-        return [Upstream("gold_labels", "whole")]
-    return [] if arm.critic is None else [Upstream(f"step_verdicts/{arm.critic}")]
 
 
 def labels_of(arm: ArmSpec, work: Work) -> Labels:

@@ -1,6 +1,8 @@
-"""Where the model lies that an arm names."""
+"""Where the model lies that an arm names, and what identifies its tokenizer."""
 
+import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +13,22 @@ from srft_assets.warehouse.store import ONLY
 
 Read = Callable[[str, str], pl.DataFrame]
 """Rows of a partition, by asset and partition: `Work.read`, or `Warehouse.read`."""
+
+
+FILES = (
+    "added_tokens.json",
+    "additional_chat_templates/*.jinja",
+    "chat_template.jinja",
+    "chat_template.json",
+    "generation_config.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+)
+"""What decides token ids and rendering, in the layout of the Hugging Face Hub."""
 
 
 def is_base_model_asset(model: str) -> bool:
@@ -33,3 +51,26 @@ def model_source(model: str, home: Home, read: Read) -> str:
     if folder is None or not folder.is_dir():
         raise SrftError(f"the base model {model} has no folder: srft apply base_models/{model}")
     return str(folder)
+
+
+def tokenizer_fingerprint(source: Path | str) -> str:
+    """16 hex digits over the tokenizer files of a local folder, or `hub:<id>`.
+
+    Needs no transformers, so that a plan is quick. An id on the Hub stands for itself: its files
+    may not be here yet.
+    """
+    folder = Path(source)
+    if not folder.is_dir():
+        return f"hub:{source}"
+    files = sorted(path for pattern in FILES for path in folder.glob(pattern) if path.is_file())
+    stats = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
+    return _files_digest(str(folder), stats)
+
+
+@lru_cache(maxsize=64)
+def _files_digest(folder: str, stats: tuple[tuple[str, int, int], ...]) -> str:
+    sha = hashlib.sha256()
+    for name, _, size in stats:
+        sha.update(f"{Path(name).relative_to(folder).as_posix()} {size}\n".encode())
+        sha.update(Path(name).read_bytes())
+    return sha.hexdigest()[:16]

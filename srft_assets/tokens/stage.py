@@ -1,26 +1,13 @@
 """`masked_tokens/<arm>`: token ids and loss masks of a batch for one training arm."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import polars as pl
-
 from srft_assets.home import Home
-from srft_assets.outcomes.model import Status
-from srft_assets.refusal import Refusal
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.choose import choose
-from srft_assets.tokens.errors import RunRefusedError
-from srft_assets.tokens.figures import figures
-from srft_assets.tokens.jobs import Jobs
-from srft_assets.tokens.labels import labels_of, labels_upstream
-from srft_assets.tokens.lengths import Lengths
-from srft_assets.tokens.mask import mask_runs
-from srft_assets.tokens.model_folder import is_base_model_asset, model_source
-from srft_assets.tokens.provenance import settings_of, sql_of
-from srft_assets.tokens.row import MaskedRow
+from srft_assets.tokens.model_folder import is_base_model_asset, tokenizer_fingerprint
 from srft_assets.tokens.schema import MASKED_TOKENS
-from srft_assets.tokens.tokenizer import ChatTokenizer, kept_tokenizer, tokenizer_fingerprint
+from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
 VERSION = 1
@@ -62,53 +49,39 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
 
 
 def _make(arm: ArmSpec, work: Work) -> Made:
-    outcomes = work.read("test_outcomes")
-    chosen = choose(arm, work.read("trajectories"), outcomes)
-    status = {name: Status(one) for name, one in outcomes["trajectory_id", "status"].iter_rows()}
-    jobs = Jobs(arm, chosen.frame, status, labels_of(arm, work))
-    left_out = {f"runs_{why}": count for why, count in chosen.left_out.items()}
-    if not jobs.ids:
-        return _made(jobs, work, None, left_out)
-    tokenizer = kept_tokenizer(model_source(arm.model, work.home, work.read))
-    fast = tokenizer.fast_backend
-    fast.begin()
-    made = _made(jobs, work, tokenizer, left_out)
-    if fast.refused is not None:
-        work.log.warning("tokenized by the model's own tokenizer alone: %s", fast.refused)
-    return _made(jobs, work, tokenizer, left_out) if fast.doubtful else made
+    from srft_assets.tokens.making import make_masks  # a plan needs neither numpy nor a template
+
+    return make_masks(arm, work)
 
 
-def _made(
-    jobs: Jobs, work: Work, tokenizer: ChatTokenizer | None, left_out: dict[str, int]
-) -> Made:
-    """All rows of the partition; `tokenizer` is None where there is no run to tokenize."""
-    source = f"trajectories/{work.partition}"
-    lengths = Lengths(jobs.arm)
-    rows: list[MaskedRow] = []
-    refused: list[Refusal] = []
-    for trajectory_id, row in _masked(jobs, work, tokenizer) if tokenizer else ():
-        try:
-            rows += lengths.fit(jobs.weighted(_unrefused(row)))
-        except RunRefusedError as error:
-            refused.append(Refusal(source, str(error), subject=trajectory_id))
-    told = figures(rows, refused) | left_out | lengths.figures()
-    if tokenizer and tokenizer.fast_backend.refused:
-        told["fastokens_not_used"] = tokenizer.fast_backend.refused
-    refused += [Refusal(source, reason, subject=name) for name, reason in lengths.lost]
-    frame = pl.DataFrame([row.as_row() for row in rows], schema=MASKED_TOKENS)
-    return Made(frame, refused, told)
+def labels_upstream(arm: ArmSpec) -> list[Upstream]:
+    """The edge to whom the arm asks; none where nothing is masked."""
+    if arm.gold is not None:
+        return [Upstream("gold_labels", "whole")]
+    return [] if arm.critic is None else [Upstream(f"step_verdicts/{arm.critic}")]
 
 
-def _masked(
-    jobs: Jobs, work: Work, tokenizer: ChatTokenizer
-) -> Iterator[tuple[str, MaskedRow | RunRefusedError]]:
-    """Each run's id and its row."""
-    rows = mask_runs(jobs, tokenizer)
-    label = f"masked_tokens/{jobs.arm.name} {work.partition}"
-    yield from zip(jobs.ids, work.progress.track(rows, label, len(jobs.ids)), strict=True)
+def sql_of(arm: ArmSpec) -> dict[str, str]:
+    """Digest of the SQL around the arm's `where`, where it has one."""
+    if arm.where is None:
+        return {}
+    from srft_assets.tokens.where import candidates_sql
+
+    return {"where": digest(candidates_sql())[:16]}
 
 
-def _unrefused(row: MaskedRow | RunRefusedError) -> MaskedRow:
-    if isinstance(row, RunRefusedError):
-        raise row
-    return row
+def settings_of(arm: ArmSpec) -> dict[str, Any]:
+    """The settings that decide tokens or mask; where nobody labels no mask setting does."""
+    named = {"runs", "where", "dedup", "per_instance", "model", "too_long"}
+    if arm.labelled:
+        named |= {"critic", "gold", "mask", "mask_resolved", "unlabeled", "weights", "control"}
+    if arm.per_instance is not None or arm.control == "random_mask":
+        named.add("seed")
+    if arm.too_long == "windows":
+        named.add("overlap")
+    config = arm.model_dump(mode="json", include=named)
+    if arm.labelled:
+        config["mask"] = sorted(config["mask"])
+    if arm.too_long != "refuse":
+        config["max_length"] = arm.training.max_length
+    return config

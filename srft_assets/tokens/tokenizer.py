@@ -1,29 +1,14 @@
 """Loading a model's own tokenizer and chat template."""
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from srft_assets.errors import SrftError
 from srft_assets.tokens.chat_tokenizer import ChatTokenizer
+from srft_assets.tokens.model_folder import tokenizer_fingerprint
 
 __all__ = ["ChatTokenizer", "kept_tokenizer", "load_tokenizer", "tokenizer_fingerprint"]
-
-FILES = (
-    "added_tokens.json",
-    "additional_chat_templates/*.jinja",
-    "chat_template.jinja",
-    "chat_template.json",
-    "generation_config.json",
-    "merges.txt",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "tokenizer.model",
-    "tokenizer_config.json",
-    "vocab.json",
-)
-"""What decides token ids and rendering, in the layout of the Hugging Face Hub."""
 
 
 def load_tokenizer(source: Path | str) -> ChatTokenizer:
@@ -90,26 +75,3 @@ def _from_hub(name: str) -> Any:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-
-
-def tokenizer_fingerprint(source: Path | str) -> str:
-    """16 hex digits over the tokenizer files of a local folder, or `hub:<id>`.
-
-    Needs no transformers, so that a plan is quick. An id on the Hub stands for itself: its files
-    may not be here yet.
-    """
-    folder = Path(source)
-    if not folder.is_dir():
-        return f"hub:{source}"
-    files = sorted(path for pattern in FILES for path in folder.glob(pattern) if path.is_file())
-    stats = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
-    return _files_digest(str(folder), stats)
-
-
-@lru_cache(maxsize=64)
-def _files_digest(folder: str, stats: tuple[tuple[str, int, int], ...]) -> str:
-    sha = hashlib.sha256()
-    for name, _, size in stats:
-        sha.update(f"{Path(name).relative_to(folder).as_posix()} {size}\n".encode())
-        sha.update(Path(name).read_bytes())
-    return sha.hexdigest()[:16]

@@ -5,7 +5,9 @@ import pytest
 
 from srft_assets.compare.rates import wilson_interval
 from srft_assets.critic.gold.labels import GOLD_LABELS
-from srft_assets.critic.scores.stage import CRITIC_SCORES, critic_scores_stage, scores
+from srft_assets.critic.scores.schema import CRITIC_SCORES
+from srft_assets.critic.scores.stage import critic_scores_stage
+from srft_assets.critic.scores.table import scores
 from srft_assets.critic.scores.threshold import Threshold, judge
 from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS
