@@ -177,9 +177,8 @@ def test_windows_are_chats_that_train_each_step_once(filled: Home, chatml: ChatT
         {"gold": "people", "critic": None},
     ],
 )
-def test_only_settings_that_are_given_are_in_the_recipe(settings: dict[str, Any]) -> None:
+def test_only_settings_that_decide_rows_are_in_the_recipe(settings: dict[str, Any]) -> None:
     plain = masked_tokens_stage(spec()).config
-    assert sorted(plain) == ["critic", "mask", "mask_resolved", "model", "runs", "unlabeled"]
     assert masked_tokens_stage(spec(**settings)).config != plain
     assert masked_tokens_stage(spec(seed=1, overlap=9)).config == plain
     assert masked_tokens_stage(spec(training={"max_length": 9})).config == plain

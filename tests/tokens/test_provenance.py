@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from srft_assets.outcomes.model import FAILED, Status
-from srft_assets.tokens import provenance
+from srft_assets.tokens import where
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.stage import masked_tokens_stage
 
@@ -14,16 +13,9 @@ def code(**settings: Any) -> dict[str, str]:
     return dict(masked_tokens_stage(ArmSpec.model_validate({"name": "x", **settings})).code)
 
 
-@pytest.mark.parametrize(("settings", "follows"), [({"runs": "unresolved"}, True), ({}, False)])
-def test_which_statuses_are_failures_decides_an_arm_of_failed_runs(settings, follows, monkeypatch):
-    before = code(**settings)
-    monkeypatch.setattr(provenance, "FAILED", FAILED | {Status.INFRA_ERROR})
-    assert (code(**settings) != before) == follows
-
-
 @pytest.mark.parametrize(("settings", "follows"), [({"where": "n_steps < 9"}, True), ({}, False)])
 def test_the_columns_of_a_condition_decide_an_arm_that_has_one(settings, follows, monkeypatch):
-    macro, candidates = provenance.candidates_sql()
+    macro, candidates = where.candidates_sql()
     before = code(**settings)
-    monkeypatch.setattr(provenance, "candidates_sql", lambda: (macro, f"{candidates} LIMIT 1"))
+    monkeypatch.setattr(where, "candidates_sql", lambda: (macro, f"{candidates} LIMIT 1"))
     assert (code(**settings) != before) == follows
