@@ -11,7 +11,6 @@ from srft_assets.trajectories.family import AUTO
 from srft_assets.trajectories.formats import READERS
 from srft_assets.trajectories.hub import fetch, is_hub
 from srft_assets.trajectories.ingest_plan import IngestPlan
-from srft_assets.trajectories.reads import uncollected
 from srft_assets.trajectories.registration import Registration
 from srft_assets.warehouse.store import check_partition_name
 
@@ -36,7 +35,7 @@ def ingest(
         raise UsageError(f"no format {format!r}; there are: {', '.join([AUTO, *sorted(READERS)])}")
     local = [fetch(str(path)) if is_hub(str(path)) else Path(path) for path in paths]
     family = check_partition_name(batch or default_name(paths, local))
-    with registering(home), uncollected():
+    with registering(home):
         return Registration(home, family, format, batch_size).run(local)
 
 

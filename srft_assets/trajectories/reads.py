@@ -1,8 +1,6 @@
 """Reading a whole batch: its records to runs, and what was refused on the way."""
 
-import gc
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from srft_assets.refusal import Refusal, excerpt_of
@@ -30,21 +28,6 @@ def runs_of(
                 refused.append(outcome)
             else:
                 yield outcome
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the search for reference cycles: JSON has none, and it doubles the time.
-
-    What is read within must be let go of within, or the search goes through all of it after.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _read(root: Path, item: Item, format: str | None) -> Iterator[Trajectory | Refusal]:

@@ -1,7 +1,6 @@
 """One ingest: which files are new, which batch takes them, what its manifest then says."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from srft_assets.home import Home
@@ -9,18 +8,13 @@ from srft_assets.trajectories.batches import runs_config
 from srft_assets.trajectories.drafts import Draft, Drafts, names_of
 from srft_assets.trajectories.evidence import report_refs, settle, share_reports
 from srft_assets.trajectories.family import Family
-from srft_assets.trajectories.helpers import expect, ready
 from srft_assets.trajectories.ingest_plan import IngestPlan, role_counts
 from srft_assets.trajectories.manifest import Item, Manifest, RefusedFile, write_manifest
 from srft_assets.trajectories.roles import Role, Ruling
-from srft_assets.trajectories.scan import scan_all
+from srft_assets.trajectories.scan import scan
 from srft_assets.trajectories.scanned import Scanned
-from srft_assets.trajectories.shared_work import SharedWork
-from srft_assets.trajectories.walk import Found, Walk, walk
+from srft_assets.trajectories.walk import Walk, walk
 from srft_assets.warehouse.store import check_partition_name
-
-AT_ONCE = 100
-"""Files that one process looks at before it is asked again."""
 
 
 class Registration:
@@ -38,7 +32,8 @@ class Registration:
         """Look at the files, place their rows, write the manifests."""
         seen = walk(paths, self.family.root)
         trusted = self.family.trusted(seen)
-        scans = self._scans([file for file in seen.files if file.path not in trusted])
+        new = [file for file in seen.files if file.path not in trusted]
+        scans = [scan(file, forced=bool(self.format)) for file in new]
         settled = settle(scans)
         self.family.check_root(seen.root, scans)
         self._place(seen, [one for one, ruling in settled if ruling.role is Role.RUNS], trusted)
@@ -47,17 +42,6 @@ class Registration:
         refused = [*seen.refused, *(_refused(*pair) for pair in settled if _is_refused(pair))]
         made = self._manifests(seen, settled, refused)
         return self._write(made, settled, refused, len(trusted))
-
-    def _scans(self, files: Sequence[Found]) -> list[Scanned]:
-        expect(sum(file.size for file in files))
-        look = partial(scan_all, forced=bool(self.format))
-        work = SharedWork(
-            [files[first : first + AT_ONCE] for first in range(0, len(files), AT_ONCE)], look
-        )
-        helpers = ready()
-        if helpers is not None:
-            work.hand_to(helpers, look)
-        return [seen for part in work.results() for seen in part]
 
     def _all_known(self, settled: Sequence[tuple[Scanned, Ruling]]) -> bool:
         return all(one.path in self.already for one, ruling in settled if ruling.role is Role.RUNS)

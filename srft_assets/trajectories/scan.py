@@ -1,6 +1,6 @@
 """One look at a file: its role, its rows, its hash."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, BinaryIO
 
@@ -29,11 +29,6 @@ from srft_assets.trajectories.walk import Found
 PROBED_ROWS = 3
 """Readable rows that decide the role of a file with many."""
 PROBED_LINES = 50
-
-
-def scan_all(files: Sequence[Found], forced: bool = False) -> list[Scanned]:
-    """`scan` of each, in their order."""
-    return [scan(file, forced) for file in files]
 
 
 def scan(found: Found, forced: bool = False) -> Scanned:

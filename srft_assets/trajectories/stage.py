@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from srft_assets.home import Home
-from srft_assets.trajectories.ahead import begin, begin_next, finished, taken
 from srft_assets.trajectories.batches import batch_names, runs_config
 from srft_assets.trajectories.collecting import Collector, collect, collected
-from srft_assets.trajectories.duplicates import ASSET, held_before
 from srft_assets.trajectories.manifest import Manifest, read_manifest, registered_ns
-from srft_assets.trajectories.moved import moved
-from srft_assets.trajectories.rows import Reading, reading_of, without_doubles
+from srft_assets.trajectories.rows import Reading, read, reading_of
 from srft_assets.trajectories.schema import TRAJECTORIES
 from srft_assets.trajectories.sources import SourceChangedError, verify
 from srft_assets.warehouse.code import source_digest
@@ -22,6 +19,7 @@ from srft_assets.warehouse.stage import Made, Stage, Work
 
 __all__ = ["Collector", "batch_names", "trajectories_stage"]
 
+ASSET = "trajectories"
 VERSION = 1
 """Raised when the output changes; see tools/versions.py."""
 
@@ -40,7 +38,7 @@ def trajectories_stage(
         config = runs_config(manifest)
         if manifest.kind in collector_versions:
             config["collector version"] = collector_versions[manifest.kind]
-        return config | moved(home, batch, code)
+        return config
 
     def make(work: Work) -> Made:
         return _make(work, collectors)
@@ -67,21 +65,17 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
     refused = [one.refusal() for one in manifest.refused]
     if manifest.kind == "files":
         reading = reading_of(manifest)
-        begun = taken(work.home, manifest)
-        if begun is None:
-            _check(manifest, reading.root, registered_ns(work.home, work.partition))
-            begun = begin(reading)
-        begin_next(work.home, work.warehouse, manifest, work.recipe.code)
     else:
         root = collect(work, manifest, collectors)
         items = tuple(collected(root, refused))
         reading = Reading(root, work.partition, manifest.format, items)
-        begun = begin(reading)
-    rows = finished(begun, work.progress, f"reading {work.partition}")
+    try:
+        frame, refused_rows = read(reading, work.progress)
+    except OSError:
+        _check(manifest, reading.root, 0)
+        raise
     if manifest.kind == "files":  # an agent that is still at work may have written meanwhile
         _check(manifest, reading.root, registered_ns(work.home, work.partition))
-    held = held_before(work.home, work.warehouse, work.partition, work.recipe.code)
-    frame, refused_rows = without_doubles(reading, rows, held)
     refused += refused_rows
     return Made(
         frame=frame,

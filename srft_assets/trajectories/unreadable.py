@@ -66,6 +66,8 @@ def _is_normalised(record: dict[str, Any]) -> bool:
 
 
 def _why_no_history(history: list[Any]) -> str:
+    if isinstance(history[0], list):
+        return "is a run of OpenHands before 0.9 (pairs), which no reader knows"
     if isinstance(history[0], dict) and "kind" in history[0]:
         return "looks like events of the OpenHands SDK (1.x), which no reader knows"
     return _looks_like("SWE-agent or OpenHands", "history", history)

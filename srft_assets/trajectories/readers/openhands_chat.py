@@ -51,20 +51,11 @@ class EventChat:
             self.messages.append({"role": "system", "content": arguments.get("content")})
             self.tools = tools(arguments)
         elif kind == "message":
-            role = self._speaker(event, arguments)
+            role = "assistant" if event.get("source") == "agent" else "user"
             self.messages.append({"role": role, "content": arguments.get("content")})
         elif event.get("source", "agent") == "agent" and not self._answer(event):
             text = action_text(kind, arguments)
             self.messages.append({"role": "assistant", "content": text})
-
-    def _speaker(self, event: dict[str, Any], arguments: dict[str, Any]) -> str:
-        """Old files do not say; there the task comes first and the agent waits for an answer."""
-        source = event.get("source")
-        if source is None:
-            agent = bool(self.messages) and bool(arguments.get("wait_for_response"))
-        else:
-            agent = source == "agent"
-        return "assistant" if agent else "user"
 
     def _answer(self, event: dict[str, Any]) -> bool:
         """Append the model's response that an action belongs to, once for all its actions.
