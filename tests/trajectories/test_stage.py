@@ -27,7 +27,7 @@ def test_the_stage_names_what_decides_it():
     stage = trajectories_stage()
     assert (stage.key, stage.partitioned_by, stage.upstream) == ("trajectories", "batch", ())
     assert stage.schema == TRAJECTORIES
-    assert set(stage.code) == {"readers"}
+    assert set(stage.code) == {"version", "readers"}
 
 
 def test_real_mini_runs(home, shared):
