@@ -47,7 +47,6 @@ class Item(_Frozen):
     end: int = 0
     bytes: int
     blake3: str
-    file_blake3: str
     size: int
     mtime_ns: int
     ctime_ns: int

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from srft_assets.errors import UsageError
-from srft_assets.trajectories.errors import RecordError
+from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import detect_format, read_record
 from srft_assets.trajectories.schema import from_row, rows_of
 

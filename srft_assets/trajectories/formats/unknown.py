@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from srft_assets.trajectories.errors import kind_of, quoted
+from srft_assets.trajectories.fields import kind_of, quoted
 
 SIGNS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"patch_successfully_applied"}), "is a grading report, not a run"),

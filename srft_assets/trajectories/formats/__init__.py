@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from srft_assets.errors import UsageError
-from srft_assets.trajectories.errors import RecordError
-from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.readers import (
+from srft_assets.trajectories.fields import RecordError
+from srft_assets.trajectories.formats import (
     messages,
     mini_coder,
     mini_swe_agent_v1,
@@ -22,8 +21,9 @@ from srft_assets.trajectories.readers import (
     swe_play,
     swe_smith,
 )
+from srft_assets.trajectories.formats.unknown import why_no_run
+from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.reading import Reader, Source
-from srft_assets.trajectories.unreadable import why_no_run
 
 READERS: dict[str, Reader] = {
     reader.NAME: reader

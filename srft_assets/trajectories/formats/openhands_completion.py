@@ -8,8 +8,15 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
-from srft_assets.trajectories.errors import RecordError, wrong_type
-from srft_assets.trajectories.fields import identifier, listing, section, text, tools
+from srft_assets.trajectories.fields import (
+    RecordError,
+    identifier,
+    listing,
+    section,
+    text,
+    tools,
+    wrong_type,
+)
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.reading import Facts, Source, assemble
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from srft_assets.trajectories.formats.swe_agent_v0 import is_traj, read_traj
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.readers.swe_agent_history import is_traj, read_traj
 from srft_assets.trajectories.reading import Source, holds
 
 NAME = "swe-agent-1.x"

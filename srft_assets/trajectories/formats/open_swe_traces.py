@@ -3,8 +3,8 @@
 from typing import Any
 
 from srft_assets.trajectories.fields import text
+from srft_assets.trajectories.formats.messages import chat_column, read_row
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.readers.message_row import chat_column, read_row
 from srft_assets.trajectories.reading import UNKNOWN, Source
 
 NAME = "open-swe-traces"

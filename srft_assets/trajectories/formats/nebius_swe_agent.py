@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from srft_assets.trajectories.errors import wrong_type
-from srft_assets.trajectories.fields import identifier, listing, outcome, text
+from srft_assets.trajectories.fields import identifier, listing, outcome, text, wrong_type
+from srft_assets.trajectories.formats.swe_agent_v0 import CLOSING_WORDS
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.readers.swe_agent_history import CLOSING_WORDS
 from srft_assets.trajectories.reading import Facts, Source, assemble, holds
 
 NAME = "nebius-swe-agent"

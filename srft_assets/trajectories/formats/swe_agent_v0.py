@@ -1,4 +1,4 @@
-"""What both generations of SWE-agent's `.traj` share.
+"""SWE-agent 0.x `.traj`: text protocol, the task in the file's name; and what 1.x shares with it.
 
 `history` is the chat. `trajectory` is the same run as action, observation and response; in 1.x
 each of its steps repeats the messages before it, which are not read.
@@ -8,10 +8,29 @@ import re
 from typing import Any
 
 from srft_assets.trajectories.chat import text_of
-from srft_assets.trajectories.errors import RecordError, wrong_type
-from srft_assets.trajectories.fields import identifier, listing, section, text
+from srft_assets.trajectories.fields import (
+    RecordError,
+    identifier,
+    listing,
+    section,
+    text,
+    wrong_type,
+)
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.reading import Facts, Source, assemble, holds
+
+NAME = "swe-agent-0.x"
+
+
+def detect(record: Any, hint: str) -> bool:
+    """A `.traj` without the marks of 1.x (which is asked first)."""
+    return is_traj(record)
+
+
+def read(record: Any, source: Source) -> Trajectory:
+    """The run of one file. Raises RecordError."""
+    return read_traj(record, source, NAME)
+
 
 CLOSING_WORDS = re.compile(
     r"Exit due to (?:[a-z /_-]{1,80}[.:]?|(?:retry|environment|runtime|unknown) error: .*)"

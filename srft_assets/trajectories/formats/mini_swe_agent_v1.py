@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from srft_assets.trajectories.errors import wrong_type
-from srft_assets.trajectories.fields import identifier, listing, outcome, section, text
+from srft_assets.trajectories.fields import identifier, listing, outcome, section, text, wrong_type
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.reading import Facts, Source, assemble, holds
 
