@@ -149,7 +149,8 @@ def _of_rows(found: Found, taken: Iterator[Record], layout: Layout, sha: str) ->
             values.append(record.value)
         if len(values) == PROBED_RECORDS or len(probed) == PROBED_ROWS:
             break
-    if layout == "array" and values and is_conversation([values[0]]):
+    huge = found.size > records.MAX_RECORD_BYTES
+    if huge and layout == "array" and values and is_conversation([values[0]]):
         return Source(found, refused(too_large(found.size)))
     if values:
         return Source(found, rule_rows(values), chain(probed, taken), layout, sha)
