@@ -11,7 +11,7 @@ from srft_assets.trajectories.batches import registering
 from srft_assets.trajectories.formats import READERS
 from srft_assets.trajectories.hub import fetch, is_hub
 from srft_assets.trajectories.registration import AUTO, IngestPlan, Registration, Tell
-from srft_assets.trajectories.stage import write_partition
+from srft_assets.trajectories.stage import trajectories_stage, write_partition
 from srft_assets.warehouse.store import check_partition_name
 
 __all__ = ["IngestPlan", "ingest"]
@@ -42,7 +42,7 @@ def ingest(
         raise UsageError(f"no format {format!r}; there are: {', '.join([AUTO, *sorted(READERS)])}")
     local = [fetch(str(path)) if is_hub(str(path)) else Path(path) for path in paths]
     family = check_partition_name(batch or default_name(paths, local))
-    write = partial(write_partition, home) if partitions else None
+    write = partial(write_partition, trajectories_stage(), home) if partitions else None
     with registering(home):
         return Registration(home, family, format, batch_size, write).run(local, tell)
 

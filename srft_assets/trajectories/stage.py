@@ -67,11 +67,11 @@ def trajectories_stage(
     )
 
 
-def write_partition(home: Home, manifest: Manifest, rows: Rows) -> None:
+def write_partition(stage: Stage, home: Home, manifest: Manifest, rows: Rows) -> None:
     """Put the partition of a batch of files in place, whose rows were read as it was registered."""
     made = _made(manifest, rows)
-    stage = replace(trajectories_stage(), make=lambda work: made)
-    make_partition(stage, work_alone(stage, home, manifest.batch))
+    ready = replace(stage, make=lambda work: made)
+    make_partition(ready, work_alone(ready, home, manifest.batch))
 
 
 def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
