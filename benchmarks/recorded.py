@@ -7,9 +7,9 @@ from tempfile import TemporaryDirectory
 from srft_assets.home import Home
 from srft_assets.tokens.mask import Job
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.trajectories.manifest import read_manifest
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.reads import runs_of
+from srft_assets.trajectories.schema import from_row
+from srft_assets.warehouse.store import Warehouse
 
 
 def runs_below(folders: list[Path]) -> Iterator[Trajectory]:
@@ -17,8 +17,8 @@ def runs_below(folders: list[Path]) -> Iterator[Trajectory]:
     with TemporaryDirectory() as scratch:
         home = Home(Path(scratch))
         for batch in ingest(home, folders, batch="benchmark").batches:
-            manifest = read_manifest(home, batch)
-            yield from runs_of(manifest.folder(), manifest.items, manifest.format, [])
+            rows = Warehouse(home.warehouse).read("trajectories", batch)
+            yield from map(from_row, rows.iter_rows(named=True))
 
 
 def job_of(run: Trajectory) -> Job:

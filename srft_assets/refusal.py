@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 EXCERPT_CHARS = 200
+INTERNAL = "internal error"
+"""Begins the reason of a refusal that is a fault of the platform, and not of the input."""
 
 
 @dataclass(frozen=True, slots=True)

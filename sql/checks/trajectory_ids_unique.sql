@@ -1,5 +1,5 @@
--- Runs that occur more than once, or in more than one batch: they would be trained on twice.
-SELECT trajectory_id, count(*) AS times, list(DISTINCT batch ORDER BY batch) AS batches
-FROM trajectories
-GROUP BY trajectory_id
+-- Runs that occur more than once in a batch: they would be trained on twice.
+SELECT trajectory_id, partition_of(partition_file) AS batch, count(*) AS times
+FROM stored_trajectories()
+GROUP BY ALL
 HAVING count(*) > 1

@@ -1,13 +1,21 @@
--- Steps of judged runs without exactly one verdict of $critic, and verdicts without a step.
-WITH verdicts AS (SELECT * FROM step_verdicts WHERE critic = $critic),
+-- Steps of judged runs without exactly one verdict of $critic in their batch, and verdicts without
+-- a step.
+WITH verdicts AS (
+    SELECT partition_of(partition_file) AS batch, trajectory_id, step_index, label
+    FROM stored_step_verdicts()
+    WHERE folder_of(partition_file) = $critic
+),
 wanted AS (
-    SELECT trajectory_id, step_index FROM steps
-    WHERE trajectory_id IN (SELECT trajectory_id FROM verdicts)
+    SELECT partition_of(run.partition_file) AS batch, run.trajectory_id, cut.step.step_index
+    FROM stored_trajectories() AS run, unnest(run.steps) AS cut(step)
+    WHERE (partition_of(run.partition_file), run.trajectory_id)
+        IN (SELECT (batch, trajectory_id) FROM verdicts)
 )
-SELECT coalesce(w.trajectory_id, v.trajectory_id) AS trajectory_id,
+SELECT coalesce(w.batch, v.batch) AS batch,
+       coalesce(w.trajectory_id, v.trajectory_id) AS trajectory_id,
        coalesce(w.step_index, v.step_index) AS step_index,
        count(v.label) AS verdicts
 FROM wanted w
-FULL JOIN verdicts v USING (trajectory_id, step_index)
+FULL JOIN verdicts v USING (batch, trajectory_id, step_index)
 GROUP BY ALL
 HAVING count(v.label) <> 1 OR count(w.step_index) = 0

@@ -9,6 +9,6 @@ SELECT
     count(*) FILTER (graded AND NOT resolved) AS in_failed_runs,
     count(DISTINCT trajectory_id) AS runs
 FROM step_verdicts
-LEFT JOIN runs USING (trajectory_id, batch)
+LEFT JOIN runs USING (trajectory_id)
 GROUP BY critic, rule, label
 ORDER BY critic, steps DESC, rule, label

@@ -1,7 +1,7 @@
 -- Runs whose source states another outcome than the tests.
 -- Can the source's own word be trusted?
-SELECT trajectory_id, batch, source_resolved, status, grader, reason
-FROM trajectories
-JOIN test_outcomes USING (trajectory_id, batch)
+SELECT trajectory_id, run.batch, source_resolved, status, grader, reason
+FROM trajectories AS run
+JOIN test_outcomes USING (trajectory_id)
 WHERE status NOT IN ('infra_error', 'unknown') AND source_resolved <> (status = 'resolved')
 ORDER BY trajectory_id

@@ -12,7 +12,12 @@ SELECT
     n_tokens - n_trained - n_masked AS n_context,
     input_ids,
     spans
-FROM stored_masked_tokens();
+FROM stored_masked_tokens()
+SEMI JOIN (
+    SELECT trajectory_id, partition_file
+    FROM stored_masked_tokens()
+    QUALIFY counts_once((folder_of(partition_file), trajectory_id), partition_of(partition_file))
+) USING (trajectory_id, partition_file);
 
 COMMENT ON VIEW masked_tokens IS 'Training rows of the arms: token ids and which of them carry loss, one row a run and arm; several where an arm splits too long runs.';
 COMMENT ON COLUMN masked_tokens.arm IS 'The training arm.';

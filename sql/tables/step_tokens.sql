@@ -11,7 +11,13 @@ SELECT
     turn.span.trained,
     turn.span.label,
     CASE WHEN turn.span.trained THEN coalesce(turn.span.weight, 1) ELSE 0 END AS weight
-FROM stored_masked_tokens() AS run, unnest(run.spans) AS turn(span);
+FROM stored_masked_tokens() AS run
+SEMI JOIN (
+    SELECT trajectory_id, partition_file
+    FROM stored_masked_tokens()
+    QUALIFY counts_once((folder_of(partition_file), trajectory_id), partition_of(partition_file))
+) USING (trajectory_id, partition_file),
+    unnest(run.spans) AS turn(span);
 
 COMMENT ON VIEW step_tokens IS 'Tokens of each step in each arm: where they lie and whether they carry loss.';
 COMMENT ON COLUMN step_tokens.arm IS 'The training arm.';

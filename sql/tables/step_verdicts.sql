@@ -10,7 +10,13 @@ SELECT
     call,
     version,
     tokens_cut
-FROM stored_step_verdicts();
+FROM stored_step_verdicts()
+SEMI JOIN (
+    SELECT trajectory_id, partition_file
+    FROM stored_step_verdicts()
+    WHERE step_index = 0
+    QUALIFY counts_once((folder_of(partition_file), trajectory_id), partition_of(partition_file))
+) USING (trajectory_id, partition_file);
 
 COMMENT ON VIEW step_verdicts IS 'Judgements of critics, one row a step and critic.';
 COMMENT ON COLUMN step_verdicts.critic IS 'Who judged.';

@@ -13,7 +13,13 @@ SELECT
     cut.step.actions[1].command AS command,
     command_word(cut.step.actions[1].command) AS command_word,
     list_bool_or(list_transform(cut.step.return_codes, lambda code: code <> 0)) AS failed
-FROM stored_trajectories() AS run, unnest(run.steps) AS cut(step);
+FROM stored_trajectories() AS run
+SEMI JOIN (
+    SELECT trajectory_id, partition_file
+    FROM stored_trajectories()
+    QUALIFY counts_once(trajectory_id, partition_of(partition_file))
+) USING (trajectory_id, partition_file),
+    unnest(run.steps) AS cut(step);
 
 COMMENT ON VIEW steps IS 'Steps of runs: one turn of the assistant with the observations that answer it.';
 COMMENT ON COLUMN steps.trajectory_id IS 'The run.';

@@ -13,7 +13,12 @@ SELECT
     reason,
     log,
     failed_tests
-FROM stored_test_outcomes();
+FROM stored_test_outcomes()
+SEMI JOIN (
+    SELECT trajectory_id, partition_file
+    FROM stored_test_outcomes()
+    QUALIFY counts_once(trajectory_id, partition_of(partition_file))
+) USING (trajectory_id, partition_file);
 
 COMMENT ON VIEW test_outcomes IS 'What the tests say of each run''s patch, one row a run.';
 COMMENT ON COLUMN test_outcomes.trajectory_id IS 'The run.';

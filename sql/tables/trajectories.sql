@@ -16,13 +16,18 @@ SELECT
     source_row,
     stated_id,
     n_steps
-FROM stored_trajectories();
+FROM stored_trajectories()
+SEMI JOIN (
+    SELECT trajectory_id, partition_file
+    FROM stored_trajectories()
+    QUALIFY counts_once(trajectory_id, partition_of(partition_file))
+) USING (trajectory_id, partition_file);
 
-COMMENT ON VIEW trajectories IS 'Recorded runs of coding agents, one row a run.';
+COMMENT ON VIEW trajectories IS 'Recorded runs of coding agents, one row a run, also where several batches hold it.';
 COMMENT ON COLUMN trajectories.trajectory_id IS 'Identity of the run, the same whenever it is ingested again: <instance_id>.<12 hex digits>.';
 COMMENT ON COLUMN trajectories.instance_id IS 'The task; unknown where the source does not say.';
 COMMENT ON COLUMN trajectories.repo IS 'owner/name of the task''s repository, read from the instance id; NULL where it names none.';
-COMMENT ON COLUMN trajectories.batch IS 'The partition: a few hundred runs that were ingested together.';
+COMMENT ON COLUMN trajectories.batch IS 'The partition: a few hundred runs that were ingested together; of a run that several hold, the first by name.';
 COMMENT ON COLUMN trajectories.scaffold IS 'The agent program: swe-agent, mini-swe-agent, openhands or unknown.';
 COMMENT ON COLUMN trajectories.format IS 'The reader that understood the source.';
 COMMENT ON COLUMN trajectories.model IS 'The model that acted, as the source names it.';

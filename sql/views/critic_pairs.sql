@@ -12,7 +12,6 @@ SELECT
 FROM step_verdicts AS one
 JOIN step_verdicts AS other
     ON one.trajectory_id = other.trajectory_id
-    AND one.batch = other.batch
     AND one.step_index = other.step_index
     AND one.critic < other.critic;
 

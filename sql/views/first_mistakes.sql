@@ -9,7 +9,7 @@ SELECT
     min(verdict.step_index) FILTER (verdict.label = 'mistake') AS first_mistake,
     share(first_mistake, run.n_steps) AS position
 FROM step_verdicts AS verdict
-JOIN runs AS run USING (trajectory_id, batch)
+JOIN runs AS run USING (trajectory_id)
 GROUP BY verdict.critic, verdict.batch, verdict.trajectory_id, run.instance_id, run.status, run.n_steps;
 
 COMMENT ON VIEW first_mistakes IS 'The first mistake of each run, by critic; one row a judged run, also where there is none.';

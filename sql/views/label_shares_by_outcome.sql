@@ -6,7 +6,7 @@ SELECT
     count(*) AS steps,
     share(count(*), sum(count(*)) OVER (PARTITION BY critic, status)) AS share
 FROM step_verdicts
-LEFT JOIN runs USING (trajectory_id, batch)
+LEFT JOIN runs USING (trajectory_id)
 GROUP BY critic, status, label
 ORDER BY critic, status, steps DESC, label;
 

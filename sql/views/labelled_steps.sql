@@ -18,8 +18,8 @@ SELECT
     run.model,
     run.status
 FROM step_verdicts AS verdict
-JOIN steps AS step USING (trajectory_id, batch, step_index)
-JOIN runs AS run USING (trajectory_id, batch);
+JOIN steps AS step USING (trajectory_id, step_index)
+JOIN runs AS run USING (trajectory_id);
 
 COMMENT ON VIEW labelled_steps IS 'Steps with each critic''s label and what is known of step and run: the base of the label statistics.';
 COMMENT ON COLUMN labelled_steps.critic IS 'The critic.';

@@ -13,7 +13,7 @@ SELECT
     outcome.status NOT IN ('infra_error', 'unknown') AS graded,
     outcome.grader
 FROM trajectories AS run
-LEFT JOIN test_outcomes AS outcome USING (trajectory_id, batch);
+LEFT JOIN test_outcomes AS outcome USING (trajectory_id);
 
 COMMENT ON VIEW runs IS 'Runs with their test outcome, one row a run: where most questions begin.';
 COMMENT ON COLUMN runs.trajectory_id IS 'The run.';

@@ -1,6 +1,5 @@
 """`srft ingest`: recorded runs in."""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,7 @@ from rich.console import Console
 from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import applier, end, print_outcome
 from srft_assets.home import Home, current_home
-from srft_assets.refusal import Refusal, excerpt_of
+from srft_assets.refusal import INTERNAL, Refusal, excerpt_of
 
 if TYPE_CHECKING:
     from srft_assets.planning import Outcome
@@ -39,17 +38,27 @@ def ingest(
     batch_size: Annotated[int, typer.Option(help="Most runs in a batch.", min=1, max=500)] = 200,
 ) -> None:
     """Read recorded runs into batches, with the outcomes that lie beside them."""
-    from srft_assets.trajectories.ingest import ingest as write_manifests
+    from srft_assets.trajectories.ingest import ingest as register_runs
 
     console = Console()
     home = current_home()
-    with console.status("looking at the files"):
-        plan = write_manifests(home, paths, batch=batch, format=format_, batch_size=batch_size)
+    with console.status("looking at the files") as status:
+        plan = register_runs(
+            home,
+            paths,
+            batch=batch,
+            format=format_,
+            batch_size=batch_size,
+            tell=lambda done, files: status.update(f"reading file {done + 1} of {files}"),
+        )
     _print_plan(console, plan)
     if not plan.batches:
         raise typer.Exit(1)
     with applier(console) as platform:
         outcome = platform.apply(["test_outcomes"], list(plan.batches), [])
+    outcome.made["trajectories"] = sorted({*plan.new, *outcome.made["trajectories"]})
+    kept = outcome.kept["trajectories"]
+    outcome.kept["trajectories"] = [name for name in kept if name not in plan.new]
     print_outcome(console, outcome)
     _print_refusals(console, _found_reading(home, plan))
     _print_runs(console, [name for name in plan.batches if not _failed(outcome, name)])
@@ -64,17 +73,19 @@ def _print_plan(console: Console, plan: "IngestPlan") -> None:
     counts = {str(role): count for role, count in plan.roles.items()}
     roles = ", ".join(f"{counts[role]} {word}" for role, word in WORDS.items() if role in counts)
     say(console, f"files: {roles or 'none'}")
-    for batch, count in sorted(Counter(plan.already.values()).items()):
-        say(console, f"already in batch {batch}: {count} files, not read again")
     if plan.removed:
         say(console, f"gone since the last ingest: {quoted(_some(plan.removed))}")
     _print_refusals(console, plan.refusals)
 
 
 def _print_refusals(console: Console, refusals: Sequence[Refusal]) -> None:
-    for refusal in refusals[:SHOWN_REFUSALS]:
+    internal = [one for one in refusals if one.reason.startswith(INTERNAL)]
+    others = [one for one in refusals if one not in internal]
+    for refusal in internal:
+        say(console, f"[red]fault of srft, please report it:[/] {quoted(refusal.line())}")
+    for refusal in others[:SHOWN_REFUSALS]:
         say(console, f"[yellow]refused[/] {quoted(refusal.line())}")
-    rest = len(refusals) - SHOWN_REFUSALS
+    rest = len(others) - SHOWN_REFUSALS
     if rest > 0:
         say(console, f"… and {rest} more: srft sql quarantine")
 

@@ -40,8 +40,8 @@ def steps_consecutive(asset: str) -> dg.AssetChecksDefinition:
 
 
 def trajectory_ids_unique(asset: str) -> dg.AssetChecksDefinition:
-    """A run is in one batch only."""
-    return sql_check(asset, "trajectory_ids_unique", "A run is in one batch only")
+    """A batch holds a run once."""
+    return sql_check(asset, "trajectory_ids_unique", "A batch holds a run once")
 
 
 def outcomes_add_up(asset: str) -> dg.AssetChecksDefinition:

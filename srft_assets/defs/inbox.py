@@ -46,7 +46,7 @@ def inbox(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorR
     requests: dict[str, dg.RunRequest] = {}
     for entry in waiting(home.inbox):
         try:
-            plan = ingest(home, [str(entry)], batch=None)
+            plan = ingest(home, [str(entry)], partitions=False)
             found = [
                 request
                 for batch in plan.batches

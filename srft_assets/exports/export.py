@@ -20,6 +20,7 @@ from srft_assets.exports.source import Masked, Part
 from srft_assets.exports.sync import check_sync
 from srft_assets.home import Home
 from srft_assets.tokens.tokenizer import ChatTokenizer
+from srft_assets.warehouse.doubles import holders
 from srft_assets.warehouse.stage import Progress, Stage
 from srft_assets.warehouse.store import Warehouse
 
@@ -77,10 +78,11 @@ def export(
     stale = {name: item.why for name, item in out_of_sync.items() if name in there}
     facts = facts_of(warehouse, request.arm, parts, stale, missing)
     counts = Counts()
+    holder = holders(warehouse, there, asset)
     with placing(request.out) as folder:
         form = FORMATS[request.format]
         tokenizer = tokenizer_of(home, parts[0].stamp) if form.renders else None
-        writer = _Writer(form, tokenizer, request.round_weights, counts)
+        writer = _Writer(form, tokenizer, request.round_weights, counts, holder)
         files = writer.write(request, folder, parts, progress)
         _describe(request, folder, files, counts, facts)
     return Exported(request.out, tuple(files), counts, facts)
@@ -94,6 +96,7 @@ class _Writer:
     tokenizer: ChatTokenizer | None
     round_weights: bool
     counts: Counts
+    holder: Mapping[str, str]
 
     def write(
         self, request: Request, folder: Path, parts: Sequence[Part], progress: Progress
@@ -115,6 +118,9 @@ class _Writer:
         return shards.close()
 
     def _add(self, masked: Masked, shards: Shards) -> None:
+        holder = self.holder.get(masked.trajectory_id, masked.batch)
+        if holder != masked.batch:
+            raise UnfitError("another batch holds the run too", holder)
         if not (self.form.weights or self.round_weights):
             _check_weights(masked)
         records = list(self.form.records(masked, self.tokenizer))

@@ -8,9 +8,8 @@ import orjson
 
 from srft_assets.errors import SrftError
 from srft_assets.trajectories.formats import read_record
-from srft_assets.trajectories.frame import frame_of
-from srft_assets.trajectories.identity import trajectory_id
-from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.model import Trajectory, trajectory_id
+from srft_assets.trajectories.schema import frame_of
 from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.stage import Work
 from srft_assets.warehouse.stamp import Stamp

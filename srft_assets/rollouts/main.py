@@ -16,7 +16,6 @@ from srft_assets.rollouts.checkpoint import load_checkpoint
 from srft_assets.rollouts.job import Attempt, EvaluationJob, write_result
 from srft_assets.rollouts.playing import play_all
 from srft_assets.sandbox import open_sandbox
-from srft_assets.trajectories.reads import uncollected
 
 
 def main(arguments: list[str]) -> int:
@@ -30,8 +29,7 @@ def evaluate(job: EvaluationJob) -> None:
     sandbox = open_sandbox(job.unsafe)
     lines = job.tasks.read_bytes().splitlines()
     tasks = [TaskInstance.model_validate_json(line) for line in lines]
-    with uncollected():
-        checkpoint = load_checkpoint(job.checkpoint)
+    checkpoint = load_checkpoint(job.checkpoint)
     loaded = time.monotonic()
     done = resolved = 0
 

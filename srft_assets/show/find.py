@@ -13,6 +13,7 @@ from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import from_row
+from srft_assets.warehouse.doubles import holders
 from srft_assets.warehouse.store import Warehouse
 
 PLACES = ("trajectories", "eval_trajectories")
@@ -74,13 +75,24 @@ def _place(warehouse: Warehouse, name: str) -> Place:
         for trajectory_id in _ids(warehouse, asset, partition, name)
     ]
     exact = [place for place in places if place.trajectory_id == name]
-    found = exact or places
+    found = _counted(warehouse, exact or places)
     if not found:
         raise UsageError(f"no run {name!r}: list them with srft sql runs")
     if len(found) > 1:
         some = ", ".join(place.trajectory_id for place in found[:5])
         raise UsageError(f"{len(found)} runs fit {name!r}: {some}{', …' * (len(found) > 5)}")
     return found[0]
+
+
+def _counted(warehouse: Warehouse, places: list[Place]) -> list[Place]:
+    """Of a run that several batches hold the one place where it counts."""
+    held = [place.partition for place in places if place.asset == PLACES[0]]
+    holder = holders(warehouse, held) if len(held) > 1 else {}
+    return [
+        place
+        for place in places
+        if place.asset != PLACES[0] or holder.get(place.trajectory_id) in (None, place.partition)
+    ]
 
 
 def _partitions(warehouse: Warehouse) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from srft_assets.refusal import Refusal
 from srft_assets.tokens.cap import within_cap
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.training.job import Choice
+from srft_assets.warehouse.doubles import counted_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Selection:
             `trajectory_id`, `instance_id`, `status`, `n_tokens`, `n_trained` (tokens), and
             `weight`, the sum of the loss weights of the trained tokens.
         without_loss: rows dropped because no token of theirs is trained.
-        left_out: rows of runs that occur twice, or are too many of one task.
+        left_out: rows of runs that an earlier file holds too, or that are too many of one task.
         refused: rows that are longer than the limit.
     """
 
@@ -66,6 +67,7 @@ def select_rows(files: Sequence[Path], max_length: int, choice: Choice | None = 
 
 
 def _chosen(rows: pl.DataFrame, choice: Choice) -> pl.DataFrame:
+    rows = counted_once(rows, "file")
     if choice.dedup:
         by_run = rows.group_by("trajectory_id", maintain_order=True)
         first = by_run.agg("ids").filter(pl.col("ids").is_first_distinct())

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from srft_assets.trajectories.errors import RecordError, kind_of, quoted, wrong_type
-from srft_assets.trajectories.fields import parsed
+from srft_assets.trajectories.fields import RecordError, kind_of, parsed, quoted, wrong_type
 from srft_assets.trajectories.model import Message
 
 ROLES = {

@@ -1,10 +1,13 @@
-"""Putting rows into batches, so that a row that has a place keeps it."""
+"""Batches in the making: rows are put into them so that a row that has a place keeps it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from srft_assets.trajectories.manifest import Item, Manifest
-from srft_assets.trajectories.scanned import Scanned
+from blake3 import blake3
+
+from srft_assets.trajectories.manifest import Item, Manifest, RefusedFile
+from srft_assets.trajectories.records import Record
+from srft_assets.trajectories.runs import Runs
+from srft_assets.trajectories.sources import Source, count_line
 
 BATCH_BYTES = 256 << 20
 """A batch is closed when its rows would take more, so that one fits into memory."""
@@ -12,73 +15,69 @@ BATCH_BYTES = 256 << 20
 
 @dataclass(slots=True)
 class Draft:
-    """A batch in the making; `old` is its manifest so far, `rows` and `bytes` are of `items`."""
+    """A batch in the making.
 
+    Attributes:
+        name: of the batch; of a new one empty until it is known.
+        number: its place in the order of registration; likewise.
+        old: its manifest so far, None for a new one.
+        items: of the batch as it will be.
+        rows: that it holds, or may still hold; `bytes` likewise.
+        refused: files that were refused while it was filled.
+        runs: of a new batch all its rows; those of an old one are read again where it changed.
+    """
+
+    name: str = ""
+    number: int = 0
     old: Manifest | None = None
     items: list[Item] = field(default_factory=list)
     rows: int = 0
     bytes: int = 0
+    refused: list[RefusedFile] = field(default_factory=list)
+    runs: Runs | None = None
 
-    def add(self, item: Item) -> None:
-        """Put the item at the end."""
-        self.items.append(item)
-        self.rows += item.rows
-        self.bytes += item.bytes
-
-
-class Drafts:
-    """The batches of one family, in the order of their registration."""
-
-    def __init__(self, family: Iterable[Manifest], batch_size: int) -> None:
-        self.all = [Draft(manifest) for manifest in family]
-        self.batch_size = batch_size
-
-    def keep(self, draft: Draft, item: Item) -> None:
-        """An item as it was."""
-        draft.add(item)
-
-    def renew(self, scanned: Scanned, places: list[tuple[Draft, Item]]) -> int:
-        """Cut a file that has places already at the same rows as before.
-
-        Returns the first row that has no place yet. Where the file became shorter, places at
-        its end fall away.
-        """
-        first = 0
-        for draft, item in sorted(places, key=lambda place: place[1].first_row):
-            rows = min(item.first_row + item.rows, scanned.rows) - item.first_row
-            if rows > 0:
-                draft.add(scanned.item(item.first_row, rows))
-                first = item.first_row + rows
-        return first
-
-    def fill(self, scanned: Scanned, first: int) -> None:
-        """Put the rows from `first` on into the last batch while it has room, then into new ones.
-
-        A batch takes at least one row, however large.
-        """
-        while first < scanned.rows:
-            draft = self._last()
-            room = min(
-                self.batch_size - draft.rows, (BATCH_BYTES - draft.bytes) // scanned.row_bytes
-            )
-            if room < 1 and draft.items:
-                self.all.append(Draft())
-                continue
-            rows = min(max(room, 1), scanned.rows - first)
-            draft.add(scanned.item(first, rows))
-            first += rows
-
-    def _last(self) -> Draft:
-        if not self.all:
-            self.all.append(Draft())
-        return self.all[-1]
+    def has_room(self, size: int, batch_size: int) -> bool:
+        """Whether a row of `size` bytes fits; the first always does, however large."""
+        fits = self.rows < batch_size and self.bytes + size <= BATCH_BYTES
+        return fits or not self.rows
 
 
-def names_of(drafts: list[Draft], family: str) -> list[str]:
-    """NAME where there is one batch, else NAME-000, NAME-001, …; a name once given stays."""
-    if len(drafts) == 1:
-        return [drafts[0].old.batch if drafts[0].old else family]
-    return [
-        draft.old.batch if draft.old else f"{family}-{index:03}"
-        for index, draft in enumerate(drafts)
-    ]
+class Cut:
+    """Consecutive rows of one file on their way into a batch; `start` is their first byte."""
+
+    def __init__(self, source: Source, draft: Draft, start: int) -> None:
+        self.source = source
+        self.draft = draft
+        self.start = self.end = start
+        self.first = 0
+        self.rows = self.bytes = 0
+        self.content = blake3()
+
+    def add(self, record: Record) -> None:
+        """Put a row at the end."""
+        if not self.rows:
+            self.first = record.row or 0
+        if self.source.layout == "lines":
+            count_line(self.content, self.source.found.at, self.end, record)
+        if self.draft.runs is not None:
+            self.draft.runs.add(self.source.found.path, record)
+        self.rows += 1
+        self.bytes += record.size
+        self.end += record.size
+
+    def item(self) -> Item:
+        """The rows, as a manifest names them."""
+        found, lines = self.source.found, self.source.layout == "lines"
+        return Item(
+            path=found.path,
+            layout=self.source.layout,
+            first_row=self.first,
+            rows=self.rows,
+            start=self.start if lines else 0,
+            end=self.end if lines else found.size,
+            bytes=self.bytes,
+            blake3=self.content.hexdigest() if lines else self.source.blake3,
+            size=found.size,
+            mtime_ns=found.mtime_ns,
+            ctime_ns=found.ctime_ns,
+        )

@@ -47,7 +47,6 @@ class Item(_Frozen):
     end: int = 0
     bytes: int
     blake3: str
-    file_blake3: str
     size: int
     mtime_ns: int
     ctime_ns: int
@@ -88,8 +87,7 @@ class Manifest(_Frozen):
 
     `kind` is `files`, or the name of a collector that makes the runs from `settings`.
     `family`: the name given at ingest; its batches are NAME, or NAME-000, NAME-001, …
-    `registered` orders all batches of a platform by first registration: of two batches that
-    hold the same run, the one with the lower number keeps it.
+    `registered` orders all batches of a platform by first registration.
     """
 
     version: Literal[1] = 1

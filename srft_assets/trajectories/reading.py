@@ -6,8 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 from srft_assets.trajectories.chat import chat
-from srft_assets.trajectories.identity import encoded, trajectory_id
-from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.model import Trajectory, encoded, trajectory_id
 from srft_assets.trajectories.steps import NO_CODES, cut_steps
 
 UNKNOWN = "unknown"

@@ -1,159 +1,325 @@
-"""One ingest: which files are new, which batch takes them, what its manifest then says."""
+"""One ingest: files are parsed once, their rows put into batches, new batches written."""
 
-from collections.abc import Sequence
-from functools import partial
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
+from srft_assets.errors import UsageError
 from srft_assets.home import Home
-from srft_assets.trajectories.batches import runs_config
-from srft_assets.trajectories.drafts import Draft, Drafts, names_of
-from srft_assets.trajectories.evidence import report_refs, settle, share_reports
-from srft_assets.trajectories.family import Family
-from srft_assets.trajectories.helpers import expect, ready
-from srft_assets.trajectories.ingest_plan import IngestPlan, role_counts
-from srft_assets.trajectories.manifest import Item, Manifest, RefusedFile, write_manifest
-from srft_assets.trajectories.roles import Role, Ruling
-from srft_assets.trajectories.scan import scan_all
-from srft_assets.trajectories.scanned import Scanned
-from srft_assets.trajectories.shared_work import SharedWork
-from srft_assets.trajectories.walk import Found, Walk, walk
+from srft_assets.refusal import Refusal
+from srft_assets.trajectories.batches import manifests, next_number, runs_config
+from srft_assets.trajectories.discover import Discovery, Found, discover
+from srft_assets.trajectories.drafts import Cut, Draft
+from srft_assets.trajectories.manifest import (
+    FileRef,
+    Item,
+    Manifest,
+    RefusedFile,
+    ReportRef,
+    registered_ns,
+    write_manifest,
+)
+from srft_assets.trajectories.report_files import evidence_of, report_ref, share_reports
+from srft_assets.trajectories.roles import Role, refused
+from srft_assets.trajectories.runs import Rows, Runs
+from srft_assets.trajectories.sources import Source, hashed, open_source, unchanged
 from srft_assets.warehouse.store import check_partition_name
 
-AT_ONCE = 100
-"""Files that one process looks at before it is asked again."""
+AUTO = "auto"
+"""As `format`: detect it, whatever was said before."""
+
+Place = tuple[Draft, Item]
+"""Rows of a file that lie in a batch already."""
+Write = Callable[[Manifest, Rows], None]
+"""Puts the partition of a new batch in place."""
+Tell = Callable[[int, int], object]
+"""Is told how many files are read, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestPlan:
+    """What an ingest found and did.
+
+    Attributes:
+        batches: that hold the runs of the given paths, those registered earlier included.
+        new, changed, unchanged: of these, by whether their runs differ from before.
+        rows: records in these batches, before any is refused.
+        roles: role → number of files; they add up to all files found.
+        refusals: files refused at first sight.
+        removed: files that the batches held, and that are gone.
+    """
+
+    batches: tuple[str, ...]
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    rows: int
+    roles: dict[str, int]
+    refusals: tuple[Refusal, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 class Registration:
-    """One ingest into the batches of one family, under the platform's registration lock."""
+    """One ingest into the batches of one family, under the platform's registration lock.
 
-    def __init__(self, home: Home, name: str, stated_format: str | None, batch_size: int) -> None:
-        self.home = home
-        self.family = Family(home, name)
-        self.format = self.family.format(stated_format)
-        self.drafts = Drafts(self.family.batches, batch_size)
-        self.already: dict[str, str] = {}
-        self.removed: list[str] = []
+    Holds the rows of one batch at a time. A new batch is registered, and its partition written,
+    as soon as it is full; reports, which may lie anywhere, are added to the manifests at the end.
+    Batches that were there before are registered anew where they changed, and are then stale.
+    """
 
-    def run(self, paths: Sequence[Path]) -> IngestPlan:
-        """Look at the files, place their rows, write the manifests."""
-        seen = walk(paths, self.family.root)
-        trusted = self.family.trusted(seen)
-        scans = self._scans([file for file in seen.files if file.path not in trusted])
-        settled = settle(scans)
-        self.family.check_root(seen.root, scans)
-        self._place(seen, [one for one, ruling in settled if ruling.role is Role.RUNS], trusted)
-        if not self.drafts.all and not (self.already and self._all_known(settled)):
-            self.drafts.all.append(Draft())
-        refused = [*seen.refused, *(_refused(*pair) for pair in settled if _is_refused(pair))]
-        made = self._manifests(seen, settled, refused)
-        return self._write(made, settled, refused, len(trusted))
+    def __init__(
+        self, home: Home, name: str, stated_format: str | None, batch_size: int, write: Write | None
+    ) -> None:
+        """`write`: None registers only.
 
-    def _scans(self, files: Sequence[Found]) -> list[Scanned]:
-        expect(sum(file.size for file in files))
-        look = partial(scan_all, forced=bool(self.format))
-        work = SharedWork(
-            [files[first : first + AT_ONCE] for first in range(0, len(files), AT_ONCE)], look
-        )
-        helpers = ready()
-        if helpers is not None:
-            work.hand_to(helpers, look)
-        return [seen for part in work.results() for seen in part]
+        Raises UsageError where a batch of another family has the name, or one like NAME-000.
+        """
+        self.home, self.name, self.batch_size, self.write = home, name, batch_size, write
+        known = manifests(home)
+        self.old = [one for one in known if one.family == name and one.kind == "files"]
+        numbered = re.compile(re.escape(name) + r"(-\d{3,})?")
+        for one in known:
+            if one not in self.old and numbered.fullmatch(one.batch):
+                whose = "" if one.kind == "files" else " and is not from files"
+                raise UsageError(
+                    f"batch {one.batch} exists already{whose}: give another name with --batch"
+                )
+        self.number = next_number(known)
+        before = self.old[0].format if self.old else None
+        self.format = {None: before, AUTO: None}.get(stated_format, stated_format)
+        self.again = before != self.format
+        self.drafts = [Draft(one.batch, one.registered, one) for one in self.old]
+        self.places: dict[str, list[Place]] = defaultdict(list)
+        self.told: dict[str, Draft] = {}
+        self.removed: set[str] = set()
+        self.refusals: list[Refusal] = []
+        self.roles: Counter[str] = Counter()
+        self.reports: list[ReportRef] = []
+        self.predictions: list[FileRef] = []
 
-    def _all_known(self, settled: Sequence[tuple[Scanned, Ruling]]) -> bool:
-        return all(one.path in self.already for one, ruling in settled if ruling.role is Role.RUNS)
-
-    def _place(self, seen: Walk, runs: Sequence[Scanned], trusted: set[str]) -> None:
-        places: dict[str, list[tuple[Draft, Item]]] = {}
-        for draft in self.drafts.all:
-            for item in draft.old.items if draft.old else ():
-                places.setdefault(item.path, []).append((draft, item))
-        elsewhere = {
-            item.file_blake3: one.batch for one in self.family.others for item in one.items
-        }
-        here = {one.path for one in runs}
-        for path, held in places.items():
-            if path in trusted or not seen.covered(path):
-                for draft, item in held:
-                    self.drafts.keep(draft, item)
-            elif path not in here:
-                self.removed.append(path)
-        rest = []
-        for one in runs:
-            if one.path in places:
-                rest.append((one, self.drafts.renew(one, places[one.path])))
-            elif one.blake3 in elsewhere:
-                self.already[one.path] = elsewhere[one.blake3]
+    def run(self, paths: Sequence[Path], tell: Tell) -> IngestPlan:
+        """Look at the files, place their rows, write manifests and partitions."""
+        found = discover(paths, self.old[0].folder() if self.old else None)
+        self.root = found.root
+        self._check_root(found)
+        self._keep_places(found)
+        for one in found.refused:
+            self._refuse(one)
+        beside = evidence_of(found.files)
+        for number, file in enumerate(found.files):
+            tell(number, len(found.files))
+            held = self.places.pop(file.path, [])
+            if held and not self.again and self._keep(file, held):
+                self.roles[Role.RUNS.value] += 1
             else:
-                rest.append((one, 0))
-        for one, first in rest:
-            self.drafts.fill(one, first)
+                self._read(file, held, beside)
+        return self._finish(found)
 
-    def _manifests(
-        self,
-        seen: Walk,
-        settled: Sequence[tuple[Scanned, Ruling]],
-        refused: Sequence[RefusedFile],
-    ) -> list[Manifest]:
-        """The manifests as they should be. Refused files are told in the first of them."""
-        drafts = self.drafts.all
-        reports = self.family.merged(seen, "reports", report_refs(settled))
-        predictions = self.family.merged(
-            seen, "predictions", [one.ref() for one, r in settled if r.role is Role.PREDICTIONS]
+    def _check_root(self, found: Discovery) -> None:
+        """A family has one root. It may move if its files moved with it; else UsageError."""
+        old = self.old[0].folder() if self.old else found.root
+        if old == found.root:
+            return
+        here = {file.path: file for file in found.files}
+        for item in (item for one in self.old for item in one.items):
+            file = here.get(item.path)
+            moved = file is not None and not (old / item.path).exists()
+            if not moved and (file is None or not unchanged(file, item, 0)):
+                raise UsageError(
+                    f"batch {self.name} holds runs of {old}: give another name with --batch"
+                )
+
+    def _keep_places(self, found: Discovery) -> None:
+        """Rows of known files have a place; what was not asked for stays as it is."""
+        here = {file.path for file in found.files}
+        for draft in self.drafts:
+            assert draft.old is not None
+            for one in draft.old.refused:
+                self.told[one.path] = draft
+                if not found.covered(one.path):
+                    draft.refused.append(one)
+            for item in draft.old.items:
+                if found.covered(item.path) and item.path not in here:
+                    self.removed.add(item.path)
+                    continue
+                draft.rows += item.rows
+                draft.bytes += item.bytes
+                if found.covered(item.path):
+                    self.places[item.path].append((draft, item))
+                else:
+                    draft.items.append(item)
+
+    def _keep(self, file: Found, held: Sequence[Place]) -> bool:
+        """Keep the items of a file if neither its rows changed nor others were added."""
+        last = max((item for _, item in held), key=lambda item: item.first_row)
+        if last.layout == "lines" and last.end < file.size:
+            return False
+        for draft, item in held:
+            assert draft.old is not None
+            if not unchanged(file, item, registered_ns(self.home, draft.old.batch)):
+                return False
+        now = {"size": file.size, "mtime_ns": file.mtime_ns, "ctime_ns": file.ctime_ns}
+        for draft, item in held:
+            draft.items.append(item.model_copy(update=now))
+        return True
+
+    def _read(
+        self, file: Found, held: Sequence[Place], beside: Mapping[str, Sequence[Found]]
+    ) -> None:
+        if file.ruling is not None:
+            self._settle(Source(file, file.ruling), held, beside)
+            return
+        try:
+            with file.at.open("rb") as opened:
+                self._settle(open_source(file, opened, bool(self.format)), held, beside)
+        except OSError as error:
+            self._settle(
+                Source(file, refused(f"file cannot be read: {error.strerror}")), held, beside
+            )
+
+    def _settle(
+        self, source: Source, held: Sequence[Place], beside: Mapping[str, Sequence[Found]]
+    ) -> None:
+        """Do with a file what its role asks for."""
+        role, path = source.ruling.role, source.found.path
+        if role is Role.REFUSED:
+            reason, excerpt = source.ruling.reason, source.excerpt
+            self._refuse(RefusedFile(path=path, reason=reason, excerpt=excerpt))
+        else:
+            self.roles[role.value] += 1
+        if role is Role.RUNS:
+            self._place(source, held)
+        elif held:
+            self.removed.add(path)
+        if role is Role.REPORT:
+            self.reports.append(report_ref(hashed(source.found), source.ruling, beside))
+        elif role is Role.PREDICTIONS:
+            self.predictions.append(hashed(source.found))
+
+    def _refuse(self, one: RefusedFile) -> None:
+        """Told in the batch that told of it before, else in the one that is being filled."""
+        self.roles[Role.REFUSED.value] += 1
+        self.refusals.append(one.refusal())
+        draft = self.told.get(one.path) or (self.drafts or [self._new()])[-1]
+        draft.refused.append(one)
+
+    def _place(self, source: Source, held: Sequence[Place]) -> None:
+        """Put the rows of a file where they were, and further ones into the last batch, while it
+        has room, then into new ones."""
+        cut: Cut | None = None
+        at = 0
+        for record in source.records:
+            draft = _holder(held, record.row or 0)
+            if draft is None:
+                draft = self.drafts[-1] if self.drafts else self._new()
+                if not draft.has_room(record.size, self.batch_size):
+                    _close(cut)
+                    cut = None
+                    draft = self._new()
+                draft.rows += 1
+                draft.bytes += record.size
+            if cut is None or cut.draft is not draft:
+                _close(cut)
+                cut = Cut(source, draft, at)
+            cut.add(record)
+            at += record.size
+        _close(cut)
+
+    def _new(self) -> Draft:
+        """Begin a batch; the one before it, if it is new, is full."""
+        if self.drafts:
+            self._write(self.drafts[-1], last=False)
+        self.drafts.append(Draft(runs=Runs(self.format)))
+        return self.drafts[-1]
+
+    def _write(self, draft: Draft, last: bool) -> None:
+        """Register a new batch and write its partition. Nothing where it is an old one."""
+        if draft.runs is None:
+            return
+        draft.name = self._name(last)
+        draft.number = self.number
+        self.number += 1
+        manifest = self._manifest(draft, (), ())
+        write_manifest(self.home, manifest)
+        if self.write is not None:
+            self.write(manifest, draft.runs.rows(manifest.batch))
+        draft.runs = None
+
+    def _name(self, last: bool) -> str:
+        """Of the last draft: NAME where there is one batch, else NAME-000, NAME-001, …"""
+        if last and len(self.drafts) == 1:
+            return self.name
+        taken = {one.name for one in self.drafts}
+        numbers = (f"{self.name}-{number:03}" for number in count(len(self.drafts) - 1))
+        return next(name for name in numbers if name not in taken)
+
+    def _manifest(
+        self, draft: Draft, reports: Sequence[ReportRef], predictions: Sequence[FileRef]
+    ) -> Manifest:
+        return Manifest(
+            batch=check_partition_name(draft.name),
+            family=self.name,
+            registered=draft.number,
+            root=str(self.root),
+            format=self.format,
+            items=tuple(sorted(draft.items, key=lambda item: (item.path, item.first_row))),
+            reports=tuple(reports),
+            predictions=tuple(predictions),
+            refused=tuple(sorted(draft.refused, key=lambda one: one.path)),
         )
-        told = self.family.merged(seen, "refused", list(refused))
-        shared = share_reports(reports, drafts)
-        numbers = iter(range(self.family.next_number, self.family.next_number + len(drafts)))
-        return [
-            Manifest(
-                batch=check_partition_name(name),
-                family=self.family.name,
-                registered=draft.old.registered if draft.old else next(numbers),
-                root=str(seen.root),
-                format=self.format,
-                items=tuple(sorted(draft.items, key=lambda item: (item.path, item.first_row))),
-                reports=tuple(shared[index]),
-                predictions=tuple(predictions),
-                refused=tuple(told) if index == 0 else (),
-            )
-            for index, (name, draft) in enumerate(
-                zip(names_of(drafts, self.family.name), drafts, strict=True)
-            )
-        ]
 
-    def _write(
-        self,
-        made: Sequence[Manifest],
-        settled: Sequence[tuple[Scanned, Ruling]],
-        refused: Sequence[RefusedFile],
-        trusted: int,
-    ) -> IngestPlan:
-        self.family.check_names(made)
-        before = {one.batch: runs_config(one) for one in self.family.batches}
+    def _finish(self, found: Discovery) -> IngestPlan:
+        """Write the last batch, and the manifests as they should be, reports included."""
+        if not self.drafts:
+            self._new()
+        self._write(self.drafts[-1], last=True)
+        reports = self._merged(found, "reports", self.reports)
+        predictions = self._merged(found, "predictions", self.predictions)
+        shared = share_reports(reports, [draft.items for draft in self.drafts])
         states: dict[str, list[str]] = {"new": [], "changed": [], "unchanged": []}
-        for one in made:
-            write_manifest(self.home, one)
-            if one.batch not in before:
-                states["new"].append(one.batch)
+        rows = 0
+        for draft, of_batch in zip(self.drafts, shared, strict=True):
+            made = self._manifest(draft, of_batch, predictions)
+            write_manifest(self.home, made)
+            rows += made.rows
+            if draft.old is None:
+                states["new"].append(made.batch)
             else:
-                same = before[one.batch] == runs_config(one)
-                states["unchanged" if same else "changed"].append(one.batch)
-        batches = {one.batch for one in made} | set(self.already.values())
+                same = runs_config(draft.old) == runs_config(made)
+                states["unchanged" if same else "changed"].append(made.batch)
         return IngestPlan(
-            batches=tuple(sorted(batches)),
+            batches=tuple(sorted(draft.name for draft in self.drafts)),
             new=tuple(states["new"]),
             changed=tuple(states["changed"]),
             unchanged=tuple(states["unchanged"]),
-            rows=sum(one.rows for one in made),
-            roles=role_counts(settled, self.already, len(refused), trusted),
-            refusals=tuple(one.refusal() for one in refused),
-            already=self.already,
+            rows=rows,
+            roles=dict(sorted(self.roles.items())),
+            refusals=tuple(sorted(self.refusals, key=lambda one: one.source)),
             removed=tuple(sorted(self.removed)),
         )
 
+    def _merged(self, found: Discovery, part: str, fresh: list) -> list:
+        """What this ingest saw, and what earlier ones saw outside the paths of this one."""
+        kept = {
+            ref.path: ref
+            for one in self.old
+            for ref in getattr(one, part)
+            if not found.covered(ref.path)
+        }
+        return sorted([*kept.values(), *fresh], key=lambda ref: ref.path)
 
-def _is_refused(pair: tuple[Scanned, Ruling]) -> bool:
-    return pair[1].role is Role.REFUSED
+
+def _holder(held: Sequence[Place], row: int) -> Draft | None:
+    """The batch in which a row of the file lies already."""
+    for draft, item in held:
+        if item.first_row <= row < item.first_row + item.rows:
+            return draft
+    return None
 
 
-def _refused(seen: Scanned, ruling: Ruling) -> RefusedFile:
-    return RefusedFile(path=seen.path, reason=ruling.reason, excerpt=seen.excerpt)
+def _close(cut: Cut | None) -> None:
+    if cut is not None:
+        cut.draft.items.append(cut.item())

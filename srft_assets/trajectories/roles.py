@@ -1,12 +1,12 @@
 """What a file is for: runs, a grading report, predictions, or none of these."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from srft_assets.trajectories.formats import run_keys
-from srft_assets.trajectories.unreadable import why_no_run
+from srft_assets.trajectories.formats.unknown import why_no_run
 
 
 class Role(StrEnum):
@@ -42,13 +42,9 @@ SUMMARY_KEYS = frozenset(
     {"resolved_ids", "ids_resolved", "resolved_instances", "resolved_ids_list", "final_report"}
 )
 """Run-level reports: SWE-bench schema 1 and 2, SWE-smith, and `final_report` wrappers."""
-EVIDENCE_NAMES = frozenset({"test_output.txt", "run_instance.log", "patch.diff", "eval.sh"})
-"""What the SWE-bench harness leaves beside a report.json."""
-DATASET_NAMES = frozenset({"dataset_info.json", "state.json", "dataset_dict.json"})
-"""What `save_to_disk` of `datasets` leaves beside the Arrow files."""
-
 RUNS = Ruling(Role.RUNS)
 PREDICTIONS = Ruling(Role.PREDICTIONS)
+EVIDENCE = Ruling(Role.EVIDENCE)
 
 
 def refused(reason: str) -> Ruling:
@@ -61,11 +57,6 @@ def is_run(value: Any) -> bool:
     if isinstance(value, dict):
         return any(isinstance(value.get(key), list | str) for key in RUN_KEYS)
     return is_conversation(value)
-
-
-def is_outlined_run(outline: Mapping[str, bytes]) -> bool:
-    """`is_run` of an object, by its keys and the first byte of each value."""
-    return any(outline.get(key) in (b"[", b'"') for key in RUN_KEYS)
 
 
 def is_conversation(value: Any) -> bool:
@@ -119,15 +110,3 @@ def rule_columns(names: Sequence[str]) -> Ruling:
         return RUNS
     shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
     return refused(f"a table without messages, trajectory or history; its columns: {shown}")
-
-
-def rule_suffix(name: str) -> Ruling | None:
-    """Role of a file whose name says that its content need not be read; None for the others."""
-    suffix = name.rpartition(".")[2].lower() if "." in name else ""
-    if name.startswith("."):
-        return refused("not a run: hidden file")
-    if suffix in ("json", "jsonl", "ndjson", "traj", "parquet", "arrow"):
-        return None
-    if suffix in ("gz", "zst", "bz2", "xz", "zip", "tar"):
-        return refused(f"compressed (.{suffix}): unpack it first")
-    return refused(f"not a run: .{suffix} file" if suffix else "not a run: no known file type")

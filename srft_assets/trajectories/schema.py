@@ -1,10 +1,14 @@
 """The `trajectories` partition: one row a run, its steps nested, so that one file is one state."""
 
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import orjson
 import polars as pl
+import pyarrow as pa
 
+from srft_assets.refusal import Refusal, excerpt_of
 from srft_assets.trajectories.model import Action, Step, Trajectory
 
 ACTION: pl.DataType = pl.Struct({"tool": pl.String, "command": pl.String, "call_id": pl.String})
@@ -40,6 +44,81 @@ _COLUMNS: dict[str, Any] = {
 }
 
 TRAJECTORIES = pl.Schema(_COLUMNS)
+
+
+ROWS = pa.large_list(
+    pa.struct(
+        list(
+            pl.DataFrame(schema=TRAJECTORIES).to_arrow(compat_level=pl.CompatLevel.newest()).schema
+        )
+    )
+)
+"""The rows as Arrow knows them, with texts as polars holds them: nothing is copied on the way."""
+UNFIT = (TypeError, ValueError, OverflowError, pa.ArrowException)
+RUNS_AT_ONCE = 16
+"""That become rows of one frame."""
+
+
+def frame_of(runs: Iterable[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:
+    """The rows of the partition `batch`, and the runs that do not fit the schema.
+
+    Holds a few runs at a time beside the rows.
+    """
+    frames, refused = [TRAJECTORIES.to_frame()], []
+    rest = iter(runs)
+    while piece := list(islice(rest, RUNS_AT_ONCE)):
+        try:
+            frames.append(rows_of(piece, batch))
+        except UNFIT:
+            for run in piece:
+                try:
+                    frames.append(rows_of([run], batch))
+                except UNFIT as error:
+                    reason = f"does not fit the schema: {excerpt_of(str(error))}"
+                    refused.append(Refusal(run.source, reason, run.row, run.trajectory_id))
+    return pl.concat(frames, rechunk=True), refused
+
+
+def rows_of(runs: Sequence[Trajectory], batch: str) -> pl.DataFrame:
+    """Rows of the partition `batch`. Raises one of `UNFIT` where a run does not fit.
+
+    A scalar, because `pyarrow.array` of a list would import pandas, which takes seconds.
+    """
+    rows = pl.from_arrow(pa.scalar([_cells(run, batch) for run in runs], ROWS).values)
+    assert isinstance(rows, pl.Series)
+    return rows.struct.unnest()
+
+
+def _cells(run: Trajectory, batch: str) -> dict[str, Any]:
+    return {
+        "trajectory_id": run.trajectory_id,
+        "instance_id": run.instance_id,
+        "batch": batch,
+        "scaffold": run.scaffold,
+        "format": run.format,
+        "model": run.model,
+        "exit_status": run.exit_status,
+        "submission": run.submission,
+        "source_resolved": run.resolved,
+        "messages": (run.messages_json or orjson.dumps(run.messages)).decode(),
+        "tools": None if run.tools is None else orjson.dumps(run.tools).decode(),
+        "source": run.source,
+        "source_row": run.row,
+        "stated_id": run.stated_id,
+        "n_steps": len(run.steps),
+        "steps": [_step_cells(step) for step in run.steps],
+    }
+
+
+def _step_cells(step: Step) -> dict[str, Any]:
+    return {
+        "step_index": step.step_index,
+        "message_index": step.message_index,
+        "thought": step.thought,
+        "actions": [(one.tool, one.command, one.call_id) for one in step.actions],
+        "observations": step.observations,
+        "return_codes": step.return_codes,
+    }
 
 
 def from_row(row: dict) -> Trajectory:

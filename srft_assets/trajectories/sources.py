@@ -1,156 +1,278 @@
-"""Records of one item of a manifest, one after the other."""
+"""Files of runs: what a file is for, its records one at a time, and the hash of what was read."""
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from blake3 import blake3
 
 from srft_assets.errors import SrftError
-from srft_assets.refusal import Refusal, excerpt_of
+from srft_assets.refusal import excerpt_of
+from srft_assets.trajectories import records
+from srft_assets.trajectories.discover import LINES, TABLES, Found
 from srft_assets.trajectories.manifest import FileRef, Item, Layout
-from srft_assets.trajectories.parse import MAX_ROW_BYTES, BadJsonError, parse, too_large
-from srft_assets.trajectories.spans import CHUNK, blocks, element_spans
-from srft_assets.trajectories.tables import read_rows
+from srft_assets.trajectories.records import CHUNK, Record, parsed, too_large
+from srft_assets.trajectories.roles import (
+    RUNS,
+    Role,
+    Ruling,
+    is_conversation,
+    refused,
+    rule_columns,
+    rule_object,
+    rule_rows,
+)
+from srft_assets.trajectories.tables import BadTableError, read_rows, shape_of
 
-TABLES: tuple[Layout, ...] = ("parquet", "arrow")
 TRUST_BYTES = 64 << 20
-"""A table larger than this, with size and time as at ingest, is not hashed for every batch."""
+"""A larger table or array, with size and time as at ingest, is not hashed for every batch."""
 CLOCK_TICK_NS = 1_000_000_000
 """Two writes within one tick of a file system's clock may bear one time; no tick is longer."""
+PROBED_RECORDS = 3
+"""Readable records that decide the role of a file with many."""
+PROBED_ROWS = 50
 
 
 class SourceChangedError(SrftError):
     """A source file is gone, or is not the one that was ingested."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record as it came. `row` is None where the file is one record."""
+@dataclass(slots=True)
+class Source:
+    """A file that is being read: its role, and its records from the first on.
 
-    value: Any
-    source: str
-    row: int | None
-
-
-def open_records(root: Path, item: Item, limit: int = MAX_ROW_BYTES) -> Iterator[Record | Refusal]:
-    """The records of an item; one that cannot be parsed comes as a Refusal.
-
-    Holds one record at a time (of a table: a few). Raises OSError where the file is gone and
-    BadTableError where a table breaks off. Does not look at the hash: see `verify`.
+    `blake3` is of the whole file; empty of JSON Lines, whose hash is taken line by line.
     """
-    if item.layout in TABLES:
-        yield from _table(root, item, limit)
-        return
-    buffering = 0 if item.layout == "object" else CHUNK
-    with (root / item.path).open("rb", buffering=buffering) as file:
-        for row, data in _pieces(file, item, limit):
-            if isinstance(data, int):
-                yield Refusal(item.path, too_large(data, limit), row=row)
-                continue
-            if item.layout == "lines" and data.isspace():
-                continue
-            try:
-                yield Record(parse(data), item.path, row)
-            except BadJsonError as error:
-                yield Refusal(item.path, str(error), row=row, excerpt=excerpt_of(data[:1000]))
+
+    found: Found
+    ruling: Ruling
+    records: Iterator[Record] = field(default_factory=lambda: iter(()))
+    layout: Layout = "object"
+    blake3: str = ""
+    excerpt: str = ""
 
 
-def _pieces(file: BinaryIO, item: Item, limit: int) -> Iterator[tuple[int | None, bytes | int]]:
-    """Row and bytes of each record, or its size where that is over the limit."""
-    if item.layout == "lines":
-        yield from _lines(file, item, limit)
-        return
-    for row, start, end in _spans(file, item):
-        file.seek(start)
-        yield row, end - start if end - start > limit else file.read(end - start)
+def open_source(found: Found, file: BinaryIO, forced: bool = False) -> Source:
+    """Decide a file's role by its first records, which are parsed once.
+
+    `file` is the file, open and unbuffered or not. `forced`: the user named the format, so that
+    any JSON may be runs.
+    """
+    try:
+        source = _open(found, file)
+    except BadTableError as error:
+        return Source(found, refused(str(error)))
+    known = source.blake3 or source.layout == "lines"
+    if forced and source.ruling.role is Role.REFUSED and known:
+        source.ruling = RUNS
+    return source
 
 
-def _spans(file: BinaryIO, item: Item) -> Iterator[tuple[int | None, int, int]]:
-    if item.layout == "object":
-        yield None, item.start, item.end
-    else:
-        spans = element_spans(file, item.start, item.end, depth=1)
-        for row, (start, end) in enumerate(spans, item.first_row):
-            yield row, start, end
+def _open(found: Found, file: BinaryIO) -> Source:
+    if found.suffix in TABLES:
+        return _table(found, file)
+    if found.suffix in LINES:
+        return _lines(found, file)
+    head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    file.seek(0)
+    if found.size > records.MAX_RECORD_BYTES:
+        return _huge(found, file, head)
+    data = file.read()
+    return _array(found, data) if head == b"[" else _object(found, file, data)
 
 
-def _lines(file: BinaryIO, item: Item, limit: int) -> Iterator[tuple[int, bytes | int]]:
-    file.seek(item.start)
-    left, row = item.end - item.start, item.first_row
-    while line := file.readline(min(left, limit + 1)):
-        left -= len(line)
-        if len(line) <= limit or line.endswith(b"\n"):
-            yield row, line
-        else:
-            rest = skip_line(file, left)
-            left -= rest
-            yield row, len(line) + rest
-        row += 1
+def _table(found: Found, file: BinaryIO) -> Source:
+    layout: Layout = "parquet" if found.suffix == "parquet" else "arrow"
+    rows, names = shape_of(found.at, layout)
+    if not rows:
+        return Source(found, refused("empty table: no rows"))
+    taken = of_table(found.at, layout, 0, rows, found.size // rows)
+    return Source(found, rule_columns(names), taken, layout, digest_of(file))
 
 
-def skip_line(file: BinaryIO, left: int) -> int:
-    """Go to the end of the line or of the `left` bytes; returns how many were skipped."""
-    skipped = 0
-    while part := file.readline(min(left - skipped, CHUNK)):
-        skipped += len(part)
-        if part.endswith(b"\n"):
+def _lines(found: Found, file: BinaryIO) -> Source:
+    return _of_rows(found, records.of_lines(file, 0, found.size), "lines", "")
+
+
+def _huge(found: Found, file: BinaryIO, head: bytes) -> Source:
+    """A file that is not to be held in memory."""
+    if head != b"[":
+        first = parsed(file.readline(records.MAX_RECORD_BYTES), None)
+        file.seek(0)
+        if isinstance(first.value, dict):
+            return _lines(found, file)
+        return Source(found, refused(too_large(found.size)))
+    sha = digest_of(file)
+    file.seek(0)
+    return _of_rows(found, records.of_huge_array(file), "array", sha)
+
+
+def _array(found: Found, data: bytes) -> Source:
+    whole, sha = parsed(data, None), blake3(data).hexdigest()
+    if is_conversation(whole.value):
+        return Source(found, RUNS, iter((whole,)), "object", sha)
+    taken = (
+        records.of_huge_array(BytesIO(data))
+        if whole.problem
+        else records.of_values(whole.value, len(data))
+    )
+    first = next(taken, None)
+    if first is None or first.problem or is_conversation([first.value]):
+        reason = whole.problem or "empty list: no runs"
+        return Source(found, refused(reason), excerpt=whole.excerpt)
+    return _of_rows(found, chain((first,), taken), "array", sha)
+
+
+def _object(found: Found, file: BinaryIO, data: bytes) -> Source:
+    record = parsed(data, None)
+    if record.problem:
+        first = data.partition(b"\n")[0]
+        if len(first) < len(data.strip()) and isinstance(parsed(first, 0).value, dict):
+            file.seek(0)
+            return _lines(found, file)
+        return Source(found, refused(record.problem), excerpt=record.excerpt)
+    value = record.value
+    ruling = rule_object(value) if isinstance(value, dict) else rule_rows([value])
+    return Source(found, ruling, iter((record,)), "object", blake3(data).hexdigest())
+
+
+def _of_rows(found: Found, taken: Iterator[Record], layout: Layout, sha: str) -> Source:
+    probed: list[Record] = []
+    values: list[Any] = []
+    for record in taken:
+        probed.append(record)
+        if not record.problem and not record.blank and record.value is not None:
+            values.append(record.value)
+        if len(values) == PROBED_RECORDS or len(probed) == PROBED_ROWS:
             break
-    return skipped
+    huge = found.size > records.MAX_RECORD_BYTES
+    if huge and layout == "array" and values and is_conversation([values[0]]):
+        return Source(found, refused(too_large(found.size)))
+    if values:
+        return Source(found, rule_rows(values), chain(probed, taken), layout, sha)
+    if not probed:
+        return Source(found, refused("empty list: no runs"))
+    reason = probed[0].problem or ("empty: no JSON value" if probed[0].blank else "null")
+    lead = "no readable row; row 0: " if len(probed) > 1 else ""
+    return Source(found, refused(f"{lead}{reason}"), excerpt=excerpt_of(probed[0].excerpt))
 
 
-def _table(root: Path, item: Item, limit: int) -> Iterator[Record | Refusal]:
-    rows = read_rows(root / item.path, item.layout, item.first_row, item.rows, limit)
-    for number, row in rows:
-        if isinstance(row, int):
-            yield Refusal(item.path, too_large(row, limit), row=number)
-        else:
-            yield Record(row, item.path, number)
+def of_table(
+    path: Path,
+    layout: str,
+    first: int,
+    rows: int,
+    size: int,
+    limit: int = records.MAX_RECORD_BYTES,
+) -> Iterator[Record]:
+    """Rows of a table, each of about `size` bytes; the last tells where it breaks off."""
+    number = first
+    try:
+        for number, row in read_rows(path, layout, first, rows, limit):
+            if isinstance(row, int):
+                yield Record(None, number, row, too_large(row, limit))
+            else:
+                yield Record(row, number, size)
+    except BadTableError as error:
+        yield Record(None, number, 0, str(error))
 
 
-def digest_of(file: BinaryIO, start: int, end: int) -> str:
-    """BLAKE3 hash of bytes `start` to `end` of an open file."""
+def digest_of(file: BinaryIO, start: int = 0, end: int | None = None) -> str:
+    """BLAKE3 hash of bytes `start` to `end` of an open file (None: to its end)."""
     content = blake3()
-    for block in blocks(file, start, end):
-        content.update(block)
+    _digest_into(content, file, start, end)
     return content.hexdigest()
 
 
-def verify(root: Path, item: Item, registered_ns: int = 0) -> None:
-    """Raise SourceChangedError unless the item's bytes are those that were ingested.
+def _digest_into(content: blake3, file: BinaryIO, start: int, end: int | None) -> None:
+    file.seek(start)
+    left = CHUNK if end is None else end - start
+    while left > 0 and (block := file.read(min(left, CHUNK))):
+        content.update(block)
+        left -= 0 if end is None else len(block)
 
-    A file whose size and times are as they were is not read again, if these times lie well
-    before `registered_ns`, when the manifest was written: a later change would have moved them.
+
+def count_line(content: blake3, path: Path, at: int, record: Record) -> None:
+    """Hash the bytes of a line, which begins at byte `at` of the file."""
+    if record.line:
+        content.update(record.line)
+    else:
+        with path.open("rb") as file:
+            _digest_into(content, file, at, at + record.size)
+
+
+def read_item(root: Path, item: Item, limit: int = records.MAX_RECORD_BYTES) -> Iterator[Record]:
+    """The records of an item of a manifest, one at a time (of a table: a few).
+
+    Raises SourceChangedError where the file is gone, or, after the last record, where what was
+    read is not what was ingested: its hash is taken on the way.
     """
+    path = root / item.path
     try:
-        state = (root / item.path).stat()
-        if _untouched(item, state, registered_ns):
-            return
-        whole = item.layout in TABLES or item.layout == "object"
-        with (root / item.path).open("rb") as file:
-            found = digest_of(file, item.start, state.st_size if whole else item.end)
+        with path.open("rb") as file:
+            if item.layout == "lines":
+                content, at = blake3(), item.start
+                file.seek(at)
+                for record in records.of_lines(file, item.first_row, item.end - at, limit):
+                    count_line(content, path, at, record)
+                    at += record.size
+                    yield record
+                sha = content.hexdigest()
+            elif item.layout == "object":
+                data = file.read()
+                yield parsed(data, None)
+                sha = blake3(data).hexdigest()
+            else:
+                yield from _rows(path, file, item, limit)
+                sha = item.blake3 if _trusted(item, path.stat()) else digest_of(file)
     except OSError as error:
         raise SourceChangedError(f"{item.path}: {error.strerror}") from None
-    if found != item.blake3:
+    if sha != item.blake3:
         raise SourceChangedError(f"{item.path}: changed since it was ingested")
 
 
-def untouched(root: Path, item: Item, registered_ns: int) -> bool:
-    """Whether `verify` would let the item pass without reading it."""
-    try:
-        return _untouched(item, (root / item.path).stat(), registered_ns)
-    except OSError:
-        return False
+def _rows(path: Path, file: BinaryIO, item: Item, limit: int) -> Iterator[Record]:
+    if item.layout != "array":
+        size = item.bytes // max(1, item.rows)
+        return of_table(path, item.layout, item.first_row, item.rows, size, limit)
+    small = item.size <= records.MAX_RECORD_BYTES
+    taken = records.of_array(file.read(), limit) if small else records.of_huge_array(file, limit)
+    return islice(taken, item.first_row, item.first_row + item.rows)
 
 
-def _untouched(item: Item, state: os.stat_result, registered_ns: int) -> bool:
-    if (state.st_size, state.st_mtime_ns) != (item.size, item.mtime_ns):
-        return False
-    if item.layout in TABLES and item.size > TRUST_BYTES:
+def _trusted(item: Item, state: os.stat_result) -> bool:
+    """Whether a table or array is too large to be hashed for each batch, and looks untouched."""
+    touched = (state.st_size, state.st_mtime_ns) != (item.size, item.mtime_ns)
+    return item.size > TRUST_BYTES and not touched
+
+
+def unchanged(found: Found, item: Item, registered_ns: int) -> bool:
+    """Whether the bytes of an item are those that were ingested; the file may have grown lines.
+
+    A file whose size and times are as they were is not read again, if these times lie well
+    before `registered_ns`, when the manifest was written: a later change would have moved them.
+    Raises OSError.
+    """
+    state = found.at.stat()
+    if item.layout in (*TABLES, "array") and _trusted(item, state):
         return True
-    return state.st_ctime_ns == item.ctime_ns and item.ctime_ns + CLOCK_TICK_NS < registered_ns
+    if (state.st_size, state.st_mtime_ns, state.st_ctime_ns) == (
+        item.size,
+        item.mtime_ns,
+        item.ctime_ns,
+    ) and item.ctime_ns + CLOCK_TICK_NS < registered_ns:
+        return True
+    whole = item.layout != "lines"
+    with found.at.open("rb") as file:
+        if not whole and item.end < state.st_size:
+            file.seek(item.end - 1)
+            if file.read(1) != b"\n":  # the last line went on
+                return False
+        return digest_of(file, item.start, None if whole else item.end) == item.blake3
 
 
 def read_verified(root: Path, ref: FileRef) -> bytes:
@@ -162,3 +284,9 @@ def read_verified(root: Path, ref: FileRef) -> bytes:
     if blake3(data).hexdigest() != ref.blake3:
         raise SourceChangedError(f"{ref.path}: changed since it was ingested; ingest it again")
     return data
+
+
+def hashed(found: Found) -> FileRef:
+    """A file with its hash: a report, predictions, evidence beside a report."""
+    with found.at.open("rb") as file:
+        return FileRef(path=found.path, blake3=digest_of(file))

@@ -2,26 +2,31 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.trajectories.ahead import begin, begin_next, finished, taken
+from srft_assets.refusal import INTERNAL, Refusal
 from srft_assets.trajectories.batches import batch_names, runs_config
-from srft_assets.trajectories.collecting import Collector, collect, collected
-from srft_assets.trajectories.duplicates import ASSET, held_before
-from srft_assets.trajectories.manifest import Manifest, read_manifest, registered_ns
-from srft_assets.trajectories.moved import moved
-from srft_assets.trajectories.rows import Reading, reading_of, without_doubles
+from srft_assets.trajectories.discover import discover
+from srft_assets.trajectories.manifest import Manifest, read_manifest
+from srft_assets.trajectories.roles import Role
+from srft_assets.trajectories.runs import Rows, Runs, read_batch
 from srft_assets.trajectories.schema import TRAJECTORIES
-from srft_assets.trajectories.sources import SourceChangedError, verify
+from srft_assets.trajectories.sources import SourceChangedError, open_source
 from srft_assets.warehouse.code import source_digest
+from srft_assets.warehouse.making import make_partition, work_alone
 from srft_assets.warehouse.recipe import Code
 from srft_assets.warehouse.stage import Made, Stage, Work
 
 __all__ = ["Collector", "batch_names", "trajectories_stage"]
 
+ASSET = "trajectories"
+Collector = Callable[[Work, dict[str, Any]], Path]
+"""Makes the raw runs of a batch from its settings; returns the folder of its `.traj.json`."""
 VERSION = 1
 """Raised when the output changes; see tools/versions.py."""
 
@@ -33,14 +38,14 @@ def trajectories_stage(
 
     Only batches of a kind depend on the version of its collector.
     """
-    code: Code = {"version": VERSION, "readers": source_digest("srft_assets.trajectories.readers")}
+    code: Code = {"version": VERSION, "readers": source_digest("srft_assets.trajectories.formats")}
 
     def config_of(home: Home, batch: str) -> dict[str, Any]:
         manifest = read_manifest(home, batch)
         config = runs_config(manifest)
         if manifest.kind in collector_versions:
             config["collector version"] = collector_versions[manifest.kind]
-        return config | moved(home, batch, code)
+        return config
 
     def make(work: Work) -> Made:
         return _make(work, collectors)
@@ -62,51 +67,69 @@ def trajectories_stage(
     )
 
 
+def write_partition(stage: Stage, home: Home, manifest: Manifest, rows: Rows) -> None:
+    """Put the partition of a batch of files in place, whose rows were read as it was registered."""
+    made = _made(manifest, rows)
+    ready = replace(stage, make=lambda work: made)
+    make_partition(ready, work_alone(ready, home, manifest.batch))
+
+
 def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
     manifest = read_manifest(work.home, work.partition)
-    refused = [one.refusal() for one in manifest.refused]
-    if manifest.kind == "files":
-        reading = reading_of(manifest)
-        begun = taken(work.home, manifest)
-        if begun is None:
-            _check(manifest, reading.root, registered_ns(work.home, work.partition))
-            begun = begin(reading)
-        begin_next(work.home, work.warehouse, manifest, work.recipe.code)
-    else:
-        root = collect(work, manifest, collectors)
-        items = tuple(collected(root, refused))
-        reading = Reading(root, work.partition, manifest.format, items)
-        begun = begin(reading)
-    rows = finished(begun, work.progress, f"reading {work.partition}")
-    if manifest.kind == "files":  # an agent that is still at work may have written meanwhile
-        _check(manifest, reading.root, registered_ns(work.home, work.partition))
-    held = held_before(work.home, work.warehouse, work.partition, work.recipe.code)
-    frame, refused_rows = without_doubles(reading, rows, held)
-    refused += refused_rows
+    if manifest.kind != "files":
+        return _made(manifest, _collected(_collect(work, manifest, collectors), manifest))
+    rows, lost = read_batch(manifest, work.progress)
+    if lost:
+        raise SourceChangedError(
+            f"batch {manifest.batch}: {len(lost)} of {len(manifest.items)} sources are not as "
+            f"they were ingested ({lost[0]}); the partition stays as it is. Restore them, or run: "
+            f"srft ingest {manifest.root} --batch {manifest.family}"
+        )
+    return _made(manifest, rows)
+
+
+def _made(manifest: Manifest, rows: Rows) -> Made:
+    frame, of_rows = rows
+    told = [*(one.refusal() for one in manifest.refused), *of_rows]
+    internal = sum(one.reason.startswith(INTERNAL) for one in told)
     return Made(
         frame=frame,
-        refused=refused,
+        refused=told,
         metadata={
             "runs": frame.height,
             "steps": int(frame["n_steps"].sum()),
             "characters": int(frame["messages"].str.len_chars().sum()),
-            "refused": len(refused),
+            "refused": len(told),
+            **({"internal errors": internal} if internal else {}),
             "by format": json.dumps(dict(sorted(Counter(frame["format"]).items()))),
         },
     )
 
 
-def _check(manifest: Manifest, root: Path, registered: int) -> None:
-    """Every source must be the one that was ingested, or the partition stays as it is."""
-    lost: list[str] = []
-    for item in manifest.items:
-        try:
-            verify(root, item, registered)
-        except SourceChangedError as error:
-            lost.append(str(error))
-    if lost:
-        raise SourceChangedError(
-            f"batch {manifest.batch}: {len(lost)} of {len(manifest.items)} sources are not as "
-            f"they were ingested ({lost[0]}); the partition stays as it is. Restore them, or run: "
-            f"srft ingest {root} --batch {manifest.family}"
+def _collect(work: Work, manifest: Manifest, collectors: Mapping[str, Collector]) -> Path:
+    """Have the runs of a batch made; the folder of its `.traj.json`. Raises SrftError."""
+    collector = collectors.get(manifest.kind)
+    if collector is None:
+        known = ", ".join(["files", *sorted(collectors)])
+        raise SrftError(
+            f"batch {manifest.batch} is of kind {manifest.kind!r}; this platform knows: {known}"
         )
+    return collector(work, dict(manifest.settings))
+
+
+def _collected(folder: Path, manifest: Manifest) -> Rows:
+    """The runs that a collector left; files of another kind are its own affair."""
+    runs = Runs(manifest.format)
+    refused: list[Refusal] = []
+    for found in discover([folder]).files:
+        if not found.path.endswith(".traj.json"):
+            continue
+        with found.at.open("rb") as file:
+            source = open_source(found, file)
+            if source.ruling.role is not Role.RUNS:
+                refused.append(Refusal(found.path, source.ruling.reason, excerpt=source.excerpt))
+                continue
+            for record in source.records:
+                runs.add(found.path, record)
+    frame, of_rows = runs.rows(manifest.batch)
+    return frame, [*refused, *of_rows]

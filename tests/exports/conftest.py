@@ -17,9 +17,8 @@ from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.tokens.tokenizer import ChatTokenizer
-from srft_assets.trajectories.frame import columns_of
 from srft_assets.trajectories.model import Message, Trajectory
-from srft_assets.trajectories.schema import TRAJECTORIES
+from srft_assets.trajectories.schema import TRAJECTORIES, rows_of
 from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.making import make_partition, recipe_of
@@ -117,7 +116,7 @@ class Platform:
 
     def add(self, batch: str, *runs: Trajectory, status: str = "unresolved") -> None:
         """Runs, their outcome, and the labels good, mistake, recover in turn; masked."""
-        self.put("trajectories", columns_of(runs, batch), batch)
+        self.put("trajectories", rows_of(runs, batch), batch)
         rows = [{"trajectory_id": run.trajectory_id, "status": status} for run in runs]
         self.put("test_outcomes", pl.DataFrame(rows, schema=TEST_OUTCOMES), batch)
         verdicts = [

@@ -1,6 +1,6 @@
 """Exported chats hold what the run holds: arguments, thinking, and steps in their order."""
 
-from srft_assets.trajectories.frame import columns_of
+from srft_assets.trajectories.schema import rows_of
 from tests.exports.chats import changed, lines
 from tests.exports.conftest import text_run, tool_run
 from tests.exports.test_token_formats import records
@@ -17,7 +17,7 @@ def test_thinking_is_kept_where_there_is_a_field_and_else_refused(platform, tmp_
     run = tool_run("a")
     for step in run.steps:
         run = changed(run, step.message_index, reasoning_content="hm")
-    platform.put("trajectories", columns_of([run], "one"), "one")
+    platform.put("trajectories", rows_of([run], "one"), "one")
     platform.put_rows("one", [{**platform.rows("one")[0], "trajectory_id": "a"}])
     done = platform.export("openai", tmp_path / "set", "one", stale_ok=True)
     assert list(done.counts.refused) == [

@@ -14,8 +14,8 @@ from srft_assets.outcomes.model import TEST_OUTCOMES
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.tokens.tokenizer import ChatTokenizer
-from srft_assets.trajectories.frame import columns_of
 from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.schema import rows_of
 from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Made, Stage, T, Work
@@ -54,7 +54,7 @@ def run(name: str, answers: Sequence[str]) -> Trajectory:
 def filled(home: Home, tmp_path: Path, chatml: ChatTokenizer) -> Home:
     """Four runs of three steps, one for each kind of outcome, and their verdicts."""
     runs = [run(name, ["look", "break", "mend"]) for name in STATUS]
-    put(home, "trajectories", columns_of(runs, "b"))
+    put(home, "trajectories", rows_of(runs, "b"))
     outcomes = [{"trajectory_id": name, "status": status} for name, status in STATUS.items()]
     put(home, "test_outcomes", pl.DataFrame(outcomes, schema=TEST_OUTCOMES))
     verdicts = [

@@ -15,7 +15,7 @@ from srft_assets.tokens.policy import forbidden
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.tokens.tokenizer import ChatTokenizer
-from srft_assets.trajectories.frame import columns_of
+from srft_assets.trajectories.schema import rows_of
 from srft_assets.warehouse.check import offending_rows
 from srft_assets.warehouse.stage import Made
 from srft_assets.warehouse.store import ONLY
@@ -140,7 +140,7 @@ def test_a_wrong_condition_names_the_arm(filled: Home) -> None:
 
 def test_windows_are_chats_that_train_each_step_once(filled: Home, chatml: ChatTokenizer) -> None:
     answers = [f"step {number} does this and that" for number in range(6)]
-    put(filled, "trajectories", columns_of([run("bad", answers)], "b"))
+    put(filled, "trajectories", rows_of([run("bad", answers)], "b"))
     whole = made(filled, mask=[], unlabeled="train")
     limit = whole.frame["n_tokens"][0] * 2 // 3
     found = made(

@@ -11,7 +11,7 @@ from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.render import render
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.tokens.tokenizer import load_tokenizer
-from srft_assets.trajectories.frame import columns_of
+from srft_assets.trajectories.schema import rows_of
 from tests.tokens.backends import backend_of, without_merge
 from tests.tokens.batch import filled, make, put, run
 from tests.tokens.templates import CHATML
@@ -46,7 +46,7 @@ def test_rows_made_before_the_difference_are_made_again(
 ) -> None:
     said = {"good": "look", "bad": UNSEEN, "odd": "zqzq " * 200, "infra": "mend"}
     runs = [run(name, [text]) for name, text in said.items()]
-    put(filled, "trajectories", columns_of(runs, "b"))
+    put(filled, "trajectories", rows_of(runs, "b"))
     with caplog.at_level(logging.WARNING):
         made = make(masked_tokens_stage(ArmSpec(name="sft", model=model)), filled)
     tokenizer = load_tokenizer(model)
@@ -63,7 +63,7 @@ def test_rows_made_before_the_difference_are_made_again(
 def test_a_partition_without_a_difference_says_nothing_of_it(
     filled: Home, model: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    put(filled, "trajectories", columns_of([run("good", ["look"]), run("bad", ["mend"])], "b"))
+    put(filled, "trajectories", rows_of([run("good", ["look"]), run("bad", ["mend"])], "b"))
     made = make(masked_tokens_stage(ArmSpec(name="sft", model=model)), filled)
     assert made.frame.height == 2
     assert "fastokens_not_used" not in made.metadata
@@ -80,7 +80,7 @@ def test_the_next_partition_is_made_once(
     texts = ["look", UNSEEN, "zqzq " * 200, "mend"]
     names = ["good", "bad", "odd", "infra"]
     runs = [run(name, [text]) for name, text in zip(names, texts, strict=True)]
-    put(filled, "trajectories", columns_of(runs, "b"))
+    put(filled, "trajectories", rows_of(runs, "b"))
     assert "fastokens_not_used" in make(one, filled).metadata
     assert len(times) == 2
     assert "fastokens_not_used" in make(one, filled).metadata

@@ -19,9 +19,9 @@ from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.template import RENDER_DATE
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.trajectories.manifest import read_manifest
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.reads import runs_of
+from srft_assets.trajectories.schema import from_row
+from srft_assets.warehouse.store import Warehouse
 from tests.tokens.chats import SNIPPETS
 from tests.tokens.real import assert_exact, tokenizer_of
 
@@ -56,8 +56,8 @@ def runs(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Traject
     home = Home(tmp_path_factory.mktemp("real"))
     found: list[Trajectory] = []
     for batch in ingest(home, [shared / "trajectories"], batch="real").batches:
-        manifest = read_manifest(home, batch)
-        found += runs_of(manifest.folder(), manifest.items, manifest.format, [])
+        rows = Warehouse(home.warehouse).read("trajectories", batch)
+        found += map(from_row, rows.iter_rows(named=True))
     return found
 
 

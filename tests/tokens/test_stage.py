@@ -7,7 +7,7 @@ import pytest
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.tokens.stage import masked_tokens_stage
-from srft_assets.trajectories.frame import columns_of
+from srft_assets.trajectories.schema import rows_of
 from tests.tokens.batch import LABELS, STATUS, filled, make, put, run, trained
 
 __all__ = ["filled"]
@@ -49,7 +49,7 @@ def test_the_label_stands_beside_the_span(filled: Home) -> None:
 def test_a_refused_run_is_named_and_the_rest_goes_on(filled: Home) -> None:
     image = run("image", ["look"])
     image.messages[0]["content"] = [{"type": "image_url"}]
-    put(filled, "trajectories", columns_of([image, run("good", ["look"])], "b"))
+    put(filled, "trajectories", rows_of([image, run("good", ["look"])], "b"))
     made = make(masked_tokens_stage(ArmSpec(name="sft")), filled)
     assert list(trained(made)) == ["good"]
     (refusal,) = made.refused
@@ -61,7 +61,7 @@ def test_a_refused_run_is_named_and_the_rest_goes_on(filled: Home) -> None:
 
 
 def test_no_runs_give_an_empty_partition(filled: Home) -> None:
-    put(filled, "trajectories", columns_of([], "b"))
+    put(filled, "trajectories", rows_of([], "b"))
     assert make(masked_tokens_stage(ArmSpec(name="sft")), filled).frame.height == 0
 
 

@@ -64,7 +64,8 @@ def test_outcomes_are_groups(home: Home) -> None:
 
 
 def test_batches_are_groups_by_pattern(home: Home) -> None:
-    selection = select_rows([batch_of(home, name, 1) for name in ("lab-1", "mini", "lab-2")], 100)
+    names = ("lab-1", "mini", "lab-2")
+    selection = select_rows([batch_of(home, n, 1, trajectory_id=[n]) for n in names], 100)
     mixing = Mixing(by="batch", shares={"lab-*": 1, "*": 1})
     assert groups_of(selection, mixing) == ["lab-*", "*", "lab-*"]
 

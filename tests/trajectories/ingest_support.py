@@ -1,16 +1,14 @@
 """Runs to ingest, and the making of a partition without Dagster."""
 
 import json
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from srft_assets.home import Home
-from srft_assets.trajectories.ingest import ingest
-from srft_assets.trajectories.ingest_plan import IngestPlan
+from srft_assets.trajectories.ingest import IngestPlan, ingest
 from srft_assets.trajectories.manifest import Manifest, read_manifest
 from srft_assets.trajectories.stage import Collector, trajectories_stage
 from srft_assets.warehouse.making import make_partition, recipe_of, work_alone
@@ -82,30 +80,3 @@ def ingested(home: Home, folder: Path) -> tuple[IngestPlan, Manifest]:
 def refused_lines(plan: IngestPlan) -> list[str]:
     """What an ingest says of the files that it refused."""
     return [refusal.line() for refusal in plan.refusals]
-
-
-def wait_for(there: Callable[[], object]) -> None:
-    """Wait until it is so, for a minute at most."""
-    deadline = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def doubled_lines(path: Path) -> Path:
-    """Runs, some of them twice within a batch and across batches, and lines that are refused."""
-    rows = [json.dumps(run_of(f"task-{n % 12}", turns=n % 4 + 1)) for n in range(60)]
-    rows[3], rows[30], rows[35] = "{torn", "", '{"messages": 3}'
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(rows) + "\n")
-    return path
-
-
-def doubled_files(folder: Path, tasks: int = 16) -> Path:
-    """One run a file, some of them twice within a batch and across batches."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for n in range(50):
-        (folder / f"{n:02}.json").write_text(
-            json.dumps(run_of(f"task-{n % tasks}", turns=n % 2 + 1))
-        )
-    return folder

@@ -1,16 +1,11 @@
 """Runs become rows and come back; a run that does not fit is told alone."""
 
-import subprocess
-import sys
-
 import polars as pl
 import pytest
 
 from srft_assets.trajectories.formats import read_record
-from srft_assets.trajectories.frame import frame_of
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.reads import uncollected
-from srft_assets.trajectories.schema import TRAJECTORIES, from_row
+from srft_assets.trajectories.schema import TRAJECTORIES, frame_of, from_row
 from srft_assets.warehouse.content import data_version
 from tests.trajectories.ingest_support import run_of
 
@@ -47,7 +42,7 @@ def test_a_run_that_does_not_fit_is_refused_alone(field, value):
 @pytest.mark.parametrize("at_once", [1, 2, 100])
 def test_the_data_version_does_not_tell_how_the_rows_were_made(monkeypatch, at_once):
     whole, _ = frame_of(runs("a", "b", "c"), "batch")
-    monkeypatch.setattr("srft_assets.trajectories.frame.RUNS_AT_ONCE", at_once)
+    monkeypatch.setattr("srft_assets.trajectories.schema.RUNS_AT_ONCE", at_once)
     pieces, _ = frame_of(runs("a", "b", "c"), "batch")
     by_row = pl.DataFrame(whole.rows(), schema=TRAJECTORIES, orient="row")
     around = pl.concat([whole[1:], whole, whole[:2]], rechunk=False)
@@ -77,21 +72,3 @@ def test_every_value_of_a_run_counts_for_the_data_version():
                 found[1].model = ""
         versions.add(data_version(frame_of(found, "batch")[0]))
     assert len(versions) == 7
-
-
-def test_rows_are_made_without_pandas():
-    code = (
-        "import sys; from srft_assets.trajectories.steps_column import steps_column; "
-        "steps_column([]); sys.exit('pandas' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_collection_is_as_it_was_afterwards():
-    import gc
-
-    assert gc.isenabled()
-    with pytest.raises(KeyError), uncollected():
-        assert not gc.isenabled()
-        raise KeyError
-    assert gc.isenabled()

@@ -6,7 +6,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.trajectories.identity import trajectory_id
+from srft_assets.trajectories.model import trajectory_id
 
 messages = st.lists(
     st.fixed_dictionaries(

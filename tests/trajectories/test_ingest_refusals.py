@@ -30,7 +30,7 @@ from tests.trajectories.ingest_support import ingested, put, refused_lines, run_
         (
             "a.traj.json",
             '[{"role": "user"',
-            "truncated JSON: it ends after 15 bytes inside a value",
+            "truncated JSON: it ends after 16 bytes inside a value",
         ),
         ("a.json", b'{"a": "\xe9"}', "not UTF-8: byte 0xe9 at offset 7"),
         ("a.json", b'\xff\xfe{\x00"\x00', "not UTF-8: byte 0xff at offset 0"),

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from srft_assets.trajectories.errors import RecordError
+from srft_assets.trajectories.fields import RecordError
 from tests.trajectories.chat_rows import CHAT, TOOLS, read
 
 

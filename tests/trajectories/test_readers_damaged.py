@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srft_assets.trajectories.errors import RecordError
+from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import READERS, read_record
-from srft_assets.trajectories.frame import columns_of
+from srft_assets.trajectories.schema import rows_of
 
 CALL = {"id": "c", "type": "function", "function": {"name": "bash", "arguments": "{}"}}
 TURN = {"role": "assistant", "content": "x", "tool_calls": [CALL]}
@@ -49,7 +49,6 @@ SOUND = [
     },
     {"messages": [RESULT], "response": RESPONSE, "kwargs": {"tools": [CALL]}},
     {"history": EVENTS, "issue": {"owner": "o", "repo": "r", "number": 1}, "test_result": {}},
-    {"history": [EVENTS[:2], EVENTS[2:4]], "metadata": {"llm_config": {"model": "m"}}},
     EVENTS,
     {"trajectory": [{"role": "ai", "text": "x"}], "target": True, "instance_id": "a"},
     {"messages": [TURN], "run_id": "m_maxiter_30", "test_result": {"git_patch": ""}},
@@ -91,4 +90,4 @@ def test_damaged_records_are_refused_and_never_crash(record, format_name):
         assert str(refused).isprintable()
     else:
         assert run.steps
-        assert columns_of([run], "batch").height == 1
+        assert rows_of([run], "batch").height == 1

@@ -7,10 +7,9 @@ import orjson
 import pytest
 
 from srft_assets.errors import UsageError
-from srft_assets.trajectories.errors import RecordError
+from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import detect_format, read_record
-from srft_assets.trajectories.frame import columns_of
-from srft_assets.trajectories.schema import from_row
+from srft_assets.trajectories.schema import from_row, rows_of
 
 NO_RUNS = re.compile(
     r"(report|manifest|preds|results|example_model_output|swegym_verified_instances|sample_std"
@@ -61,7 +60,7 @@ def test_rows_survive_the_warehouse(runs_root):
         read_record(orjson.loads(path.read_bytes()), source=path.name, row=0, hint=path.name)
         for path in paths
     ]
-    frame = columns_of(runs, "real")
+    frame = rows_of(runs, "real")
     assert [from_row(row) for row in frame.iter_rows(named=True)] == runs
 
 

@@ -1,8 +1,8 @@
-"""OpenHands: completions, flat events, pairs. Step counts were counted by hand in the files."""
+"""OpenHands: completions, flat events. Step counts were counted by hand in the files."""
 
 import pytest
 
-from srft_assets.trajectories.errors import RecordError
+from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
 
 COMPLETIONS = "openhands-v0.15/completions"
@@ -135,31 +135,36 @@ def test_output_row_of_22_steps(read_run):
     assert len(read_run(OUTPUT, row=1).steps) == 22
 
 
-def pair_row(**more):
-    """A row of the first generation, as `evaluation/` wrote it before 0.9."""
-    task = {"source": "user", "action": "message", "args": {"content": "Fix the bug."}}
-    run = {
-        "source": "agent",
-        "action": "run",
-        "args": {"command": "pytest -q", "thought": "Run the tests."},
-    }
-    failed = {
-        "source": "agent",
-        "observation": "run",
-        "content": "1 failed",
-        "extras": {"command_id": 4, "command": "pytest -q", "exit_code": 1},
-    }
-    finish = {"source": "agent", "action": "finish", "args": {"outputs": {}, "thought": "Done."}}
-    nothing = {"observation": "null", "content": "", "extras": {}}
-    history = [[task, nothing], [run, failed], [finish, nothing]]
+TASK = {"source": "user", "action": "message", "args": {"content": "Fix the bug."}}
+RUN = {
+    "source": "agent",
+    "action": "run",
+    "args": {"command": "pytest -q", "thought": "Run the tests."},
+}
+FAILED = {
+    "source": "agent",
+    "observation": "run",
+    "content": "1 failed",
+    "extras": {"command_id": 4, "command": "pytest -q", "exit_code": 1},
+}
+FINISH = {"source": "agent", "action": "finish", "args": {"outputs": {}, "thought": "Done."}}
+NOTHING = {"observation": "null", "content": "", "extras": {}}
+
+
+def row_of(history, **more):
     return {"instance_id": "a__b-1", "history": history, "git_patch": "", **more}
 
 
-def test_pairs():
-    row = pair_row(metadata={"llm_config": {"model": "gpt-4o"}}, report={"resolved": False})
+def test_flat_rows_of_the_text_protocol():
+    row = row_of(
+        [TASK, NOTHING, RUN, FAILED, FINISH, NOTHING],
+        metadata={"llm_config": {"model": "gpt-4o"}},
+        report={"resolved": False},
+        test_result={"git_patch": "diff --git a/x b/x"},
+    )
     run = read_record(row, source="output.jsonl", row=0, hint="output.jsonl")
-    assert (run.format, run.model, run.resolved) == ("openhands-pairs", "gpt-4o", False)
-    assert run.submission == ""
+    assert (run.format, run.model, run.resolved) == ("openhands-events", "gpt-4o", False)
+    assert run.submission == "diff --git a/x b/x"
     assert [m["content"] for m in run.messages] == [
         "Fix the bug.",
         "Run the tests.\n<execute_bash>\npytest -q\n</execute_bash>",
@@ -167,14 +172,6 @@ def test_pairs():
         "Done.",
     ]
     assert [step.return_codes for step in run.steps] == [[1], []]
-
-
-def test_flat_rows_of_the_second_generation():
-    history = [event for pair in pair_row()["history"] for event in pair]
-    row = pair_row(history=history, test_result={"git_patch": "diff --git a/x b/x"})
-    run = read_record(row, source="output.jsonl", row=0, hint="output.jsonl")
-    assert (run.format, len(run.steps)) == ("openhands-events", 2)
-    assert run.submission == "diff --git a/x b/x"
 
 
 @pytest.mark.parametrize(
@@ -186,9 +183,10 @@ def test_flat_rows_of_the_second_generation():
         ([{"action": 3}], "neither an action nor an observation"),
         ([{"observation": "run", "content": 3}], "field 'history[].content' is a number"),
         ([{"kind": "MessageEvent"}], "OpenHands SDK"),
+        ([[TASK, NOTHING], [RUN, FAILED]], "OpenHands before 0.9"),
     ],
 )
 def test_bad_events_are_named(history, reason):
     with pytest.raises(RecordError) as refused:
-        read_record(pair_row(history=history), source="x", row=0, hint="output.jsonl")
+        read_record(row_of(history), source="x", row=0, hint="output.jsonl")
     assert reason in str(refused.value)

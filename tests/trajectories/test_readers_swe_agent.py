@@ -2,7 +2,7 @@
 
 import pytest
 
-from srft_assets.trajectories.errors import RecordError
+from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
 
 FIXTURES = "swe-agent-fixtures"

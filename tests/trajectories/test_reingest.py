@@ -114,22 +114,11 @@ def test_two_folders_of_one_name_do_not_mix(home, tmp_path):
     assert ingest(home, [other], batch="others").new == ("others",)
 
 
-def test_content_that_another_batch_holds_is_not_taken_again(home, tmp_path):
+def test_content_that_another_batch_holds_is_kept_in_both(home, tmp_path):
     ingest(home, [write_runs(tmp_path / "one", ["a", "b"])])
-    both = write_runs(tmp_path / "two", ["b", "c"])
-    plan = ingest(home, [both])
-    assert plan.already == {"b.json": "one"}
-    assert plan.batches == ("one", "two")
-    assert plan.roles == {"already in another batch": 1, "runs": 1}
-    assert places(home)["c.json"] == "two"
-    assert "b.json" in places(home)
-
-
-def test_nothing_new_makes_no_batch(home, tmp_path):
-    folder = write_runs(tmp_path / "one", ["a"])
-    ingest(home, [folder])
-    assert ingest(home, [folder], batch="two").batches == ("one",)
-    assert batch_names(home) == ["one"]
+    plan = ingest(home, [write_runs(tmp_path / "two", ["b", "c"])])
+    assert (plan.new, plan.roles) == (("two",), {"runs": 2})
+    assert [len(one.items) for one in manifests(home)] == [2, 2]
 
 
 def test_a_stated_format_is_remembered(home, tmp_path):

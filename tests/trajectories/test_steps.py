@@ -1,19 +1,14 @@
 """One step is one assistant turn with its thought, its actions and what answered them."""
 
-from dataclasses import asdict
-
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.trajectories.chat import chat
 from srft_assets.trajectories.formats import read_record
-from srft_assets.trajectories.frame import columns_of
 from srft_assets.trajectories.model import Action
-from srft_assets.trajectories.schema import TRAJECTORIES, from_row
+from srft_assets.trajectories.schema import from_row, rows_of
 from srft_assets.trajectories.steps import cut_steps
-from srft_assets.trajectories.steps_column import leaves_of, steps_column
 
 TEXTS = st.text(max_size=12) | st.sampled_from(
     [
@@ -82,21 +77,8 @@ def test_messages_are_kept_as_they_came(messages):
 def test_runs_survive_the_warehouse(messages):
     record = {"messages": messages, "instance_id": "a__b-1", "resolved": -1}
     run = read_record(record, source="x.jsonl", row=3, hint="x.jsonl")
-    frame = columns_of([run, run], "batch")
+    frame = rows_of([run, run], "batch")
     assert [from_row(row) for row in frame.iter_rows(named=True)] == [run, run]
-
-
-@given(st.lists(conversations(), max_size=3))
-def test_the_steps_column_is_the_one_of_the_schema(chats):
-    runs = [read_record({"messages": m}, source="x", row=0, hint="x") for m in chats]
-    column = steps_column(leaves_of(run.steps) for run in runs)
-    assert column.dtype == TRAJECTORIES["steps"]
-    assert column.to_list() == [[asdict(step) for step in run.steps] for run in runs]
-
-
-def test_no_runs_give_an_empty_steps_column():
-    assert steps_column([]).len() == 0
-    assert isinstance(steps_column([]).dtype, pl.List)
 
 
 def test_a_tool_result_goes_to_the_step_that_called():

@@ -2,16 +2,17 @@
 
 import pytest
 
-from srft_assets.trajectories.return_codes import return_code
-from srft_assets.trajectories.text_actions import (
+from srft_assets.trajectories.actions import (
     bash_fences,
     command_tag,
     execute_tags,
     function_calls,
     last_fence,
     prose,
+    protocol_of,
+    split_action,
 )
-from srft_assets.trajectories.text_protocols import protocol_of, split_action
+from srft_assets.trajectories.steps import return_code
 
 
 @pytest.mark.parametrize(

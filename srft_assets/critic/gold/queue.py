@@ -15,6 +15,7 @@ from srft_assets.critic.prompt.seen import task_of
 from srft_assets.errors import UsageError
 from srft_assets.trajectories.model import Step, Trajectory
 from srft_assets.trajectories.schema import from_row
+from srft_assets.warehouse.doubles import holders
 from srft_assets.warehouse.store import Warehouse
 
 TEXT_TOKENS = 1_300
@@ -60,7 +61,13 @@ def queue(warehouse: Warehouse, wanted: Wanted) -> list[dict[str, Any]]:
 
     Strata: critic's label × outcome of the run × third of the run that the step lies in.
     """
-    steps = [step for batch in wanted.batches for step in _steps(warehouse, batch, wanted.critic)]
+    holder = holders(warehouse, wanted.batches)
+    steps = [
+        (stratum, step)
+        for batch in wanted.batches
+        for stratum, step in _steps(warehouse, batch, wanted.critic)
+        if holder[step.trajectory_id] == batch
+    ]
     if not steps:
         what = f"steps judged by critic {wanted.critic}" if wanted.critic else "steps"
         raise UsageError(f"no {what} in {', '.join(wanted.batches) or 'any batch'}")

@@ -15,7 +15,7 @@ from srft_assets.critic.gold.labels import GoldLabel, parse_label
 from srft_assets.home import Home
 from srft_assets.refusal import Refusal
 from srft_assets.trajectories.batches import LAB, batch_names
-from srft_assets.trajectories.errors import RecordError
+from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.manifest import read_manifest
 

@@ -14,7 +14,6 @@ from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
 from srft_assets.rollouts.generator import Generator
 from srft_assets.rollouts.model import SharedModel
 from srft_assets.training.model import base_digest
-from srft_assets.trajectories.reads import uncollected
 
 
 class Batched:
@@ -73,5 +72,4 @@ def load(model: LocalModel, home: Home) -> Checkpoint:
         raise SrftError(f"the model {model.label} is gone: there is no folder {folder}")
     if weights_of(folder) != model.weights:
         raise SrftError(f"{folder} holds other weights than when the batch was registered")
-    with uncollected():
-        return load_checkpoint(folder)
+    return load_checkpoint(folder)

@@ -1,0 +1,37 @@
+"""Runs that several batches hold: the rule of `sql/macros/counts_once.sql`, over rows in memory."""
+
+from collections.abc import Iterable
+
+import duckdb
+import polars as pl
+
+from srft_assets.warehouse.statements import sql_files
+from srft_assets.warehouse.store import Warehouse
+
+
+def counted_once(rows: pl.DataFrame, batch: str = "batch") -> pl.DataFrame:
+    """The rows, in their order, without those of runs that an earlier batch holds too.
+
+    `batch`: column that orders the batches, beside `trajectory_id`.
+    """
+    (rule,) = (file.text for file in sql_files("macros") if file.name == "counts_once")
+    given = rows.select("trajectory_id", pl.col(batch).alias("batch")).with_row_index("place")
+    with duckdb.connect() as connection:
+        connection.execute(rule)
+        connection.register("given", given.to_arrow())
+        counted = connection.sql(
+            "SELECT place FROM given QUALIFY counts_once(trajectory_id, batch) ORDER BY place"
+        ).pl()
+    return rows[counted["place"]]
+
+
+def holders(
+    warehouse: Warehouse, batches: Iterable[str], asset: str = "trajectories"
+) -> dict[str, str]:
+    """Trajectory id → the one of the partitions in which the run counts."""
+    none = pl.DataFrame(schema={"trajectory_id": pl.String, "batch": pl.String})
+    held = [
+        warehouse.read(asset, name, ["trajectory_id"]).with_columns(batch=pl.lit(name))
+        for name in sorted(set(batches))
+    ]
+    return dict(counted_once(pl.concat([none, *held])).iter_rows())
