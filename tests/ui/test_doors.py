@@ -127,7 +127,7 @@ def test_a_batch_that_cannot_be_read_stops_nothing_behind_the_others(
             home.root / "sources" / f"{batch}.jsonl",
             [{**run_of(f"{batch}-1"), "resolved": False, "patch": "diff"}],
         )
-        ingest(home, [source])
+        ingest(home, [source], partitions=False)
         browser.ask(ADD_PARTITION, repository=REPOSITORY, partition=batch)
     (home.root / "sources" / "lost.jsonl").unlink()
 
