@@ -12,15 +12,15 @@ from contextlib import contextmanager
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.warehouse.turn import turn
+from srft_assets.locks import partition_turn
 
 HOLDER = """
 import sys, time
 from pathlib import Path
 from srft_assets.home import Home
-from srft_assets.warehouse.turn import turn
+from srft_assets.locks import partition_turn
 
-with turn(Home(Path(sys.argv[1])), "step_verdicts/c", sys.argv[2], lambda note: None):
+with partition_turn(Home(Path(sys.argv[1])), "step_verdicts/c", sys.argv[2], lambda note: None):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -50,7 +50,7 @@ class Waiting:
         self.thread.start()
 
     def _wait(self, home: Home, partition: str) -> None:
-        with turn(home, "step_verdicts/c", partition, self.told.append):
+        with partition_turn(home, "step_verdicts/c", partition, self.told.append):
             self.had.set()
 
 
@@ -77,16 +77,16 @@ def test_a_killed_holder_holds_nothing(home):
 def test_other_partitions_do_not_wait(home):
     with holder(home, "a"):
         before = time.monotonic()
-        with turn(home, "step_verdicts/c", "b", pytest.fail):
+        with partition_turn(home, "step_verdicts/c", "b", pytest.fail):
             pass
-        with turn(home, "step_verdicts/d", "a", pytest.fail):
+        with partition_turn(home, "step_verdicts/d", "a", pytest.fail):
             pass
         assert time.monotonic() - before < 1
 
 
 def test_a_failure_gives_the_turn_back_and_names_nobody_any_more(home):
-    with pytest.raises(ZeroDivisionError), turn(home, "one", "a", pytest.fail):
+    with pytest.raises(ZeroDivisionError), partition_turn(home, "one", "a", pytest.fail):
         raise ZeroDivisionError
-    with turn(home, "one", "a", pytest.fail):
+    with partition_turn(home, "one", "a", pytest.fail):
         assert list(home.warehouse.rglob("*.holder")) != []
     assert list(home.warehouse.rglob("*.holder")) == []
