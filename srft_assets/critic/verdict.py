@@ -72,3 +72,23 @@ VOLATILE = ("reason", "rule", "call", "version", "tokens_cut")
 
 VERSIONS = "verdict_versions"
 """Folder of the warehouse in which earlier verdicts stay."""
+
+CRITIC_CALLS = pl.Schema(
+    {
+        "key": pl.String,
+        "critic": pl.String,
+        "batch": pl.String,
+        "about": pl.String,
+        "model": pl.String,
+        "at": pl.String,
+        "prompt_tokens": pl.Int64,
+        "completion_tokens": pl.Int64,
+        "cached_tokens": pl.Int64,
+        "seconds": pl.Float64,
+        "retries": pl.Int64,
+        "finish_reason": pl.String,
+        "refusal": pl.String,
+        "content": pl.String,
+    }
+)
+"""Fields of `srft_assets.critic.call.Reply`; what is no Unicode stands as U+FFFD."""

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import polars as pl
 import pytest
 
 from srft_assets.critic.verdict import Label
@@ -66,6 +67,8 @@ def test_calls_without_an_answer_leave_the_partition_unmade_and_keep_what_was_pa
     with pytest.raises(SrftError, match="run again to go on"):
         labelled(platform, None, failing(500), failing(500))
     assert Warehouse(platform.warehouse).stamp("step_verdicts/c", "batch") is None
+    calls = platform.warehouse / "critic_calls" / "c" / "batch.parquet"
+    assert pl.read_parquet(calls).height == 1, "what was paid is told although nothing was made"
     made, server = labelled(platform)
     assert server.answered.total() == 1
     assert len(labels(made.frame)) == 2

@@ -13,11 +13,11 @@ from pathlib import Path
 import orjson
 import psutil
 import pytest
+from srft_assets.critic.client.client import Client
 
 from srft_assets.components.server import CriticServer
 from srft_assets.critic.answer.parse import parse
 from srft_assets.critic.call import Reply, Request
-from srft_assets.critic.client.client import Client
 from srft_assets.critic.prompt.parts import requests_for
 from srft_assets.critic.prompt.seen import Seen
 from srft_assets.critic.prompt.template import load_prompt

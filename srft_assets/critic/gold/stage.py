@@ -1,6 +1,5 @@
 """The asset `gold_labels`: all gold sets, checked against the runs there are."""
 
-import hashlib
 from typing import Any
 
 import polars as pl
@@ -12,9 +11,10 @@ from srft_assets.critic.gold.recorded import (
     recorded_in,
     recorded_labels,
 )
-from srft_assets.critic.gold.sets import RECORDED, read_set, set_paths
+from srft_assets.critic.gold.sets import RECORDED, read_sets
 from srft_assets.home import Home
 from srft_assets.refusal import Refusal
+from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 from srft_assets.warehouse.store import Warehouse
 
@@ -22,7 +22,7 @@ VERSION = 1
 """Raised when the output changes; see tools/versions.py."""
 
 DESCRIPTION = """
-What steps really are: labels that people gave (`gold/<set>.jsonl`, see docs/gold.md), and in the
+What steps really are: labels that people gave (`srft review`, see docs/gold.md), and in the
 set `lab` what the scripted teacher said of its own steps. Critics are scored against them.
 """
 
@@ -54,8 +54,8 @@ def known_steps(warehouse: Warehouse, batches: list[str]) -> dict[str, int]:
 def _config_of(home: Home, _: str) -> dict[str, Any]:
     """Contents of the sets, and which recordings there are of generated runs."""
     config: dict[str, Any] = {
-        f"gold {path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        for path in set_paths(home)
+        f"gold {name}": digest([label.model_dump() for label in labels])[:16]
+        for name, labels in read_sets(home).items()
     }
     for batch in lab_batches(home):
         config[f"recorded {batch}"] = sorted(path.name for path in recorded_in(home, batch))
@@ -64,7 +64,7 @@ def _config_of(home: Home, _: str) -> dict[str, Any]:
 
 def _make(work: Work) -> Made:
     batches = work.input_names("trajectories")
-    frames, refused = _from_files(work, known_steps(work.warehouse, batches))
+    frames, refused = _of_people(work, known_steps(work.warehouse, batches))
     for batch in sorted(set(lab_batches(work.home)) & set(batches)):
         runs = work.warehouse.read("trajectories", batch, columns=COLUMNS)
         found = list(recorded_labels(work.home, batch, runs))
@@ -75,22 +75,16 @@ def _make(work: Work) -> Made:
     return Made(frame, refused, {f"labels of {name}": count for name, count in counts.items()})
 
 
-def _from_files(work: Work, steps: dict[str, int]) -> tuple[list[pl.DataFrame], list[Refusal]]:
+def _of_people(work: Work, steps: dict[str, int]) -> tuple[list[pl.DataFrame], list[Refusal]]:
     frames: list[pl.DataFrame] = []
     refused: list[Refusal] = []
-    for path in set_paths(work.home):
-        source = f"gold/{path.name}"
-        if path.stem == RECORDED:
-            refused.append(Refusal(source, f"a set must not be named {RECORDED!r}: rename it"))
-            continue
-        labels, bad = read_set(path)
-        refused += bad
-        fitting = []
-        for row, label in labels:
-            reason = unfit(label, steps)
-            if reason is None:
-                fitting.append(label)
-            else:
-                refused.append(Refusal(source, reason, row, label.trajectory_id))
-        frames.append(gold_frame(path.stem, fitting))
+    for name, labels in read_sets(work.home).items():
+        reasons = [unfit(label, steps) for label in labels]
+        refused += [
+            Refusal(f"gold set {name}", reason, label.step_index, label.trajectory_id)
+            for label, reason in zip(labels, reasons, strict=True)
+            if reason
+        ]
+        fitting = [label for label, reason in zip(labels, reasons, strict=True) if not reason]
+        frames.append(gold_frame(name, fitting))
     return frames, refused

@@ -7,16 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 
-from srft_assets.critic.call import Reply, Request
-from srft_assets.critic.client.budget import budget_of
-from srft_assets.critic.client.client import Client
-from srft_assets.critic.client.pace import Pace
-from srft_assets.critic.ledger.claims import Claims
-from srft_assets.critic.ledger.writer import Writer
-from srft_assets.critic.llm.batch import Batch
-from srft_assets.critic.llm.exchange import Exchange
+from srft_assets.critic.asking import Asking, Batch, Exchange
+from srft_assets.critic.client import Client, budget_of
 from srft_assets.critic.llm.judged import Judged
-from srft_assets.critic.llm.line import Line
 from srft_assets.critic.spec import Endpoint
 from srft_assets.errors import SrftError
 from srft_assets.serving.server import Served
@@ -26,12 +19,19 @@ from srft_assets.warehouse.stage import Work
 class Calls:
     """What is asked for one partition, and how it is shown."""
 
-    def __init__(self, critic: str, batch: Batch, work: Work, runs: int, writer: Writer) -> None:
+    def __init__(self, critic: str, batch: Batch, work: Work, runs: int) -> None:
         self.critic, self.batch, self.work, self.runs = critic, batch, work, runs
-        self.writer = writer
-        self.paid = 0
-        self.refused: dict[str, str] = {}
-        self.pace = Pace(batch.spec.endpoint, runs)
+        self.asking: Asking | None = None
+
+    @property
+    def paid(self) -> int:
+        """Calls that the server answered."""
+        return self.asking.paid if self.asking else 0
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Trajectory_id → why the endpoint refused the request."""
+        return self.asking.refused if self.asking else {}
 
     def make(self, judged: Iterable[Judged]) -> None:
         """Bring all runs of the batch to their end.
@@ -56,39 +56,30 @@ class Calls:
         self._show()
 
     async def _ask(self, exchanges: Iterator[Exchange], served: Served) -> None:
-        endpoint, ledger = self.batch.spec.endpoint, self.batch.ledger
-        line = Line(ledger, Claims(self.work.home.ledger), self.critic, self._over)
-        self.refused = line.refused
+        endpoint = self.batch.spec.endpoint
+        budget = budget_of(self.work.run_id, endpoint)
         async with Client(
-            endpoint,
-            served.base_url,
-            api_key=served.api_key,
-            on_reply=self._keep,
-            budget=budget_of(self.work.run_id, endpoint),
+            endpoint, served.base_url, api_key=served.api_key, budget=budget
         ) as client:
-            await line.run(exchanges, client)
-        if line.unanswered:
+            self.asking = Asking(
+                self.batch.ledger, client, self._over, self.critic, self.work.partition
+            )
+            await self.asking.run(exchanges)
+        if left := self.asking.unanswered:
             raise SrftError(
-                f"{len(line.unanswered)} calls got no answer ({line.unanswered[0]}); "
+                f"{len(left)} calls got no answer ({left[0]}); "
                 f"{self.paid} are in the ledger: run again to go on"
             )
-
-    def _keep(self, request: Request, reply: Reply) -> None:
-        self.writer.append(reply)
-        self.paid += 1
-        self.pace.paid(reply)
-        self._show()
 
     def _over(self, exchange: Exchange) -> None:
         self.batch.close(exchange)
         self._show()
 
     def _show(self) -> None:
-        runs, pace = self.batch.runs, self.pace
-        pace.from_ledger = self.batch.answered
-        pace.total = round(self.runs * self.batch.requests / len(runs)) if runs else self.runs
+        counts = {"from the ledger": self.batch.answered, "paid": self.paid}
+        note = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         label = f"step_verdicts/{self.critic} {self.work.partition}"
-        self.work.progress.report(label, self.batch.done, self.runs, pace.note)
+        self.work.progress.report(label, self.batch.done, self.runs, note)
 
 
 @contextmanager

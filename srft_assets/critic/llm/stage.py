@@ -2,15 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from srft_assets.critic.ledger.ledger import Ledger
-from srft_assets.critic.ledger.writer import Writer
-from srft_assets.critic.llm.batch import Batch
+from srft_assets.critic.asking import Batch
 from srft_assets.critic.llm.calls import Calls
 from srft_assets.critic.llm.judged import judged_outcomes, judged_runs, seen_tasks
 from srft_assets.critic.llm.prompt_stage import critic_version, deciding_settings, prompt_stage
@@ -60,14 +56,18 @@ def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
 
 
 def _make(name: str, spec: LlmSpec, prompt: Prompt, work: Work) -> Made:
+    from srft_assets.critic.critic_calls import calls_written
+    from srft_assets.critic.ledger import Ledger
+
     version = critic_version(spec, prompt)
     _show_prompt(prompt_stage(name, spec, prompt), work)
     runs = work.read("trajectories")
     outcomes = judged_outcomes(spec, work.read("test_outcomes"))
-    batch = Batch(spec, prompt, _known(work.home.ledger))
-    with Writer(work.home.ledger) as writer:
-        calls = Calls(name, batch, work, outcomes.height, writer)
-        calls.make(judged_runs(spec, work.home, work.partition, runs, outcomes))
+    judged = judged_runs(spec, work.home, work.partition, runs, outcomes)
+    with Ledger(work.home) as ledger, calls_written(work.home, name, work.partition):
+        batch = Batch(spec, prompt, ledger)
+        calls = Calls(name, batch, work, outcomes.height)
+        calls.make(judged)
     rows = [
         verdict_row(run.trajectory_id, verdict, version, run.cut[verdict.step_index])
         for run in batch.runs
@@ -156,12 +156,15 @@ def count(spec: LlmSpec, prompt: Prompt, home: Home, batch: str) -> Cost:
 
     An answer that turns out bad costs one call more.
     """
+    from srft_assets.critic.ledger import Ledger
+
     warehouse = Warehouse(home.warehouse)
     runs, outcomes = (warehouse.read(key, batch) for key in ("trajectories", "test_outcomes"))
     judged = judged_runs(spec, home, batch, runs, judged_outcomes(spec, outcomes))
-    seen = Batch(spec, prompt, _known(home.ledger))
-    for _ in seen.open(judged):
-        pass
+    with Ledger(home) as ledger:
+        seen = Batch(spec, prompt, ledger)
+        for _ in seen.open(judged):
+            pass
     answer = seen.steps_to_pay * spec.sampling.max_tokens_per_step
     usd = spec.endpoint.usd(seen.tokens_to_pay, answer)
     return Cost(
@@ -170,10 +173,3 @@ def count(spec: LlmSpec, prompt: Prompt, home: Home, batch: str) -> Cost:
         tokens_to_label=seen.tokens_to_pay,
         usd=usd,
     )
-
-
-@cache
-def _known(folder: Path) -> Ledger:
-    """What is answered: for look-ups of all partitions, because indexing a ledger takes long and
-    then only what is new is read."""
-    return Ledger(folder)

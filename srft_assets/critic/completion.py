@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from srft_assets.critic.call import Reply, Request
-from srft_assets.critic.client.secrets import Secrets
+from srft_assets.critic.failures import Secrets
 
 
 def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
@@ -32,6 +32,9 @@ def _text(content: Any) -> Any:
         content = "".join(part for part in parts if isinstance(part, str))
     return content.encode("utf-8", "replace").decode() if isinstance(content, str) else content
 
+
+ANSWER_CHARS = 512 * 1024
+"""A longer answer or refusal is cut: it is no sound one."""
 
 Aside = WrapValidator(_or_none)
 """An oddity beside the answer is no reason to lose the answer, which is paid for."""
@@ -95,7 +98,11 @@ def _parsed(body: bytes) -> Any:
 
 def reply_to(request: Request, completion: Completion, secrets: Secrets) -> Reply:
     """The reply, without what the client alone knows: attempts, time taken, who asked."""
-    choice, usage, scrub = completion.choices[0], completion.usage, secrets.scrub_answer
+    choice, usage = completion.choices[0], completion.usage
+
+    def scrub(text: str | None) -> str | None:
+        return text and secrets.scrub_answer(text[:ANSWER_CHARS])
+
     cached = usage.prompt_tokens_details if usage else None
     return Reply(
         key=request.key,
