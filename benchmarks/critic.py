@@ -16,10 +16,11 @@ from typing import Any
 
 import psutil
 
-from srft_assets.critic.answer.schema import constraint
-from srft_assets.critic.asking import Asking, Exchange
+from srft_assets.critic.answer import constraint
+from srft_assets.critic.asking import Asking
 from srft_assets.critic.call import Reply, Request
 from srft_assets.critic.client import Client
+from srft_assets.critic.exchanges import Exchange
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.spec import Endpoint, LlmSpec
 from srft_assets.home import Home

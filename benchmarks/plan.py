@@ -22,8 +22,7 @@ import polars as pl
 from srft_assets.components.stages import stages_in
 from srft_assets.critic.call import Reply
 from srft_assets.critic.ledger import Ledger
-from srft_assets.critic.llm.prompt_stage import prompt_stage
-from srft_assets.critic.llm.stage import llm_stage
+from srft_assets.critic.llm_stage import llm_stage, prompt_stage
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.definitions import defs

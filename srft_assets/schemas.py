@@ -2,9 +2,8 @@
 
 from srft_assets.compare.arms import PAIRS
 from srft_assets.critic.gold.labels import GOLD_LABELS
-from srft_assets.critic.llm.prompt_stage import CRITIC_PROMPTS
 from srft_assets.critic.scores.stage import CRITIC_SCORES
-from srft_assets.critic.verdict import CRITIC_CALLS, STEP_VERDICTS
+from srft_assets.critic.verdict import CRITIC_CALLS, CRITIC_PROMPTS, STEP_VERDICTS
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.model import TEST_OUTCOMES
 from srft_assets.rollouts.schema import EVAL_SCORES

@@ -1,177 +1,27 @@
-"""From runs to verdicts: what the ledger answers is taken from there, the rest is asked and paid.
-
-Each request is asked by one process, once; a bad answer is asked again once, with its error stated.
-"""
+"""Asking the model what the ledger does not know: each request by one process, and once."""
 
 import asyncio
-from collections import Counter
+import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
 
-from srft_assets.critic.answer.parse import BadAnswer, again, parse
 from srft_assets.critic.call import Reply, Request
-from srft_assets.critic.client import Client
+from srft_assets.critic.client import Client, budget_of
+from srft_assets.critic.exchanges import Batch, Exchange, Judged
 from srft_assets.critic.failures import HOPELESS, ITS_OWN, BudgetSpentError, CallError, Kind
 from srft_assets.critic.ledger import Ledger
-from srft_assets.critic.llm.judged import AT_ONCE, Judged
-from srft_assets.critic.prompt.parts import requests_for
-from srft_assets.critic.prompt.reading import TooLongError
-from srft_assets.critic.prompt.template import Prompt
-from srft_assets.critic.spec import LlmSpec
-from srft_assets.critic.verdict import Label, Verdict
+from srft_assets.critic.spec import Endpoint
 from srft_assets.errors import SrftError
+from srft_assets.serving.server import Served
+from srft_assets.warehouse.stage import Work
 
-TRIES = 2
 LOOK_SECONDS = 0.3
 """How often a request that another process asks is looked up."""
 FEWEST_IN_A_ROW = 8
 GRACE_SECONDS = 0.2
 """After an interruption: answers that are on their way through this process are still taken."""
-
-
-@dataclass(slots=True)
-class Exchange:
-    """One request, or a second one after a bad answer.
-
-    Attributes:
-        place: of the run among those judged.
-        spec: of the critic.
-        request: what is to be asked next.
-        tokens: of the prompt, estimated.
-        verdicts: one a step of the request, once it is over.
-        bad: kinds of the bad answers so far.
-    """
-
-    place: int
-    spec: LlmSpec
-    request: Request
-    tokens: int = 0
-    verdicts: list[Verdict] | None = None
-    bad: list[str] = field(default_factory=list)
-
-    def take(self, reply: Reply) -> None:
-        """Use the answer to `request`; `verdicts` or another `request` follows."""
-        answer = parse(reply, self.request, self.spec)
-        if not isinstance(answer, BadAnswer):
-            self.verdicts = answer
-            return
-        self.bad.append(str(answer.kind))
-        if len(self.bad) < TRIES:
-            self.request = again(self.request, reply, answer)
-        else:
-            self.give_up(answer.reason, reply)
-
-    def give_up(self, reason: str, reply: Reply | None = None) -> None:
-        """Leave the steps unlabeled."""
-        rule, call = (reply.model, reply.key) if reply else ("", "")
-        self.verdicts = unlabeled(self.request.steps, reason, rule, call)
-
-
-def unlabeled(steps: range, reason: str, rule: str = "", call: str = "") -> list[Verdict]:
-    """A verdict that says nothing, for each step."""
-    return [Verdict(step, Label.UNLABELED, reason, rule, call) for step in steps]
-
-
-@dataclass(slots=True)
-class Ruled:
-    """A run and what was said of it so far.
-
-    Attributes:
-        left: exchanges under way.
-        cut: step → tokens of it that the critic is not shown; None → of the task.
-    """
-
-    trajectory_id: str
-    left: int = 0
-    cut: Counter[int | None] = field(default_factory=Counter)
-    verdicts: list[Verdict] = field(default_factory=list)
-
-
-@dataclass
-class Batch:
-    """One pass over the runs of a batch.
-
-    Attributes:
-        runs: those judged, in order; `done` of them are over.
-        refused: trajectory_id → why its steps stay unlabeled.
-        answered: calls that the ledger answered before anything was asked.
-        to_pay: calls that it did not, with the steps they label and the estimated tokens of
-            their prompts.
-        bad: bad answers by kind.
-    """
-
-    spec: LlmSpec
-    prompt: Prompt
-    ledger: Ledger
-    runs: list[Ruled] = field(default_factory=list)
-    done: int = 0
-    refused: dict[str, str] = field(default_factory=dict)
-    answered: int = 0
-    to_pay: int = 0
-    steps_to_pay: int = 0
-    tokens_to_pay: int = 0
-    bad: Counter[str] = field(default_factory=Counter)
-
-    def open(self, judged: Iterable[Judged]) -> Iterator[Exchange]:
-        """Yield the exchanges that need the model; all others are over by then."""
-        source = iter(judged)
-        while some := list(islice(source, AT_ONCE)):
-            exchanges = [exchange for one in some for exchange in self._exchanges(one)]
-            self._look_up(exchanges)
-            for exchange in exchanges:
-                if exchange.verdicts is None:
-                    self.to_pay += 1
-                    self.steps_to_pay += len(exchange.request.steps)
-                    self.tokens_to_pay += exchange.tokens
-                    yield exchange
-
-    def close(self, exchange: Exchange) -> None:
-        """Take the verdicts of an exchange that is over."""
-        self.bad.update(exchange.bad)
-        run = self.runs[exchange.place]
-        run.verdicts += exchange.verdicts or []
-        run.left -= 1
-        self.done += run.left == 0
-
-    def _look_up(self, exchanges: list[Exchange]) -> None:
-        """Go as far with each as the ledger leads."""
-        pending = exchanges
-        while pending:
-            keyed = [(exchange.request.key, exchange) for exchange in pending]
-            found = self.ledger.find([key for key, _ in keyed])
-            told = [(key, exchange) for key, exchange in keyed if key in found]
-            self.answered += len(told)
-            for key, exchange in told:
-                exchange.take(found[key])
-                if exchange.verdicts is not None:
-                    self.close(exchange)
-            pending = [exchange for _, exchange in told if exchange.verdicts is None]
-
-    def _exchanges(self, judged: Judged) -> Iterator[Exchange]:
-        place = len(self.runs)
-        ruled = Ruled(judged.run.trajectory_id)
-        self.runs.append(ruled)
-        if judged.lacking:
-            self._refuse(judged, judged.lacking)
-            return
-        try:
-            asked = requests_for(self.spec, self.prompt, judged.run, judged.seen)
-        except TooLongError as error:
-            self._refuse(judged, error.reason)
-            return
-        ruled.left = len(asked.requests)
-        self.done += ruled.left == 0
-        for cut in asked.cuts:
-            ruled.cut[cut.step_index] += cut.tokens_before - cut.tokens_after
-        for request in asked.requests:
-            yield Exchange(place, self.spec, request, asked.prompt_tokens // ruled.left)
-
-    def _refuse(self, judged: Judged, reason: str) -> None:
-        run = judged.run
-        self.refused[run.trajectory_id] = reason
-        self.done += 1
-        self.runs[-1].verdicts = unlabeled(range(len(run.steps)), reason)
 
 
 class Asking:
@@ -286,3 +136,81 @@ class Asking:
         elif self._failed_in_a_row >= most:
             told = f"{most} calls in a row failed, the last: {error.reason}"
             self._stop(CallError(error.kind, told))
+
+
+class Calls:
+    """What is asked for one partition, and how it is shown."""
+
+    def __init__(self, critic: str, batch: Batch, work: Work, runs: int) -> None:
+        self.critic, self.batch, self.work, self.runs = critic, batch, work, runs
+        self.asking: Asking | None = None
+
+    @property
+    def paid(self) -> int:
+        """Calls that the server answered."""
+        return self.asking.paid if self.asking else 0
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Trajectory_id → why the endpoint refused the request."""
+        return self.asking.refused if self.asking else {}
+
+    def make(self, judged: Iterable[Judged]) -> None:
+        """Bring all runs of the batch to their end.
+
+        Raises SrftError where calls are left without an answer: what came is in the ledger, and
+        the same command goes on from there.
+        """
+        exchanges = self.batch.open(judged)
+        first = next(exchanges, None)
+        self._show()
+        if first is None:
+            return
+        endpoint = self.batch.spec.endpoint
+        with _served(endpoint, self.work) as served:
+            if served.models and self.batch.spec.model not in served.models:
+                there = ", ".join(served.models)
+                raise SrftError(
+                    f"critic {self.critic} asks for {self.batch.spec.model}, and the server has "
+                    f"{there}: mend `model` in its YAML, or name the served model so"
+                )
+            asyncio.run(self._ask(chain([first], exchanges), served))
+        self._show()
+
+    async def _ask(self, exchanges: Iterator[Exchange], served: Served) -> None:
+        endpoint = self.batch.spec.endpoint
+        budget = budget_of(self.work.run_id, endpoint)
+        async with Client(
+            endpoint, served.base_url, api_key=served.api_key, budget=budget
+        ) as client:
+            self.asking = Asking(
+                self.batch.ledger, client, self._over, self.critic, self.work.partition
+            )
+            await self.asking.run(exchanges)
+        if left := self.asking.unanswered:
+            raise SrftError(
+                f"{len(left)} calls got no answer ({left[0]}); "
+                f"{self.paid} are in the ledger: run again to go on"
+            )
+
+    def _over(self, exchange: Exchange) -> None:
+        self.batch.close(exchange)
+        self._show()
+
+    def _show(self) -> None:
+        counts = {"from the ledger": self.batch.answered, "paid": self.paid}
+        note = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        label = f"step_verdicts/{self.critic} {self.work.partition}"
+        self.work.progress.report(label, self.batch.done, self.runs, note)
+
+
+@contextmanager
+def _served(endpoint: Endpoint, work: Work) -> Iterator[Served]:
+    """The stated endpoint, else the server of the platform; the key of a server that we did not
+    start comes from the environment."""
+    key = os.environ.get(endpoint.api_key_env) or None
+    if endpoint.base_url is not None:
+        yield Served(endpoint.base_url, key)
+        return
+    with work.serve() as served:
+        yield served if served.api_key else replace(served, api_key=key)

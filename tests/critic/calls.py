@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from srft_assets.critic.answer.schema import constraint
-from srft_assets.critic.asking import Asking, Exchange
+from srft_assets.critic.answer import constraint
+from srft_assets.critic.asking import Asking
 from srft_assets.critic.call import Reply, Request
 from srft_assets.critic.client import Budget, Client
+from srft_assets.critic.exchanges import Exchange
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.spec import Endpoint, LlmSpec
 

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from srft_assets.critic.answer.parse import BadAnswer, parse
-from srft_assets.critic.answer.schema import constraint
+from srft_assets.critic.answer import BadAnswer, constraint, parse
 from srft_assets.critic.call import Request
 from srft_assets.critic.failures import CallError, Kind
 from tests.critic.calls import KEY, SPEC, ask, request

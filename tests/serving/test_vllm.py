@@ -16,10 +16,10 @@ import pytest
 from srft_assets.critic.client.client import Client
 
 from srft_assets.components.server import CriticServer
-from srft_assets.critic.answer.parse import parse
+from srft_assets.critic.answer import parse
 from srft_assets.critic.call import Reply, Request
-from srft_assets.critic.prompt.parts import requests_for
-from srft_assets.critic.prompt.seen import Seen
+from srft_assets.critic.prompt.requests import requests_for
+from srft_assets.critic.prompt.run_view import Seen
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.spec import Context, LlmSpec, Sampling
 from srft_assets.critic.verdict import Label

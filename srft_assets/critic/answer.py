@@ -1,15 +1,99 @@
-"""Verdicts from a reply, or what is wrong with it, and the second try."""
+"""What a critic answers: the schema it is given, its verdicts, and the second try."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from srft_assets.critic.answer.bad import Bad, BadAnswer, one_line
 from srft_assets.critic.call import Reply, Request
-from srft_assets.critic.foreign import readable
+from srft_assets.critic.fencing import readable
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.verdict import Label, Verdict
+from srft_assets.warehouse.visible import visible
+
+Schema = dict[str, Any]
+
+
+def schema(steps: range, spec: LlmSpec) -> Schema:
+    """One object with one property for every step to label, named by its index.
+
+    Not a list: a server that constrains its output by this schema cannot miss a step, double one
+    or add one, because each is a required property. The reason comes before the label, so that the
+    label follows from it.
+    """
+    label: Schema = {"type": "string", "enum": [str(label) for label in spec.labels]}
+    verdict = _closed({"reason": {"type": "string"}, "label": label}) if spec.reasons else label
+    return _closed({str(index): verdict for index in steps})
+
+
+def _closed(properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def constraint(steps: range, spec: LlmSpec) -> dict[str, Any]:
+    """Keys of the request's body that hand the schema to the server.
+
+    `response_format` is OpenAI's way (structured outputs, strict), which vLLM, SGLang and
+    llama.cpp take as well; `structured_outputs` is vLLM's own since 0.12; `prompt` gives none.
+    """
+    match spec.answer_format:
+        case "response_format":
+            named = {"name": "verdicts", "strict": True, "schema": schema(steps, spec)}
+            return {"response_format": {"type": "json_schema", "json_schema": named}}
+        case "structured_outputs":
+            return {"structured_outputs": {"json": schema(steps, spec)}}
+        case "prompt":
+            return {}
+
+
+def described(spec: LlmSpec) -> str:
+    """The answer in words, with placeholders for indexes: the same for every run of a critic."""
+    labels = ", ".join(f'"{label}"' for label in spec.labels)
+    start = (
+        "Answer with one JSON object and nothing else. It has one key for every step to label, "
+        "the index of the step as a string, in order, each exactly once, and no other key. "
+    )
+    if not spec.reasons:
+        return start + f'Each value is one of {labels}.\n{{"<index>": "<label>", …}}'
+    return start + (
+        'Each value is an object: first "reason", one short sentence, then "label", '
+        f'one of {labels}.\n{{"<index>": {{"reason": "<why>", "label": "<label>"}}, …}}'
+    )
+
+
+Kind = Literal["refused", "cut", "empty", "not_json", "wrong_steps", "unknown_label"]
+
+
+@dataclass(frozen=True, slots=True)
+class BadAnswer:
+    """A reply without valid verdicts.
+
+    Attributes:
+        kind: for counting.
+        reason: one line, fit to be told to the model.
+    """
+
+    kind: Kind
+    reason: str
+
+
+class Bad(Exception):
+    """Ends the reading of an answer."""
+
+    def __init__(self, kind: Kind, reason: str) -> None:
+        super().__init__(reason)
+        self.answer = BadAnswer(kind, reason)
+
+
+def one_line(text: str, chars: int = 200) -> str:
+    """On one line, without control characters, at most so many characters."""
+    return visible(" ".join(text[: 4 * chars].split()))[:chars]
+
 
 REASON_CHARS = 500
 """Of a verdict's reason."""
