@@ -181,6 +181,28 @@ def insert_once(connection: sa.Connection, table: sa.Table, row: Mapping[str, An
     return True
 
 
+def read_batches(database: Database) -> dict[str, str]:
+    """Name → manifest of every batch, in the order of their registration."""
+    wanted = sa.select(BATCHES.c.name, BATCHES.c.manifest).order_by(BATCHES.c.number)
+    with database.read() as connection:
+        return {row.name: row.manifest for row in connection.execute(wanted)}
+
+
+def write_batch(database: Database, name: str, manifest: str) -> bool:
+    """Register a batch, or replace its manifest; its number stays. False where nothing changed."""
+    here = BATCHES.c.name == name
+    with database.write() as connection:
+        old = connection.execute(sa.select(BATCHES.c.manifest).where(here)).scalar_one_or_none()
+        if old is None:
+            last = connection.execute(sa.select(sa.func.max(BATCHES.c.number))).scalar()
+            number = 0 if last is None else last + 1
+            row = {"name": name, "number": number, "manifest": manifest}
+            connection.execute(sa.insert(BATCHES), row)
+        elif old != manifest:
+            connection.execute(sa.update(BATCHES).where(here).values(manifest=manifest))
+        return old != manifest
+
+
 def database_of(home: Home) -> Database:
     """The database of a platform, made or brought to this version where need be.
 

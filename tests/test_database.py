@@ -21,6 +21,8 @@ from srft_assets.database import (
     Database,
     database_of,
     insert_once,
+    read_batches,
+    write_batch,
 )
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
@@ -68,6 +70,14 @@ def test_what_fails_in_the_middle_leaves_nothing(home: Home) -> None:
         insert_once(connection, CLAIMS, {"key": "a", "owner": ""})
         raise ZeroDivisionError
     assert database.rows(CLAIMS, ["a"]) == []
+
+
+def test_batches_keep_the_order_of_their_registration(home: Home) -> None:
+    database = database_of(home)
+    assert [write_batch(database, name, "{}") for name in ("b", "a", "c")] == [True] * 3
+    assert not write_batch(database, "b", "{}")
+    assert write_batch(database, "b", '{"new": 1}')
+    assert list(read_batches(database).items()) == [("b", '{"new": 1}'), ("a", "{}"), ("c", "{}")]
 
 
 MAKER = """
