@@ -17,6 +17,7 @@ from srft_assets.critic.verdict import CRITIC_CALLS
 from srft_assets.home import Home
 from srft_assets.locks import exclusive
 from srft_assets.warehouse.placing import place
+from srft_assets.warehouse.store import CALLS
 
 OPEN = "_open"
 """Folder of the locks that are held while the calls of a partition are being paid for."""
@@ -24,7 +25,7 @@ OPEN = "_open"
 
 def calls_folder(home: Home) -> Path:
     """Where the partitions lie."""
-    return home.warehouse / "critic_calls"
+    return home.warehouse / CALLS
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import pytest
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.verdict import Label
 from srft_assets.home import Home
+from srft_assets.warehouse.plan import orphans
 from srft_assets.warehouse.store import Warehouse
 from tests.critic.platform_support import WORDS, Labeller, graded_runs, labels
 from tests.critic.server import Server, serving
@@ -90,6 +91,9 @@ def test_the_calls_of_a_partition_are_in_critic_calls(labeller, home):
     rows = pl.read_parquet(home.warehouse / "critic_calls" / "c" / "batch.parquet")
     assert set(rows["key"]) == calls
     assert list((home.warehouse / "critic_calls").rglob("*.lock")) == []
+    found = orphans({}, Warehouse(home.warehouse), lambda kind: ["batch"])
+    assert found, "partitions of assets that are gone"
+    assert not [item for item in found if item.asset.startswith("critic_calls")]
 
 
 def test_the_outcome_is_told_only_where_the_critic_sees_it(labeller, server):
