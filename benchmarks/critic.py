@@ -8,18 +8,22 @@ The server runs in a process of its own. The ideal is calls / concurrency × del
 import argparse
 import asyncio
 import json
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import psutil
 
-from srft_assets.critic.answer.schema import constraint
+from srft_assets.critic.answer import constraint
+from srft_assets.critic.asking import Asking
 from srft_assets.critic.call import Reply, Request
-from srft_assets.critic.client.client import Client
-from srft_assets.critic.client.stream import ask_all
+from srft_assets.critic.client import Client
+from srft_assets.critic.exchanges import Exchange
+from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.spec import Endpoint, LlmSpec
+from srft_assets.home import Home
 from tests.critic.server import serving_apart
 
 STEPS = 40
@@ -40,26 +44,36 @@ def requests(calls: int, prompt_kb: int) -> Iterator[Request]:
         yield Request({**body, **wanted}, steps, about=f"run-{call}")
 
 
-async def measure(url: str, given: argparse.Namespace) -> dict[str, Any]:
-    """Wall time, CPU time and memory of the client while it asks everything once."""
-    kept, memory = 0, []
-    process = psutil.Process()
+class Counted(Ledger):
+    """A ledger that notes the memory of this process at a tenth of the calls and at the end."""
 
-    def keep(request: Request, reply: Reply) -> None:
-        nonlocal kept
-        kept += 1
-        if kept in (given.calls // 10, given.calls):
-            memory.append(process.memory_info().rss / 2**20)
+    def __init__(self, home: Home, calls: int) -> None:
+        super().__init__(home)
+        self.marks = (calls // 10, calls)
+        self.kept = 0
+        self.memory: list[float] = []
 
+    def keep(self, reply: Reply) -> Reply:
+        """Keep it, and count."""
+        kept = super().keep(reply)
+        self.kept += 1
+        if self.kept in self.marks:
+            self.memory.append(psutil.Process().memory_info().rss / 2**20)
+        return kept
+
+
+async def measure(url: str, home: Home, given: argparse.Namespace) -> dict[str, Any]:
+    """Wall time, CPU time and memory of the client while it asks everything once and keeps it."""
+    spec = LlmSpec(kind="llm", model="critic")
     endpoint = Endpoint(concurrency=given.concurrency)
-    client = Client(endpoint, url, api_key="sk-benchmark", on_reply=keep)
-    async with client:
-        began, cpu = time.perf_counter(), time.process_time()
-        asked = ask_all(client, requests(given.calls, given.prompt_kb), "benchmark", given.calls)
-        async with aclosing(asked) as stream:
-            async for _ in stream:
-                pass
-        wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+    asked = requests(given.calls, given.prompt_kb)
+    with Counted(home, given.calls) as ledger:
+        async with Client(endpoint, url, api_key="sk-benchmark") as client:
+            began, cpu = time.perf_counter(), time.process_time()
+            asking = Asking(ledger, client, lambda exchange: None, "benchmark", "batch")
+            await asking.run(Exchange(0, spec, each) for each in asked)
+            wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+    kept, memory = ledger.kept, ledger.memory
     ideal = given.calls / given.concurrency * given.delay
     return {
         "calls": kept,
@@ -80,8 +94,9 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=1.0)
     parser.add_argument("--prompt-kb", type=int, default=40)
     given = parser.parse_args()
-    with serving_apart("--delay", given.delay) as url:
-        print(json.dumps(asyncio.run(measure(url, given)), indent=2))
+    with serving_apart("--delay", given.delay) as url, tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder))
+        print(json.dumps(asyncio.run(measure(url, home, given)), indent=2))
 
 
 if __name__ == "__main__":

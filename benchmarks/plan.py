@@ -21,9 +21,8 @@ import polars as pl
 
 from srft_assets.components.stages import stages_in
 from srft_assets.critic.call import Reply
-from srft_assets.critic.ledger.ledger import Ledger
-from srft_assets.critic.llm.prompt_stage import prompt_stage
-from srft_assets.critic.llm.stage import llm_stage
+from srft_assets.critic.ledger import Ledger
+from srft_assets.critic.llm_stage import llm_stage, prompt_stage
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.definitions import defs
@@ -108,7 +107,7 @@ def fill(home: Home, stages: Mapping[str, Stage]) -> None:
 
 def remember(home: Home, answers: int) -> None:
     """A ledger of other prompts' answers, three kilobytes each."""
-    with Ledger(home.ledger) as ledger, ThreadPoolExecutor(32) as pool:
+    with Ledger(home) as ledger, ThreadPoolExecutor(32) as pool:
         said = json.dumps(
             {str(step): {"reason": "why " * 15, "label": "good"} for step in range(30)}
         )
@@ -116,7 +115,7 @@ def remember(home: Home, answers: int) -> None:
             Reply(digest(number), said, None, "stop", "critic", at="2026-01-01T00:00:00+00:00")
             for number in range(answers)
         )
-        for _ in pool.map(ledger.append, replies):
+        for _ in pool.map(ledger.keep, replies):
             pass
 
 

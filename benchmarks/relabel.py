@@ -16,9 +16,8 @@ from pathlib import Path
 
 from benchmarks.plan import PROMPT, critic, runs
 from srft_assets.critic.call import Reply
-from srft_assets.critic.ledger.ledger import Ledger
-from srft_assets.critic.llm.batch import Batch
-from srft_assets.critic.llm.judged import judged_outcomes, judged_runs
+from srft_assets.critic.exchanges import Batch, judged_outcomes, judged_runs
+from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.home import Home
@@ -54,12 +53,12 @@ def answer(key: str, steps: range) -> Reply:
 def answer_all(home: Home, spec: LlmSpec, prompt: Path) -> int:
     """Fill the ledger; the calls it took."""
     warehouse, loaded, calls = Warehouse(home.warehouse), load_prompt(prompt, spec), 0
-    with Ledger(home.ledger) as ledger:
+    with Ledger(home) as ledger:
         for name in batch_names(home):
             frames = [warehouse.read(key, name) for key in ("trajectories", "test_outcomes")]
             judged = judged_runs(spec, home, name, frames[0], judged_outcomes(spec, frames[1]))
             for exchange in Batch(spec, loaded, ledger).open(judged):
-                ledger.append(answer(exchange.request.key, exchange.request.steps))
+                ledger.keep(answer(exchange.request.key, exchange.request.steps))
                 calls += 1
     return calls
 

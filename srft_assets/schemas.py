@@ -2,9 +2,8 @@
 
 from srft_assets.compare.schema import PAIRS
 from srft_assets.critic.gold.labels import GOLD_LABELS
-from srft_assets.critic.llm.prompt_stage import CRITIC_PROMPTS
 from srft_assets.critic.scores.schema import CRITIC_SCORES
-from srft_assets.critic.verdict import STEP_VERDICTS
+from srft_assets.critic.verdict import CRITIC_CALLS, CRITIC_PROMPTS, STEP_VERDICTS
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.model import TEST_OUTCOMES
 from srft_assets.rollouts.schema import EVAL_SCORES
@@ -19,6 +18,7 @@ SCHEMAS = {
     "critic_versions": CRITIC_PROMPTS,
     "step_verdicts": STEP_VERDICTS,
     "verdict_versions": STEP_VERDICTS,
+    "critic_calls": CRITIC_CALLS,
     "gold_labels": GOLD_LABELS,
     "critic_scores": CRITIC_SCORES,
     "base_models": BASE_MODELS,

@@ -16,8 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from srft_assets.compare.stage import SCORES, comparison_stage
 from srft_assets.critic.gold.stage import gold_labels_stage
-from srft_assets.critic.llm.prompt_stage import prompt_stage
-from srft_assets.critic.llm.stage import llm_stage
+from srft_assets.critic.llm_stage import llm_stage, prompt_stage
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.scores.stage import critic_scores_stage
 from srft_assets.critic.spec import CriticSpec, RulesSpec

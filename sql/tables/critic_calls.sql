@@ -13,11 +13,10 @@ SELECT
     finish_reason,
     refusal IS NOT NULL AS refused,
     content AS answer
-FROM stored_ledger() AS stored
-WHERE key IS NOT NULL
-QUALIFY row_number() OVER (PARTITION BY key ORDER BY stored.at, digest) = 1;
+FROM stored_critic_calls() AS stored
+QUALIFY row_number() OVER (PARTITION BY key ORDER BY stored.at) = 1;
 
-COMMENT ON VIEW critic_calls IS 'The ledger: every answer that a critic was paid for, one row a request. Of two answers to one request the first counts.';
+COMMENT ON VIEW critic_calls IS 'The ledger: every answer that a critic was paid for, one row a request.';
 COMMENT ON COLUMN critic_calls.key IS 'Hash of the exact request: model, messages, sampling, schema.';
 COMMENT ON COLUMN critic_calls.critic IS 'Who asked first. A critic that sends the same request shares the answer.';
 COMMENT ON COLUMN critic_calls.trajectory_id IS 'The run that was shown.';

@@ -29,7 +29,7 @@ SELECT
 FROM files
 LEFT JOIN stamps USING (file_name)
 WHERE NOT starts_with(partition_of(files.place), '_')
-  AND NOT regexp_matches(files.place, '^(critic|verdict)_versions/');
+  AND NOT regexp_matches(files.place, '^((critic|verdict)_versions|critic_calls)/');
 
 COMMENT ON VIEW partitions IS 'Every partition of every asset: what it was made from, what came out, when, by which run.';
 COMMENT ON COLUMN partitions.asset IS 'Asset key, e.g. masked_tokens/srft.';

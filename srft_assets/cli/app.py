@@ -58,9 +58,15 @@ def options(
         os.environ["SRFT_HOME"] = home
     if debug:
         os.environ[DEBUG] = "1"
-    root = current_home().root
-    if root.exists() and not root.is_dir():
-        raise UsageError(f"{root} is a file: SRFT_HOME, or --home, is the folder of all state")
+    place = current_home()
+    if place.root.exists() and not place.root.is_dir():
+        raise UsageError(
+            f"{place.root} is a file: SRFT_HOME, or --home, is the folder of all state"
+        )
+    if place.ledger.is_dir():
+        from srft_assets.critic.ledger import Ledger
+
+        Ledger(place).close()
 
 
 for module in (

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from srft_assets.cli.console import say
@@ -16,6 +15,7 @@ from srft_assets.cli.platform import end, refresh_catalogue, tell_failed
 from srft_assets.cli.progress import Bars
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
+from srft_assets.locks import exclusive
 
 if TYPE_CHECKING:
     from srft_assets.experiment.design import Form
@@ -66,15 +66,13 @@ def run(console: Console, out: Path, form: "Form", regime: "Regime", command: st
     Raises SrftError where another command is at work there.
     """
     home = Home(out.expanduser().resolve())
-    home.root.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(home.root / ".reproduce.lock", blocking=False):
-            _run(console, home, form, regime, command)
-    except Timeout:
-        raise SrftError(
-            f"{home.root}: another srft lab reproduce is at work here; wait for it, or name "
-            "another folder with --out"
-        ) from None
+    with exclusive(home.root / ".reproduce.lock", wait=False) as alone:
+        if not alone:
+            raise SrftError(
+                f"{home.root}: another srft lab reproduce is at work here; wait for it, or name "
+                "another folder with --out"
+            )
+        _run(console, home, form, regime, command)
 
 
 def _run(console: Console, home: Home, form: "Form", regime: "Regime", command: str) -> None:

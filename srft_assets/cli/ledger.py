@@ -1,66 +1,59 @@
 """`srft ledger`: the answers that critics were paid for."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 from rich.console import Console
 
 from srft_assets.cli.console import quoted, say
+from srft_assets.errors import UsageError
 from srft_assets.home import current_home
 
 ledger = typer.Typer(
-    no_args_is_help=True, help="Check and compact the answers that critics were paid for."
+    no_args_is_help=True, help="Check and copy the answers that critics were paid for."
 )
 
 
 @ledger.command()
 def verify() -> None:
-    """Check every answer; exit 1 where one is damaged."""
-    from srft_assets.critic.ledger.verify import verify as check
+    """Check every answer, and write `critic_calls` anew; exit 1 where one is damaged."""
+    from srft_assets.critic.critic_calls import write_calls
+    from srft_assets.critic.ledger import Ledger
 
-    console = Console()
-    report = check(current_home().ledger)
-    for fault in report.damaged:
-        say(console, quoted(f"{fault}; put back a copy, or it is paid for again when needed"))
-    for fault in report.torn:
-        say(console, quoted(f"{fault}; it was never used: `srft ledger compact` drops it"))
-    say(
-        console,
-        f"answers: {report.replies:,}; files: {report.files:,}; "
-        f"answered more than once: {report.doubled:,}; "
-        f"torn: {len(report.torn):,}; damaged: {len(report.damaged):,}",
-    )
-    if report.damaged:
+    console, home = Console(), current_home()
+    count, damaged = 0, 0
+    partitions: set[tuple[str, str]] = set()
+    with Ledger(home) as answers:
+        for reply, sound in answers.everything():
+            count += 1
+            partitions.add((reply.critic, reply.batch))
+            if not sound:
+                damaged += 1
+                say(console, quoted(f"{reply.key}: not as it was kept (about {reply.about})"))
+    for critic, batch in sorted(partitions):
+        write_calls(home, critic, batch)
+    say(console, f"answers: {count:,}; damaged: {damaged:,}")
+    if damaged:
         raise typer.Exit(1)
 
 
 @ledger.command()
-def compact() -> None:
-    """Merge the files of writers that are gone into one Parquet file."""
-    from srft_assets.critic.ledger.compaction import compact as merge
+def export(
+    out: Annotated[Path, typer.Option(help="JSON Lines file to write.")] = Path("ledger.jsonl"),
+) -> None:
+    """Write all answers as JSON Lines. In `ledger/` of another home they are taken over there."""
+    from srft_assets.critic.ledger import Ledger
+    from srft_assets.critic.old_ledger import encode
 
-    console = Console()
-    done = merge(current_home().ledger)
-    for name in done.damaged:
-        say(console, quoted(f"left alone, damaged (see srft ledger verify): {name}"))
-    for name in done.writing:
-        say(console, quoted(f"left alone, its writer is at work: {name}"))
-    if done.file is None:
-        say(console, "nothing to merge")
-        return
-    say(
-        console,
-        f"{done.file}: answers: {done.replies:,}; merged files: {len(done.merged):,}; "
-        f"dropped: {done.doubled:,} doubled, {done.torn:,} torn",
-    )
-    say(console, f"{_size(done.bytes_before)} before, {_size(done.bytes_after)} after")
-
-
-def _size(count: int) -> str:
-    size = float(count)
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"
+    if out.exists():
+        raise UsageError(f"{out} exists: choose another --out")
+    count = 0
+    with Ledger(current_home()) as answers, out.open("xb") as file:
+        for reply, _ in answers.everything():
+            file.write(encode(reply))
+            count += 1
+    say(Console(), f"wrote {count:,} answers to {quoted(str(out))}")
 
 
 def register(app: typer.Typer) -> None:

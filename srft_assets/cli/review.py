@@ -81,16 +81,17 @@ def import_labels(
 ) -> None:
     """Read labels back into a gold set. Doing it again changes nothing."""
     from srft_assets.critic.gold.importing import Import, import_answers
-    from srft_assets.critic.gold.sets import set_path
+    from srft_assets.critic.gold.sets import check_set_name, take_over
     from srft_assets.critic.gold.stage import known_steps
     from srft_assets.warehouse.store import Warehouse
 
     home = current_home()
-    into = set_path(home, name)
+    check_set_name(name)
+    take_over(home)
     if not path.is_file():
         raise UsageError(f"no file {path}")
     batches = _made_batches(home, chosen_batches(home, None))
-    where = Import(into, known_steps(Warehouse(home.warehouse), batches), overwrite)
+    where = Import(home, name, known_steps(Warehouse(home.warehouse), batches), overwrite)
     merged = import_answers(path, where, annotator)
     _print_merged(name, merged)
     if not merged.added + merged.changed + merged.unchanged:
@@ -100,9 +101,9 @@ def import_labels(
 @review.command("list")
 def list_sets() -> None:
     """Show the gold sets there are."""
-    from srft_assets.critic.gold.overview import overview
+    from srft_assets.critic.gold.sets import overview
 
-    sets, refused = overview(current_home())
+    sets = overview(current_home())
     console = Console()
     if sets.is_empty():
         say(console, "no gold sets yet: srft review export")
@@ -113,7 +114,6 @@ def list_sets() -> None:
         for row in sets.iter_rows():
             table.add_row(*(quoted(str(cell)) for cell in row))
         console.print(table)
-    _print_refused(console, refused)
 
 
 def _made_batches(home: Home, names: list[str]) -> list[str]:

@@ -17,11 +17,11 @@ from srft_assets.components.partitions import dependency, partitions_def
 from srft_assets.components.platform import Platform
 from srft_assets.components.progress import progress_of
 from srft_assets.errors import SrftError
+from srft_assets.locks import partition_turn
 from srft_assets.warehouse.making import make_current
 from srft_assets.warehouse.plan import in_sync
 from srft_assets.warehouse.stage import Stage
 from srft_assets.warehouse.store import ONLY
-from srft_assets.warehouse.turn import turn
 
 STAGE = "srft/stage"
 """Metadata key under which an asset carries its stage, within the process."""
@@ -151,7 +151,7 @@ def _make_one(
         context.log.warning(f"{stage.key}/{name} {note}")
         progress_of(context.log).report(f"{stage.key} {name}", 0, 0, note)
 
-    with turn(home, stage.key, name, tell):
+    with partition_turn(home, stage.key, name, tell):
         start = time.perf_counter()
         if not platform.force and in_sync(stage, home, name):
             context.log.info(f"{stage.key}/{name} is in sync: kept")

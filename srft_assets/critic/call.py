@@ -1,12 +1,19 @@
-"""One call of a critic: what is asked, and what came back."""
+"""One call of a critic: what is asked, what came back, and how both are kept."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from srft_assets.warehouse.recipe import digest
 
+KEY = re.compile(r"[0-9a-f]{64}")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Request:
     """One request to `POST <base_url>/chat/completions`.
 
@@ -20,7 +27,7 @@ class Request:
     steps: range
     about: str = ""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """64 hex digits over the body: the key of the ledger."""
         return digest(self.body)
@@ -42,6 +49,7 @@ class Reply:
         at: ISO 8601, UTC, when the answer came.
         critic: who asked.
         about: trajectory_id of the run.
+        batch: partition for which it was asked; empty where that was not noted.
     """
 
     key: str
@@ -57,3 +65,25 @@ class Reply:
     at: str = ""
     critic: str = ""
     about: str = ""
+    batch: str = ""
+
+
+FIELDS = tuple(field.name for field in fields(Reply))
+
+
+def to_row(reply: Reply) -> dict[str, Any]:
+    """Its fields, and a digest over them by which `srft ledger verify` knows damage.
+
+    Raises ValueError for a key that is not 64 hex digits.
+    """
+    if not KEY.fullmatch(reply.key):
+        raise ValueError(f"not the key of a request: {reply.key[:80]!r}")
+    row = asdict(reply)
+    return {**row, "digest": hashlib.sha256(json.dumps(row).encode()).hexdigest()[:32]}
+
+
+def from_row(row: Mapping[str, Any]) -> Reply:
+    """The reply of a row; a field that is absent or None is as `Reply` says, or None."""
+    empty = {"content": None, "refusal": None, "finish_reason": None, "model": ""}
+    given = {name: row[name] for name in FIELDS if row.get(name) is not None}
+    return Reply(**{**empty, **given})

@@ -5,9 +5,16 @@ from typing import Any
 
 import polars as pl
 
-from srft_assets.critic.rows import shares, verdict_row
 from srft_assets.critic.rules.critic import RulesCritic
-from srft_assets.critic.verdict import STEP_VERDICTS, VERSIONS, VOLATILE, Critic, Verdict
+from srft_assets.critic.verdict import (
+    STEP_VERDICTS,
+    VERSIONS,
+    VOLATILE,
+    Critic,
+    Verdict,
+    shares,
+    verdict_row,
+)
 from srft_assets.outcomes.model import Status, TestOutcome
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import from_row

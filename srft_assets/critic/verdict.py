@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -72,3 +72,57 @@ VOLATILE = ("reason", "rule", "call", "version", "tokens_cut")
 
 VERSIONS = "verdict_versions"
 """Folder of the warehouse in which earlier verdicts stay."""
+
+CRITIC_PROMPTS = pl.Schema(
+    {
+        "version": pl.String,
+        "model": pl.String,
+        "prompt": pl.String,
+        "settings": pl.String,
+        "sees_gold_patch": pl.Boolean,
+    }
+)
+"""The asset `critic_prompt/<critic>`: one row. `settings` is JSON."""
+
+CRITIC_CALLS = pl.Schema(
+    {
+        "key": pl.String,
+        "critic": pl.String,
+        "batch": pl.String,
+        "about": pl.String,
+        "model": pl.String,
+        "at": pl.String,
+        "prompt_tokens": pl.Int64,
+        "completion_tokens": pl.Int64,
+        "cached_tokens": pl.Int64,
+        "seconds": pl.Float64,
+        "retries": pl.Int64,
+        "finish_reason": pl.String,
+        "refusal": pl.String,
+        "content": pl.String,
+    }
+)
+"""Fields of `srft_assets.critic.call.Reply`; what is no Unicode stands as U+FFFD."""
+
+
+def verdict_row(
+    trajectory_id: str, verdict: Verdict, version: str, tokens_cut: int = 0
+) -> dict[str, Any]:
+    """A row of `STEP_VERDICTS`."""
+    return {
+        "trajectory_id": trajectory_id,
+        "step_index": verdict.step_index,
+        "label": str(verdict.label),
+        "reason": verdict.reason,
+        "rule": verdict.rule,
+        "call": verdict.call or None,
+        "version": version,
+        "tokens_cut": tokens_cut,
+    }
+
+
+def shares(frame: pl.DataFrame) -> dict[str, float]:
+    """Share of each label among the rows, for the asset's page."""
+    total = max(frame.height, 1)
+    counts = dict(frame.group_by("label").len().iter_rows())
+    return {f"share_{label}": round(counts.get(str(label), 0) / total, 4) for label in Label}

@@ -3,13 +3,12 @@
 import os
 import resource
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from fcntl import LOCK_EX, flock
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from srft_assets.errors import SrftError
+from srft_assets.locks import exclusive
 from srft_assets.training.job import RESULT, CurvePoint, TrainingJob, TrainingResult, read_result
 from srft_assets.training.labels import load_rows
 from srft_assets.training.mixing import draw, groups_of
@@ -32,18 +31,14 @@ def train(job: TrainingJob, told: Told) -> TrainingResult:
     options, or a loss that is not finite.
     """
     ranks = join()
-    with _only_one(job) if ranks.first else nullcontext():
+    # An orphan may still train the same checkpoint.
+    with exclusive(_lock_of(job)) if ranks.first else nullcontext():
         done = ranks.agree(read_result(job.output))
         return done if done is not None else _train(job, told, ranks)
 
 
-@contextmanager
-def _only_one(job: TrainingJob) -> Iterator[None]:
-    """Wait for another training of the same checkpoint: an orphan may still be at work."""
-    job.output.parent.mkdir(parents=True, exist_ok=True)
-    with (job.output.parent / f".{job.output.name}.lock").open("w") as lock:
-        flock(lock, LOCK_EX)
-        yield
+def _lock_of(job: TrainingJob) -> Path:
+    return job.output.parent / f".{job.output.name}.lock"
 
 
 def _train(job: TrainingJob, told: Told, ranks: Ranks) -> TrainingResult:

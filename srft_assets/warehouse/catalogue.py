@@ -1,4 +1,4 @@
-"""The DuckDB catalogue: views over the Parquet partitions and the ledger, nothing else.
+"""The DuckDB catalogue: views over the Parquet partitions, nothing else.
 
 Two files hold the same views. `warehouse.duckdb` is for people, whose sessions open it for
 writing. `_catalogue/<digest>.duckdb` is never opened for writing once it is in place, so that
@@ -18,7 +18,6 @@ import orjson
 from srft_assets.home import Home
 from srft_assets.warehouse.empty import write_schema_files
 from srft_assets.warehouse.installed import Installed, install
-from srft_assets.warehouse.ledger_schema import LEDGER
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.statements import SqlFile, sql_files
 from srft_assets.warehouse.views import SOURCES, Schemas, create_views
@@ -85,8 +84,6 @@ def _digest(home: Home, files: Sequence[SqlFile], schemas: Schemas) -> str:
     parts = [
         duckdb.__version__,
         str(home.warehouse),
-        str(home.ledger),
-        repr(list(LEDGER.items())),
         *(f"{file.kind}/{file.name}\n{file.text}" for file in files),
         *(f"{table} {list(schema.items())!r}" for table, schema in sorted(schemas.items())),
     ]

@@ -7,30 +7,21 @@ import duckdb
 import polars as pl
 
 from srft_assets.home import Home
-from srft_assets.warehouse.ledger_schema import LEDGER
 from srft_assets.warehouse.placing import place
 
 SCHEMA_FILE = "_schema.parquet"
 """Name of the zero-row file in each table's folder; never a partition name."""
 
 
-LINES_FILE = "_schema.jsonl"
-"""Name of the empty file in the ledger's folder."""
-
-
 def write_schema_files(home: Home, schemas: Mapping[str, pl.Schema], *, anew: bool) -> None:
     """Put the files in place where they are absent, or everywhere if `anew`.
 
-    They are `<warehouse>/<table>/_schema.parquet`, and `_schema.parquet` and `_schema.jsonl` in
-    the ledger's folder.
+    They are `<warehouse>/<table>/_schema.parquet`.
     """
-    wanted = {home.warehouse / table / SCHEMA_FILE: schema for table, schema in schemas.items()}
-    wanted[home.ledger / SCHEMA_FILE] = LEDGER
-    for target, schema in wanted.items():
+    for table, schema in schemas.items():
+        target = home.warehouse / table / SCHEMA_FILE
         if anew or not target.exists():
             place(target, _without_rows(schema))
-    if not (home.ledger / LINES_FILE).exists():
-        place(home.ledger / LINES_FILE, b"")
 
 
 def _without_rows(schema: pl.Schema) -> bytes:

@@ -35,9 +35,3 @@ def schema_literal(types: Mapping[str, str]) -> str:
         for name, kind in types.items()
     )
     return f"MAP {{{', '.join(columns)}}}"
-
-
-def struct_literal(types: Mapping[str, str]) -> str:
-    """The `columns` argument of `read_json`. `types` are column names and DuckDB types."""
-    columns = (f"{text_literal(name)}: {text_literal(kind)}" for name, kind in types.items())
-    return f"{{{', '.join(columns)}}}"

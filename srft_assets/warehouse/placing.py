@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from itertools import chain, count
 from pathlib import Path
 
 
@@ -27,3 +28,9 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def free_path(path: Path) -> Path:
+    """The path, or with the first number from 2 under which nothing is."""
+    names = (path.with_name(f"{path.name}-{number}") for number in count(2))
+    return next(one for one in chain([path], names) if not one.exists())

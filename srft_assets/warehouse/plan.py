@@ -10,7 +10,7 @@ from srft_assets.warehouse.graph import in_order
 from srft_assets.warehouse.making import MissingInputError, recipe_of
 from srft_assets.warehouse.stage import Cost, Partitioning, Planned, Stage
 from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY, Warehouse, matching
+from srft_assets.warehouse.store import CALLS, ONLY, Warehouse, matching
 
 Partitions = Callable[[Partitioning], Sequence[str]]
 """Names of the partitions that should exist, by kind."""
@@ -175,7 +175,7 @@ def orphans(
 ) -> list[Item]:
     """Partitions on disk of assets that are gone, or of batches or seeds that nobody knows."""
     of = {key: stage for stage in stages.values() for key in (stage.key, *stage.beside)}
-    kept = {stage.kept for stage in stages.values()}
+    kept = {stage.kept for stage in stages.values()} | {CALLS}
     found = []
     for path in sorted(warehouse.root.glob("[!_.]*/**/[!_.]*.parquet")):
         asset = path.parent.relative_to(warehouse.root).as_posix()

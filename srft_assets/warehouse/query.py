@@ -89,7 +89,7 @@ def _rows(
 def _reason(error: duckdb.Error, connection: duckdb.DuckDBPyConnection) -> str:
     line = first_line(error)
     if isinstance(error, duckdb.PermissionException):
-        return f"{line.rstrip('.')}: only the warehouse and the ledger can be read"
+        return f"{line.rstrip('.')}: only the warehouse can be read"
     unknown = re.search(r"Table with name (\S+) does not exist", line)
     if unknown:
         return f"no table or view {unknown[1]!r}; {_close(unknown[1], view_names(connection))}"

@@ -1,4 +1,4 @@
-"""Connections that read the warehouse and the ledger and can do nothing else."""
+"""Connections that read the warehouse and can do nothing else."""
 
 import threading
 
@@ -20,10 +20,10 @@ _OPENING = threading.Lock()
 
 
 def open_readonly(home: Home) -> duckdb.DuckDBPyConnection:
-    """A connection that reads the warehouse and the ledger and can do nothing else.
+    """A connection that reads the warehouse and can do nothing else.
 
     It cannot write, attach, install, load, see variables of this process, or read files
-    outside these folders, and its configuration is locked. COPY into them is what DuckDB
+    outside this folder, and its configuration is locked. COPY into them is what DuckDB
     itself still allows: `check_statement` and `check_plan` refuse it. Raises SrftError where
     there is no catalogue.
     """
@@ -42,8 +42,8 @@ def open_readonly(home: Home) -> duckdb.DuckDBPyConnection:
 
 
 def _folders(home: Home) -> list[str]:
-    """What may be read: each folder as it is named, and as the pattern that matches only it."""
-    return [name for path in (home.warehouse, home.ledger) for name in (str(path), glob_of(path))]
+    """What may be read: the folder as it is named, and as the pattern that matches only it."""
+    return [str(home.warehouse), glob_of(home.warehouse)]
 
 
 def _locked(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -12,12 +12,11 @@ HEAD = """\
 # Schema of the warehouse
 
 Written from the comments in `sql/` by `srft_assets/warehouse/schema_doc.py`; a test fails where
-it is out of date. Every name below is a view over Parquet files, `critic_calls` also over the
-lines of the ledger: `srft sql NAME`, `srft sql "SELECT …"`, or `duckdb warehouse.duckdb` at any
-time, also during a run. Views see the partitions of the moment; nothing here blocks a run. DuckDB
-reads a file in two goes: where a question meets the very moment in which a partition is replaced,
-it can fail with `Invalid data` (`srft sql` then asks again by itself). Keep tables of your own in
-another file.
+it is out of date. Every name below is a view over Parquet files: `srft sql NAME`,
+`srft sql "SELECT …"`, or `duckdb warehouse.duckdb` at any time, also during a run. Views see the
+partitions of the moment; nothing here blocks a run. DuckDB reads a file in two goes: where a
+question meets the very moment in which a partition is replaced, it can fail with `Invalid data`
+(`srft sql` then asks again by itself). Keep tables of your own in another file.
 """
 
 

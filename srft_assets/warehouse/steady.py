@@ -2,8 +2,7 @@
 
 DuckDB opens a file twice, once for its footer and once for its pages. Where a partition is
 renamed over in between, it fails with `Invalid data`, or, where both states are laid out alike,
-mixes them. So a result counts only where no partition changed while it was read, and where
-compaction took no file of the ledger away. That lines of the ledger are added changes nothing.
+mixes them. So a result counts only where no partition changed while it was read.
 """
 
 import logging
@@ -38,15 +37,15 @@ def read_steady(home: Home, read: Callable[[], T]) -> T:
 
     def once() -> T:
         last.clear()
-        before = _states(home)
+        before = partition_states(home.warehouse)
         try:
             rows = read()
         except duckdb.Error as error:
-            if _states(home) == before:
+            if partition_states(home.warehouse) == before:
                 raise
             raise DisturbedError(str(error)) from error
         last.append(rows)
-        if _states(home) != before:
+        if partition_states(home.warehouse) != before:
             raise DisturbedError("partitions changed while they were read")
         return rows
 
@@ -62,12 +61,6 @@ def read_steady(home: Home, read: Callable[[], T]) -> T:
             raise SrftError("partitions change faster than they can be read: ask again") from None
         LOG.warning("partitions changed while they were read: a figure may mix two states")
         return last[0]
-
-
-def _states(home: Home) -> tuple[frozenset[tuple[str, int, int, int]], frozenset[str]]:
-    """Of partitions path, inode, time and size; of the ledger, whose lines stay, the names."""
-    names = (path.name for kind in ("*.jsonl", "*.parquet") for path in home.ledger.glob(kind))
-    return partition_states(home.warehouse), frozenset(names)
 
 
 def partition_states(root: Path) -> frozenset[tuple[str, int, int, int]]:

@@ -20,6 +20,8 @@ from srft_assets.warehouse.stamp import KEY, Stamp, read_stamp, stamp_in
 PARTITION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 ONLY = "all"
 """Partition name of an asset without partitions."""
+CALLS = "critic_calls"
+"""Folder of what critics were paid for: it is of no asset, and so never orphaned."""
 LEFT_SECONDS = 3600
 """A file beside a partition that nobody has written to for so long belongs to no living process."""
 

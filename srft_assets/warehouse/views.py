@@ -9,8 +9,7 @@ import polars as pl
 
 from srft_assets.home import Home
 from srft_assets.warehouse.empty import SCHEMA_FILE, duckdb_types
-from srft_assets.warehouse.ledger_schema import LEDGER
-from srft_assets.warehouse.literal import glob_of, schema_literal, struct_literal, text_literal
+from srft_assets.warehouse.literal import glob_of, schema_literal, text_literal
 from srft_assets.warehouse.statements import SqlFile
 
 Schemas = Mapping[str, pl.Schema]
@@ -47,8 +46,6 @@ def _filled_templates(
     yield templates["warehouse"].substitute(
         root=text_literal(str(home.warehouse)), root_glob=text_literal(glob_of(home.warehouse))
     )
-    types = duckdb_types(scratch, LEDGER)
-    yield templates["ledger"].substitute(_ledger(home.ledger, types))
     for table, schema in schemas.items():
         types = duckdb_types(scratch, schema)
         yield templates["stored"].substitute(_stored(home.warehouse, table, types))
@@ -86,14 +83,4 @@ def _stored(root: Path, table: str, types: Mapping[str, str]) -> dict[str, str]:
         "pattern": f"[{', '.join(map(text_literal, patterns))}]",
         "columns": schema_literal(types),
         "comment": text_literal(f"Rows of all partitions of {table}, as their files hold them."),
-    }
-
-
-def _ledger(folder: Path, types: Mapping[str, str]) -> dict[str, str]:
-    """What the template `ledger` needs."""
-    return {
-        "lines": text_literal(f"{glob_of(folder)}/*.jsonl"),
-        "line_columns": struct_literal(types),
-        "compacted": text_literal(f"{glob_of(folder)}/*.parquet"),
-        "columns": schema_literal(types),
     }

@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from srft_assets.critic.ledger import Ledger
 from srft_assets.home import Home
 from srft_assets.serving.environment import URL
 from srft_assets.warehouse.query import run_query
@@ -75,7 +76,8 @@ def paid(log: Path) -> int:
 
 
 def in_ledger(home: Home) -> int:
-    return sum(len(path.read_bytes().splitlines()) for path in home.ledger.glob("*.jsonl"))
+    with Ledger(home) as ledger:
+        return sum(1 for _ in ledger.everything())
 
 
 def wait_until(true: Callable[[], bool], process: subprocess.Popen) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from srft_assets.critic.gold.sets import read_sets
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import write_batch
 from tests.cli.conftest import Srft
@@ -81,7 +82,7 @@ def test_a_file_without_one_good_label_fails(home: Home, review: Srft) -> None:
     path.write_bytes(orjson.dumps({"id": "nobody.0:1", "label": "good"}))
     said = review("import", "f.jsonl", "--set", "people", "--annotator", "ann")
     assert said.code == 1
-    assert not (home.gold / "people.jsonl").exists()
+    assert read_sets(home) == {}
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,16 @@
 """Requests and clients for tests."""
 
 import asyncio
-from collections.abc import AsyncIterable, Iterable
-from contextlib import aclosing
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
-from srft_assets.critic.answer.schema import constraint
+from srft_assets.critic.answer import constraint
+from srft_assets.critic.asking import Asking
 from srft_assets.critic.call import Reply, Request
-from srft_assets.critic.client.budget import Budget
-from srft_assets.critic.client.client import Client
-from srft_assets.critic.client.stream import Outcome, ask_all
+from srft_assets.critic.client import Budget, Client
+from srft_assets.critic.exchanges import Exchange
+from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.spec import Endpoint, LlmSpec
 
 KEY = "sk-test-0123456789abcdef"
@@ -32,16 +33,23 @@ def requests(count: int) -> list[Request]:
     return [request(number) for number in range(count)]
 
 
+def exchanges(asked: Iterable[Request]) -> Iterator[Exchange]:
+    """The same, as they are brought to their end."""
+    return (Exchange(0, SPEC, each) for each in asked)
+
+
+@dataclass
 class Asked:
-    """What came of some requests: replies as the ledger got them, outcomes as they were yielded."""
+    """What came of some requests: exchanges as they ended, and the ledger that kept the replies."""
 
-    def __init__(self) -> None:
-        self.kept: list[Reply] = []
-        self.outcomes: list[tuple[Request, Outcome]] = []
+    ledger: Ledger
+    over: list[Exchange] = field(default_factory=list)
+    asking: Asking | None = None
 
-    def keep(self, request: Request, reply: Reply) -> None:
-        """What a ledger would do."""
-        self.kept.append(reply)
+    @property
+    def kept(self) -> list[Reply]:
+        """All replies in the ledger."""
+        return [reply for reply, _ in self.ledger.everything()]
 
 
 def endpoint(**settings: Any) -> Endpoint:
@@ -53,38 +61,29 @@ def ask(base_url: str, asked: Request, *, api_key: str | None = KEY, **settings:
     """One request, as code without an event loop asks it."""
 
     async def go() -> Reply:
-        client = Client(
-            endpoint(**settings), base_url, api_key=api_key, on_reply=lambda *_: None, backoff=0.01
-        )
+        client = Client(endpoint(**settings), base_url, api_key=api_key, backoff=0.01)
         async with client:
-            return await client.ask(asked, "default")
+            return await client.ask(asked)
 
     return asyncio.run(go())
 
 
-def ask_many(
+async def asking_many(
     base_url: str,
-    requests: Iterable[Request] | AsyncIterable[Request],
+    requests: Iterable[Request],
     asked: Asked,
     *,
     budget: Budget | None = None,
-    total: int | None = None,
     **settings: Any,
-) -> Asked:
-    """Many requests; what came stays in `asked` also where this raises."""
+) -> None:
+    """Bring many requests to their end."""
+    client = Client(endpoint(**settings), base_url, api_key=KEY, budget=budget, backoff=0.01)
+    async with client:
+        asked.asking = Asking(asked.ledger, client, asked.over.append, "default", "batch")
+        await asked.asking.run(exchanges(requests))
 
-    async def go() -> None:
-        client = Client(
-            endpoint(**settings),
-            base_url,
-            api_key=KEY,
-            on_reply=asked.keep,
-            budget=budget,
-            backoff=0.01,
-        )
-        async with client, aclosing(ask_all(client, requests, "default", total)) as stream:
-            async for each in stream:
-                asked.outcomes.append(each)
 
-    asyncio.run(go())
+def ask_many(base_url: str, requests: Iterable[Request], asked: Asked, **settings: Any) -> Asked:
+    """The same without an event loop; what came stays in `asked` also where this raises."""
+    asyncio.run(asking_many(base_url, requests, asked, **settings))
     return asked

@@ -6,8 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from srft_assets.critic.llm.prompt_stage import prompt_stage
-from srft_assets.critic.llm.stage import count, llm_stage
+from srft_assets.critic.llm_stage import count, llm_stage, prompt_stage
 from srft_assets.critic.prompt.template import Prompt, load_prompt
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.home import Home

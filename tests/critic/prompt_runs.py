@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from srft_assets.critic.call import Request
-from srft_assets.critic.prompt.parts import Asked, Seen, requests_for
+from srft_assets.critic.prompt.requests import Asked, Seen, requests_for
 from srft_assets.critic.prompt.template import Prompt
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.trajectories.formats import read_record

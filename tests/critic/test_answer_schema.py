@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from srft_assets.critic.answer.schema import constraint, described, schema
+from srft_assets.critic.answer import constraint, described, schema
 from tests.critic.prompt_runs import spec
 
 

@@ -5,11 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from srft_assets.critic.answer.parse import BadAnswer, parse
-from srft_assets.critic.answer.schema import constraint
+from srft_assets.critic.answer import BadAnswer, constraint, parse
 from srft_assets.critic.call import Request
-from srft_assets.critic.client.errors import CallError, Kind
-from srft_assets.critic.client.wire import proxy_of
+from srft_assets.critic.failures import CallError, Kind
 from tests.critic.calls import KEY, SPEC, ask, request
 from tests.critic.faults import (
     NAMED,
@@ -32,7 +30,7 @@ def test_a_reply_says_what_the_server_said_and_what_it_took(server: Server) -> N
     assert isinstance(verdicts, list) and len(verdicts) == 4
     assert (reply.finish_reason, reply.model) == ("stop", "critic-1@local")
     assert reply.prompt_tokens > 0 and reply.completion_tokens > 0
-    assert (reply.critic, reply.about, reply.retries) == ("default", "run-7", 0)
+    assert (reply.about, reply.retries) == ("run-7", 0)
     assert datetime.fromisoformat(reply.at).utcoffset() == timedelta(0)
     assert server.answered == {asked.key: 1}
 
@@ -77,9 +75,10 @@ def test_any_other_server_is_asked_through_the_proxy_of_the_environment(
 ) -> None:
     proxy = server.base_url.removesuffix("/v1")
     monkeypatch.setenv("http_proxy", proxy)
-    monkeypatch.setenv("no_proxy", "inside.example")
+    monkeypatch.setenv("no_proxy", "inside.invalid")
     assert ask("http://critic.example/v1", request()).finish_reason == "stop"
-    assert proxy_of("http://inside.example/v1") is None
+    with pytest.raises(CallError, match=r"inside\.invalid"):
+        ask("http://inside.invalid/v1", request(), attempts=1)
 
 
 def test_a_redirect_is_told_and_not_followed(server: Server) -> None:

@@ -5,11 +5,8 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from srft_assets.critic.client.errors import CallError
-from srft_assets.critic.client.failure import failure_of
-from srft_assets.critic.client.reply import Completion, read_completion
-from srft_assets.critic.client.retry_after import asked_pause
-from srft_assets.critic.client.secrets import secrets_of
+from srft_assets.critic.completion import Completion, read_completion
+from srft_assets.critic.failures import CallError, asked_pause, failure_of, secrets_of
 from tests.critic.calls import KEY
 
 SECRETS = secrets_of("http://me:pass-word@host/v1", KEY)

@@ -6,27 +6,28 @@ import sys
 import time
 from pathlib import Path
 
+from srft_assets.critic.ledger import Ledger
+from srft_assets.home import Home
 from tests.critic.calls import Asked, ask, ask_many, request
 from tests.critic.server import ROOT, answered_in, serving, serving_apart
 
 ASKING = """
 import sys
+from pathlib import Path
+from srft_assets.critic.ledger import Ledger
+from srft_assets.home import Home
 from tests.critic.calls import Asked, ask_many, request
-class Kept(Asked):
-    def keep(self, request, reply):
-        with open(sys.argv[2], "a") as file:
-            file.write(reply.key + "\\n")
+many = (request(number) for number in range(200))
 try:
-    ask_many(sys.argv[1], (request(number) for number in range(200)), Kept())
+    ask_many(sys.argv[1], many, Asked(Ledger(Home(Path(sys.argv[2])))))
 except KeyboardInterrupt:
     sys.exit("interrupted")
 """
 
 
 def test_an_interrupted_process_keeps_every_answer_that_was_paid_for(tmp_path: Path) -> None:
-    kept = tmp_path / "kept"
     with serving(delay=0.3) as server:
-        command = [sys.executable, "-c", ASKING, server.base_url, str(kept)]
+        command = [sys.executable, "-c", ASKING, server.base_url, str(tmp_path)]
         with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
             while len(server.answered) < 12:
                 time.sleep(0.01)
@@ -35,13 +36,14 @@ def test_an_interrupted_process_keeps_every_answer_that_was_paid_for(tmp_path: P
             _, told = process.communicate(timeout=10)
         assert time.monotonic() - interrupted < 3
         assert (process.returncode, told) == (1, "interrupted\n")
-        assert sorted(kept.read_text().split()) == sorted(server.answered.elements())
+        kept = Asked(Ledger(Home(tmp_path))).kept
+        assert sorted(reply.key for reply in kept) == sorted(server.answered.elements())
         assert len(server.answered) < 200
 
 
 def test_a_killed_process_is_not_paid_for_what_it_left(tmp_path: Path) -> None:
     with serving(delay=60) as server:
-        command = [sys.executable, "-c", ASKING, server.base_url, str(tmp_path / "kept")]
+        command = [sys.executable, "-c", ASKING, server.base_url, str(tmp_path)]
         with subprocess.Popen(command, cwd=ROOT) as process:
             while server.open < 8:
                 time.sleep(0.01)
@@ -60,7 +62,7 @@ def test_the_log_of_answers_outlives_the_server(tmp_path: Path) -> None:
         port = url.rpartition(":")[2].removesuffix("/v1")
     with serving_apart("--log", log, "--port", port) as again:
         assert again == url
-        ask_many(url, asked, Asked())
+        ask_many(url, asked, Asked(Ledger(Home(tmp_path))))
     assert answered_in(log) == {asked[0].key: 2, asked[1].key: 2, asked[2].key: 1}
 
 

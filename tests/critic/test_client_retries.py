@@ -7,8 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from srft_assets.critic.client.errors import CallError, Kind
-from srft_assets.critic.client.retry_after import asked_pause
+from srft_assets.critic.failures import CallError, Kind, asked_pause
 from tests.critic.calls import ask, request
 from tests.critic.faults import (
     NAMED,
@@ -61,7 +60,7 @@ def test_a_server_that_is_not_there_yet_is_tried_again() -> None:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
         with pytest.raises(
-            CallError, match=r"^3 attempts failed, the last with: .*Cannot connect"
+            CallError, match=r"^3 attempts failed, the last with: .*connection attempts failed"
         ) as told:
             ask(url, request(), attempts=3)
     assert told.value.kind == Kind.UNAVAILABLE

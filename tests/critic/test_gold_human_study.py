@@ -7,7 +7,8 @@ import pytest
 
 from docs.examples.human_study import FAULTS, RELATIONS, STUDY, TEXTS, convert, main
 from srft_assets.critic.gold.importing import Import, import_answers
-from srft_assets.critic.gold.sets import read_set
+from srft_assets.critic.gold.sets import read_sets
+from srft_assets.home import Home
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory
 
@@ -124,10 +125,10 @@ def test_the_real_study(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     steps = {name: len(run.steps) for name, run in runs.items()}
     assert (len(runs), sum(steps.values())) == (40, 1113)
     main([str(folder), str(tmp_path)])
-    merged = import_answers(tmp_path / "labels.jsonl", Import(tmp_path / "s.jsonl", steps))
+    merged = import_answers(tmp_path / "labels.jsonl", Import(Home(tmp_path / "home"), "s", steps))
     assert (merged.added, merged.refused) == (603, ())
     assert capsys.readouterr().err.count("refused ") == 11
-    found = [label for _, label in read_set(tmp_path / "s.jsonl")[0]]
+    found = read_sets(Home(tmp_path / "home"))["s"]
     assert {label.annotator for label in found} == {STUDY}
     labelled = {label.trajectory_id for label in found}
     assert len(labelled) == 29

@@ -11,13 +11,20 @@ from hypothesis import strategies as st
 
 from srft_assets.critic.gold.formats import QueueFormat, write_queue
 from srft_assets.critic.gold.importing import Import, import_answers
+from srft_assets.critic.gold.labels import GoldLabel
 from srft_assets.critic.gold.queue import Wanted, queue
-from srft_assets.critic.gold.sets import read_set
+from srft_assets.critic.gold.sets import read_sets
 from srft_assets.errors import UsageError
+from srft_assets.home import Home
 from srft_assets.warehouse.store import Warehouse
 from tests.warehouse.filled_figures import BATCHES, COMMANDS, ONE
 
 STEPS = {run: len(commands) for run, commands in COMMANDS.items()}
+
+
+def labels_in(folder: Path) -> list[GoldLabel]:
+    """What the set `s` of the platform in a folder holds."""
+    return read_sets(Home(folder / "home")).get("s", [])
 
 
 GIVEN = st.sampled_from(["good", "unnecessary", "mistake", "recover", None])
@@ -44,15 +51,15 @@ def test_labels_come_back_exactly(
         for row, answer, note in zip(rows, answers, notes, strict=True)
     ]
     done.write_bytes(write_queue(labelled, how))
-    merged = import_answers(done, Import(folder / "s.jsonl", STEPS), "ann")
+    merged = import_answers(done, Import(Home(folder / "home"), "s", STEPS), "ann")
     expected = {
         (row["trajectory_id"], row["step_index"]): (row["label"], row["note"])
         for row in labelled
         if row["label"]
     }
-    found = read_set(folder / "s.jsonl")[0] if expected else []
+    found = labels_in(folder) if expected else []
     assert merged.refused == ()
-    assert {(o.trajectory_id, o.step_index): (o.label, o.note) for _, o in found} == expected
+    assert {(o.trajectory_id, o.step_index): (o.label, o.note) for o in found} == expected
 
 
 def test_label_studio_is_given_tasks_and_its_export_is_read(
@@ -79,16 +86,14 @@ def test_label_studio_is_given_tasks_and_its_export_is_read(
     tasks[2] |= {"id": 3, "annotations": []}
     done = tmp_path / "export.json"
     done.write_bytes(orjson.dumps(tasks))
-    merged = import_answers(done, Import(tmp_path / "s.jsonl", STEPS))
+    merged = import_answers(done, Import(Home(tmp_path / "home"), "s", STEPS))
     assert (merged.added, merged.refused) == (3, ())
-    found = [
-        (o.step_index, o.annotator, o.label, o.note) for _, o in read_set(tmp_path / "s.jsonl")[0]
-    ]
+    found = [(o.step_index, o.annotator, o.label, o.note) for o in labels_in(tmp_path)]
     first, second = (row["step_index"] for row in rows[:2])
     assert found == [
         (first, "7", "mistake", "wrong file\nsee issue"),
-        (second, "b@x", None, ""),
         (second, "7", "good", ""),
+        (second, "b@x", None, ""),
     ]
 
 
@@ -100,17 +105,15 @@ def test_an_export_of_argilla_is_read(tmp_path: Path) -> None:
     record = {"id": f"{ONE}:2", "fields": {"action": "…"}, "metadata": {}, "responses": responses}
     done = tmp_path / "records.json"
     done.write_bytes(orjson.dumps([record, {**record, "id": f"{ONE}:3", "responses": {}}]))
-    merged = import_answers(done, Import(tmp_path / "s.jsonl", STEPS))
+    merged = import_answers(done, Import(Home(tmp_path / "home"), "s", STEPS))
     assert (merged.added, merged.refused) == (2, ())
-    found = [
-        (o.step_index, o.annotator, o.label, o.note) for _, o in read_set(tmp_path / "s.jsonl")[0]
-    ]
+    found = [(o.step_index, o.annotator, o.label, o.note) for o in labels_in(tmp_path)]
     assert found == [(2, "u1", "recover", "took it back"), (2, "u2", "good", "")]
 
 
 def test_who_labelled_must_be_known(tmp_path: Path) -> None:
     done = tmp_path / "done.jsonl"
-    where = Import(tmp_path / "s.jsonl", STEPS)
+    where = Import(Home(tmp_path / "home"), "s", STEPS)
     row = {"trajectory_id": ONE, "step_index": 0, "label": "good"}
     done.write_bytes(orjson.dumps(row))
     with pytest.raises(UsageError, match="give --annotator"):
@@ -135,10 +138,10 @@ def test_bad_answers_are_refused_by_row(tmp_path: Path) -> None:
     ]
     frame = pl.DataFrame(rows, schema=["label", "trajectory_id", "step_index"], orient="row")
     frame.write_csv(done)
-    merged = import_answers(done, Import(tmp_path / "s.jsonl", STEPS), "ann")
+    merged = import_answers(done, Import(Home(tmp_path / "home"), "s", STEPS), "ann")
     assert [one.row for one in merged.refused] == [1, 2, 3, 4]
     assert all(one.source == "done.csv" for one in merged.refused)
-    found = [(o.step_index, o.label) for _, o in read_set(tmp_path / "s.jsonl")[0]]
+    found = [(o.step_index, o.label) for o in labels_in(tmp_path)]
     assert found == [(0, "good"), (3, None)]
 
 
@@ -179,7 +182,7 @@ def test_whatever_is_handed_back_is_read_or_refused(
     done = folder / "any.json"
     done.write_bytes(orjson.dumps(records))
     with suppress(UsageError):
-        merged = import_answers(done, Import(folder / "s.jsonl", STEPS), "ann")
+        merged = import_answers(done, Import(Home(folder / "home"), "s", STEPS), "ann")
         assert merged.added == 0
 
 
@@ -196,4 +199,4 @@ def test_a_file_that_is_no_table_is_told(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UsageError, match=told):
-        import_answers(tmp_path / name, Import(tmp_path / "s.jsonl", STEPS), "ann")
+        import_answers(tmp_path / name, Import(Home(tmp_path / "home"), "s", STEPS), "ann")

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from srft_assets.critic.gold.answers import NOTE, QUESTION
 from srft_assets.critic.gold.formats import QueueFormat, bare, harmless, write_queue
-from srft_assets.critic.gold.queue import Wanted, queue
-from srft_assets.critic.gold.sample import allocate, stratified
-from srft_assets.critic.prompt.variables import MEANINGS
+from srft_assets.critic.gold.queue import Wanted, allocate, queue, stratified
+from srft_assets.critic.prompt.template import MEANINGS
 from srft_assets.critic.spec import LABELS
 from srft_assets.errors import UsageError
 from srft_assets.home import Home

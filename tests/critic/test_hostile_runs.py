@@ -8,10 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 
-from srft_assets.critic.answer.parse import parse
+from srft_assets.critic.answer import parse
 from srft_assets.critic.call import Reply, Request
-from srft_assets.critic.foreign import CHAT_TOKENS, readable
-from srft_assets.critic.prompt.parts import Seen, requests_for
+from srft_assets.critic.fencing import CHAT_TOKENS, readable
+from srft_assets.critic.prompt.requests import Seen, requests_for
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.verdict import Label
 from srft_assets.trajectories.model import Trajectory

@@ -1,6 +1,5 @@
 """No request is sent by two at once, and a dead process holds none."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,22 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-from srft_assets.critic.ledger.claims import Claims
-from srft_assets.critic.ledger.verify import verify
-from tests.critic.ledger_support import key_of
+from srft_assets.critic.ledger import Ledger
+from srft_assets.home import Home
+from tests.critic.ledger_support import key_of, reply
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 CLAIMER = """
 import sys
 from pathlib import Path
-from srft_assets.critic.ledger.claims import Claims
+from srft_assets.critic.ledger import Ledger
+from srft_assets.home import Home
 
-claims = Claims(Path(sys.argv[1]))
+ledger = Ledger(Home(Path(sys.argv[1])))
 for line in sys.stdin:
     word, key = line.split()
-    print(claims.try_claim(key) if word == "claim" else claims.release(key), flush=True)
+    print(ledger.claim(key) if word == "claim" else ledger.release(key), flush=True)
 """
 
 
@@ -41,8 +39,8 @@ class Other:
 
 
 @contextmanager
-def other_process(folder: Path) -> Iterator[Other]:
-    argv = [sys.executable, "-c", CLAIMER, str(folder)]
+def other_process(home: Home) -> Iterator[Other]:
+    argv = [sys.executable, "-c", CLAIMER, str(home.root)]
     with subprocess.Popen(
         argv, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -52,104 +50,82 @@ def other_process(folder: Path) -> Iterator[Other]:
             process.kill()
 
 
-def test_a_claim_keeps_other_tasks_of_the_process_away(tmp_path: Path) -> None:
-    one, two = Claims(tmp_path), Claims(tmp_path)
-    assert one.try_claim(key_of(1))
-    assert not one.try_claim(key_of(1))
-    assert not two.try_claim(key_of(1))
-    assert two.try_claim(key_of(2))
-    one.release(key_of(1))
-    assert two.try_claim(key_of(1))
-    two.release(key_of(1))
-    two.release(key_of(2))
+def test_a_claim_keeps_all_others_away_until_it_is_given_back(home: Home) -> None:
+    with Ledger(home) as one, Ledger(home) as two:
+        assert one.claim(key_of(1)) is True
+        assert one.claim(key_of(1)) is False, "another task of the same process"
+        assert two.claim(key_of(1)) is False
+        assert two.claim(key_of(2)) is True
+        two.release(key_of(1))
+        assert two.claim(key_of(1)) is False, "nobody gives back what another holds"
+        one.release(key_of(1))
+        assert two.claim(key_of(1)) is True
 
 
-def test_a_claim_keeps_other_processes_away_until_it_is_released(tmp_path: Path) -> None:
-    with other_process(tmp_path) as other:
+def test_an_answer_ends_the_claim_and_is_told_instead_of_another(home: Home) -> None:
+    with Ledger(home) as one, Ledger(home) as two:
+        assert one.claim(key_of(1)) is True
+        one.keep(reply(1))
+        assert two.claim(key_of(1)) == reply(1)
+
+
+def test_a_ledger_that_is_closed_holds_nothing(home: Home) -> None:
+    with Ledger(home) as one:
+        one.claim(key_of(1))
+    with Ledger(home) as two:
+        assert two.claim(key_of(1)) is True
+    assert not [path for path in (home.root / "srft.db-locks").iterdir() if len(path.name) == 32]
+
+
+def test_a_claim_keeps_other_processes_away_until_it_is_released(home: Home) -> None:
+    with other_process(home) as other, Ledger(home) as mine:
         assert other.ask("claim", 1) == "True"
-        claims = Claims(tmp_path)
-        assert not claims.try_claim(key_of(1))
-        assert claims.try_claim(key_of(2))
+        assert mine.claim(key_of(1)) is False
+        assert mine.claim(key_of(2)) is True
         assert other.ask("claim", 2) == "False"
         other.ask("release", 1)
-        assert claims.try_claim(key_of(1))
+        assert mine.claim(key_of(1)) is True
         assert other.ask("claim", 1) == "False"
-        claims.release(key_of(1))
-        claims.release(key_of(2))
 
 
-def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
-    claims = Claims(tmp_path)
-    with other_process(tmp_path) as other:
-        assert [other.ask("claim", number) for number in range(50)] == ["True"] * 50
-        assert not claims.try_claim(key_of(7))
+def test_a_killed_process_holds_nothing(home: Home) -> None:
+    with other_process(home) as other, Ledger(home) as mine:
+        assert [other.ask("claim", number) for number in range(20)] == ["True"] * 20
+        assert mine.claim(key_of(7)) is False
         other.process.send_signal(signal.SIGKILL)
         other.process.wait()
-        assert all(claims.try_claim(key_of(number)) for number in range(50))
-    for number in range(50):
-        claims.release(key_of(number))
-
-
-def test_another_handle_coming_and_going_drops_no_claim(tmp_path: Path) -> None:
-    """POSIX drops all locks of a process with the first descriptor it closes."""
-    claims = Claims(tmp_path)
-    assert claims.try_claim(key_of(1))
-    for _ in range(3):
-        Claims(tmp_path)
-    with other_process(tmp_path) as other:
-        assert other.ask("claim", 1) == "False"
-    claims.release(key_of(1))
-
-
-def test_a_forked_child_has_none_of_its_parent_s_claims(tmp_path: Path) -> None:
-    claims = Claims(tmp_path)
-    assert claims.try_claim(key_of(1))
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if not claims.try_claim(key_of(1)) and claims.try_claim(key_of(2)) else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    with other_process(tmp_path) as other:
-        assert other.ask("claim", 1) == "False"
-        assert other.ask("claim", 2) == "True"
-    claims.release(key_of(1))
-
-
-def test_what_is_not_held_cannot_be_released(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="not claimed by this process"):
-        Claims(tmp_path).release(key_of(1))
+        assert [mine.claim(key_of(number)) for number in range(20)] == [True] * 20
 
 
 ASKER = """
 import random, sys
 from pathlib import Path
-from srft_assets.critic.ledger.claims import Claims
-from srft_assets.critic.ledger.ledger import Ledger
+from srft_assets.critic.ledger import Ledger
+from srft_assets.home import Home
 from tests.critic.ledger_support import key_of, reply
 
-folder = Path(sys.argv[1])
-claims, ledger = Claims(folder), Ledger(folder)
-numbers = list(range(200))
+ledger = Ledger(Home(Path(sys.argv[1])))
+numbers = list(range(60))
 random.Random(sys.argv[2]).shuffle(numbers)
 print("ready", flush=True)
 sys.stdin.readline()
+asked = 0
 while numbers:
     number = numbers.pop(0)
-    key = key_of(number)
-    if ledger.has([key]):
-        continue
-    if not claims.try_claim(key):
+    claimed = ledger.claim(key_of(number))
+    if claimed is True:
+        asked += 1
+        ledger.keep(reply(number))
+    elif claimed is False:
         numbers.append(number)
-        continue
-    if not ledger.has([key]):
-        ledger.append(reply(number))
-    claims.release(key)
+print(asked)
 """
 
 
-def test_processes_that_claim_ask_every_request_once(tmp_path: Path) -> None:
+def test_processes_that_claim_ask_every_request_once(home: Home) -> None:
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", ASKER, str(tmp_path), str(each)],
+            [sys.executable, "-c", ASKER, str(home.root), str(each)],
             cwd=CHECKOUT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -159,12 +135,14 @@ def test_processes_that_claim_ask_every_request_once(tmp_path: Path) -> None:
     ]
     for process in processes:
         assert process.stdout and process.stdout.readline() == "ready\n"
+    asked = 0
     for process in processes:
         assert process.stdin
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in processes:
-        process.communicate()
+        printed, _ = process.communicate()
         assert process.returncode == 0
-    report = verify(tmp_path)
-    assert (report.replies, report.doubled, report.files) == (200, 0, 3)
+        asked += int(printed)
+    with Ledger(home) as ledger:
+        assert len(ledger.find([key_of(number) for number in range(60)])) == asked == 60

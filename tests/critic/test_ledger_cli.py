@@ -1,80 +1,60 @@
-"""`srft ledger verify` and `srft ledger compact`, as people see them."""
+"""`srft ledger verify` and `srft ledger export`, as people see them."""
 
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from click.testing import Result
 from typer.testing import CliRunner
 
 from srft_assets.cli.ledger import ledger
-from srft_assets.critic.ledger.ledger import Ledger
+from srft_assets.critic.ledger import Ledger
+from srft_assets.database import ANSWERS, database_of
 from srft_assets.home import Home
-from tests.critic.ledger_support import reply
+from tests.critic.ledger_support import key_of, reply
 
 
-def said(home: Home, word: str) -> Result:
-    return CliRunner().invoke(ledger, [word], env={"SRFT_HOME": str(home.root)})
+def said(home: Home, *words: str) -> Result:
+    return CliRunner().invoke(ledger, list(words), env={"SRFT_HOME": str(home.root)})
 
 
-def append(home: Home, *numbers: int, **changes: object) -> Path:
-    there = set(home.ledger.glob("*.jsonl"))
-    with Ledger(home.ledger) as writer:
-        for number in numbers:
-            writer.append(reply(number, **changes))
-    (made,) = set(home.ledger.glob("*.jsonl")) - there
-    return made
+@pytest.fixture
+def answered(home: Home) -> Home:
+    with Ledger(home) as kept:
+        for number in range(3):
+            kept.keep(reply(number, batch="a"))
+    return home
 
 
-def test_a_sound_ledger_is_one_line(home: Home) -> None:
-    append(home, 1, 2)
-    append(home, 2, at="2027")
-    found = said(home, "verify")
-    assert found.exit_code == 0
-    assert found.stdout == "answers: 3; files: 2; answered more than once: 1; torn: 0; damaged: 0\n"
+def test_a_sound_ledger_is_one_line(answered: Home) -> None:
+    found = said(answered, "verify")
+    assert (found.exit_code, found.stdout) == (0, "answers: 3; damaged: 0\n")
+    assert (answered.warehouse / "critic_calls" / "default" / "a.parquet").exists()
 
 
-def test_a_torn_line_is_told_and_is_no_failure(home: Home) -> None:
-    path = append(home, 1, 2)
-    path.write_bytes(path.read_bytes()[:-9])
-    found = said(home, "verify")
-    assert found.exit_code == 0
-    first, counts = found.stdout.splitlines()
-    assert first.startswith(f"{path.name}, line 2: torn")
-    assert counts.endswith("torn: 1; damaged: 0")
-
-
-def test_damage_is_one_line_each_and_exits_1(home: Home) -> None:
-    path = append(home, 1, 2, 3)
-    path.write_bytes(path.read_bytes().replace(b"[1]", b"[7]").replace(b"[3]", b"[7]"))
-    found = said(home, "verify")
+def test_damage_is_one_line_each_and_exits_1(answered: Home) -> None:
+    with database_of(answered).write() as connection:
+        row = sa.update(ANSWERS).where(ANSWERS.c.key == key_of(1))
+        connection.execute(row.values(content="something else"))
+    found = said(answered, "verify")
     assert found.exit_code == 1
-    lines = found.stdout.splitlines()
-    assert [line.partition(":")[0] for line in lines[:-1]] == [
-        f"{path.name}, line 1",
-        f"{path.name}, line 3",
-    ]
+    first, last = found.stdout.splitlines()
+    assert first.startswith(f"{key_of(1)}: not as it was kept")
+    assert last == "answers: 3; damaged: 1"
 
 
-@pytest.mark.parametrize("word", ["verify", "compact"])
-def test_without_a_ledger_there_is_nothing_to_do(home: Home, word: str) -> None:
-    found = said(home, word)
-    assert found.exit_code == 0
-    assert not home.ledger.exists()
+def test_what_is_exported_is_taken_over_by_another_home(answered: Home, tmp_path: Path) -> None:
+    other = Home(tmp_path / "other")
+    other.ledger.mkdir(parents=True)
+    out = other.ledger / "all.jsonl"
+    assert said(answered, "export", "--out", str(out)).stdout.startswith("wrote 3 answers to")
+    assert said(answered, "export", "--out", str(out)).exit_code == 1, "it overwrites nothing"
+    with Ledger(other) as kept:
+        found = kept.find([key_of(number) for number in range(3)])
+    assert found == {key_of(number): reply(number, batch="a") for number in range(3)}
 
 
-def test_compaction_tells_what_it_merged_and_left(home: Home) -> None:
-    append(home, *range(50))
-    append(home, 1, 2, at="2027")
-    damaged = append(home, 60)
-    damaged.write_bytes(damaged.read_bytes().replace(b"[60]", b"[70]"))
-    with Ledger(home.ledger) as writer:
-        writer.append(reply(61))
-        found = said(home, "compact")
-    assert found.exit_code == 0
-    left, at_work, merged, sizes = found.stdout.splitlines()
-    assert damaged.name in left and "damaged" in left
-    assert "writer is at work" in at_work
-    expected = "compact-1.parquet: answers: 50; merged files: 2; dropped: 2 doubled, 0 torn"
-    assert merged == expected
-    before, after = sizes.removesuffix(" after").split(" before, ")
-    assert before.endswith(" kB") and after.endswith(" kB")
+def test_an_empty_ledger_is_exported_too(home: Home, tmp_path: Path) -> None:
+    assert said(home, "verify").stdout == "answers: 0; damaged: 0\n"
+    assert said(home, "export", "--out", str(tmp_path / "none.jsonl")).exit_code == 0
+    assert (tmp_path / "none.jsonl").read_bytes() == b""

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import polars as pl
 import pytest
 
 from srft_assets.critic.verdict import Label
@@ -11,7 +12,8 @@ from srft_assets.serving.server import Served
 from srft_assets.warehouse.store import Warehouse
 from tests.critic.faults import NAMED, failing
 from tests.critic.platform_support import Labeller, graded_runs, labels
-from tests.critic.server import serving
+from tests.critic.schema_answers import schema_of
+from tests.critic.server import Server, serving
 
 BAD_ANSWERS = ("invalid_content", "too_few_steps", "too_many_steps", "truncated", "refusing")
 
@@ -22,11 +24,16 @@ def platform(home: Home) -> Home:
     return home
 
 
-def labelled(platform: Home, *faults, **settings):
+def labelled(platform: Home, *faults, rule=lambda body: None, **settings):
     endpoint = {"attempts": 2, "concurrency": 1} | settings
-    with serving(*faults, keep=True) as server:
+    with serving(*faults, server=Server(keep=True, rule=rule)) as server:
         made = Labeller(platform, server.base_url, {"endpoint": endpoint}).label()
     return made, server
+
+
+def steps_of(body: dict) -> int:
+    """How many steps a request asks about."""
+    return len(schema_of(body)["properties"])
 
 
 @pytest.mark.parametrize("name", BAD_ANSWERS)
@@ -40,7 +47,9 @@ def test_a_bad_answer_is_asked_again_once_with_the_error_stated(platform, name):
 
 @pytest.mark.parametrize("name", BAD_ANSWERS)
 def test_after_a_second_bad_answer_the_steps_are_unlabeled_and_counted(platform, name):
-    made, server = labelled(platform, NAMED[name], NAMED[name])
+    made, server = labelled(
+        platform, rule=lambda body: NAMED[name] if steps_of(body) == 3 else None
+    )
     found = labels(made.frame)
     assert sorted(map(set, found.values()), key=len)[0] == {Label.UNLABELED}
     assert sum(v for k, v in made.metadata.items() if k.startswith("answers_")) == 2
@@ -66,6 +75,8 @@ def test_calls_without_an_answer_leave_the_partition_unmade_and_keep_what_was_pa
     with pytest.raises(SrftError, match="run again to go on"):
         labelled(platform, None, failing(500), failing(500))
     assert Warehouse(platform.warehouse).stamp("step_verdicts/c", "batch") is None
+    calls = platform.warehouse / "critic_calls" / "c" / "batch.parquet"
+    assert pl.read_parquet(calls).height == 1, "what was paid is told although nothing was made"
     made, server = labelled(platform)
     assert server.answered.total() == 1
     assert len(labels(made.frame)) == 2

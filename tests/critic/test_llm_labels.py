@@ -1,9 +1,12 @@
 """A critic that asks a model: who is judged, what is asked, what is paid."""
 
+import polars as pl
 import pytest
 
+from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.verdict import Label
 from srft_assets.home import Home
+from srft_assets.warehouse.plan import orphans
 from srft_assets.warehouse.store import Warehouse
 from tests.critic.platform_support import WORDS, Labeller, graded_runs, labels
 from tests.critic.server import Server, serving
@@ -78,9 +81,19 @@ def test_one_call_a_step(labeller, server):
 
 def test_verdicts_name_their_call_which_the_ledger_holds(labeller, home):
     calls = set(labeller.label().frame["call"])
-    lines = [line for path in home.ledger.glob("*.jsonl") for line in path.open()]
     assert len(calls) == 2
-    assert all(any(call in line for line in lines) for call in calls)
+    with Ledger(home) as ledger:
+        assert ledger.find(calls).keys() == calls
+
+
+def test_the_calls_of_a_partition_are_in_critic_calls(labeller, home):
+    calls = set(labeller.label().frame["call"])
+    rows = pl.read_parquet(home.warehouse / "critic_calls" / "c" / "batch.parquet")
+    assert set(rows["key"]) == calls
+    assert list((home.warehouse / "critic_calls").rglob("*.lock")) == []
+    found = orphans({}, Warehouse(home.warehouse), lambda kind: ["batch"])
+    assert found, "partitions of assets that are gone"
+    assert not [item for item in found if item.asset.startswith("critic_calls")]
 
 
 def test_the_outcome_is_told_only_where_the_critic_sees_it(labeller, server):

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.critic.prompt.template import Prompt, load_prompt
-from srft_assets.critic.prompt.variables import VARIABLES, sample
+from srft_assets.critic.prompt.template import VARIABLES, Prompt, load_prompt, sample
 from srft_assets.errors import SrftError
 from tests.critic.prompt_runs import CRITICS, spec
 

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.critic.answer.bad import BadAnswer
-from srft_assets.critic.answer.parse import again
+from srft_assets.critic.answer import BadAnswer, again
 from srft_assets.critic.call import Reply
 from srft_assets.critic.prompt.count import counter
-from srft_assets.critic.prompt.parts import Seen, TooLongError, requests_for
+from srft_assets.critic.prompt.requests import Seen, TooLongError, requests_for
 from srft_assets.critic.prompt.template import load_prompt
 from tests.critic.prompt_runs import (
     CRITICS,

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import dagster as dg
-import orjson
 import pytest
 
 from srft_assets.components.asset import build_asset
@@ -11,7 +10,8 @@ from srft_assets.components.checks import critic_good_enough
 from srft_assets.components.partitions import BATCHES
 from srft_assets.components.platform import Platform
 from srft_assets.components.server import critic_server
-from srft_assets.critic.gold.sets import set_path
+from srft_assets.critic.gold.labels import GoldLabel
+from srft_assets.critic.gold.sets import merge_labels
 from srft_assets.critic.gold.stage import gold_labels_stage
 from srft_assets.critic.scores.stage import critic_scores_stage
 from srft_assets.critic.scores.threshold import Threshold
@@ -22,7 +22,7 @@ from tests.warehouse.filled_figures import GOLD
 
 @pytest.fixture
 def instance(home: Home) -> Iterator[dg.DagsterInstance]:
-    """With the warehouse of `filled`, and its gold set as a file."""
+    """With the warehouse of `filled`, and its gold set."""
     fill(home)
     labels = [
         {"trajectory_id": run, "step_index": step, "label": label, "annotator": who}
@@ -30,9 +30,7 @@ def instance(home: Home) -> Iterator[dg.DagsterInstance]:
         for run, given in runs.items()
         for step, label in enumerate(given)
     ]
-    path = set_path(home, "people")
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"\n".join(orjson.dumps(label) for label in labels))
+    merge_labels(home, "people", enumerate(map(GoldLabel.model_validate, labels)), "test")
     with dg.DagsterInstance.ephemeral() as made:
         made.add_dynamic_partitions("batch", ["real", "lab"])
         yield made

@@ -3,8 +3,11 @@
 import shutil
 
 import dagster as dg
+import sqlalchemy as sa
 
 from srft_assets.components.launch import Applier
+from srft_assets.database import ANSWERS, database_of
+from srft_assets.home import Home
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.store import ONLY, Warehouse
 from tests.defs.night import (
@@ -99,10 +102,16 @@ def test_a_critic_that_nobody_asked_for_is_asked_for_nothing(labelled, night, se
     assert isinstance(night(), dg.SkipReason)
 
 
+def forget_answers(home: Home) -> None:
+    with database_of(home).write() as connection:
+        connection.execute(sa.delete(ANSWERS))
+    shutil.rmtree(home.warehouse / "critic_calls")
+
+
 def test_a_changed_prompt_labels_again_what_it_had_labelled(with_critic, night, run, server):
     assert isinstance(night(), dg.SkipReason), "batch c was never asked for"
     paid = server.answered.total()
-    shutil.rmtree(with_critic.ledger)
+    forget_answers(with_critic)
     make_other(with_critic, PROMPT)
     requests = night()
     assert asked(requests) == {"a…b": {PROMPT, ASKED}}

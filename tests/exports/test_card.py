@@ -10,8 +10,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from srft_assets.critic.llm.prompt_stage import CRITIC_PROMPTS
-from srft_assets.critic.verdict import STEP_VERDICTS
+from srft_assets.critic.verdict import CRITIC_PROMPTS, STEP_VERDICTS
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.exports.loading import LOADING
 from srft_assets.exports.markdown import code, fenced, table

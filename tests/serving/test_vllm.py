@@ -15,11 +15,11 @@ import psutil
 import pytest
 
 from srft_assets.components.server import CriticServer
-from srft_assets.critic.answer.parse import parse
+from srft_assets.critic.answer import parse
 from srft_assets.critic.call import Reply, Request
-from srft_assets.critic.client.client import Client
-from srft_assets.critic.prompt.parts import requests_for
-from srft_assets.critic.prompt.seen import Seen
+from srft_assets.critic.client import Client
+from srft_assets.critic.prompt.requests import requests_for
+from srft_assets.critic.prompt.run_view import Seen
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.spec import Context, LlmSpec, Sampling
 from srft_assets.critic.verdict import Label
@@ -117,11 +117,9 @@ def ask(served: Served, spec: LlmSpec, requests: list[Request]) -> list[Reply]:
     """The replies, through the client that the stage uses."""
 
     async def go() -> list[Reply]:
-        client = Client(
-            spec.endpoint, served.base_url, api_key=served.api_key, on_reply=lambda *_: None
-        )
+        client = Client(spec.endpoint, served.base_url, api_key=served.api_key)
         async with client:
-            return [await client.ask(request, "smollm2") for request in requests]
+            return [await client.ask(request) for request in requests]
 
     return asyncio.run(go())
 

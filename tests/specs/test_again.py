@@ -5,9 +5,7 @@ import sys
 from pathlib import Path
 
 import polars as pl
-import pytest
 
-from srft_assets.critic.ledger import lines
 from srft_assets.warehouse.plan import Costs
 from srft_assets.warehouse.store import ONLY
 from tests.critic.server import Server
@@ -112,20 +110,6 @@ def test_a_crash_between_ledger_and_parquet(project: Project, server: Server, tm
     again = project.apply()
     assert {"step_verdicts/default/a", "step_verdicts/default/b"} <= again.made
     assert server.answered.total() - before == 3
-
-
-def test_a_plan_reads_the_ledger_once_for_all_batches(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-):
-    read: list[bytes] = []
-    fault = lines.fault
-    monkeypatch.setattr(lines, "fault", lambda line: read.append(line) or fault(line))
-    reword(project, LAST, "Read all edits.")
-    assert to_pay(project) == 3
-    answers = sum(
-        len(path.read_bytes().splitlines()) for path in project.home.ledger.glob("*.jsonl")
-    )
-    assert len(read) == answers > 0
 
 
 def test_work_ratio(project: Project):

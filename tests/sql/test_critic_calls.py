@@ -1,7 +1,8 @@
 """The ledger in SQL, on the calls of `tests/warehouse/filled_ledger.py`."""
 
 import shutil
-import threading
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from srft_assets.critic.ledger.compaction import compact
-from srft_assets.critic.ledger.ledger import Ledger
+from srft_assets.cli.platform import refresh_catalogue
+from srft_assets.critic.critic_calls import write_calls
+from srft_assets.critic.ledger import Ledger
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS
@@ -19,12 +21,14 @@ from srft_assets.warehouse.query import run_query
 from tests.critic.ledger_support import key_of, reply
 from tests.warehouse.filled_ledger import CALLS
 
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
 
 def rows(home: Home, sql: str) -> list[tuple[Any, ...]]:
     return run_query(home, sql).rows()
 
 
-def test_a_request_is_one_row_whatever_file_answers_it(filled: Home) -> None:
+def test_a_request_is_one_row_whatever_came_of_it(filled: Home) -> None:
     sql = "SELECT key, model, answer FROM critic_calls ORDER BY trajectory_id"
     assert rows(filled, sql) == [
         (key_of(1), "critic-32b", '{"steps": [1]}'),
@@ -68,16 +72,9 @@ def test_calls_that_were_paid_for_in_vain_are_listed(filled: Home) -> None:
     assert run_query(filled, "unusable_answers")["key"].to_list() == [key_of(3), key_of(2)]
 
 
-def test_the_ledger_may_be_absent_and_come_later(home: Home) -> None:
+def test_there_may_be_no_call_yet(home: Home) -> None:
     build_catalogue(home, SCHEMAS)
     assert rows(home, "FROM critic_calls") == []
-    shutil.rmtree(home.ledger)
-    build_catalogue(home, SCHEMAS)
-    assert rows(home, "FROM critic_calls") == []
-    with Ledger(home.ledger) as ledger:
-        assert ledger.has([key_of(1)]) == set()
-        ledger.append(reply(1))
-        assert rows(home, "SELECT key FROM critic_calls") == [(key_of(1),)]
 
 
 def test_people_see_the_same_with_duckdb_itself(filled: Home) -> None:
@@ -85,52 +82,62 @@ def test_people_see_the_same_with_duckdb_itself(filled: Home) -> None:
         assert connection.sql("SELECT count(*) FROM critic_calls").fetchall() == [(CALLS,)]
 
 
-@pytest.mark.parametrize("junk", [b"", b"\0" * 5000, b"\xff\xfe{", b'{"key": 1}\n[]\n"x"\n\n{'])
-def test_junk_at_the_end_of_a_file_hides_nothing(home: Home, junk: bytes) -> None:
+def test_a_call_counts_once_whatever_files_hold_it(home: Home) -> None:
     build_catalogue(home, SCHEMAS)
-    with Ledger(home.ledger) as ledger:
-        ledger.append(reply(1))
-    (path,) = home.ledger.glob("2*.jsonl")
-    path.write_bytes(path.read_bytes() + junk)
-    assert (key_of(1),) in rows(home, "SELECT key FROM critic_calls")
+    with Ledger(home) as ledger:
+        ledger.keep(reply(1, batch="a"))
+    write_calls(home, "default", "a")
+    folder = home.warehouse / "critic_calls" / "default"
+    shutil.copy(folder / "a.parquet", folder / "b.parquet")
+    assert rows(home, "SELECT key FROM critic_calls") == [(key_of(1),)]
 
 
-def test_a_question_during_compaction_misses_nothing(home: Home) -> None:
-    build_catalogue(home, SCHEMAS)
-    asked = threading.Event()
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from srft_assets.critic.critic_calls import calls_written
+from srft_assets.critic.ledger import Ledger
+from srft_assets.home import Home
+from tests.critic.ledger_support import reply
 
-    def work() -> None:
-        for number in range(15):
-            with Ledger(home.ledger) as ledger:
-                ledger.append(reply(number + 100))
-            compact(home.ledger)
-        asked.set()
-
-    with Ledger(home.ledger) as ledger:
-        ledger.append(reply(1))
-    worker = threading.Thread(target=work)
-    worker.start()
-    seen = []
-    while not asked.is_set():
-        seen.append(run_query(home, "SELECT count(*) FROM critic_calls").item())
-    worker.join()
-    assert seen == sorted(seen) and seen[0] >= 1
-    assert run_query(home, "SELECT count(*) FROM critic_calls").item() == 16
+home = Home(Path(sys.argv[1]))
+with Ledger(home) as ledger, calls_written(home, "default", "a"):
+    ledger.keep(reply(1, batch="a"))
+    print("kept", flush=True)
+    sys.stdin.readline()
+"""
 
 
-def test_nothing_beside_the_ledger_can_be_read(filled: Home, tmp_path: Path) -> None:
-    for outside in (tmp_path, Path(f"{filled.ledger}2")):
+def test_calls_of_a_killed_process_are_there_with_the_next_question(home: Home) -> None:
+    command = [sys.executable, "-c", KILLED, str(home.root)]
+    with subprocess.Popen(
+        command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout and process.stdout.readline() == "kept\n"
+        refresh_catalogue(home)
+        assert rows(home, "SELECT key FROM critic_calls") == [(key_of(1),)], "also while it works"
+        with Ledger(home) as ledger:
+            ledger.keep(reply(2, batch="a"))
+        process.kill()
+    refresh_catalogue(home)
+    assert len(rows(home, "FROM critic_calls")) == 2
+    assert list((home.warehouse / "critic_calls").rglob("*.lock")) == []
+
+
+def test_nothing_beside_the_warehouse_can_be_read(filled: Home, tmp_path: Path) -> None:
+    for outside in (tmp_path, Path(f"{filled.warehouse}2")):
         outside.mkdir(exist_ok=True)
         (outside / "secret.jsonl").write_text('{"a": 1}\n')
-        with pytest.raises(SrftError, match="only the warehouse and the ledger"):
+        with pytest.raises(SrftError, match="only the warehouse can be read"):
             run_query(filled, f"SELECT * FROM read_json('{outside}/secret.jsonl')")
-        with pytest.raises(SrftError, match="only the warehouse and the ledger"):
-            run_query(filled, f"SELECT * FROM read_json('{filled.ledger}/../secret.jsonl')")
+        with pytest.raises(SrftError, match="only the warehouse can be read"):
+            run_query(filled, f"SELECT * FROM read_json('{filled.warehouse}/../secret.jsonl')")
 
 
 def test_a_folder_named_like_a_pattern_is_read_as_it_is_named(tmp_path: Path) -> None:
     home = Home(tmp_path / "a'[b]*")
     build_catalogue(home, SCHEMAS)
-    with Ledger(home.ledger) as ledger:
-        ledger.append(reply(1))
+    with Ledger(home) as ledger:
+        ledger.keep(reply(1, batch="a"))
+    write_calls(home, "default", "a")
     assert rows(home, "SELECT key FROM critic_calls") == [(key_of(1),)]

@@ -5,8 +5,7 @@ from typing import Any
 import polars as pl
 
 from srft_assets.critic.gold.labels import GOLD_LABELS
-from srft_assets.critic.llm.prompt_stage import CRITIC_PROMPTS
-from srft_assets.critic.verdict import STEP_VERDICTS
+from srft_assets.critic.verdict import CRITIC_PROMPTS, STEP_VERDICTS
 from srft_assets.rollouts.schema import EVAL_SCORES
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.training.schema import CHECKPOINTS

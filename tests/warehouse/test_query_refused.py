@@ -128,7 +128,7 @@ def test_variables_of_the_environment_are_not_read(filled: Home) -> None:
         ("SELECT tol FROM steps", '"tool"'),
         ("DROP TABLE steps", "DROP is not allowed, the warehouse is read-only: ask with one"),
         ("SELECT 1; SELECT 2", "2 statements given: ask one at a time"),
-        ("SELECT * FROM read_text('/etc/passwd')", "only the warehouse and the ledger can be read"),
+        ("SELECT * FROM read_text('/etc/passwd')", "only the warehouse can be read"),
         ("SELECT 'x'::INTEGER", "Could not convert string 'x'"),
     ],
 )

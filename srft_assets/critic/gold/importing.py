@@ -11,6 +11,7 @@ from srft_assets.critic.gold.answers import Answer, read_answers
 from srft_assets.critic.gold.labels import GoldLabel, parse_label, unfit
 from srft_assets.critic.gold.sets import Merged, merge_labels
 from srft_assets.errors import UsageError
+from srft_assets.home import Home
 from srft_assets.refusal import Refusal
 
 
@@ -19,12 +20,14 @@ class Import:
     """Where labels go.
 
     Attributes:
-        into: file of the gold set.
+        home: the platform.
+        name: of the gold set.
         steps: trajectory id → number of steps, of all runs there are.
         overwrite: whether an annotator's new label replaces the one before.
     """
 
-    into: Path
+    home: Home
+    name: str
     steps: Mapping[str, int]
     overwrite: bool = False
 
@@ -48,7 +51,7 @@ def _put(labels: Iterable[tuple[int, GoldLabel | str]], source: str, where: Impo
             refused.append(Refusal(source, reason, row, label.trajectory_id))
         else:
             fitting.append((row, label))
-    merged = merge_labels(where.into, fitting, source, where.overwrite)
+    merged = merge_labels(where.home, where.name, fitting, source, where.overwrite)
     every = sorted([*refused, *merged.refused], key=lambda one: one.row or 0)
     return dataclasses.replace(merged, refused=tuple(every))
 

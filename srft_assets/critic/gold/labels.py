@@ -13,7 +13,7 @@ Key = tuple[str, int, str]
 
 
 class GoldLabel(BaseModel):
-    """One line of `<home.gold>/<set>.jsonl`. A misspelt key is an error."""
+    """What one annotator says of one step, as a row of a set. A misspelt key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

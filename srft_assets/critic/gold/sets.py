@@ -1,22 +1,37 @@
-"""Gold sets as files: `<home.gold>/<set>.jsonl`."""
+"""Gold sets: what people say of steps, kept in the database of the platform."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
-from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 import orjson
+import polars as pl
 
-from srft_assets.critic.gold.labels import GoldLabel, Key, parse_label
+from srft_assets.critic.gold.labels import GOLD_LABELS, GoldLabel, gold_frame, parse_label
+from srft_assets.critic.spec import LABELS
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
-from srft_assets.refusal import Refusal, excerpt_of
-from srft_assets.warehouse.placing import place
-from srft_assets.warehouse.store import PARTITION_NAME, check_partition_name
+from srft_assets.locks import exclusive
+from srft_assets.refusal import Refusal
+from srft_assets.warehouse.placing import free_path
+from srft_assets.warehouse.store import PARTITION_NAME, Warehouse, check_partition_name
 
+LOG = logging.getLogger(__name__)
 RECORDED = "lab"
-"""Name of the set that generated runs bring; no file may bear it."""
+"""Name of the set that generated runs bring; no other may bear it."""
+
+
+_COLUMNS = {
+    "trajectory_id": "trajectory_id",
+    "step_index": "step_index",
+    "annotator": "annotator",
+    "label": "label",
+    "note": "note",
+    "at": "given_at",
+}
+"""Column of each field of a label."""
+_KEY = ("trajectory_id", "step_index", "annotator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +44,101 @@ class Merged:
     refused: tuple[Refusal, ...]
 
 
-def set_path(home: Home, name: str) -> Path:
-    """Where a set lies. Raises UsageError for a name that is unsafe or taken."""
+def check_set_name(name: str) -> str:
+    """The name. Raises UsageError where it is unsafe or taken."""
     if name == RECORDED:
         raise UsageError(f"the set {RECORDED!r} holds what generated runs say: choose another name")
-    return home.gold / f"{check_partition_name(name)}.jsonl"
+    return check_partition_name(name)
 
 
-def set_paths(home: Home) -> list[Path]:
-    """The files of all sets, sorted by name."""
-    return sorted(path for path in home.gold.glob("*.jsonl") if PARTITION_NAME.fullmatch(path.stem))
+def read_sets(home: Home) -> dict[str, list[GoldLabel]]:
+    """The labels of every set, by its name, in the order of run, step and annotator."""
+    import sqlalchemy as sa
+
+    from srft_assets.database import GOLD_LABELS as TABLE
+    from srft_assets.database import database_of
+
+    database = database_of(home)
+    take_over(home)
+    found: dict[str, list[GoldLabel]] = {}
+    with database.read() as connection:
+        for row in connection.execute(sa.select(TABLE).order_by(*TABLE.primary_key)):
+            given = {name: getattr(row, column) for name, column in _COLUMNS.items()}
+            found.setdefault(row.set_name, []).append(GoldLabel(**given))
+    return found
 
 
-def read_set(path: Path) -> tuple[list[tuple[int, GoldLabel]], list[Refusal]]:
-    """Labels of one file with their rows, from 0, and the lines that are none.
+def merge_labels(
+    home: Home,
+    name: str,
+    labels: Iterable[tuple[int, GoldLabel]],
+    source: str,
+    overwrite: bool = False,
+) -> Merged:
+    """Put labels into a set; all of them or, where this is interrupted, none.
 
-    A label given twice counts once.
+    `labels` come with their row in `source`. A step that the annotator labelled otherwise
+    before is refused unless `overwrite`; one that was skipped before is not a conflict.
     """
-    labels: dict[Key, tuple[int, GoldLabel]] = {}
+    import sqlalchemy as sa
+
+    from srft_assets.database import GOLD_LABELS as TABLE
+    from srft_assets.database import database_of
+
     refused: list[Refusal] = []
-    for row, line in enumerate(path.read_bytes().split(b"\n")):
-        if not line.strip():
-            continue
-        parsed = _parse(line)
-        if isinstance(parsed, GoldLabel):
-            _, first = labels.setdefault(parsed.key, (row, parsed))
-            if first.label == parsed.label:
+    counts = {"added": 0, "changed": 0, "unchanged": 0}
+    with database_of(home).write() as connection:
+        rows = connection.execute(sa.select(TABLE).where(TABLE.c.set_name == name))
+        known = {(row.trajectory_id, row.step_index, row.annotator): row for row in rows}
+        for row, label in labels:
+            old = known.get(label.key)
+            if old is not None and (old.label, old.note) == (label.label, label.note):
+                counts["unchanged"] += 1
                 continue
-            parsed = _conflict(first)
-        refused.append(Refusal(f"gold/{path.name}", parsed, row, excerpt=excerpt_of(line)))
-    return list(labels.values()), refused
+            if old is not None and old.label not in (None, label.label) and not overwrite:
+                told = f"{label.annotator} labelled this step {old.label} before"
+                reason = f"{told}: give --replace to change it"
+                refused.append(Refusal(source, reason, row, label.trajectory_id))
+                continue
+            given = {column: getattr(label, field) for field, column in _COLUMNS.items()}
+            where = sa.and_(*(TABLE.c[one] == given[one] for one in _KEY))
+            connection.execute(sa.delete(TABLE).where((TABLE.c.set_name == name) & where))
+            made = connection.execute(
+                sa.insert(TABLE).values(set_name=name, **given).returning(TABLE)
+            )
+            known[label.key] = made.one()
+            counts["added" if old is None else "changed"] += 1
+    return Merged(**counts, refused=tuple(refused))
+
+
+def take_over(home: Home) -> None:
+    """Take the files `gold/<set>.jsonl` of earlier versions into the database.
+
+    The folder is then renamed to `gold-taken-over`; lines that are no labels are told in the log.
+    """
+    from srft_assets.database import database_of
+
+    if not home.gold.is_dir():
+        return
+    with exclusive(database_of(home).locks / "take-over.lock"):
+        if not home.gold.is_dir():
+            return
+        for path in sorted(home.gold.glob("*.jsonl")):
+            if path.stem != RECORDED and PARTITION_NAME.fullmatch(path.stem):
+                _take_over(home, path)
+        home.gold.rename(free_path(home.root / "gold-taken-over"))
+
+
+def _take_over(home: Home, path: Path) -> None:
+    labels = []
+    for row, line in enumerate(path.read_bytes().split(b"\n")):
+        label = _parse(line)
+        if isinstance(label, GoldLabel):
+            labels.append((row, label))
+        elif line.strip():
+            LOG.warning("%s, row %s is passed over: %s", path, row, label)
+    for refusal in merge_labels(home, path.stem, labels, path.name).refused:
+        LOG.warning("passed over: %s", refusal.line())
 
 
 def _parse(line: bytes) -> GoldLabel | str:
@@ -68,57 +148,26 @@ def _parse(line: bytes) -> GoldLabel | str:
         return f"not JSON: {error}"
 
 
-def _conflict(first: GoldLabel) -> str:
-    return f"{first.annotator} labelled this step {first.label or 'skipped'} before"
+def overview(home: Home) -> pl.DataFrame:
+    """One row a set with its counts.
 
-
-def merge_labels(
-    path: Path, labels: Iterable[tuple[int, GoldLabel]], source: str, overwrite: bool = False
-) -> Merged:
-    """Put labels into a set; the file changes whole or not at all, and only where it must.
-
-    `labels` come with their row in `source`. A step that the annotator labelled otherwise
-    before is refused unless `overwrite`; one that was skipped before is not a conflict. Lines of
-    the set that cannot be read are kept as they are.
+    Sets of people as they are now; what generated runs say, as `gold_labels` was made last.
     """
-    refused: list[Refusal] = []
-    added = changed = unchanged = 0
-    with _locked(path.parent):
-        known = {label.key: label for _, label in read_set(path)[0]} if path.exists() else {}
-        before = dict(known)
-        for row, label in labels:
-            old = known.get(label.key)
-            if old is None:
-                added += 1
-            elif (old.label, old.note) == (label.label, label.note):
-                unchanged += 1
-                continue
-            elif old.label not in (None, label.label) and not overwrite:
-                reason = f"{_conflict(old)}: give --replace to change it"
-                refused.append(Refusal(source, reason, row, label.trajectory_id))
-                continue
-            else:
-                changed += 1
-            known[label.key] = label
-        if known != before:
-            place(path, _content(path, list(known.values())))
-    return Merged(added, changed, unchanged, tuple(refused))
-
-
-def _content(path: Path, labels: Sequence[GoldLabel]) -> bytes:
-    lines = [orjson.dumps(label.model_dump()) for label in labels]
-    if path.exists():
-        lines += [line for line in path.read_bytes().split(b"\n") if _unreadable(line)]
-    return b"".join(line + b"\n" for line in lines)
-
-
-def _unreadable(line: bytes) -> bool:
-    return bool(line.strip()) and isinstance(_parse(line), str)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        flock(file, LOCK_EX)
-        yield
+    frames = [GOLD_LABELS.to_frame()]
+    frames += [gold_frame(name, labels) for name, labels in read_sets(home).items()]
+    warehouse = Warehouse(home.warehouse)
+    if warehouse.stamp("gold_labels") is not None:
+        frames.append(warehouse.read("gold_labels").filter(set=RECORDED))
+    counts = [(pl.col("label") == str(label)).sum().alias(str(label)) for label in LABELS]
+    sets = (
+        pl.concat(frames)
+        .group_by("set")
+        .agg(
+            pl.col("label").is_not_null().sum().alias("labels"),
+            pl.col("trajectory_id").n_unique().alias("runs"),
+            pl.col("annotator").n_unique().alias("annotators"),
+            *counts,
+            pl.col("label").is_null().sum().alias("skipped"),
+        )
+    )
+    return sets.sort("set")

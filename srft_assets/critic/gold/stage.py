@@ -1,28 +1,105 @@
-"""The asset `gold_labels`: all gold sets, checked against the runs there are."""
+"""The asset `gold_labels`: what people, and the scripted teacher of generated runs, say of steps.
 
-import hashlib
+The teacher says of each turn what it is, in `extra.teacher` of the raw message. The readers drop
+it, so that no critic sees it; here it is read from the raw runs in `home.runs`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import orjson
 import polars as pl
 
-from srft_assets.critic.gold.labels import GOLD_LABELS, gold_frame, unfit
-from srft_assets.critic.gold.recorded import (
-    COLUMNS,
-    lab_batches,
-    recorded_in,
-    recorded_labels,
-)
-from srft_assets.critic.gold.sets import RECORDED, read_set, set_paths
+from srft_assets.critic.gold.labels import GOLD_LABELS, GoldLabel, gold_frame, parse_label, unfit
+from srft_assets.critic.gold.sets import RECORDED, read_sets
 from srft_assets.home import Home
 from srft_assets.refusal import Refusal
+from srft_assets.trajectories.batches import LAB, batch_names
+from srft_assets.trajectories.fields import RecordError
+from srft_assets.trajectories.formats import read_record
+from srft_assets.trajectories.manifest import read_manifest
+from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 from srft_assets.warehouse.store import Warehouse
+
+TEACHER = "teacher"
+COLUMNS = ["trajectory_id", "source", "n_steps"]
+
+
+def lab_batches(home: Home) -> list[str]:
+    """Batches whose runs the platform generated."""
+    return [name for name in batch_names(home) if read_manifest(home, name).kind == LAB]
+
+
+def recorded_in(home: Home, batch: str) -> list[Path]:
+    """Folders of the raw runs of a batch, one for each making, the latest first."""
+    folders = [path for path in (home.runs / batch).glob("*") if path.is_dir()]
+    return sorted(folders, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True)
+
+
+def recorded_labels(home: Home, batch: str, runs: pl.DataFrame) -> Iterator[GoldLabel | Refusal]:
+    """What the teacher said of each step of the batch; `runs` has `COLUMNS`.
+
+    A run whose raw form is gone is refused: its labels went with it.
+    """
+    folders = recorded_in(home, batch)
+    for run in runs.iter_rows(named=True):
+        raw = _raw(folders, run)
+        place = f"runs/{batch}/{run['source']}"
+        if raw is None:
+            yield Refusal(place, "the raw run is gone", subject=run["trajectory_id"])
+            continue
+        said = [_said(m) for m in raw["messages"] if m.get("role") == "assistant"]
+        if len(said) != run["n_steps"] or None in said:
+            reason = f"the teacher labelled {sum(map(bool, said))} turns of {run['n_steps']} steps"
+            yield Refusal(place, reason, subject=run["trajectory_id"])
+            continue
+        yield from _labels(run["trajectory_id"], said, place)
+
+
+def _raw(folders: list[Path], run: dict[str, Any]) -> dict[str, Any] | None:
+    """The latest recording that reads as exactly this run."""
+    for folder in folders:
+        path = folder / run["source"]
+        try:
+            record = orjson.loads(path.read_bytes())
+            read = read_record(record, source=run["source"], row=0, hint=path.name)
+        except (FileNotFoundError, orjson.JSONDecodeError, RecordError):
+            continue
+        if read.trajectory_id == run["trajectory_id"]:
+            return record
+    return None
+
+
+def _said(message: dict[str, Any]) -> dict[str, Any] | None:
+    extra = message.get("extra")
+    said = extra.get(TEACHER) if isinstance(extra, dict) else None
+    return said if isinstance(said, dict) else None
+
+
+def _labels(run: str, said: list[Any], place: str) -> Iterator[GoldLabel | Refusal]:
+    for index, one in enumerate(said):
+        parsed = parse_label(
+            {
+                "trajectory_id": run,
+                "step_index": index,
+                "label": one.get("label"),
+                "annotator": TEACHER,
+                "note": one.get("reason", ""),
+            }
+        )
+        if isinstance(parsed, GoldLabel):
+            yield parsed
+        else:
+            yield Refusal(place, parsed, index, run)
+
 
 VERSION = 1
 """Raised when the output changes; see tools/versions.py."""
 
 DESCRIPTION = """
-What steps really are: labels that people gave (`gold/<set>.jsonl`, see docs/gold.md), and in the
+What steps really are: labels that people gave (`srft review`, see docs/gold.md), and in the
 set `lab` what the scripted teacher said of its own steps. Critics are scored against them.
 """
 
@@ -54,8 +131,8 @@ def known_steps(warehouse: Warehouse, batches: list[str]) -> dict[str, int]:
 def _config_of(home: Home, _: str) -> dict[str, Any]:
     """Contents of the sets, and which recordings there are of generated runs."""
     config: dict[str, Any] = {
-        f"gold {path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        for path in set_paths(home)
+        f"gold {name}": digest([label.model_dump() for label in labels])[:16]
+        for name, labels in read_sets(home).items()
     }
     for batch in lab_batches(home):
         config[f"recorded {batch}"] = sorted(path.name for path in recorded_in(home, batch))
@@ -64,7 +141,7 @@ def _config_of(home: Home, _: str) -> dict[str, Any]:
 
 def _make(work: Work) -> Made:
     batches = work.input_names("trajectories")
-    frames, refused = _from_files(work, known_steps(work.warehouse, batches))
+    frames, refused = _of_people(work, known_steps(work.warehouse, batches))
     for batch in sorted(set(lab_batches(work.home)) & set(batches)):
         runs = work.warehouse.read("trajectories", batch, columns=COLUMNS)
         found = list(recorded_labels(work.home, batch, runs))
@@ -75,22 +152,16 @@ def _make(work: Work) -> Made:
     return Made(frame, refused, {f"labels of {name}": count for name, count in counts.items()})
 
 
-def _from_files(work: Work, steps: dict[str, int]) -> tuple[list[pl.DataFrame], list[Refusal]]:
+def _of_people(work: Work, steps: dict[str, int]) -> tuple[list[pl.DataFrame], list[Refusal]]:
     frames: list[pl.DataFrame] = []
     refused: list[Refusal] = []
-    for path in set_paths(work.home):
-        source = f"gold/{path.name}"
-        if path.stem == RECORDED:
-            refused.append(Refusal(source, f"a set must not be named {RECORDED!r}: rename it"))
-            continue
-        labels, bad = read_set(path)
-        refused += bad
-        fitting = []
-        for row, label in labels:
-            reason = unfit(label, steps)
-            if reason is None:
-                fitting.append(label)
-            else:
-                refused.append(Refusal(source, reason, row, label.trajectory_id))
-        frames.append(gold_frame(path.stem, fitting))
+    for name, labels in read_sets(work.home).items():
+        reasons = [unfit(label, steps) for label in labels]
+        refused += [
+            Refusal(f"gold set {name}", reason, label.step_index, label.trajectory_id)
+            for label, reason in zip(labels, reasons, strict=True)
+            if reason
+        ]
+        fitting = [label for label, reason in zip(labels, reasons, strict=True) if not reason]
+        frames.append(gold_frame(name, fitting))
     return frames, refused

@@ -1,19 +1,148 @@
 """`prompt.md`: the words of a critic, as a Jinja template with fixed variables."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2.meta import find_undeclared_variables
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from srft_assets.critic.prompt.jinja import JINJA, deciding_tokens, is_blank, line_of, names, tree
-from srft_assets.critic.prompt.variables import CONSTANT, GRADING, VARIABLES, sample
 from srft_assets.critic.spec import LlmSpec
+from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.visible import visible
+
+VARIABLES = {
+    "labels": "list of the critic's labels, each with `name` and `meaning`",
+    "answer": "what the answer must look like, in words and with an example",
+    "fence": "the id in every fence line of this run",
+    "task": "the task that the agent was given, fenced",
+    "run": "the steps shown, each fenced, in order",
+    "steps": "list of the same steps, each with `index`, `text` (fenced), `thought`, "
+    "`actions` (each with `tool` and `command`) and `observations`",
+    "first_step": "index of the first step to label",
+    "last_step": "index of the last step to label",
+    "outcome": "status of the run: `resolved`, `unresolved`, …; only with `sees.outcome`",
+    "failed_tests": "names of the tests that failed, fenced, empty where they are not known; "
+    "only with `sees.failed_tests`",
+    "gold_patch": "the reference solution, fenced, empty where there is none; "
+    "only with `sees.gold_patch`",
+}
+"""Every variable, with its meaning for the documentation."""
+
+CONSTANT = frozenset({"labels", "answer"})
+"""The same for every run of a critic: these alone may stand in the system block."""
+
+GRADING = ("outcome", "failed_tests", "gold_patch")
+"""Variables that a switch of the same name in `sees` allows."""
+
+MEANINGS = {
+    Label.GOOD: "the step helps to solve the task: it finds out something that matters, "
+    "makes or checks a right change, or draws a right conclusion",
+    Label.UNNECESSARY: "the step neither helps nor harms: without it the run would have gone "
+    "the same way",
+    Label.MISTAKE: "the action, edit or conclusion is wrong: it harms the solution or leads "
+    "away from it",
+    Label.RECOVER: "the step notices a mistake made earlier in the run and mends it, wholly or "
+    "in part",
+}
+"""The labels of arXiv 2605.10674. The paper names them without publishing its prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelView:
+    """A label as a prompt sees it."""
+
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActionView:
+    """An action as a prompt sees it. Not fenced."""
+
+    tool: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """A step as a prompt sees it. Only `text` is fenced."""
+
+    index: int
+    text: str
+    thought: str
+    actions: tuple[ActionView, ...]
+    observations: tuple[str, ...]
+
+
+def label_views(labels: tuple[Label, ...]) -> list[LabelView]:
+    """The labels a critic may give, with their meanings."""
+    return [LabelView(str(label), MEANINGS[label]) for label in labels]
+
+
+def sample() -> dict[str, Any]:
+    """Values of every variable, to try a prompt with before any run is there."""
+    step = StepView(0, "step", "thought", (ActionView("bash", "ls"),), ("observation",))
+    texts = dict.fromkeys(VARIABLES, "text")
+    lists = {"labels": label_views(tuple(MEANINGS)), "steps": [step]}
+    return {**texts, **lists, "first_step": 0, "last_step": 0}
+
+
+JINJA = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+)
+"""Sandboxed, and with no loader: a prompt is one file."""
+
+
+def tree(body: list[nodes.Node]) -> nodes.Template:
+    """A template of its own from a part of another."""
+    made = nodes.Template(body, lineno=1)
+    made.set_environment(JINJA)
+    return made
+
+
+def names(template: nodes.Template) -> set[str]:
+    """Variables that a template takes from outside."""
+    return find_undeclared_variables(template) - JINJA.globals.keys()
+
+
+def line_of(name: str, template: nodes.Template) -> int:
+    """Line of the first use of a variable."""
+    uses = (node.lineno for node in template.find_all(nodes.Name) if node.name == name)
+    return next(uses, 1)
+
+
+def is_blank(node: nodes.Node) -> bool:
+    """Whether a node writes white space only."""
+    return isinstance(node, nodes.Output) and all(
+        isinstance(part, nodes.TemplateData) and not part.data.strip() for part in node.nodes
+    )
+
+
+def deciding_tokens(text: str) -> Iterator[tuple[str, str]]:
+    """Jinja's tokens that decide the rendering, as kind and value.
+
+    Comments and the white space inside `{{ }}` and `{% %}` decide nothing; text that a comment
+    interrupts is one token.
+    """
+    data = ""
+    comment = False
+    for _, kind, value in JINJA.lex(text):
+        comment = kind == "comment_begin" or (comment and kind != "comment_end")
+        if kind == "data":
+            data += value
+        elif not comment and kind not in ("comment_end", "whitespace"):
+            if data:
+                yield "data", data
+            data = ""
+            yield kind, value
+    yield "data", data
+
 
 Message = dict[str, str]
 """`role` and `content`."""

@@ -2,13 +2,11 @@
 
 import resource
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential
 
+from srft_assets.locks import exclusive
 from srft_assets.outcomes.harness.job import (
     MODEL,
     Attempt,
@@ -37,7 +35,7 @@ def evaluate(job: HarnessJob, prediction: Prediction) -> None:
 
     A prediction that another process is at is waited for.
     """
-    with _alone(run_folder(job.root, prediction.run_id)):
+    with exclusive(run_folder(job.root, prediction.run_id) / ".lock"):
         if ended(job.root, prediction.run_id):
             return
         if read_attempts(job.root, prediction.run_id):
@@ -102,12 +100,3 @@ def _put_aside(root: Path, run_id: str) -> None:
 
 def _last(state: RetryCallState) -> Attempt | None:
     return state.outcome.result() if state.outcome else None
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the run's lock; the kernel lets go of it if the process dies."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        flock(file, LOCK_EX)
-        yield

@@ -2,9 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from fcntl import LOCK_EX, LOCK_NB, flock
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from srft_assets.agent.play import run_path
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.lab.tasks import generate_tasks
+from srft_assets.locks import exclusive
 from srft_assets.outcomes.dataset import read_dataset, rows_digest
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.batch.settings import LabTasks, RolloutSettings
@@ -79,20 +79,9 @@ def is_finished(path: Path) -> bool:
     return info is not None and info.get("exit_status") in ENDS
 
 
-@contextmanager
-def alone(out: Path, wait: bool = True) -> Iterator[bool]:
-    """Hold the runs' lock, which the kernel lets go of where the process dies.
-
-    Yields whether it is held: `wait` says whether to wait for another process that plays them.
-    """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with (out.parent / f".{out.name}.lock").open("w") as file:
-        try:
-            flock(file, LOCK_EX | (0 if wait else LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+def alone(out: Path, wait: bool = True) -> AbstractContextManager[bool]:
+    """Hold the lock of the runs in `out`; see `exclusive`."""
+    return exclusive(out.parent / f".{out.name}.lock", wait=wait)
 
 
 def select(out: Path, places: Sequence[Place], chosen: Path) -> None:

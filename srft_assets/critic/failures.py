@@ -1,0 +1,226 @@
+"""Why a call has no answer: what servers send instead of one, told without any secret."""
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
+
+import orjson
+
+from srft_assets.errors import SrftError
+from srft_assets.refusal import excerpt_of
+
+LONGEST_PAUSE = 600.0
+"""Seconds. A server that asks for more has no quota left for now: the run ends, to go on later."""
+
+AGAIN = frozenset({408, 409, 425, 429})
+
+HIDDEN = "[hidden]"
+SHORTEST = 6
+"""Shorter keys, such as `EMPTY` for local servers, are words and no secrets."""
+
+_LENGTH = ("context length", "context_length", "context window", "maximum model length", "too long")
+"""As OpenAI, vLLM, llama.cpp and gateways tell a prompt beyond the model's context."""
+_TELLING = re.compile(r"key|token|secret|sig|password", re.IGNORECASE)
+_USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
+
+
+class Kind(StrEnum):
+    """What has to be mended: the request, the endpoint's settings, or nothing but time."""
+
+    BAD_REQUEST = "bad_request"
+    TOO_LONG = "too_long"
+    FORBIDDEN = "forbidden"
+    AUTH = "auth"
+    MODEL = "model"
+    ENDPOINT = "endpoint"
+    QUOTA = "quota"
+    UNAVAILABLE = "unavailable"
+
+
+HOPELESS = frozenset({Kind.AUTH, Kind.MODEL, Kind.ENDPOINT, Kind.QUOTA})
+"""What one call meets, every other call meets too: nothing more is asked."""
+
+ITS_OWN = frozenset({Kind.TOO_LONG, Kind.BAD_REQUEST, Kind.FORBIDDEN})
+"""Failures that lie in one request: its steps stay unlabeled, and asking again would not help."""
+
+
+class CallError(SrftError):
+    """A call that got no answer.
+
+    Attributes:
+        kind: what has to be mended.
+        reason: one line for people.
+    """
+
+    def __init__(self, kind: Kind, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+
+class TransientError(CallError):
+    """An attempt that may go better the next time.
+
+    Attributes:
+        pause: seconds that the server asks to wait; None where it does not say.
+    """
+
+    def __init__(self, reason: str, pause: float | None = None) -> None:
+        super().__init__(Kind.UNAVAILABLE, reason)
+        self.pause = pause
+
+
+class BudgetSpentError(SrftError):
+    """The budget allows no further call; what was answered is kept."""
+
+
+@dataclass(frozen=True, repr=False)
+class Secrets:
+    """What authorizes the calls of one client, and how to keep it out of any text.
+
+    Attributes:
+        url: of the API, to show: without user, password and query.
+        chat_url: where calls go; gateways may want a query.
+        authorization: the header, if any.
+        words: what must not be seen.
+    """
+
+    url: str
+    chat_url: str
+    authorization: str | None
+    words: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Secrets({self.url!r})"
+
+    def scrub(self, text: str) -> str:
+        """The text without keys and without `user:password@` in URLs."""
+        return _USER_INFO.sub(f"{HIDDEN}@", self.scrub_answer(text) or "")
+
+    def scrub_answer(self, text: str | None) -> str | None:
+        """The model's own text without keys; URLs stay as they are."""
+        for word in self.words if text else ():
+            text = text.replace(word, HIDDEN) if text else text
+        return text
+
+
+def secrets_of(base_url: str, api_key: str | None) -> Secrets:
+    """Split what is secret from the URL. `user:password@` serves where there is no key.
+
+    Raises:
+        CallError: the URL is none, or the key cannot be sent in a header.
+    """
+    key = (api_key or "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise CallError(Kind.AUTH, "the API key holds characters that no HTTP header can carry")
+    try:
+        parts = urlsplit(base_url.strip())
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        shown = _USER_INFO.sub(f"{HIDDEN}@", base_url)
+        raise CallError(Kind.ENDPOINT, f"base_url {shown!r} is no http(s) URL")
+    user_info, _, host = parts.netloc.rpartition("@")
+    path = parts.path.rstrip("/")
+    pair = base64.b64encode(unquote(user_info).encode()).decode() if user_info else ""
+    password = user_info.partition(":")[2]
+    queried = [value for name, value in parse_qsl(parts.query) if _TELLING.search(name)]
+    words = {key, quote(key, safe=""), pair, password, unquote(password), *queried}
+    return Secrets(
+        url=urlunsplit((parts.scheme, host, path, "", "")),
+        chat_url=urlunsplit((parts.scheme, host, f"{path}/chat/completions", parts.query, "")),
+        authorization=f"Bearer {key}" if key else f"Basic {pair}" if pair else None,
+        words=tuple(sorted((w for w in words if len(w) >= SHORTEST), key=len, reverse=True)),
+    )
+
+
+def failure_of(status: int, headers: Mapping[str, str], body: bytes, secrets: Secrets) -> CallError:
+    """What an answer without a completion means.
+
+    Gateways also send errors with status 200 and the real one in `code`.
+    """
+    said, code = _said(body)
+    if status == 200 and code >= 400:
+        status = code
+    told = f"HTTP {status}: {excerpt_of(secrets.scrub(said)).strip() or 'no text'}"
+    lower = said.lower()
+    if status == 429 and "insufficient_quota" in lower:
+        return CallError(Kind.QUOTA, f"the account has no quota left ({told})")
+    if status < 300:
+        return TransientError(f"no completion in the answer ({told})")
+    if status in AGAIN or status >= 500:
+        return _later(told, asked_pause(headers))
+    if status == 413 or (status in (400, 422) and any(words in lower for words in _LENGTH)):
+        return CallError(
+            Kind.TOO_LONG,
+            f"longer than the model's context: lower context.tokens or read in windows ({told})",
+        )
+    return CallError(*_settings(status, told, "model" in lower, headers, secrets))
+
+
+def _later(told: str, pause: float | None) -> CallError:
+    if pause is None or pause <= LONGEST_PAUSE:
+        return TransientError(told, pause)
+    again = f"the server asks to wait {pause:.0f} s; run again then"
+    return CallError(Kind.QUOTA, f"{again} ({told})")
+
+
+def _settings(
+    status: int, told: str, names_model: bool, headers: Mapping[str, str], secrets: Secrets
+) -> tuple[Kind, str]:
+    if status == 401:
+        return Kind.AUTH, f"the API key is missing or wrong: see endpoint.api_key_env ({told})"
+    if status == 403:
+        return Kind.FORBIDDEN, f"the server forbids this call ({told})"
+    if status == 404 and names_model:
+        return Kind.MODEL, f"the server does not know the model: see `model` ({told})"
+    if status in (404, 405):
+        return Kind.ENDPOINT, f"no chat API at {secrets.url}: base_url ends in /v1? ({told})"
+    if status < 400:
+        target = excerpt_of(secrets.scrub(headers.get("location", "")))
+        return Kind.ENDPOINT, f"{secrets.url} answers HTTP {status}, a redirect to {target}"
+    return Kind.BAD_REQUEST, f"the server refuses the request ({told})"
+
+
+def _said(body: bytes) -> tuple[str, int]:
+    """The server's message, and the status that the body itself states, else 0.
+
+    OpenAI sends `error.message`, older vLLM `message`, FastAPI `detail`, others a bare `error`.
+    """
+    text = body.decode("utf-8", "replace")
+    try:
+        parsed: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return text, 0
+    error = parsed.get("error") or parsed if isinstance(parsed, dict) else parsed
+    if not isinstance(error, dict):
+        return str(error), 0
+    parts = [error.get(name) for name in ("message", "detail", "code")]
+    code = error.get("code")
+    said = " ".join(part for part in parts if isinstance(part, str))
+    return said or text, code if isinstance(code, int) else 0
+
+
+def asked_pause(headers: Mapping[str, str]) -> float | None:
+    """Seconds that `retry-after-ms` or `Retry-After` (seconds or an HTTP date) ask for."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "").strip()
+        try:
+            seconds = float(value) * unit
+        except ValueError:
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    try:
+        when = parsedate_to_datetime(headers.get("retry-after", ""))
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,126 @@
+"""The ledger: which requests are answered, and by what. No answer is paid for twice.
+
+It lies in the database of the platform. An answer is durable before anyone sees it, and a request
+is asked by one process at a time: whoever asks has claimed it.
+"""
+
+import uuid
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+import sqlalchemy as sa
+
+from srft_assets.critic.call import Reply, from_row, to_row
+from srft_assets.critic.old_ledger import take_over
+from srft_assets.database import ANSWERS, CLAIMS, database_of, insert_once
+from srft_assets.home import Home
+from srft_assets.locks import exclusive
+
+
+class Ledger:
+    """The answers of one platform. May be shared by threads; many processes may have one each.
+
+    It blocks for as long as the disk takes: from a coroutine, call it in a thread. Every method
+    raises SrftError where the database is damaged, locked for long, or cannot be written.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._database = database_of(home)
+        take_over(home, self._database)
+        self._owner = uuid.uuid4().hex
+        self._alive = ExitStack()
+        self._lock = Lock()
+        self._claims = False
+
+    def has(self, keys: Collection[str]) -> set[str]:
+        """Those of the keys that are answered, also by other processes until now."""
+        return {row.key for row in self._database.rows(ANSWERS, keys, ANSWERS.c.key)}
+
+    def find(self, keys: Collection[str]) -> dict[str, Reply]:
+        """The replies to those of the keys that are answered, by key, in no order."""
+        return {row.key: from_row(row._asdict()) for row in self._database.rows(ANSWERS, keys)}
+
+    def keep(self, reply: Reply) -> Reply:
+        """Keep a reply and end its claim; returns once it is durable, so that it may be used.
+
+        Where the request was answered before, the first answer stands and is returned.
+        Raises ValueError for a key that is not 64 hex digits.
+        """
+        row = to_row(reply)
+        with self._database.write() as connection:
+            connection.execute(sa.delete(CLAIMS).where(CLAIMS.c.key == reply.key))
+            if insert_once(connection, ANSWERS, row):
+                return reply
+            first = connection.execute(sa.select(ANSWERS).where(ANSWERS.c.key == reply.key)).one()
+        return from_row(first._asdict())
+
+    def claim(self, key: str) -> Reply | bool:
+        """Claim a request that is to be asked: True where it is ours to ask now.
+
+        Its answer where it came meanwhile; False while another task or process asks. A claim of a
+        process that died counts for nothing.
+        """
+        self._show_alive()
+        with self._database.write() as connection:
+            found = connection.execute(sa.select(ANSWERS).where(ANSWERS.c.key == key)).one_or_none()
+            if found is not None:
+                return from_row(found._asdict())
+            holder = connection.execute(sa.select(CLAIMS.c.owner).where(CLAIMS.c.key == key))
+            owner = holder.scalar_one_or_none()
+            if owner is not None and not self._is_dead(owner):
+                return False
+            if owner is not None:
+                connection.execute(sa.delete(CLAIMS).where(CLAIMS.c.owner == owner))
+            return insert_once(connection, CLAIMS, {"key": key, "owner": self._owner})
+
+    def release(self, key: str) -> None:
+        """Give back a claim of ours that brought no answer."""
+        ours = (CLAIMS.c.key == key) & (CLAIMS.c.owner == self._owner)
+        with self._database.write() as connection:
+            connection.execute(sa.delete(CLAIMS).where(ours))
+
+    def everything(self) -> Iterator[tuple[Reply, bool]]:
+        """Every reply in the order of its key, and whether it is as it was written."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(ANSWERS).order_by(ANSWERS.c.key))
+            for row in rows.yield_per(1000):
+                reply = from_row(row._asdict())
+                yield reply, to_row(reply)["digest"] == row.digest
+
+    def _show_alive(self) -> None:
+        """Hold the lock of our name for as long as we may have claims."""
+        with self._lock:
+            if not self._claims:
+                self._alive.enter_context(exclusive(self._database.locks / self._owner))
+                self._claims = True
+
+    def _is_dead(self, owner: str) -> bool:
+        path = self._database.locks / owner
+        with exclusive(path, wait=False) as free:
+            if free:
+                path.unlink(missing_ok=True)
+            return free
+
+    def close(self) -> None:
+        """Give all claims back."""
+        with self._lock:
+            if self._claims:
+                with self._database.write() as connection:
+                    connection.execute(sa.delete(CLAIMS).where(CLAIMS.c.owner == self._owner))
+                self._alive.close()
+                (self._database.locks / self._owner).unlink(missing_ok=True)
+                self._claims = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,1 +1,0 @@
-"""The critic that asks a model: prompt and runs in, verdicts out, every answer paid for once."""

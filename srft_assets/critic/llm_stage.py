@@ -1,0 +1,246 @@
+"""`critic_prompt/<critic>` and `step_verdicts/<critic>` of a critic that asks a model."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import polars as pl
+
+from srft_assets.critic.exchanges import Batch, judged_outcomes, judged_runs, seen_tasks
+from srft_assets.critic.prompt.count import counter_fingerprint, tokens_of
+from srft_assets.critic.prompt.requests import requests_for
+from srft_assets.critic.prompt.template import Prompt
+from srft_assets.critic.spec import LlmSpec
+from srft_assets.critic.verdict import (
+    CRITIC_PROMPTS,
+    STEP_VERDICTS,
+    VERSIONS,
+    VOLATILE,
+    shares,
+    verdict_row,
+)
+from srft_assets.home import Home
+from srft_assets.outcomes.model import FAILED
+from srft_assets.refusal import Refusal
+from srft_assets.warehouse.history import History
+from srft_assets.warehouse.making import make_partition, recipe_of
+from srft_assets.warehouse.recipe import digest
+from srft_assets.warehouse.stage import Cost, Made, Planned, Stage, Upstream, Work
+from srft_assets.warehouse.store import ONLY, Warehouse
+
+VERSION = 1
+"""Raised when the output changes; see tools/versions.py."""
+
+DESCRIPTION = """
+The prompt and the settings of the critic `{name}`: all that decides its verdicts beside the runs.
+Endpoint, concurrency, prices and this description decide nothing. Earlier versions stay in
+`critic_versions`.
+
+{description}
+"""
+
+
+def deciding_settings(spec: LlmSpec) -> dict[str, Any]:
+    """The settings that decide verdicts, with dotted names, and what counts tokens."""
+    return flat(spec.deciding()) | {
+        "context.tokenizer": counter_fingerprint(spec.context.tokenizer)
+    }
+
+
+def critic_version(spec: LlmSpec, prompt: Prompt) -> str:
+    """8 hex digits of all that decides what a critic answers: its prompt and its settings."""
+    return digest({"prompt": prompt.digest, "settings": deciding_settings(spec)})[:8]
+
+
+def prompt_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
+    """The stage of one critic's prompt. It shows what `step_verdicts/<name>` reads for itself."""
+    settings = deciding_settings(spec)
+    version = critic_version(spec, prompt)
+    row = {
+        "version": version,
+        "model": spec.model,
+        "prompt": prompt.text,
+        "settings": orjson.dumps(settings, option=orjson.OPT_SORT_KEYS).decode(),
+        "sees_gold_patch": spec.sees.gold_patch,
+    }
+
+    def make(work: Work) -> Made:
+        leak = {"sees the gold patch": True} if spec.sees.gold_patch else {}
+        return Made(
+            pl.DataFrame([row], schema=CRITIC_PROMPTS), metadata={"version": version, **leak}
+        )
+
+    return Stage(
+        key=f"critic_prompt/{name}",
+        partitioned_by="none",
+        upstream=(),
+        schema=CRITIC_PROMPTS,
+        code={"version": VERSION},
+        config={"prompt.md": prompt.text, **settings},
+        make=make,
+        volatile=("prompt", "settings", "model", "sees_gold_patch"),
+        kept="critic_versions",
+        on_request=True,
+        description=DESCRIPTION.format(name=name, description=spec.description).strip(),
+        kinds=frozenset({"jinja", "yaml"}),
+    )
+
+
+def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted names, so that a change is told by its name."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
+    """The stage. Every answer is kept in the ledger as it comes, whatever becomes of the run."""
+    return Stage(
+        key=f"step_verdicts/{name}",
+        partitioned_by="batch",
+        upstream=(
+            Upstream("trajectories"),
+            Upstream("test_outcomes"),
+            Upstream(f"critic_prompt/{name}", mapping="whole", decides=False),
+        ),
+        schema=STEP_VERDICTS,
+        code={"version": VERSION},
+        config={"prompt.md": prompt.deciding, **deciding_settings(spec)},
+        config_of=lambda home, batch: seen_tasks(spec, home, batch),
+        make=lambda work: _make(name, spec, prompt, work),
+        estimate=lambda planned: estimate(name, spec, prompt, planned),
+        count=lambda planned: count(spec, prompt, planned.home, planned.partition),
+        preview=lambda home, batch, run: messages_about(spec, prompt, home, batch, run),
+        volatile=VOLATILE,
+        kept=VERSIONS,
+        on_request=True,
+        pool="critic",
+        description=spec.description,
+        kinds=frozenset({"openai", "parquet"}),
+    )
+
+
+def _make(name: str, spec: LlmSpec, prompt: Prompt, work: Work) -> Made:
+    from srft_assets.critic.asking import Calls
+    from srft_assets.critic.critic_calls import calls_written
+    from srft_assets.critic.ledger import Ledger
+
+    version = critic_version(spec, prompt)
+    _show_prompt(prompt_stage(name, spec, prompt), work)
+    runs = work.read("trajectories")
+    outcomes = judged_outcomes(spec, work.read("test_outcomes"))
+    judged = judged_runs(spec, work.home, work.partition, runs, outcomes)
+    with Ledger(work.home) as ledger, calls_written(work.home, name, work.partition):
+        batch = Batch(spec, prompt, ledger)
+        calls = Calls(name, batch, work, outcomes.height)
+        calls.make(judged)
+    rows = [
+        verdict_row(run.trajectory_id, verdict, version, run.cut[verdict.step_index])
+        for run in batch.runs
+        for verdict in sorted(run.verdicts, key=lambda one: one.step_index)
+    ]
+    frame = pl.DataFrame(rows, schema=STEP_VERDICTS, orient="row")
+    refusals = [
+        Refusal(f"trajectories/{work.partition}", reason, subject=trajectory_id)
+        for trajectory_id, reason in {**batch.refused, **calls.refused}.items()
+    ]
+    return Made(frame, refusals, _figures(spec, batch, calls.paid, frame))
+
+
+def _show_prompt(stage: Stage, work: Work) -> None:
+    """Let `critic_prompt/<name>` and its history show the prompt that is used, whoever asked."""
+    recipe = recipe_of(stage, work.home, work.warehouse, ONLY)
+    shown = work.warehouse.stamp(stage.key)
+    if shown is None or shown.fingerprint != recipe.fingerprint:
+        make_partition(stage, replace(work, partition=ONLY, recipe=recipe))
+
+
+def _figures(spec: LlmSpec, batch: Batch, paid: int, frame: pl.DataFrame) -> dict[str, Any]:
+    return {
+        "runs_judged": len(batch.runs),
+        "calls_answered_by_ledger": batch.answered,
+        "calls_paid": paid,
+        **{f"answers_{kind}": count for kind, count in sorted(batch.bad.items())},
+        "steps_shown_in_part": frame.filter(pl.col("tokens_cut") > 0).height,
+        "tasks_shown_in_part": sum(run.cut[None] > 0 for run in batch.runs),
+        **({"sees the gold patch": True} if spec.sees.gold_patch else {}),
+        **shares(frame),
+    }
+
+
+def messages_about(
+    spec: LlmSpec, prompt: Prompt, home: Home, batch: str, trajectory_id: str
+) -> Iterator[tuple[str, str]]:
+    """Role and text of every message about one run, judged or not. Raises TooLongError."""
+    warehouse = Warehouse(home.warehouse)
+    runs, outcomes = (
+        warehouse.read(key, batch).filter(trajectory_id=trajectory_id)
+        for key in ("trajectories", "test_outcomes")
+    )
+    for judged in judged_runs(spec, home, batch, runs, outcomes):
+        for request in requests_for(spec, prompt, judged.run, judged.seen).requests:
+            for message in request.body["messages"]:
+                yield message["role"], message["content"]
+
+
+def estimate(name: str, spec: LlmSpec, prompt: Prompt, planned: Planned) -> Cost:
+    """What labelling a batch would take, by the runs, steps and characters of its partition.
+
+    As if all runs were alike. The ledger is taken to know every answer where verdicts with the
+    same settings and inputs were made before, and none where they were not.
+    """
+    runs, outcomes = (
+        planned.warehouse.stamp(key, planned.partition) for key in ("trajectories", "test_outcomes")
+    )
+    if runs is None or outcomes is None or not runs.rows:
+        return Cost(exact=False)
+    judged = runs.rows
+    if spec.judge == "failed":
+        judged = round(sum(outcomes.figures.get(str(status), 0) for status in FAILED))
+    share = judged / runs.rows
+    steps = round(runs.figures.get("steps", 0) * share)
+    tokens = tokens_of(round(runs.figures.get("characters", 0) * share))
+    calls = {
+        "whole": judged,
+        "windows": max(judged, -(-tokens // spec.context.tokens)),
+        "steps": steps,
+    }[spec.reading]
+    shown = min(tokens // max(judged, 1), spec.context.tokens)
+    tokens = shown * calls if spec.reading == "steps" else tokens
+    tokens = min(tokens + calls * tokens_of(len(prompt.text)), calls * spec.context.tokens)
+    if History(planned.home, f"step_verdicts/{name}", VERSIONS, planned.partition).holds(
+        planned.recipe
+    ):
+        return Cost(calls=calls, answered=calls, exact=False)
+    answer = steps * spec.sampling.max_tokens_per_step
+    usd = spec.endpoint.usd(tokens, answer)
+    return Cost(calls=calls, tokens_to_label=tokens, usd=usd, exact=False)
+
+
+def count(spec: LlmSpec, prompt: Prompt, home: Home, batch: str) -> Cost:
+    """What labelling a batch would take now. Renders every prompt: the ledger knows requests.
+
+    An answer that turns out bad costs one call more.
+    """
+    from srft_assets.critic.ledger import Ledger
+
+    warehouse = Warehouse(home.warehouse)
+    runs, outcomes = (warehouse.read(key, batch) for key in ("trajectories", "test_outcomes"))
+    judged = judged_runs(spec, home, batch, runs, judged_outcomes(spec, outcomes))
+    with Ledger(home) as ledger:
+        seen = Batch(spec, prompt, ledger)
+        for _ in seen.open(judged):
+            pass
+    answer = seen.steps_to_pay * spec.sampling.max_tokens_per_step
+    usd = spec.endpoint.usd(seen.tokens_to_pay, answer)
+    return Cost(
+        calls=seen.answered + seen.to_pay,
+        answered=seen.answered,
+        tokens_to_label=seen.tokens_to_pay,
+        usd=usd,
+    )
