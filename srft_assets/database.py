@@ -210,7 +210,7 @@ def database_of(home: Home) -> Database:
     """
     from srft_assets.settings import Settings
 
-    stated = Settings().database or f"sqlite:///{home.root.absolute() / 'srft.db'}"
+    stated = Settings().database or f"sqlite:///{home.database.absolute()}"
     try:
         url = sa.make_url(stated)
     except sa.exc.ArgumentError as error:

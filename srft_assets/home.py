@@ -29,8 +29,13 @@ class Home:
         return self.root / "warehouse" / "_batches"
 
     @property
+    def database(self) -> Path:
+        """What processes share, critic answers among it, unless SRFT_DATABASE names another."""
+        return self.root / "srft.db"
+
+    @property
     def ledger(self) -> Path:
-        """Every answer that a critic was paid for; nothing else is as costly to lose."""
+        """Critic answers as files: those here are taken into the database."""
         return self.root / "ledger"
 
     @property
@@ -40,7 +45,7 @@ class Home:
 
     @property
     def gold(self) -> Path:
-        """Labels that people gave, one JSON Lines file a set."""
+        """Gold sets as files: those here are taken into the database."""
         return self.root / "gold"
 
     @property

@@ -1,6 +1,7 @@
 """Gold sets: what people say of steps, kept in the database of the platform."""
 
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,8 @@ def check_set_name(name: str) -> str:
 
 def read_sets(home: Home) -> dict[str, list[GoldLabel]]:
     """The labels of every set, by its name, in the order of run, step and annotator."""
+    if not (home.database.exists() or home.gold.is_dir() or os.environ.get("SRFT_DATABASE")):
+        return {}  # a plan need not make a database, nor load what opens one
     import sqlalchemy as sa
 
     from srft_assets.database import GOLD_LABELS as TABLE
