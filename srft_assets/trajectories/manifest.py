@@ -22,7 +22,7 @@ Layout = Literal["object", "lines", "array", "parquet", "arrow"]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
 
 class FileRef(_Frozen):

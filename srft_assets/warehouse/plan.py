@@ -45,7 +45,8 @@ class Item:
 
     Attributes:
         why: what changed, from what to what; or what it waits for.
-        cost: what making it would take, where it is missing or stale.
+        cost: what making it would take, where it is missing or stale; counted exactly, also where
+            it waits, as if its inputs came out as they are now.
         behind: `asset/partition` of an input of the plan that is made first, else empty.
     """
 
@@ -140,7 +141,7 @@ class Planner:
         item = self._behind(stage, name) or state_of(stage, self.home, self.snapshot, name)
         if item.state is State.IN_SYNC:
             return item
-        if item.state is not State.WAITING:
+        if item.state is not State.WAITING or self.costs is Costs.EXACT:
             item = replace(item, cost=self._cost(stage, name))
         self.unsettled.setdefault(stage.key, {})[name] = None
         return item
@@ -150,7 +151,10 @@ class Planner:
         cost = cost or (stage.estimate if self.costs is not Costs.NONE else None)
         if cost is None:
             return None
-        recipe = recipe_of(stage, self.home, self.snapshot, name)
+        try:
+            recipe = recipe_of(stage, self.home, self.snapshot, name)
+        except MissingInputError:
+            return None
         stamp = self.snapshot.stamp(stage.key, name)
         return cost(Planned(self.home, self.snapshot, name, recipe, stamp))
 

@@ -136,7 +136,7 @@ class Product:
         found = {}
         for each in told["partitions"]:
             why = "; ".join(each["why"]) or (f"for {each['behind']}" if each["behind"] else "")
-            why = re.sub(r'(people\.jsonl: null → )"[0-9a-f]{16}"', r"\1DIGEST", why)
+            why = re.sub(r'(gold people: null → )"[0-9a-f]{16}"', r"\1DIGEST", why)
             found[f"{each['asset']}/{each['partition']}"] = f"{each['state']}: {why}".rstrip(": ")
         away = {name: told for name, told in found.items() if told != "in sync"}
         return {**away, "in sync": len(found) - len(away), "cost": told["cost"]}
