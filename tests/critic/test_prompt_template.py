@@ -145,3 +145,24 @@ def test_the_prompts_that_ship_are_sound(name, reading):
 def test_every_variable_is_documented():
     told = DOCS.read_text()
     assert [name for name in VARIABLES if f"| `{name}` |" not in told] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("{# other words #}\nJudge this.\n{{ run }}", True),
+        ("{# why #}\nJudge this.\n{{run}}", True),
+        ("{# why #}\nJudge this.\n{{ run }}\n{# and why #}", True),
+        ("{# why #}\nJudge that.\n{{ run }}", False),
+        ("{# why #}\nJudge this.\n{{ steps }}", False),
+    ],
+)
+def test_what_is_compared_leaves_out_what_decides_nothing(tmp_path, text, same):
+    before = load(tmp_path, "{# why #}\nJudge this.\n{{ run }}")
+    assert (load(tmp_path, text).deciding == before.deciding) is same
+
+
+def test_what_is_compared_has_the_lines_of_the_file(tmp_path):
+    text = "{# one\ntwo #}\n{% block user %}\nJudge {{\n run }}\nnow.\n{% endblock %}"
+    lines = load(tmp_path, text).deciding.splitlines()
+    assert lines[3].startswith("Judge ") and lines[5] == "now."

@@ -124,6 +124,14 @@ def is_blank(node: nodes.Node) -> bool:
     )
 
 
+def _compared(text: str) -> Iterator[str]:
+    for _, kind, value in JINJA.lex(text):
+        if kind.startswith("comment") or kind == "whitespace":
+            yield "\n" * value.count("\n")
+        else:
+            yield value if kind in ("data", "block_end", "variable_end") else f"{value} "
+
+
 def deciding_tokens(text: str) -> Iterator[tuple[str, str]]:
     """Jinja's tokens that decide the rendering, as kind and value.
 
@@ -172,10 +180,11 @@ class Prompt:
 
     @property
     def deciding(self) -> str:
-        """The text without what decides nothing, for people to compare; see `digest`."""
-        tokens = deciding_tokens(self.text)
-        closed = ("data", "block_end", "variable_end")
-        return "".join(value if kind in closed else f"{value} " for kind, value in tokens)
+        """The text without words of comments and without blanks inside tags, for people to compare.
+
+        Its lines are those of the file, so that a change is told with its line.
+        """
+        return "".join(_compared(self.text)).rstrip()
 
     @cached_property
     def variables(self) -> frozenset[str]:
