@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from srft_assets import __version__
 from srft_assets.cli import (
     apply,
     compare,
@@ -45,6 +46,12 @@ DEBUG = "SRFT_DEBUG"
 """Set by `--debug`; also understood from the environment."""
 
 
+def _version(stated: bool) -> None:
+    if stated:
+        typer.echo(f"srft {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     home: Annotated[
@@ -52,6 +59,9 @@ def options(
         typer.Option(help="Folder of all state (SRFT_HOME).", metavar="FOLDER"),
     ] = None,
     debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Options of every command."""
     if home:

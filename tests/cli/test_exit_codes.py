@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,8 @@ def test_an_interrupt_exits_130_and_what_was_made_is_kept(home: Home, shared: Pa
     assert process.returncode == 130
     assert told.splitlines()[-1] == "error: interrupted; what was made is kept"
     assert "Traceback" not in told
+
+
+def test_the_version_is_that_of_the_package(ask):
+    said = ask("--version")
+    assert (said.code, said.out) == (0, f"srft {version('srft-assets')}\n")
