@@ -76,8 +76,9 @@ def test_a_run_that_fails_tells_its_reason_and_leaves_the_partition(srft, filled
     said = srft("apply", RULES)
     assert said.code == 1
     assert said.err.count("\n") == 1
-    assert "1 of 1 partitions of trajectories failed: one: batch one" in said.err
-    assert "srft ingest" in said.err
+    assert "failed trajectories one: batch one: 1 of 1 sources" in said.out
+    assert "srft ingest" in said.out
+    assert f"made {RULES}: two" not in said.out, "what is in sync is kept"
 
 
 def test_debug_shows_where(ask):
