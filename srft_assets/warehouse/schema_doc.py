@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import duckdb
 
 from srft_assets.home import Home
+from srft_assets.warehouse.connection import connect
 from srft_assets.warehouse.statements import SqlFile, leading_comment, sql_files
 from srft_assets.warehouse.views import SOURCES, Schemas, create_views
 
@@ -23,7 +24,7 @@ question meets the very moment in which a partition is replaced, it can fail wit
 def schema_markdown(home: Home, schemas: Schemas) -> str:
     """The document. `home` is empty but for the zero-row files (`write_schema_files`)."""
     files = sql_files(*SOURCES)
-    with duckdb.connect() as connection:
+    with connect() as connection:
         create_views(connection, home, files, schemas)
         lines = [HEAD]
         for title, kind in (("Tables", "tables"), ("Statistics", "views")):
