@@ -1,6 +1,6 @@
 """How large a platform may grow: time and peak memory of every stage over generated runs.
 
-    python -m benchmarks.scale [--runs 67000] [--folder FOLDER]
+    python -m benchmarks.scale [--runs 67000] [--rounds 3] [--folder FOLDER]
 
 Runs come from `benchmarks/scale_runs.py`, in batches of 200. Prints one JSON object. Each thing is
 measured in a process of its own: seconds from its start to its end, and the most memory it held.
@@ -25,7 +25,6 @@ import orjson
 
 BATCH = 200
 VOCABULARY = 32_000
-ROUNDS = 3
 SRFT = str(Path(sys.executable).with_name("srft"))
 TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
@@ -62,7 +61,9 @@ def train_tokenizer(folder: Path) -> None:
         show_progress=False,
     )
     other = Runs(seed=1)
-    texts = (message["content"] for number in range(40) for message in other.run(number)["messages"])
+    texts = (
+        message["content"] for number in range(40) for message in other.run(number)["messages"]
+    )
     tokenizer.train_from_iterator(texts, trainer)
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>")
     fast.chat_template = TEMPLATE
@@ -117,7 +118,7 @@ def measured(argv: Sequence[str], env: Mapping[str, str]) -> dict[str, Any]:
     )
 
 
-def stages(runs: int, folder: Path) -> dict[str, Any]:
+def stages(runs: int, folder: Path, rounds: int) -> dict[str, Any]:
     """All figures. This process stays small: a child's peak begins with its parent's size."""
     from srft_assets.warehouse.statements import sql_files
 
@@ -139,10 +140,10 @@ def stages(runs: int, folder: Path) -> dict[str, Any]:
         "apply_nothing": [SRFT, "apply", "step_verdicts/rules"],
         "import_dagster": [sys.executable, "-c", "import dagster"],
     }
-    rounds = [{name: measured(argv, env) for name, argv in beside.items()} for _ in range(ROUNDS)]
+    taken = [{name: measured(argv, env) for name, argv in beside.items()} for _ in range(rounds)]
     for name in beside:
-        seconds = statistics.median(each[name]["seconds"] for each in rounds)
-        told[name] = {**rounds[0][name], "seconds": seconds}
+        seconds = statistics.median(each[name]["seconds"] for each in taken)
+        told[name] = {**taken[0][name], "seconds": seconds}
     return told
 
 
@@ -150,6 +151,7 @@ def main(arguments: Sequence[str]) -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=67_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where the platform is made, and stays")
     parser.add_argument("--part", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
@@ -164,7 +166,7 @@ def main(arguments: Sequence[str]) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = (given.folder or Path(scratch)).resolve()
             folder.mkdir(parents=True, exist_ok=True)
-            told = {"runs": given.runs, **stages(given.runs, folder)}
+            told = {"runs": given.runs, **stages(given.runs, folder, given.rounds)}
         print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
 
 

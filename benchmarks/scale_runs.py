@@ -8,6 +8,7 @@ repetition, one return code in six not 0. Runs are longer than theirs (a median 
 
 import random
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -104,7 +105,7 @@ class Runs:
 
     def _size(self, shape: tuple[tuple[float, int], ...]) -> int:
         at = self.draw.random()
-        for (low, few), (high, many) in zip(shape, shape[1:], strict=False):
+        for (low, few), (high, many) in pairwise(shape):
             if at <= high:
                 return int(few + (many - few) * (at - low) / (high - low))
         return shape[-1][1]

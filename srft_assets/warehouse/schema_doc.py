@@ -18,6 +18,8 @@ it is out of date. Every name below is a view over Parquet files: `srft sql NAME
 partitions of the moment; nothing here blocks a run. DuckDB reads a file in two goes: where a
 question meets the very moment in which a partition is replaced, it can fail with `Invalid data`
 (`srft sql` then asks again by itself). Keep tables of your own in another file.
+`srft sql` takes at most 1.5 GiB of memory, and then up to 20 GiB of disk in the temporary folder
+(`TMPDIR`).
 """
 
 
