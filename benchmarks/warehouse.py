@@ -54,6 +54,7 @@ def verdicts(number: int, rows: int) -> pl.DataFrame:
     row = pl.int_range(rows, eager=True)
     return pl.DataFrame(
         {
+            **dict.fromkeys(STEP_VERDICTS),
             "trajectory_id": (row // 20).cast(pl.String) + f".{number}",
             "step_index": row % 20,
             "label": [labels[(number + each) % 4] for each in range(rows)],

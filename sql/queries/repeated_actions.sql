@@ -1,9 +1,14 @@
 -- Actions that a run repeats word by word.
 -- Which runs go in circles?
-SELECT trajectory_id, tool, left(command, 200) AS command, count(*) AS times, list(step_index ORDER BY step_index) AS at_steps
+SELECT
+    trajectory_id,
+    tool,
+    any_value(left(steps.command, 200)) AS command,
+    count(*) AS times,
+    list(step_index ORDER BY step_index) AS at_steps
 FROM steps
-WHERE command <> ''
-GROUP BY trajectory_id, tool, command
+WHERE steps.command <> ''
+GROUP BY trajectory_id, tool, hash(steps.command)
 HAVING count(*) > 2
 ORDER BY times DESC, trajectory_id, command
 LIMIT 50

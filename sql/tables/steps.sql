@@ -1,25 +1,29 @@
+-- unnest() stands in the list of columns: after FROM, DuckDB joins the runs to themselves.
 CREATE OR REPLACE VIEW steps AS
-SELECT
-    run.trajectory_id,
-    run.instance_id,
-    partition_of(run.partition_file) AS batch,
-    cut.step.step_index,
-    cut.step.message_index,
-    cut.step.thought,
-    cut.step.actions,
-    cut.step.observations,
-    cut.step.return_codes,
-    cut.step.actions[1].tool AS tool,
-    cut.step.actions[1].command AS command,
-    command_word(cut.step.actions[1].command) AS command_word,
-    list_bool_or(list_transform(cut.step.return_codes, lambda code: code <> 0)) AS failed
-FROM stored_trajectories() AS run
-SEMI JOIN (
-    SELECT trajectory_id, partition_file
+WITH cut AS (
+    SELECT trajectory_id, instance_id, partition_file, unnest(steps) AS step
     FROM stored_trajectories()
-    QUALIFY counts_once(trajectory_id, partition_of(partition_file))
-) USING (trajectory_id, partition_file),
-    unnest(run.steps) AS cut(step);
+    SEMI JOIN (
+        SELECT trajectory_id, partition_file
+        FROM stored_trajectories()
+        QUALIFY counts_once(trajectory_id, partition_of(partition_file))
+    ) USING (trajectory_id, partition_file)
+)
+SELECT
+    trajectory_id,
+    instance_id,
+    partition_of(partition_file) AS batch,
+    step.step_index,
+    step.message_index,
+    step.thought,
+    step.actions,
+    step.observations,
+    step.return_codes,
+    step.actions[1].tool AS tool,
+    step.actions[1].command AS command,
+    command_word(step.actions[1].command) AS command_word,
+    list_bool_or(list_transform(step.return_codes, lambda code: code <> 0)) AS failed
+FROM cut;
 
 COMMENT ON VIEW steps IS 'Steps of runs: one turn of the assistant with the observations that answer it.';
 COMMENT ON COLUMN steps.trajectory_id IS 'The run.';

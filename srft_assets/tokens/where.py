@@ -7,9 +7,10 @@ import polars as pl
 
 from srft_assets.errors import SrftError
 from srft_assets.warehouse.allowed import first_line
+from srft_assets.warehouse.connection import Config, connect
 from srft_assets.warehouse.statements import sql_files
 
-CONFIG: dict[str, str | bool | int | float | list[str]] = {
+CONFIG: Config = {
     "python_enable_replacements": False,
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
@@ -50,7 +51,7 @@ def ids_where(condition: str, runs: pl.DataFrame, outcomes: pl.DataFrame) -> set
     holds nothing else, reads no file and cannot be configured. It must be one expression, and
     always give the same answer. Raises SrftError with one line otherwise.
     """
-    with duckdb.connect(":memory:", config=CONFIG) as connection:
+    with connect(config=CONFIG) as connection:
         _fill(connection, {"trajectories": runs, "test_outcomes": outcomes})
         try:
             _check(connection, condition)

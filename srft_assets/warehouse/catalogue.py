@@ -16,6 +16,7 @@ import duckdb
 import orjson
 
 from srft_assets.home import Home
+from srft_assets.warehouse.connection import connect
 from srft_assets.warehouse.empty import write_schema_files
 from srft_assets.warehouse.installed import Installed, install
 from srft_assets.warehouse.placing import place
@@ -75,7 +76,7 @@ def _built(home: Home, files: Sequence[SqlFile], schemas: Schemas) -> bytes:
     """The database. It is built elsewhere: DuckDB keeps its log beside the file, by name."""
     with tempfile.TemporaryDirectory(prefix="srft-") as folder:
         path = Path(folder, "views.duckdb")
-        with duckdb.connect(path) as connection:
+        with connect(path) as connection:
             create_views(connection, home, files, schemas)
         return path.read_bytes()
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-import duckdb
 import polars as pl
 
+from srft_assets.warehouse.connection import connect
 from srft_assets.warehouse.statements import sql_files
 from srft_assets.warehouse.store import Warehouse
 
@@ -16,7 +16,7 @@ def counted_once(rows: pl.DataFrame, batch: str = "batch") -> pl.DataFrame:
     """
     (rule,) = (file.text for file in sql_files("macros") if file.name == "counts_once")
     given = rows.select("trajectory_id", pl.col(batch).alias("batch")).with_row_index("place")
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.execute(rule)
         connection.register("given", given.to_arrow())
         counted = connection.sql(

@@ -7,9 +7,10 @@ import duckdb
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.warehouse.catalogue import Catalogue
+from srft_assets.warehouse.connection import Config, connect
 from srft_assets.warehouse.literal import glob_of, text_literal
 
-CONFIG: dict[str, str | bool | int | float | list[str]] = {
+CONFIG: Config = {
     "python_enable_replacements": False,
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
@@ -32,7 +33,7 @@ def open_readonly(home: Home) -> duckdb.DuckDBPyConnection:
     if digest is None:
         raise SrftError(f"no warehouse in {home.root}: run `srft ingest PATH` or `make demo`")
     with _OPENING:
-        connection = duckdb.connect(catalogue.views(digest), read_only=True, config=CONFIG)
+        connection = connect(catalogue.views(digest), read_only=True, config=CONFIG)
         if not _locked(connection):
             allowed = ", ".join(map(text_literal, _folders(home)))
             connection.execute(f"SET allowed_directories = [{allowed}]")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import duckdb
 
 from srft_assets.home import Home
+from srft_assets.warehouse.connection import connect
 from srft_assets.warehouse.statements import SqlFile, leading_comment, sql_files
 from srft_assets.warehouse.views import SOURCES, Schemas, create_views
 
@@ -17,13 +18,15 @@ it is out of date. Every name below is a view over Parquet files: `srft sql NAME
 partitions of the moment; nothing here blocks a run. DuckDB reads a file in two goes: where a
 question meets the very moment in which a partition is replaced, it can fail with `Invalid data`
 (`srft sql` then asks again by itself). Keep tables of your own in another file.
+`srft sql` takes at most 1.5 GiB of memory, and then up to 20 GiB of disk in the temporary folder
+(`TMPDIR`).
 """
 
 
 def schema_markdown(home: Home, schemas: Schemas) -> str:
     """The document. `home` is empty but for the zero-row files (`write_schema_files`)."""
     files = sql_files(*SOURCES)
-    with duckdb.connect() as connection:
+    with connect() as connection:
         create_views(connection, home, files, schemas)
         lines = [HEAD]
         for title, kind in (("Tables", "tables"), ("Statistics", "views")):

@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 
 from srft_assets.home import Home
+from srft_assets.warehouse.connection import connect
 from srft_assets.warehouse.empty import SCHEMA_FILE, duckdb_types
 from srft_assets.warehouse.literal import glob_of, schema_literal, text_literal
 from srft_assets.warehouse.statements import SqlFile
@@ -28,7 +29,7 @@ def create_views(
     only; all other files are plain SQL. A view may read any other, whatever its file's name:
     an order that suits is found by trying, in memory.
     """
-    with duckdb.connect() as scratch:
+    with connect() as scratch:
         ready = list(_filled_templates(scratch, home, files, schemas))
         for text in ready:
             scratch.execute(text)

@@ -1,5 +1,8 @@
 """What is no question, or reaches beyond the warehouse, is refused."""
 
+import tempfile
+from pathlib import Path
+
 import duckdb
 import polars as pl
 import pytest
@@ -155,3 +158,21 @@ def test_a_damaged_partition_is_told_in_one_line(empty: Home) -> None:
     whole = (folder / "lab.parquet").read_bytes()
     (folder / "lab.parquet").write_bytes(whole[: len(whole) // 2])
     assert "lab.parquet" in refusal(empty, "FROM trajectories")
+
+
+def test_a_question_spills_to_a_folder_of_its_own_and_reads_no_other(
+    filled: Home, tmp_path: Path
+) -> None:
+    (one,) = run_query(
+        filled,
+        "SELECT current_setting('temp_directory') AS spill, "
+        "current_setting('allowed_directories') AS allowed, "
+        "current_setting('memory_limit') AS memory, "
+        "current_setting('max_temp_directory_size') AS disk",
+    ).rows(named=True)
+    spill = Path(one["spill"])
+    assert spill.parent == Path(tempfile.gettempdir())
+    assert {Path(each) for each in one["allowed"]} == {filled.warehouse, spill}
+    assert (one["memory"], one["disk"]) == ("1.5 GiB", "20.0 GiB")
+    assert "only the warehouse can be read" in refusal(filled, f"FROM glob('{tmp_path}/*')")
+    assert not spill.exists()
