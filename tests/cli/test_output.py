@@ -143,7 +143,7 @@ def test_stats_shows_label_shares(ask):
 def test_doctor_says_what_is_here_and_what_to_install_for_the_rest(srft, home):
     said = srft("doctor")
     assert said.code == 0
-    told = lines(said.out)
+    told = [line.strip() for line in said.out.splitlines() if line[:1].strip()]
     assert [line.split()[0] for line in told] == list(FINDINGS)
     assert all(line.split()[1] in ("yes", "no") for line in told)
     assert str(home.root) in said.out

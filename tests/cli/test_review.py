@@ -13,8 +13,6 @@ from tests.cli.conftest import Srft
 from tests.warehouse.filled import fill
 from tests.warehouse.filled_figures import BATCHES
 
-STUDY = "human-step-labels"
-
 
 @pytest.fixture
 def review(home: Home, srft: Srft, monkeypatch: pytest.MonkeyPatch) -> Srft:
@@ -90,7 +88,6 @@ def test_a_file_without_one_good_label_fails(home: Home, review: Srft) -> None:
     [
         (("import", "nothing.csv", "--set", "a"), "no file nothing.csv"),
         (("import", ".", "--set", "a"), "no file"),
-        (("import", "x", "--set", "a", "--layout", "llm-agents-study"), "no folder x"),
         (("import", "x", "--set", "../a"), "bad partition name"),
         (("export", "--show-verdict"), "needs --critic"),
         (("export", "--batch", "nope"), "no batch 'nope'"),
@@ -105,11 +102,3 @@ def test_wrong_calls_are_told(review: Srft, words: tuple[str, ...], told: str) -
 
 def test_no_sets_yet(home: Home, review: Srft) -> None:
     assert "no gold sets yet" in review("list").out
-
-
-def test_the_study_becomes_runs_that_can_be_ingested(
-    home: Home, review: Srft, shared: Path
-) -> None:
-    said = review("runs", str(shared / STUDY), "--out", "runs.jsonl")
-    assert "wrote 40 runs to runs.jsonl" in said.out
-    assert len((home.root / "runs.jsonl").read_bytes().splitlines()) == 40

@@ -18,7 +18,7 @@ def toy() -> Toy:
 
 @pytest.fixture
 def apply(home: Home, toy: Toy, monkeypatch: pytest.MonkeyPatch):
-    """Apply the toy graph as it is now; returns what was made, in order."""
+    """Apply the toy graph as it is now; returns what was made, in order. `failed`: what failed."""
     monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
     with open_instance(home) as instance:
 
@@ -30,7 +30,8 @@ def apply(home: Home, toy: Toy, monkeypatch: pytest.MonkeyPatch):
                 executor=dg.in_process_executor,
             )
             toy.made.clear()
-            Applier(defs, home, instance, Silent()).apply(wanted, toy.names("batch"), ["0"])
+            applier = Applier(defs, home, instance, Silent())
+            go.failed = applier.apply(wanted, toy.names("batch"), ["0"]).failed
             return list(toy.made)
 
         go.instance = instance

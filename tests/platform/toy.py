@@ -2,15 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import polars as pl
 
 from srft_assets.errors import SrftError
-from srft_assets.home import Home
 from srft_assets.refusal import Refusal
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
-from srft_assets.warehouse.store import Warehouse
 
 NUMBERS = pl.Schema({"n": pl.Int64})
 
@@ -23,8 +20,6 @@ class Toy:
     keep: int = 2
     broken: set[str] = field(default_factory=set)
     made: list[str] = field(default_factory=list)
-    looks_at: dict[str, str] = field(default_factory=dict)
-    """Batch → another one of `source` that it depends on as well."""
 
     def stages(self) -> dict[str, Stage]:
         """The stages by key, with the settings of now."""
@@ -35,7 +30,7 @@ class Toy:
             schema=NUMBERS,
             code={"toy": "1"},
             make=self._source,
-            config_of=self._settings,
+            config_of=lambda home, name: {"numbers": self.sources[name]},
         )
         even = replace(
             source,
@@ -59,12 +54,6 @@ class Toy:
     def names(self, kind: str) -> list[str]:
         """Partition names by kind."""
         return sorted(self.sources) if kind == "batch" else ["0"]
-
-    def _settings(self, home: Home, name: str) -> dict[str, Any]:
-        other = self.looks_at.get(name)
-        stamp = Warehouse(home.warehouse).stamp("source", other) if other else None
-        found = {"other": stamp.data_version} if stamp else {}
-        return {"numbers": self.sources[name], **found}
 
     def _noting(self, stage: Stage) -> Callable[[Work], Made]:
         def make(work: Work) -> Made:

@@ -126,10 +126,10 @@ def test_figures_of_an_evaluation_that_nobody_graded():
     assert (figures["rate_95_low"], figures["rate_95_high"]) == (0, 1)
 
 
-def test_attempts_need_a_temperature_and_leave_older_evaluations_alone():
+def test_attempts_need_a_temperature():
     with pytest.raises(ValidationError, match="3 attempts at temperature 0 are all the same"):
         EvaluationSpec(attempts=3, temperature=0)
     arm = ArmSpec(name="rft")
-    assert "attempts" not in eval_scores_stage(arm).config
+    assert eval_scores_stage(arm).config["attempts"] == 1
     several = arm.model_copy(update={"evaluation": EvaluationSpec(attempts=3, temperature=0.5)})
     assert eval_scores_stage(several).config["attempts"] == 3

@@ -96,7 +96,8 @@ class Project:
     def ingest(self, batches: Iterable[str]) -> None:
         """Register `runs/<batch>.jsonl`, for each batch."""
         for batch in batches:
-            ingest(self.home, [self.root / "runs" / f"{batch}.jsonl"], batch=batch)
+            source = self.root / "runs" / f"{batch}.jsonl"
+            ingest(self.home, [source], batch=batch, partitions=False)
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Replace a text that is there once in a file below the project's root."""

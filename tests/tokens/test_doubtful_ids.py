@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.tokens import fast_backend, stage
+from srft_assets.tokens import fast_backend, making
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.render import render
 from srft_assets.tokens.stage import masked_tokens_stage
@@ -74,8 +74,8 @@ def test_the_next_partition_is_made_once(
     filled: Home, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = []
-    made_by = stage._made
-    monkeypatch.setattr(stage, "_made", lambda *a: times.append(1) or made_by(*a))
+    made_by = making._made
+    monkeypatch.setattr(making, "_made", lambda *a: times.append(1) or made_by(*a))
     one = masked_tokens_stage(ArmSpec(name="sft", model=model))
     texts = ["look", UNSEEN, "zqzq " * 200, "mend"]
     names = ["good", "bad", "odd", "infra"]

@@ -90,11 +90,12 @@ def _cells(number: int, ids: list[int], spans: list[Span]) -> dict[str, object]:
     }
 
 
-def put(home: Home, asset: str, partition: str, frame: pl.DataFrame) -> Path:
-    """Write a partition into the home's warehouse, stamped."""
+def put(home: Home, asset: str, partition: str, frame: pl.DataFrame, **figures: float) -> Path:
+    """Write a partition into the home's warehouse, stamped, with the figures that it tells."""
     recipe = Recipe()
+    version = data_version(frame)
     stamp = Stamp(
-        recipe, recipe.fingerprint, data_version(frame), frame.height, "test", "2026-01-01"
+        recipe, recipe.fingerprint, version, frame.height, "test", "2026-01-01", (), figures
     )
     return Warehouse(home.warehouse).write(asset, partition, frame, stamp)
 

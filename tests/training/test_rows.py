@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,7 +63,10 @@ def test_a_row_over_the_limit_is_refused_by_name_and_the_rest_goes_on(home: Home
 
 def test_partitions_follow_one_another(home: Home) -> None:
     first = written(home, make_rows(2, seed=1), "lab-1")
-    second = written(home, make_rows(3, seed=2), "lab-2")
+    other = frame_of(make_rows(3, seed=2)).with_columns(
+        trajectory_id=pl.format("other-{}", "trajectory_id")
+    )
+    second = put(home, "masked_tokens/srft", "lab-2", other)
     table = load_rows(select_rows([first, second], 100))
     expected = [ids for ids, _ in [*make_rows(2, seed=1), *make_rows(3, seed=2)]]
     assert table["input_ids"].to_pylist() == expected

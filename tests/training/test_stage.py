@@ -18,7 +18,7 @@ from srft_assets.training.rows import select_rows
 from srft_assets.training.stage import checkpoints_stage
 from srft_assets.warehouse.idle import IDLE
 from srft_assets.warehouse.making import make_partition, recipe_of
-from srft_assets.warehouse.stage import Launch, Made, Stage, Work
+from srft_assets.warehouse.stage import Cost, Launch, Made, Planned, Stage, Work
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import Warehouse
 from tests.training.conftest import frame_of, make_rows, put
@@ -161,7 +161,12 @@ def test_a_setting_out_of_range_is_named(platform: Home) -> None:
 
 def test_the_plan_knows_how_many_tokens_training_takes(platform: Home) -> None:
     stage = checkpoints_stage(arm_of())
-    assert stage.cost is not None
-    rows = select_rows([Warehouse(platform.warehouse).path("masked_tokens/srft", "lab-1")], 100)
+    assert stage.estimate is not None
+    path = put(platform, "masked_tokens/srft", "lab-1", frame_of(make_rows(10)))
+    told = select_rows([path], 100).trained_tokens
+    put(platform, "masked_tokens/srft", "lab-1", frame_of(make_rows(10)), tokens_trained=told)
     drawn = 3 * 4
-    assert stage.cost(platform, "0").tokens_to_train == round(rows.trained_tokens / 10 * drawn)
+    warehouse = Warehouse(platform.warehouse)
+    planned = Planned(platform, warehouse, "0", recipe_of(stage, platform, warehouse, "0"), None)
+    expected = round(told / 10 * drawn)
+    assert stage.estimate(planned) == Cost(tokens_to_train=expected, exact=False)
