@@ -1,8 +1,8 @@
 """How long the plan of a large platform takes: in sync, and after one word of a prompt changed.
 
 200 batches, 3 critics, 5 arms, 5 seeds. Prints one JSON object. After an edit the plan estimates
-the calls it costs from what partitions say of themselves. `exact` renders every prompt of the critic
-and looks it up in the ledger, so that its time grows with the runs.
+the calls it costs from what partitions say of themselves. `exact` renders every prompt of the
+critic and looks it up in the ledger, so that its time grows with the runs.
 """
 
 import argparse
