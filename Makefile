@@ -10,6 +10,8 @@ RUNS ?= ../shared/data/trajectories/mini-swe-agent-v1/trajs
 UV = $(or $(shell command -v uv),$(BIN)/uv)
 # pip looks into its local wheel folders by itself, uv only when told.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# Tests start hundreds of processes: without bytecode each would compile 1,600 modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo dev test lint types layers tests golden test-vllm test-templates test-smollm2 bench versions lock clean
 
