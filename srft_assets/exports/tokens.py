@@ -10,22 +10,11 @@ import pyarrow as pa
 from srft_assets.exports.errors import UnfitError
 from srft_assets.exports.shards import ParquetShards, Shards
 from srft_assets.exports.source import Masked
-from srft_assets.tokens.row import IGNORED, MaskedRow
+from srft_assets.tokens.row import IGNORED, MaskedRow, SpanError
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.tokens.tokenizer import ChatTokenizer
 
 IDS = pa.list_(pa.int32())
-
-
-def labels_of(row: MaskedRow) -> np.ndarray:
-    """`input_ids` inside the trained spans, -100 elsewhere, int32.
-
-    The first token is never trained: nothing before it predicts it, and in a pack of rows it
-    would be predicted from the end of another run.
-    """
-    labels = row.labels()
-    labels[:1] = IGNORED
-    return labels
 
 
 class TrlFormat:
@@ -46,7 +35,7 @@ class TrlFormat:
     ) -> Iterator[dict[str, Any]]:
         """One record a row that trains a token."""
         for row in checked(masked):
-            labels = labels_of(row)
+            labels = row.labels()
             if (labels != IGNORED).any():
                 yield {"input_ids": row.input_ids, "labels": labels}
 
@@ -96,11 +85,11 @@ class RawFormat:
 
 def checked(masked: Masked) -> tuple[MaskedRow, ...]:
     """The rows. Raises UnfitError where a span lies outside its tokens."""
-    for row in masked.rows:
-        for span in row.spans:
-            if not 0 <= span.start <= span.end <= row.n_tokens:
-                detail = f"step {span.step_index}, {span.start}..{span.end} of {row.n_tokens}"
-                raise UnfitError("a span lies outside its tokens", detail)
+    try:
+        for row in masked.rows:
+            row.labels()
+    except SpanError as error:
+        raise UnfitError("a span lies outside its tokens", str(error)) from None
     return masked.rows
 
 

@@ -1,10 +1,12 @@
-"""One row of a `masked_tokens` partition."""
+"""One row of a `masked_tokens` partition, and the labels of its tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+
+from srft_assets.errors import SrftError
 
 IGNORED = -100
 """Label of a token that carries no loss (PyTorch's `ignore_index`)."""
@@ -21,6 +23,49 @@ class Span:
     label: str | None = None
     weight: float | None = None
     """Loss weight of its tokens where they are trained; None is 1."""
+
+    @property
+    def loss_weight(self) -> float:
+        """Loss weight of each of its tokens: 0 where the turn is masked."""
+        if not self.trained:
+            return 0.0
+        return 1.0 if self.weight is None else self.weight
+
+
+class SpanError(SrftError):
+    """A span lies outside of the tokens of its row."""
+
+
+def label_tokens(input_ids: np.ndarray, spans: Iterable[Span]) -> tuple[np.ndarray, np.ndarray]:
+    """The label and the loss weight of every token of a row.
+
+    This is the only place that decides them: training, the exports and the tests all ask here.
+
+    Args:
+        input_ids: token ids of the row, shape (tokens,).
+        spans: the row's assistant turns.
+
+    Returns:
+        `labels` (int32): the token's own id where it carries loss, else `IGNORED`; and `weights`
+        (float32): its loss weight, 0 where it carries none. Both of shape (tokens,). The first
+        token of a row never carries loss: nothing before it predicts it, and in a pack of
+        several rows it would be predicted from the end of another run.
+
+    Raises SpanError where a span does not lie within the tokens.
+    """
+    labels = np.full(len(input_ids), IGNORED, dtype=np.int32)
+    weights = np.zeros(len(input_ids), dtype=np.float32)
+    for span in spans:
+        if not 0 <= span.start <= span.end <= len(input_ids):
+            raise SpanError(
+                f"step {span.step_index}: span {span.start}..{span.end} is outside its "
+                f"{len(input_ids)} tokens"
+            )
+        if span.trained:
+            labels[span.start : span.end] = input_ids[span.start : span.end]
+            weights[span.start : span.end] = span.loss_weight
+    labels[:1], weights[:1] = IGNORED, 0
+    return labels, weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +95,8 @@ class MaskedRow:
         return sum(span.end - span.start for span in self.spans if not span.trained)
 
     def labels(self) -> np.ndarray:
-        """`input_ids` inside the trained spans, -100 elsewhere."""
-        labels = np.full_like(self.input_ids, IGNORED)
-        for span in self.spans:
-            if span.trained:
-                labels[span.start : span.end] = self.input_ids[span.start : span.end]
-        return labels
+        """The label of each token (int32); see `label_tokens`. Raises SpanError."""
+        return label_tokens(self.input_ids, self.spans)[0]
 
     def as_row(self) -> dict[str, Any]:
         """Cells of `MASKED_TOKENS`."""

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from srft_assets.errors import SrftError
-from srft_assets.tokens.row import IGNORED
+from srft_assets.tokens.row import Span, SpanError, label_tokens
 from srft_assets.training.rows import Selection, scan_rows
 
 
@@ -39,27 +39,21 @@ def _scales(rows: pl.DataFrame, normalise: str) -> pl.Series:
 
 def _labelled(path: Path, rows: pl.DataFrame) -> pa.Table:
     frame = scan_rows(path).select("input_ids", "spans").collect()[rows["row"]]
-    lengths = frame["input_ids"].list.len().to_numpy().astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    ids = frame["input_ids"].explode(empty_as_null=False).to_numpy().astype(np.int32)
-    labels = np.full(len(ids), IGNORED, dtype=np.int32)
-    weights = np.zeros(len(ids), dtype=np.float32)
-    for number, (spans, scale) in enumerate(zip(frame["spans"], rows["scale"], strict=True)):
-        for span in spans:
-            if not 0 <= span["start"] <= span["end"] <= lengths[number]:
-                raise SrftError(
-                    f"{path}, row {rows['row'][number]}: span {span['start']}..{span['end']} is "
-                    f"outside its {lengths[number]} tokens; materialize masked_tokens again"
-                )
-            if span["trained"]:
-                where = slice(offsets[number] + span["start"], offsets[number] + span["end"])
-                labels[where] = ids[where]
-                weights[where] = scale * (1 if span["weight"] is None else span["weight"])
-    labels[offsets[:-1]] = IGNORED
-    weights[offsets[:-1]] = 0
-    ends = pa.array(offsets, pa.int32())
-    columns = {"input_ids": ids, "labels": labels, "weights": weights}
+    labels, weights = [], []
+    numbered = zip(rows["row"], rows["scale"], frame["input_ids"], frame["spans"], strict=True)
+    for number, scale, ids, spans in numbered:
+        try:
+            of_row, loss = label_tokens(ids.to_numpy(), [Span(**span) for span in spans])
+        except SpanError as error:
+            raise SrftError(
+                f"{path}, row {number}, {error}; materialize masked_tokens again"
+            ) from None
+        labels.append(of_row)
+        weights.append((np.float64(scale) * loss).astype(np.float32))
+    integers = pa.list_(pa.int32())
     lists = {
-        name: pa.ListArray.from_arrays(ends, pa.array(cells)) for name, cells in columns.items()
+        "input_ids": frame["input_ids"].to_arrow().cast(integers),
+        "labels": pa.array(labels, integers),
+        "weights": pa.array(weights, pa.list_(pa.float32())),
     }
     return pa.table(lists)

@@ -79,7 +79,7 @@ def test_an_empty_partition_gives_an_empty_selection(home: Home) -> None:
 
 def test_a_span_outside_its_row_is_an_error_that_names_the_row(home: Home) -> None:
     path = written(home, [([7, 8, 9], [(1, 4, True)])])
-    with pytest.raises(SrftError, match=r"row 0: span 1\.\.4 is outside its 3 tokens"):
+    with pytest.raises(SrftError, match=r"row 0, step 0: span 1\.\.4 is outside its 3 tokens"):
         load_rows(select_rows([path], 100))
 
 
