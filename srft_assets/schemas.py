@@ -2,7 +2,7 @@
 
 from srft_assets.compare.schema import PAIRS
 from srft_assets.critic.gold.labels import GOLD_LABELS
-from srft_assets.critic.scores.schema import CRITIC_SCORES
+from srft_assets.critic.scores import CRITIC_SCORES
 from srft_assets.critic.verdict import CRITIC_CALLS, CRITIC_PROMPTS, STEP_VERDICTS
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.model import TEST_OUTCOMES

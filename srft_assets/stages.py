@@ -18,7 +18,7 @@ from srft_assets.compare.stage import SCORES, comparison_stage
 from srft_assets.critic.gold.stage import gold_labels_stage
 from srft_assets.critic.llm_stage import llm_stage, prompt_stage
 from srft_assets.critic.prompt.template import load_prompt
-from srft_assets.critic.scores.stage import critic_scores_stage
+from srft_assets.critic.scores import critic_scores_stage
 from srft_assets.critic.spec import CriticSpec, RulesSpec
 from srft_assets.critic.stage import rules_stage
 from srft_assets.errors import SrftError

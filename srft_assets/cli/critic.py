@@ -52,7 +52,7 @@ def diff(
 
     `srft critic diff NAME` compares its previous version with the present one.
     """
-    from srft_assets.critic.compare import PREVIOUS, find_version, label_changes, shared_steps
+    from srft_assets.critic.scores import PREVIOUS, find_version, label_changes, shared_steps
 
     home = current_home()
     refresh_catalogue(home)

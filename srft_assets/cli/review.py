@@ -1,7 +1,7 @@
 """`srft review`: steps out for people to label, and their labels in."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -9,15 +9,14 @@ from rich.table import Table
 
 from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import chosen_batches
-from srft_assets.critic.gold.formats import QueueFormat
 from srft_assets.errors import UsageError
 from srft_assets.home import Home, current_home
 
 if TYPE_CHECKING:
-    from srft_assets.critic.gold.sets import Merged
+    from srft_assets.critic.gold.labels import Merged
     from srft_assets.refusal import Refusal
 
-SUFFIX = {QueueFormat.JSONL: "jsonl", QueueFormat.CSV: "csv", QueueFormat.LABEL_STUDIO: "json"}
+SUFFIX = {"jsonl": "jsonl", "csv": "csv", "label-studio": "json"}
 SHOWN_REFUSALS = 20
 
 review = typer.Typer(
@@ -41,14 +40,13 @@ def export_queue(
     out: Annotated[
         Path | None, typer.Option(help="File to write; review.jsonl and such if not given.")
     ] = None,
-    format_: Annotated[QueueFormat, typer.Option("--format")] = QueueFormat.JSONL,
+    format_: Annotated[Literal["jsonl", "csv", "label-studio"], typer.Option("--format")] = "jsonl",
     show_verdict: Annotated[
         bool, typer.Option("--show-verdict", help="Show the critic's label; it sways people.")
     ] = False,
 ) -> None:
     """Write a queue of steps, with context, for people to label."""
-    from srft_assets.critic.gold.formats import write_queue
-    from srft_assets.critic.gold.queue import Wanted, queue
+    from srft_assets.critic.gold.queue import Wanted, queue, write_queue
     from srft_assets.warehouse.store import Warehouse
 
     if show_verdict and critic is None:
@@ -80,8 +78,8 @@ def import_labels(
     ] = False,
 ) -> None:
     """Read labels back into a gold set. Doing it again changes nothing."""
-    from srft_assets.critic.gold.importing import Import, import_answers
-    from srft_assets.critic.gold.sets import check_set_name, take_over
+    from srft_assets.critic.gold.answers import Import, import_answers
+    from srft_assets.critic.gold.labels import check_set_name, take_over
     from srft_assets.critic.gold.stage import known_steps
     from srft_assets.warehouse.store import Warehouse
 
@@ -101,7 +99,7 @@ def import_labels(
 @review.command("list")
 def list_sets() -> None:
     """Show the gold sets there are."""
-    from srft_assets.critic.gold.sets import overview
+    from srft_assets.critic.gold.labels import overview
 
     sets = overview(current_home())
     console = Console()

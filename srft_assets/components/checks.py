@@ -7,8 +7,8 @@ import dagster as dg
 
 from srft_assets.components.metadata import preview
 from srft_assets.components.platform import Platform
-from srft_assets.critic.scores.schema import CRITIC_SCORES
-from srft_assets.critic.scores.threshold import Threshold, judge
+from srft_assets.critic.scores import CRITIC_SCORES, judge
+from srft_assets.critic.spec import Threshold
 from srft_assets.schemas import SCHEMAS
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.policy import forbidden

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from srft_assets.critic.call import Reply, Request
-from srft_assets.critic.fencing import readable
+from srft_assets.critic.prompt.text import readable
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.warehouse.visible import visible

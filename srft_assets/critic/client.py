@@ -30,7 +30,7 @@ from srft_assets.critic.failures import (
     failure_of,
     secrets_of,
 )
-from srft_assets.critic.prompt.count import tokens_of
+from srft_assets.critic.prompt.text import tokens_of
 from srft_assets.critic.spec import Endpoint
 
 if TYPE_CHECKING:

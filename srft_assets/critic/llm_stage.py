@@ -8,9 +8,9 @@ import orjson
 import polars as pl
 
 from srft_assets.critic.exchanges import Batch, judged_outcomes, judged_runs, seen_tasks
-from srft_assets.critic.prompt.count import counter_fingerprint, tokens_of
 from srft_assets.critic.prompt.requests import requests_for
 from srft_assets.critic.prompt.template import Prompt
+from srft_assets.critic.prompt.text import counter_fingerprint, tokens_of
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.verdict import (
     CRITIC_PROMPTS,

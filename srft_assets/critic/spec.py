@@ -4,7 +4,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from srft_assets.critic.scores.threshold import Threshold
 from srft_assets.critic.verdict import Label
 
 LABELS = (Label.GOOD, Label.UNNECESSARY, Label.MISTAKE, Label.RECOVER)
@@ -15,6 +14,21 @@ class Strict(BaseModel):
     """A section in which a misspelt key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Threshold(Strict):
+    """`good_enough`: what agreement with gold labels the asset check asks for."""
+
+    measure: Literal["f1", "f1_low", "kappa", "kappa_low"] = "f1_low"
+    """`_low`: the lower end of the 95% interval."""
+    at_least: float = Field(default=0.5, ge=-1, le=1)
+    mask: Literal["mistake", "mistake+unnecessary"] = "mistake"
+    """The keep/mask question that is asked."""
+    min_labels: PositiveInt = 50
+    """A set with fewer labelled and judged steps decides nothing."""
+    sets: tuple[str, ...] = ("*",)
+    """Shell patterns of gold sets."""
+    severity: Literal["warn", "error"] = "warn"
 
 
 class RulesSpec(Strict):
@@ -110,7 +124,6 @@ class LlmSpec(Strict):
     sampling: Sampling = Field(default_factory=Sampling)
     endpoint: Endpoint = Field(default_factory=Endpoint)
     good_enough: Threshold = Field(default_factory=Threshold)
-    """What agreement with gold labels the asset check asks for."""
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide verdicts, JSON-able."""

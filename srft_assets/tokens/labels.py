@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from srft_assets.critic.scores.gold import majority
+from srft_assets.critic.gold.labels import majority
 from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError
 from srft_assets.tokens.arm import ArmSpec
@@ -14,7 +14,7 @@ from srft_assets.warehouse.store import ONLY
 Labels = Mapping[str, Mapping[int, Label]]
 """Trajectory id → step_index → label."""
 
-RESOLUTION = "srft_assets.critic.scores.gold"
+RESOLUTION = "srft_assets.critic.gold.labels"
 """Module that makes one gold label of what several annotators said."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from srft_assets.critic.gold.sets import read_sets
+from srft_assets.critic.gold.labels import read_sets
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import write_batch
 from tests.cli.conftest import Srft

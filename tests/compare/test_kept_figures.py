@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 from srft_assets.compare import compare_arms, holm, mcnemar, pass_at_k, wilson_interval
-from srft_assets.critic.scores.table import scores
+from srft_assets.critic.scores import scores
 from srft_assets.critic.spec import LABELS
 
 GOLDEN = Path(__file__).with_name("golden.json")

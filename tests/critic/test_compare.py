@@ -2,7 +2,7 @@
 
 import pytest
 
-from srft_assets.critic.compare import find_version, label_changes, shared_steps
+from srft_assets.critic.scores import find_version, label_changes, shared_steps
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS

@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from docs.examples.human_study import FAULTS, RELATIONS, STUDY, TEXTS, convert, main
-from srft_assets.critic.gold.importing import Import, import_answers
-from srft_assets.critic.gold.sets import read_sets
+from srft_assets.critic.gold.answers import Import, import_answers
+from srft_assets.critic.gold.labels import read_sets
 from srft_assets.home import Home
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory

@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.critic.gold.formats import QueueFormat, write_queue
-from srft_assets.critic.gold.importing import Import, import_answers
-from srft_assets.critic.gold.labels import GoldLabel
-from srft_assets.critic.gold.queue import Wanted, queue
-from srft_assets.critic.gold.sets import read_sets
+from srft_assets.critic.gold.answers import Import, import_answers
+from srft_assets.critic.gold.labels import GoldLabel, read_sets
+from srft_assets.critic.gold.queue import QueueFormat, Wanted, queue, write_queue
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.warehouse.store import Warehouse
@@ -33,7 +31,7 @@ GIVEN = st.sampled_from(["good", "unnecessary", "mistake", "recover", None])
 HOSTILE = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
-@pytest.mark.parametrize("how", [QueueFormat.JSONL, QueueFormat.CSV])
+@pytest.mark.parametrize("how", ["jsonl", "csv"])
 @given(data=st.data())
 def test_labels_come_back_exactly(
     warehouse: Warehouse,
@@ -45,7 +43,7 @@ def test_labels_come_back_exactly(
     rows = queue(warehouse, Wanted(list(BATCHES), size=99))
     answers = data.draw(st.lists(GIVEN, min_size=len(rows), max_size=len(rows)))
     notes = data.draw(st.lists(HOSTILE, min_size=len(rows), max_size=len(rows)))
-    done = folder / f"queue.{how.value}"
+    done = folder / f"queue.{how}"
     labelled = [
         row | {"label": answer, "note": note}
         for row, answer, note in zip(rows, answers, notes, strict=True)
@@ -66,7 +64,7 @@ def test_label_studio_is_given_tasks_and_its_export_is_read(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
     rows = queue(warehouse, Wanted(["real"], size=3))
-    tasks = orjson.loads(write_queue(rows, QueueFormat.LABEL_STUDIO))
+    tasks = orjson.loads(write_queue(rows, "label-studio"))
     assert [list(task) for task in tasks] == [["data"]] * 3
     assert "label" not in tasks[0]["data"]
 

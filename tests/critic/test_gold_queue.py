@@ -14,8 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.critic.gold.answers import NOTE, QUESTION
-from srft_assets.critic.gold.formats import QueueFormat, bare, harmless, write_queue
-from srft_assets.critic.gold.queue import Wanted, allocate, queue, stratified
+from srft_assets.critic.gold.queue import (
+    Wanted,
+    allocate,
+    bare,
+    harmless,
+    queue,
+    stratified,
+    write_queue,
+)
 from srft_assets.critic.prompt.template import MEANINGS
 from srft_assets.critic.spec import LABELS
 from srft_assets.errors import UsageError
@@ -138,6 +145,6 @@ HOSTILE = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30
 
 @given(st.lists(st.fixed_dictionaries({"id": HOSTILE, "thought": HOSTILE}), min_size=1, max_size=5))
 def test_hostile_text_survives_a_csv_file(rows: list[dict[str, str]]) -> None:
-    text = write_queue(rows, QueueFormat.CSV).decode()
+    text = write_queue(rows, "csv").decode()
     read = csv.DictReader(io.StringIO(text, newline=""))
     assert [{name: bare(cell) for name, cell in row.items()} for row in read] == rows

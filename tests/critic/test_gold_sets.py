@@ -7,13 +7,15 @@ from typing import Any
 import orjson
 import pytest
 
-from srft_assets.critic.gold.labels import GoldLabel, parse_label, unfit
-from srft_assets.critic.gold.sets import (
+from srft_assets.critic.gold.labels import (
+    GoldLabel,
     Merged,
     check_set_name,
     merge_labels,
     overview,
+    parse_label,
     read_sets,
+    unfit,
 )
 from srft_assets.critic.gold.stage import gold_labels_stage
 from srft_assets.errors import UsageError

@@ -10,9 +10,9 @@ from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 
 from srft_assets.critic.answer import parse
 from srft_assets.critic.call import Reply, Request
-from srft_assets.critic.fencing import CHAT_TOKENS, readable
 from srft_assets.critic.prompt.requests import Seen, requests_for
 from srft_assets.critic.prompt.template import load_prompt
+from srft_assets.critic.prompt.text import CHAT_TOKENS, readable
 from srft_assets.critic.verdict import Label
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.warehouse.visible import NOT_PRINTABLE

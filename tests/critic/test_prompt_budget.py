@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from srft_assets.critic.prompt.count import counter, counter_fingerprint, estimate
 from srft_assets.critic.prompt.requests import Seen, requests_for
-from srft_assets.critic.prompt.run_view import Cut, show
+from srft_assets.critic.prompt.text import Cut, counter, counter_fingerprint, estimate, show
 from srft_assets.errors import SrftError
 from tests.critic.prompt_runs import PROMPT, real_run, run, spec, step
 

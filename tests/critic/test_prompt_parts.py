@@ -2,9 +2,9 @@
 
 import pytest
 
-from srft_assets.critic.prompt.count import counter
 from srft_assets.critic.prompt.requests import Asked, Seen, TooLongError, requests_for
 from srft_assets.critic.prompt.template import Prompt, load_prompt
+from srft_assets.critic.prompt.text import counter
 from srft_assets.errors import SrftError
 from tests.critic.prompt_runs import (
     CRITICS,

@@ -5,12 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.critic.rules.critic import RulesCritic
+from srft_assets.critic.rules import critic
 from srft_assets.critic.verdict import Label, Verdict
-from srft_assets.outcomes.model import Status, TestOutcome
 from srft_assets.trajectories.model import Action, Step, Trajectory
 
-OUTCOME = TestOutcome("t", "i", Status.UNRESOLVED)
 FIX = "sed -i 's/a - b/a + b/' calc.py"
 SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT && git diff"
 TESTS = "python -m pytest"
@@ -29,7 +27,7 @@ def judge(*steps: Step) -> list[Verdict]:
     for index, step in enumerate(steps):
         step.step_index = index
     run = Trajectory("t", "i", "mini-swe-agent", "test", messages=[], steps=list(steps))
-    return RulesCritic().judge(run, OUTCOME)
+    return critic.judge(run)
 
 
 def labels(*steps: Step) -> list[str]:

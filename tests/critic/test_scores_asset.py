@@ -10,11 +10,10 @@ from srft_assets.components.checks import critic_good_enough
 from srft_assets.components.partitions import BATCHES
 from srft_assets.components.platform import Platform
 from srft_assets.components.server import critic_server
-from srft_assets.critic.gold.labels import GoldLabel
-from srft_assets.critic.gold.sets import merge_labels
+from srft_assets.critic.gold.labels import GoldLabel, merge_labels
 from srft_assets.critic.gold.stage import gold_labels_stage
-from srft_assets.critic.scores.stage import critic_scores_stage
-from srft_assets.critic.scores.threshold import Threshold
+from srft_assets.critic.scores import critic_scores_stage
+from srft_assets.critic.spec import Threshold
 from srft_assets.home import Home
 from tests.warehouse.filled import fill
 from tests.warehouse.filled_figures import GOLD

@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.critic.scores.figures import against_rest, f1, interval, kappa, macro_f1, resampled
-from srft_assets.critic.scores.gold import annotator_confusions, confusion_by_run, majority
+from srft_assets.critic.agreement import (
+    against_rest,
+    annotator_confusions,
+    confusion_by_run,
+    f1,
+    interval,
+    kappa,
+    macro_f1,
+    resampled,
+)
+from srft_assets.critic.gold.labels import majority
 from srft_assets.critic.spec import LABELS
 
 NAMES = [str(label) for label in LABELS]

@@ -5,10 +5,8 @@ import pytest
 
 from srft_assets.compare.rates import wilson_interval
 from srft_assets.critic.gold.labels import GOLD_LABELS
-from srft_assets.critic.scores.schema import CRITIC_SCORES
-from srft_assets.critic.scores.stage import critic_scores_stage
-from srft_assets.critic.scores.table import scores
-from srft_assets.critic.scores.threshold import Threshold, judge
+from srft_assets.critic.scores import CRITIC_SCORES, critic_scores_stage, judge, scores
+from srft_assets.critic.spec import Threshold
 from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import build_catalogue

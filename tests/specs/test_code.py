@@ -5,8 +5,7 @@ from pathlib import Path
 from tests.specs.checkout import Checkout
 from tests.specs.project import Project
 
-RULE = "srft_assets/critic/rules/unnecessary.py"
-CRITIC = "srft_assets/critic/rules/critic.py"
+RULES = "srft_assets/critic/rules/critic.py"
 ARM = "masked_tokens/srft"
 """The shipped arm, which trains on the critic `rules`."""
 
@@ -21,13 +20,13 @@ def made(printed: str) -> dict[str, str]:
 def test_the_code_of_the_rules_critic(project: Project, tmp_path: Path):
     checkout = Checkout.copy(tmp_path / "checkout")
 
-    checkout.edit(RULE, '"""A turn without an action, other than the last."""', "# Idle.\n")
+    checkout.edit(RULES, '"""A turn without an action, other than the last."""', "# Idle.\n")
     assert made(checkout.srft(project.home, "apply", ARM)) == {ARM: "a, b"}
 
-    checkout.edit(RULE, "range(index - 1, -1, -1)", "reversed(range(index))")
+    checkout.edit(RULES, "there.commands == here.commands", "here.commands == there.commands")
     again = made(checkout.srft(project.home, "apply", ARM))
     assert again == {"step_verdicts/rules": "a, b"}, "the same verdicts mask the same tokens"
 
-    checkout.edit(CRITIC, "Label.UNNECESSARY", "Label.MISTAKE")
+    checkout.edit(RULES, "(repeated_action, Label.UNNECESSARY)", "(repeated_action, Label.MISTAKE)")
     again = made(checkout.srft(project.home, "apply", ARM))
     assert again == {"step_verdicts/rules": "a, b", ARM: "a, b"}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from srft_assets.critic.compare import Version, label_changes, shared_steps
+from srft_assets.critic.scores import Version, label_changes, shared_steps
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
 from srft_assets.warehouse.query import run_query

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from srft_assets.compare import compare_arms
-from srft_assets.critic.scores.table import scores
+from srft_assets.critic.scores import scores
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
 from srft_assets.lab.base import BASE_MODELS

@@ -1,17 +1,23 @@
-"""What annotators hand back: JSON Lines, CSV, exports of Label Studio and Argilla."""
+"""What annotators hand back, and how it gets into a gold set.
+
+Read are JSON Lines, JSON, CSV and exports of Label Studio and Argilla.
+"""
 
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from srft_assets.critic.gold.formats import bare
+from srft_assets.critic.gold.labels import GoldLabel, Merged, merge_labels, parse_label, unfit
+from srft_assets.critic.gold.queue import bare
 from srft_assets.errors import UsageError
-from srft_assets.refusal import excerpt_of
+from srft_assets.home import Home
+from srft_assets.refusal import Refusal, excerpt_of
 
 QUESTION, NOTE = "label", "note"
 """Names that the questions have in Label Studio and Argilla, and the columns in a table."""
@@ -19,12 +25,48 @@ SKIPPED = "skip"
 """Given as a label, it says that the annotator looked and could not tell."""
 
 
-class BadLine(str):
-    """Why a line is no JSON, in the place of its record."""
+@dataclass(frozen=True, slots=True)
+class Import:
+    """Where labels go.
+
+    Attributes:
+        home: the platform.
+        name: of the gold set.
+        steps: trajectory id → number of steps, of all runs there are.
+        overwrite: whether an annotator's new label replaces the one before.
+    """
+
+    home: Home
+    name: str
+    steps: Mapping[str, int]
+    overwrite: bool = False
+
+
+def import_answers(file: Path, where: Import, annotator: str | None = None) -> Merged:
+    """Put the answers of a file into a set; rows that cannot be used are among `Merged.refused`.
+
+    `annotator` names who labelled, where the file names nobody or one person. Raises UsageError
+    for a file that is no table, and where nobody or too many are named.
+    """
+    answers = list(_read(file))
+    _check_annotators(file, answers, annotator)
+    fitting: list[tuple[int, GoldLabel]] = []
+    refused: list[Refusal] = []
+    for answer in answers:
+        label = answer.problem or _label_of(answer, annotator)
+        if isinstance(label, str):
+            refused.append(Refusal(file.name, label, answer.row))
+        elif (reason := unfit(label, where.steps)) is not None:
+            refused.append(Refusal(file.name, reason, answer.row, label.trajectory_id))
+        else:
+            fitting.append((answer.row, label))
+    merged = merge_labels(where.home, where.name, fitting, file.name, where.overwrite)
+    every = sorted([*refused, *merged.refused], key=lambda one: one.row or 0)
+    return replace(merged, refused=tuple(every))
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class _Answer:
     """One answer as it was found; nothing is checked yet.
 
     Attributes:
@@ -34,39 +76,72 @@ class Answer:
         note: free text.
         annotator: as the file names them, None where it does not.
         at: when, as the file says.
+        problem: why the row cannot be read; nothing else is known then.
     """
 
     row: int
     step: Mapping[str, Any]
-    label: Any
+    label: Any = None
     note: Any = ""
     annotator: str | None = None
     at: str | None = None
+    problem: str = ""
 
 
-def read_answers(path: Path) -> Iterator[Answer | tuple[int, str]]:
-    """The answers of a file; for a row that cannot be read, its number and why.
+def _check_annotators(file: Path, answers: list[_Answer], annotator: str | None) -> None:
+    given = [answer.annotator for answer in answers if not answer.problem]
+    named = sorted({name for name in given if name})
+    if annotator is None and None in given:
+        raise UsageError(f"{file} does not say who labelled: give --annotator NAME")
+    if annotator is not None and len(named) > 1:
+        told = ", ".join(named[:5])
+        raise UsageError(f"{file} names {len(named)} annotators ({told}): leave out --annotator")
 
-    Rows without a label are left out. Raises UsageError where the file as a whole is no table.
-    """
+
+def _label_of(answer: _Answer, annotator: str | None) -> GoldLabel | str:
+    """The label, or what is wrong with it. Run and step from their own columns, else from `id`."""
+    run, index = answer.step.get("trajectory_id"), answer.step.get("step_index")
+    if run in (None, "") or index in (None, ""):
+        run, _, index = str(answer.step.get("id", "")).rpartition(":")
+    if isinstance(index, str) and index.strip().isdecimal():
+        index = int(index)
+    label = answer.label.strip().lower() if isinstance(answer.label, str) else answer.label
+    return parse_label(
+        {
+            "trajectory_id": run,
+            "step_index": index,
+            "label": None if label == SKIPPED else label,
+            "annotator": annotator or answer.annotator,
+            "note": answer.note,
+            "at": answer.at or datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+    )
+
+
+def _read(path: Path) -> Iterator[_Answer]:
+    """The answers of a file. Rows without a label are left out."""
     records = _table(path) if path.suffix.lower() in (".csv", ".tsv") else _json(path)
     for row, record in records:
-        if not isinstance(record, dict):
-            yield row, record if isinstance(record, BadLine) else "not an object"
-            continue
         try:
             yield from list(_answers(row, record))
         except (AttributeError, KeyError, TypeError) as error:
-            yield row, f"neither a row nor a task that was exported: {excerpt_of(str(error))}"
+            reason = f"neither a row nor a task that was exported: {excerpt_of(str(error))}"
+            yield _Answer(row, {}, problem=reason)
 
 
-def _answers(row: int, record: dict[str, Any]) -> Iterator[Answer]:
-    if isinstance(record.get("annotations"), list) and isinstance(record.get("data"), dict):
+def _answers(row: int, record: Any) -> Iterator[_Answer]:
+    if isinstance(record, _Answer):
+        yield record
+    elif not isinstance(record, dict):
+        yield _Answer(row, {}, problem="not an object")
+    elif isinstance(record.get("annotations"), list) and isinstance(record.get("data"), dict):
         yield from _label_studio(row, record)
     elif isinstance(record.get("responses"), dict) and "fields" in record:
         yield from _argilla(row, record)
-    elif record.get(QUESTION) not in (None, ""):
-        yield _flat(row, record)
+    elif (label := record.get(QUESTION)) not in (None, ""):
+        at = record.get("at") or record.get("updated_at") or None
+        note = record.get(NOTE) or ""
+        yield _Answer(row, record, label, note, _person(record.get("annotator")), at)
 
 
 def _table(path: Path) -> Iterator[tuple[int, Any]]:
@@ -83,6 +158,7 @@ def _table(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _json(path: Path) -> Iterator[tuple[int, Any]]:
+    """The elements of a JSON array, or the lines of a file of JSON Lines."""
     content = path.read_bytes()
     if content.lstrip()[:1] == b"[":
         try:
@@ -95,22 +171,10 @@ def _json(path: Path) -> Iterator[tuple[int, Any]]:
             try:
                 yield row, orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                yield row, BadLine(f"not JSON: {error}")
+                yield row, _Answer(row, {}, problem=f"not JSON: {error}")
 
 
-def _flat(row: int, record: dict[str, Any]) -> Answer:
-    annotator = record.get("annotator")
-    return Answer(
-        row=row,
-        step=record,
-        label=_label(record.get(QUESTION)),
-        note=record.get(NOTE) or "",
-        annotator=None if annotator in (None, "") else str(annotator),
-        at=record.get("at") or record.get("updated_at") or None,
-    )
-
-
-def _label_studio(row: int, record: dict[str, Any]) -> Iterator[Answer]:
+def _label_studio(row: int, record: dict[str, Any]) -> Iterator[_Answer]:
     """Each annotation of a task: https://labelstud.io/guide/task_format."""
     for annotation in record["annotations"]:
         given = {
@@ -121,40 +185,29 @@ def _label_studio(row: int, record: dict[str, Any]) -> Iterator[Answer]:
         if not choices and not annotation.get("was_cancelled"):
             continue
         note = given.get(NOTE, {}).get("text", "")
-        who = annotation.get("completed_by")
-        yield Answer(
+        yield _Answer(
             row=row,
             step=record["data"],
-            label=_label(choices[0] if len(choices) == 1 else choices or None),
+            label=choices[0] if len(choices) == 1 else choices or None,
             note="\n".join(note) if isinstance(note, list) else note,
-            annotator=_person(who),
+            annotator=_person(annotation.get("completed_by")),
             at=annotation.get("updated_at") or annotation.get("created_at"),
         )
 
 
-def _person(who: object) -> str | None:
-    if isinstance(who, dict):
-        who = who.get("email") or who.get("id")
-    return None if who is None else str(who)
-
-
-def _argilla(row: int, record: dict[str, Any]) -> Iterator[Answer]:
+def _argilla(row: int, record: dict[str, Any]) -> Iterator[_Answer]:
     """Each response of a record, as `dataset.records.to_json` of Argilla 2 writes it."""
     notes = {
         response.get("user_id"): response.get("value")
         for response in record["responses"].get(NOTE, [])
     }
+    step = {"id": record.get("id"), **(record.get("metadata") or {})}
     for response in record["responses"].get(QUESTION, []):
         who = response.get("user_id")
-        yield Answer(
-            row=row,
-            step={"id": record.get("id"), **(record.get("metadata") or {})},
-            label=_label(response.get("value")),
-            note=notes.get(who) or "",
-            annotator=_person(who),
-        )
+        yield _Answer(row, step, response.get("value"), notes.get(who) or "", _person(who))
 
 
-def _label(value: Any) -> Any:
-    stated = value.strip().lower() if isinstance(value, str) else value
-    return None if stated == SKIPPED else stated
+def _person(who: object) -> str | None:
+    if isinstance(who, dict):
+        who = who.get("email") or who.get("id")
+    return None if who in (None, "") else str(who)

@@ -1,26 +1,41 @@
-"""One gold label: what one annotator said of one step."""
+"""Gold labels: what people say of steps, kept by set in the database of the platform."""
 
+import logging
+import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
+import orjson
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srft_assets.refusal import excerpt_of
+from srft_assets.critic.spec import LABELS
+from srft_assets.errors import UsageError
+from srft_assets.home import Home
+from srft_assets.locks import exclusive
+from srft_assets.refusal import Refusal, excerpt_of
+from srft_assets.warehouse.placing import free_path
+from srft_assets.warehouse.store import PARTITION_NAME, Warehouse, check_partition_name
 
-GIVEN = Literal["good", "unnecessary", "mistake", "recover"]
-Key = tuple[str, int, str]
+if TYPE_CHECKING:  # a plan of a platform without gold sets need not load SQLAlchemy
+    import sqlalchemy as sa
+
+LOG = logging.getLogger(__name__)
+RECORDED = "lab"
+"""Name of the set that generated runs bring; no other may bear it."""
+STEP = ["trajectory_id", "step_index"]
 
 
 class GoldLabel(BaseModel):
-    """What one annotator says of one step, as a row of a set. A misspelt key is an error."""
+    """What one annotator says of one step. A misspelt key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     trajectory_id: str = Field(min_length=1)
     step_index: int = Field(ge=0)
     """From 0, as in the view `steps`."""
-    label: GIVEN | None
+    label: Literal["good", "unnecessary", "mistake", "recover"] | None
     """None: the annotator looked at the step and skipped it."""
     annotator: str = Field(min_length=1)
     note: str = ""
@@ -28,7 +43,7 @@ class GoldLabel(BaseModel):
     """When the label was given or imported, ISO 8601."""
 
     @property
-    def key(self) -> Key:
+    def key(self) -> tuple[str, int, str]:
         """Step and annotator: a set holds one label for each."""
         return self.trajectory_id, self.step_index, self.annotator
 
@@ -58,7 +73,7 @@ def parse_label(value: object) -> GoldLabel | str:
 
 
 def unfit(label: GoldLabel, steps: Mapping[str, int]) -> str | None:
-    """Why the label fits no step, None where it fits; `steps`: steps of each run there is."""
+    """Why the label fits no step, None where it fits; `steps`: number of steps of each run."""
     count = steps.get(label.trajectory_id)
     if count is None:
         return f"no batch holds run {excerpt_of(label.trajectory_id)}: ingest it first"
@@ -68,8 +83,155 @@ def unfit(label: GoldLabel, steps: Mapping[str, int]) -> str | None:
 
 
 def gold_frame(name: str, labels: Iterable[GoldLabel]) -> pl.DataFrame:
-    """Rows of one set."""
-    rows: list[dict[str, Any]] = [
-        {"set": name, **label.model_dump(exclude={"at"})} for label in labels
-    ]
+    """Rows of one set, in the schema `GOLD_LABELS`."""
+    rows = [{"set": name, **label.model_dump(exclude={"at"})} for label in labels]
     return pl.DataFrame(rows, schema=GOLD_LABELS, orient="row")
+
+
+def majority(labels: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """The label that most annotators gave, one row a step, and how many steps had none.
+
+    A tie says nothing of the step. `labels`: rows of one set, skipped ones left out.
+    """
+    votes = labels.group_by(*STEP, "label").len("votes")
+    best = votes.filter(pl.col("votes") == pl.col("votes").max().over(STEP))
+    clear = best.filter(pl.len().over(STEP) == 1)
+    ties = best.select(STEP).n_unique() - clear.height if best.height else 0
+    return clear.select(*STEP, "label"), ties
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What an import did: counts of labels, and those that were refused."""
+
+    added: int
+    changed: int
+    unchanged: int
+    refused: tuple[Refusal, ...]
+
+
+def check_set_name(name: str) -> str:
+    """The name. Raises UsageError where it is unsafe or taken."""
+    if name == RECORDED:
+        raise UsageError(f"the set {RECORDED!r} holds what generated runs say: choose another name")
+    return check_partition_name(name)
+
+
+def read_sets(home: Home) -> dict[str, list[GoldLabel]]:
+    """The labels of every set, by its name, in the order of run, step and annotator."""
+    if not (home.database.exists() or home.gold.is_dir() or os.environ.get("SRFT_DATABASE")):
+        return {}  # a plan makes no database
+    from srft_assets.database import database_of
+
+    take_over(home)
+    found: dict[str, list[GoldLabel]] = {}
+    with database_of(home).read() as connection:
+        for name, label in _stored(connection):
+            found.setdefault(name, []).append(label)
+    return found
+
+
+def _stored(connection: "sa.Connection") -> list[tuple[str, GoldLabel]]:
+    """All labels with the names of their sets, in the order of the primary key."""
+    import sqlalchemy as sa
+
+    from srft_assets.database import GOLD_LABELS as TABLE
+
+    rows = connection.execute(sa.select(TABLE).order_by(*TABLE.primary_key)).mappings()
+    fields = GoldLabel.model_fields.keys() - {"at"}
+    return [
+        (row["set_name"], GoldLabel(at=row["given_at"], **{name: row[name] for name in fields}))
+        for row in rows
+    ]
+
+
+def merge_labels(
+    home: Home,
+    name: str,
+    labels: Iterable[tuple[int, GoldLabel]],
+    source: str,
+    overwrite: bool = False,
+) -> Merged:
+    """Put labels into a set; all of them or, where this is interrupted, none.
+
+    `labels` come with their row in `source`. A step that the annotator labelled otherwise
+    before is refused unless `overwrite`; one that was skipped before is not a conflict.
+    """
+    import sqlalchemy as sa
+
+    from srft_assets.database import GOLD_LABELS as TABLE
+    from srft_assets.database import database_of
+
+    refused: list[Refusal] = []
+    counts = {"added": 0, "changed": 0, "unchanged": 0}
+    with database_of(home).write() as connection:
+        known = {label.key: label for held, label in _stored(connection) if held == name}
+        for row, label in labels:
+            old = known.get(label.key)
+            if old is not None and (old.label, old.note) == (label.label, label.note):
+                counts["unchanged"] += 1
+                continue
+            if old is not None and old.label not in (None, label.label) and not overwrite:
+                told = f"{label.annotator} labelled this step {old.label} before"
+                reason = f"{told}: give --replace to change it"
+                refused.append(Refusal(source, reason, row, label.trajectory_id))
+                continue
+            given = {"set_name": name, "given_at": label.at, **label.model_dump(exclude={"at"})}
+            key = {column.name: given[column.name] for column in TABLE.primary_key}
+            connection.execute(sa.delete(TABLE).filter_by(**key))
+            connection.execute(sa.insert(TABLE), given)
+            known[label.key] = label
+            counts["added" if old is None else "changed"] += 1
+    return Merged(**counts, refused=tuple(refused))
+
+
+def take_over(home: Home) -> None:
+    """Take the files `gold/<set>.jsonl` of earlier versions into the database.
+
+    The folder is then renamed to `gold-taken-over`; lines that are no labels are told in the log.
+    """
+    from srft_assets.database import database_of
+
+    if not home.gold.is_dir():
+        return
+    with exclusive(database_of(home).locks / "take-over.lock"):
+        for path in sorted(home.gold.glob("*.jsonl")):
+            if path.stem != RECORDED and PARTITION_NAME.fullmatch(path.stem):
+                lines = enumerate(path.read_bytes().split(b"\n"))
+                parsed = [(row, _parse_line(line)) for row, line in lines if line.strip()]
+                for row, told in parsed:
+                    if isinstance(told, str):
+                        LOG.warning("%s, row %s is passed over: %s", path, row, told)
+                labels = [(row, one) for row, one in parsed if isinstance(one, GoldLabel)]
+                for refusal in merge_labels(home, path.stem, labels, path.name).refused:
+                    LOG.warning("passed over: %s", refusal.line())
+        if home.gold.is_dir():
+            home.gold.rename(free_path(home.root / "gold-taken-over"))
+
+
+def _parse_line(line: bytes) -> GoldLabel | str:
+    try:
+        return parse_label(orjson.loads(line))
+    except orjson.JSONDecodeError as error:
+        return f"not JSON: {error}"
+
+
+def overview(home: Home) -> pl.DataFrame:
+    """One row a set with its counts.
+
+    Sets of people as they are now; what generated runs say, as `gold_labels` was made last.
+    """
+    frames = [GOLD_LABELS.to_frame()]
+    frames += [gold_frame(name, labels) for name, labels in read_sets(home).items()]
+    warehouse = Warehouse(home.warehouse)
+    if warehouse.stamp("gold_labels") is not None:
+        frames.append(warehouse.read("gold_labels").filter(set=RECORDED))
+    counts = [(pl.col("label") == str(label)).sum().alias(str(label)) for label in LABELS]
+    sets = pl.concat(frames).group_by("set")
+    return sets.agg(
+        pl.col("label").is_not_null().sum().alias("labels"),
+        pl.col("trajectory_id").n_unique().alias("runs"),
+        pl.col("annotator").n_unique().alias("annotators"),
+        *counts,
+        pl.col("label").is_null().sum().alias("skipped"),
+    ).sort("set")

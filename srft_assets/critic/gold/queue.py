@@ -1,16 +1,19 @@
-"""The queue for annotators: which steps, and what is shown of each."""
+"""The queue for annotators: which steps, what is shown of each, and the file it becomes."""
 
+import csv
+import io
+import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
+import orjson
 import polars as pl
 
-from srft_assets.critic.fencing import readable
-from srft_assets.critic.prompt.count import estimate
-from srft_assets.critic.prompt.run_view import show, task_of
+from srft_assets.critic.prompt.run_view import task_of
+from srft_assets.critic.prompt.text import estimate, readable, show
 from srft_assets.errors import UsageError
 from srft_assets.trajectories.model import Step, Trajectory
 from srft_assets.trajectories.schema import from_row
@@ -19,6 +22,114 @@ from srft_assets.warehouse.store import Warehouse
 
 S = TypeVar("S", bound=Hashable)
 T = TypeVar("T")
+
+TEXT_TOKENS = 1_300
+"""Longest text shown, about 4,000 characters; of a longer one the middle is left out."""
+LINE_CHARS = 200
+HEAD_CHARS = 10_000
+FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""A cell that a spreadsheet would read as a formula, or that looks like one made harmless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to put into the queue.
+
+    Attributes:
+        batches: whose runs.
+        critic: whose labels stratify; None stratifies by outcome and position alone.
+        size: steps, or as many as there are.
+        floor: steps from every stratum before the rest is shared in proportion.
+        seed: of the choice.
+        show_verdict: whether annotators see the critic's label and reason, which sways them.
+    """
+
+    batches: Sequence[str]
+    critic: str | None = None
+    size: int = 200
+    floor: int = 5
+    seed: int = 0
+    show_verdict: bool = False
+
+
+class _Candidate(NamedTuple):
+    """A step, with the label and the reason of the critic, if one was asked for."""
+
+    batch: str
+    trajectory_id: str
+    step_index: int
+    label: str
+    reason: str
+
+
+def queue(warehouse: Warehouse, wanted: Wanted) -> list[dict[str, Any]]:
+    """Rows for annotators, in order of run and step. Raises UsageError where nothing is there.
+
+    Strata: critic's label × outcome of the run × third of the run that the step lies in.
+    """
+    holder = holders(warehouse, wanted.batches)
+    steps = [
+        (stratum, step)
+        for batch in wanted.batches
+        for stratum, step in _candidates(warehouse, batch, wanted.critic)
+        if holder[step.trajectory_id] == batch
+    ]
+    if not steps:
+        what = f"steps judged by critic {wanted.critic}" if wanted.critic else "steps"
+        raise UsageError(f"no {what} in {', '.join(wanted.batches) or 'any batch'}")
+    by_batch: dict[str, list[_Candidate]] = defaultdict(list)
+    for step in stratified(sorted(steps), wanted.size, wanted.floor, wanted.seed):
+        by_batch[step.batch].append(step)
+    rows = [
+        row
+        for batch, held in sorted(by_batch.items())
+        for row in _rows(warehouse, batch, held, wanted.show_verdict)
+    ]
+    return sorted(rows, key=lambda row: (row["trajectory_id"], row["step_index"]))
+
+
+def _candidates(
+    warehouse: Warehouse, batch: str, critic: str | None
+) -> Iterator[tuple[tuple[str, str, int], _Candidate]]:
+    """The steps of a batch that may be asked about, each with its stratum."""
+    given: dict[tuple[str, int], tuple[str, str]] = {}
+    if critic is not None and warehouse.stamp(f"step_verdicts/{critic}", batch) is not None:
+        columns = ["trajectory_id", "step_index", "label", "reason"]
+        verdicts = warehouse.read(f"step_verdicts/{critic}", batch, columns=columns)
+        given = {(run, step): (label, reason) for run, step, label, reason in verdicts.iter_rows()}
+    runs = warehouse.read("trajectories", batch, columns=["trajectory_id", "n_steps"])
+    statuses = _statuses(warehouse, batch)
+    for run, count in runs.iter_rows():
+        for index in range(count):
+            if critic is None or (run, index) in given:
+                label, reason = given.get((run, index), ("", ""))
+                stratum = (label, statuses.get(run, "unknown"), 3 * index // count)
+                yield stratum, _Candidate(batch, run, index, label, reason)
+
+
+def _statuses(warehouse: Warehouse, batch: str) -> dict[str, str]:
+    if warehouse.stamp("test_outcomes", batch) is None:
+        return {}
+    frame = warehouse.read("test_outcomes", batch, columns=["trajectory_id", "status"])
+    return dict(frame.iter_rows())
+
+
+def stratified(items: Iterable[tuple[S, T]], size: int, floor: int, seed: int) -> list[T]:
+    """`size` of the items, each at most once; an item comes with its stratum.
+
+    The order of the items decides nothing but the order of equals: sort them beforehand.
+    """
+    strata: dict[S, list[T]] = defaultdict(list)
+    for stratum, item in items:
+        strata[stratum].append(item)
+    order = sorted(strata, key=str)
+    Random(seed).shuffle(order)
+    counts = allocate({stratum: len(strata[stratum]) for stratum in order}, size, floor)
+    return [
+        item
+        for stratum in order
+        for item in Random(f"{seed}/{stratum}").sample(strata[stratum], counts[stratum])
+    ]
 
 
 def allocate(sizes: Mapping[S, int], total: int, floor: int) -> dict[S, int]:
@@ -45,119 +156,8 @@ def allocate(sizes: Mapping[S, int], total: int, floor: int) -> dict[S, int]:
     return taken
 
 
-def stratified(items: Iterable[tuple[S, T]], size: int, floor: int, seed: int) -> list[T]:
-    """`size` of the items, each at most once; an item comes with its stratum.
-
-    The order of the items decides nothing but the order of equals: sort them beforehand.
-    """
-    strata: dict[S, list[T]] = defaultdict(list)
-    for stratum, item in items:
-        strata[stratum].append(item)
-    order = sorted(strata, key=str)
-    Random(seed).shuffle(order)
-    counts = allocate({stratum: len(strata[stratum]) for stratum in order}, size, floor)
-    return [
-        item
-        for stratum in order
-        for item in Random(f"{seed}/{stratum}").sample(strata[stratum], counts[stratum])
-    ]
-
-
-TEXT_TOKENS = 1_300
-"""Longest text shown, about 4,000 characters; of a longer one the middle is left out."""
-LINE_CHARS = 200
-HEAD_CHARS = 10_000
-THIRDS = 3
-
-
-class Chosen(NamedTuple):
-    """A step, with the label that the critic gave it, if one was asked for."""
-
-    batch: str
-    trajectory_id: str
-    step_index: int
-    label: str | None
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to put into the queue.
-
-    Attributes:
-        batches: whose runs.
-        critic: whose labels stratify; None stratifies by outcome and position alone.
-        size: steps, or as many as there are.
-        floor: steps from every stratum before the rest is shared in proportion.
-        seed: of the choice.
-        show_verdict: whether annotators see the critic's label and reason, which sways them.
-    """
-
-    batches: Sequence[str]
-    critic: str | None = None
-    size: int = 200
-    floor: int = 5
-    seed: int = 0
-    show_verdict: bool = False
-
-
-def queue(warehouse: Warehouse, wanted: Wanted) -> list[dict[str, Any]]:
-    """Rows for annotators, in order of run and step. Raises UsageError where nothing is there.
-
-    Strata: critic's label × outcome of the run × third of the run that the step lies in.
-    """
-    holder = holders(warehouse, wanted.batches)
-    steps = [
-        (stratum, step)
-        for batch in wanted.batches
-        for stratum, step in _steps(warehouse, batch, wanted.critic)
-        if holder[step.trajectory_id] == batch
-    ]
-    if not steps:
-        what = f"steps judged by critic {wanted.critic}" if wanted.critic else "steps"
-        raise UsageError(f"no {what} in {', '.join(wanted.batches) or 'any batch'}")
-    chosen = stratified(sorted(steps), wanted.size, wanted.floor, wanted.seed)
-    by_batch: dict[str, list[Chosen]] = defaultdict(list)
-    for step in chosen:
-        by_batch[step.batch].append(step)
-    rows = [
-        row
-        for batch, held in sorted(by_batch.items())
-        for row in _rows(warehouse, batch, held, wanted.show_verdict)
-    ]
-    return sorted(rows, key=lambda row: (row["trajectory_id"], row["step_index"]))
-
-
-def _steps(
-    warehouse: Warehouse, batch: str, critic: str | None
-) -> Iterator[tuple[tuple[str, str, int], Chosen]]:
-    runs = warehouse.read("trajectories", batch, columns=["trajectory_id", "n_steps"])
-    asset = f"step_verdicts/{critic}"
-    if critic is not None and warehouse.stamp(asset, batch) is None:
-        return
-    given: dict[tuple[str, int], tuple[str, str]] = {}
-    if critic is not None:
-        columns = ["trajectory_id", "step_index", "label", "reason"]
-        verdicts = warehouse.read(asset, batch, columns=columns)
-        given = {(row[0], row[1]): (row[2], row[3]) for row in verdicts.iter_rows()}
-    statuses = _statuses(warehouse, batch)
-    for run, count in runs.iter_rows():
-        for index in range(count):
-            label, reason = given.get((run, index), (None, None))
-            if critic is None or label is not None:
-                stratum = (label or "", statuses.get(run, "unknown"), THIRDS * index // count)
-                yield stratum, Chosen(batch, run, index, label, reason)
-
-
-def _statuses(warehouse: Warehouse, batch: str) -> dict[str, str]:
-    if warehouse.stamp("test_outcomes", batch) is None:
-        return {}
-    frame = warehouse.read("test_outcomes", batch, columns=["trajectory_id", "status"])
-    return dict(frame.iter_rows())
-
-
 def _rows(
-    warehouse: Warehouse, batch: str, chosen: list[Chosen], show_verdict: bool
+    warehouse: Warehouse, batch: str, chosen: list[_Candidate], show_verdict: bool
 ) -> Iterator[dict[str, Any]]:
     wanted = {step.trajectory_id for step in chosen}
     frame = warehouse.read("trajectories", batch)
@@ -168,7 +168,7 @@ def _rows(
         run = runs[step.trajectory_id]
         row = _shown(run, step.step_index, statuses.get(run.trajectory_id, "unknown"))
         if show_verdict:
-            row |= {"verdict": step.label or "", "verdict_reason": step.reason or ""}
+            row |= {"verdict": step.label, "verdict_reason": step.reason}
         yield row
 
 
@@ -183,7 +183,7 @@ def _shown(run: Trajectory, index: int, outcome: str) -> dict[str, Any]:
         "instance_id": run.instance_id,
         "outcome": outcome,
         "task": _cut(task_of(run)),
-        "previous": summary(run.steps[index - 1]) if index else "",
+        "previous": _summary(run.steps[index - 1]) if index else "",
         "thought": _cut(step.thought),
         "action": _cut(_actions(step)),
         "observation": _cut("\n".join(step.observations)),
@@ -196,17 +196,46 @@ def _actions(step: Step) -> str:
     return "\n".join(f"{action.tool}: {action.command}" for action in step.actions)
 
 
-def summary(step: Step) -> str:
+def _summary(step: Step) -> str:
     """One line each for what the step did and what came of it."""
-    said = _actions(step) or step.thought
-    seen = "\n".join(step.observations)
-    return f"step {step.step_index}: {_line(said)}\n→ {_line(seen) or 'no output'}"
+    said = _first_line(_actions(step) or step.thought)
+    seen = _first_line("\n".join(step.observations))
+    return f"step {step.step_index}: {said}\n→ {seen or 'no output'}"
 
 
-def _line(text: str) -> str:
+def _first_line(text: str) -> str:
     line = next(iter(text[:HEAD_CHARS].strip().splitlines()), "")
     return readable(line if len(line) <= LINE_CHARS else f"{line[: LINE_CHARS - 1]}…")
 
 
 def _cut(text: str) -> str:
     return show(text, TEXT_TOKENS, estimate, "").text
+
+
+QueueFormat = Literal["jsonl", "csv", "label-studio"]
+"""`jsonl` goes into Argilla, `label-studio` and `csv` into Label Studio."""
+
+
+def write_queue(rows: Sequence[dict[str, Any]], how: QueueFormat) -> bytes:
+    """The rows as a file."""
+    if how == "jsonl":
+        return b"".join(orjson.dumps(row) + b"\n" for row in rows)
+    if how == "label-studio":
+        answers = ("label", "note")
+        tasks = [{"data": {k: v for k, v in row.items() if k not in answers}} for row in rows]
+        return orjson.dumps(tasks, option=orjson.OPT_INDENT_2) + b"\n"
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows({name: harmless(value) for name, value in row.items()} for row in rows)
+    return text.getvalue().encode()
+
+
+def harmless(value: object) -> object:
+    """A cell that no spreadsheet computes: formulas get an apostrophe, `bare` takes it off."""
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
+
+
+def bare(cell: str) -> str:
+    """The text that `harmless` was given."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell

@@ -4,78 +4,21 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, repeat
 
-from srft_assets.critic.fencing import fence_id, fenced, opening, readable
-from srft_assets.critic.prompt.count import Count, estimate
 from srft_assets.critic.prompt.template import ActionView, StepView
+from srft_assets.critic.prompt.text import (
+    Count,
+    Cut,
+    Shown,
+    fence_id,
+    fenced,
+    opening,
+    readable,
+    show,
+)
 from srft_assets.critic.spec import Context, Sees
 from srft_assets.trajectories.chat import DEMONSTRATION, text_of
 from srft_assets.trajectories.model import Step, Trajectory
 from srft_assets.warehouse.visible import visible
-
-REACH = 16
-"""Characters a token that are looked at: what lies further inside a longer text is never read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """One text that was shown in part.
-
-    Attributes:
-        step_index: the step; None for the task and for what comes from grading.
-        field: `thought`, `action`, `observation`, `task`, `failed_tests` or `gold_patch`.
-        tokens_before: of the text; extrapolated where most of it was never read.
-        tokens_after: of what is shown, without the marker.
-    """
-
-    step_index: int | None
-    field: str
-    tokens_before: int
-    tokens_after: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A foreign text as the prompt shows it: `tokens` are those of `text`."""
-
-    text: str
-    tokens: int
-    cut: Cut | None = None
-
-
-def show(text: str, budget: int, count: Count, field: str, step_index: int | None = None) -> Shown:
-    """The text made readable, at most `budget` tokens of it.
-
-    A longer text keeps its head and its tail, half the budget each, around a line that says how
-    many tokens are missing. The work is bounded by the budget, not by the text.
-    """
-    reach = budget * REACH
-    if len(text) > 2 * reach:
-        head, tail = readable(text[:reach]), readable(text[-reach:])
-        sample = count(head) + count(tail)
-        before = max(sample * len(text) // (2 * reach), budget + 1)
-    else:
-        whole = readable(text)
-        before = sample = count(whole)
-        if before <= budget:
-            return Shown(whole, before)
-        half = len(whole) // 2
-        head, tail = whole[:half], whole[half:]
-    head, tail, after = _shrink(head, tail, sample, budget, count)
-    marker = f"[… {before - after} tokens cut …]"
-    cut = Cut(step_index, field, before, after)
-    return Shown(f"{head}\n{marker}\n{tail}", after + estimate(marker), cut)
-
-
-def _shrink(head: str, tail: str, sample: int, budget: int, count: Count) -> tuple[str, str, int]:
-    """Equal numbers of characters of both that are within the budget, and their tokens."""
-    room = (len(head) + len(tail)) * budget // (2 * max(sample, 1))
-    while True:
-        start, end = head[:room], tail[max(len(tail) - room, 0) :]
-        tokens = count(start) + count(end)
-        if tokens <= budget or not room:
-            return start, end, tokens
-        room = min(room - 1, room * budget // tokens)
-
 
 TOOL_CHARS = 80
 
@@ -122,8 +65,8 @@ def see(run: Trajectory, seen: Seen, sees: Sees, context: Context, count: Count)
     if sees.gold_patch:
         others["gold_patch"] = about(seen.gold_patch or "", field="gold_patch")
     parts = [_parts(step, context.observation_tokens, count) for step in run.steps]
-    texts = [task, *others.values(), *chain.from_iterable(map(_texts, parts))]
-    tools = (action.tool for step in parts for action in step.tools)
+    texts = [task, *others.values(), *chain.from_iterable(step.texts for step in parts)]
+    tools = (action.tool for step in parts for action in step.actions)
     fence = fence_id(task.text, chain((shown.text for shown in texts), tools))
     grading = {
         name: fenced(fence, name, shown.text) if shown.text else ""
@@ -158,31 +101,25 @@ def task_of(run: Trajectory) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """The texts of a step, before the fence is known."""
+    """The texts of a step, before the fence is known. `texts`: thought, commands, observations."""
 
-    index: int
+    step: Step
     thought: Shown
-    tools: tuple[ActionView, ...]
-    actions: tuple[Shown, ...]
+    actions: tuple[ActionView, ...]
     observations: tuple[Shown, ...]
-    return_codes: tuple[int | None, ...]
+    texts: tuple[Shown, ...]
 
 
 def _parts(step: Step, budget: int, count: Count) -> _Parts:
     text = partial(show, budget=budget, count=count, step_index=step.step_index)
-    actions = tuple(text(action.command, field="action") for action in step.actions)
-    tools = tuple(
-        ActionView(visible(readable(action.tool[:TOOL_CHARS])), shown.text)
-        for action, shown in zip(step.actions, actions, strict=True)
-    )
-    observations = tuple(text(told, field="observation") for told in step.observations)
     thought = text(step.thought, field="thought")
-    codes = tuple(step.return_codes)
-    return _Parts(step.step_index, thought, tools, actions, observations, codes)
-
-
-def _texts(parts: _Parts) -> tuple[Shown, ...]:
-    return (parts.thought, *parts.actions, *parts.observations)
+    commands = tuple(text(action.command, field="action") for action in step.actions)
+    observations = tuple(text(told, field="observation") for told in step.observations)
+    actions = tuple(
+        ActionView(visible(readable(action.tool[:TOOL_CHARS])), shown.text)
+        for action, shown in zip(step.actions, commands, strict=True)
+    )
+    return _Parts(step, thought, actions, observations, (thought, *commands, *observations))
 
 
 def _view(parts: _Parts, fence: str, count: Count) -> tuple[StepView, int]:
@@ -194,26 +131,22 @@ def _view(parts: _Parts, fence: str, count: Count) -> tuple[StepView, int]:
     inside: list[tuple[str, str]] = []
     if parts.thought.text:
         inside.append((opening(fence, "thought"), parts.thought.text))
-    for action in parts.tools:
+    for action in parts.actions:
         inside.append((opening(fence, "action", f"tool={action.tool}"), action.command))
-    codes = chain(parts.return_codes, repeat(None))
+    codes = chain(parts.step.return_codes, repeat(None))
     for shown, code in zip(parts.observations, codes, strict=False):
         note = "" if code is None else f"exit={code}"
         inside.append((opening(fence, "observation", note), shown.text))
-    around = _note(parts.index)
-    frame = fenced(fence, "step", "\n".join(line for line, _ in inside), around)
+    index = parts.step.step_index
+    frame = fenced(fence, "step", "\n".join(line for line, _ in inside), f"index={index}")
+    text = fenced(fence, "step", "\n".join(chain.from_iterable(inside)), f"index={index}")
     observations = tuple(shown.text for shown in parts.observations)
-    text = fenced(fence, "step", "\n".join(chain.from_iterable(inside)), around)
-    view = StepView(parts.index, text, parts.thought.text, parts.tools, observations)
-    return view, count(frame) + sum(shown.tokens for shown in _texts(parts))
+    view = StepView(index, text, parts.thought.text, parts.actions, observations)
+    return view, count(frame) + sum(shown.tokens for shown in parts.texts)
 
 
 def as_context(view: StepView, fence: str) -> StepView:
     """The step marked as context: shown, not to be labelled."""
-    plain = opening(fence, "step", _note(view.index))
-    marked = opening(fence, "step", f"{_note(view.index)} context")
+    plain = opening(fence, "step", f"index={view.index}")
+    marked = opening(fence, "step", f"index={view.index} context")
     return replace(view, text=marked + view.text.removeprefix(plain))
-
-
-def _note(index: int) -> str:
-    return f"index={index}"

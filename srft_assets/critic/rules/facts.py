@@ -3,8 +3,85 @@
 import re
 from dataclasses import dataclass
 
-from srft_assets.critic.rules.edits import Edit, edits_of
-from srft_assets.trajectories.model import Step, Trajectory
+import orjson
+
+from srft_assets.trajectories.model import Action, Step, Trajectory
+
+_SED = re.compile(r"sed\s+(?:-\w+\s+)*-i\S*\s+(?:-\w+\s+)*(['\"])s(.)(.*?)\2(.*?)\2\w*\1\s+(\S+)")
+_WRITE = re.compile(r"(?:cat|tee)\b[^\n|]*?>{1,2}\s*([^\s<;&|]+)|\btee\s+(?:-a\s+)?([^\s<;&|]+)")
+_RESTORE = re.compile(r"git\s+(?:checkout(?:\s+\S+)?\s+--|checkout|restore)\s+([^\s;&|]+)")
+_RESTORE_ALL = re.compile(r"git\s+(?:stash\b(?!\s+(?:pop|list|show))|reset\s+--hard)")
+_WINDOW_EDIT = re.compile(r"^edit\s+\d+:\d+", re.MULTILINE)
+_SCRATCH = re.compile(
+    r"(^|/)(test|tests|repro|reproduce|reproduction|check|verify|poc|debug)[^/]*$"
+)
+EDITORS = frozenset({"str_replace_editor", "str_replace_based_edit_tool", "edit_file", "edit"})
+"""Tools whose arguments are JSON that states the edit."""
+EVERY_FILE = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of a file.
+
+    `old` and `new` are empty where only the file is known; `restores` marks a return to an
+    earlier state (of `EVERY_FILE` for a reset of the whole tree).
+    """
+
+    path: str
+    old: str = ""
+    new: str = ""
+    restores: bool = False
+
+    @property
+    def of_source(self) -> bool:
+        """Whether the file looks like code of the repository, not like a test or a trial script."""
+        return not _SCRATCH.search(self.path)
+
+
+def edits_of(action: Action) -> list[Edit]:
+    """Edits of one action: sed -i, redirections, git checkout, and the scaffolds' edit tools."""
+    if action.tool in EDITORS:
+        return _tool_edits(action.command)
+    return _shell_edits(action.command)
+
+
+def _tool_edits(arguments: str) -> list[Edit]:
+    try:
+        stated = orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return _shell_edits(arguments)
+    if not isinstance(stated, dict):
+        return []
+    path = str(stated.get("path", ""))
+    command = stated.get("command")
+    if command == "undo_edit":
+        return [Edit(path, restores=True)]
+    if command == "view":
+        return []
+    old = str(stated.get("old_str") or stated.get("search") or "")
+    new = str(stated.get("new_str") or stated.get("replace") or stated.get("file_text") or "")
+    return [Edit(path, old, new)]
+
+
+def _shell_edits(command: str) -> list[Edit]:
+    edits = [Edit(match[5], match[3], match[4]) for match in _SED.finditer(command)]
+    edits += [Edit(match[1] or match[2]) for match in _WRITE.finditer(command)]
+    edits += [Edit(match[1], restores=True) for match in _RESTORE.finditer(command)]
+    if _RESTORE_ALL.search(command):
+        edits.append(Edit(EVERY_FILE, restores=True))
+    if not edits and _WINDOW_EDIT.search(command):
+        edits.append(Edit("open file", new=command))
+    return edits
+
+
+def undoes(later: Edit, earlier: Edit) -> bool:
+    """Whether the later edit takes the earlier one back."""
+    if later.restores:
+        return not earlier.restores and later.path in (EVERY_FILE, earlier.path, ".")
+    swapped = (later.old, later.new) == (earlier.new, earlier.old)
+    return later.path == earlier.path and bool(earlier.old or earlier.new) and swapped
+
 
 SUBMIT_MARKS = ("COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT", "MINI_SWE_AGENT_FINAL_OUTPUT")
 SUBMIT_TOOLS = frozenset({"submit", "finish"})
@@ -34,7 +111,6 @@ _FORMAT_REMINDER = re.compile(
     re.IGNORECASE,
 )
 _HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1[^\n]*\n.*?^\s*\2\s*$", re.MULTILINE | re.DOTALL)
-_EDITORS = frozenset({"str_replace_editor", "str_replace_based_edit_tool", "edit_file", "edit"})
 _HEAD_CHARS = 20_000
 
 
@@ -68,7 +144,7 @@ def _facts(step: Step) -> StepFacts:
     commands = tuple(f"{action.tool} {action.command}".strip() for action in step.actions)
     seen = "\n".join(text[:_HEAD_CHARS] for text in step.observations)
     codes = [code for code in step.return_codes if code is not None]
-    shell = tuple(_HEREDOC.sub("", a.command) for a in step.actions if a.tool not in _EDITORS)
+    shell = tuple(_HEREDOC.sub("", a.command) for a in step.actions if a.tool not in EDITORS)
     runs_tests = any(_TESTS.search(command) for command in shell)
     failed_code = any(code != 0 for code in codes)
     tests_failed = runs_tests and (failed_code or bool(_TEST_FAILURE.search(seen)))

@@ -1,1 +1,0 @@
-"""How well a critic's verdicts agree with gold labels."""
