@@ -26,10 +26,9 @@ from srft_assets.child import quiet
 from srft_assets.tokens.mask import Job, mask_runs
 from srft_assets.tokens.row import IGNORED, MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
-from srft_assets.training.attention import register_segments
-from srft_assets.training.job import TrainingJob
-from srft_assets.training.plan import make_plan
-from srft_assets.training.trainer import build_trainer
+from srft_assets.training.data import make_plan
+from srft_assets.training.job import TrainingJob, shuffled
+from srft_assets.training.model import register_segments
 
 BATCH = 8
 PADDED = 4
@@ -90,28 +89,28 @@ class Ways:
         self.table, self.tokenizer, self.out = table, tokenizer, out
         self.steps, self.limit = stated.steps, stated.max_length
         self.lengths = [len(ids) for ids in table["input_ids"]]
+        self.order = shuffled(range(table.num_rows), self.steps * BATCH, seed=0)
 
     def ours(self) -> tuple[Any, int, int]:
         """Rows laid end to end, attention row by row, only trained positions scored."""
+        from srft_assets.training.trainer import build_trainer
+
         job = TrainingJob(
             base_model="tiny",
-            data=[],
+            warehouse=self.out,
+            asset="masked_tokens/benchmark",
+            parts=[],
+            order=self.order,
             output=self.out / "ours",
             max_steps=self.steps,
             batch_size=BATCH,
             micro_batch_tokens=self.limit,
             save_seconds=1e9,
         )
-        plan = make_plan(
-            self.lengths,
-            steps=self.steps,
-            batch_size=BATCH,
-            micro_batch_tokens=self.limit,
-            seed=0,
-        )
+        plan = make_plan(self.order, self.lengths, batch_size=BATCH, micro_batch_tokens=self.limit)
         model = tiny(register_segments())
         trainer = build_trainer(job, model, self.tokenizer, self.table, plan, lambda *_: None)
-        return trainer, plan.tokens, plan.positions - plan.tokens
+        return trainer, sum(plan.step_tokens), 0
 
     def trl_packed(self) -> tuple[Any, int, int]:
         """TRL's packing, with the attention that a CPU has."""
@@ -125,10 +124,6 @@ class Ways:
         from datasets import Dataset
         from trl import SFTConfig, SFTTrainer
 
-        order = make_plan(
-            self.lengths, steps=self.steps, batch_size=BATCH, micro_batch_tokens=1, seed=0
-        )
-        rows = [row for group in order.groups for row in group]
         config = SFTConfig(
             output_dir=str(self.out / "trl"),
             max_length=self.limit,
@@ -140,16 +135,18 @@ class Ways:
             save_strategy="no",
             logging_strategy="no",
             disable_tqdm=True,
+            # A tokenizer's own padding is beyond the folded vocabulary.
+            pad_token=self.tokenizer.convert_ids_to_tokens(0),
             **settings,
         )
         trainer = SFTTrainer(
             model=tiny("sdpa"),
             args=config,
-            train_dataset=Dataset(self.table.take(rows)),
+            train_dataset=Dataset(self.table.take(self.order)),
             processing_class=self.tokenizer,
         )
         batches = [batch["input_ids"].numel() for batch in trainer.get_train_dataloader()]
-        tokens = sum(self.lengths[row] for row in rows)
+        tokens = sum(self.lengths[row] for row in self.order)
         return trainer, tokens, sum(batches) - tokens
 
 
@@ -176,6 +173,8 @@ def main() -> None:
     quiet()
     tokenizer = load_tokenizer(stated.tokenizer)
     table = rows_of(stated.runs, tokenizer, stated.max_length)
+    if not table.num_rows:
+        parser.error(f"no run fits within {stated.max_length} tokens of {stated.tokenizer}")
     with TemporaryDirectory() as out:
         ways = Ways(table, tokenizer.hf, stated, Path(out))
         named = {"ours": ways.ours, "packed": ways.trl_packed, "padded": ways.trl_padded}

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from srft_assets.child import python
-from srft_assets.training.command import Command
+from srft_assets.tokens.arm import TrainingSpec
+from srft_assets.training.launch import command_of, environment_of
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = (
@@ -43,11 +44,11 @@ def test_a_process_does_not_run_what_lies_in_the_current_folder(
 def test_a_training_does_not_run_what_lies_in_the_current_folder(
     launcher: str, downloaded: Path
 ) -> None:
-    command = Command(launcher=launcher)
+    training = TrainingSpec(launcher=launcher)
     done = subprocess.run(
-        command.argv(Path("no-job.json")),
+        command_of(training, Path("no-job.json")),
         cwd=downloaded,
-        env={**os.environ, **command.env()},
+        env={**os.environ, **environment_of(training)},
         capture_output=True,
         text=True,
     )

@@ -8,7 +8,7 @@ import orjson
 
 from srft_assets.errors import SrftError
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
-from srft_assets.training.moved import base_now
+from srft_assets.training.model import base_now
 
 ADAPTER = "adapter_config.json"
 

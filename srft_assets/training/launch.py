@@ -1,4 +1,4 @@
-"""A heavy subprocess in a session of its own, which never outlives its parent's interest."""
+"""How a training is started: its command line, and a subprocess that never outlives its parent."""
 
 import os
 import signal
@@ -9,10 +9,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 from srft_assets.errors import SrftError
 from srft_assets.serving import guard
+from srft_assets.tokens.arm import TrainingSpec
 
+MAIN = "srft_assets.training.main"
 TAIL_LINES = 20
 STATED = "error: "
 """What begins the line in which a command of ours says why it failed; the first one counts, as
@@ -21,10 +24,45 @@ GRACE_SECONDS = 10.0
 """Between SIGTERM and SIGKILL."""
 
 
+def command_of(training: TrainingSpec, job: Path) -> list[str]:
+    """The command line that trains the job of this file."""
+    start: list[str] = []
+    stated, count = training.launcher_args, str(training.processes)
+    if training.launcher == "torchrun":
+        meeting = [] if _names(stated, "rdzv", "master") else ["--standalone"]
+        start = ["-m", "torch.distributed.run", *meeting, "--nproc-per-node", count, *stated]
+    elif training.launcher == "accelerate":
+        start = ["-m", "accelerate.commands.launch", "--num_processes", count]
+        if not _names(stated, "config_file"):
+            # Nothing is taken from a default file of this machine, only from a stated one.
+            start += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+            if training.processes > 1:
+                start += ["--multi_gpu", "--main_process_port", "0"]
+        start += stated
+    return [*training.launch_prefix, sys.executable, *start, "-m", MAIN, str(job)]
+
+
+def _names(arguments: Sequence[str], *words: str) -> bool:
+    """Whether an option of these is among the arguments, with either dash in its name."""
+    options = [word.lstrip("-").replace("-", "_") for word in arguments if word.startswith("-")]
+    return any(option.startswith(words) for option in options)
+
+
+def environment_of(training: TrainingSpec) -> dict[str, str]:
+    """What to add to the environment: the cores are shared out to the processes, and none of
+    them, launchers' workers included, takes a module from the current folder.
+    """
+    safe = {"PYTHONSAFEPATH": "1"}
+    if training.processes == 1 or "OMP_NUM_THREADS" in os.environ:
+        return safe
+    cores = len(os.sched_getaffinity(0))
+    return safe | {"OMP_NUM_THREADS": str(max(1, cores // training.processes))}
+
+
 def launch(
     argv: Sequence[str],
     env: Mapping[str, str],
-    on_line: Callable[[str], None] | None = None,
+    on_line: Callable[[str], None] = lambda line: print(line, flush=True),
 ) -> None:
     """Run a command and wait; `env` is added to this process's environment.
 
@@ -33,16 +71,17 @@ def launch(
     `on_line`), or this process is killed, the command and all that it started are ended. When the
     command fails, raises SrftError with the reason that it states, else with its last lines.
     """
-    show = on_line or _print
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     stated = ""
-    with _sigterm_raises(), _guarded(argv, env) as process:
+    with _signals_raise(), _guarded(argv, env) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            tail.append(printable(line))
-            if tail[-1].startswith(STATED) and not stated:
-                stated = tail[-1].removeprefix(STATED)
-            show(tail[-1])
+            # Without line break and control characters.
+            shown = "".join(c if c.isprintable() else " " for c in line.rstrip("\r\n"))
+            tail.append(shown)
+            if shown.startswith(STATED) and not stated:
+                stated = shown.removeprefix(STATED)
+            on_line(shown)
         code = process.wait()
     if code:
         raise SrftError(stated or _failure(argv, code, tail))
@@ -80,16 +119,6 @@ def _guarded(argv: Sequence[str], env: Mapping[str, str]) -> Iterator[subprocess
                 process.kill()
 
 
-def printable(line: str) -> str:
-    """The line without line break and control characters."""
-    return "".join(char if char.isprintable() else " " for char in line.rstrip("\r\n"))
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
 def _failure(argv: Sequence[str], code: int, tail: Sequence[str]) -> str:
     name = argv[argv.index("-m") + 1] if "-m" in argv[:-1] else argv[0]
     how = f"exit code {code}"
@@ -101,14 +130,18 @@ def _failure(argv: Sequence[str], code: int, tail: Sequence[str]) -> str:
 
 
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
-    """Turn SIGTERM into SystemExit, so that `finally` runs; only where it would simply kill."""
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+def _signals_raise() -> Iterator[None]:
+    """Let SIGINT and SIGTERM leave what is waited for by an exception, so that `finally` runs."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    # polars asks the kernel to go on with a read that SIGINT interrupts.
+    signal.siginterrupt(signal.SIGINT, True)
+    simply_kills = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if simply_kills:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if simply_kills:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)

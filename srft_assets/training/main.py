@@ -1,39 +1,68 @@
 """`python -m srft_assets.training.main job.json`: one training in a process of its own.
 
-Standard output is JSON lines of progress (`report.Lines`); a failure is one line on standard
+Standard output is JSON lines of progress (`process.reporting`); a failure is one line on standard
 error and exit code 1.
 """
 
 import gc
 import logging
+import os
+import re
+import resource
+import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
 
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
-from srft_assets.errors import SrftError
-from srft_assets.training.environment import prepare
+from srft_assets.errors import SrftError, first_problem
+from srft_assets.locks import exclusive
+from srft_assets.tokens.row import IGNORED
+from srft_assets.training.checkpoint import (
+    RESULT,
+    CurvePoint,
+    TrainingResult,
+    draw_loss,
+    read_result,
+)
+from srft_assets.training.data import Plan, check_vocabulary, load_rows, make_plan
 from srft_assets.training.job import TrainingJob
-from srft_assets.training.report import telling
-from srft_assets.training.run import train
+from srft_assets.training.model import load_base, save_model
+from srft_assets.training.process import Report, agree, join, prepare, reporting
+from srft_assets.warehouse.placing import sync_folder
 
-USAGE = "usage: python -m srft_assets.training.main job.json"
 FAILURES = (SrftError, ValidationError, MemoryError, OSError, RuntimeError, SafetensorError)
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
+DISK_FULL = (
+    "No space left",
+    "File too large",
+    "Disk quota exceeded",
+    "unexpected pos",
+    "iostream error",
+)
+"""What the system, safetensors and torch's archive writer say."""
+STATE = re.compile(r"checkpoint-(\d+)")
 
 
 def main(arguments: list[str]) -> int:
     """Exit code: 0 done, 1 failed, 2 wrong call."""
     if len(arguments) != 1:
-        sys.stderr.write(USAGE + "\n")
+        sys.stderr.write("usage: python -m srft_assets.training.main job.json\n")
         return 2
     logging.captureWarnings(True)
     try:
         job = TrainingJob.model_validate_json(Path(arguments[0]).read_bytes())
         prepare(job)
-        with telling() as told:
+        with reporting() as report:
             _import_heavy()
-            train(job, told)
+            train(job, report)
     except FAILURES as error:
         reason = reason_of(error)
         if reason is None:
@@ -46,22 +75,10 @@ def main(arguments: list[str]) -> int:
 def _import_heavy() -> None:
     """Import what training needs with the collector off: a sixth of ten seconds is its work."""
     gc.disable()
-    import trl
+    import srft_assets.training.trainer  # noqa: F401
 
-    trl.SFTTrainer  # noqa: B018  (a lazy module: this is the import)
     gc.freeze()
     gc.enable()
-
-
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
-DISK_FULL = (
-    "No space left",
-    "File too large",
-    "Disk quota exceeded",
-    "unexpected pos",
-    "iostream error",
-)
-"""What the system, safetensors and torch's archive writer say."""
 
 
 def reason_of(error: BaseException) -> str | None:
@@ -70,8 +87,7 @@ def reason_of(error: BaseException) -> str | None:
     if isinstance(error, SrftError):
         return text
     if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"bad job: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return f"bad job: {first_problem(error)}"
     if isinstance(error, MemoryError) or any(sign in text for sign in OUT_OF_MEMORY):
         return (
             "out of memory: lower micro_batch_tokens in training.options, or max_length, "
@@ -82,6 +98,136 @@ def reason_of(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         return text
     return None
+
+
+def train(job: TrainingJob, report: Report) -> TrainingResult:
+    """Train, or go on from the last state, or take the finished folder as it is.
+
+    `job.output` appears by a rename, whole. Raises SrftError for bad rows, a missing model, bad
+    options, or a loss that is not finite.
+    """
+    processes = join()
+    lock = job.output.parent / f".{job.output.name}.lock"
+    # An orphan may still train the same checkpoint.
+    with exclusive(lock) if processes.is_main_process else nullcontext():
+        done = agree(read_result(job.output))
+        if done is None:
+            _train(job, report, processes.process_index, processes.num_processes)
+            processes.wait_for_everyone()
+        return done or TrainingResult.model_validate_json((job.output / RESULT).read_bytes())
+
+
+def _train(job: TrainingJob, report: Report, rank: int, ranks: int) -> None:
+    import torch
+
+    from srft_assets.training.trainer import build_trainer, check_finite, whole_weights
+
+    if rank == 0:
+        open_partial(job, ranks)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))))
+    model, tokenizer, layout = load_base(job)
+    table = load_rows(job)
+    check_vocabulary(table, model.get_input_embeddings().weight.shape[0])
+    plan = make_plan(
+        job.order,
+        pc.list_value_length(table["input_ids"]).to_pylist(),
+        batch_size=job.batch_size,
+        micro_batch_tokens=job.micro_batch_tokens,
+        layout=layout,
+        ranks=ranks,
+    )
+    own = plan.of_rank(rank, ranks)
+    trainer = build_trainer(job, model, tokenizer, table, own, report)
+    state = agree(last_whole_state(job.partial / "states", ranks) if rank == 0 else None)
+    trainer.train(resume_from_checkpoint=None if state is None else str(state))
+    check_finite(trainer.model, job.max_steps)
+    weights = whole_weights(trainer)
+    if rank == 0:
+        folder = job.partial / "model"
+        sha = save_model(trainer.model, tokenizer, folder, weights)
+        result = _result(job, table, plan, trainer.state.log_history, sha)
+        draw_loss(result, folder / "loss.png")
+        (folder / "job.json").write_text(job.model_dump_json(indent=2))
+        (folder / RESULT).write_text(result.model_dump_json(indent=2))
+        _put_in_place(folder, job)
+
+
+def open_partial(job: TrainingJob, ranks: int = 1) -> None:
+    """Make the folder of the unfinished training.
+
+    A state of another job in it, or of another number of processes, is thrown away.
+    """
+    mark = job.partial / "identity"
+    identity = job.identity if ranks == 1 else f"{job.identity} {ranks}"
+    if job.partial.exists() and (not mark.exists() or mark.read_text() != identity):
+        shutil.rmtree(job.partial)
+    job.partial.mkdir(parents=True, exist_ok=True)
+    mark.write_text(identity)
+
+
+def last_whole_state(folder: Path, ranks: int = 1) -> Path | None:
+    """The newest state below `folder` that was written to its end; broken newer ones are removed.
+
+    The first process writes `trainer_state.json` last, and not atomically: a killed writer leaves
+    either no such file or a torn one. The other ones write their random state, each when it can.
+    """
+    found = [path for path in folder.glob("checkpoint-*") if STATE.fullmatch(path.name)]
+    for path in sorted(found, key=lambda path: int(path.name.partition("-")[2]), reverse=True):
+        if _is_whole(path, ranks):
+            return path
+        shutil.rmtree(path)
+    return None
+
+
+def _is_whole(state: Path, ranks: int) -> bool:
+    others = [state / f"rng_state_{rank}.pth" for rank in range(ranks)] if ranks > 1 else []
+    try:
+        told = orjson.loads((state / "trainer_state.json").read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return False
+    return isinstance(told, dict) and all(is_zipfile(other) for other in others)
+
+
+def _result(
+    job: TrainingJob, table: pa.Table, plan: Plan, history: list[dict[str, Any]], sha: str
+) -> TrainingResult:
+    import torch
+
+    # Peak of the GPU where there is one, otherwise of the process, which is told in KiB.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if torch.cuda.is_available():
+        peak = torch.cuda.max_memory_allocated()
+    logged = [entry for entry in history if "loss" in entry]
+    labels = pc.list_flatten(table["labels"])
+    return TrainingResult(
+        seed=job.seed,
+        base_model=job.base_model,
+        method=job.method,
+        steps=job.max_steps,
+        rows=table.num_rows,
+        tokens=len(labels),
+        trained_tokens=pc.sum(pc.not_equal(labels, IGNORED)).as_py(),
+        tokens_seen=sum(plan.step_tokens),
+        padding_share=plan.padding_share,
+        micro_batches=plan.per_step,
+        layout=plan.layout,
+        loss_curve=[CurvePoint.model_validate(entry) for entry in logged],
+        seconds=logged[-1]["seconds"],
+        peak_memory_mb=peak / 2**20,
+        weights_sha256=sha,
+    )
+
+
+def _put_in_place(folder: Path, job: TrainingJob) -> None:
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    sync_folder(folder)
+    if job.output.exists():
+        shutil.rmtree(job.output)
+    folder.rename(job.output)
+    sync_folder(job.output.parent)
+    shutil.rmtree(job.partial)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,8 @@ import orjson
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
-from srft_assets.training.card import CARD, is_adapter
-from srft_assets.training.job import read_result
-from srft_assets.training.moved import base_now
+from srft_assets.training.checkpoint import CARD, is_adapter, read_result
+from srft_assets.training.model import base_now
 from srft_assets.warehouse.store import Warehouse
 
 LOCAL = ("job.json", "result.json")

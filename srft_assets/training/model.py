@@ -1,4 +1,4 @@
-"""Loading the base model for training, and saving what training made of it."""
+"""Base models: told apart, found again, loaded so that rows can be packed, and saved."""
 
 import hashlib
 import shutil
@@ -7,12 +7,47 @@ from pathlib import Path
 from typing import Any
 
 from srft_assets.errors import SrftError
-from srft_assets.training.attention import register_segments, supports_segments
-from srft_assets.training.job import TrainingJob
-from srft_assets.training.plan import Layout
+from srft_assets.training.job import Layout, TrainingJob
 
 EDGE = 2**20
 """Bytes."""
+ARTIFACTS = "artifacts"
+"""The folder below `SRFT_HOME` that holds base models and checkpoints; `Home.artifacts`."""
+SEGMENTS = "srft_segments"
+PLAIN = frozenset({"llama", "mistral", "olmo2", "qwen2", "qwen3", "smollm3"})
+"""Architectures whose scores are plain causal attention through transformers' interface."""
+
+
+def base_digest(folder: Path) -> str:
+    """16 hex digits that tell one base model folder from another, quickly whatever its size.
+
+    Over the configuration, and of each weight file its name, its size, and its first and last
+    MiB: a model that was trained on differs there too.
+    """
+    sha = hashlib.sha256()
+    for path in sorted([*folder.glob("config.json"), *folder.glob("*.safetensors")]):
+        size = path.stat().st_size
+        sha.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            sha.update(file.read(EDGE))
+            file.seek(max(0, size - EDGE))
+            sha.update(file.read(EDGE))
+    return sha.hexdigest()[:16]
+
+
+def base_now(stated: str, checkpoint: Path) -> str:
+    """Where the base model of a checkpoint lies by now: the platform may have been moved.
+
+    `stated` is the folder or the id that training wrote down. A folder that is not there any more
+    is looked for below the platform that the checkpoint is in; where it is not there either, and
+    for an id, the answer is `stated`.
+    """
+    parts = Path(stated).parts
+    home = next((p for p in checkpoint.absolute().parents if p.name == ARTIFACTS), None)
+    if Path(stated).is_dir() or home is None or ARTIFACTS not in parts:
+        return stated
+    found = home.joinpath(*parts[parts.index(ARTIFACTS) + 1 :])
+    return str(found) if found.is_dir() else stated
 
 
 def load_base(job: TrainingJob) -> tuple[Any, Any, Layout]:
@@ -56,31 +91,63 @@ def _precision(method: str) -> dict[str, Any]:
     return {"quantization_config": config, "dtype": torch.bfloat16, "device_map": {"": device}}
 
 
-def check_vocabulary(model: Any, table: Any) -> None:
-    """Raise SrftError where a row holds an id that the model has no embedding for."""
-    import pyarrow.compute as pc
+def supports_segments(config: Any) -> bool:
+    """Whether a model of this transformers config needs nothing but causal attention.
 
-    largest = max(pc.max(chunk.flatten()).as_py() for chunk in table["input_ids"].chunks)
-    rows = model.get_input_embeddings().weight.shape[0]
-    if largest >= rows:
-        raise SrftError(
-            f"token id {largest} is beyond the model's {rows} embeddings: "
-            "the rows were tokenized for another model; materialize masked_tokens again"
+    Models with sliding windows, linear layers or capped scores are trained with padding.
+    """
+    text = config.get_text_config()
+    layers = set(getattr(text, "layer_types", None) or ["full_attention"])
+    windowed = getattr(text, "sliding_window", None) is not None
+    return text.model_type in PLAIN and layers == {"full_attention"} and not windowed
+
+
+def register_segments() -> str:
+    """Make `segment_attention` known to transformers; its name for `attn_implementation`."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(SEGMENTS, segment_attention)
+    return SEGMENTS
+
+
+def segment_attention(
+    module: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    attention_mask: Any,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    cu_seq_lens_q: Any = None,
+    **_: Any,
+) -> tuple[Any, None]:
+    """Causal attention within each row of one packed sequence, without contact between rows.
+
+    TRL's packing needs flash attention, which a CPU has not; a dense block-diagonal mask costs
+    time and memory quadratic in the sum of the lengths. One causal call a row costs neither.
+
+    Shapes: query (1, heads, tokens, dim), key and value (1, key-value heads, tokens, dim);
+    `cu_seq_lens_q` (rows + 1) holds the cumulative lengths. Returns (1, tokens, heads, dim).
+    """
+    import torch
+    from torch.nn.functional import scaled_dot_product_attention
+
+    lengths = [query.shape[2]] if cu_seq_lens_q is None else cu_seq_lens_q.diff().tolist()
+    split = [states.split(lengths, dim=2) for states in (query, key, value)]
+    outputs = [
+        scaled_dot_product_attention(
+            q, k, v, dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=True
         )
-
-
-def whole_weights(trainer: Any) -> Any:
-    """Under FSDP the weights gathered from all processes, which all must call; otherwise None."""
-    if not trainer.is_fsdp_enabled:
-        return None
-    return trainer.accelerator.get_state_dict(trainer.model_wrapped)
+        for q, k, v in zip(*split, strict=True)
+    ]
+    return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
 
 def save_model(model: Any, tokenizer: Any, folder: Path, weights: Any = None) -> str:
     """Write weights (safetensors) and tokenizer so that transformers and peft load the folder.
 
     `weights` stand in the place of the model's own where given. Returns the SHA-256 over the
-    weight files.
+    weight files, in name order.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -89,30 +156,8 @@ def save_model(model: Any, tokenizer: Any, folder: Path, weights: Any = None) ->
     model.save_pretrained(folder, state_dict=weights)
     (folder / "README.md").unlink(missing_ok=True)
     tokenizer.save_pretrained(folder)
-    return weights_sha256(folder)
-
-
-def weights_sha256(folder: Path) -> str:
-    """SHA-256 over the safetensors files of a folder, in name order."""
     sha = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as file:
             sha.update(hashlib.file_digest(file, "sha256").digest())
     return sha.hexdigest()
-
-
-def base_digest(folder: Path) -> str:
-    """16 hex digits that tell one base model folder from another, quickly whatever its size.
-
-    Over the configuration, and of each weight file its name, its size, and its first and last
-    MiB: a model that was trained on differs there too.
-    """
-    sha = hashlib.sha256()
-    for path in sorted([*folder.glob("config.json"), *folder.glob("*.safetensors")]):
-        size = path.stat().st_size
-        sha.update(f"{path.name} {size}\n".encode())
-        with path.open("rb") as file:
-            sha.update(file.read(EDGE))
-            file.seek(max(0, size - EDGE))
-            sha.update(file.read(EDGE))
-    return sha.hexdigest()[:16]

@@ -4,17 +4,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.model_folder import is_base_model_asset
-from srft_assets.training.making import make_checkpoint
+from srft_assets.tokens.model_folder import is_base_model_asset, model_source
+from srft_assets.training.checkpoint import (
+    CARD,
+    CHECKPOINTS,
+    VOLATILE,
+    TrainingResult,
+    card_of,
+    checkpoint_row,
+    figures_of,
+    read_result,
+)
+from srft_assets.training.job import Selection, TrainingJob, order_of, select_rows
+from srft_assets.training.launch import command_of, environment_of
 from srft_assets.training.model import base_digest
-from srft_assets.training.recipe import settings_of
-from srft_assets.training.schema import CHECKPOINTS, VOLATILE
-from srft_assets.warehouse.stage import Cost, Planned, Stage, Upstream
+from srft_assets.warehouse.placing import place
+from srft_assets.warehouse.stage import Cost, Made, Planned, Stage, Upstream, Work
 
 VERSION = 1
 """Raised when the output changes; see tools/versions.py."""
+
+UNDECIDING = {"batches", "launcher", "launcher_args", "launch_prefix", "report_to"}
+"""Settings of a training that do not decide its weights, or do so through the inputs."""
+OURS = ("micro_batch_tokens", "save_seconds")
+"""Settings of ours among `options`. They bound memory and lost time and decide no weight beyond
+the rounding of sums, so that a checkpoint stays in sync, and an unfinished training goes on, when
+one is lowered for want of memory."""
 
 DESCRIPTION = """
 The base model `{model}` fine-tuned ({method}) on the masked tokens of the arm `{name}`. Masked
@@ -28,9 +48,9 @@ The same seed gives the same weights on a CPU.
 
 def checkpoints_stage(arm: ArmSpec) -> Stage:
     """The stage of one arm. Evaluation settings and the description do not touch it."""
-    asset = is_base_model_asset(arm.model)
+    of_asset = is_base_model_asset(arm.model)
     upstream = [Upstream(f"masked_tokens/{arm.name}", "all", tuple(arm.training.batches))]
-    if asset:
+    if of_asset:
         upstream.append(Upstream(f"base_models/{arm.model}", "whole"))
     text = DESCRIPTION.format(
         model=arm.model, method=arm.training.method, name=arm.name, description=arm.description
@@ -38,7 +58,7 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
 
     def config_of(home: Home, partition: str) -> Mapping[str, Any]:
         folder = Path(arm.model)
-        return {"base_model": base_digest(folder)} if not asset and folder.is_dir() else {}
+        return {"base_model": base_digest(folder)} if not of_asset and folder.is_dir() else {}
 
     return Stage(
         key=f"checkpoints/{arm.name}",
@@ -46,8 +66,8 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
         upstream=tuple(upstream),
         schema=CHECKPOINTS,
         code={"version": VERSION},
-        make=lambda work: make_checkpoint(arm, asset, work),
-        config=settings_of(arm),
+        make=lambda work: make_checkpoint(arm, work),
+        config=_settings(arm),
         config_of=config_of,
         estimate=lambda planned: _estimate(arm, planned),
         pool="training",
@@ -55,6 +75,15 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
         description=text.strip(),
         kinds=frozenset({"pytorch", "huggingface"}),
     )
+
+
+def _settings(arm: ArmSpec) -> dict[str, Any]:
+    """What of the arm decides the weights, apart from its inputs."""
+    stated = arm.training.model_dump(exclude=UNDECIDING)
+    stated["options"] = {k: v for k, v in stated["options"].items() if k not in OURS}
+    seed = arm.seed if arm.per_instance is not None else 0
+    choice = {"dedup": arm.dedup, "per_instance": arm.per_instance, "seed": seed}
+    return {"model": arm.model, **stated, "choice": choice}
 
 
 def _estimate(arm: ArmSpec, planned: Planned) -> Cost:
@@ -70,3 +99,82 @@ def _estimate(arm: ArmSpec, planned: Planned) -> Cost:
     trained = sum(stamp.figures.get("tokens_trained", 0) for stamp in stamps)
     drawn = arm.training.max_steps * arm.training.batch_size
     return Cost(tokens_to_train=round(trained / max(rows, 1) * drawn), exact=False)
+
+
+def make_checkpoint(arm: ArmSpec, work: Work) -> Made:
+    """Train, or take the finished folder of the same recipe.
+
+    Raises SrftError where there is nothing to train on, and what the training fails with.
+    """
+    asset = f"masked_tokens/{arm.name}"
+    base_model = model_source(arm.model, work.home, work.read)
+    batches = work.input_names(asset)
+    chosen = select_rows(arm, ((batch, work.read(asset, batch)) for batch in batches))
+    if chosen.rows.is_empty():
+        raise SrftError(_nothing_to_train(arm, batches, chosen))
+    job = _job(arm, base_model, chosen, work)
+    result = read_result(job.output) or _train(arm, job, work)
+    # Written again where a kill came between the training and this.
+    card = card_of(arm, job, result, _base_name(arm), work.recipe.inputs)
+    place(job.output / CARD, card.encode())
+    root = work.home.root
+    path = job.output.relative_to(root) if job.output.is_relative_to(root) else job.output
+    row = checkpoint_row(arm, result, str(path))
+    return Made(row, chosen.refused, figures_of(chosen, result, job.output))
+
+
+def _job(arm: ArmSpec, base_model: str, chosen: Selection, work: Work) -> TrainingJob:
+    """Raises SrftError for a setting out of range and a mixing that does not fit the rows."""
+    training, asset, seed = arm.training, f"masked_tokens/{arm.name}", int(work.partition)
+    inputs = work.recipe.inputs
+    versions = {name: inputs[f"{asset}/{name}"] for name in work.input_names(asset)}
+    ours = {name: training.options[name] for name in OURS if name in training.options}
+    stated = training.model_dump(include=set(TrainingJob.model_fields) - {"options"})
+    folder = work.home.artifacts / "checkpoints" / arm.name / work.partition
+    try:
+        return TrainingJob(
+            base_model=base_model,
+            warehouse=work.warehouse.root,
+            asset=asset,
+            parts=chosen.parts(versions, training.normalise),
+            order=order_of(chosen.rows, training, seed),
+            output=folder / work.recipe.fingerprint[:16],
+            seed=seed,
+            options={k: v for k, v in training.options.items() if k not in OURS},
+            **stated,
+            **ours,
+        )
+    except ValidationError as error:
+        raise SrftError(f"arm {arm.name}: training.{first_problem(error)}") from error
+
+
+def _train(arm: ArmSpec, job: TrainingJob, work: Work) -> TrainingResult:
+    path = job.output.parent / f"{job.output.name}.job.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(job.model_dump_json(indent=2))
+    work.launch(command_of(arm.training, path), environment_of(arm.training))
+    result = read_result(job.output)
+    if result is None:
+        raise SrftError(f"{work.partition}: training ended without a result in {job.output}")
+    path.unlink()
+    return result
+
+
+def _base_name(arm: ArmSpec) -> str:
+    """The base model without a path of this machine."""
+    if is_base_model_asset(arm.model):
+        return f"base_models/{arm.model}"
+    return Path(arm.model).name if Path(arm.model).is_dir() else arm.model
+
+
+def _nothing_to_train(arm: ArmSpec, batches: list[str], chosen: Selection) -> str:
+    runs = {"all": "run", "resolved": "resolved run", "unresolved": "unresolved run"}[arm.runs]
+    shown = ", ".join(batches[:4]) + (", …" if len(batches) > 4 else "")
+    line = f"arm {arm.name}: no {runs} to train on in batches {shown}"
+    if chosen.without_loss or chosen.refused:
+        limit = arm.training.max_length
+        line += (
+            f" ({chosen.without_loss} without a trained token, "
+            f"{len(chosen.refused)} over {limit} tokens)"
+        )
+    return line

@@ -1,138 +1,269 @@
-"""TRL's SFTTrainer over rows that are already tokenized, masked and planned."""
+"""TRL's SFTTrainer over rows that are already tokenized, labelled and planned.
 
+It imports torch at once: only the training process imports this module.
+"""
+
+import math
 import time
-from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import pyarrow as pa
+import torch
+from datasets import Dataset
+from datasets.table import InMemoryTable
+from peft import LoraConfig
+from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader
+from transformers import TrainerCallback
+from transformers.trainer_callback import PrinterCallback
+from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from srft_assets.errors import SrftError
+from srft_assets.tokens.row import IGNORED
+from srft_assets.training.data import WEIGHTS, Plan
 from srft_assets.training.job import TrainingJob
-from srft_assets.training.plan import Plan
-from srft_assets.training.saving import saving_callback
-from srft_assets.training.settings import lora_config, sft_config
-from srft_assets.training.weights import (
-    WEIGHTS,
-    loss_of_trained,
-    real_tokens,
-    total_weight,
-    weighted_loss,
-    with_weights,
+from srft_assets.training.process import Report, agree
+
+CURVE_POINTS = 150
+"""Points of a loss curve, about."""
+
+DECIDED = frozenset(
+    {
+        "dataset_kwargs",
+        "gradient_accumulation_steps",
+        "learning_rate",
+        "max_length",
+        "max_steps",
+        "output_dir",
+        "packing",
+        "padding_free",
+        "per_device_train_batch_size",
+        "report_to",
+        "save_strategy",
+        "seed",
+    }
 )
-
-Report = Callable[[int, float], None]
-"""Takes the step and its loss."""
-
-
-class Clock:
-    """Seconds and tokens per second of a training that may have been resumed."""
-
-    def __init__(self) -> None:
-        self.last = time.monotonic()
-        self.tokens = 0
-
-    def lap(self, tokens: int, before: dict[str, float]) -> dict[str, float]:
-        """Figures of the steps since the last lap; `before` is what that lap had logged."""
-        now = time.monotonic()
-        seconds, done = now - self.last, tokens - self.tokens
-        self.last, self.tokens = now, tokens
-        return {
-            "seconds": before.get("seconds", 0.0) + seconds,
-            "tokens_per_second": done / max(seconds, 1e-9),
-        }
+"""Arguments of SFTConfig that the job or the plan decides."""
 
 
 def build_trainer(
     job: TrainingJob, model: Any, tokenizer: Any, table: pa.Table, plan: Plan, report: Report
-) -> Any:
+) -> "PlannedTrainer":
     """A trainer that follows the plan exactly; `report` hears of every logged step.
 
     What TRL does besides (truncating at 1024 tokens, dropping and shuffling rows, bf16 and
     activation checkpointing on a CPU, replacing a NaN loss by an old mean) is switched off.
     """
-    from datasets import Dataset
-    from datasets.table import InMemoryTable
-    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
-
     args = sft_config(job, plan)
     if WEIGHTS in table.column_names and (args.loss_type != "nll" or args.label_smoothing_factor):
         raise SrftError("training.options: loss weights go with the plain loss only (nll)")
-    trainer = _trainer_class(plan, report)(
+    lora = LoraConfig(
+        r=job.lora_rank,
+        lora_alpha=job.lora_alpha,
+        # Every linear layer but the head, which TRL does not train through an adapter.
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    trainer = PlannedTrainer(
         model=model,
         args=args,
         train_dataset=Dataset(InMemoryTable(table), fingerprint=job.identity),
         processing_class=tokenizer,
-        peft_config=None if job.method == "full" else lora_config(job),
-        data_collator=with_weights(
-            DataCollatorForLanguageModeling(
-                pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id or 0,
-                padding_free=plan.layout == "packed",
-            )
+        peft_config=None if job.method == "full" else lora,
+        data_collator=WeightsCollator(
+            pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id or 0,
+            padding_free=plan.layout == "packed",
         ),
-        callbacks=[saving_callback(job.save_seconds)],
     )
-    trainer.pop_callback(_printer_callback())
+    trainer.plan, trainer.report = plan, report
+    trainer.clock = Clock(job.save_seconds)
+    trainer.add_callback(trainer.clock)
+    trainer.pop_callback(PrinterCallback)
     return trainer
 
 
-def _trainer_class(plan: Plan, report: Report) -> type:
-    import torch
-    from torch.utils.data import DataLoader
-    from trl import SFTTrainer
-
-    clock = Clock()
-
-    class PlannedTrainer(SFTTrainer):
-        """Feeds the groups of a plan, weighs tokens, scores only trained positions on a CPU."""
-
-        def get_train_dataloader(self) -> DataLoader:
-            rows: Any = self.train_dataset
-            return DataLoader(rows, batch_sampler=plan.groups, collate_fn=self.data_collator)
-
-        def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
-            batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
-            if batches and WEIGHTS in batches[0]:
-                items = self.accelerator.gather(total_weight(batches).to(device)).sum()
-            return batches, items
-
-        def compute_loss(
-            self,
-            model: Any,
-            inputs: dict[str, Any],
-            return_outputs: bool = False,
-            num_items_in_batch: Any = None,
-        ) -> Any:
-            """Sum over the trained tokens by their number, or weight, in the optimizer step."""
-            weights = inputs.pop(WEIGHTS, None)
-            if self.args.device.type == "cpu" and plan.layout == "packed":
-                loss = loss_of_trained(model, inputs, weights, num_items_in_batch)
-            elif weights is not None:
-                loss = weighted_loss(model, inputs, weights, num_items_in_batch)
-            else:
-                loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
-                return self._finite(loss)
-            self._total_train_tokens += real_tokens(inputs) * plan.ranks
-            return self._finite(loss * self.accelerator.num_processes)
-
-        def _finite(self, loss: Any) -> Any:
-            if not torch.isfinite(loss):
-                raise SrftError(
-                    f"the loss is {loss.item()} at step {self.state.global_step + 1}: "
-                    "lower training.learning_rate, or raise training.warmup_ratio"
-                )
-            return loss
-
-        def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-            if "loss" in logs:
-                history = self.state.log_history
-                logs |= clock.lap(self._total_train_tokens, history[-1] if history else {})
-                report(self.state.global_step, logs["loss"])
-            super().log(logs, start_time)
-
-    return PlannedTrainer
+def sft_config(job: TrainingJob, plan: Plan) -> SFTConfig:
+    """The SFTConfig of a job. Raises SrftError where `options` are wrong or decided elsewhere."""
+    if taken := sorted(DECIDED & job.options.keys()):
+        raise SrftError(f"training.options: {', '.join(taken)} is decided by other settings")
+    if "hub_token" in job.options:
+        raise SrftError("training.options: no key belongs in a file: set HF_TOKEN in its place")
+    for tracker in job.report_to:
+        if find_spec(tracker) is None:
+            raise SrftError(f"training.report_to: {tracker} is not here: pip install {tracker}")
+    gpu = torch.cuda.is_available()
+    settings: dict[str, Any] = {
+        "output_dir": str(job.partial / "states"),
+        "max_steps": job.max_steps,
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": plan.per_step,
+        "learning_rate": job.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": math.ceil(job.warmup_ratio * job.max_steps),
+        "seed": job.seed,
+        "bf16": gpu and torch.cuda.is_bf16_supported(),
+        "gradient_checkpointing": gpu,
+        "use_cpu": not gpu,
+        "max_length": None,
+        "dataset_kwargs": {"skip_prepare_dataset": True},
+        "logging_steps": max(1, round(job.max_steps / CURVE_POINTS)),
+        "logging_nan_inf_filter": False,
+        "save_strategy": "no",
+        "save_total_limit": 2,
+        "report_to": job.report_to or "none",
+        "run_name": f"{job.output.parent.parent.name}-{job.seed}",
+        "disable_tqdm": True,
+        "dataloader_pin_memory": gpu,
+    }
+    try:
+        return SFTConfig(**{**settings, **job.options})
+    except (TypeError, ValueError) as error:
+        raise SrftError(f"training.options: {error}") from error
 
 
-def _printer_callback() -> type:
-    from transformers.trainer_callback import PrinterCallback
+class WeightsCollator(DataCollatorForLanguageModeling):
+    """TRL's collator, which also lays out the loss weights of rows, as it does their labels."""
 
-    return PrinterCallback
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """The batch of some rows; its `weights` have the shape of its `labels`."""
+        batch = super().torch_call(examples)
+        if WEIGHTS in examples[0]:
+            rows = [torch.tensor(row[WEIGHTS], dtype=torch.float32) for row in examples]
+            padded = pad_sequence(rows, batch_first=True)
+            batch[WEIGHTS] = torch.cat(rows)[None] if self.padding_free else padded
+        return batch
+
+
+class PlannedTrainer(SFTTrainer):
+    """Feeds the groups of a plan, weighs tokens, scores only trained positions on a CPU."""
+
+    plan: Plan
+    report: Report
+    clock: "Clock"
+
+    def get_train_dataloader(self) -> DataLoader:
+        """The plan's groups of rows, in its order."""
+        rows: Any = self.train_dataset
+        return DataLoader(rows, batch_sampler=self.plan.groups, collate_fn=self.data_collator)
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
+        """The batches of an optimizer step, with the weight of all their tokens."""
+        batches, items = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if batches and WEIGHTS in batches[0]:
+            total = sum(batch[WEIGHTS][:, 1:].sum() for batch in batches)
+            items = self.accelerator.gather(total.to(device)).sum()
+        return batches, items
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Sum over the trained tokens by their number, or weight, in the optimizer step."""
+        weights = inputs.pop(WEIGHTS, None)
+        if self.args.device.type == "cpu" and self.plan.layout == "packed":
+            loss = loss_of_trained(model, inputs, weights) / num_items_in_batch
+        elif weights is not None:
+            loss = weighted_loss(model, inputs, weights) / num_items_in_batch
+        else:
+            loss = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
+            return self._finite(loss)
+        return self._finite(loss * self.accelerator.num_processes)
+
+    def _finite(self, loss: Any) -> Any:
+        if not torch.isfinite(loss):
+            raise SrftError(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1}: "
+                "lower training.learning_rate, or raise training.warmup_ratio"
+            )
+        return loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log the pace too, and report the step."""
+        if "loss" in logs:
+            step = self.state.global_step
+            seconds, first = self.clock.lap(step)
+            earlier = self.state.log_history[-1]["seconds"] if self.state.log_history else 0.0
+            tokens = sum(self.plan.step_tokens[first:step])
+            logs |= {
+                "seconds": earlier + seconds,
+                "tokens_per_second": tokens / max(seconds, 1e-9),
+            }
+            self.report(step, self.args.max_steps, logs["loss"])
+        super().log(logs, start_time)
+
+
+def loss_of_trained(model: Any, inputs: dict[str, Any], weights: Any) -> Any:
+    """Summed negative log-likelihood of the trained tokens of one packed sequence.
+
+    `weights`, of shape (1, tokens), or None: each counts 1. TRL projects every position on a
+    CPU, which is most of the work where few are trained.
+    """
+    labels = inputs["labels"][0, 1:]
+    kept = (labels != IGNORED).nonzero()[:, 0]
+    rest = {name: value for name, value in inputs.items() if name != "labels"}
+    logits = model(**rest, use_cache=False, logits_to_keep=kept).logits[0].float()
+    if weights is None:
+        return cross_entropy(logits, labels[kept], reduction="sum")
+    losses = cross_entropy(logits, labels[kept], reduction="none")
+    return (losses * weights[0, 1:][kept]).sum()
+
+
+def weighted_loss(model: Any, inputs: dict[str, Any], weights: Any) -> Any:
+    """The same for any layout. `weights` has the shape of the labels, (rows, tokens)."""
+    # TRL gives the model this argument for itself and does not document it. Nothing public yields
+    # the likelihood of each token without holding the logits of all, which a GPU has no room for.
+    outputs = model(**inputs, use_cache=False, fused_lm_head=True)
+    return -(outputs.log_probs * weights[:, 1:]).sum()
+
+
+class Clock(TrainerCallback):
+    """The time that steps take; asks for a state each time `save_seconds` have gone by."""
+
+    def __init__(self, save_seconds: float) -> None:
+        self.save_seconds = save_seconds
+        self.saved = self.logged = time.monotonic()
+        self.step = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        """Start; a resumed training begins at a later step."""
+        self.saved = self.logged = time.monotonic()
+        self.step = state.global_step
+
+    def lap(self, step: int) -> tuple[float, int]:
+        """Seconds since the last lap, which ended after the step that is also returned."""
+        now = time.monotonic()
+        seconds, first = now - self.logged, self.step
+        self.logged, self.step = now, step
+        return seconds, first
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> Any:
+        """Saving takes all processes: the clock of the first one counts."""
+        due = time.monotonic() - self.saved >= self.save_seconds
+        if agree(due and state.global_step < state.max_steps):
+            check_finite(given["model"], state.global_step)
+            control.should_save = True
+            self.saved = time.monotonic()
+        return control
+
+
+def check_finite(model: Any, step: int) -> None:
+    """Raise SrftError where a trained weight is not finite: the loss shows it one step later."""
+    for name, weight in model.named_parameters():
+        if weight.requires_grad and not weight.isfinite().all():
+            raise SrftError(
+                f"{name} is not finite after step {step}: lower training.learning_rate, "
+                "or raise training.warmup_ratio; the last good state is kept"
+            )
+
+
+def whole_weights(trainer: SFTTrainer) -> Any:
+    """Under FSDP the weights gathered from all processes, which all must call; otherwise None."""
+    if not trainer.is_fsdp_enabled:
+        return None
+    return trainer.accelerator.get_state_dict(trainer.model_wrapped)

@@ -29,6 +29,15 @@ def test_scale_measures_every_stage_and_named_query() -> None:
         assert figures["seconds"] > 0 and figures["peak_mib"] > 0, name
 
 
+def test_training_is_measured_beside_trl() -> None:
+    runs, tokenizer = CHECKOUT / "tests/golden/runs", CHECKOUT / "srft_assets/lab/base_weights"
+    told = printed("benchmarks.training", str(tokenizer), str(runs), "--rounds", "1")
+    assert told["rows"] > 0
+    assert set(told["tokens_per_second"]) == {"ours", "packed", "padded"}
+    assert all(rate > 0 for rate in told["tokens_per_second"].values())
+    assert told["padding_share"]["ours"] == 0
+
+
 def test_warehouse_writes_and_reads_partitions() -> None:
     told = printed("benchmarks.warehouse", "--seconds", "0.1", "--partitions", "4", "--rounds", "1")
     assert told["writers_4_per_second"] > 0 and told["view_ms"] > 0

@@ -10,8 +10,8 @@ import pytest
 
 from srft_assets.home import Home
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
+from srft_assets.training.checkpoint import CHECKPOINTS
 from srft_assets.training.launch import launch
-from srft_assets.training.schema import CHECKPOINTS
 from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.making import recipe_of
 from srft_assets.warehouse.recipe import Recipe

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from srft_assets.home import Home
+from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.tokens.schema import MASKED_TOKENS
-from srft_assets.training.job import TrainingJob
+from srft_assets.training.data import load_rows
+from srft_assets.training.job import Selection, TrainingJob, select_rows, shuffled
 from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stamp import Stamp
@@ -20,6 +23,22 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 
 VOCABULARY = 64
+
+
+class Heard:
+    """Keeps what a training tells: step, number of steps, loss."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int, float]] = []
+
+    def __call__(self, step: int, of: int, loss: float) -> None:
+        self.told.append((step, of, loss))
+
+    @property
+    def steps(self) -> list[int]:
+        return [step for step, _, _ in self.told]
+
+
 Span = tuple[int, int, bool]
 Row = tuple[list[int], list[Span]]
 
@@ -100,20 +119,58 @@ def put(home: Home, asset: str, partition: str, frame: pl.DataFrame, **figures: 
     return Warehouse(home.warehouse).write(asset, partition, frame, stamp)
 
 
+def select(*partitions: tuple[str, pl.DataFrame], **settings: object) -> Selection:
+    """What an arm with these settings chooses; a row of over 100 tokens is too long."""
+    arm = ArmSpec(name="srft", training=TrainingSpec(max_length=100), **settings)
+    return select_rows(arm, partitions)
+
+
+def labelled(
+    home: Home, *partitions: tuple[str, pl.DataFrame], normalise: str = "token"
+) -> pa.Table:
+    """The labels and weights that a training loads of these partitions, chosen by their parent."""
+    for batch, frame in partitions:
+        put(home, "masked_tokens/srft", batch, frame)
+    versions = {batch: data_version(frame) for batch, frame in partitions}
+    job = TrainingJob(
+        base_model="none",
+        warehouse=home.warehouse,
+        asset="masked_tokens/srft",
+        parts=select(*partitions).parts(versions, normalise),
+        order=[],
+        output=home.artifacts / "out",
+    )
+    return load_rows(job)
+
+
 @pytest.fixture
 def job(base_model: Path, home: Home) -> Callable[..., TrainingJob]:
     """Makes a small job over the given rows; further settings by name."""
 
-    def make(rows: list[Row], name: str = "out", **settings: object) -> TrainingJob:
-        path = put(home, f"masked_tokens/{name}", "lab-1", frame_of(rows))
+    def make(
+        rows: list[Row] | pl.DataFrame,
+        name: str = "out",
+        normalise: str = "token",
+        **settings: object,
+    ) -> TrainingJob:
+        frame = frame_of(rows) if isinstance(rows, list) else rows
+        put(home, f"masked_tokens/{name}", "lab-1", frame)
+        arm = ArmSpec(name=name, training=TrainingSpec(max_length=10**6))
+        selection = select_rows(arm, [("lab-1", frame)])
         stated = {
             "base_model": str(base_model),
-            "data": [path],
+            "warehouse": home.warehouse,
+            "asset": f"masked_tokens/{name}",
+            "parts": selection.parts({"lab-1": data_version(frame)}, normalise),
             "output": home.artifacts / name,
             "max_steps": 4,
             "batch_size": 8,
             "learning_rate": 1e-2,
+            "seed": 0,
+            **settings,
         }
-        return TrainingJob.model_validate({**stated, **settings})
+        wanted = stated["max_steps"] * stated["batch_size"]
+        stated["order"] = shuffled(range(selection.rows.height), wanted, stated["seed"])
+        return TrainingJob.model_validate(stated)
 
     return make

@@ -1,5 +1,6 @@
 """The subprocess that a stage starts: lines, failures, interrupts."""
 
+import json
 import os
 import signal
 import subprocess
@@ -108,7 +109,8 @@ def test_a_wrong_call_exits_2_and_a_bad_job_exits_1(
 ) -> None:
     assert main([]) == 2
     path = tmp_path / "job.json"
-    path.write_text('{"base_model": "x", "data": [], "output": "y", "max_steps": 0}')
+    stated = {"base_model": "x", "warehouse": "w", "asset": "a", "parts": [], "order": []}
+    path.write_text(json.dumps({**stated, "output": "y", "max_steps": 0}))
     assert main([str(path)]) == 1
     assert main([str(tmp_path / "absent.json")]) == 1
     errors = capsys.readouterr().err.splitlines()[1:]

@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.tokens.arm import TrainingSpec
-from srft_assets.training.command import Command
-from srft_assets.training.plan import make_plan
+from srft_assets.training.data import make_plan
+from srft_assets.training.job import shuffled
+from srft_assets.training.launch import command_of
+from srft_assets.training.main import last_whole_state
 from srft_assets.training.stage import checkpoints_stage
-from srft_assets.training.states import last_whole_state
 from srft_assets.warehouse.stage import Launch
 from tests.training.test_stage import InProcess, Subprocess, arm_of, make, platform
 
@@ -60,23 +61,29 @@ def test_settings_that_cannot_start_are_named(stated: dict[str, object], said: s
 
 def test_command_lines() -> None:
     job, main = Path("job.json"), ["-m", "srft_assets.training.main", "job.json"]
-    assert Command().argv(job) == [sys.executable, *main]
+
+    def command(**stated: object) -> list[str]:
+        return command_of(TrainingSpec(batch_size=8, **stated), job)
+
+    assert command() == [sys.executable, *main]
     nodes = ["--nnodes", "2", "--rdzv-endpoint", "a:1"]
-    slurm = Command("torchrun", 8, arguments=nodes, prefix=["srun", "--nodes", "2"]).argv(job)
+    torchrun = {"launcher": "torchrun", "processes": 8}
+    slurm = command(**torchrun, launcher_args=nodes, launch_prefix=["srun", "--nodes", "2"])
     start = ["srun", "--nodes", "2", sys.executable, "-m", "torch.distributed.run"]
     assert slurm == [*start, "--nproc-per-node", "8", *nodes, *main]
-    assert "--standalone" in Command("torchrun", 8).argv(job)
-    fsdp = Command("accelerate", 8, arguments=["--config_file", "fsdp.yaml"]).argv(job)
+    assert "--standalone" in command(**torchrun)
+    fsdp = command(launcher="accelerate", processes=8, launcher_args=["--config_file", "fsdp.yaml"])
     start = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "8"]
     assert fsdp == [*start, "--config_file", "fsdp.yaml", *main]
 
 
 def test_each_process_has_its_share_of_every_step() -> None:
     lengths = [10, 40, 20, 30, 25, 15, 35, 5]
-    stated = {"steps": 3, "batch_size": 4, "micro_batch_tokens": 50, "seed": 1}
-    plan = make_plan(lengths, **stated, ranks=2)
-    parts = [plan.of_rank(rank) for rank in range(2)]
-    alone = make_plan(lengths, **stated)
+    order = shuffled(range(8), 12, seed=1)
+    stated = {"batch_size": 4, "micro_batch_tokens": 50}
+    plan = make_plan(order, lengths, **stated, ranks=2)
+    parts = [plan.of_rank(rank, 2) for rank in range(2)]
+    alone = make_plan(order, lengths, **stated)
     for step in range(3):
         shares = [part.groups[step * part.per_step : (step + 1) * part.per_step] for part in parts]
         rows = sorted(row for share in shares for group in share for row in group)
@@ -84,7 +91,7 @@ def test_each_process_has_its_share_of_every_step() -> None:
         assert rows == sorted(row for group in groups for row in group)
         assert all(shares)
     with pytest.raises(SrftError, match="batch_size 4 is no multiple of the 3 processes"):
-        make_plan(lengths, **stated, ranks=3)
+        make_plan(order, lengths, **stated, ranks=3)
 
 
 def test_a_state_lacking_the_part_of_a_process_is_passed_over(tmp_path: Path) -> None:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.training.job import TrainingJob, read_result
-from srft_assets.training.report import Lines
-from srft_assets.training.run import train
-from srft_assets.training.states import last_whole_state
-from tests.training.conftest import make_rows
+from srft_assets.training.checkpoint import read_result
+from srft_assets.training.job import TrainingJob
+from srft_assets.training.main import last_whole_state, train
+from tests.training.conftest import Heard, make_rows
 
 MakeJob = Callable[..., TrainingJob]
 
@@ -46,15 +45,10 @@ def test_sigkill_leaves_no_half_checkpoint_and_the_same_weights_come_out_after_a
     assert not killed.output.exists()
     state = last_whole_state(killed.partial / "states")
     assert state is not None
-    steps: list[int] = []
-
-    class Heard(Lines):
-        def step(self, step: int, of: int, loss: float) -> None:
-            steps.append(step)
-
-    resumed = train(killed, Heard())
-    assert steps[0] == int(state.name.partition("-")[2]) + 1 > 1
-    whole = train(job(rows, "whole", **settings), Lines())
+    heard = Heard()
+    resumed = train(killed, heard)
+    assert heard.steps[0] == int(state.name.partition("-")[2]) + 1 > 1
+    whole = train(job(rows, "whole", **settings), Heard())
     assert resumed.weights_sha256 == whole.weights_sha256
     assert [p.loss for p in resumed.loss_curve] == [p.loss for p in whole.loss_curve]
     assert read_result(killed.output) == resumed
@@ -65,22 +59,17 @@ def test_a_training_goes_on_with_a_smaller_micro_batch(job: MakeJob) -> None:
     rows = make_rows(20)
     settings = {"max_steps": 8, "batch_size": 4, "save_seconds": 0}
     large = job(rows, "large", **settings)
-    steps: list[int] = []
+    heard = Heard()
 
-    class Full(Lines):
-        def step(self, step: int, of: int, loss: float) -> None:
-            if step == 5:
-                raise MemoryError
-
-    class Heard(Lines):
-        def step(self, step: int, of: int, loss: float) -> None:
-            steps.append(step)
+    def full(step: int, of: int, loss: float) -> None:
+        if step == 5:
+            raise MemoryError
 
     with pytest.raises(MemoryError):
-        train(large, Full())
-    small = train(large.model_copy(update={"micro_batch_tokens": 60}), Heard())
-    whole = train(job(rows, "whole", **settings), Lines())
-    assert steps == list(range(steps[0], 9)) and steps[0] in (4, 5)
+        train(large, full)
+    small = train(large.model_copy(update={"micro_batch_tokens": 60}), heard)
+    whole = train(job(rows, "whole", **settings), Heard())
+    assert heard.steps == list(range(heard.steps[0], 9)) and heard.steps[0] in (4, 5)
     assert small.micro_batches > whole.micro_batches
     assert [p.loss for p in small.loss_curve] == pytest.approx(
         [p.loss for p in whole.loss_curve], abs=1e-4
@@ -99,9 +88,9 @@ def test_a_torn_state_is_passed_over(tmp_path: Path) -> None:
 
 def test_the_state_of_another_job_is_not_resumed(job: MakeJob) -> None:
     small = job(make_rows(8), max_steps=2)
-    fresh = train(small, Lines())
+    fresh = train(small, Heard())
     stale = small.model_copy(update={"output": small.output.parent / "again"})
     (stale.partial / "states" / "checkpoint-1").mkdir(parents=True)
     (stale.partial / "states" / "checkpoint-1" / "trainer_state.json").write_text("{}")
     (stale.partial / "identity").write_text("another job")
-    assert train(stale, Lines()).weights_sha256 == fresh.weights_sha256
+    assert train(stale, Heard()).weights_sha256 == fresh.weights_sha256

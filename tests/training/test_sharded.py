@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from srft_assets.training.command import MAIN, Command
-from srft_assets.training.job import TrainingJob, TrainingResult, read_result
-from srft_assets.training.report import Lines
-from srft_assets.training.run import train
-from tests.training.conftest import make_rows
+from srft_assets.tokens.arm import TrainingSpec
+from srft_assets.training.checkpoint import TrainingResult, read_result
+from srft_assets.training.job import TrainingJob
+from srft_assets.training.launch import MAIN, command_of, environment_of
+from srft_assets.training.main import train
+from tests.training.conftest import Heard, make_rows
 
 MakeJob = Callable[..., TrainingJob]
 ROOT = Path(__file__).parents[2]
@@ -30,10 +31,14 @@ def sharded(job: TrainingJob, folder: Path, **changes: str) -> TrainingResult:
         stated = stated.replace(word, other)
     (folder / "fsdp.yaml").write_text(stated)
     (folder / "job.json").write_text(job.model_dump_json())
-    command = Command("accelerate", 2, arguments=["--config_file", str(folder / "fsdp.yaml")])
-    argv = command.argv(folder / "job.json")
+    training = TrainingSpec(
+        launcher="accelerate",
+        processes=2,
+        launcher_args=["--config_file", str(folder / "fsdp.yaml")],
+    )
+    argv = command_of(training, folder / "job.json")
     argv[argv.index(MAIN)] = "tests.training.sharded_main"
-    environment = {**os.environ, **command.env(), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, **environment_of(training), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         argv, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -70,7 +75,7 @@ def test_two_processes_that_share_a_model_give_the_losses_of_one(
     exact = {"bf16": "'no'"} if method == "lora" else {}
     together = losses(sharded(shared, tmp_path, **exact))
     assert len(set(together)) == 3
-    assert together == pytest.approx(losses(train(alone, Lines())), abs=1e-3)
+    assert together == pytest.approx(losses(train(alone, Heard())), abs=1e-3)
     ours, theirs = tensors(shared), tensors(alone)
     assert ours.keys() == theirs.keys() != set()
     for name, tensor in ours.items():

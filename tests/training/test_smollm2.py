@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.training.command import MAIN
-from srft_assets.training.job import TrainingResult, read_result
+from srft_assets.training.checkpoint import TrainingResult, read_result
+from srft_assets.training.launch import MAIN
 from srft_assets.warehouse.store import Warehouse
 from tests.training.fetch_smollm2 import FOLDER
 from tests.ui.browser import Browser

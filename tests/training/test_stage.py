@@ -14,14 +14,13 @@ from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.training.launch import launch
 from srft_assets.training.main import main
-from srft_assets.training.rows import select_rows
 from srft_assets.training.stage import checkpoints_stage
 from srft_assets.warehouse.idle import IDLE
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.stage import Cost, Launch, Made, Planned, Stage, Work
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import Warehouse
-from tests.training.conftest import frame_of, make_rows, put
+from tests.training.conftest import frame_of, make_rows, put, select
 
 T = TypeVar("T")
 
@@ -162,9 +161,9 @@ def test_a_setting_out_of_range_is_named(platform: Home) -> None:
 def test_the_plan_knows_how_many_tokens_training_takes(platform: Home) -> None:
     stage = checkpoints_stage(arm_of())
     assert stage.estimate is not None
-    path = put(platform, "masked_tokens/srft", "lab-1", frame_of(make_rows(10)))
-    told = select_rows([path], 100).trained_tokens
-    put(platform, "masked_tokens/srft", "lab-1", frame_of(make_rows(10)), tokens_trained=told)
+    frame = frame_of(make_rows(10))
+    told = int(select(("lab-1", frame)).rows["n_trained"].sum())
+    put(platform, "masked_tokens/srft", "lab-1", frame, tokens_trained=told)
     drawn = 3 * 4
     warehouse = Warehouse(platform.warehouse)
     planned = Planned(platform, warehouse, "0", recipe_of(stage, platform, warehouse, "0"), None)

@@ -10,11 +10,8 @@ import pytest
 
 from srft_assets.errors import SrftError
 from srft_assets.training.job import TrainingJob
-from srft_assets.training.report import Lines
-from srft_assets.training.run import train
-from srft_assets.training.saving import check_finite
-from srft_assets.training.states import last_whole_state
-from tests.training.conftest import make_rows
+from srft_assets.training.main import last_whole_state, train
+from tests.training.conftest import Heard, make_rows
 
 MakeJob = Callable[..., TrainingJob]
 
@@ -71,8 +68,8 @@ def test_seven_kills_at_random_moments_change_no_weight(job: MakeJob, tmp_path: 
     ends = [int(line.split()[1]) for line in done.stdout.splitlines() if line[:7] == "attempt"]
     assert ends.count(9) >= 2, done.stderr
     assert ends[-1] == 0
-    resumed = train(killed, Lines())
-    whole = train(job(rows, "whole", **settings), Lines())
+    resumed = train(killed, Heard())
+    whole = train(job(rows, "whole", **settings), Heard())
     assert resumed.weights_sha256 == whole.weights_sha256
     assert [p.loss for p in resumed.loss_curve] == [p.loss for p in whole.loss_curve]
     assert not killed.partial.exists()
@@ -104,15 +101,10 @@ def test_a_full_disk_is_told_and_training_goes_on_when_there_is_space(
     state = last_whole_state(full.partial / "states")
     assert state is not None
     subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
-    steps: list[int] = []
-
-    class Heard(Lines):
-        def step(self, step: int, of: int, loss: float) -> None:
-            steps.append(step)
-
-    resumed = train(full, Heard())
-    assert steps[0] == int(state.name.partition("-")[2]) + 1 > 1
-    assert resumed.weights_sha256 == train(job(rows, "whole", **settings), Lines()).weights_sha256
+    heard = Heard()
+    resumed = train(full, heard)
+    assert heard.steps[0] == int(state.name.partition("-")[2]) + 1 > 1
+    assert resumed.weights_sha256 == train(job(rows, "whole", **settings), Heard()).weights_sha256
 
 
 def test_too_little_memory_is_told_with_what_to_lower(job: MakeJob, tmp_path: Path) -> None:
@@ -127,6 +119,8 @@ def test_too_little_memory_is_told_with_what_to_lower(job: MakeJob, tmp_path: Pa
 def test_no_state_is_saved_whose_weights_are_not_finite(job: MakeJob) -> None:
     """A finite loss may have a gradient that is not, which ruins the weights unseen."""
     import torch
+
+    from srft_assets.training.trainer import check_finite
 
     model = torch.nn.Linear(2, 2)
     check_finite(model, 7)

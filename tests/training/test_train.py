@@ -7,24 +7,12 @@ import orjson
 import pytest
 
 from srft_assets.errors import SrftError
-from srft_assets.training.job import TrainingJob, read_result
-from srft_assets.training.run import train
-from tests.training.conftest import Row, make_rows
+from srft_assets.training.checkpoint import read_result
+from srft_assets.training.job import TrainingJob
+from srft_assets.training.main import train
+from tests.training.conftest import Heard, Row, make_rows
 
 MakeJob = Callable[..., TrainingJob]
-
-
-class Heard:
-    """Keeps what a training tells."""
-
-    def __init__(self) -> None:
-        self.steps: list[tuple[int, int, float]] = []
-
-    def step(self, step: int, of: int, loss: float) -> None:
-        self.steps.append((step, of, loss))
-
-    def curve(self, curve: list[dict[str, float]]) -> None:
-        assert [point["step"] for point in curve] == [step for step, _, _ in self.steps]
 
 
 def losses(job: TrainingJob) -> list[float]:
@@ -43,7 +31,7 @@ def test_the_loss_falls_and_the_folder_loads(job: MakeJob) -> None:
     heard = Heard()
     small = job(make_rows(8), max_steps=25)
     result = train(small, heard)
-    assert heard.steps[-1][:2] == (25, 25)
+    assert heard.told[-1][:2] == (25, 25)
     assert result.loss_curve[-1].loss < 0.8 * result.loss_curve[0].loss
     assert result.layout == "packed"
     assert result.padding_share == 0

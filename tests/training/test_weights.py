@@ -10,24 +10,12 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.tokens.schema import MASKED_TOKENS
 from srft_assets.training.job import TrainingJob
-from srft_assets.training.labels import load_rows
-from srft_assets.training.rows import select_rows
-from srft_assets.training.run import train
-from tests.training.conftest import Row, frame_of, make_rows, put
+from srft_assets.training.main import train
+from tests.training.conftest import Heard, Row, frame_of, labelled, make_rows, select
 
 MakeJob = Callable[..., TrainingJob]
 BOTH = [(5, 10, True), (12, 20, True)]
 """A step of 5 tokens and one of 8."""
-
-
-class Deaf:
-    """Hears nothing of a training."""
-
-    def step(self, step: int, of: int, loss: float) -> None:
-        pass
-
-    def curve(self, curve: list[dict[str, float]]) -> None:
-        pass
 
 
 def weighted(rows: Sequence[Row], *weights: float, runs: Sequence[str] = ()) -> pl.DataFrame:
@@ -46,13 +34,12 @@ def trainable(count: int) -> list[Row]:
 
 
 @pytest.fixture
-def fit(job: MakeJob, home: Home) -> Callable[..., tuple[list[float], Path]]:
+def fit(job: MakeJob) -> Callable[..., tuple[list[float], Path]]:
     """Trains on a frame; gives the losses and the folder."""
 
     def run(frame: pl.DataFrame, name: str, **settings: object) -> tuple[list[float], Path]:
-        path = put(home, f"masked_tokens/{name}", "lab-2", frame)
-        small = job(trainable(1), name, data=[path], **settings)
-        return [point.loss for point in train(small, Deaf()).loss_curve], small.output
+        small = job(frame, name, **settings)
+        return [point.loss for point in train(small, Heard()).loss_curve], small.output
 
     return run
 
@@ -137,8 +124,8 @@ def test_each_run_weighs_the_same_however_long_it_is(fit, base_model: Path) -> N
 def test_the_parts_of_a_run_weigh_as_much_as_one_run(home: Home) -> None:
     ids = list(range(2, 12))
     rows = [(ids, [(2, 6, True)]), (ids, [(2, 4, True)]), (ids, [(2, 5, True)])]
-    path = put(home, "masked_tokens/x", "b", weighted(rows, runs=["split", "split", "whole"]))
-    table = load_rows(select_rows([path], 100), "run")
+    frame = weighted(rows, runs=["split", "split", "whole"])
+    table = labelled(home, ("b", frame), normalise="run")
     sums = [sum(weights) for weights in table["weights"].to_pylist()]
     assert sums[0] + sums[1] == pytest.approx(sums[2])
     assert sums[0] == pytest.approx(2 * sums[1])
@@ -147,21 +134,19 @@ def test_the_parts_of_a_run_weigh_as_much_as_one_run(home: Home) -> None:
 
 def test_weights_are_only_where_loss_is(home: Home) -> None:
     rows = [([7, 8, 9, 10, 11, 12], [(0, 3, True), (4, 6, True)])]
-    path = put(home, "masked_tokens/x", "b", weighted(rows, 1.0, 0.25))
-    selection = select_rows([path], 100)
-    table = load_rows(selection)
+    batch = "b", weighted(rows, 1.0, 0.25)
+    table = labelled(home, batch)
     assert table["labels"].to_pylist() == [[-100, 8, 9, -100, 11, 12]]
     assert table["weights"].to_pylist() == [[0, 1, 1, 0, 0.25, 0.25]]
-    assert selection.frame["weight"].to_list() == [2.5]
+    assert select(batch).rows["weight"].to_list() == [2.5]
 
 
 def test_rows_of_an_earlier_version_weigh_one(home: Home) -> None:
     frame = frame_of(make_rows(3))
     fields = ("step_index", "start", "end", "trained", "label")
     spans = pl.col("spans").list.eval(pl.struct(pl.element().struct.field(name) for name in fields))
-    old = put(home, "masked_tokens/old", "b", frame.with_columns(spans).drop("part"))
-    new = put(home, "masked_tokens/new", "b", frame)
-    tables = [load_rows(select_rows([path], 100)) for path in (old, new)]
+    old = frame.with_columns(spans).drop("part")
+    tables = [labelled(home, ("b", one)) for one in (old, frame)]
     assert tables[0] == tables[1]
     assert tables[0].column_names == ["input_ids", "labels"]
 

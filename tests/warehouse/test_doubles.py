@@ -9,7 +9,8 @@ import pytest
 from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS
 from srft_assets.show.find import find_place
-from srft_assets.training.rows import select_rows
+from srft_assets.tokens.arm import ArmSpec, TrainingSpec
+from srft_assets.training.job import select_rows
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.check import offending_rows
 from srft_assets.warehouse.doubles import counted_once, holders
@@ -97,10 +98,16 @@ def test_such_a_run_is_found_where_it_counts(doubled: Home) -> None:
 
 
 def test_training_takes_such_a_run_once(filled: Home, doubled: Home) -> None:
-    once, twice = (select_rows(files(h, "masked_tokens/srft"), 10**6) for h in (filled, doubled))
-    assert once.frame.height > 0
-    assert twice.frame.drop("file").equals(once.frame.drop("file"))
-    assert twice.left_out == once.frame.height
+    arm = ArmSpec(name="srft", training=TrainingSpec(max_length=10**6))
+    once, twice = (
+        select_rows(
+            arm, [(path.stem, pl.read_parquet(path)) for path in files(h, "masked_tokens/srft")]
+        )
+        for h in (filled, doubled)
+    )
+    assert once.rows.height > 0
+    assert twice.rows.equals(once.rows)
+    assert twice.left_out == once.rows.height
 
 
 def test_all_rows_of_a_run_come_from_one_batch_in_their_order() -> None:

@@ -18,7 +18,7 @@ from srft_assets.rollouts.batch.settings import LocalModel
 from srft_assets.rollouts.checkpoint import ADAPTER
 from srft_assets.serving.environment import ARGS, COMMAND, words
 from srft_assets.serving.spec import VLLM
-from srft_assets.training.moved import base_now
+from srft_assets.training.model import base_now
 from srft_assets.warehouse.store import Warehouse
 
 CHECKPOINT = re.compile(r"checkpoint:([A-Za-z0-9_.-]+)/(\d+)")

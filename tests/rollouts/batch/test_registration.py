@@ -11,7 +11,7 @@ from srft_assets.outcomes.choice import read_grading
 from srft_assets.rollouts.batch.folder import instances_path, tasks_of
 from srft_assets.rollouts.batch.registration import register
 from srft_assets.rollouts.batch.settings import parse_settings
-from srft_assets.training.schema import CHECKPOINTS
+from srft_assets.training.checkpoint import CHECKPOINTS
 from srft_assets.trajectories.manifest import read_manifest
 from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe

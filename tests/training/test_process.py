@@ -1,18 +1,39 @@
-"""What a training reads from its environment, and what it sets for the libraries it imports."""
+"""What a training reads from its environment, sets for its libraries, and tells Dagster."""
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dagster_pipes import encode_param
 
 from srft_assets.errors import SrftError
-from srft_assets.training.environment import prepare
 from srft_assets.training.job import TrainingJob
+from srft_assets.training.process import prepare
 from tests.training.conftest import make_rows
 
 MakeJob = Callable[..., TrainingJob]
+SCRIPT = """
+from srft_assets.training.process import reporting
+with reporting() as report:
+    for step in range(1, 101):
+        report(step, 100, 1 / step)
+"""
+CONTEXT = {
+    "asset_keys": ["checkpoints/srft"],
+    "code_version_by_asset_key": {},
+    "provenance_by_asset_key": {},
+    "partition_key": "0",
+    "partition_key_range": None,
+    "partition_time_window": None,
+    "run_id": "run",
+    "job_name": "job",
+    "retry_number": 0,
+    "extras": {},
+}
 RENAMED = "peft saves an adapter without weights: leave activation_checkpointing out"
 
 
@@ -75,3 +96,34 @@ def test_an_adapter_under_activation_checkpointing_of_fsdp_is_refused(
     monkeypatch.setenv("FSDP_ACTIVATION_CHECKPOINTING", "true")
     with pytest.raises(SrftError, match=RENAMED):
         prepare(job(make_rows(2), method="lora"))
+
+
+def told(env: dict[str, str]) -> list[dict]:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT],
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_progress_lines_without_dagster() -> None:
+    lines = told({})
+    assert len(lines) == 100
+    assert lines[-1] == {"step": 100, "of": 100, "loss": 0.01}
+
+
+def test_pipes_get_a_log_line_now_and_then(tmp_path: Path) -> None:
+    (tmp_path / "context").write_text(json.dumps(CONTEXT))
+    (tmp_path / "messages").touch()
+    env = {
+        "DAGSTER_PIPES_CONTEXT": encode_param({"path": str(tmp_path / "context")}),
+        "DAGSTER_PIPES_MESSAGES": encode_param({"path": str(tmp_path / "messages")}),
+    }
+    assert len(told(env)) == 100
+    messages = [json.loads(line) for line in (tmp_path / "messages").read_text().splitlines()]
+    logs = [m["params"]["message"] for m in messages if m["method"] == "log"]
+    assert len(logs) == 20
+    assert logs[-1] == "step 100 of 100: loss 0.0100"
