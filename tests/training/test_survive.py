@@ -109,7 +109,7 @@ def test_a_full_disk_is_told_and_training_goes_on_when_there_is_space(
 
 def test_too_little_memory_is_told_with_what_to_lower(job: MakeJob, tmp_path: Path) -> None:
     rows = [([5] * 20_000, [(1, 20_000, True)])] * 16
-    large = job(rows, "large", batch_size=16, max_length=20_000, micro_batch_tokens=10**6)
+    large = job(rows, "large", batch_size=16, micro_batch_tokens=10**6)
     done = run(LIMITED, large, tmp_path / "job.json")
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert line.startswith("error: out of memory: lower micro_batch_tokens in training.options")
