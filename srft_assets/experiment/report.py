@@ -7,11 +7,13 @@ from pathlib import Path
 import polars as pl
 
 from srft_assets.compare import wilson_interval
-from srft_assets.experiment.charts import draw_arms, draw_f1, draw_share
 from srft_assets.experiment.design import ARMS, BASE, FULL, Condition, Design, arm_name
-from srft_assets.experiment.tables import (
+from srft_assets.experiment.findings import (
     by_seed,
     differences,
+    draw_arms,
+    draw_f1,
+    draw_share,
     findings,
     levels,
     levels_of,

@@ -16,8 +16,18 @@ import yaml
 
 import srft_assets
 from srft_assets.errors import SrftError
-from srft_assets.experiment.data import BATCH, CRITIC, NEEDED, Teacher, set_name, write_set
-from srft_assets.experiment.design import SHIPPED, Design, Form, arms_of
+from srft_assets.experiment.design import (
+    BATCH,
+    CRITIC,
+    NEEDED,
+    SHIPPED,
+    Design,
+    Form,
+    Teacher,
+    arms_of,
+    set_name,
+    write_set,
+)
 from srft_assets.experiment.report import Ran, write_report
 from srft_assets.home import Home
 from srft_assets.lab.regime import Regime

@@ -1,10 +1,16 @@
 """Generated tasks: small repositories with planted bugs, as rows of the SWE-bench schema."""
 
+import inspect
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from random import Random
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from srft_assets.lab import check
 from srft_assets.lab.functions import (
+    MODULES,
     Case,
     Function,
     draw_case,
@@ -13,14 +19,47 @@ from srft_assets.lab.functions import (
     variants,
 )
 from srft_assets.lab.git_objects import commit_id, git_diff
-from srft_assets.lab.repository import (
-    CHECK,
-    check_source,
-    module_source,
-    test_source,
-)
-from srft_assets.lab.words import MODULES
 from srft_assets.outcomes.task import TaskInstance
+
+CHECK = "python3 check.py"
+"""The command that the agent runs the tests with."""
+
+Cases = Mapping[str, Sequence[Case]]
+"""Function name → arguments of its test."""
+
+
+def module_source(functions: Sequence[Function]) -> str:
+    """The module, functions in the order given."""
+    return "\n\n".join(function.source for function in functions)
+
+
+def test_source(module: str, title: str, functions: Sequence[Function], cases: Cases) -> str:
+    """A unittest file; what a function should return is the message of its assertions."""
+    lines = [
+        "import unittest",
+        "",
+        f"import {module}",
+        "",
+        "",
+        f"class {title}(unittest.TestCase):",
+    ]
+    for function in functions:
+        name = function.name.function
+        lines.append(f"    def test_{name}(self):")
+        for case in cases[name]:
+            call = f"{module}.{name}({', '.join(map(str, case))})"
+            lines.append(
+                f'        self.assertEqual({call}, {function.call(case)}, "{function.expression}")'
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+@cache
+def check_source() -> str:
+    """`check.py` as it is shipped in every repository."""
+    return Path(inspect.getfile(check)).read_text(encoding="utf-8")
+
 
 TEST_COMMAND = "python3 -m unittest -v"
 HIDDEN = "test_hidden.py"

@@ -6,8 +6,16 @@ from rich.console import Console
 from srft_assets.cli.progress import Bars
 from srft_assets.components.launch import Applier, open_instance
 from srft_assets.definitions import project
-from srft_assets.experiment.data import BATCH, NEEDED, Teacher, set_name, write_set
-from srft_assets.experiment.design import Design, Form, arms_of
+from srft_assets.experiment.design import (
+    BATCH,
+    NEEDED,
+    Design,
+    Form,
+    Teacher,
+    arms_of,
+    set_name,
+    write_set,
+)
 from srft_assets.experiment.reproduce import project_of, write_project
 from srft_assets.home import Home
 from srft_assets.lab import regime

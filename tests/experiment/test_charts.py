@@ -4,9 +4,15 @@ from itertools import pairwise
 
 import pytest
 
-from srft_assets.experiment import charts
-from srft_assets.experiment.charts import draw_arms, draw_f1, draw_share
-from srft_assets.experiment.tables import levels_of, of_series, rate_in
+from srft_assets.experiment import findings
+from srft_assets.experiment.findings import (
+    draw_arms,
+    draw_f1,
+    draw_share,
+    levels_of,
+    of_series,
+    rate_in,
+)
 from tests.experiment.synthetic import RATES, all_scores
 
 
@@ -14,9 +20,11 @@ from tests.experiment.synthetic import RATES, all_scores
 def figures(monkeypatch):
     """The figures that were saved."""
     seen = []
-    save = charts._save
+    save = findings._save
     monkeypatch.setattr(
-        charts, "_save", lambda figure, axes, path: (save(figure, axes, path), seen.append(figure))
+        findings,
+        "_save",
+        lambda figure, axes, path: (save(figure, axes, path), seen.append(figure)),
     )
     return seen
 

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srft_assets.experiment.data import MISTAKE, Facts, Teacher
-from srft_assets.experiment.design import ARMS, BASE, FULL, Design, arms_of
+from srft_assets.experiment.design import ARMS, BASE, FULL, MISTAKE, Design, Facts, Teacher, arms_of
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec
 from tests.experiment.conftest import REGIME, TINY

@@ -3,7 +3,7 @@
 import pytest
 
 from srft_assets.compare import paired_difference
-from srft_assets.experiment.tables import (
+from srft_assets.experiment.findings import (
     QUESTIONS,
     Question,
     differences,

@@ -5,9 +5,9 @@ import subprocess
 import pytest
 
 from srft_assets.agent.working_copy import working_copy
+from srft_assets.lab.functions import MODULES, NEAR, OPERATORS
 from srft_assets.lab.git_objects import commit_id, git_diff
 from srft_assets.lab.tasks import generate_tasks
-from srft_assets.lab.words import MODULES, NEAR, OPERATORS
 from srft_assets.outcomes.local import grade_patch
 from srft_assets.outcomes.model import Status
 from srft_assets.outcomes.task import TaskInstance

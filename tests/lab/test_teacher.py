@@ -3,10 +3,8 @@
 from collections import Counter
 
 from srft_assets.agent.prompts import SUBMIT
-from srft_assets.lab.conversation import Conversation
-from srft_assets.lab.repository import CHECK
-from srft_assets.lab.tasks import generate_tasks
-from srft_assets.lab.teacher import Rates, Teacher
+from srft_assets.lab.tasks import CHECK, generate_tasks
+from srft_assets.lab.teacher import Conversation, Rates, Teacher
 from srft_assets.outcomes.task import TaskInstance
 from tools.base_model.chats import rehearse, rehearse_run, teacher_messages
 

@@ -6,8 +6,7 @@ from random import Random
 
 import pytest
 
-from srft_assets.lab.repository import CHECK
-from srft_assets.lab.tasks import generate_tasks
+from srft_assets.lab.tasks import CHECK, generate_tasks
 from tools.base_model.__main__ import make_base_model
 from tools.base_model.chats import explore, mended, rehearse, teacher_messages
 from tools.base_model.model import BaseSettings, Size

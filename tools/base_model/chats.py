@@ -10,8 +10,7 @@ from typing import Any
 from jinja2 import StrictUndefined, Template
 
 from srft_assets.agent import prompts
-from srft_assets.lab.repository import CHECK
-from srft_assets.lab.tasks import generate_tasks
+from srft_assets.lab.tasks import CHECK, generate_tasks
 from srft_assets.lab.teacher import Rates, Teacher
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.trajectories.model import Message
