@@ -33,11 +33,9 @@ import polars as pl
 from benchmarks.marks import against_marks
 from benchmarks.recorded import job_of, runs_below
 from benchmarks.rounds import alternate, ratio, timed
-from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.mask import mask_runs
 from srft_assets.tokens.render import render
-from srft_assets.tokens.row import MaskedRow
-from srft_assets.tokens.schema import MASKED_TOKENS
+from srft_assets.tokens.row import MASKED_TOKENS, MaskedRow, RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.warehouse.content import data_version
@@ -77,7 +75,7 @@ def against_encode_batch(
         "ratio": ratio(alone, ours),
         "cpu_ratio": ratio(alone, ours, which=1),
         "first_ratio": ratio(alone, [once] * rounds),
-        "fastokens_not_used": tokenizer.fast_backend.refused,
+        "fastokens_not_used": tokenizer.fast.refused,
         "ratios_by_round": [round(a / b, 2) for (a, _), (b, _) in zip(alone, ours, strict=True)],
     }
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from srft_assets.exports.errors import UnfitError
 from srft_assets.exports.source import Masked
-from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.messages import REASONING, text_of
-from srft_assets.tokens.row import Span
+from srft_assets.tokens.row import RunRefusedError, Span
 from srft_assets.trajectories.model import Message
 
 

@@ -9,11 +9,15 @@ from srft_assets.exports.conversation import Conversation
 from srft_assets.exports.errors import UnfitError
 from srft_assets.exports.source import Masked
 from srft_assets.home import Home
-from srft_assets.tokens.call_ids import short_call_ids, wants_short_ids
-from srft_assets.tokens.messages import WRITTEN_OUT, for_template, forms
-from srft_assets.tokens.model_folder import model_source
+from srft_assets.tokens.messages import (
+    WRITTEN_OUT,
+    for_template,
+    forms,
+    short_call_ids,
+    wants_short_ids,
+)
 from srft_assets.tokens.template import TEMPLATE_ERRORS, apply
-from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
+from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, model_source
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import Warehouse
 

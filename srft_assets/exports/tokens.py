@@ -10,8 +10,7 @@ import pyarrow as pa
 from srft_assets.exports.errors import UnfitError
 from srft_assets.exports.shards import ParquetShards, Shards
 from srft_assets.exports.source import Masked
-from srft_assets.tokens.row import IGNORED, MaskedRow, SpanError
-from srft_assets.tokens.schema import MASKED_TOKENS
+from srft_assets.tokens.row import IGNORED, MASKED_TOKENS, MaskedRow, SpanError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 
 IDS = pa.list_(pa.int32())

@@ -8,9 +8,8 @@ from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.outcomes.model import Status, TestOutcome
-from srft_assets.tokens.model_folder import model_source
 from srft_assets.tokens.row import MaskedRow
-from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
+from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, model_source
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import from_row
 from srft_assets.warehouse.doubles import holders

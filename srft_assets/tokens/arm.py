@@ -133,7 +133,7 @@ class ArmSpec(BaseModel):
     """Label → loss weight of its steps, 0 is masked. A label without one weighs 0 where `mask`
     or `unlabeled` masks it, else 1."""
     control: Literal["none", "random_mask", "inverted_mask", "prefix_until_mistake"] = "none"
-    """What is made of the mask, to compare it with; see `tokens.controls`."""
+    """What is made of the mask, to compare it with; see `tokens.policy`."""
     too_long: Literal["refuse", "cut", "drop", "windows"] = "refuse"
     """What becomes of a run longer than `training.max_length`: refused by training; cut after
     its last whole step that fits; left out; or several rows, each with the prompt."""

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.errors import RunRefusedError
-from srft_assets.tokens.row import MaskedRow, Span
+from srft_assets.tokens.row import MaskedRow, RunRefusedError, Span
 
 
 @dataclass

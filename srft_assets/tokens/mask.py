@@ -1,20 +1,18 @@
-"""Token ids and loss mask of a run, verified."""
+"""Token ids and loss mask of a run, verified before they are handed out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TypeVar
 
 from srft_assets.outcomes.model import Status
-from srft_assets.tokens.encode import encode
-from srft_assets.tokens.encoded import Encoded
-from srft_assets.tokens.errors import RunRefusedError
-from srft_assets.tokens.memory import give_back
-from srft_assets.tokens.render import Rendering, render
-from srft_assets.tokens.row import MaskedRow, Span
-from srft_assets.tokens.tokenizer import ChatTokenizer
-from srft_assets.tokens.verify import verify
+from srft_assets.tokens.encode import Encoded, encode
+from srft_assets.tokens.render import Rendering, Turn, render
+from srft_assets.tokens.row import MaskedRow, RunRefusedError, Span
+from srft_assets.tokens.tokenizer import SPACE, ChatTokenizer
 from srft_assets.trajectories.model import Trajectory
+
+T = TypeVar("T")
 
 BATCH_CHARS = 1_000_000
 """Rendered characters that are tokenized together, so that memory stays bounded."""
@@ -22,103 +20,129 @@ BATCH_CHARS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run to mask: step_index → whether it is trained, and the critic's label if there is one."""
+    """A run to mask.
+
+    Attributes:
+        weights: step_index → loss weight, 0 where the step is masked; True and False are 1 and 0.
+        labels: step_index → the critic's label, if there is one.
+    """
 
     run: Trajectory
-    keep: Mapping[int, bool]
+    weights: Mapping[int, float]
     labels: Mapping[int, str] = field(default_factory=dict)
     status: str = Status.UNKNOWN
 
 
-_Rendered = tuple[Job, Rendering | RunRefusedError]
-
-
 def mask_run(
     run: Trajectory,
-    keep: Mapping[int, bool],
-    template: ChatTokenizer,
+    weights: Mapping[int, float],
+    tokenizer: ChatTokenizer,
     *,
     labels: Mapping[int, str] | None = None,
     status: str = Status.UNKNOWN,
 ) -> MaskedRow:
     """Token ids and spans of one run. Raises RunRefusedError; see `mask_runs`."""
-    (row,) = mask_runs([Job(run, keep, labels or {}, status)], template)
+    (row,) = mask_runs([Job(run, weights, labels or {}, status)], tokenizer)
     if isinstance(row, RunRefusedError):
         raise row
     return row
 
 
 def mask_runs(
-    jobs: Iterable[Job], template: ChatTokenizer
+    jobs: Iterable[Job], tokenizer: ChatTokenizer
 ) -> Iterator[MaskedRow | RunRefusedError]:
-    """One row or one refusal for each job, in order.
+    """One row or one refusal for each job, in order; a batch of `BATCH_CHARS` is held at a time.
 
     A row is handed out only if its trained tokens decode to exactly the text of the accepted
     turns, end-of-turn tokens included. Where a token straddles the start of a turn (an answer
     that opens with a line break melts into the one before it), that token is not trained.
-    While one batch is tokenized on all cores, the next is rendered; no more are held.
+    Raises DiffersError, see `FastTokenizer.ids`.
     """
-    with ThreadPoolExecutor(1) as worker:
-        pending: tuple[list[_Rendered], Future] | None = None
-        for batch in _batches(jobs, template):
-            renderings = [found for _, found in batch if isinstance(found, Rendering)]
-            started = worker.submit(encode, renderings, template)
-            if pending is not None:
-                yield from _mask_batch(*pending, template)
-            pending = (batch, started)
-        if pending is not None:
-            yield from _mask_batch(*pending, template)
-    give_back()
-
-
-def _batches(jobs: Iterable[Job], template: ChatTokenizer) -> Iterator[list[_Rendered]]:
-    """Jobs with their renderings, or why they have none, `BATCH_CHARS` at a time."""
-    held: list[_Rendered] = []
+    held: list[tuple[Job, Rendering | RunRefusedError]] = []
     chars = 0
     for job in jobs:
         try:
-            rendering = render(job.run, template)
+            rendering = render(job.run, tokenizer)
             chars += len(rendering.text)
             held.append((job, rendering))
         except RunRefusedError as error:
             held.append((job, error))
         if chars >= BATCH_CHARS:
-            yield held
+            yield from _mask_batch(held, tokenizer)
             held, chars = [], 0
-    if held:
-        yield held
+    yield from _mask_batch(held, tokenizer)
 
 
 def _mask_batch(
-    batch: Sequence[_Rendered], started: Future, template: ChatTokenizer
+    batch: Sequence[tuple[Job, Rendering | RunRefusedError]], tokenizer: ChatTokenizer
 ) -> Iterator[MaskedRow | RunRefusedError]:
-    encoded = iter(started.result())
+    renderings = [found for _, found in batch if isinstance(found, Rendering)]
+    encoded = iter(encode(renderings, tokenizer))
     for job, found in batch:
-        tokens = found if isinstance(found, RunRefusedError) else next(encoded)
-        if isinstance(found, RunRefusedError) or isinstance(tokens, RunRefusedError):
-            yield tokens
-            continue
         try:
-            yield _row(job, found, tokens, template)
+            rendering = _unrefused(found)
+            yield _row(job, rendering, _unrefused(next(encoded)), tokenizer)
         except RunRefusedError as error:
             yield error
 
 
-def _row(job: Job, rendering: Rendering, tokens: Encoded, template: ChatTokenizer) -> MaskedRow:
+def _unrefused(found: T | RunRefusedError) -> T:
+    if isinstance(found, RunRefusedError):
+        raise found
+    return found
+
+
+def _row(job: Job, rendering: Rendering, tokens: Encoded, tokenizer: ChatTokenizer) -> MaskedRow:
+    weighted = not {0.0, 1.0}.issuperset(job.weights.values())
     spans = []
     for turn in rendering.turns:
         start, end = tokens.tokens_within(turn.start, turn.end)
-        span = Span(
-            turn.step_index,
-            start,
-            end,
-            bool(job.keep[turn.step_index]),
-            job.labels.get(turn.step_index),
-        )
-        verify(span, turn, rendering, tokens, template)
+        weight = float(job.weights[turn.step_index])
+        label = job.labels.get(turn.step_index)
+        stated = weight if weighted and weight else None
+        span = Span(turn.step_index, start, end, weight > 0, label, stated)
+        _verify(span, turn, rendering, tokens, tokenizer)
         spans.append(span)
     for before, after in pairwise(spans):
         if before.end > after.start:
             raise RunRefusedError(f"steps {before.step_index} and {after.step_index} overlap")
     run = job.run
     return MaskedRow(run.trajectory_id, run.instance_id, str(job.status), tokens.ids, tuple(spans))
+
+
+def _verify(
+    span: Span, turn: Turn, rendering: Rendering, tokens: Encoded, tokenizer: ChatTokenizer
+) -> None:
+    """The span ends with the end-of-turn token; if trained, it decodes to the turn's text.
+
+    Raises RunRefusedError.
+    """
+    ids = tokens.ids[span.start : span.end]
+    where = f"step {span.step_index}"
+    if not len(ids) or int(ids[-1]) != tokenizer.special_ids[turn.terminator]:
+        raise RunRefusedError(f"{where} does not end with its end-of-turn token {turn.terminator}")
+    if not span.trained:
+        return
+    start = max(turn.start, tokens.char_of(span.start))
+    if melted := rendering.text[turn.start : start].strip():
+        raise RunRefusedError(
+            f"{melted!r}, the first characters of {where}, melt into the last token of the "
+            "generation prompt; let the chat template end it with a line break or a special token"
+        )
+    if not tokens.exact:
+        _check_decodes(ids.tolist(), rendering.text[start : turn.end], where, tokenizer)
+
+
+def _check_decodes(ids: list[int], text: str, where: str, tokenizer: ChatTokenizer) -> None:
+    """By the tokenizer's own decoder, to the text as its own normalizer leaves it."""
+    decoded = tokenizer.decode(ids)
+    normal = tokenizer.normalized(text)
+    said = {text, normal, normal.replace(SPACE, " ")}
+    if tokenizer.prepends_space:
+        said |= {f" {one}" for one in said} | {one.removeprefix(" ") for one in said}
+    if decoded not in said:
+        at = next((i for i, (a, b) in enumerate(zip(decoded, text, strict=False)) if a != b), 0)
+        raise RunRefusedError(
+            f"the tokens of {where} do not decode to its text: "
+            f"{decoded[at : at + 20]!r} for {text[at : at + 20]!r}"
+        )

@@ -1,12 +1,13 @@
 """Canonical messages as chat templates expect them."""
 
+import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from srft_assets.tokens.call_ids import short_call_ids, wants_short_ids
-from srft_assets.tokens.errors import RunRefusedError
+from srft_assets.tokens.row import RunRefusedError
 from srft_assets.trajectories.model import Message
 
 Arguments = Literal["mapping", "text", "written out"]
@@ -17,6 +18,10 @@ REASONING = ("reasoning_content", "thinking", "reasoning")
 """Names of the field that holds a model's thinking, in the order that transformers reads them."""
 
 PLAIN_KEYS = ("role", "name", "tool_call_id")
+
+SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
+"""An id of a tool call as Mistral's templates take it."""
+ASKS_FOR_SHORT_IDS = re.compile(r"id\s*\|\s*length\s*!=\s*9")
 
 
 class Form(NamedTuple):
@@ -53,6 +58,35 @@ def for_template(messages: Sequence[Message], form: Form, source: str = "") -> l
     """
     plain = [_convert(index, message, form) for index, message in enumerate(messages)]
     return short_call_ids(plain) if wants_short_ids(source) else plain
+
+
+def wants_short_ids(source: str) -> bool:
+    """Whether a template refuses ids of tool calls that have not nine letters and digits."""
+    return ASKS_FOR_SHORT_IDS.search(source) is not None
+
+
+def short_call_ids(messages: Sequence[Message]) -> list[Message]:
+    """Copies in which every tool call has a short id, and every tool result that of its call.
+
+    An id stands for nothing but itself, so another one says the same. It is derived from the old
+    one, or from the call's place where there was none; results without an id answer in order.
+    """
+    waiting: list[str] = []
+    changed = []
+    for index, message in enumerate(messages):
+        if message.get("tool_calls"):
+            ids = [_short_id(c.get("id"), index, at) for at, c in enumerate(message["tool_calls"])]
+            calls = zip(message["tool_calls"], ids, strict=True)
+            changed.append({**message, "tool_calls": [{**call, "id": own} for call, own in calls]})
+            waiting = list(ids)
+        elif message["role"] == "tool":
+            stated = message.get("tool_call_id")
+            own = _short_id(stated, index, 0) if stated or not waiting else waiting[0]
+            waiting = [one for one in waiting if one != own]
+            changed.append({**message, "tool_call_id": own})
+        else:
+            changed.append(message)
+    return changed
 
 
 def text_of(content: object, where: str) -> str:
@@ -127,3 +161,9 @@ def _part_text(part: object, where: str) -> str:
 
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
+
+
+def _short_id(stated: str | None, index: int, place: int) -> str:
+    if stated and SHORT_ID.fullmatch(stated):
+        return stated
+    return hashlib.sha256((stated or f"{index}.{place}").encode()).hexdigest()[:9]

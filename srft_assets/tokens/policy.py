@@ -1,33 +1,22 @@
-"""Which runs an arm takes, and how much loss their steps carry."""
+"""How much loss the steps of a run carry: the arm's policy, and the controls it is compared with.
 
+Controls are masks that a real one has to beat. All of them leave alone what the critic did not
+judge: runs that are not masked, and steps without a label.
+
+- `random_mask`: the run's weights, dealt to its labelled steps at random. As many steps of every
+  run are masked as by the labels, but not the same ones.
+- `inverted_mask`: what was masked is trained, and the other way round. It trains mistakes on
+  purpose.
+- `prefix_until_mistake`: nothing is trained from the first mistake on.
+"""
+
+import random
 from collections.abc import Mapping
 from typing import Any
 
 from srft_assets.critic.verdict import Label
-from srft_assets.outcomes.model import FAILED, Status
+from srft_assets.outcomes.model import Status
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.controls import controlled
-
-
-def takes(arm: ArmSpec, status: Status) -> bool:
-    """Whether runs of this outcome belong to the arm.
-
-    `all` takes every run, ungraded ones as well. `unresolved` takes what is the model's own
-    failure; `unknown` and `infra_error` say nothing of the model and are in neither half.
-    """
-    if arm.runs == "resolved":
-        return status == Status.RESOLVED
-    if arm.runs == "unresolved":
-        return status in FAILED
-    return True
-
-
-def weight_of(arm: ArmSpec, label: Label) -> float:
-    """Loss weight of a step with this label, in runs that are masked; before any control."""
-    if label in arm.weights:
-        return arm.weights[label]
-    masked = arm.unlabeled == "mask" if label == Label.UNLABELED else label in arm.mask
-    return 0.0 if masked else 1.0
 
 
 def decide(
@@ -41,7 +30,32 @@ def decide(
     if not arm.labelled or (status == Status.RESOLVED and not arm.mask_resolved):
         return dict.fromkeys(labels, 1.0)
     weights = {step: weight_of(arm, label) for step, label in labels.items()}
-    return controlled(arm, trajectory_id, labels, weights)
+    return weights | _controlled(arm, trajectory_id, labels, weights)
+
+
+def weight_of(arm: ArmSpec, label: Label) -> float:
+    """Loss weight of a step with this label, in runs that are masked; before any control."""
+    if label in arm.weights:
+        return arm.weights[label]
+    masked = arm.unlabeled == "mask" if label == Label.UNLABELED else label in arm.mask
+    return 0.0 if masked else 1.0
+
+
+def _controlled(
+    arm: ArmSpec, trajectory_id: str, labels: Mapping[int, Label], weights: Mapping[int, float]
+) -> dict[int, float]:
+    """The weights that the arm's control changes, by step."""
+    judged = [step for step in sorted(labels) if labels[step] != Label.UNLABELED]
+    if arm.control == "random_mask":
+        dealt = [weights[step] for step in judged]
+        random.Random(f"{arm.seed} {trajectory_id}").shuffle(dealt)
+        return dict(zip(judged, dealt, strict=True))
+    if arm.control == "inverted_mask":
+        return {step: 0.0 if weights[step] else 1.0 for step in judged}
+    if arm.control == "prefix_until_mistake":
+        first = min((step for step in judged if labels[step] == Label.MISTAKE), default=None)
+        return {step: 0.0 for step in labels if first is not None and step >= first}
+    return {}
 
 
 def forbidden(arm: ArmSpec) -> dict[str, Any]:

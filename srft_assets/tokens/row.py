@@ -1,15 +1,52 @@
-"""One row of a `masked_tokens` partition, and the labels of its tokens."""
+"""A row of a `masked_tokens` partition, and which label each of its tokens has."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from srft_assets.errors import SrftError
 
 IGNORED = -100
 """Label of a token that carries no loss (PyTorch's `ignore_index`)."""
+
+_SPAN: dict[str, Any] = {
+    "step_index": pl.Int32,
+    "start": pl.Int32,
+    "end": pl.Int32,
+    "trained": pl.Boolean,
+    "label": pl.String,
+    "weight": pl.Float32,
+}
+_COLUMNS: dict[str, Any] = {
+    "trajectory_id": pl.String,
+    "instance_id": pl.String,
+    "status": pl.String,
+    "input_ids": pl.List(pl.Int32),
+    "spans": pl.List(pl.Struct(_SPAN)),
+    "n_tokens": pl.Int32,
+    "n_trained": pl.Int32,
+    "n_masked": pl.Int32,
+    "part": pl.Int32,
+}
+
+MASKED_TOKENS = pl.Schema(_COLUMNS)
+"""The columns of a partition: one row a run, or several where a run that is too long was split.
+
+A span is an assistant turn, see `Span`. `n_masked` counts the tokens of assistant turns that carry
+no loss; the context (system, user and tool messages) is in neither count. `part` numbers the rows
+of a run from 0: each step has its span in one of them, and is context where another shows it again.
+"""
+
+
+class RunRefusedError(SrftError):
+    """This run cannot be rendered or masked exactly; the rest of the batch goes on."""
+
+
+class SpanError(SrftError):
+    """A span lies outside of the tokens of its row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +67,6 @@ class Span:
         if not self.trained:
             return 0.0
         return 1.0 if self.weight is None else self.weight
-
-
-class SpanError(SrftError):
-    """A span lies outside of the tokens of its row."""
 
 
 def label_tokens(input_ids: np.ndarray, spans: Iterable[Span]) -> tuple[np.ndarray, np.ndarray]:

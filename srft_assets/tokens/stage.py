@@ -1,14 +1,17 @@
 """`masked_tokens/<arm>`: token ids and loss masks of a batch for one training arm."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.model_folder import is_base_model_asset, tokenizer_fingerprint
-from srft_assets.tokens.schema import MASKED_TOKENS
+from srft_assets.tokens.batch import make_masks
+from srft_assets.tokens.row import MASKED_TOKENS
+from srft_assets.tokens.run_choice import candidates_sql
+from srft_assets.tokens.tokenizer import is_base_model_asset, tokenizer_fingerprint
 from srft_assets.warehouse.recipe import digest
-from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
+from srft_assets.warehouse.stage import Stage, Upstream
 
 VERSION = 1
 """Raised when the output changes; see tools/versions.py."""
@@ -40,18 +43,12 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
         upstream=tuple(upstream),
         schema=MASKED_TOKENS,
         code={"version": VERSION, **sql_of(arm)},
-        make=lambda work: _make(arm, work),
+        make=partial(make_masks, arm),
         config=settings_of(arm),
         config_of=config_of,
         description=DESCRIPTION.format(name=arm.name, description=arm.description).strip(),
         kinds=frozenset({"polars", "huggingface"}),
     )
-
-
-def _make(arm: ArmSpec, work: Work) -> Made:
-    from srft_assets.tokens.making import make_masks  # a plan needs neither numpy nor a template
-
-    return make_masks(arm, work)
 
 
 def labels_upstream(arm: ArmSpec) -> list[Upstream]:
@@ -65,8 +62,6 @@ def sql_of(arm: ArmSpec) -> dict[str, str]:
     """Digest of the SQL around the arm's `where`, where it has one."""
     if arm.where is None:
         return {}
-    from srft_assets.tokens.where import candidates_sql
-
     return {"where": digest(candidates_sql())[:16]}
 
 

@@ -1,5 +1,9 @@
 """Which characters of a rendered chat come from which message.
 
+A run's own words may look like a special token: an observation holds `<|im_end|>` because the agent
+looked at a tokenizer's files, or because someone wants to forge a turn. They are wrapped in
+private-use characters before rendering, so that every unwrapped special token is the template's.
+
 A chat template is a loop over `messages`. The template's syntax tree is given two more outputs:
 a mark at the head of each loop body, naming the message at hand, and a mark after the loop. One
 rendering then shows whose text is where, on templates that are not prefix-stable as well: Qwen3
@@ -11,13 +15,100 @@ merged, and write those. A copy is known by what it was made of, see `_Known`.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
-from srft_assets.tokens.template import Spans, compiled
+from srft_assets.tokens.row import RunRefusedError
+from srft_assets.tokens.template import (
+    Spans,
+    Tools,
+    apply,
+    compiled,
+    variables,
+)
+from srft_assets.tokens.tokenizer import ChatTokenizer
+from srft_assets.trajectories.model import Message
+
+PRIVATE = tuple(map(chr, range(0x10FF00, 0x10FFFE)))
+"""Characters of the last private-use plane; a mark is any of them that the text is free of."""
+
+NOBODY = -1
+"""Index of a message that the template made up, or that it made of several."""
+
+
+def trace(
+    text: str,
+    messages: Sequence[Message],
+    tools: Tools,
+    tokenizer: ChatTokenizer,
+    source: str,
+) -> tuple[tuple[tuple[int, int], ...], dict[int, Spans]]:
+    """Where a rendering's literals and messages stand.
+
+    Args:
+        text: the rendering of `messages` and `tools` by the template `source`.
+
+    Returns:
+        Ranges of `text` where the run's own words look like a special token; and message index →
+        ranges of its text. The second is empty where the template cannot be traced: it reads its
+        own output, or does not go through the messages by a loop over them.
+
+    Raises RunRefusedError where the template cuts or changes words that look like a special token,
+    and `TEMPLATE_ERRORS`.
+    """
+    free = [char for char in PRIVATE if char not in text][:3]
+    if len(free) < 3:
+        raise RunRefusedError("the text uses every private-use character that could mark it")
+    literal, enter, leave = free
+    said, offered = _wrapped([list(messages), tools], tokenizer.special_pattern, literal)
+    marked, spans = _render_marked(
+        source, said, (enter, leave), tools=offered, **variables(tokenizer)
+    )
+    if marked.replace(literal, "") != text:
+        spans = {}
+        marked = apply(tokenizer, source, said, offered)
+    if marked.replace(literal, "") != text:
+        raise RunRefusedError(
+            "the chat template does not treat text that looks like a special token as text"
+        )
+    places = [found.start() for found in re.finditer(literal, marked)]
+
+    def unmarked(position: int) -> int:
+        return position - bisect_left(places, position)
+
+    owned = {
+        index: [(unmarked(start), unmarked(end)) for start, end in ranges]
+        for index, ranges in spans.items()
+    }
+    return _literals(text, [unmarked(place) for place in places], tokenizer), owned
+
+
+def _wrapped(value: Any, pattern: re.Pattern[str], mark: str) -> Any:
+    """A deep copy with `mark` on both sides of each match."""
+    if isinstance(value, str):
+        return pattern.sub(lambda found: f"{mark}{found[0]}{mark}", value)
+    if isinstance(value, dict):
+        return {
+            _wrapped(key, pattern, mark): _wrapped(cell, pattern, mark)
+            for key, cell in value.items()
+        }
+    if isinstance(value, list):
+        return [_wrapped(item, pattern, mark) for item in value]
+    return value
+
+
+def _literals(
+    text: str, borders: list[int], tokenizer: ChatTokenizer
+) -> tuple[tuple[int, int], ...]:
+    ranges = tuple(zip(borders[::2], borders[1::2], strict=False))
+    matches = [tokenizer.special_pattern.fullmatch(text, start, end) for start, end in ranges]
+    if len(borders) % 2 or not all(matches):
+        raise RunRefusedError("the chat template cuts text that looks like a special token")
+    return ranges
 
 
 class _Marker(NodeTransformer):
@@ -42,7 +133,7 @@ def _output(function: str, loop: int, *arguments: nodes.Expr) -> nodes.Output:
     return nodes.Output([call])
 
 
-def render_traced(
+def _render_marked(
     source: str, messages: Sequence[dict[str, Any]], marks: Sequence[str], **variables: Any
 ) -> tuple[str, dict[int, Spans]]:
     """The rendering, and where in it the text of each message stands (by index in `messages`).
@@ -64,10 +155,6 @@ def render_traced(
         messages=known.messages, srft_enter=mark_enter, srft_leave=mark_leave, **variables
     )
     return _read_marks(marked, enter, leave)
-
-
-NOBODY = -1
-"""Index of a message that the template made up, or of several."""
 
 
 class _Known:

@@ -14,8 +14,8 @@ from srft_assets.errors import SrftError
 from srft_assets.outcomes.model import FAILED, Status
 from srft_assets.refusal import Refusal
 from srft_assets.tokens.arm import ArmSpec, Mixing, TrainingSpec
-from srft_assets.tokens.cap import within_cap
-from srft_assets.tokens.schema import MASKED_TOKENS
+from srft_assets.tokens.row import MASKED_TOKENS
+from srft_assets.tokens.run_choice import within_cap
 from srft_assets.warehouse.doubles import counted_once
 from srft_assets.warehouse.recipe import digest
 

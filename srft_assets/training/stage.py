@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.model_folder import is_base_model_asset, model_source
+from srft_assets.tokens.tokenizer import is_base_model_asset, model_source
 from srft_assets.training.checkpoint import (
     CARD,
     CHECKPOINTS,

@@ -11,8 +11,7 @@ import pytest
 from srft_assets.cli.export import license_of, size_of
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
-from srft_assets.tokens.row import MaskedRow, Span
-from srft_assets.tokens.schema import MASKED_TOKENS
+from srft_assets.tokens.row import MASKED_TOKENS, MaskedRow, Span
 from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stamp import Stamp

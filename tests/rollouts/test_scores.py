@@ -12,7 +12,7 @@ from srft_assets.rollouts.schema import EVAL_SCORES
 from srft_assets.rollouts.scores import Played, cost_of, score_figures, score_rows
 from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
-from srft_assets.tokens.schema import MASKED_TOKENS
+from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.store import Warehouse

@@ -9,8 +9,7 @@ from pydantic import ValidationError
 from srft_assets.critic.verdict import Label
 from srft_assets.outcomes.model import TEST_OUTCOMES
 from srft_assets.tokens.arm import ArmSpec, Mixing
-from srft_assets.tokens.cap import within_cap
-from srft_assets.tokens.choose import Chosen, choose
+from srft_assets.tokens.run_choice import Chosen, choose, within_cap
 from srft_assets.trajectories.schema import TRAJECTORIES
 
 TASKS = st.lists(st.sampled_from(["a", "b", "c", "unknown"]), max_size=20)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.tokens import fast_backend, making
+from srft_assets.tokens import batch, fast_tokenizer
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.render import render
 from srft_assets.tokens.stage import masked_tokens_stage
@@ -28,11 +28,11 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     from transformers import PreTrainedTokenizerFast
 
     backend = backend_of("bytes")
-    load = fast_backend._loaded
+    load = fast_tokenizer._loaded
     wrong = without_merge(backend, "z", "q")
-    monkeypatch.setattr(fast_backend, "_loaded", lambda _: load(wrong))
-    monkeypatch.setattr(fast_backend, "WORTH", 0)
-    monkeypatch.setattr(fast_backend, "SAMPLE", 200)
+    monkeypatch.setattr(fast_tokenizer, "_loaded", lambda _: load(wrong))
+    monkeypatch.setattr(fast_tokenizer, "WORTH", 0)
+    monkeypatch.setattr(fast_tokenizer, "SAMPLE", 200)
     monkeypatch.setattr("srft_assets.tokens.mask.BATCH_CHARS", 1)
     hf = PreTrainedTokenizerFast(
         tokenizer_object=backend, eos_token="<|im_end|>", chat_template=CHATML
@@ -74,8 +74,8 @@ def test_the_next_partition_is_made_once(
     filled: Home, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = []
-    made_by = making._made
-    monkeypatch.setattr(making, "_made", lambda *a: times.append(1) or made_by(*a))
+    mask_runs = batch.mask_runs
+    monkeypatch.setattr(batch, "mask_runs", lambda *a: times.append(1) or mask_runs(*a))
     one = masked_tokens_stage(ArmSpec(name="sft", model=model))
     texts = ["look", UNSEEN, "zqzq " * 200, "mend"]
     names = ["good", "bad", "odd", "infra"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from srft_assets.tokens import where
+from srft_assets.tokens import stage
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.stage import masked_tokens_stage
 
@@ -15,7 +15,7 @@ def code(**settings: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize(("settings", "follows"), [({"where": "n_steps < 9"}, True), ({}, False)])
 def test_the_columns_of_a_condition_decide_an_arm_that_has_one(settings, follows, monkeypatch):
-    macro, candidates = where.candidates_sql()
+    macro, candidates = stage.candidates_sql()
     before = code(**settings)
-    monkeypatch.setattr(where, "candidates_sql", lambda: (macro, f"{candidates} LIMIT 1"))
+    monkeypatch.setattr(stage, "candidates_sql", lambda: (macro, f"{candidates} LIMIT 1"))
     assert (code(**settings) != before) == follows

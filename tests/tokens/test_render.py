@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.mask import mask_run
 from srft_assets.tokens.render import render
+from srft_assets.tokens.row import RunRefusedError
 from srft_assets.tokens.template import RENDER_DATE
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message

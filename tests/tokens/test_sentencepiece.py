@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.tokens.encode import encode
-from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.mask import mask_run
 from srft_assets.tokens.render import Rendering, render
+from srft_assets.tokens.row import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
 from tests.tokens.chats import QUICK, TEXT, assert_sound, chats

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.mask import mask_run
+from srft_assets.tokens.row import RunRefusedError
 from srft_assets.tokens.template import RENDER_DATE
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message

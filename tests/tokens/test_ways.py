@@ -1,17 +1,16 @@
 """Which way turns are found, where a prompt depends on the place, and what ends a turn."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from srft_assets.tokens.call_ids import short_call_ids
-from srft_assets.tokens.errors import RunRefusedError
 from srft_assets.tokens.mask import mask_run
-from srft_assets.tokens.messages import NATIVE, for_template
-from srft_assets.tokens.render import Rendering, render
+from srft_assets.tokens.messages import NATIVE, for_template, short_call_ids
+from srft_assets.tokens.render import Chat, Rendering, by_prefixes, render
+from srft_assets.tokens.row import RunRefusedError
 from srft_assets.tokens.tokenizer import load_tokenizer
-from srft_assets.tokens.turns import Chat, is_prefix_stable
 from srft_assets.trajectories.model import Message
 from tests.tokens.conftest import run_of
 from tests.tokens.templates import CHATML, DEEPSEEK_R1, OWN, OWN_BY_INDEX, OWN_TRIMMED, SOUND
@@ -86,7 +85,8 @@ def test_which_templates_are_prefix_stable(
     messages = for_template(run.messages, NATIVE[0])
     text = render(run, tokenizer).text
     chat = Chat(run, tokenizer, source, messages, text, ())
-    assert is_prefix_stable(chat) == stable
+    with nullcontext() if stable else pytest.raises(RunRefusedError):
+        by_prefixes(chat)
 
 
 def test_a_prompt_may_depend_on_what_was_said(tokenizer_with: Callable) -> None:

@@ -1,11 +1,17 @@
-"""The setting `where` of an arm: an SQL condition, asked of the runs of one batch."""
+"""Which runs of a batch an arm takes: by outcome, by an SQL condition, each once, a few a task."""
 
+import hashlib
 import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import duckdb
 import polars as pl
 
 from srft_assets.errors import SrftError
+from srft_assets.outcomes.model import FAILED, Status
+from srft_assets.tokens.arm import ArmSpec
 from srft_assets.warehouse.allowed import first_line
 from srft_assets.warehouse.connection import Config, connect
 from srft_assets.warehouse.statements import sql_files
@@ -41,6 +47,74 @@ READ = {
 }
 """Columns that `sql/arms/candidates.sql` reads."""
 ONE = "it must be one condition, as after WHERE"
+NO_TASK = "unknown"
+"""Instance id of runs whose source names no task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The taken rows of `trajectories`, in their order, and how many were left, by reason."""
+
+    frame: pl.DataFrame
+    left_out: Mapping[str, int]
+
+
+def choose(arm: ArmSpec, runs: pl.DataFrame, outcomes: pl.DataFrame) -> Chosen:
+    """Choose among the runs of one batch; a run without outcome counts as `unknown`.
+
+    `outcomes`: rows of `test_outcomes`. What is identical or too many over several batches only
+    training can see, and chooses by the same order. Raises SrftError for a wrong `where`.
+    """
+    left_out: Counter[str] = Counter()
+
+    def keep(why: str, taken: pl.Series) -> None:
+        nonlocal runs
+        left_out[why] = runs.height - int(taken.sum())
+        runs = runs.filter(taken)
+
+    status = dict(outcomes.select("trajectory_id", "status").iter_rows())
+    of = [Status(status.get(name, Status.UNKNOWN)) for name in runs["trajectory_id"]]
+    keep("of_other_outcome", pl.Series([takes(arm, one) for one in of], dtype=pl.Boolean))
+    if arm.where is not None:
+        try:
+            fitting = ids_where(arm.where, runs, outcomes)
+        except SrftError as error:
+            raise SrftError(f"arm {arm.name}: {error}") from None
+        keep("outside_where", runs["trajectory_id"].is_in(list(fitting)))
+    if arm.dedup:
+        keep("identical", runs.select(pl.struct("messages", "tools").is_first_distinct())[:, 0])
+    if arm.per_instance is not None:
+        cells = runs.select("trajectory_id", "instance_id")
+        keep("over_per_instance", within_cap(cells, arm.per_instance, arm.seed))
+    return Chosen(runs, left_out)
+
+
+def takes(arm: ArmSpec, status: Status) -> bool:
+    """Whether runs of this outcome belong to the arm.
+
+    `all` takes every run, ungraded ones as well. `unresolved` takes what is the model's own
+    failure; `unknown` and `infra_error` say nothing of the model and are in neither half.
+    """
+    if arm.runs == "resolved":
+        return status == Status.RESOLVED
+    if arm.runs == "unresolved":
+        return status in FAILED
+    return True
+
+
+def within_cap(runs: pl.DataFrame, cap: int, seed: int) -> pl.Series:
+    """Whether each row belongs to the first `cap` runs of its instance.
+
+    `runs`: `trajectory_id` (a run may have several rows) and `instance_id`. The order is that of
+    the SHA-256 of seed and trajectory id: as good as random, the same whatever other runs there
+    are. So the first of all batches are among the first of their own batch.
+    """
+    names = runs["trajectory_id"].unique().sort()
+    keys = [hashlib.sha256(f"{seed} {name}".encode()).digest() for name in names]
+    order = pl.DataFrame({"trajectory_id": names, "key": keys}, schema_overrides={"key": pl.Binary})
+    ranked = runs.join(order, on="trajectory_id", how="left", maintain_order="left")
+    place = ranked.select(pl.col("key").rank("dense").over("instance_id") <= cap)[:, 0]
+    return place | (runs["instance_id"] == NO_TASK)
 
 
 def ids_where(condition: str, runs: pl.DataFrame, outcomes: pl.DataFrame) -> set[str]:
