@@ -63,7 +63,7 @@ def export(
     ] = False,
 ) -> None:
     """Write an arm's masked tokens for a trainer, with a data set card."""
-    from srft_assets.exports.push import check_repository, push
+    from srft_assets.exports.folder import check_repository, push
 
     console, home = Console(), current_home()
     if push_to_hub is not None:
@@ -92,7 +92,7 @@ def export(
 
 def told(form: str, done: "Exported") -> list[str]:
     """What a user is told of an export."""
-    from srft_assets.exports.loading import loading_code
+    from srft_assets.exports.formats import loading_code
 
     counts, total = done.counts, done.counts.total
     share = total["trained"] / total["tokens"] if total["tokens"] else 0.0

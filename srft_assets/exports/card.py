@@ -1,15 +1,14 @@
 """The data set card: README.md with the YAML that the Hugging Face Hub reads."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 import yaml
 
 from srft_assets.exports.counts import FIGURES, Counts
 from srft_assets.exports.facts import CriticFacts, Facts
-from srft_assets.exports.formats import FORMATS
-from srft_assets.exports.loading import LOADING
-from srft_assets.exports.markdown import code, fenced, table
-from srft_assets.exports.shards import FOLDER, DataFile
+from srft_assets.exports.writer import FOLDER, DataFile, Format
+from srft_assets.warehouse.visible import visible
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 MORE = "1M<n<10M"
@@ -30,14 +29,14 @@ LEAK = (
 
 
 def card(
-    form: str, files: Sequence[DataFile], counts: Counts, facts: Facts, license: str | None
+    form: Format, files: Sequence[DataFile], counts: Counts, facts: Facts, license: str | None
 ) -> str:
-    """The card of an export in the format `form`."""
+    """The card of an export. Text of others (names, models, settings) is shown as code."""
     sections = [
-        f"# {code(facts.arm)} as {form}",
+        f"# {code(facts.arm)} as {form.name}",
         *_opening(counts, facts),
         "## Load it",
-        LOADING[form].replace("{longest}", f"{counts.longest}"),
+        form.loading.replace("{longest}", f"{counts.longest}"),
         "## What is in it",
         *_contents(form, counts),
         "## What is not",
@@ -50,7 +49,7 @@ def card(
         f"Stated: {code(license)}." if license else "Stated: none.",
         LICENCE,
     ]
-    return f"---\n{_front_matter(form, files, license)}---\n\n" + "\n\n".join(sections) + "\n"
+    return f"---\n{_front_matter(form.name, files, license)}---\n\n" + "\n\n".join(sections) + "\n"
 
 
 def _front_matter(form: str, files: Sequence[DataFile], license: str | None) -> str:
@@ -86,7 +85,7 @@ def _opening(counts: Counts, facts: Facts) -> Iterator[str]:
         )
 
 
-def _contents(form: str, counts: Counts) -> Iterator[str]:
+def _contents(form: Format, counts: Counts) -> Iterator[str]:
     yield "Tokens are counted with the arm's tokenizer. Context is what no step of the model wrote."
     heads = ["outcome", *(name.replace("_", " ") for name in FIGURES)]
     rows: list[list[str | int]] = [
@@ -102,7 +101,7 @@ def _contents(form: str, counts: Counts) -> Iterator[str]:
     odd = {weight: steps for weight, steps in counts.weights.items() if weight != 1}
     if odd:
         told = ", ".join(f"{weight:g}: {steps:,} steps" for weight, steps in sorted(odd.items()))
-        rounded = "" if FORMATS[form].weights else " They weigh 1 here, as was asked for."
+        rounded = "" if form.weights else " They weigh 1 here, as was asked for."
         yield f"Loss weights other than 1, by the arm: {told}.{rounded}"
 
 
@@ -162,3 +161,27 @@ def _provenance(facts: Facts) -> Iterator[str]:
         ],
     )
     yield "`srft_export.json` has the data versions of all inputs and the SHA-256 of every file."
+
+
+def code(text: str) -> str:
+    """Inline code, on one line, whatever is in the text."""
+    plain = visible(" ".join(text.split())).replace("|", "\\|")
+    ticks = "`" * (1 + max(map(len, re.findall("`+", plain)), default=0))
+    pad = " " if plain.startswith("`") or plain.endswith("`") else ""
+    return f"{ticks}{pad}{plain}{pad}{ticks}"
+
+
+def fenced(text: str, language: str) -> str:
+    """A block of code that no line of the text ends."""
+    plain = "\n".join(visible(line) for line in text.splitlines())
+    ticks = "`" * max(3, 1 + max(map(len, re.findall("`+", plain)), default=0))
+    return f"{ticks}{language}\n{plain}\n{ticks}"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str | int]]) -> str:
+    """A table; columns of numbers stand to the right."""
+    listed = [list(row) for row in rows]
+    last = listed[-1] if listed else heads
+    rule = ["---:" if isinstance(cell, int) else "---" for cell in last]
+    cells = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in listed]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [heads, rule, *cells])

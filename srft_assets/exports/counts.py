@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from srft_assets.exports.conversation import weight_of
 from srft_assets.exports.source import Masked
 
 UNLABELED = "no label"
@@ -32,8 +31,11 @@ class Counts:
     without_loss: int = 0
     longest: int = 0
 
-    def add(self, masked: Masked) -> None:
-        """Count a run."""
+    def add(self, masked: Masked, *, with_loss: bool) -> None:
+        """Count a run that is in the export, or one that has nothing to train."""
+        if not with_loss:
+            self.without_loss += 1
+            return
         status = self.by_status.setdefault(masked.rows[0].status, Counter())
         status["runs"] += 1
         for row in masked.rows:
@@ -50,7 +52,7 @@ class Counts:
                 status["steps"] += 1
                 status["steps_trained"] += span.trained
                 if span.trained:
-                    self.weights[weight_of(span)] += 1
+                    self.weights[span.loss_weight] += 1
 
     @property
     def total(self) -> Counter[str]:

@@ -1,30 +1,25 @@
 """One export: rows of an arm in, a folder with data files, card and manifest out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import orjson
 
 from srft_assets.exports.card import card
-from srft_assets.exports.conversation import weight_of
 from srft_assets.exports.counts import Counts
-from srft_assets.exports.errors import UnfitError
-from srft_assets.exports.facts import Facts, facts_of
-from srft_assets.exports.formats import FORMATS, Format
-from srft_assets.exports.place import MANIFEST, placing
-from srft_assets.exports.rendered import tokenizer_of
-from srft_assets.exports.shards import DataFile, Shards
-from srft_assets.exports.source import Masked, Part
-from srft_assets.exports.sync import check_sync
+from srft_assets.exports.facts import Facts, check_sync, facts_of
+from srft_assets.exports.folder import MANIFEST, REFUSED, placing
+from srft_assets.exports.formats import FORMATS
+from srft_assets.exports.source import Masked, Part, UnfitError
+from srft_assets.exports.writer import DataFile, Format
 from srft_assets.home import Home
-from srft_assets.tokens.tokenizer import ChatTokenizer
+from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, model_source
 from srft_assets.warehouse.doubles import holders
 from srft_assets.warehouse.stage import Progress, Stage
+from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import Warehouse
 
-REFUSED = "refused.jsonl"
 MEGABYTE = 1_000_000
 
 
@@ -77,92 +72,78 @@ def export(
     parts = [Part(warehouse, request.arm, name) for name in there]
     stale = {name: item.why for name, item in out_of_sync.items() if name in there}
     facts = facts_of(warehouse, request.arm, parts, stale, missing)
+    form = FORMATS[request.format]
+    held_by = holders(warehouse, there, asset)
     counts = Counts()
-    holder = holders(warehouse, there, asset)
     with placing(request.out) as folder:
-        form = FORMATS[request.format]
-        tokenizer = tokenizer_of(home, parts[0].stamp) if form.renders else None
-        writer = _Writer(form, tokenizer, request.round_weights, counts, holder)
-        files = writer.write(request, folder, parts, progress)
-        _describe(request, folder, files, counts, facts)
+        tokenizer = _tokenizer_of(home, parts[0].stamp) if form.renders else None
+        writer = form.writer(folder, request.shard_bytes)
+        with (folder / REFUSED).open("wb") as refused:
+            for masked in _runs(request, form, parts, progress):
+                try:
+                    _check(masked, held_by, any_weight=form.weights or request.round_weights)
+                    records = list(form.records(masked, tokenizer))
+                except UnfitError as error:
+                    counts.refused[error.kind] += 1
+                    refused.write(_refusal(masked, error))
+                    continue
+                for record in records:
+                    writer.add(record)
+                counts.add(masked, with_loss=bool(records))
+        if not counts.refused:
+            (folder / REFUSED).unlink()
+        files = writer.close()
+        _describe(request, form, folder, files, counts, facts)
     return Exported(request.out, tuple(files), counts, facts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Writer:
-    """Runs to records."""
-
-    form: Format
-    tokenizer: ChatTokenizer | None
-    round_weights: bool
-    counts: Counts
-    holder: Mapping[str, str]
-
-    def write(
-        self, request: Request, folder: Path, parts: Sequence[Part], progress: Progress
-    ) -> list[DataFile]:
-        """The data files, and `REFUSED` where any run is."""
-        shards = self.form.shards(folder, request.shard_bytes)
-        with (folder / REFUSED).open("wb") as refused:
-            for part in parts:
-                label = f"{request.arm} {part.batch} as {self.form.name}"
-                runs = part.runs(self.form.chats)
-                for masked in _tracked(runs, progress, label, part.stamp.rows):
-                    try:
-                        self._add(masked, shards)
-                    except UnfitError as error:
-                        self.counts.refused[error.kind] += 1
-                        _refuse(refused, masked, error)
-        if not self.counts.refused:
-            (folder / REFUSED).unlink()
-        return shards.close()
-
-    def _add(self, masked: Masked, shards: Shards) -> None:
-        holder = self.holder.get(masked.trajectory_id, masked.batch)
-        if holder != masked.batch:
-            raise UnfitError("another batch holds the run too", holder)
-        if not (self.form.weights or self.round_weights):
-            _check_weights(masked)
-        records = list(self.form.records(masked, self.tokenizer))
-        for record in records:
-            shards.add(record)
-        if records:
-            self.counts.add(masked)
-        else:
-            self.counts.without_loss += 1
+def _tokenizer_of(home: Home, stamp: Stamp) -> ChatTokenizer:
+    """The tokenizer that a `masked_tokens` partition was made with. Raises SrftError."""
+    model = str(stamp.recipe.config.get("model"))
+    return load_tokenizer(model_source(model, home, Warehouse(home.warehouse).read))
 
 
-def _tracked(
-    runs: Iterable[Masked], progress: Progress, label: str, total: int
+def _runs(
+    request: Request, form: Format, parts: Sequence[Part], progress: Progress
 ) -> Iterator[Masked]:
-    """The runs, and how many of the rows they make are done."""
-    done = 0
-    progress.report(label, 0, total)
-    for masked in runs:
-        yield masked
-        done += len(masked.rows)
-        progress.report(label, done, total)
+    """The runs of all batches; tells how many of the rows they make are done."""
+    for part in parts:
+        label, done = f"{request.arm} {part.batch} as {form.name}", 0
+        progress.report(label, done, part.stamp.rows)
+        for masked in part.runs(form.chats):
+            yield masked
+            done += len(masked.rows)
+            progress.report(label, done, part.stamp.rows)
 
 
-def _check_weights(masked: Masked) -> None:
-    odd = {weight_of(span) for row in masked.rows for span in row.spans} - {0.0, 1.0}
-    if odd:
+def _check(masked: Masked, held_by: Mapping[str, str], *, any_weight: bool) -> None:
+    """Raises UnfitError where the run counts in another batch, or where a loss weight is lost."""
+    holder = held_by.get(masked.trajectory_id, masked.batch)
+    if holder != masked.batch:
+        raise UnfitError("another batch holds the run too", holder)
+    odd = {span.loss_weight for row in masked.rows for span in row.spans} - {0.0, 1.0}
+    if odd and not any_weight:
         raise UnfitError(
             "a step has a loss weight other than 0 and 1, which only `messages` and `parquet` "
             "carry (`--round-weights` lets it weigh 1)"
         )
 
 
-def _refuse(file: BinaryIO, masked: Masked, error: UnfitError) -> None:
+def _refusal(masked: Masked, error: UnfitError) -> bytes:
     line = {"batch": masked.batch, "trajectory_id": masked.trajectory_id, "reason": str(error)}
-    file.write(orjson.dumps(line) + b"\n")
+    return orjson.dumps(line) + b"\n"
 
 
 def _describe(
-    request: Request, folder: Path, files: Sequence[DataFile], counts: Counts, facts: Facts
+    request: Request,
+    form: Format,
+    folder: Path,
+    files: Sequence[DataFile],
+    counts: Counts,
+    facts: Facts,
 ) -> None:
     """The card, and the manifest that names every file."""
-    text = card(request.format, files, counts, facts, request.license)
+    text = card(form, files, counts, facts, request.license)
     (folder / "README.md").write_text(text, encoding="utf-8")
     others = [name for name in ("README.md", REFUSED) if (folder / name).exists()]
     listed = {

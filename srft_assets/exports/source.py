@@ -1,6 +1,6 @@
 """What is exported: the masked rows of an arm, run by run, and the chats they were made from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -9,14 +9,28 @@ from typing import Any, BinaryIO
 import pyarrow.parquet as pq
 
 from srft_assets.errors import SrftError
-from srft_assets.tokens.row import MaskedRow
-from srft_assets.trajectories.model import Trajectory
+from srft_assets.tokens.messages import REASONING, text_of
+from srft_assets.tokens.row import MaskedRow, RunRefusedError, Span
+from srft_assets.trajectories.model import Message, Trajectory
 from srft_assets.trajectories.schema import from_row
 from srft_assets.warehouse.stamp import Stamp, stamp_in
 from srft_assets.warehouse.store import Warehouse
 
 ROWS_AT_ONCE = 8
 BUFFER_BYTES = 1 << 20
+
+
+class UnfitError(SrftError):
+    """The format cannot express this run; the rest goes on.
+
+    Attributes:
+        kind: the reason in our own words, the same for all runs refused for it. Nothing of a run
+            is in it, so it is counted and printed as it is.
+    """
+
+    def __init__(self, kind: str, detail: str = "") -> None:
+        super().__init__(f"{kind}: {detail}" if detail else kind)
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +132,68 @@ def _records(file: BinaryIO) -> Iterator[dict[str, Any]]:
             if ids >= 0:
                 row["input_ids"] = batch.column(ids)[number].values.to_numpy()
             yield row
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A run, as a rule up to its last step.
+
+    Attributes:
+        messages: as recorded.
+        tools: schemas of the tools offered.
+        turns: place of each step's message → its span.
+    """
+
+    trajectory_id: str
+    instance_id: str
+    status: str
+    batch: str
+    messages: list[Message]
+    tools: list[dict[str, Any]] | None
+    turns: Mapping[int, Span]
+
+    @property
+    def trained(self) -> bool:
+        """Whether any step carries loss."""
+        return any(span.trained for span in self.turns.values())
+
+    def told(self) -> Iterator[tuple[int, Message, Span | None]]:
+        """Each message with its place, and its span where it is a step's."""
+        for place, message in enumerate(self.messages):
+            yield place, message, self.turns.get(place)
+
+
+def conversation_of(masked: Masked, *, whole: bool = False) -> Conversation:
+    """The rows of a run as one chat, up to its last step, or `whole` where no step was cut off.
+
+    Windows are joined again: each step is trained in one of them only. Where the end of a run was
+    cut off, so are its messages. Raises UnfitError where a step in the middle has no tokens.
+    """
+    if masked.run is None:
+        raise ValueError("the chat was not read")
+    run, row = masked.run, masked.rows[0]
+    spans = {span.step_index: span for one in masked.rows for span in one.spans}
+    last = max(spans, default=-1)
+    steps = [step for step in run.steps if step.step_index <= last]
+    lost = next((step.step_index for step in steps if step.step_index not in spans), None)
+    if lost is not None or not steps:
+        raise UnfitError("a step has no tokens", f"step {lost}")
+    turns = {step.message_index: spans[step.step_index] for step in steps}
+    whole = whole and len(steps) == len(run.steps)
+    messages = run.messages if whole else run.messages[: max(turns) + 1]
+    ids = (row.trajectory_id, row.instance_id, row.status, masked.batch)
+    return Conversation(*ids, messages, run.tools, turns)
+
+
+def plain_text(place: int, message: Message) -> str:
+    """The content of a message as text. Raises UnfitError where it holds anything else."""
+    try:
+        return text_of(message.get("content"), f"message {place}")
+    except RunRefusedError as error:
+        raise UnfitError("a message holds what is not text", str(error)) from None
+
+
+def thinking(message: Message) -> str | None:
+    """The model's thinking, where it was recorded apart from the content."""
+    found = next((message[key] for key in REASONING if message.get(key)), None)
+    return None if found is None else str(found)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from srft_assets.critic.verdict import CRITIC_PROMPTS, STEP_VERDICTS
 from srft_assets.errors import SrftError, UsageError
-from srft_assets.exports.loading import LOADING
-from srft_assets.exports.markdown import code, fenced, table
-from srft_assets.exports.sync import check_sync
+from srft_assets.exports.card import code, fenced, table
+from srft_assets.exports.facts import check_sync
+from srft_assets.exports.formats import FORMATS
 from tests.exports.conftest import Platform, text_run, tool_run
 from tests.exports.test_place import FORMS
 
@@ -70,7 +70,7 @@ def test_counts_masks_critic_and_provenance(platform, tmp_path):
     assert f"tokenizer `{stamp.recipe.config['tokenizer']}`" in text
     assert str(tmp_path) not in (tmp_path / "set" / "README.md").read_text()
     assert str(tmp_path) not in (tmp_path / "set" / "srft_export.json").read_text()
-    assert LOADING["trl"].replace("{longest}", f"{done.counts.longest}") in text
+    assert FORMATS["trl"].loading.replace("{longest}", f"{done.counts.longest}") in text
 
 
 def prompt(version: str, leak: bool) -> pl.DataFrame:

@@ -7,15 +7,11 @@ its fields cannot say is refused, never left out.
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from srft_assets.exports.conversation import Conversation, conversation_of, weight_of
-from srft_assets.exports.errors import UnfitError
-from srft_assets.exports.messages import plain_message, trains
-from srft_assets.exports.shards import JsonLinesShards, Shards
-from srft_assets.exports.source import Masked
-from srft_assets.tokens.tokenizer import ChatTokenizer
+from srft_assets.exports.formats.messages import plain_message
+from srft_assets.exports.source import Conversation, Masked, UnfitError, conversation_of
+from srft_assets.exports.writer import Format, Record
 
 TOOLS = 128
 """Most tools of one chat."""
@@ -25,36 +21,32 @@ FILE_BYTES = 512_000_000
 """Most that one training file may hold."""
 
 
-class OpenAIFormat:
-    """`messages` with `weight`, `tools`, `parallel_tool_calls`; one JSON object a line."""
+OPENAI = """\
+```console
+$ openai api files.create -f FOLDER/data/train-00000-of-00001.jsonl -p fine-tune
+```
 
-    name = "openai"
-    chats = True
-    untrained = False
-    weights = False
-    renders = False
+Assistant messages with `weight: 0` are context only. One job takes one training file of at most
+512 MB: `--max-shard-size 512MB` makes the fewest."""
 
-    def shards(self, folder: Path, limit: int) -> Shards:
-        """JSON Lines."""
-        return JsonLinesShards(folder, min(limit, FILE_BYTES))
 
-    def records(
-        self, masked: Masked, tokenizer: ChatTokenizer | None = None
-    ) -> Iterator[dict[str, Any]]:
-        """One record a run that trains a step."""
-        chat = conversation_of(masked)
-        if not trains(chat):
-            return
-        messages = [_message(chat, place) for place in range(len(chat.messages))]
-        _check_order(messages)
-        record: dict[str, Any] = {"messages": messages}
-        calls = [message["tool_calls"] for message in messages if "tool_calls" in message]
-        if calls and not chat.tools:
-            raise UnfitError("tools are called that the run does not state")
-        if chat.tools:
-            record["tools"] = [_tool(tool) for tool in _few(chat.tools)]
-            record["parallel_tool_calls"] = any(len(group) > 1 for group in calls)
-        yield record
+def _records(masked: Masked, _: object = None) -> Iterator[Record]:
+    """One record a run that trains a step."""
+    chat = conversation_of(masked)
+    if not chat.trained:
+        return
+    messages = [_message(chat, place) for place in range(len(chat.messages))]
+    _check_order(messages)
+    record: Record = {"messages": messages}
+    calls = [message["tool_calls"] for message in messages if "tool_calls" in message]
+    if calls and not chat.tools:
+        raise UnfitError("tools are called that the run does not state")
+    if chat.tools:
+        if len(chat.tools) > TOOLS:
+            raise UnfitError(f"there are more than {TOOLS} tools")
+        record["tools"] = [_tool(tool) for tool in chat.tools]
+        record["parallel_tool_calls"] = any(len(group) > 1 for group in calls)
+    yield record
 
 
 def _message(chat: Conversation, place: int) -> dict[str, Any]:
@@ -72,7 +64,7 @@ def _message(chat: Conversation, place: int) -> dict[str, Any]:
         _check_calls(place, plain["tool_calls"])
     elif not plain["content"]:
         raise UnfitError("an assistant message is empty", f"message {place}")
-    return {**message, "weight": 0 if span is None else int(weight_of(span) > 0)}
+    return {**message, "weight": 0 if span is None else int(span.loss_weight > 0)}
 
 
 def _check_calls(place: int, calls: Sequence[dict[str, Any]]) -> None:
@@ -102,12 +94,6 @@ def _check_order(messages: Sequence[dict[str, Any]]) -> None:
         open_calls = {call["id"] for call in message.get("tool_calls", [])}
 
 
-def _few(tools: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    if len(tools) > TOOLS:
-        raise UnfitError(f"there are more than {TOOLS} tools")
-    return tools
-
-
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     function = tool.get("function")
     if not isinstance(function, dict) or not NAME.fullmatch(str(function.get("name"))):
@@ -115,3 +101,6 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     kept = ("name", "description", "parameters", "strict")
     plain = {key: function[key] for key in kept if function.get(key) is not None}
     return {"type": "function", "function": plain}
+
+
+FORMATS = (Format("openai", _records, OPENAI, chats=True, file_bytes=FILE_BYTES),)

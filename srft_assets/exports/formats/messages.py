@@ -6,24 +6,14 @@ shape (arguments of a call, parameters of a tool) is JSON text, as OpenAI's argu
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
-from srft_assets.exports.conversation import (
-    Conversation,
-    conversation_of,
-    plain_text,
-    thinking,
-    weight_of,
-)
-from srft_assets.exports.errors import UnfitError
-from srft_assets.exports.shards import ParquetShards, Shards
-from srft_assets.exports.source import Masked
+from srft_assets.exports.source import Masked, UnfitError, conversation_of, plain_text, thinking
+from srft_assets.exports.writer import Format, Record
 from srft_assets.tokens.row import Span
-from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
 
 FUNCTION = pa.struct({"name": pa.string(), "arguments": pa.string()})
@@ -45,38 +35,35 @@ MARKS: dict[str, pa.DataType] = {
 HEAD = dict.fromkeys(("trajectory_id", "instance_id", "batch", "status"), pa.string())
 
 
-class MessagesFormat:
-    """Plain messages with `train`, `weight`, `label` and `step_index`; tools as JSON text."""
+MESSAGES = """\
+```python
+import json
+from datasets import load_dataset
 
-    name = "messages"
-    chats = True
-    untrained = True
-    weights = True
-    renders = False
+for row in load_dataset("FOLDER", split="train"):
+    tools = json.loads(row["tools"]) if row["tools"] else None
+    trained = [message for message in row["messages"] if message["train"]]
+```
 
-    def shards(self, folder: Path, limit: int) -> Shards:
-        """Parquet."""
-        messages = pa.list_(pa.struct({**PLAIN, **MARKS}))
-        schema = pa.schema({**HEAD, "messages": messages, "tools": pa.string()})
-        return ParquetShards(folder, limit, schema)
+`weight` is the loss weight of a message, `label` the critic's, `step_index` the step. `arguments`
+of tool calls and `tools` are JSON text."""
 
-    def records(
-        self, masked: Masked, tokenizer: ChatTokenizer | None = None
-    ) -> Iterator[dict[str, Any]]:
-        """One record a run."""
-        chat = conversation_of(masked)
-        messages = [
-            {**plain_message(place, message, span), **_marks(span)}
-            for place, message, span in chat.told()
-        ]
-        tools = None if chat.tools is None else orjson.dumps(chat.tools).decode()
-        yield {**{name: getattr(chat, name) for name in HEAD}, "messages": messages, "tools": tools}
+
+def _records(masked: Masked, _: object = None) -> Iterator[Record]:
+    """One record a run: plain messages with `train`, `weight`, `label` and `step_index`."""
+    chat = conversation_of(masked)
+    messages = [
+        {**plain_message(place, message, span), **_marks(span)}
+        for place, message, span in chat.told()
+    ]
+    tools = None if chat.tools is None else orjson.dumps(chat.tools).decode()
+    yield {**{name: getattr(chat, name) for name in HEAD}, "messages": messages, "tools": tools}
 
 
 def _marks(span: Span | None) -> dict[str, Any]:
     if span is None:
         return {"weight": 0.0}
-    return {"weight": weight_of(span), "label": span.label, "step_index": span.step_index}
+    return {"weight": span.loss_weight, "label": span.label, "step_index": span.step_index}
 
 
 def plain_message(place: int, message: Message, span: Span | None) -> dict[str, Any]:
@@ -105,6 +92,15 @@ def _call(call: dict[str, Any]) -> dict[str, Any]:
     return {"id": call.get("id"), "type": "function", "function": named}
 
 
-def trains(chat: Conversation) -> bool:
-    """Whether any step carries loss."""
-    return any(span.trained for span in chat.turns.values())
+FORMATS = (
+    Format(
+        "messages",
+        _records,
+        MESSAGES,
+        pa.schema(
+            {**HEAD, "messages": pa.list_(pa.struct({**PLAIN, **MARKS})), "tools": pa.string()}
+        ),
+        chats=True,
+        weights=True,
+    ),
+)

@@ -1,19 +1,58 @@
-"""Numbered data files of a bounded size, the same bytes for the same records."""
+"""Data files of an export: numbered, of a bounded size, the same bytes for the same records."""
 
 import hashlib
 import os
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srft_assets.exports.source import Masked
+from srft_assets.tokens.tokenizer import ChatTokenizer
+
 FOLDER = "data"
 GROUP_BYTES = 4 << 20
 """Size of a row group in memory: what is held before it is written."""
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How the runs of an arm become the records of a data set.
+
+    Attributes:
+        name: as `--format` takes it.
+        records: the records of one run, none where it has nothing to train. Raises UnfitError
+            where the format cannot express the run. The tokenizer is given where the format
+            `renders`.
+        loading: Markdown that tells how the export is loaded, for its card.
+        schema: columns of its Parquet files; None writes JSON Lines.
+        chats: whether it needs the messages of the runs.
+        weights: whether it carries loss weights other than 0 and 1.
+        renders: whether its trainer renders the chats with the tokenizer of the masks.
+        file_bytes: most that one file may hold.
+    """
+
+    name: str
+    records: Callable[[Masked, ChatTokenizer | None], Iterable[Record]]
+    loading: str
+    schema: pa.Schema | None = None
+    chats: bool = False
+    weights: bool = False
+    renders: bool = False
+    file_bytes: int | None = None
+
+    def writer(self, folder: Path, limit: int) -> "Writer":
+        """Writes records into files of at most about `limit` bytes in the export's folder."""
+        if self.schema is not None:
+            return _Parquet(folder, limit, self.schema)
+        return _JsonLines(folder, min(limit, self.file_bytes or limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +65,35 @@ class DataFile:
     sha256: str
 
 
-class Shards(Protocol):
-    """Takes records and writes them into files of at most about `limit` bytes."""
+class Writer(ABC):
+    """Writes `data/train-00000.<suffix>` and so on, each named for their number at the end."""
 
-    def add(self, record: Mapping[str, Any]) -> None:
-        """Append a record."""
-
-    def close(self) -> list[DataFile]:
-        """Write what is held, name the files, and tell them."""
-
-
-class _Numbered:
-    """`train-00000.<suffix>` and so on; named for their number when all are there."""
-
-    def __init__(self, folder: Path, suffix: str) -> None:
-        self.folder, self.suffix = folder / FOLDER, suffix
+    def __init__(self, folder: Path, limit: int, suffix: str) -> None:
+        self.folder, self.limit, self.suffix = folder / FOLDER, limit, suffix
         self.folder.mkdir()
         self.rows: list[int] = []
 
+    @abstractmethod
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Append a record."""
+
+    @abstractmethod
+    def close(self) -> list[DataFile]:
+        """Write what is held, name the files, and tell them."""
+
     def begin(self) -> BinaryIO:
+        """Open the next file."""
         self.rows.append(0)
         return self._path(len(self.rows) - 1).open("wb")
 
     def end(self, file: BinaryIO) -> None:
+        """Make a file durable and close it."""
         file.flush()
         os.fsync(file.fileno())
         file.close()
 
     def named(self) -> list[DataFile]:
+        """The files under their last names."""
         return [self._name(number, rows) for number, rows in enumerate(self.rows)]
 
     def _path(self, number: int) -> Path:
@@ -67,14 +107,15 @@ class _Numbered:
         return DataFile(f"{FOLDER}/{last.name}", rows, last.stat().st_size, sha256)
 
 
-class ParquetShards:
+class _Parquet(Writer):
     """Parquet with a fixed schema: a column that is empty in one file has its type there too.
 
     Without any record there is one file, without rows.
     """
 
     def __init__(self, folder: Path, limit: int, schema: pa.Schema) -> None:
-        self.files, self.limit, self.schema = _Numbered(folder, "parquet"), limit, schema
+        super().__init__(folder, limit, "parquet")
+        self.schema = schema
         self.held: list[pa.Table] = []
         self.held_bytes = 0
         self.file: BinaryIO
@@ -93,7 +134,7 @@ class ParquetShards:
         if self.held or self.writer is None:
             self._write_group()
         self._end()
-        return self.files.named()
+        return self.named()
 
     def _write_group(self) -> None:
         """A group larger than the room left begins a file; compressed it is rarely larger."""
@@ -101,36 +142,36 @@ class ParquetShards:
         if self.writer is not None and self.file.tell() + table.nbytes > self.limit:
             self._end()
         if self.writer is None:
-            self.file = self.files.begin()
+            self.file = self.begin()
             self.writer = pq.ParquetWriter(self.file, self.schema, compression="zstd")
         self.writer.write_table(table)
-        self.files.rows[-1] += table.num_rows
+        self.rows[-1] += table.num_rows
         self.held, self.held_bytes = [], 0
 
     def _end(self) -> None:
         if self.writer is not None:
             self.writer.close()
-            self.files.end(self.file)
+            self.end(self.file)
             self.writer = None
 
 
-class JsonLinesShards:
+class _JsonLines(Writer):
     """One JSON object a line. Without any record there is one empty file."""
 
     def __init__(self, folder: Path, limit: int) -> None:
-        self.files, self.limit = _Numbered(folder, "jsonl"), limit
-        self.file = self.files.begin()
+        super().__init__(folder, limit, "jsonl")
+        self.file = self.begin()
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Append a record of JSON-able values."""
         line = orjson.dumps(record) + b"\n"
-        if self.files.rows[-1] and self.file.tell() + len(line) > self.limit:
-            self.files.end(self.file)
-            self.file = self.files.begin()
+        if self.rows[-1] and self.file.tell() + len(line) > self.limit:
+            self.end(self.file)
+            self.file = self.begin()
         self.file.write(line)
-        self.files.rows[-1] += 1
+        self.rows[-1] += 1
 
     def close(self) -> list[DataFile]:
         """Name the files and tell them."""
-        self.files.end(self.file)
-        return self.files.named()
+        self.end(self.file)
+        return self.named()
