@@ -6,9 +6,12 @@ WITH verdicts AS (
     WHERE folder_of(partition_file) = $critic
 ),
 wanted AS (
-    SELECT partition_of(run.partition_file) AS batch, run.trajectory_id, cut.step.step_index
-    FROM stored_trajectories() AS run, unnest(run.steps) AS cut(step)
-    WHERE (partition_of(run.partition_file), run.trajectory_id)
+    SELECT
+        partition_of(partition_file) AS batch,
+        trajectory_id,
+        unnest(range(n_steps))::INTEGER AS step_index
+    FROM stored_trajectories()
+    WHERE (partition_of(partition_file), trajectory_id)
         IN (SELECT (batch, trajectory_id) FROM verdicts)
 )
 SELECT coalesce(w.batch, v.batch) AS batch,

@@ -1,20 +1,20 @@
 CREATE OR REPLACE VIEW eval_steps AS
 SELECT
-    folder_of(run.partition_file) AS arm,
-    TRY_CAST(partition_of(run.partition_file) AS INTEGER) AS seed,
-    run.trajectory_id,
-    run.instance_id,
-    cut.step.step_index,
-    cut.step.message_index,
-    cut.step.thought,
-    cut.step.actions,
-    cut.step.observations,
-    cut.step.return_codes,
-    cut.step.actions[1].tool AS tool,
-    cut.step.actions[1].command AS command,
-    command_word(cut.step.actions[1].command) AS command_word,
-    list_bool_or(list_transform(cut.step.return_codes, lambda code: code <> 0)) AS failed
-FROM stored_eval_trajectories() AS run, unnest(run.steps) AS cut(step);
+    folder_of(partition_file) AS arm,
+    TRY_CAST(partition_of(partition_file) AS INTEGER) AS seed,
+    trajectory_id,
+    instance_id,
+    (place - 1)::INTEGER AS step_index,
+    step_messages[place] AS message_index,
+    step_thoughts[place] AS thought,
+    step_actions[place] AS actions,
+    step_observations[place] AS observations,
+    step_return_codes[place] AS return_codes,
+    step_actions[place][1].tool AS tool,
+    step_actions[place][1].command AS command,
+    command_word(step_actions[place][1].command) AS command_word,
+    list_bool_or(list_transform(step_return_codes[place], lambda code: code <> 0)) AS failed
+FROM (SELECT *, unnest(range(1, n_steps + 1)) AS place FROM stored_eval_trajectories());
 
 COMMENT ON VIEW eval_steps IS 'Steps of the runs that checkpoints played.';
 COMMENT ON COLUMN eval_steps.arm IS 'The training arm.';

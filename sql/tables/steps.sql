@@ -1,28 +1,30 @@
--- unnest() stands in the list of columns: after FROM, DuckDB joins the runs to themselves.
+-- Lists are indexed, not unnested: DuckDB leaves out a column that a query does not name, but not
+-- a list that is unnested. Of runs that several batches hold, few if any, the other copies go.
 CREATE OR REPLACE VIEW steps AS
-WITH cut AS (
-    SELECT trajectory_id, instance_id, partition_file, unnest(steps) AS step
+WITH copies AS (
+    SELECT trajectory_id, partition_file
     FROM stored_trajectories()
-    SEMI JOIN (
-        SELECT trajectory_id, partition_file
-        FROM stored_trajectories()
-        QUALIFY counts_once(trajectory_id, partition_of(partition_file))
-    ) USING (trajectory_id, partition_file)
+    QUALIFY NOT counts_once(trajectory_id, partition_of(partition_file))
+),
+cut AS (
+    SELECT *, unnest(range(1, n_steps + 1)) AS place
+    FROM stored_trajectories()
+    ANTI JOIN copies USING (trajectory_id, partition_file)
 )
 SELECT
     trajectory_id,
     instance_id,
     partition_of(partition_file) AS batch,
-    step.step_index,
-    step.message_index,
-    step.thought,
-    step.actions,
-    step.observations,
-    step.return_codes,
-    step.actions[1].tool AS tool,
-    step.actions[1].command AS command,
-    command_word(step.actions[1].command) AS command_word,
-    list_bool_or(list_transform(step.return_codes, lambda code: code <> 0)) AS failed
+    (place - 1)::INTEGER AS step_index,
+    step_messages[place] AS message_index,
+    step_thoughts[place] AS thought,
+    step_actions[place] AS actions,
+    step_observations[place] AS observations,
+    step_return_codes[place] AS return_codes,
+    step_actions[place][1].tool AS tool,
+    step_actions[place][1].command AS command,
+    command_word(step_actions[place][1].command) AS command_word,
+    list_bool_or(list_transform(step_return_codes[place], lambda code: code <> 0)) AS failed
 FROM cut;
 
 COMMENT ON VIEW steps IS 'Steps of runs: one turn of the assistant with the observations that answer it.';

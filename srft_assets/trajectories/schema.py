@@ -1,4 +1,8 @@
-"""The `trajectories` partition: one row a run, its steps nested, so that one file is one state."""
+"""The `trajectories` partition: one row a run, its steps in it, so that one file is one state.
+
+What a step is stands in lists beside each other, one element a step, in order. DuckDB reads of a
+Parquet file only the columns that a query names, but of a list of structs always every field.
+"""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -12,17 +16,6 @@ from srft_assets.refusal import Refusal, excerpt_of
 from srft_assets.trajectories.model import Action, Step, Trajectory
 
 ACTION: pl.DataType = pl.Struct({"tool": pl.String, "command": pl.String, "call_id": pl.String})
-
-STEP: pl.DataType = pl.Struct(
-    {
-        "step_index": pl.Int32,
-        "message_index": pl.Int32,
-        "thought": pl.String,
-        "actions": pl.List(ACTION),
-        "observations": pl.List(pl.String),
-        "return_codes": pl.List(pl.Int32),
-    }
-)
 
 _COLUMNS: dict[str, Any] = {
     "trajectory_id": pl.String,
@@ -40,10 +33,16 @@ _COLUMNS: dict[str, Any] = {
     "source_row": pl.Int64,
     "stated_id": pl.String,
     "n_steps": pl.Int32,
-    "steps": pl.List(STEP),
+    "step_messages": pl.List(pl.Int32),
+    "step_thoughts": pl.List(pl.String),
+    "step_actions": pl.List(pl.List(ACTION)),
+    "step_observations": pl.List(pl.List(pl.String)),
+    "step_return_codes": pl.List(pl.List(pl.Int32)),
 }
 
 TRAJECTORIES = pl.Schema(_COLUMNS)
+STEP_COLUMNS = ("messages", "thoughts", "actions", "observations", "return_codes")
+"""Columns with one element a step, less their `step_`, in the order of `Step`."""
 
 
 ROWS = pa.large_list(
@@ -106,18 +105,13 @@ def _cells(run: Trajectory, batch: str) -> dict[str, Any]:
         "source_row": run.row,
         "stated_id": run.stated_id,
         "n_steps": len(run.steps),
-        "steps": [_step_cells(step) for step in run.steps],
-    }
-
-
-def _step_cells(step: Step) -> dict[str, Any]:
-    return {
-        "step_index": step.step_index,
-        "message_index": step.message_index,
-        "thought": step.thought,
-        "actions": [(one.tool, one.command, one.call_id) for one in step.actions],
-        "observations": step.observations,
-        "return_codes": step.return_codes,
+        "step_messages": [step.message_index for step in run.steps],
+        "step_thoughts": [step.thought for step in run.steps],
+        "step_actions": [
+            [(one.tool, one.command, one.call_id) for one in step.actions] for step in run.steps
+        ],
+        "step_observations": [step.observations for step in run.steps],
+        "step_return_codes": [step.return_codes for step in run.steps],
     }
 
 
@@ -129,7 +123,7 @@ def from_row(row: dict) -> Trajectory:
         scaffold=row["scaffold"],
         format=row["format"],
         messages=orjson.loads(row["messages"]),
-        steps=[_step(step) for step in row["steps"]],
+        steps=_steps(row),
         model=row["model"],
         exit_status=row["exit_status"],
         submission=row["submission"],
@@ -141,5 +135,11 @@ def from_row(row: dict) -> Trajectory:
     )
 
 
-def _step(cells: dict) -> Step:
-    return Step(**{**cells, "actions": [Action(**action) for action in cells["actions"]]})
+def _steps(row: dict) -> list[Step]:
+    columns = (row[f"step_{name}"] for name in STEP_COLUMNS)
+    return [
+        Step(index, message, thought, [Action(**one) for one in actions], observations, codes)
+        for index, (message, thought, actions, observations, codes) in enumerate(
+            zip(*columns, strict=True)
+        )
+    ]

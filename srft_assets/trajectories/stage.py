@@ -27,7 +27,7 @@ __all__ = ["Collector", "batch_names", "trajectories_stage"]
 ASSET = "trajectories"
 Collector = Callable[[Work, dict[str, Any]], Path]
 """Makes the raw runs of a batch from its settings; returns the folder of its `.traj.json`."""
-VERSION = 1
+VERSION = 2
 """Raised when the output changes; see tools/versions.py."""
 
 
