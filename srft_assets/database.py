@@ -17,14 +17,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from srft_assets.database_read import HEAD, database_url
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.locks import exclusive
 from srft_assets.warehouse.placing import sync_folder
 
 METADATA = sa.MetaData()
-HEAD = "0001"
-"""Revision of `migrations/` that these tables have."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 PATIENCE_SECONDS = 60
 """How long a statement waits while another process writes."""
@@ -96,8 +95,10 @@ BATCHES = sa.Table(
     sa.Column("name", sa.String(128), primary_key=True),
     sa.Column("number", sa.Integer, nullable=False, unique=True),
     sa.Column("manifest", sa.Text, nullable=False),
+    sa.Column("written_ns", sa.BigInteger, nullable=False, server_default="0"),
 )
-"""Registered batches; `number` is the order of registration, `manifest` JSON."""
+"""Registered batches; `number` is the order of registration, `manifest` JSON, `written_ns` when it
+was written. See `srft_assets.trajectories.batches.Manifest`."""
 
 
 _REVISION = sa.Table(
@@ -166,7 +167,8 @@ class Database:
             if "malformed" in reason or "not a database" in reason:
                 raise SrftError(
                     f"{self.file} is damaged ({reason}): move {self.file}* away, and the next "
-                    "command makes it anew, with the answers of warehouse/critic_calls"
+                    "command makes it anew, with the answers of warehouse/critic_calls; "
+                    "ingest your runs again"
                 ) from error
             raise SrftError(f"{self.file or self.url.render_as_string()}: {reason}") from error
 
@@ -181,38 +183,13 @@ def insert_once(connection: sa.Connection, table: sa.Table, row: Mapping[str, An
     return True
 
 
-def read_batches(database: Database) -> dict[str, str]:
-    """Name → manifest of every batch, in the order of their registration."""
-    wanted = sa.select(BATCHES.c.name, BATCHES.c.manifest).order_by(BATCHES.c.number)
-    with database.read() as connection:
-        return {row.name: row.manifest for row in connection.execute(wanted)}
-
-
-def write_batch(database: Database, name: str, manifest: str) -> bool:
-    """Register a batch, or replace its manifest; its number stays. False where nothing changed."""
-    here = BATCHES.c.name == name
-    with database.write() as connection:
-        old = connection.execute(sa.select(BATCHES.c.manifest).where(here)).scalar_one_or_none()
-        if old is None:
-            last = connection.execute(sa.select(sa.func.max(BATCHES.c.number))).scalar()
-            number = 0 if last is None else last + 1
-            row = {"name": name, "number": number, "manifest": manifest}
-            connection.execute(sa.insert(BATCHES), row)
-        elif old != manifest:
-            connection.execute(sa.update(BATCHES).where(here).values(manifest=manifest))
-        return old != manifest
-
-
 def database_of(home: Home) -> Database:
     """The database of a platform, made or brought to this version where need be.
 
     Raises SrftError where it is damaged or of a later version, UsageError for a wrong URL.
     """
-    from srft_assets.settings import Settings
-
-    stated = Settings().database or f"sqlite:///{home.database.absolute()}"
     try:
-        url = sa.make_url(stated)
+        url = sa.make_url(database_url(home))
     except sa.exc.ArgumentError as error:
         raise UsageError("SRFT_DATABASE is no URL of a database: sqlite:////folder/file") from error
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":

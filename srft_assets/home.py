@@ -25,12 +25,12 @@ class Home:
 
     @property
     def batches(self) -> Path:
-        """One JSON manifest a batch: what the batch is made from."""
+        """Manifests of batches as files: those here are taken into the database."""
         return self.root / "warehouse" / "_batches"
 
     @property
     def database(self) -> Path:
-        """What processes share, critic answers among it, unless SRFT_DATABASE names another."""
+        """What processes share: batches, critic answers, … unless SRFT_DATABASE names another."""
         return self.root / "srft.db"
 
     @property

@@ -14,16 +14,15 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from srft_assets.database import (
+    BATCHES,
     CLAIMS,
-    HEAD,
     METADATA,
     MIGRATIONS,
     Database,
     database_of,
     insert_once,
-    read_batches,
-    write_batch,
 )
+from srft_assets.database_read import HEAD, read_rows
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 
@@ -72,12 +71,38 @@ def test_what_fails_in_the_middle_leaves_nothing(home: Home) -> None:
     assert database.rows(CLAIMS, ["a"]) == []
 
 
-def test_batches_keep_the_order_of_their_registration(home: Home) -> None:
+def names(home: Home) -> list[tuple]:
+    return read_rows(home, "SELECT name, written_ns FROM batches WHERE name = :name", name="a")
+
+
+def test_rows_are_read_without_sqlalchemy_and_no_database_is_made(home: Home) -> None:
+    assert names(home) == [] and not home.root.exists()
     database = database_of(home)
-    assert [write_batch(database, name, "{}") for name in ("b", "a", "c")] == [True] * 3
-    assert not write_batch(database, "b", "{}")
-    assert write_batch(database, "b", '{"new": 1}')
-    assert list(read_batches(database).items()) == [("b", '{"new": 1}'), ("a", "{}"), ("c", "{}")]
+    with database.write() as connection:
+        row = {"name": "a", "number": 0, "manifest": "{}", "written_ns": 5}
+        connection.execute(sa.insert(BATCHES), row)
+    assert names(home) == [("a", 5)]
+    assert read_elsewhere(home, "SELECT name FROM batches") == "[('a',)] False"
+
+
+def read_elsewhere(home: Home, query: str) -> str:
+    """What another process reads, and whether it loads SQLAlchemy for that."""
+    program = (
+        "import sys; from pathlib import Path; from srft_assets.home import Home;"
+        "from srft_assets.database_read import read_rows;"
+        "print(read_rows(Home(Path(sys.argv[1])), sys.argv[2]), 'sqlalchemy' in sys.modules)"
+    )
+    argv = [sys.executable, "-c", program, str(home.root), query]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_database_of_an_earlier_version_is_brought_up_by_who_reads_it(home: Home) -> None:
+    database = database_of(home)
+    with database.write() as connection:
+        connection.execute(sa.text("ALTER TABLE batches DROP COLUMN written_ns"))
+        connection.execute(sa.text("INSERT INTO batches VALUES ('a', 0, '{}')"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    assert read_elsewhere(home, "SELECT name, written_ns FROM batches") == "[('a', 0)] True"
 
 
 MAKER = """

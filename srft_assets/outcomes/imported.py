@@ -6,7 +6,7 @@ from srft_assets.outcomes.matching import Matched, Run, match
 from srft_assets.outcomes.model import FAILED, NAMED_TESTS, Status, TestOutcome
 from srft_assets.outcomes.reports import ReportedOutcome, parse_report
 from srft_assets.refusal import Refusal
-from srft_assets.trajectories.manifest import FileRef, Manifest
+from srft_assets.trajectories.batches import FileRef, Manifest
 from srft_assets.trajectories.sources import SourceChangedError, read_verified
 
 SWEBENCH = "swebench"

@@ -12,8 +12,7 @@ from srft_assets.outcomes.model import TEST_OUTCOMES, Status, TestOutcome
 from srft_assets.outcomes.page import figures_of, frame, logs_of
 from srft_assets.refusal import Refusal
 from srft_assets.sandbox import open_sandbox
-from srft_assets.trajectories.batches import reports_config
-from srft_assets.trajectories.manifest import Manifest, read_manifest
+from srft_assets.trajectories.batches import Manifest, read_manifest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 from srft_assets.warehouse.store import Warehouse
 
@@ -59,7 +58,7 @@ test_outcomes_stage.__test__ = False  # type: ignore[attr-defined]  # tells pyte
 def _config_of(home: Home, batch: str) -> dict[str, Any]:
     """Contents of the reports and the choice of a grader; where the platform grades itself, of
     the tasks."""
-    config = reports_config(read_manifest(home, batch)) | chosen_config(home, batch)
+    config = read_manifest(home, batch).reports_config() | chosen_config(home, batch)
     tasks = tasks_digest(home, batch)
     return config if tasks is None else {**config, "tasks": tasks}
 

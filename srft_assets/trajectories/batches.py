@@ -1,76 +1,232 @@
-"""The batches of a platform: which there are, and registering one."""
+"""The batches of a platform: what each is made from, and registering one.
 
+A batch is a row of the table `batches`: its name, and as JSON its manifest.
+"""
+
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from fcntl import LOCK_EX, flock
-from typing import Any
+from functools import lru_cache
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Literal
 
-from srft_assets.errors import UsageError
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from srft_assets.database_read import read_rows
+from srft_assets.errors import SrftError, UsageError, first_problem
 from srft_assets.home import Home
-from srft_assets.trajectories.manifest import Manifest, read_manifest, write_manifest
+from srft_assets.locks import exclusive
+from srft_assets.refusal import Refusal
+from srft_assets.warehouse.placing import free_path, sync_folder
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.store import PARTITION_NAME, check_partition_name
 
 LAB = "lab"
+"""Kind of the batches that the lab's teacher plays."""
+
+Layout = Literal["object", "lines", "array", "parquet", "arrow"]
+"""How a file holds its records.
+
+`object`: the whole file is one run; `lines`: JSON Lines; `array`: a JSON array of rows;
+`parquet` and `arrow` (stream, or IPC file): tables.
+"""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class FileRef(_Frozen):
+    """A file below `Manifest.root`, with the BLAKE3 hash of its content."""
+
+    path: str
+    blake3: str
+
+
+class Item(_Frozen):
+    """Consecutive rows of one file. `blake3` covers bytes `start` to `end`.
+
+    Rows of a table (`parquet`, `arrow`) have no byte range: there it covers the whole file.
+    `bytes` is what the rows take, for tables on average.
+    """
+
+    path: str
+    layout: Layout
+    first_row: int = 0
+    rows: int = 1
+    start: int = 0
+    end: int = 0
+    bytes: int
+    blake3: str
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @property
+    def label(self) -> str:
+        """The path, with its rows where the file holds several."""
+        if self.layout == "object":
+            return self.path
+        return f"{self.path} rows {self.first_row}-{self.first_row + self.rows - 1}"
+
+
+class ReportRef(FileRef):
+    """A grading report. `instance_ids` is empty where it speaks of many instances.
+
+    `evidence`: what the grader left beside it (test_output.txt, run_instance.log, …).
+    """
+
+    instance_ids: tuple[str, ...] = ()
+    evidence: tuple[FileRef, ...] = ()
+
+
+class RefusedFile(_Frozen):
+    """A file that ingest refused; the quarantine of the batch's partition repeats it."""
+
+    path: str
+    reason: str
+    row: int | None = None
+    excerpt: str = ""
+
+    def refusal(self) -> Refusal:
+        """As the warehouse keeps it."""
+        return Refusal(self.path, self.reason, row=self.row, excerpt=self.excerpt)
+
+
+class Manifest(_Frozen):
+    """What one batch is made from.
+
+    `kind` is `files`, or the name of a collector that makes the runs from `settings`.
+    `family`: the name given at ingest; its batches are NAME, or NAME-000, NAME-001, …
+    """
+
+    batch: str
+    kind: str = "files"
+    family: str
+    root: str | None = None
+    format: str | None = None
+    items: tuple[Item, ...] = ()
+    reports: tuple[ReportRef, ...] = ()
+    predictions: tuple[FileRef, ...] = ()
+    refused: tuple[RefusedFile, ...] = ()
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Records the batch holds before any is refused."""
+        return sum(item.rows for item in self.items)
+
+    def folder(self) -> Path:
+        """The ingested root. Raises SrftError for a batch that was not made from files."""
+        if self.root is None:
+            raise SrftError(f"batch {self.batch} is of kind {self.kind}: it has no source folder")
+        return Path(self.root)
+
+    def runs_config(self) -> dict[str, Any]:
+        """Settings that decide the runs of the batch: contents, never places or times.
+
+        One key a file, so that a plan can name the file that changed.
+        """
+        if self.kind != "files":
+            return {"kind": self.kind, "settings": self.settings}
+        config: dict[str, Any] = {"kind": self.kind, "format": self.format}
+        config |= {f"file {item.label}": item.blake3[:16] for item in self.items}
+        for refused in self.refused:
+            config[f"refused {refused.path}"] = digest(refused.model_dump())[:16]
+        return config
+
+    def reports_config(self) -> dict[str, Any]:
+        """Settings that decide the outcomes read from what graders left: contents only."""
+        config: dict[str, Any] = {}
+        for report in self.reports:
+            config[f"report {report.path}"] = report.blake3[:16]
+            config |= {f"evidence {file.path}": file.blake3[:16] for file in report.evidence}
+        config |= {f"predictions {file.path}": file.blake3[:16] for file in self.predictions}
+        return config
 
 
 def batch_names(home: Home) -> list[str]:
     """All registered batches, sorted by name."""
-    return sorted(
-        path.stem for path in home.batches.glob("*.json") if PARTITION_NAME.fullmatch(path.stem)
-    )
+    return sorted(name for (name,) in _rows(home, "SELECT name FROM batches"))
 
 
 def manifests(home: Home) -> list[Manifest]:
     """All manifests in the order of their registration."""
-    found = [read_manifest(home, batch) for batch in batch_names(home)]
-    return sorted(found, key=lambda manifest: (manifest.registered, manifest.batch))
+    found = _rows(home, "SELECT name, manifest FROM batches ORDER BY number")
+    return [_parsed(f"batch {name}", content) for name, content in found]
 
 
-def runs_config(manifest: Manifest) -> dict[str, Any]:
-    """Settings that decide the runs of a batch: contents, never places or times.
-
-    One key a file, so that a plan can name the file that changed.
-    """
-    if manifest.kind != "files":
-        return {"kind": manifest.kind, "settings": manifest.settings}
-    config: dict[str, Any] = {"kind": manifest.kind, "format": manifest.format}
-    config |= {f"file {item.label}": item.blake3[:16] for item in manifest.items}
-    for refused in manifest.refused:
-        config[f"refused {refused.path}"] = digest(refused.model_dump())[:16]
-    return config
+def read_manifest(home: Home, batch: str) -> Manifest:
+    """The manifest of a batch. Raises SrftError where it is absent or damaged."""
+    found = _rows(home, "SELECT manifest FROM batches WHERE name = :name", name=batch)
+    if not found:
+        raise SrftError(f"no batch {batch!r}: register it with `srft ingest`")
+    return _parsed(f"batch {batch}", found[0][0])
 
 
-def reports_config(manifest: Manifest) -> dict[str, Any]:
-    """Settings that decide the outcomes read from what graders left: contents only."""
-    config: dict[str, Any] = {}
-    for report in manifest.reports:
-        config[f"report {report.path}"] = report.blake3[:16]
-        config |= {f"evidence {file.path}": file.blake3[:16] for file in report.evidence}
-    config |= {f"predictions {file.path}": file.blake3[:16] for file in manifest.predictions}
-    return config
+def written_ns(home: Home) -> dict[str, int]:
+    """When the manifest of each batch was written last, in nanoseconds since 1970."""
+    return dict(_rows(home, "SELECT name, written_ns FROM batches"))
 
 
 def manifest_digest(home: Home, batch: str) -> str:
     """64 hex digits over all that decides runs and outcomes of a batch. Raises SrftError."""
     manifest = read_manifest(home, batch)
-    return digest([runs_config(manifest), reports_config(manifest)])
+    return digest([manifest.runs_config(), manifest.reports_config()])
+
+
+def _rows(home: Home, query: str, **values: str) -> list[tuple[Any, ...]]:
+    if home.batches.is_dir():
+        _take_over(home)
+    return read_rows(home, query, **values)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(place: str, content: str | bytes) -> Manifest:
+    try:
+        return Manifest.model_validate_json(content)
+    except ValidationError as error:
+        said = first_problem(error)
+        raise SrftError(f"{place}: damaged manifest ({said}); remove it and ingest again") from None
 
 
 @contextmanager
 def registering(home: Home) -> Iterator[None]:
     """Hold the platform's registration lock; the kernel lets go of it if the process dies."""
-    home.batches.mkdir(parents=True, exist_ok=True)
-    with (home.batches / ".lock").open("w") as file:
-        flock(file, LOCK_EX)
-        for torn in home.batches.glob(".*.tmp"):
-            torn.unlink()
+    from srft_assets.database import database_of
+
+    with exclusive(database_of(home).locks / "batches.lock"):
         yield
 
 
-def next_number(known: Iterable[Manifest]) -> int:
-    """The registration number after those of the known manifests."""
-    return 1 + max((manifest.registered for manifest in known), default=-1)
+def write_manifests(home: Home, written: Iterable[Manifest]) -> list[str]:
+    """Register batches, or replace what they are made from; all, or none where it is interrupted.
+
+    Gives the names of those that changed: a manifest that is there already is not written again.
+    A batch keeps its place in the order of registration.
+    """
+    import sqlalchemy as sa
+
+    from srft_assets.database import BATCHES, database_of
+
+    changed = []
+    with database_of(home).write() as connection:
+        for one in written:
+            here = BATCHES.c.name == check_partition_name(one.batch)
+            old = connection.scalar(sa.select(BATCHES.c.manifest).where(here))
+            row = {"manifest": one.model_dump_json(), "written_ns": time.time_ns()}
+            if old == row["manifest"]:
+                continue
+            changed.append(one.batch)
+            if old is None:
+                last = connection.scalar(sa.select(sa.func.max(BATCHES.c.number)))
+                number = 0 if last is None else last + 1
+                connection.execute(sa.insert(BATCHES), {"name": one.batch, "number": number, **row})
+            else:
+                connection.execute(sa.update(BATCHES).where(here).values(row))
+    return changed
 
 
 def write_batch(home: Home, batch: str, kind: str, settings: Mapping[str, Any]) -> bool:
@@ -78,21 +234,36 @@ def write_batch(home: Home, batch: str, kind: str, settings: Mapping[str, Any]) 
 
     Raises UsageError where the name belongs to a batch of another kind.
     """
-    check_partition_name(batch)
     with registering(home):
-        known = {manifest.batch: manifest for manifest in manifests(home)}
-        old = known.get(batch)
-        if old is not None and old.kind != kind:
-            raise UsageError(f"batch {batch} exists already, of kind {old.kind}: choose a new name")
-        number = old.registered if old else next_number(known.values())
-        return write_manifest(
-            home,
-            Manifest(
-                batch=batch, kind=kind, family=batch, registered=number, settings=dict(settings)
-            ),
-        )
+        known = {one.batch: one.kind for one in manifests(home)}
+        if known.get(batch, kind) != kind:
+            there = f"batch {batch} exists already, of kind {known[batch]}"
+            raise UsageError(f"{there}: choose a new name")
+        made = Manifest(batch=batch, kind=kind, family=batch, settings=dict(settings))
+        return bool(write_manifests(home, [made]))
 
 
 def write_lab_batch(home: Home, batch: str, settings: Mapping[str, Any]) -> bool:
     """Register a batch of generated tasks that the lab's teacher plays; see `write_batch`."""
     return write_batch(home, batch, LAB, settings)
+
+
+def _take_over(home: Home) -> None:
+    """Take the manifests that earlier versions kept as files into the table, all or none.
+
+    The folder is then renamed to `batches-taken-over`; a batch that is in the table stays as it is.
+    """
+    from srft_assets.database import database_of
+
+    with exclusive(database_of(home).locks / "take-over.lock"):
+        if not home.batches.is_dir():
+            return
+        known = {name for (name,) in read_rows(home, "SELECT name FROM batches")}
+        found: list[tuple[int, Manifest]] = []
+        for path in sorted(home.batches.glob("*.json")):
+            if PARTITION_NAME.fullmatch(path.stem) and path.stem not in known:
+                one = _parsed(str(path), content := path.read_bytes())
+                found.append((orjson.loads(content)["registered"], one))
+        write_manifests(home, [one for _, one in sorted(found, key=itemgetter(0))])
+        home.batches.rename(free_path(home.root / "batches-taken-over"))
+        sync_folder(home.root)

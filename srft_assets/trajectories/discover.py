@@ -12,7 +12,7 @@ from pathlib import Path
 from posixpath import basename, dirname
 
 from srft_assets.errors import UsageError
-from srft_assets.trajectories.manifest import RefusedFile
+from srft_assets.trajectories.batches import RefusedFile
 from srft_assets.trajectories.records import BadJsonError, parse
 from srft_assets.trajectories.roles import EVIDENCE, Role, Ruling, refused, rule_object
 

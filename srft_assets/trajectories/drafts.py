@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from blake3 import blake3
 
-from srft_assets.trajectories.manifest import Item, Manifest, RefusedFile
+from srft_assets.trajectories.batches import Item, Manifest, RefusedFile
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.runs import Runs
 from srft_assets.trajectories.sources import Source, count_line
@@ -19,7 +19,6 @@ class Draft:
 
     Attributes:
         name: of the batch; of a new one empty until it is known.
-        number: its place in the order of registration; likewise.
         old: its manifest so far, None for a new one.
         items: of the batch as it will be.
         rows: that it holds, or may still hold; `bytes` likewise.
@@ -28,7 +27,6 @@ class Draft:
     """
 
     name: str = ""
-    number: int = 0
     old: Manifest | None = None
     items: list[Item] = field(default_factory=list)
     rows: int = 0

@@ -10,18 +10,18 @@ from pathlib import Path
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.refusal import Refusal
-from srft_assets.trajectories.batches import manifests, next_number, runs_config
-from srft_assets.trajectories.discover import Discovery, Found, discover
-from srft_assets.trajectories.drafts import Cut, Draft
-from srft_assets.trajectories.manifest import (
+from srft_assets.trajectories.batches import (
     FileRef,
     Item,
     Manifest,
     RefusedFile,
     ReportRef,
-    registered_ns,
-    write_manifest,
+    manifests,
+    write_manifests,
+    written_ns,
 )
+from srft_assets.trajectories.discover import Discovery, Found, discover
+from srft_assets.trajectories.drafts import Cut, Draft
 from srft_assets.trajectories.report_files import evidence_of, report_ref, share_reports
 from srft_assets.trajectories.roles import Role, refused
 from srft_assets.trajectories.runs import Rows, Runs
@@ -87,11 +87,11 @@ class Registration:
                 raise UsageError(
                     f"batch {one.batch} exists already{whose}: give another name with --batch"
                 )
-        self.number = next_number(known)
         before = self.old[0].format if self.old else None
         self.format = {None: before, AUTO: None}.get(stated_format, stated_format)
         self.again = before != self.format
-        self.drafts = [Draft(one.batch, one.registered, one) for one in self.old]
+        self.drafts = [Draft(one.batch, one) for one in self.old]
+        self.written_ns = written_ns(home)
         self.places: dict[str, list[Place]] = defaultdict(list)
         self.told: dict[str, Draft] = {}
         self.removed: set[str] = set()
@@ -158,8 +158,7 @@ class Registration:
         if last.layout == "lines" and last.end < file.size:
             return False
         for draft, item in held:
-            assert draft.old is not None
-            if not unchanged(file, item, registered_ns(self.home, draft.old.batch)):
+            if not unchanged(file, item, self.written_ns[draft.name]):
                 return False
         now = {"size": file.size, "mtime_ns": file.mtime_ns, "ctime_ns": file.ctime_ns}
         for draft, item in held:
@@ -240,10 +239,8 @@ class Registration:
         if draft.runs is None:
             return
         draft.name = self._name(last)
-        draft.number = self.number
-        self.number += 1
         manifest = self._manifest(draft, (), ())
-        write_manifest(self.home, manifest)
+        write_manifests(self.home, [manifest])
         if self.write is not None:
             self.write(manifest, draft.runs.rows(manifest.batch))
         draft.runs = None
@@ -262,7 +259,6 @@ class Registration:
         return Manifest(
             batch=check_partition_name(draft.name),
             family=self.name,
-            registered=draft.number,
             root=str(self.root),
             format=self.format,
             items=tuple(sorted(draft.items, key=lambda item: (item.path, item.first_row))),
@@ -280,22 +276,23 @@ class Registration:
         predictions = self._merged(found, "predictions", self.predictions)
         shared = share_reports(reports, [draft.items for draft in self.drafts])
         states: dict[str, list[str]] = {"new": [], "changed": [], "unchanged": []}
-        rows = 0
-        for draft, of_batch in zip(self.drafts, shared, strict=True):
-            made = self._manifest(draft, of_batch, predictions)
-            write_manifest(self.home, made)
-            rows += made.rows
+        made = [
+            self._manifest(draft, of_batch, predictions)
+            for draft, of_batch in zip(self.drafts, shared, strict=True)
+        ]
+        write_manifests(self.home, made)
+        for draft, one in zip(self.drafts, made, strict=True):
             if draft.old is None:
-                states["new"].append(made.batch)
+                states["new"].append(one.batch)
             else:
-                same = runs_config(draft.old) == runs_config(made)
-                states["unchanged" if same else "changed"].append(made.batch)
+                same = draft.old.runs_config() == one.runs_config()
+                states["unchanged" if same else "changed"].append(one.batch)
         return IngestPlan(
             batches=tuple(sorted(draft.name for draft in self.drafts)),
             new=tuple(states["new"]),
             changed=tuple(states["changed"]),
             unchanged=tuple(states["unchanged"]),
-            rows=rows,
+            rows=sum(one.rows for one in made),
             roles=dict(sorted(self.roles.items())),
             refusals=tuple(sorted(self.refusals, key=lambda one: one.source)),
             removed=tuple(sorted(self.removed)),

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from posixpath import basename, dirname
 
+from srft_assets.trajectories.batches import FileRef, Item, ReportRef
 from srft_assets.trajectories.discover import EVIDENCE_NAMES, Found
-from srft_assets.trajectories.manifest import FileRef, Item, ReportRef
 from srft_assets.trajectories.roles import Role, Ruling
 from srft_assets.trajectories.sources import hashed
 

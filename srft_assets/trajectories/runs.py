@@ -5,9 +5,9 @@ import logging
 import polars as pl
 
 from srft_assets.refusal import INTERNAL, Refusal, excerpt_of
+from srft_assets.trajectories.batches import Manifest
 from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
-from srft_assets.trajectories.manifest import Manifest
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.schema import RUNS_AT_ONCE, TRAJECTORIES, frame_of

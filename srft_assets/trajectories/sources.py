@@ -13,8 +13,8 @@ from blake3 import blake3
 from srft_assets.errors import SrftError
 from srft_assets.refusal import excerpt_of
 from srft_assets.trajectories import records
+from srft_assets.trajectories.batches import FileRef, Item, Layout
 from srft_assets.trajectories.discover import LINES, TABLES, Found
-from srft_assets.trajectories.manifest import FileRef, Item, Layout
 from srft_assets.trajectories.records import CHUNK, Record, parsed, too_large
 from srft_assets.trajectories.roles import (
     RUNS,

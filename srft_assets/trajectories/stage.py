@@ -10,9 +10,8 @@ from typing import Any
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.refusal import INTERNAL, Refusal
-from srft_assets.trajectories.batches import batch_names, runs_config
+from srft_assets.trajectories.batches import Manifest, batch_names, read_manifest
 from srft_assets.trajectories.discover import discover
-from srft_assets.trajectories.manifest import Manifest, read_manifest
 from srft_assets.trajectories.roles import Role
 from srft_assets.trajectories.runs import Rows, Runs, read_batch
 from srft_assets.trajectories.schema import TRAJECTORIES
@@ -42,7 +41,7 @@ def trajectories_stage(
 
     def config_of(home: Home, batch: str) -> dict[str, Any]:
         manifest = read_manifest(home, batch)
-        config = runs_config(manifest)
+        config = manifest.runs_config()
         if manifest.kind in collector_versions:
             config["collector version"] = collector_versions[manifest.kind]
         return config

@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 
 from srft_assets.home import Home
+from srft_assets.trajectories.batches import manifests
 from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Stage
@@ -44,8 +45,8 @@ def srft(home: Home, *words: str) -> str:
 def state(home: Home) -> dict[str, Any]:
     """All that must not depend on how often a command was killed.
 
-    Partitions by `asset/name`: data version, rows, fingerprint, refusals; manifests by name:
-    their bytes.
+    Partitions by `asset/name`: data version, rows, fingerprint, refusals; batches by name: their
+    manifests.
     """
     partitions = {
         str(path.relative_to(home.warehouse)): (
@@ -57,7 +58,7 @@ def state(home: Home) -> dict[str, Any]:
         for path in sorted(home.warehouse.rglob("*.parquet"))
         if (stamp := read_stamp(path)) is not None
     }
-    return partitions | {path.name: path.read_bytes() for path in home.batches.glob("*.json")}
+    return partitions | {one.batch: one for one in manifests(home)}
 
 
 def files(home: Home) -> set[tuple[str, int]]:

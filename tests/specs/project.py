@@ -13,6 +13,7 @@ from dagster.components.core.component_tree import ComponentTree
 from srft_assets.components.launch import Applier, open_instance
 from srft_assets.components.stages import stages_in
 from srft_assets.home import CHECKOUT, Home
+from srft_assets.trajectories.batches import batch_names
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.graph import in_order
 from srft_assets.warehouse.making import recipe_of
@@ -121,8 +122,7 @@ class Project:
 
     def names(self, kind: str) -> Sequence[str]:
         """Partitions by kind, as the command line chooses them."""
-        batches = sorted(path.stem for path in self.home.batches.glob("*.json"))
-        return batches if kind == "batch" else [SEED]
+        return batch_names(self.home) if kind == "batch" else [SEED]
 
     def plan(self, costs: Costs = Costs.NONE) -> list[Item]:
         """The plan of the whole graph."""

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from srft_assets.home import Home
+from srft_assets.trajectories.batches import Manifest, manifests, read_manifest
 from srft_assets.trajectories.ingest import IngestPlan, ingest
-from srft_assets.trajectories.manifest import Manifest, read_manifest
 from srft_assets.trajectories.stage import Collector, trajectories_stage
 from srft_assets.warehouse.making import make_partition, recipe_of, work_alone
 from srft_assets.warehouse.stamp import Stamp
@@ -75,6 +75,16 @@ def ingested(home: Home, folder: Path) -> tuple[IngestPlan, Manifest]:
     """Ingest a folder as the batch `b`."""
     plan = ingest(home, [folder], batch="b")
     return plan, read_manifest(home, "b")
+
+
+def content(home: Home) -> dict[str, Manifest]:
+    """What every batch is made from, in the order of registration."""
+    return {one.batch: one for one in manifests(home)}
+
+
+def places(home: Home) -> dict[str, str]:
+    """Run file, or file and rows → batch."""
+    return {item.label: one.batch for one in manifests(home) for item in one.items}
 
 
 def refused_lines(plan: IngestPlan) -> list[str]:

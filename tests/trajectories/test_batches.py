@@ -1,27 +1,33 @@
 """Rows in batches, under names that stay."""
 
-import pytest
+import json
+from collections.abc import Iterable
 
+import pytest
+import sqlalchemy as sa
+
+from srft_assets.database import BATCHES, database_of
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import (
+    Manifest,
     batch_names,
     manifest_digest,
     manifests,
+    read_manifest,
     write_lab_batch,
+    write_manifests,
 )
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.trajectories.manifest import read_manifest
-from tests.trajectories.ingest_support import fingerprint, run_of, write_lines, write_runs
-
-
-def content(home: Home) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in home.batches.glob("*.json")}
-
-
-def places(home: Home) -> dict[str, str]:
-    """Run file, or file and rows → batch."""
-    return {item.label: one.batch for one in manifests(home) for item in one.items}
+from tests.trajectories.ingest_support import (
+    content,
+    fingerprint,
+    places,
+    put,
+    run_of,
+    write_lines,
+    write_runs,
+)
 
 
 def test_one_batch_takes_the_name_of_the_folder(home, tmp_path):
@@ -116,7 +122,58 @@ def test_lab_batches(home, tmp_path):
 def test_an_unknown_or_damaged_batch_is_one_clear_line(home):
     with pytest.raises(SrftError, match="no batch 'nope'"):
         read_manifest(home, "nope")
-    home.batches.mkdir(parents=True)
-    (home.batches / "torn.json").write_text('{"batch": "to')
-    with pytest.raises(SrftError, match=r"torn\.json: damaged manifest"):
+    with database_of(home).write() as connection:
+        damaged = {"name": "torn", "number": 0, "manifest": '{"batch": "to'}
+        connection.execute(sa.insert(BATCHES), damaged)
+    with pytest.raises(SrftError, match=r"batch torn: damaged manifest"):
         read_manifest(home, "torn")
+
+
+def test_batches_keep_the_order_of_their_registration(home):
+    for name in ("b", "a", "c"):
+        assert write_lab_batch(home, name, {})
+    assert write_lab_batch(home, "b", {"count": 1})
+    assert [one.batch for one in manifests(home)] == ["b", "a", "c"]
+    assert batch_names(home) == ["a", "b", "c"]
+
+
+def test_nothing_is_registered_where_one_of_several_is_refused(home):
+    wrong = [Manifest(batch=name, family=name) for name in ("a", "../up")]
+    with pytest.raises(UsageError, match="bad partition name"):
+        write_manifests(home, wrong)
+    assert batch_names(home) == []
+
+
+def as_files(home: Home, held: Iterable[Manifest]) -> None:
+    """The manifests as an earlier version kept them."""
+    for number, one in enumerate(held):
+        old = json.dumps({"version": 1, "registered": number, **one.model_dump(mode="json")})
+        put(home.batches / f"{one.batch}.json", old)
+
+
+def test_manifests_that_were_files_are_taken_over_in_their_order(home, tmp_path):
+    other = Home(tmp_path / "other")
+    ingest(other, [write_runs(tmp_path / "b", ["x", "y", "z"])], batch_size=2)
+    write_lab_batch(other, "a", {"count": 3})
+    as_files(home, manifests(other))
+    assert [one.batch for one in manifests(home)] == ["b-000", "b-001", "a"]
+    assert content(home) == content(other)
+    assert not home.batches.exists()
+    assert len(list((home.root / "batches-taken-over").glob("*.json"))) == 3
+
+
+def test_a_takeover_that_was_killed_goes_on_and_changes_no_batch_that_is_there(home):
+    write_lab_batch(home, "a", {"count": 4})
+    as_files(home, [Manifest(batch=b, kind="lab", family=b) for b in ("a", "b")])
+    assert [one.batch for one in manifests(home)] == ["a", "b"]
+    assert read_manifest(home, "a").settings == {"count": 4}
+
+
+def test_a_damaged_file_is_named_and_takes_nothing_over(home):
+    put(home.batches / "torn.json", '{"batch": "to')
+    as_files(home, [Manifest(batch="a", kind="lab", family="a")])
+    for _ in range(2):
+        with pytest.raises(SrftError, match=r"torn\.json: damaged manifest"):
+            batch_names(home)
+    (home.batches / "torn.json").unlink()
+    assert batch_names(home) == ["a"]

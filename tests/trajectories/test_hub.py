@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from srft_assets.errors import UsageError
+from srft_assets.home import Home
+from srft_assets.trajectories.batches import read_manifest
 from srft_assets.trajectories.hub import fetch
 from tests.trajectories.ingest_support import run_of
 
@@ -101,8 +103,8 @@ def ingest_from(endpoint: str, address: str, folder: Path) -> subprocess.Complet
 def test_a_split_is_fetched_as_parquet(hub, tmp_path):
     done = ingest_from(hub, "hf://datasets/owner/runs/train", tmp_path)
     assert done.stdout == "('owner-runs-train',) 2\n", done.stderr
-    manifest = json.loads((tmp_path / "home/warehouse/_batches/owner-runs-train.json").read_text())
-    assert [item["path"] for item in manifest["items"]] == ["default/train/0000.parquet"]
+    manifest = read_manifest(Home(tmp_path / "home"), "owner-runs-train")
+    assert [item.path for item in manifest.items] == ["default/train/0000.parquet"]
 
 
 def test_what_the_hub_lacks_is_one_line(hub, tmp_path):

@@ -1,4 +1,4 @@
-"""Ingest that is killed: manifests are whole or absent."""
+"""Ingest that is killed: batches are registered whole or not at all."""
 
 import random
 import signal
@@ -8,22 +8,9 @@ import time
 from pathlib import Path
 
 from srft_assets.home import Home
-from srft_assets.trajectories.batches import (
-    manifests,
-)
+from srft_assets.trajectories.batches import manifests, read_manifest
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.trajectories.manifest import read_manifest
-from tests.trajectories.ingest_support import write_runs
-
-
-def content(home: Home) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in home.batches.glob("*.json")}
-
-
-def places(home: Home) -> dict[str, str]:
-    """Run file, or file and rows → batch."""
-    return {item.label: one.batch for one in manifests(home) for item in one.items}
-
+from tests.trajectories.ingest_support import content, write_runs
 
 INGEST = """
 import sys
@@ -41,13 +28,12 @@ def test_killed_at_random_moments_ingest_loses_and_doubles_nothing(home, tmp_pat
     calm = Home(tmp_path / "calm")
     ingest(calm, [folder], batch_size=2)
     moments = random.Random(7)
-    for _ in range(4):
-        kill_soon(home, folder, moments.uniform(0.0, 0.05))
+    for share in range(4):
+        kill_soon(home, folder, (share + moments.random()) / 4)
         for one in manifests(home):
             assert one == read_manifest(calm, one.batch)
     ingest(home, [folder], batch_size=2)
     assert content(home) == content(calm)
-    assert not list(home.batches.glob(".*.tmp"))
 
 
 def kill_soon(home: Home, folder: Path, after: float) -> None:

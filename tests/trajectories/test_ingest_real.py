@@ -2,8 +2,8 @@
 
 import pytest
 
+from srft_assets.trajectories.batches import read_manifest
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.trajectories.manifest import read_manifest
 
 
 def test_mini_swe_agent_runs(home, shared):

@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from srft_assets.trajectories import roles
+from srft_assets.trajectories.batches import read_manifest
 from srft_assets.trajectories.formats import READERS, messages, run_keys
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.trajectories.manifest import read_manifest
 from tests.trajectories.ingest_support import (
     ingested,
     put,

@@ -5,35 +5,28 @@ import os
 import pytest
 
 from srft_assets.errors import UsageError
-from srft_assets.home import Home
-from srft_assets.trajectories.batches import (
-    batch_names,
-    manifests,
-)
+from srft_assets.trajectories.batches import batch_names, manifests, read_manifest, written_ns
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.trajectories.manifest import read_manifest
-from tests.trajectories.ingest_support import fingerprint, run_of, write_lines, write_runs
-
-
-def content(home: Home) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in home.batches.glob("*.json")}
-
-
-def places(home: Home) -> dict[str, str]:
-    """Run file, or file and rows → batch."""
-    return {item.label: one.batch for one in manifests(home) for item in one.items}
+from tests.trajectories.ingest_support import (
+    content,
+    fingerprint,
+    places,
+    run_of,
+    write_lines,
+    write_runs,
+)
 
 
 def test_the_same_files_again_change_nothing(home, tmp_path):
     folder = write_runs(tmp_path / "runs", ["a", "b", "c"])
     ingest(home, [folder], batch_size=2)
     before = content(home)
-    times = [path.stat().st_mtime_ns for path in sorted(home.batches.glob("*.json"))]
+    times = written_ns(home)
     plan = ingest(home, [folder], batch_size=2)
     assert plan.unchanged == ("runs-000", "runs-001")
     assert (plan.new, plan.changed) == ((), ())
     assert content(home) == before
-    assert [path.stat().st_mtime_ns for path in sorted(home.batches.glob("*.json"))] == times
+    assert len(times) == 2 and written_ns(home) == times
 
 
 def test_a_changed_file_makes_its_batch_stale_and_no_other(home, tmp_path):

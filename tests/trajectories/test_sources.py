@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.trajectories import records
+from srft_assets.trajectories.batches import Item
 from srft_assets.trajectories.discover import Found, discover
 from srft_assets.trajectories.drafts import Cut, Draft
-from srft_assets.trajectories.manifest import Item
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.sources import (
     SourceChangedError,

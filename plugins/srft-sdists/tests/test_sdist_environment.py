@@ -7,7 +7,7 @@ from small_project import World
 from srft_assets.agent.prompts import SUBMIT, turn
 from srft_assets.rollouts.batch.collect import collect
 from srft_assets.rollouts.batch.registration import register
-from srft_assets.trajectories.manifest import read_manifest
+from srft_assets.trajectories.batches import read_manifest
 from tests.rollouts.batch.chat_server import serving
 from tests.rollouts.batch.conftest import work_of
 from tests.rollouts.batch.test_collect import runs_in

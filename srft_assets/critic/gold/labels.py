@@ -1,25 +1,22 @@
 """Gold labels: what people say of steps, kept by set in the database of the platform."""
 
 import logging
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import orjson
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from srft_assets.critic.spec import LABELS
+from srft_assets.database_read import read_rows
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.locks import exclusive
 from srft_assets.refusal import Refusal, excerpt_of
 from srft_assets.warehouse.placing import free_path
 from srft_assets.warehouse.store import PARTITION_NAME, Warehouse, check_partition_name
-
-if TYPE_CHECKING:  # a plan of a platform without gold sets need not load SQLAlchemy
-    import sqlalchemy as sa
 
 LOG = logging.getLogger(__name__)
 RECORDED = "lab"
@@ -119,30 +116,22 @@ def check_set_name(name: str) -> str:
 
 def read_sets(home: Home) -> dict[str, list[GoldLabel]]:
     """The labels of every set, by its name, in the order of run, step and annotator."""
-    if not (home.database.exists() or home.gold.is_dir() or os.environ.get("SRFT_DATABASE")):
-        return {}  # a plan makes no database
-    from srft_assets.database import database_of
-
     take_over(home)
+    query = f"SELECT set_name, {', '.join(_COLUMNS)} FROM gold_labels ORDER BY set_name, {_KEY}"
     found: dict[str, list[GoldLabel]] = {}
-    with database_of(home).read() as connection:
-        for name, label in _stored(connection):
-            found.setdefault(name, []).append(label)
+    for name, *values in read_rows(home, query):
+        found.setdefault(name, []).append(_label(values))
     return found
 
 
-def _stored(connection: "sa.Connection") -> list[tuple[str, GoldLabel]]:
-    """All labels with the names of their sets, in the order of the primary key."""
-    import sqlalchemy as sa
+_KEY = "trajectory_id, step_index, annotator"
+_COLUMNS = ("trajectory_id", "step_index", "annotator", "label", "note", "given_at")
 
-    from srft_assets.database import GOLD_LABELS as TABLE
 
-    rows = connection.execute(sa.select(TABLE).order_by(*TABLE.primary_key)).mappings()
-    fields = GoldLabel.model_fields.keys() - {"at"}
-    return [
-        (row["set_name"], GoldLabel(at=row["given_at"], **{name: row[name] for name in fields}))
-        for row in rows
-    ]
+def _label(values: Iterable[Any]) -> GoldLabel:
+    """The label that a row holds in `_COLUMNS`."""
+    row = dict(zip(_COLUMNS, values, strict=True))
+    return GoldLabel(at=row.pop("given_at"), **row)
 
 
 def merge_labels(
@@ -165,7 +154,9 @@ def merge_labels(
     refused: list[Refusal] = []
     counts = {"added": 0, "changed": 0, "unchanged": 0}
     with database_of(home).write() as connection:
-        known = {label.key: label for held, label in _stored(connection) if held == name}
+        columns = [TABLE.c[column] for column in _COLUMNS]
+        rows = connection.execute(sa.select(*columns).where(TABLE.c.set_name == name))
+        known = {label.key: label for label in map(_label, rows)}
         for row, label in labels:
             old = known.get(label.key)
             if old is not None and (old.label, old.note) == (label.label, label.note):
@@ -190,10 +181,10 @@ def take_over(home: Home) -> None:
 
     The folder is then renamed to `gold-taken-over`; lines that are no labels are told in the log.
     """
-    from srft_assets.database import database_of
-
     if not home.gold.is_dir():
         return
+    from srft_assets.database import database_of
+
     with exclusive(database_of(home).locks / "take-over.lock"):
         for path in sorted(home.gold.glob("*.jsonl")):
             if path.stem != RECORDED and PARTITION_NAME.fullmatch(path.stem):

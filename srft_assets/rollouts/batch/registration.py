@@ -17,8 +17,7 @@ from srft_assets.rollouts.batch.folder import instances_path, places_of, tasks_o
 from srft_assets.rollouts.batch.model_names import model_named
 from srft_assets.rollouts.batch.playing import missing
 from srft_assets.rollouts.batch.settings import KIND, RolloutSettings, parse_settings
-from srft_assets.trajectories.batches import batch_names, write_batch
-from srft_assets.trajectories.manifest import read_manifest
+from srft_assets.trajectories.batches import batch_names, read_manifest, write_batch
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.store import Warehouse, check_partition_name
 

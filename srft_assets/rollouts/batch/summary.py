@@ -8,7 +8,7 @@ from srft_assets.home import Home
 from srft_assets.outcomes.model import Status
 from srft_assets.rollouts.batch.folder import places_of, played_path, read_info, tasks_of
 from srft_assets.rollouts.batch.settings import parse_settings
-from srft_assets.trajectories.manifest import read_manifest
+from srft_assets.trajectories.batches import read_manifest
 from srft_assets.warehouse.store import Warehouse
 
 NOT_BEGUN = "(could not begin)"

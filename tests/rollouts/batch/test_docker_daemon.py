@@ -13,7 +13,7 @@ from srft_assets.rollouts.batch.containers import left_by, owner_of, remove
 from srft_assets.rollouts.batch.docker import container_of
 from srft_assets.rollouts.batch.registration import register
 from srft_assets.sandbox import Limits, SandboxError
-from srft_assets.trajectories.manifest import read_manifest
+from srft_assets.trajectories.batches import read_manifest
 from tests.outcomes.harness.docker_daemon import BASE, NoDaemonError, docker_daemon
 from tests.rollouts.batch.chat_server import serving
 from tests.rollouts.batch.test_collect import runs_in

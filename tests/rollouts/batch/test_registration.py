@@ -12,7 +12,7 @@ from srft_assets.rollouts.batch.folder import instances_path, tasks_of
 from srft_assets.rollouts.batch.registration import register
 from srft_assets.rollouts.batch.settings import parse_settings
 from srft_assets.training.checkpoint import CHECKPOINTS
-from srft_assets.trajectories.manifest import read_manifest
+from srft_assets.trajectories.batches import read_manifest
 from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stamp import Stamp
