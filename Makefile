@@ -34,7 +34,7 @@ $(READY): pyproject.toml requirements.lock plugins/srft-sdists/pyproject.toml
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) \
 		|| { echo "the venv module is missing: apt-get install python3-venv" >&2; exit 1; }
 	@test -x "$(UV)" || $(BIN)/pip install --quiet --disable-pip-version-check uv
-	@$(UV) pip install --quiet --python $(BIN)/python -e ".[dev]" -e ./plugins/srft-sdists --constraint requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python -e ".[all,dev]" -e ./plugins/srft-sdists --constraint requirements.lock
 	@touch $(READY)
 
 demo: setup
@@ -103,7 +103,7 @@ versions: setup
 # torch pins its own CUDA packages; locking them here would install them beside a CPU build.
 lock:
 	env -u UV_FIND_LINKS -u PIP_FIND_LINKS $(UV) pip compile --quiet --universal --python-version 3.11 \
-		--no-header --no-annotate --no-emit-index-url --extra dev pyproject.toml \
+		--no-header --no-annotate --no-emit-index-url --extra all --extra dev pyproject.toml \
 		| grep -vE '^(nvidia-|triton|cuda-)' > requirements.lock
 
 clean:

@@ -9,6 +9,7 @@ from rich.table import Table
 from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import Unsafe, applier, end, print_outcome
 from srft_assets.errors import UsageError
+from srft_assets.extras import need
 from srft_assets.home import Home, current_home
 
 ENVIRONMENTS = ("docker", "sdist")
@@ -64,6 +65,7 @@ def rollout(
     What was played is kept: the same command goes on where it stopped, and with more attempts
     or generated tasks only those are played.
     """
+    need("rollout")
     _check("environment", environment, ENVIRONMENTS)
     _check("prompts", prompts, PROMPTS)
     _check("protocol", protocol, PROTOCOLS)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from srft_assets.agent.mini import prepare_mini
 from srft_assets.agent.play import play, run_path
 from srft_assets.errors import SrftError
+from srft_assets.extras import need
 from srft_assets.lab.tasks import TaskSettings, generate_tasks
 from srft_assets.lab.teacher import Rates, Teacher
 from srft_assets.outcomes.task import TaskInstance
@@ -50,6 +51,7 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
     on where it stopped. Raises SrftError for bad settings, SandboxMissingError without sandbox
     (unless `SRFT_UNSAFE=1`).
     """
+    need("rollout")
     stated = _settings(settings, work.partition)
     sandbox = open_sandbox(unsafe=os.environ.get("SRFT_UNSAFE") == "1")
     tasks = generate_tasks(stated.count, stated.task_seed, stated.tasks)

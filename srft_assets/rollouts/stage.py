@@ -6,6 +6,7 @@ import orjson
 
 from srft_assets.child import python
 from srft_assets.errors import SrftError
+from srft_assets.extras import need
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.contamination import trained_on
@@ -49,6 +50,7 @@ def eval_scores_stage(arm: ArmSpec, unsafe: bool = False) -> Stage:
 
 
 def _make(arm: ArmSpec, unsafe: bool, work: Work) -> Made:
+    need("train", "rollout")
     tasks = generate_tasks(arm.evaluation.tasks, arm.evaluation.task_seed)
     out = work.home.runs / "eval" / arm.name / work.partition / work.recipe.fingerprint[:16]
     if read_result(out) is None:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from srft_assets.errors import SrftError, first_problem
+from srft_assets.extras import need
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.tokenizer import is_base_model_asset, model_source
@@ -104,8 +105,10 @@ def _estimate(arm: ArmSpec, planned: Planned) -> Cost:
 def make_checkpoint(arm: ArmSpec, work: Work) -> Made:
     """Train, or take the finished folder of the same recipe.
 
-    Raises SrftError where there is nothing to train on, and what the training fails with.
+    Raises SrftError where there is nothing to train on, and what the training fails with;
+    UsageError where the extra `train` is not installed.
     """
+    need("train")
     asset = f"masked_tokens/{arm.name}"
     base_model = model_source(arm.model, work.home, work.read)
     batches = work.input_names(asset)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from srft_assets.extras import need
 from srft_assets.outcomes.choice import Grading
 from srft_assets.outcomes.harness.job import ungradable
 from srft_assets.outcomes.harness.result import Result
@@ -22,8 +23,10 @@ def grade(
     The same patch of the same task is graded once, and never again under the same settings unless
     the machine failed. Where logs cannot tell whether the environment or the patch failed, the
     task's reference patch is graded, too: where that one fails as well, the machine is to blame.
-    Raises SrftError where no Docker daemon answers.
+    Raises SrftError where no Docker daemon answers, and UsageError where the extra `grade` is not
+    installed.
     """
+    need("grade")
     harness = Harness(grading, work)
     bad = {run.instance_id: ungradable(tasks[run.instance_id]) for run in runs}
     ours = [run for run in runs if not run.blank and not bad[run.instance_id]]
