@@ -14,7 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from srft_assets.critic.call import Reply, to_row
+from srft_assets.critic.calls import Reply, to_row
 from srft_assets.critic.ledger import Ledger
 from srft_assets.database import ANSWERS, database_of
 from srft_assets.home import Home
@@ -79,7 +79,7 @@ def main() -> None:
         chance = random.Random(0)
         numbers = chance.sample(range(first, first + given.replies), WANTED)
         keys = [reply(number, 0).key for number in numbers]
-        assert len(ledger.has(keys)) == len(ledger.find(keys)) == WANTED
+        assert len(ledger.find(keys)).keys() == len(ledger.find(keys)) == WANTED
         for what, ask in (("has", ledger.has), ("find", ledger.find)):
             times = [timed(partial(ask, keys)) for _ in range(TURNS)]
             figures[f"{what}_s"] = statistics.median(times)

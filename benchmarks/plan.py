@@ -20,11 +20,11 @@ from typing import Any
 import polars as pl
 
 from srft_assets.components.stages import stages_in
-from srft_assets.critic.call import Reply
+from srft_assets.critic.calls import Reply
 from srft_assets.critic.ledger import Ledger
-from srft_assets.critic.llm_stage import llm_stage, prompt_stage
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.spec import LlmSpec
+from srft_assets.critic.stages import llm_stage, prompt_stage
 from srft_assets.definitions import defs
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.trajectories.batches import batch_names

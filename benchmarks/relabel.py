@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.plan import PROMPT, critic, runs
-from srft_assets.critic.call import Reply
+from srft_assets.critic.calls import Reply
 from srft_assets.critic.exchanges import Batch, judged_outcomes, judged_runs
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.prompt.template import load_prompt

@@ -66,7 +66,7 @@ ANSWERS = sa.Table(
     sa.Column("refusal", ExactText),
     sa.Index("answers_of_partition", "critic", "batch"),
 )
-"""One row a request that was answered; `key` is its hash. See `srft_assets.critic.call.Reply`."""
+"""One row a request that was answered; `key` is its hash. See `srft_assets.critic.calls.Reply`."""
 
 CLAIMS = sa.Table(
     "claims",

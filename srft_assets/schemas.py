@@ -1,9 +1,10 @@
 """The row schemas of all assets, by the first part of the asset key."""
 
 from srft_assets.compare.schema import PAIRS
+from srft_assets.critic.calls import CRITIC_CALLS
 from srft_assets.critic.gold.labels import GOLD_LABELS
 from srft_assets.critic.scores import CRITIC_SCORES
-from srft_assets.critic.verdict import CRITIC_CALLS, CRITIC_PROMPTS, STEP_VERDICTS
+from srft_assets.critic.verdict import CRITIC_PROMPTS, STEP_VERDICTS
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.model import TEST_OUTCOMES
 from srft_assets.rollouts.schema import EVAL_SCORES

@@ -16,11 +16,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from srft_assets.compare.stage import SCORES, comparison_stage
 from srft_assets.critic.gold.stage import gold_labels_stage
-from srft_assets.critic.llm_stage import llm_stage, prompt_stage
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.scores import critic_scores_stage
 from srft_assets.critic.spec import CriticSpec, RulesSpec
-from srft_assets.critic.stage import rules_stage
+from srft_assets.critic.stages import llm_stage, prompt_stage, rules_stage
 from srft_assets.errors import SrftError
 from srft_assets.lab.base import base_models_stage
 from srft_assets.lab.collect import VERSION as LAB_VERSION

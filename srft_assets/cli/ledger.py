@@ -18,7 +18,7 @@ ledger = typer.Typer(
 @ledger.command()
 def verify() -> None:
     """Check every answer, and write `critic_calls` anew; exit 1 where one is damaged."""
-    from srft_assets.critic.critic_calls import write_calls
+    from srft_assets.critic.calls import write_calls
     from srft_assets.critic.ledger import Ledger
 
     console, home = Console(), current_home()

@@ -117,7 +117,7 @@ def end(outcome: "Outcome") -> None:
 
 def refresh_catalogue(home: Home) -> None:
     """Bring the DuckDB file up to date: the SQL of this version, and calls not written yet."""
-    from srft_assets.critic.critic_calls import write_open_calls
+    from srft_assets.critic.calls import write_open_calls
     from srft_assets.schemas import SCHEMAS
     from srft_assets.warehouse.catalogue import build_catalogue
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from srft_assets.critic.call import Reply, Request
+from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.prompt.text import readable
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.verdict import Label, Verdict

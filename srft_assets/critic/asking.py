@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 
-from srft_assets.critic.call import Reply, Request
+from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.client import Client, budget_of
 from srft_assets.critic.exchanges import Batch, Exchange, Judged
 from srft_assets.critic.failures import HOPELESS, ITS_OWN, BudgetSpentError, CallError, Kind
@@ -24,12 +24,73 @@ GRACE_SECONDS = 0.2
 """After an interruption: answers that are on their way through this process are still taken."""
 
 
+def ask_model(critic: str, batch: Batch, judged: Iterable[Judged], work: Work, runs: int) -> int:
+    """Bring all runs of a partition to their end; how many calls the server answered.
+
+    `runs` is how many there are to judge, for the progress. Raises SrftError where calls are left
+    without an answer: what came is in the ledger, and the same command goes on from there.
+    """
+    asking: Asking | None = None
+    label = f"step_verdicts/{critic} {work.partition}"
+
+    def report() -> None:
+        counts = {"from the ledger": batch.answered, "paid": asking.paid if asking else 0}
+        note = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+        work.progress.report(label, batch.done, runs, note)
+
+    def over(exchange: Exchange) -> None:
+        batch.close(exchange)
+        report()
+
+    async def ask(served: Served, exchanges: Iterator[Exchange]) -> Asking:
+        nonlocal asking
+        budget = budget_of(work.run_id, endpoint)
+        async with Client(
+            endpoint, served.base_url, api_key=served.api_key, budget=budget
+        ) as client:
+            asking = Asking(batch.ledger, client, over, critic, work.partition)
+            await asking.run(exchanges)
+            return asking
+
+    exchanges = batch.open(judged)
+    first = next(exchanges, None)
+    report()
+    if first is None:
+        return 0
+    endpoint = batch.spec.endpoint
+    with _served(endpoint, work) as served:
+        if served.models and batch.spec.model not in served.models:
+            raise SrftError(
+                f"critic {critic} asks for {batch.spec.model}, and the server has "
+                f"{', '.join(served.models)}: mend `model` in its YAML, or name the served model so"
+            )
+        done = asyncio.run(ask(served, chain([first], exchanges)))
+    if left := done.unanswered:
+        raise SrftError(
+            f"{len(left)} calls got no answer ({left[0]}); "
+            f"{done.paid} are in the ledger: run again to go on"
+        )
+    return done.paid
+
+
+@contextmanager
+def _served(endpoint: Endpoint, work: Work) -> Iterator[Served]:
+    """The stated endpoint, else the server of the platform; the key of a server that we did not
+    start comes from the environment."""
+    key = os.environ.get(endpoint.api_key_env) or None
+    if endpoint.base_url is not None:
+        yield Served(endpoint.base_url, key)
+        return
+    with work.serve() as served:
+        yield served if served.api_key else replace(served, api_key=key)
+
+
 class Asking:
     """Brings exchanges to their end: as many calls at once as the endpoint takes.
 
     Attributes:
+        over: told of every exchange that is over.
         paid: calls that the server answered.
-        refused: trajectory_id → why the endpoint refused the request.
         unanswered: reasons of calls that another try may answer.
     """
 
@@ -38,13 +99,12 @@ class Asking:
         ledger: Ledger,
         client: Client,
         over: Callable[[Exchange], None],
-        critic: str = "",
-        batch: str = "",
+        critic: str,
+        batch: str,
     ) -> None:
         self.ledger, self.client, self.over = ledger, client, over
         self.critic, self.batch = critic, batch
         self.paid = 0
-        self.refused: dict[str, str] = {}
         self.unanswered: list[str] = []
         self._failed_in_a_row = 0
         self._end: Exception | None = None
@@ -125,8 +185,7 @@ class Asking:
     def _failed(self, exchange: Exchange, error: CallError) -> None:
         """End everything where the fault lies with the endpoint and not with one request."""
         if error.kind in ITS_OWN:
-            self.refused[exchange.request.about] = error.reason
-            exchange.give_up(error.reason)
+            exchange.refuse(error.reason)
         else:
             self.unanswered.append(error.reason)
         self._failed_in_a_row += error.kind is not Kind.TOO_LONG
@@ -136,81 +195,3 @@ class Asking:
         elif self._failed_in_a_row >= most:
             told = f"{most} calls in a row failed, the last: {error.reason}"
             self._stop(CallError(error.kind, told))
-
-
-class Calls:
-    """What is asked for one partition, and how it is shown."""
-
-    def __init__(self, critic: str, batch: Batch, work: Work, runs: int) -> None:
-        self.critic, self.batch, self.work, self.runs = critic, batch, work, runs
-        self.asking: Asking | None = None
-
-    @property
-    def paid(self) -> int:
-        """Calls that the server answered."""
-        return self.asking.paid if self.asking else 0
-
-    @property
-    def refused(self) -> dict[str, str]:
-        """Trajectory_id → why the endpoint refused the request."""
-        return self.asking.refused if self.asking else {}
-
-    def make(self, judged: Iterable[Judged]) -> None:
-        """Bring all runs of the batch to their end.
-
-        Raises SrftError where calls are left without an answer: what came is in the ledger, and
-        the same command goes on from there.
-        """
-        exchanges = self.batch.open(judged)
-        first = next(exchanges, None)
-        self._show()
-        if first is None:
-            return
-        endpoint = self.batch.spec.endpoint
-        with _served(endpoint, self.work) as served:
-            if served.models and self.batch.spec.model not in served.models:
-                there = ", ".join(served.models)
-                raise SrftError(
-                    f"critic {self.critic} asks for {self.batch.spec.model}, and the server has "
-                    f"{there}: mend `model` in its YAML, or name the served model so"
-                )
-            asyncio.run(self._ask(chain([first], exchanges), served))
-        self._show()
-
-    async def _ask(self, exchanges: Iterator[Exchange], served: Served) -> None:
-        endpoint = self.batch.spec.endpoint
-        budget = budget_of(self.work.run_id, endpoint)
-        async with Client(
-            endpoint, served.base_url, api_key=served.api_key, budget=budget
-        ) as client:
-            self.asking = Asking(
-                self.batch.ledger, client, self._over, self.critic, self.work.partition
-            )
-            await self.asking.run(exchanges)
-        if left := self.asking.unanswered:
-            raise SrftError(
-                f"{len(left)} calls got no answer ({left[0]}); "
-                f"{self.paid} are in the ledger: run again to go on"
-            )
-
-    def _over(self, exchange: Exchange) -> None:
-        self.batch.close(exchange)
-        self._show()
-
-    def _show(self) -> None:
-        counts = {"from the ledger": self.batch.answered, "paid": self.paid}
-        note = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-        label = f"step_verdicts/{self.critic} {self.work.partition}"
-        self.work.progress.report(label, self.batch.done, self.runs, note)
-
-
-@contextmanager
-def _served(endpoint: Endpoint, work: Work) -> Iterator[Served]:
-    """The stated endpoint, else the server of the platform; the key of a server that we did not
-    start comes from the environment."""
-    key = os.environ.get(endpoint.api_key_env) or None
-    if endpoint.base_url is not None:
-        yield Served(endpoint.base_url, key)
-        return
-    with work.serve() as served:
-        yield served if served.api_key else replace(served, api_key=key)

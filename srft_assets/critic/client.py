@@ -1,13 +1,14 @@
 """Calls of one OpenAI-compatible endpoint: patient with the server, within a budget."""
 
 import asyncio
+import json
 import logging
 import random
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
@@ -19,13 +20,11 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from srft_assets.critic.call import Reply, Request
-from srft_assets.critic.completion import Completion, read_completion, reply_to
+from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.failures import (
     BudgetSpentError,
     CallError,
     Kind,
-    Secrets,
     TransientError,
     failure_of,
     secrets_of,
@@ -42,6 +41,8 @@ LONGEST_BACKOFF = 60.0
 CONNECT_SECONDS = 30.0
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 LOOK_SECONDS = 0.02
+ANSWER_CHARS = 512 * 1024
+"""A longer answer or refusal is cut: it is no sound one."""
 
 
 class Budget:
@@ -118,7 +119,8 @@ def estimate(body: dict[str, Any], size: int) -> int:
 class Client:
     """Asks one endpoint, at most `endpoint.concurrency` calls at once. An async context manager.
 
-    While the server wants a pause, no call goes out.
+    While the server wants a pause, no call goes out. Raises CallError for a URL that is none, and
+    for a key that no header can carry.
     """
 
     def __init__(
@@ -133,27 +135,19 @@ class Client:
         self.endpoint = endpoint
         self._secrets = secrets_of(base_url, api_key)
         self._budget = budget or Budget()
-        self._backoff = backoff
+        self._backoff = wait_random_exponential(multiplier=backoff, max=LONGEST_BACKOFF)
         self._places = asyncio.Semaphore(endpoint.concurrency)
         self._opens = 0.0
-        self._sdk: openai.AsyncOpenAI | None = None
+        self._sdk = _sdk(self._secrets.url, endpoint)
 
     def __repr__(self) -> str:
         return f"Client({self._secrets.url!r})"
 
     async def __aenter__(self) -> Self:
-        self._sdk = _sdk(self._secrets, self.endpoint)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._sdk is not None:
-            await self._sdk.close()
-            self._sdk = None
+    async def __aexit__(self, *_: object) -> None:
+        await self._sdk.close()
 
     async def ask(self, request: Request) -> Reply:
         """The reply to one request, after as many attempts as the endpoint allows.
@@ -175,52 +169,58 @@ class Client:
 
     async def _patiently(self, request: Request) -> Reply:
         began, attempts = time.monotonic(), 0
-        backoff = wait_random_exponential(multiplier=self._backoff, max=LONGEST_BACKOFF)
-
-        def wait(state: RetryCallState) -> float:
-            error = state.outcome and state.outcome.exception()
-            paused = isinstance(error, TransientError) and error.pause is not None
-            return 0.0 if paused else backoff(state)  # a pause is that of the whole client
-
-        async def attempt() -> Completion:
-            nonlocal attempts
-            attempts += 1
-            return await self._attempt(request)
-
         retrying = AsyncRetrying(
             stop=stop_after_attempt(self.endpoint.attempts),
-            wait=wait,
+            wait=self._wait,
             retry=retry_if_exception_type(TransientError),
             reraise=True,
         )
         try:
-            completion: Completion = await retrying(attempt)
+            async for attempt in retrying:
+                attempts += 1
+                with attempt:
+                    completion = await self._attempt(request.body)
         except TransientError as error:
-            last = error.reason
-        else:
-            seconds = round(time.monotonic() - began, 3)
-            reply = reply_to(request, completion, self._secrets)
-            return replace(reply, seconds=seconds, retries=attempts - 1)
-        raise CallError(Kind.UNAVAILABLE, f"{attempts} attempts failed, the last with: {last}")
+            told = f"{attempts} attempts failed, the last with: {error.reason}"
+            raise CallError(Kind.UNAVAILABLE, told) from None
+        scrub = self._secrets.scrub_answer
+        return Reply(
+            key=request.key,
+            content=scrub(completion.content),
+            refusal=scrub(completion.refusal),
+            finish_reason=completion.finish_reason,
+            model=scrub(completion.model) or str(request.body.get("model", "")),
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
+            cached_tokens=completion.cached_tokens,
+            seconds=round(time.monotonic() - began, 3),
+            retries=attempts - 1,
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            about=request.about,
+        )
 
-    async def _attempt(self, request: Request) -> Completion:
+    def _wait(self, state: RetryCallState) -> float:
+        """Seconds before the next attempt; a pause that the server asked for is `_opens`'."""
+        error = state.outcome and state.outcome.exception()
+        paused = isinstance(error, TransientError) and error.pause is not None
+        return 0.0 if paused else self._backoff(state)
+
+    async def _attempt(self, body: dict[str, Any]) -> "Completion":
         while (closed := self._opens - time.monotonic()) > 0:
             await asyncio.sleep(closed * random.uniform(1.0, 1.1))  # so that not all come at once
-        answer = await self._post(request.body)
+        answer = await self._post(body)
         if isinstance(answer, Completion):
             return answer
         if isinstance(answer, TransientError) and answer.pause:
             self._opens = max(self._opens, time.monotonic() + answer.pause)
         raise answer
 
-    async def _post(self, body: dict[str, Any]) -> Completion | CallError:
+    async def _post(self, body: dict[str, Any]) -> "Completion | CallError":
         """What the server answers. Failures are handed back, not raised: errors of the SDK hold
         the request with its key, and a raised error would carry them along."""
         import httpx
         import openai
 
-        if self._sdk is None:
-            raise RuntimeError("the client is not open: `async with Client(…)`")
         answer: httpx.Response
         url, timeout = self._secrets.chat_url, self.endpoint.timeout
         sent = {"Authorization": self._secrets.authorization or openai.Omit()}
@@ -237,9 +237,10 @@ class Client:
             return TransientError(f"{self._secrets.url}: no connection")
         except openai.APIConnectionError as error:
             return self._unreached(error.__cause__ or error)
-        status, content = answer.status_code, answer.content
-        completion = read_completion(content) if status == 200 else None
-        return completion or failure_of(status, answer.headers, content, self._secrets)
+        completion = read_completion(answer.content) if answer.status_code == 200 else None
+        return completion or failure_of(
+            answer.status_code, answer.headers, answer.content, self._secrets
+        )
 
     def _unreached(self, error: BaseException) -> CallError:
         text = " ".join(self._secrets.scrub(str(error)).split())
@@ -249,7 +250,7 @@ class Client:
         return TransientError(told)
 
 
-def _sdk(secrets: Secrets, endpoint: Endpoint) -> "openai.AsyncOpenAI":
+def _sdk(url: str, endpoint: Endpoint) -> "openai.AsyncOpenAI":
     """The SDK, without retries of its own. A server on this machine is asked without a proxy."""
     import httpx
     import openai
@@ -259,7 +260,7 @@ def _sdk(secrets: Secrets, endpoint: Endpoint) -> "openai.AsyncOpenAI":
     connecting = min(CONNECT_SECONDS, endpoint.timeout)
     return openai.AsyncOpenAI(
         api_key="see _post",
-        base_url=secrets.url,
+        base_url=url,
         max_retries=0,
         default_headers={"User-Agent": "srft"},
         http_client=httpx.AsyncClient(
@@ -269,3 +270,69 @@ def _sdk(secrets: Secrets, endpoint: Endpoint) -> "openai.AsyncOpenAI":
             follow_redirects=False,
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A chat completion, as far as it is used; counts of tokens are 0 where the server has none."""
+
+    content: str | None
+    refusal: str | None
+    finish_reason: str | None
+    model: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+
+
+def read_completion(body: bytes) -> Completion | None:
+    """The answer in a body; None where it holds no answer of a model.
+
+    An oddity beside the answer is no reason to lose the answer, which is paid for.
+    """
+    parsed = _parsed(body)
+    choices = _at(parsed, "choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = _at(choice, "message")
+    content = _at(message, "content")
+    if not isinstance(message, dict) or not isinstance(content, str | list | None):
+        return None
+    usage = _at(parsed, "usage")
+    return Completion(
+        content=_text(content),
+        refusal=_text(_at(message, "refusal")),
+        finish_reason=_text(_at(choice, "finish_reason")),
+        model=_text(_at(parsed, "model")),
+        prompt_tokens=_count(_at(usage, "prompt_tokens")),
+        completion_tokens=_count(_at(usage, "completion_tokens")),
+        cached_tokens=_count(_at(_at(usage, "prompt_tokens_details"), "cached_tokens")),
+    )
+
+
+def _parsed(body: bytes) -> Any:
+    """JSON; loosely where need be: raw control characters and halves of surrogate pairs pass."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(body, strict=False)
+        except (ValueError, RecursionError):
+            return None
+
+
+def _at(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _text(value: Any) -> str | None:
+    """Text that UTF-8 can hold; also of a content that comes in parts, as some gateways send it."""
+    if isinstance(value, list):
+        parts = [_at(part, "text") for part in value]
+        value = "".join(part for part in parts if isinstance(part, str))
+    if not isinstance(value, str):
+        return None
+    return value[:ANSWER_CHARS].encode("utf-8", "replace").decode()
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and 0 <= value < 2**53 else 0

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from srft_assets.critic.answer import BadAnswer, again, parse
-from srft_assets.critic.call import Reply, Request
+from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.prompt.requests import TooLongError, requests_for
 from srft_assets.critic.prompt.run_view import Seen
 from srft_assets.critic.prompt.template import Prompt
@@ -20,13 +20,14 @@ from srft_assets.outcomes.gold_patch import gold_patches
 from srft_assets.outcomes.model import FAILED
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import from_row
-from srft_assets.warehouse.recipe import digest
 
 if TYPE_CHECKING:
     from srft_assets.critic.ledger import Ledger
 
 AT_ONCE = 16
 """Runs that are in memory together, beside those that are asked about."""
+TRIES = 2
+"""A bad answer is asked again once, with the error stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +62,19 @@ def judged_runs(
             yield Judged(run, _seen(spec, graded[run.trajectory_id], patch), lacking)
 
 
-def _seen(spec: LlmSpec, outcome: dict, patch: str | None) -> Seen:
+def _seen(spec: LlmSpec, outcome: dict[str, Any], patch: str | None) -> Seen:
     """What the switches allow, and nothing else: the rest cannot change a request."""
-    sees = spec.sees
-    return Seen(
-        outcome=_told(outcome) if sees.outcome else None,
-        failed_tests=tuple(outcome["failed_tests"] or ()) if sees.failed_tests else None,
-        gold_patch=patch if sees.gold_patch else None,
-    )
-
-
-def _told(outcome: dict) -> str:
-    """The status, with counts where the grader gave any."""
     counts = [
         f"{outcome[f'{short}_passed'] or 0} of {outcome[f'{short}_total']} {name} tests passed"
         for short, name in (("f2p", "FAIL_TO_PASS"), ("p2p", "PASS_TO_PASS"))
         if outcome[f"{short}_total"]
     ]
-    return outcome["status"] + (f" ({', '.join(counts)})" if counts else "")
-
-
-def seen_tasks(spec: LlmSpec, home: Home, batch: str) -> dict[str, str]:
-    """Setting of a batch: the reference patches, where the critic sees them."""
-    return {"gold patches": digest(gold_patches(home, batch))} if spec.sees.gold_patch else {}
-
-
-TRIES = 2
-"""A bad answer is asked again once, with the error stated."""
+    told = outcome["status"] + (f" ({', '.join(counts)})" if counts else "")
+    return Seen(
+        outcome=told if spec.sees.outcome else None,
+        failed_tests=tuple(outcome["failed_tests"] or ()) if spec.sees.failed_tests else None,
+        gold_patch=patch if spec.sees.gold_patch else None,
+    )
 
 
 @dataclass(slots=True)
@@ -101,6 +88,7 @@ class Exchange:
         tokens: of the prompt, estimated.
         verdicts: one a step of the request, once it is over.
         bad: kinds of the bad answers so far.
+        refused: why the endpoint will never answer the request.
     """
 
     place: int
@@ -109,6 +97,7 @@ class Exchange:
     tokens: int = 0
     verdicts: list[Verdict] | None = None
     bad: list[str] = field(default_factory=list)
+    refused: str = ""
 
     def take(self, reply: Reply) -> None:
         """Use the answer to `request`; `verdicts` or another `request` follows."""
@@ -116,16 +105,17 @@ class Exchange:
         if not isinstance(answer, BadAnswer):
             self.verdicts = answer
             return
-        self.bad.append(str(answer.kind))
+        self.bad.append(answer.kind)
         if len(self.bad) < TRIES:
             self.request = again(self.request, reply, answer)
         else:
-            self.give_up(answer.reason, reply)
+            steps = self.request.steps
+            self.verdicts = unlabeled(steps, answer.reason, reply.model, reply.key)
 
-    def give_up(self, reason: str, reply: Reply | None = None) -> None:
-        """Leave the steps unlabeled."""
-        rule, call = (reply.model, reply.key) if reply else ("", "")
-        self.verdicts = unlabeled(self.request.steps, reason, rule, call)
+    def refuse(self, reason: str) -> None:
+        """Leave the steps unlabeled, because the endpoint will not answer the request."""
+        self.refused = reason
+        self.verdicts = unlabeled(self.request.steps, reason)
 
 
 def unlabeled(steps: range, reason: str, rule: str = "", call: str = "") -> list[Verdict]:
@@ -138,7 +128,7 @@ class Ruled:
     """A run and what was said of it so far.
 
     Attributes:
-        left: exchanges under way.
+        left: exchanges that are not over.
         cut: step → tokens of it that the critic is not shown; None → of the task.
     """
 
@@ -193,32 +183,34 @@ class Batch:
         run.verdicts += exchange.verdicts or []
         run.left -= 1
         self.done += run.left == 0
+        if exchange.refused:
+            self.refused[run.trajectory_id] = exchange.refused
 
-    def _look_up(self, exchanges: list[Exchange]) -> None:
-        """Go as far with each as the ledger leads."""
-        pending = exchanges
+    def _look_up(self, pending: list[Exchange]) -> None:
+        """Go as far with each as the ledger leads: to its verdicts, or to a second request."""
         while pending:
-            keyed = [(exchange.request.key, exchange) for exchange in pending]
-            found = self.ledger.find([key for key, _ in keyed])
-            told = [(key, exchange) for key, exchange in keyed if key in found]
+            found = self.ledger.find([exchange.request.key for exchange in pending])
+            told = [exchange for exchange in pending if exchange.request.key in found]
             self.answered += len(told)
-            for key, exchange in told:
-                exchange.take(found[key])
+            for exchange in told:
+                exchange.take(found[exchange.request.key])
                 if exchange.verdicts is not None:
                     self.close(exchange)
-            pending = [exchange for _, exchange in told if exchange.verdicts is None]
+            pending = [exchange for exchange in told if exchange.verdicts is None]
 
     def _exchanges(self, judged: Judged) -> Iterator[Exchange]:
-        place = len(self.runs)
-        ruled = Ruled(judged.run.trajectory_id)
+        run, reason = judged.run, judged.lacking
+        place, ruled = len(self.runs), Ruled(run.trajectory_id)
         self.runs.append(ruled)
-        if judged.lacking:
-            self._refuse(judged, judged.lacking)
-            return
-        try:
-            asked = requests_for(self.spec, self.prompt, judged.run, judged.seen)
-        except TooLongError as error:
-            self._refuse(judged, error.reason)
+        if not reason:
+            try:
+                asked = requests_for(self.spec, self.prompt, run, judged.seen)
+            except TooLongError as error:
+                reason = error.reason
+        if reason:
+            self.refused[run.trajectory_id] = reason
+            self.done += 1
+            ruled.verdicts = unlabeled(range(len(run.steps)), reason)
             return
         ruled.left = len(asked.requests)
         self.done += ruled.left == 0
@@ -226,9 +218,3 @@ class Batch:
             ruled.cut[cut.step_index] += cut.tokens_before - cut.tokens_after
         for request in asked.requests:
             yield Exchange(place, self.spec, request, asked.prompt_tokens // ruled.left)
-
-    def _refuse(self, judged: Judged, reason: str) -> None:
-        run = judged.run
-        self.refused[run.trajectory_id] = reason
-        self.done += 1
-        self.runs[-1].verdicts = unlabeled(range(len(run.steps)), reason)

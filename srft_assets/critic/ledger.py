@@ -8,12 +8,11 @@ import uuid
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from threading import Lock
-from types import TracebackType
 from typing import Self
 
 import sqlalchemy as sa
 
-from srft_assets.critic.call import Reply, from_row, to_row
+from srft_assets.critic.calls import Reply, from_row, to_row
 from srft_assets.critic.old_ledger import take_over
 from srft_assets.database import ANSWERS, CLAIMS, database_of, insert_once
 from srft_assets.home import Home
@@ -35,10 +34,6 @@ class Ledger:
         self._lock = Lock()
         self._claims = False
 
-    def has(self, keys: Collection[str]) -> set[str]:
-        """Those of the keys that are answered, also by other processes until now."""
-        return {row.key for row in self._database.rows(ANSWERS, keys, ANSWERS.c.key)}
-
     def find(self, keys: Collection[str]) -> dict[str, Reply]:
         """The replies to those of the keys that are answered, by key, in no order."""
         return {row.key: from_row(row._asdict()) for row in self._database.rows(ANSWERS, keys)}
@@ -54,8 +49,8 @@ class Ledger:
             connection.execute(sa.delete(CLAIMS).where(CLAIMS.c.key == reply.key))
             if insert_once(connection, ANSWERS, row):
                 return reply
-            first = connection.execute(sa.select(ANSWERS).where(ANSWERS.c.key == reply.key)).one()
-        return from_row(first._asdict())
+            first = connection.execute(sa.select(ANSWERS).where(ANSWERS.c.key == reply.key))
+            return from_row(first.one()._asdict())
 
     def claim(self, key: str) -> Reply | bool:
         """Claim a request that is to be asked: True where it is ours to ask now.
@@ -65,9 +60,9 @@ class Ledger:
         """
         self._show_alive()
         with self._database.write() as connection:
-            found = connection.execute(sa.select(ANSWERS).where(ANSWERS.c.key == key)).one_or_none()
-            if found is not None:
-                return from_row(found._asdict())
+            found = connection.execute(sa.select(ANSWERS).where(ANSWERS.c.key == key))
+            if row := found.one_or_none():
+                return from_row(row._asdict())
             holder = connection.execute(sa.select(CLAIMS.c.owner).where(CLAIMS.c.key == key))
             owner = holder.scalar_one_or_none()
             if owner is not None and not self._is_dead(owner):
@@ -78,9 +73,8 @@ class Ledger:
 
     def release(self, key: str) -> None:
         """Give back a claim of ours that brought no answer."""
-        ours = (CLAIMS.c.key == key) & (CLAIMS.c.owner == self._owner)
         with self._database.write() as connection:
-            connection.execute(sa.delete(CLAIMS).where(ours))
+            connection.execute(sa.delete(CLAIMS).filter_by(key=key, owner=self._owner))
 
     def everything(self) -> Iterator[tuple[Reply, bool]]:
         """Every reply in the order of its key, and whether it is as it was written."""
@@ -117,10 +111,5 @@ class Ledger:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

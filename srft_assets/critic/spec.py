@@ -126,9 +126,20 @@ class LlmSpec(Strict):
     good_enough: Threshold = Field(default_factory=Threshold)
 
     def deciding(self) -> dict[str, Any]:
-        """The settings that decide verdicts, JSON-able."""
+        """The settings that decide verdicts, JSON-able, with dotted names."""
         others = {"kind", "description", "endpoint", "good_enough"}
-        return self.model_dump(mode="json", exclude=others)
+        return _flat(self.model_dump(mode="json", exclude=others))
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings with dotted names, so that a change is told by its name."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict) and value:
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
 CriticSpec = Annotated[RulesSpec | LlmSpec, Field(discriminator="kind")]

@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 import polars as pl
-
-from srft_assets.outcomes.model import TestOutcome
-from srft_assets.trajectories.model import Trajectory
 
 
 class Label(StrEnum):
@@ -37,17 +34,6 @@ class Verdict:
     reason: str
     rule: str = ""
     call: str = ""
-
-
-class Critic(Protocol):
-    """A run in, one verdict for every step out, in step order."""
-
-    @property
-    def name(self) -> str:
-        """Last part of the asset key `step_verdicts/<name>`."""
-
-    def judge(self, run: Trajectory, outcome: TestOutcome) -> list[Verdict]:
-        """Label every step of the run exactly once."""
 
 
 STEP_VERDICTS = pl.Schema(
@@ -83,26 +69,6 @@ CRITIC_PROMPTS = pl.Schema(
     }
 )
 """The asset `critic_prompt/<critic>`: one row. `settings` is JSON."""
-
-CRITIC_CALLS = pl.Schema(
-    {
-        "key": pl.String,
-        "critic": pl.String,
-        "batch": pl.String,
-        "about": pl.String,
-        "model": pl.String,
-        "at": pl.String,
-        "prompt_tokens": pl.Int64,
-        "completion_tokens": pl.Int64,
-        "cached_tokens": pl.Int64,
-        "seconds": pl.Float64,
-        "retries": pl.Int64,
-        "finish_reason": pl.String,
-        "refusal": pl.String,
-        "content": pl.String,
-    }
-)
-"""Fields of `srft_assets.critic.call.Reply`; what is no Unicode stands as U+FFFD."""
 
 
 def verdict_row(

@@ -7,7 +7,7 @@ from typing import Any
 
 from srft_assets.critic.answer import constraint
 from srft_assets.critic.asking import Asking
-from srft_assets.critic.call import Reply, Request
+from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.client import Budget, Client
 from srft_assets.critic.exchanges import Exchange
 from srft_assets.critic.ledger import Ledger

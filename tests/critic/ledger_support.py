@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from srft_assets.critic.call import Reply
+from srft_assets.critic.calls import Reply
 
 
 def key_of(number: int) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from srft_assets.critic.llm_stage import count, llm_stage, prompt_stage
 from srft_assets.critic.prompt.template import Prompt, load_prompt
 from srft_assets.critic.spec import LlmSpec
+from srft_assets.critic.stages import count, llm_stage, prompt_stage
 from srft_assets.home import Home
 from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.trajectories.ingest import ingest

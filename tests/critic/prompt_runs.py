@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from srft_assets.critic.call import Request
+from srft_assets.critic.calls import Request
 from srft_assets.critic.prompt.requests import Asked, Seen, requests_for
 from srft_assets.critic.prompt.template import Prompt
 from srft_assets.critic.spec import LlmSpec

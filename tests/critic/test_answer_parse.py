@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.critic.answer import REASON_CHARS, BadAnswer, again, parse
-from srft_assets.critic.call import Reply, Request
+from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.prompt.requests import Seen, requests_for
 from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.warehouse.visible import NOT_PRINTABLE

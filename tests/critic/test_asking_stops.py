@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from srft_assets.critic.call import Reply, Request
+from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.client import Budget, budget_of, estimate
 from srft_assets.critic.failures import BudgetSpentError
 from srft_assets.critic.ledger import Ledger

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from srft_assets.critic.answer import BadAnswer, constraint, parse
-from srft_assets.critic.call import Request
+from srft_assets.critic.calls import Request
 from srft_assets.critic.failures import CallError, Kind
 from tests.critic.calls import KEY, SPEC, ask, request
 from tests.critic.faults import (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 
 from srft_assets.critic.answer import parse
-from srft_assets.critic.call import Reply, Request
+from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.prompt.requests import Seen, requests_for
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.prompt.text import CHAT_TOKENS, readable

@@ -25,7 +25,7 @@ def keys(*numbers: int) -> list[str]:
 def test_a_ledger_that_nobody_wrote_to_is_empty(home: Home) -> None:
     with Ledger(home) as ledger:
         assert ledger.find([key_of(1)]) == {}
-        assert ledger.has([key_of(1)]) == set()
+        assert ledger.find([key_of(1)]).keys() == set()
 
 
 def test_what_was_kept_is_found_as_it_was(home: Home) -> None:
@@ -36,7 +36,7 @@ def test_what_was_kept_is_found_as_it_was(home: Home) -> None:
     ]
     with Ledger(home) as ledger:
         assert [ledger.keep(each) for each in hostile] == hostile
-        assert ledger.has(keys(1, 9)) == {key_of(1)}
+        assert ledger.find(keys(1, 9)).keys() == {key_of(1)}
     with Ledger(home) as ledger:
         assert ledger.find(keys(1, 2, 3, 2, 9)) == {each.key: each for each in hostile}
         assert list(ledger.everything()) == [
@@ -47,9 +47,9 @@ def test_what_was_kept_is_found_as_it_was(home: Home) -> None:
 def test_answers_of_others_appear(home: Home) -> None:
     with Ledger(home) as mine, Ledger(home) as other:
         mine.keep(reply(1))
-        assert other.has(keys(1, 2)) == {key_of(1)}
+        assert other.find(keys(1, 2)).keys() == {key_of(1)}
         other.keep(reply(2))
-        assert mine.has(keys(1, 2)) == set(keys(1, 2))
+        assert mine.find(keys(1, 2)).keys() == set(keys(1, 2))
 
 
 def test_the_first_answer_stands(home: Home) -> None:
@@ -70,7 +70,7 @@ def test_threads_share_a_ledger(home: Home) -> None:
         def work(first: int) -> None:
             for number in range(first, first + 20):
                 ledger.keep(reply(number))
-                assert ledger.has([key_of(number)])
+                assert ledger.find([key_of(number)])
 
         threads = [threading.Thread(target=work, args=(first,)) for first in range(0, 160, 20)]
         for thread in threads:
@@ -125,5 +125,5 @@ def test_writers_killed_at_any_moment_lose_nothing_that_they_were_told_is_kept(h
             writer.wait()
         kept = {key_of(int(number)) for number in told}
         with Ledger(home) as ledger:
-            assert ledger.has(kept) == kept
+            assert ledger.find(kept).keys() == kept
             assert all(sound for _, sound in ledger.everything())

@@ -146,7 +146,7 @@ def test_killed_at_any_write_all_is_as_before_or_as_after(tmp_path: Path) -> Non
 
 
 def test_a_database_that_was_moved_away_comes_back_from_critic_calls(home: Home) -> None:
-    from srft_assets.critic.critic_calls import write_calls
+    from srft_assets.critic.calls import write_calls
 
     with Ledger(home) as ledger:
         for number in range(5):

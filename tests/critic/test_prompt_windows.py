@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.critic.answer import BadAnswer, again
-from srft_assets.critic.call import Reply
+from srft_assets.critic.calls import Reply
 from srft_assets.critic.prompt.requests import Seen, TooLongError, requests_for
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.prompt.text import counter

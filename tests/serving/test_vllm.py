@@ -16,7 +16,7 @@ import pytest
 
 from srft_assets.components.server import CriticServer
 from srft_assets.critic.answer import parse
-from srft_assets.critic.call import Reply, Request
+from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.client import Client
 from srft_assets.critic.prompt.requests import requests_for
 from srft_assets.critic.prompt.run_view import Seen

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from srft_assets.cli.platform import refresh_catalogue
-from srft_assets.critic.critic_calls import write_calls
+from srft_assets.critic.calls import write_calls
 from srft_assets.critic.ledger import Ledger
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
@@ -95,7 +95,7 @@ def test_a_call_counts_once_whatever_files_hold_it(home: Home) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from srft_assets.critic.critic_calls import calls_written
+from srft_assets.critic.calls import calls_written
 from srft_assets.critic.ledger import Ledger
 from srft_assets.home import Home
 from tests.critic.ledger_support import reply

@@ -5,7 +5,7 @@ Answered; refused; cut; answered on the next day; Unicode broken.
 
 from dataclasses import replace
 
-from srft_assets.critic.critic_calls import write_calls
+from srft_assets.critic.calls import write_calls
 from srft_assets.critic.ledger import Ledger
 from srft_assets.home import Home
 from tests.critic.ledger_support import reply

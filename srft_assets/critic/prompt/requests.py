@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from srft_assets.critic.answer import constraint, described
-from srft_assets.critic.call import Request
+from srft_assets.critic.calls import Request
 from srft_assets.critic.prompt.run_view import Cut, Seen, SeenRun, as_context, see
 from srft_assets.critic.prompt.template import Message, Prompt, StepView, label_views
 from srft_assets.critic.prompt.text import Count, counter, tokens_of

@@ -1,4 +1,4 @@
-"""`critic_prompt/<critic>` and `step_verdicts/<critic>` of a critic that asks a model."""
+"""The assets `critic_prompt/<critic>` and `step_verdicts/<critic>`, and what verdicts cost."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,10 +7,12 @@ from typing import Any
 import orjson
 import polars as pl
 
-from srft_assets.critic.exchanges import Batch, judged_outcomes, judged_runs, seen_tasks
+from srft_assets.critic.calls import calls_written
+from srft_assets.critic.exchanges import Batch, judged_outcomes, judged_runs
 from srft_assets.critic.prompt.requests import requests_for
 from srft_assets.critic.prompt.template import Prompt
 from srft_assets.critic.prompt.text import counter_fingerprint, tokens_of
+from srft_assets.critic.rules.critic import judge
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.verdict import (
     CRITIC_PROMPTS,
@@ -21,18 +23,21 @@ from srft_assets.critic.verdict import (
     verdict_row,
 )
 from srft_assets.home import Home
+from srft_assets.outcomes.gold_patch import gold_patches
 from srft_assets.outcomes.model import FAILED
 from srft_assets.refusal import Refusal
+from srft_assets.trajectories.schema import from_row
+from srft_assets.warehouse.code import source_digest
 from srft_assets.warehouse.history import History
 from srft_assets.warehouse.making import make_partition, recipe_of
-from srft_assets.warehouse.recipe import digest
+from srft_assets.warehouse.recipe import Code, digest
 from srft_assets.warehouse.stage import Cost, Made, Planned, Stage, Upstream, Work
 from srft_assets.warehouse.store import ONLY, Warehouse
 
 VERSION = 1
 """Raised when the output changes; see tools/versions.py."""
 
-DESCRIPTION = """
+PROMPT_DESCRIPTION = """
 The prompt and the settings of the critic `{name}`: all that decides its verdicts beside the runs.
 Endpoint, concurrency, prices and this description decide nothing. Earlier versions stay in
 `critic_versions`.
@@ -41,11 +46,38 @@ Endpoint, concurrency, prices and this description decide nothing. Earlier versi
 """
 
 
+def rules_stage(name: str = "rules", description: str = "") -> Stage:
+    """`step_verdicts` of the critic that needs no model. It judges every run."""
+    code: Code = {"version": VERSION, "rules": source_digest("srft_assets.critic.rules")}
+    version = digest({"code": code, "config": {}})[:8]
+
+    def make(work: Work) -> Made:
+        runs = work.read("trajectories")
+        label = f"step_verdicts/{name} {work.partition}"
+        rows = []
+        for row in work.progress.track(runs.iter_rows(named=True), label, runs.height):
+            run = from_row(row)
+            rows += [verdict_row(run.trajectory_id, one, version) for one in judge(run)]
+        frame = pl.DataFrame(rows, schema=STEP_VERDICTS, orient="row")
+        return Made(frame, metadata=shares(frame))
+
+    return Stage(
+        key=f"step_verdicts/{name}",
+        partitioned_by="batch",
+        upstream=(Upstream("trajectories"), Upstream("test_outcomes")),
+        schema=STEP_VERDICTS,
+        code=code,
+        make=make,
+        volatile=VOLATILE,
+        kept=VERSIONS,
+        description=description,
+        kinds=frozenset({"python", "parquet"}),
+    )
+
+
 def deciding_settings(spec: LlmSpec) -> dict[str, Any]:
     """The settings that decide verdicts, with dotted names, and what counts tokens."""
-    return flat(spec.deciding()) | {
-        "context.tokenizer": counter_fingerprint(spec.context.tokenizer)
-    }
+    return spec.deciding() | {"context.tokenizer": counter_fingerprint(spec.context.tokenizer)}
 
 
 def critic_version(spec: LlmSpec, prompt: Prompt) -> str:
@@ -66,10 +98,8 @@ def prompt_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
     }
 
     def make(work: Work) -> Made:
-        leak = {"sees the gold patch": True} if spec.sees.gold_patch else {}
-        return Made(
-            pl.DataFrame([row], schema=CRITIC_PROMPTS), metadata={"version": version, **leak}
-        )
+        frame = pl.DataFrame([row], schema=CRITIC_PROMPTS)
+        return Made(frame, metadata={"version": version, **_leak(spec)})
 
     return Stage(
         key=f"critic_prompt/{name}",
@@ -82,24 +112,26 @@ def prompt_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
         volatile=("prompt", "settings", "model", "sees_gold_patch"),
         kept="critic_versions",
         on_request=True,
-        description=DESCRIPTION.format(name=name, description=spec.description).strip(),
+        description=PROMPT_DESCRIPTION.format(name=name, description=spec.description).strip(),
         kinds=frozenset({"jinja", "yaml"}),
     )
 
 
-def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings with dotted names, so that a change is told by its name."""
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, dict) and value:
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
+def _leak(spec: LlmSpec) -> dict[str, bool]:
+    return {"sees the gold patch": True} if spec.sees.gold_patch else {}
 
 
 def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
-    """The stage. Every answer is kept in the ledger as it comes, whatever becomes of the run."""
+    """`step_verdicts` of a critic that asks a model.
+
+    Every answer is kept in the ledger as it comes, whatever becomes of the run.
+    """
+
+    def config_of(home: Home, batch: str) -> dict[str, str]:
+        if not spec.sees.gold_patch:
+            return {}
+        return {"gold patches": digest(gold_patches(home, batch))}
+
     return Stage(
         key=f"step_verdicts/{name}",
         partitioned_by="batch",
@@ -111,11 +143,11 @@ def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
         schema=STEP_VERDICTS,
         code={"version": VERSION},
         config={"prompt.md": prompt.deciding, **deciding_settings(spec)},
-        config_of=lambda home, batch: seen_tasks(spec, home, batch),
+        config_of=config_of,
         make=lambda work: _make(name, spec, prompt, work),
-        estimate=lambda planned: estimate(name, spec, prompt, planned),
+        estimate=lambda planned: _estimate(name, spec, prompt, planned),
         count=lambda planned: count(spec, prompt, planned.home, planned.partition),
-        preview=lambda home, batch, run: messages_about(spec, prompt, home, batch, run),
+        preview=lambda home, batch, run: _messages(spec, prompt, home, batch, run),
         volatile=VOLATILE,
         kept=VERSIONS,
         on_request=True,
@@ -126,19 +158,17 @@ def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
 
 
 def _make(name: str, spec: LlmSpec, prompt: Prompt, work: Work) -> Made:
-    from srft_assets.critic.asking import Calls
-    from srft_assets.critic.critic_calls import calls_written
+    from srft_assets.critic.asking import ask_model  # a plan needs neither the SDK nor a database
     from srft_assets.critic.ledger import Ledger
 
     version = critic_version(spec, prompt)
     _show_prompt(prompt_stage(name, spec, prompt), work)
-    runs = work.read("trajectories")
     outcomes = judged_outcomes(spec, work.read("test_outcomes"))
+    runs = work.read("trajectories")
     judged = judged_runs(spec, work.home, work.partition, runs, outcomes)
     with Ledger(work.home) as ledger, calls_written(work.home, name, work.partition):
         batch = Batch(spec, prompt, ledger)
-        calls = Calls(name, batch, work, outcomes.height)
-        calls.make(judged)
+        paid = ask_model(name, batch, judged, work, outcomes.height)
     rows = [
         verdict_row(run.trajectory_id, verdict, version, run.cut[verdict.step_index])
         for run in batch.runs
@@ -147,9 +177,19 @@ def _make(name: str, spec: LlmSpec, prompt: Prompt, work: Work) -> Made:
     frame = pl.DataFrame(rows, schema=STEP_VERDICTS, orient="row")
     refusals = [
         Refusal(f"trajectories/{work.partition}", reason, subject=trajectory_id)
-        for trajectory_id, reason in {**batch.refused, **calls.refused}.items()
+        for trajectory_id, reason in batch.refused.items()
     ]
-    return Made(frame, refusals, _figures(spec, batch, calls.paid, frame))
+    figures = {
+        "runs_judged": len(batch.runs),
+        "calls_answered_by_ledger": batch.answered,
+        "calls_paid": paid,
+        **{f"answers_{kind}": count for kind, count in sorted(batch.bad.items())},
+        "steps_shown_in_part": frame.filter(pl.col("tokens_cut") > 0).height,
+        "tasks_shown_in_part": sum(run.cut[None] > 0 for run in batch.runs),
+        **_leak(spec),
+        **shares(frame),
+    }
+    return Made(frame, refusals, figures)
 
 
 def _show_prompt(stage: Stage, work: Work) -> None:
@@ -160,20 +200,7 @@ def _show_prompt(stage: Stage, work: Work) -> None:
         make_partition(stage, replace(work, partition=ONLY, recipe=recipe))
 
 
-def _figures(spec: LlmSpec, batch: Batch, paid: int, frame: pl.DataFrame) -> dict[str, Any]:
-    return {
-        "runs_judged": len(batch.runs),
-        "calls_answered_by_ledger": batch.answered,
-        "calls_paid": paid,
-        **{f"answers_{kind}": count for kind, count in sorted(batch.bad.items())},
-        "steps_shown_in_part": frame.filter(pl.col("tokens_cut") > 0).height,
-        "tasks_shown_in_part": sum(run.cut[None] > 0 for run in batch.runs),
-        **({"sees the gold patch": True} if spec.sees.gold_patch else {}),
-        **shares(frame),
-    }
-
-
-def messages_about(
+def _messages(
     spec: LlmSpec, prompt: Prompt, home: Home, batch: str, trajectory_id: str
 ) -> Iterator[tuple[str, str]]:
     """Role and text of every message about one run, judged or not. Raises TooLongError."""
@@ -188,7 +215,7 @@ def messages_about(
                 yield message["role"], message["content"]
 
 
-def estimate(name: str, spec: LlmSpec, prompt: Prompt, planned: Planned) -> Cost:
+def _estimate(name: str, spec: LlmSpec, prompt: Prompt, planned: Planned) -> Cost:
     """What labelling a batch would take, by the runs, steps and characters of its partition.
 
     As if all runs were alike. The ledger is taken to know every answer where verdicts with the
@@ -210,15 +237,13 @@ def estimate(name: str, spec: LlmSpec, prompt: Prompt, planned: Planned) -> Cost
         "windows": max(judged, -(-tokens // spec.context.tokens)),
         "steps": steps,
     }[spec.reading]
+    made = History(planned.home, f"step_verdicts/{name}", VERSIONS, planned.partition)
+    if made.holds(planned.recipe):
+        return Cost(calls=calls, answered=calls, exact=False)
     shown = min(tokens // max(judged, 1), spec.context.tokens)
     tokens = shown * calls if spec.reading == "steps" else tokens
     tokens = min(tokens + calls * tokens_of(len(prompt.text)), calls * spec.context.tokens)
-    if History(planned.home, f"step_verdicts/{name}", VERSIONS, planned.partition).holds(
-        planned.recipe
-    ):
-        return Cost(calls=calls, answered=calls, exact=False)
-    answer = steps * spec.sampling.max_tokens_per_step
-    usd = spec.endpoint.usd(tokens, answer)
+    usd = spec.endpoint.usd(tokens, steps * spec.sampling.max_tokens_per_step)
     return Cost(calls=calls, tokens_to_label=tokens, usd=usd, exact=False)
 
 
@@ -236,8 +261,9 @@ def count(spec: LlmSpec, prompt: Prompt, home: Home, batch: str) -> Cost:
         seen = Batch(spec, prompt, ledger)
         for _ in seen.open(judged):
             pass
-    answer = seen.steps_to_pay * spec.sampling.max_tokens_per_step
-    usd = spec.endpoint.usd(seen.tokens_to_pay, answer)
+    usd = spec.endpoint.usd(
+        seen.tokens_to_pay, seen.steps_to_pay * spec.sampling.max_tokens_per_step
+    )
     return Cost(
         calls=seen.answered + seen.to_pay,
         answered=seen.answered,

@@ -1,0 +1,178 @@
+"""Calls of a critic: what is asked, what came back, and the table `critic_calls`.
+
+`<warehouse>/critic_calls/<critic>/<batch>.parquet` holds all calls that a critic was ever paid for
+about a batch, whatever became of its verdicts, so that every DuckDB client sees them. It is written
+when the making of the verdicts ends, also when it fails or is interrupted; where the process was
+killed, by the next command.
+"""
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from srft_assets.home import Home
+from srft_assets.locks import exclusive
+from srft_assets.warehouse.placing import place
+from srft_assets.warehouse.recipe import digest
+from srft_assets.warehouse.store import CALLS
+
+KEY = re.compile(r"[0-9a-f]{64}")
+OPEN = "_open"
+"""Folder of the locks that are held while the calls of a partition are being paid for."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request to `POST <base_url>/chat/completions`.
+
+    Attributes:
+        body: the exact JSON body: model, messages, sampling, schema. No key, no URL.
+        steps: step indexes that the answer must label, each once.
+        about: trajectory_id of the run, for people who read the ledger.
+    """
+
+    body: dict[str, Any]
+    steps: range
+    about: str = ""
+
+    @cached_property
+    def key(self) -> str:
+        """64 hex digits over the body: the key of the ledger."""
+        return digest(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answered call, as the ledger keeps it.
+
+    Attributes:
+        key: of the request.
+        content: text of the answer; None where there is none.
+        refusal: the model's refusal in the field of that name; None where it did not refuse.
+        finish_reason: as the server states it: `stop`, `length`, `content_filter`, …
+        model: as the server names itself in the answer.
+        prompt_tokens, completion_tokens, cached_tokens: as the server counts; 0 where it does not.
+        seconds: from the first attempt to the answer.
+        retries: attempts before the one that was answered.
+        at: ISO 8601, UTC, when the answer came.
+        critic: who asked.
+        about: trajectory_id of the run.
+        batch: partition for which it was asked; empty where that was not noted.
+    """
+
+    key: str
+    content: str | None
+    refusal: str | None
+    finish_reason: str | None
+    model: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    seconds: float = 0.0
+    retries: int = 0
+    at: str = ""
+    critic: str = ""
+    about: str = ""
+    batch: str = ""
+
+
+CRITIC_CALLS = pl.Schema(
+    {
+        "key": pl.String,
+        "critic": pl.String,
+        "batch": pl.String,
+        "about": pl.String,
+        "model": pl.String,
+        "at": pl.String,
+        "prompt_tokens": pl.Int64,
+        "completion_tokens": pl.Int64,
+        "cached_tokens": pl.Int64,
+        "seconds": pl.Float64,
+        "retries": pl.Int64,
+        "finish_reason": pl.String,
+        "refusal": pl.String,
+        "content": pl.String,
+    }
+)
+"""The fields of `Reply`; what is no Unicode stands as U+FFFD."""
+
+
+def to_row(reply: Reply) -> dict[str, Any]:
+    """A row of the database: the fields, and a digest by which `srft ledger verify` knows damage.
+
+    Raises ValueError for a key that is not 64 hex digits.
+    """
+    if not KEY.fullmatch(reply.key):
+        raise ValueError(f"not the key of a request: {reply.key[:80]!r}")
+    row = asdict(reply)
+    return {**row, "digest": hashlib.sha256(json.dumps(row).encode()).hexdigest()[:32]}
+
+
+def from_row(row: Mapping[str, Any]) -> Reply:
+    """The reply of a row; a field that is absent or None is as `Reply` says, or None."""
+    empty = {"content": None, "refusal": None, "finish_reason": None, "model": ""}
+    names = (field.name for field in fields(Reply))
+    return Reply(**{**empty, **{name: row[name] for name in names if row.get(name) is not None}})
+
+
+def calls_folder(home: Home) -> Path:
+    """Where the partitions of `critic_calls` lie."""
+    return home.warehouse / CALLS
+
+
+@contextmanager
+def calls_written(home: Home, critic: str, batch: str) -> Iterator[None]:
+    """Whatever ends what is inside, the calls of the partition are written afterwards."""
+    mark = calls_folder(home) / OPEN / critic / f"{batch}.lock"
+    with exclusive(mark):
+        try:
+            yield
+        finally:
+            write_calls(home, critic, batch)
+            mark.unlink(missing_ok=True)
+
+
+def write_open_calls(home: Home) -> None:
+    """Write the partitions that are being paid for, or were when their process was killed."""
+    for mark in sorted(calls_folder(home).glob(f"{OPEN}/*/*.lock")):
+        with exclusive(mark, wait=False) as left:
+            write_calls(home, mark.parent.name, mark.stem)
+            if left:
+                mark.unlink(missing_ok=True)
+
+
+def write_calls(home: Home, critic: str, batch: str) -> None:
+    """Write a partition as the ledger has it now; nothing where it holds no call of it."""
+    import sqlalchemy as sa  # most commands find nothing to write, and need no database
+
+    from srft_assets.database import ANSWERS, database_of
+
+    database = database_of(home)
+    wanted = sa.select(ANSWERS).filter_by(critic=critic, batch=batch)
+    with exclusive(database.locks / "critic_calls.lock"):
+        with database.read() as connection:
+            rows = connection.execute(wanted.order_by(ANSWERS.c.at, ANSWERS.c.key)).mappings().all()
+        if rows:
+            buffer = io.BytesIO()
+            frame = pl.DataFrame(
+                {name: [_in_unicode(row[name]) for row in rows] for name in CRITIC_CALLS},
+                schema=CRITIC_CALLS,
+            )
+            frame.write_parquet(buffer)
+            place(calls_folder(home) / critic / f"{batch}.parquet", buffer.getvalue())
+
+
+def _in_unicode(value: Any) -> Any:
+    """With U+FFFD for lone surrogates, which a server can send as `\\ud800`."""
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
