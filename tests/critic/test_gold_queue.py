@@ -106,13 +106,9 @@ def test_hostile_and_huge_texts_are_cut_and_made_visible(home: Home) -> None:
     warehouse = fill(home)
     frame = trajectories("real")
     huge = ["=1+1\x1b[31m" + "x" * 10_000_000 + "end"]
-    observations = pl.element().struct.with_fields(observations=pl.lit([huge]).list.first())
-    put(
-        warehouse,
-        "trajectories",
-        "real",
-        frame.with_columns(pl.col("steps").list.eval(observations)),
-    )
+    observations = [[huge] * count for count in frame["n_steps"]]
+    huge_ones = pl.Series(observations, dtype=frame.schema["step_observations"])
+    put(warehouse, "trajectories", "real", frame.with_columns(step_observations=huge_ones))
     (row, *_) = queue(warehouse, Wanted(["real"], size=1))
     assert len(row["observation"]) < 5_000
     assert row["observation"].startswith("=1+1␛[31mxxx") and row["observation"].endswith("xend")

@@ -11,6 +11,9 @@ from srft_assets.warehouse.store import Warehouse
 from tests.critic.platform_support import WORDS, Labeller, graded_runs, labels
 from tests.critic.server import Server, serving
 
+RUNS = [("good", 2, True), ("bad", 3, False), ("worse", 5, False)]
+"""Name, steps, and whether the run is resolved."""
+
 
 @pytest.fixture
 def server():
@@ -20,7 +23,7 @@ def server():
 
 @pytest.fixture
 def labeller(home: Home, server: Server) -> Labeller:
-    graded_runs(home, [("good", 2, True), ("bad", 3, False), ("worse", 5, False)])
+    graded_runs(home, RUNS)
     return Labeller(home, server.base_url)
 
 
@@ -44,6 +47,16 @@ def test_all_runs_are_judged_where_the_critic_says_so(labeller, server):
 def test_nothing_is_paid_twice(labeller, server):
     first = labeller.label().frame
     assert labeller.label().frame.equals(first)
+    assert paid(server) == 2
+
+
+def test_runs_that_two_batches_hold_are_paid_for_once(labeller, home, server):
+    graded_runs(home, RUNS, batch="again")
+    first = labeller.label()
+    assert (labeller.cost("again").calls, labeller.cost("again").answered) == (2, 2)
+    second = labeller.label("again")
+    assert second.frame.height == 8 and second.frame.equals(first.frame)
+    assert (second.metadata["calls_paid"], second.metadata["calls_answered_by_ledger"]) == (0, 2)
     assert paid(server) == 2
 
 

@@ -22,17 +22,7 @@ def trajectories(batch: str) -> pl.DataFrame:
     """The runs of a batch."""
     rows = []
     for run in BATCHES[batch]:
-        steps = [
-            {
-                "step_index": index,
-                "message_index": 2 + 2 * index,
-                "thought": f"thought {index}",
-                "actions": [{"tool": _tool(command), "command": command, "call_id": None}],
-                "observations": ["seen"],
-                "return_codes": [1 if command.startswith("python") else 0],
-            }
-            for index, command in enumerate(COMMANDS[run])
-        ]
+        commands = COMMANDS[run]
         rows.append(
             {
                 "trajectory_id": run,
@@ -45,8 +35,17 @@ def trajectories(batch: str) -> pl.DataFrame:
                 "messages": "[]",
                 "source": "f.json",
                 "source_row": 0,
-                "n_steps": len(steps),
-                "steps": steps,
+                "n_steps": len(commands),
+                "step_messages": [2 + 2 * index for index in range(len(commands))],
+                "step_thoughts": [f"thought {index}" for index in range(len(commands))],
+                "step_actions": [
+                    [{"tool": _tool(command), "command": command, "call_id": None}]
+                    for command in commands
+                ],
+                "step_observations": [["seen"] for _ in commands],
+                "step_return_codes": [
+                    [1 if command.startswith("python") else 0] for command in commands
+                ],
             }
         )
     return framed(rows, TRAJECTORIES)
