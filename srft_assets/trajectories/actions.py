@@ -171,8 +171,6 @@ MARKED: tuple[tuple[str, Protocol], ...] = (
 )
 """Protocols whose mark cannot be mistaken for prose."""
 PROTOCOLS = (*MARKED, ("```bash\n", bash_fences), ("```", last_fence))
-MARKS = tuple((place, mark) for place, (mark, _) in enumerate(PROTOCOLS))
-FENCES = tuple((place, mark) for place, mark in MARKS if "<" not in mark)
 
 
 def protocol_of(texts: Iterable[str]) -> Protocol:
@@ -181,14 +179,14 @@ def protocol_of(texts: Iterable[str]) -> Protocol:
     A run has one protocol: a fence in the prose of an OpenHands turn is not an action. The
     first turns tell which.
     """
-    counts = [0] * len(PROTOCOLS)
+    counts = dict.fromkeys((protocol for _, protocol in PROTOCOLS), 0)
     for text in islice(texts, TELLING_TURNS):
-        for place, mark in MARKS if "<" in text else FENCES:
+        for mark, protocol in PROTOCOLS:
             if mark in text:
-                counts[place] += 1
+                counts[protocol] += 1
                 break
-    most = max(counts)
-    return PROTOCOLS[counts.index(most)][1] if most else prose
+    most = max(counts, key=counts.__getitem__)
+    return most if counts[most] else prose
 
 
 def split_action(text: str, protocol: Protocol) -> Split:

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any
 
 import orjson
 from blake3 import blake3
 
-from srft_assets.trajectories.fields import RecordError
+from srft_assets.trajectories.fields import RecordError, kind_of
 
 Message = dict[str, Any]
 """An OpenAI chat message, loss-free.
@@ -56,7 +55,7 @@ class Trajectory:
     """One run.
 
     Attributes:
-        trajectory_id: `<instance_id>.<12 hex>`, stable across re-ingest (see `identity`).
+        trajectory_id: `<instance_id>.<12 hex>`, stable across re-ingest; see `trajectory_id`.
         instance_id: the task; `unknown` where the source does not say.
         scaffold: `swe-agent`, `mini-swe-agent`, `openhands`, or `unknown`.
         format: name of the reader, e.g. `swe-agent-1.x`.
@@ -69,7 +68,6 @@ class Trajectory:
         steps: cut from `messages`.
         source: file relative to the ingested root; `row` is 0-based within it.
         stated_id: the source's own run id, where it has one.
-        messages_json: `messages` as JSON, where it is known; who changes them sets it None.
     """
 
     trajectory_id: str
@@ -86,53 +84,56 @@ class Trajectory:
     source: str = ""
     row: int = 0
     stated_id: str | None = None
-    messages_json: bytes | None = field(default=None, compare=False, repr=False)
 
 
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 NAME_CHARS = 100
 """An instance id is cut to this length within a trajectory id."""
-PLAIN = ("role", "content")
-CONTENT = itemgetter("content")
+DEMONSTRATION = "is_demo"
+"""Marks a message of a worked example: context for the model, never a step of the run."""
 
 
-def encoded(messages: Sequence[Message], option: int = 0) -> bytes:
-    """The messages as JSON, with an option of orjson.
+def text_of(content: object) -> str:
+    """What a person reads of a message's content: its text parts, one after the other."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    return "\n".join(_part_text(part) for part in content)
 
-    Raises RecordError where they cannot be written as such: lone surrogates, integers beyond
-    64 bits.
-    """
-    try:
-        return orjson.dumps(messages, option=option)
-    except (TypeError, RecursionError) as error:
-        raise RecordError(f"the messages cannot be written as JSON: {error}") from error
+
+def _part_text(part: Any) -> str:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict):
+        raise RecordError(
+            f"field 'content' holds a part that is {kind_of(part)}, not text or object"
+        )
+    text = part.get("text")
+    return text if isinstance(text, str) else f"[{part.get('type') or 'part'}]"
 
 
 def trajectory_id(
-    instance_id: str,
-    stated_id: str | None,
-    messages: Sequence[Message],
-    scaffold: str = "",
-    json: bytes | None = None,
+    instance_id: str, stated_id: str | None, messages: Sequence[Message], scaffold: str = ""
 ) -> str:
     """`<instance id in [A-Za-z0-9._-]>.<12 hex>`.
 
     The hex digits are of the BLAKE3 hash over scaffold, instance and the source's own run id
     where it has one (ids such as SWE-Gym's `run_id` are shared by instances), and over the
-    messages as canonical JSON otherwise: role before content where all have a text and nothing
-    else, so that what is stored need not be written twice; sorted keys else.
-    `json`: `encoded(messages)`, if that is known, with the role first in each. Raises
-    RecordError as `encoded` does.
+    messages as JSON otherwise: role before content where every message is these two texts and
+    nothing else, sorted keys else. Raises RecordError where the messages cannot be written as
+    JSON: lone surrogates, integers beyond 64 bits.
     """
+    hashed: Any = messages
+    option = orjson.OPT_SORT_KEYS
     if stated_id is not None:
-        json = orjson.dumps([scaffold, instance_id, stated_id])
-    elif not _plain(messages):
-        json = encoded(messages, orjson.OPT_SORT_KEYS)
-    elif json is None:
-        json = encoded([{key: message[key] for key in PLAIN} for message in messages])
+        hashed, option = [scaffold, instance_id, stated_id], 0
+    elif all(len(one) == 2 and isinstance(one["content"], str) for one in messages):
+        hashed = [{"role": one["role"], "content": one["content"]} for one in messages]
+        option = 0
+    try:
+        digits = blake3(orjson.dumps(hashed, option=option)).hexdigest(6)
+    except (TypeError, RecursionError) as error:
+        raise RecordError(f"the messages cannot be written as JSON: {error}") from error
     name = UNSAFE.sub("_", instance_id[: 4 * NAME_CHARS])[:NAME_CHARS]
-    return f"{name or 'unknown'}.{blake3(json).hexdigest(6)}"
-
-
-def _plain(messages: Sequence[Message]) -> bool:
-    return set(map(len, messages)) == {2} and set(map(type, map(CONTENT, messages))) == {str}
+    return f"{name or 'unknown'}.{digits}"

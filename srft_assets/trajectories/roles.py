@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from srft_assets.trajectories.formats import run_keys
-from srft_assets.trajectories.formats.unknown import why_no_run
+from srft_assets.trajectories.formats import run_keys, why_no_run
 
 
 class Role(StrEnum):
@@ -33,8 +32,6 @@ class Ruling:
     flat: bool = False
 
 
-RUN_KEYS = run_keys()
-"""A record of every supported format has one of these at its top."""
 GRADED_KEYS = frozenset(
     {"tests_status", "patch_is_None", "patch_exists", "patch_successfully_applied"}
 )
@@ -55,7 +52,7 @@ def refused(reason: str) -> Ruling:
 def is_run(value: Any) -> bool:
     """Whether a JSON value looks like one run; whether it can be read is the reader's word."""
     if isinstance(value, dict):
-        return any(isinstance(value.get(key), list | str) for key in RUN_KEYS)
+        return any(isinstance(value.get(key), list | str) for key in run_keys())
     return is_conversation(value)
 
 
@@ -106,7 +103,7 @@ def rule_rows(rows: Sequence[Any]) -> Ruling:
 
 def rule_columns(names: Sequence[str]) -> Ruling:
     """Role of a table, by its columns."""
-    if RUN_KEYS & set(names):
+    if run_keys() & set(names):
         return RUNS
     shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
     return refused(f"a table without messages, trajectory or history; its columns: {shown}")

@@ -99,7 +99,7 @@ def _cells(run: Trajectory, batch: str) -> dict[str, Any]:
         "exit_status": run.exit_status,
         "submission": run.submission,
         "source_resolved": run.resolved,
-        "messages": (run.messages_json or orjson.dumps(run.messages)).decode(),
+        "messages": orjson.dumps(run.messages).decode(),
         "tools": None if run.tools is None else orjson.dumps(run.tools).decode(),
         "source": run.source,
         "source_row": run.row,

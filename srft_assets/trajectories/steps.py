@@ -15,17 +15,14 @@ from srft_assets.trajectories.actions import (
     shell_command,
     split_action,
 )
-from srft_assets.trajectories.chat import DEMONSTRATION, text_of
-from srft_assets.trajectories.model import Action, Message, Step
+from srft_assets.trajectories.model import DEMONSTRATION, Action, Message, Step, text_of
 
 OPENING = re.compile(r"<returncode>\s*(-?\d{1,9})\s*</returncode>")
 CLOSING = re.compile(
-    r"ommand (?:"
-    r"(?:(?<=\[Command )|(?<=\[The command ))"
-    r"(?:-?\d{1,9} )?(?:finished|completed) with exit code (-?\d{1,9})\.?\]"
-    r"|exit(?:ed with)? (?:status|code):? (-?\d{1,9})\b)"
+    r"\[(?:Command|The command) (?:-?\d{1,9} )?(?:finished|completed)"
+    r" with exit code (-?\d{1,9})\.?\]"
+    r"|ommand exit(?:ed with)? (?:status|code):? (-?\d{1,9})\b"
 )
-"""Begins with plain letters, for which the engine searches fast."""
 MARKS = ("<returncode>", "<exception>")
 EDGE_CHARS = 1000
 """Only this much at the beginning or the end of an observation is the scaffold's own."""
@@ -50,13 +47,10 @@ def return_code(observation: str) -> int | None:
     return None if code == -1 else code
 
 
-NO_CODES: Mapping[int, int | None] = {}
 CALLS = frozenset({"tool_calls", "function_call"})
 
 
-def cut_steps(
-    messages: Sequence[Message], codes: Mapping[int, int | None] = NO_CODES
-) -> list[Step]:
+def cut_steps(messages: Sequence[Message], codes: Mapping[int, int | None] = {}) -> list[Step]:
     """One step per assistant turn, demonstrations aside, in order.
 
     A tool result belongs to the step that made its call, every other user or tool message to

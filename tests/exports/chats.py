@@ -28,7 +28,7 @@ def changed(run: Any, place: int, **cells: Any) -> Any:
     messages = [dict(message) for message in run.messages]
     messages[place] |= cells
     messages[place] = {k: v for k, v in messages[place].items() if v is not None}
-    return replace(run, messages=messages, messages_json=None)
+    return replace(run, messages=messages)
 
 
 def two_calls(run: Any, second: str) -> Any:

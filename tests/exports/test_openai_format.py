@@ -68,6 +68,6 @@ def test_parallel_calls_are_told(platform, tmp_path):
         replace(run.steps[0]),
         *(replace(s, message_index=s.message_index + 1) for s in run.steps[1:]),
     ]
-    platform.add("one", replace(run, messages=messages, steps=steps, messages_json=None))
+    platform.add("one", replace(run, messages=messages, steps=steps))
     platform.export("openai", tmp_path / "set")
     assert [chat["parallel_tool_calls"] for chat in lines(tmp_path / "set")] == [True, False]

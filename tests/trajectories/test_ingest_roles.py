@@ -1,16 +1,15 @@
 """Every file that ingest finds has one role."""
 
 import json
-from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from srft_assets.trajectories import roles
 from srft_assets.trajectories.batches import read_manifest
-from srft_assets.trajectories.formats import READERS, messages, run_keys
+from srft_assets.trajectories.formats import READERS, chat_datasets
 from srft_assets.trajectories.ingest import ingest
+from srft_assets.trajectories.reader import Reader
 from tests.trajectories.ingest_support import (
     ingested,
     put,
@@ -37,11 +36,11 @@ def test_tables_are_told_by_their_columns(home, tmp_path):
     ]
 
 
-OWN = SimpleNamespace(
-    NAME="own",
-    RUN_KEYS=("chat",),
-    detect=lambda record, hint: "chat" in record,
-    read=lambda record, source: messages.read({"messages": record["chat"]}, source),
+OWN = Reader(
+    "own",
+    lambda record, hint: "chat" in record,
+    lambda record, source: chat_datasets.read_row({"messages": record["chat"]}, source, "own", {}),
+    run_keys=("chat",),
 )
 """A reader of rows whose runs lie in a field of its own."""
 
@@ -54,8 +53,7 @@ def test_a_reader_may_name_a_field_of_its_own(home, tmp_path, monkeypatch):
     pq.write_table(pa.Table.from_pylist(rows), folder / "table.parquet")
     plan, _ = ingested(home, folder)
     assert plan.roles == {"refused": 3}
-    monkeypatch.setitem(READERS, OWN.NAME, OWN)
-    monkeypatch.setattr(roles, "RUN_KEYS", run_keys(READERS.values()))
+    monkeypatch.setitem(READERS, OWN.name, OWN)
     plan, _ = ingested(home, folder)
     assert plan.roles == {"runs": 3}
 

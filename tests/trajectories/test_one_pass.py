@@ -2,7 +2,6 @@
 
 import json
 import tracemalloc
-from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +10,7 @@ from srft_assets.trajectories import registration
 from srft_assets.trajectories.batches import batch_names, manifests
 from srft_assets.trajectories.formats import READERS
 from srft_assets.trajectories.ingest import ingest
+from srft_assets.trajectories.reader import Reader
 from srft_assets.warehouse.store import Warehouse
 from tests.trajectories.ingest_support import (
     fingerprint,
@@ -97,9 +97,7 @@ def test_a_fault_of_a_reader_is_told_as_ours_and_the_rest_goes_on(home, tmp_path
     def broken(record, source):
         raise AttributeError("'NoneType' object has no attribute 'get'")
 
-    faulty = SimpleNamespace(
-        NAME="faulty", detect=lambda record, hint: "faulty" in record, read=broken
-    )
+    faulty = Reader("faulty", lambda record, hint: "faulty" in record, broken)
     monkeypatch.setattr("srft_assets.trajectories.formats.READERS", {"faulty": faulty, **READERS})
     rows = [run_of("a"), run_of("b") | {"faulty": True}, run_of("c")]
     ingest(home, [write_lines(tmp_path / "runs.jsonl", rows)])

@@ -150,7 +150,7 @@ def test_v2_tool_calls(tmp_path):
 
 def test_the_tool_offered_is_the_scaffolds_own():
     tool = pytest.importorskip("minisweagent.models.utils.actions_toolcall").BASH_TOOL
-    from srft_assets.trajectories.formats.mini_swe_agent_v2 import BASH_TOOL
+    from srft_assets.trajectories.formats.mini_swe_agent import BASH_TOOL
 
     assert tool == BASH_TOOL
 

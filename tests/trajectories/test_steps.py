@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.trajectories.chat import chat
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Action
+from srft_assets.trajectories.reader import chat
 from srft_assets.trajectories.schema import from_row, rows_of
 from srft_assets.trajectories.steps import cut_steps
 

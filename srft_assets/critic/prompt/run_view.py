@@ -16,8 +16,7 @@ from srft_assets.critic.prompt.text import (
     show,
 )
 from srft_assets.critic.spec import Context, Sees
-from srft_assets.trajectories.chat import DEMONSTRATION, text_of
-from srft_assets.trajectories.model import Step, Trajectory
+from srft_assets.trajectories.model import DEMONSTRATION, Step, Trajectory, text_of
 from srft_assets.warehouse.visible import visible
 
 TOOL_CHARS = 80

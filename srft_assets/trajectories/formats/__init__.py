@@ -1,60 +1,24 @@
-"""The formats that can be read, in the order in which they are asked."""
+"""The formats that can be read, in the order in which they are asked, and what a record is that
+none of them reads.
+"""
 
-from collections.abc import Iterable
 from typing import Any
 
 from srft_assets.errors import UsageError
-from srft_assets.trajectories.fields import RecordError
-from srft_assets.trajectories.formats import (
-    messages,
-    mini_coder,
-    mini_swe_agent_v1,
-    mini_swe_agent_v2,
-    nebius_openhands,
-    nebius_swe_agent,
-    open_swe_traces,
-    openhands_completion,
-    openhands_events,
-    swe_agent_v0,
-    swe_agent_v1,
-    swe_gym,
-    swe_play,
-    swe_smith,
-)
-from srft_assets.trajectories.formats.unknown import why_no_run
+from srft_assets.trajectories.fields import RecordError, kind_of, quoted, wrong_type
+from srft_assets.trajectories.formats import chat_datasets, mini_swe_agent, openhands, swe_agent
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.reading import Reader, Source
+from srft_assets.trajectories.reader import Reader, Source
 
-READERS: dict[str, Reader] = {
-    reader.NAME: reader
-    for reader in (
-        swe_agent_v1,
-        swe_agent_v0,
-        mini_swe_agent_v2,
-        mini_swe_agent_v1,
-        openhands_completion,
-        openhands_events,
-        nebius_swe_agent,
-        swe_smith,
-        swe_gym,
-        nebius_openhands,
-        open_swe_traces,
-        mini_coder,
-        swe_play,
-        messages,
-    )
-}
+FAMILIES = (swe_agent, mini_swe_agent, openhands, chat_datasets)
+READERS: dict[str, Reader] = {one.name: one for family in FAMILIES for one in family.READERS}
 """Name → reader; the narrow ones stand before the wide ones."""
 
 
-def run_keys(readers: Iterable[Reader] = tuple(READERS.values())) -> frozenset[str]:
-    """The fields one of which a record of a run has at its top.
-
-    A reader whose runs lie in none of the usual ones names its own as `RUN_KEYS`.
-    """
-    return frozenset({"messages", "trajectory", "history"}).union(
-        *(getattr(reader, "RUN_KEYS", ()) for reader in readers)
-    )
+def run_keys() -> frozenset[str]:
+    """The fields one of which a record of a run has at its top."""
+    own = (reader.run_keys for reader in READERS.values())
+    return frozenset({"messages", "trajectory", "history"}).union(*own)
 
 
 def detect_format(record: Any, hint: str) -> Reader:
@@ -63,16 +27,13 @@ def detect_format(record: Any, hint: str) -> Reader:
     Raises RecordError where none does, with what the record seems to be.
     """
     for reader in READERS.values():
-        if reader.detect(record, hint):
+        if _takes(reader, record) and reader.detect(record, hint):
             return reader
     raise RecordError(why_no_run(record))
 
 
-def named_format(name: str) -> Reader:
-    """The reader of that name. Raises UsageError with the names that exist."""
-    if name not in READERS:
-        raise UsageError(f"unknown format {name!r}; known: {', '.join(READERS)}")
-    return READERS[name]
+def _takes(reader: Reader, record: Any) -> bool:
+    return isinstance(record, dict) or (reader.lists and isinstance(record, list))
 
 
 def read_record(
@@ -84,5 +45,99 @@ def read_record(
     `hint` is the file's name or relative path, where some scaffolds name the task; `format`
     overrides detection. Raises RecordError (bad record) and UsageError (unknown format).
     """
-    reader = detect_format(record, hint) if format is None else named_format(format)
+    if format is None:
+        reader = detect_format(record, hint)
+    elif format in READERS:
+        reader = READERS[format]
+    else:
+        raise UsageError(f"unknown format {format!r}; known: {', '.join(READERS)}")
+    if not _takes(reader, record):
+        raise wrong_type("record", record, "an object")
     return reader.read(record, Source(source, row, hint))
+
+
+SIGNS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"patch_successfully_applied"}), "is a grading report, not a run"),
+    (frozenset({"tests_status"}), "is a grading report, not a run"),
+    (frozenset({"FAIL_TO_PASS", "PASS_TO_PASS"}), "is a task or a test list, not a run"),
+    (frozenset({"resolved_ids"}), "is a report over many runs, not a run"),
+    (frozenset({"ids_resolved"}), "is a report over many runs, not a run"),
+    (frozenset({"model_patch"}), "is a prediction: a patch without the run that made it"),
+    (frozenset({"problem_statement", "base_commit"}), "is a task, not a run"),
+)
+
+
+def why_no_run(record: Any) -> str:
+    """One line: what the record looks like and why it cannot be read as a run."""
+    if isinstance(record, list):
+        return _why_no_list(record)
+    if not isinstance(record, dict):
+        return f"the record is {kind_of(record)}; a run is an object or a list of messages"
+    if not record:
+        return "the record is an empty object"
+    return (
+        _why_no_chat(record)
+        or _sign(record)
+        or _sign_of_values(record)
+        or f"unknown structure: an object with the fields {_names(record)}"
+    )
+
+
+def _why_no_chat(record: dict[str, Any]) -> str | None:
+    if _is_normalised(record):
+        return "is a row of Agent Data Protocol's normalised form, without the chat: take the raw"
+    for field, name in (("history", "SWE-agent or OpenHands"), ("messages", "a chat")):
+        value = record.get(field)
+        if isinstance(value, list) and value:
+            return _why_no_history(value) if field == "history" else _looks_like(name, field, value)
+        if isinstance(value, int):
+            return f"counts '{field}' instead of holding them: a line of a manifest, not a run"
+        if value is not None and not isinstance(value, list):
+            return f"looks like {name}, but field '{field}' is {kind_of(value)}; expected a list"
+    return None
+
+
+def _looks_like(name: str, field: str, value: list[Any]) -> str:
+    return f"looks like {name}, but '{field}[0]' is {_first(value)}"
+
+
+def _sign(record: dict[str, Any]) -> str | None:
+    return next((reason for signs, reason in SIGNS if signs <= record.keys()), None)
+
+
+def _sign_of_values(record: dict[str, Any]) -> str | None:
+    first = next(iter(record.values()))
+    reason = _sign(first) if isinstance(first, dict) else None
+    return f"is keyed by instance, and each value {reason}" if reason else None
+
+
+def _is_normalised(record: dict[str, Any]) -> bool:
+    content = record.get("content")
+    first = content[0] if isinstance(content, list) and content else None
+    return isinstance(first, dict) and "class_" in first
+
+
+def _why_no_history(history: list[Any]) -> str:
+    if isinstance(history[0], list):
+        return "is a run of OpenHands before 0.9 (pairs), which no reader knows"
+    if isinstance(history[0], dict) and "kind" in history[0]:
+        return "looks like events of the OpenHands SDK (1.x), which no reader knows"
+    return _looks_like("SWE-agent or OpenHands", "history", history)
+
+
+def _why_no_list(record: list[Any]) -> str:
+    if not record:
+        return "the record is an empty list"
+    return f"unknown structure: a list whose first entry is {_first(record)}"
+
+
+def _first(values: list[Any]) -> str:
+    value = values[0]
+    if isinstance(value, dict):
+        return f"an object with the fields {_names(value)}"
+    return kind_of(value)
+
+
+def _names(record: dict[str, Any]) -> str:
+    names = ", ".join(quoted(name) for name in list(record)[:8])
+    return f"{names}{', ...' if len(record) > 8 else ''}"

@@ -1,17 +1,18 @@
-"""mini-swe-agent 2.x `.traj.json`: `mini-swe-agent-1.1`, with tool calls or text.
+"""mini-swe-agent `.traj.json`: `mini-swe-agent-1` and the bare message lists before it, and
+`mini-swe-agent-1.1` of 2.x, with tool calls or text.
 
-A turn that breaks the format is not in the messages (the model never sees it again); the
+In 2.x a turn that breaks the format is not in the messages (the model never sees it again); the
 reminder that answers it is, and stands among the observations of the turn before.
 """
 
 from typing import Any
 
-from srft_assets.trajectories.fields import listing, text, wrong_type
-from srft_assets.trajectories.formats.mini_swe_agent_v1 import facts_of, without_exit
+from srft_assets.trajectories.fields import identifier, listing, outcome, section, text, wrong_type
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.reading import Source, assemble
+from srft_assets.trajectories.reader import Facts, Reader, Source, assemble, holds
 
-NAME = "mini-swe-agent-1.1"
+V1, V2 = "mini-swe-agent-1", "mini-swe-agent-1.1"
+SUBMITTED = "Submitted"
 BASH_TOOL: dict[str, Any] = {
     "type": "function",
     "function": {
@@ -29,9 +30,21 @@ BASH_TOOL: dict[str, Any] = {
 """The one tool that mini-swe-agent 2.x offers; its files do not repeat it."""
 
 
-def detect(record: Any, hint: str) -> bool:
+def is_v1(record: Any, hint: str) -> bool:
+    """The stated format, an `info` with a `mini_version`, or a bare list in a `.traj.json`."""
+    if isinstance(record, list):
+        return hint.endswith(".traj.json") and holds(record, "role", "content")
+    if not isinstance(record.get("messages"), list):
+        return False
+    stated, info = record.get("trajectory_format"), record.get("info")
+    return (isinstance(stated, str) and stated.startswith("mini-swe-agent")) or (
+        isinstance(info, dict) and ("mini_version" in info or "model_stats" in info)
+    )
+
+
+def is_v2(record: dict[str, Any], hint: str) -> bool:
     """The stated format, or a stated version 2 of the scaffold."""
-    if not isinstance(record, dict) or not isinstance(record.get("messages"), list):
+    if not isinstance(record.get("messages"), list):
         return False
     stated, info = record.get("trajectory_format"), record.get("info")
     if isinstance(stated, str):
@@ -40,20 +53,52 @@ def detect(record: Any, hint: str) -> bool:
     return isinstance(version, str) and version.startswith("2.")
 
 
-def read(record: Any, source: Source) -> Trajectory:
-    """The run of one file. Raises RecordError."""
-    if not isinstance(record, dict):
-        raise wrong_type("record", record, "an object")
+def _read_v1(record: Any, source: Source) -> Trajectory:
+    if isinstance(record, list):
+        facts = Facts(instance_id=source.stem, scaffold="mini-swe-agent")
+        return assemble(source, V1, _without_exit(record), facts)
+    facts = _facts(record, source)
+    if facts.exit_status not in (None, SUBMITTED):
+        facts.submission = None  # 1.x keeps the text of the error there
+    return assemble(source, V1, _without_exit(listing(record, "messages") or []), facts)
+
+
+def _read_v2(record: dict[str, Any], source: Source) -> Trajectory:
     raw_messages = listing(record, "messages") or []
-    facts = facts_of(record, source)
+    facts = _facts(record, source)
     ending = _ending(raw_messages)
     facts.exit_status = facts.exit_status or text(ending, "exit_status") or None
     if facts.submission is None and facts.exit_status is not None:
         facts.submission = text(ending, "submission")
-    raw_messages = from_responses(without_exit(raw_messages))
+    raw_messages = [_of_response(raw) for raw in _without_exit(raw_messages)]
     if any(isinstance(m, dict) and m.get("tool_calls") for m in raw_messages):
         facts.tools = [BASH_TOOL]
-    return assemble(source, NAME, raw_messages, facts, _codes(raw_messages))
+    return assemble(source, V2, raw_messages, facts, _codes(raw_messages))
+
+
+READERS = (Reader(V2, is_v2, _read_v2), Reader(V1, is_v1, _read_v1, lists=True))
+
+
+def _facts(record: dict[str, Any], source: Source) -> Facts:
+    """What both generations state beside the messages. Raises RecordError."""
+    info = section(record, "info")
+    exit_status = text(info, "exit_status") or text(record, "exit_status") or None
+    submission = text(info, "submission")
+    if exit_status is None and not submission:
+        submission = None  # the run was killed; nothing was submitted
+    return Facts(
+        instance_id=identifier(record, "instance_id") or source.stem,
+        scaffold="mini-swe-agent",
+        model=text(section(info, "config", "model"), "model_name") or text(record, "model"),
+        exit_status=exit_status,
+        submission=submission,
+        resolved=outcome(record, "resolved"),
+    )
+
+
+def _without_exit(raw_messages: list[Any]) -> list[Any]:
+    """The chat without `exit` messages: the scaffold's own, never shown to the model."""
+    return [m for m in raw_messages if not (isinstance(m, dict) and m.get("role") == "exit")]
 
 
 def _ending(raw_messages: list[Any]) -> dict[str, Any]:
@@ -71,16 +116,14 @@ def _codes(raw_messages: list[Any]) -> dict[int, int | None]:
     return codes
 
 
-def from_responses(raw_messages: list[Any]) -> list[Any]:
-    """Chat messages in place of Responses items; chat messages stay as they are.
+def _of_response(raw: Any) -> Any:
+    """The chat message in place of an item of OpenAI's Responses API; others stay as they are.
 
     A `response` object becomes an assistant message (output text, function calls, summaries of
     its reasoning), a `function_call_output` a tool message. Raises RecordError.
     """
-    return [_converted(raw) if isinstance(raw, dict) else raw for raw in raw_messages]
-
-
-def _converted(raw: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        return raw
     if raw.get("object") == "response":
         return _assistant(raw)
     if raw.get("type") == "function_call_output":

@@ -1,37 +1,25 @@
-"""SWE-agent 0.x `.traj`: text protocol, the task in the file's name; and what 1.x shares with it.
+"""SWE-agent: `.traj` files of 0.x and 1.x, and the rows of nebius/SWE-agent-trajectories.
 
-`history` is the chat. `trajectory` is the same run as action, observation and response; in 1.x
-each of its steps repeats the messages before it, which are not read.
+In a `.traj` the chat is `history`. `trajectory` is the same run as action, observation and
+response; in 1.x each of its steps repeats the messages before it, which are not read.
 """
 
 import re
 from typing import Any
 
-from srft_assets.trajectories.chat import text_of
 from srft_assets.trajectories.fields import (
     RecordError,
     identifier,
     listing,
+    outcome,
     section,
     text,
     wrong_type,
 )
-from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.reading import Facts, Source, assemble, holds
+from srft_assets.trajectories.model import Trajectory, text_of
+from srft_assets.trajectories.reader import Facts, Reader, Source, assemble, holds
 
-NAME = "swe-agent-0.x"
-
-
-def detect(record: Any, hint: str) -> bool:
-    """A `.traj` without the marks of 1.x (which is asked first)."""
-    return is_traj(record)
-
-
-def read(record: Any, source: Source) -> Trajectory:
-    """The run of one file. Raises RecordError."""
-    return read_traj(record, source, NAME)
-
-
+V0, V1, NEBIUS = "swe-agent-0.x", "swe-agent-1.x", "nebius-swe-agent"
 CLOSING_WORDS = re.compile(
     r"Exit due to (?:[a-z /_-]{1,80}[.:]?|(?:retry|environment|runtime|unknown) error: .*)"
     r"|Exiting due to forfeit",
@@ -41,10 +29,8 @@ CLOSING_WORDS = re.compile(
 an observation follow, `Exited (autosubmitted)`, which no model has read."""
 
 
-def is_traj(record: Any) -> bool:
-    """Whether the record is a `.traj` of either generation."""
-    if not isinstance(record, dict):
-        return False
+def is_traj(record: dict[str, Any], hint: str) -> bool:
+    """A `.traj` of either generation. 0.x has a text protocol, and the task in the file's name."""
     if holds(record.get("history"), "role", "content") and "messages" not in record:
         return True
     steps = record.get("trajectory")
@@ -52,15 +38,36 @@ def is_traj(record: Any) -> bool:
     return stated and (steps == [] or holds(steps, "action", "observation"))
 
 
-def read_traj(record: dict[str, Any], source: Source, format_name: str) -> Trajectory:
-    """The run of a `.traj`. Raises RecordError."""
-    if not isinstance(record, dict):
-        raise wrong_type(format_name, record, "an object")
+def is_v1(record: dict[str, Any], hint: str) -> bool:
+    """A `.traj` with typed messages, a replay configuration, or a stated version."""
+    if not is_traj(record, hint):
+        return False
+    info = record.get("info")
+    return (
+        "replay_config" in record
+        or holds(record.get("history"), "message_type")
+        or (isinstance(info, dict) and "swe_agent_version" in info)
+    )
+
+
+def is_nebius(record: dict[str, Any], hint: str) -> bool:
+    """A `trajectory` of entries with role, text and system_prompt."""
+    return holds(record.get("trajectory"), "role", "text")
+
+
+def _read_v0(record: dict[str, Any], source: Source) -> Trajectory:
+    return _read_traj(record, source, V0)
+
+
+def _read_v1(record: dict[str, Any], source: Source) -> Trajectory:
+    return _read_traj(record, source, V1)
+
+
+def _read_traj(record: dict[str, Any], source: Source, format_name: str) -> Trajectory:
     info = section(record, "info")
     steps = listing(record, "trajectory") or []
     raw_messages = listing(record, "history") or _chat_of_steps(steps)
     raw_messages = _with_missing_tail([_message(m) for m in raw_messages], steps)
-    raw_messages = _without_closing(raw_messages)
     stated = identifier(section(record, "replay_config", "problem_statement"), "id")
     facts = Facts(
         instance_id=identifier(record, "instance_id") or stated or source.stem,
@@ -69,7 +76,38 @@ def read_traj(record: dict[str, Any], source: Source, format_name: str) -> Traje
         exit_status=text(info, "exit_status"),
         submission=text(info, "submission"),
     )
-    return assemble(source, format_name, raw_messages, facts, field="history")
+    return assemble(source, format_name, _without_closing(raw_messages), facts, field="history")
+
+
+def _read_nebius(record: dict[str, Any], source: Source) -> Trajectory:
+    """Roles are system, user and ai; `target` is the outcome."""
+    raw_messages = [_nebius_message(entry) for entry in listing(record, "trajectory") or []]
+    facts = Facts(
+        instance_id=identifier(record, "instance_id"),
+        scaffold="swe-agent",
+        model=text(record, "model_name"),
+        exit_status=text(record, "exit_status"),
+        submission=text(record, "generated_patch"),
+        resolved=outcome(record, "target"),
+    )
+    return assemble(source, NEBIUS, _without_closing(raw_messages), facts, field="trajectory")
+
+
+READERS = (
+    Reader(V1, is_v1, _read_v1),
+    Reader(V0, is_traj, _read_v0),
+    Reader(NEBIUS, is_nebius, _read_nebius),
+)
+
+
+def _nebius_message(entry: Any) -> Any:
+    """The system prompt has a column of its own."""
+    if not isinstance(entry, dict):
+        return entry
+    content = entry.get("text")
+    if content is None:
+        content = entry.get("system_prompt")
+    return {"role": entry.get("role"), "content": content}
 
 
 def _message(raw: Any) -> Any:

@@ -1,0 +1,133 @@
+"""Rows of data sets with an OpenAI-style chat in a column, and chats of any other origin.
+
+A data set on the Hugging Face hub is told by its columns, and differs in who made the runs and
+where it states the facts.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from srft_assets.trajectories.fields import identifier, listing, outcome, section, text, tools
+from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.reader import UNKNOWN, Facts, Reader, Source, assemble, holds
+
+MESSAGES = "messages"
+COLUMNS = ("messages", "trajectory")
+SCAFFOLDS = {"openhands": "openhands", "sweagent": "swe-agent", "swe-agent": "swe-agent"}
+"""As Open-SWE-Traces names them."""
+
+Detect = Callable[[Any, str], bool]
+Stated = Callable[[dict[str, Any]], dict[str, Any]]
+"""Facts of a row that stand in other columns than usual."""
+
+
+def chat_column(record: dict[str, Any]) -> str | None:
+    """The column that holds a chat (a list of messages, or one as JSON text); None if none."""
+    for name in COLUMNS:
+        value = record.get(name)
+        if value == [] or holds(value, "role"):
+            return name
+        if isinstance(value, str) and value[:200].lstrip()[:1] == "[" and '"role"' in value:
+            return name
+    return None
+
+
+def read_row(
+    record: dict[str, Any], source: Source, format_name: str, stated: dict[str, Any]
+) -> Trajectory:
+    """The run of one row; `stated` facts go before the columns. Raises RecordError."""
+    column = chat_column(record) or next((n for n in COLUMNS if n in record), COLUMNS[0])
+    facts = {
+        "instance_id": identifier(record, "instance_id"),
+        "model": text(record, "model", "model_name", "model_name_or_path"),
+        "exit_status": text(record, "exit_status"),
+        "submission": text(record, "patch", "model_patch", "git_patch", "submission"),
+        "resolved": outcome(record, "resolved"),
+        "tools": tools(record),
+        "stated_id": identifier(record, "traj_id", "trajectory_id"),
+    }
+    raw_messages = listing(record, column) or []
+    return assemble(source, format_name, raw_messages, Facts(**(facts | stated)), field=column)
+
+
+def _dataset(name: str, detect: Detect, scaffold: str, stated: Stated = lambda _: {}) -> Reader:
+    def read(record: dict[str, Any], source: Source) -> Trajectory:
+        return read_row(record, source, name, {"scaffold": scaffold} | stated(record))
+
+    return Reader(name, detect, read)
+
+
+def _chat_in(column: str, *beside: str, without: str | None = None) -> Detect:
+    """Told by a chat in this column, others beside it, and one that is not there."""
+
+    def detect(record: dict[str, Any], hint: str) -> bool:
+        there = chat_column(record) == column and all(name in record for name in beside)
+        return there and without not in record
+
+    return detect
+
+
+def _of_swe_gym(record: dict[str, Any]) -> dict[str, Any]:
+    """`run_id` names a sweep, not a run; its head is the model."""
+    run = text(record, "run_id")
+    head, mark, _ = (run or "").partition("_maxiter")
+    return {
+        "model": head if mark else text(record, "model"),
+        "submission": text(section(record, "test_result"), "git_patch"),
+        "stated_id": run,
+    }
+
+
+def _is_open_swe_trace(record: dict[str, Any], hint: str) -> bool:
+    """`resolved` is 1, 0, or -1 for unknown."""
+    resolved = record.get("resolved")
+    number = isinstance(resolved, int) and not isinstance(resolved, bool)
+    return chat_column(record) is not None and "tools" in record and number
+
+
+def _of_open_swe_trace(record: dict[str, Any]) -> dict[str, Any]:
+    return {"scaffold": SCAFFOLDS.get((text(record, "agent") or "").lower(), UNKNOWN)}
+
+
+def _of_mini_coder(record: dict[str, Any]) -> dict[str, Any]:
+    """`verified` says that the patch passed the tests."""
+    return {"resolved": outcome(record, "verified", "resolved")}
+
+
+def _of_swe_play(record: dict[str, Any]) -> dict[str, Any]:
+    """Without outcome or patch; the set numbers no tasks."""
+    return {"instance_id": identifier(record, "id")}
+
+
+def _is_chat(record: Any, hint: str) -> bool:
+    return holds(record, "role") if isinstance(record, list) else chat_column(record) is not None
+
+
+def _read_chat(record: Any, source: Source) -> Trajectory:
+    if isinstance(record, list):
+        return assemble(source, MESSAGES, record, Facts(instance_id=source.stem))
+    return read_row(record, source, MESSAGES, {})
+
+
+READERS = (
+    # SWE-bench/SWE-smith-trajectories; `messages` may be JSON text
+    _dataset("swe-smith", _chat_in("messages", "traj_id"), "swe-agent"),
+    # SWE-Gym/OpenHands-Sampled-Trajectories
+    _dataset("swe-gym-openhands", _chat_in("messages", "run_id"), "openhands", _of_swe_gym),
+    # nebius/SWE-rebench-openhands-trajectories, and SWE-Zero's
+    _dataset(
+        "nebius-openhands", _chat_in("trajectory", "trajectory_id", without="agent"), "openhands"
+    ),
+    # nvidia/Open-SWE-Traces
+    _dataset("open-swe-traces", _is_open_swe_trace, UNKNOWN, _of_open_swe_trace),
+    # mini-coder
+    _dataset("mini-coder", _chat_in("messages", "verified"), "mini-swe-agent", _of_mini_coder),
+    # StephenZhu/SWE-Play-trajectories
+    _dataset(
+        "swe-play",
+        _chat_in("messages", "category", "source", without="instance_id"),
+        "openhands",
+        _of_swe_play,
+    ),
+    Reader(MESSAGES, _is_chat, _read_chat, lists=True),
+)

@@ -1,0 +1,192 @@
+"""What every reader shares: where a record stands, its messages, and the run made of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from srft_assets.trajectories.fields import RecordError, kind_of, parsed, quoted, wrong_type
+from srft_assets.trajectories.model import DEMONSTRATION, Message, Trajectory, trajectory_id
+from srft_assets.trajectories.steps import cut_steps
+
+UNKNOWN = "unknown"
+SUFFIXES = (".json", ".jsonl", ".traj", ".gz", ".zst", ".parquet", ".arrow")
+ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "ai": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+KEPT = frozenset(
+    {"name", "tool_calls", "tool_call_id", "function_call", "refusal"}
+    | {"reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks"}
+)
+"""Keys of a message beside role and content that a chat template or a critic may want."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a record stands.
+
+    Attributes:
+        path: file relative to the ingested root.
+        row: 0-based within it.
+        hint: file name or relative path; some scaffolds name the task only there.
+    """
+
+    path: str
+    row: int
+    hint: str
+
+    @property
+    def stem(self) -> str:
+        """The file's name without the suffixes of run files; `unknown` where that is empty."""
+        name = PurePosixPath(self.hint).name
+        while name.endswith(SUFFIXES):
+            name = name.rpartition(".")[0]
+        return name or UNKNOWN
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One format.
+
+    Attributes:
+        name: as `srft ingest --format` and the column `format` show it.
+        detect: whether a parsed record has the format's structure; it is also given the file's
+            relative path. It never raises.
+        read: the run of one record, made by `assemble`. Raises RecordError with a reason that
+            names the field, for a record of any shape: files are damaged, and people force formats.
+        lists: whether a bare list can be a run. Otherwise both functions are given objects only.
+        run_keys: top-level fields that hold the run, where they are others than `messages`,
+            `trajectory` and `history`. A file without any of these is not shown to a reader.
+    """
+
+    name: str
+    detect: Callable[[Any, str], bool]
+    read: Callable[[Any, Source], Trajectory]
+    lists: bool = False
+    run_keys: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Facts:
+    """What a source says of a run beside its messages; see `Trajectory`."""
+
+    instance_id: str | None = None
+    scaffold: str = UNKNOWN
+    model: str | None = None
+    exit_status: str | None = None
+    submission: str | None = None
+    resolved: bool | None = None
+    tools: list[dict[str, Any]] | None = None
+    stated_id: str | None = None
+
+
+def assemble(
+    source: Source,
+    format_name: str,
+    raw_messages: list[Any],
+    facts: Facts,
+    codes: Mapping[int, int | None] | None = None,
+    field: str = "messages",
+) -> Trajectory:
+    """The canonical run; `codes` are return codes by message index. Raises RecordError."""
+    messages = chat(raw_messages, field)
+    instance_id = facts.instance_id or UNKNOWN
+    return Trajectory(
+        trajectory_id=trajectory_id(instance_id, facts.stated_id, messages, facts.scaffold),
+        instance_id=instance_id,
+        scaffold=facts.scaffold,
+        format=format_name,
+        messages=messages,
+        steps=cut_steps(messages, codes or {}),
+        model=facts.model,
+        exit_status=facts.exit_status,
+        submission=facts.submission,
+        resolved=facts.resolved,
+        tools=facts.tools,
+        source=source.path,
+        row=source.row,
+        stated_id=facts.stated_id,
+    )
+
+
+def holds(value: Any, *keys: str) -> bool:
+    """Whether a list begins with an object that has all the keys."""
+    first = value[0] if isinstance(value, list) and value else None
+    return isinstance(first, dict) and all(key in first for key in keys)
+
+
+def chat(raw_messages: list[Any], field: str = "messages") -> list[Message]:
+    """The same messages with canonical roles and without the scaffold's own keys.
+
+    `content` stays as it came (text, None or a list of parts). Null and empty keys are left
+    out: a Parquet column of structs has them in every row. Raises RecordError for an unknown
+    role, for a wrong type, and where no assistant ever speaks.
+    """
+    messages = [_message(raw, f"{field}[{place}]") for place, raw in enumerate(raw_messages)]
+    if not any(m["role"] == "assistant" and DEMONSTRATION not in m for m in messages):
+        raise RecordError(f"no assistant turn among the {len(messages)} of field '{field}'")
+    return messages
+
+
+def _message(raw: Any, where: str) -> Message:
+    if not isinstance(raw, dict):
+        raise wrong_type(where, raw, "an object")
+    content = raw.get("content")
+    message: Message = {"role": _role(raw.get("role"), where), "content": content}
+    if content is not None and not isinstance(content, str):
+        _check_parts(content, f"{where}.content")
+    for key, value in raw.items():
+        if key in KEPT and value is not None and value != [] and value != "":
+            message[key] = value
+    _check_calls(message, where)
+    if raw.get(DEMONSTRATION):
+        message[DEMONSTRATION] = True
+    return message
+
+
+def _role(stated: object, where: str) -> str:
+    if stated is None:
+        raise RecordError(f"'{where}' has no role")
+    if not isinstance(stated, str):
+        raise wrong_type(f"{where}.role", stated, "text")
+    if stated not in ROLES:
+        known = ", ".join(ROLES)
+        raise RecordError(f"unknown role {quoted(stated)} in '{where}'; known roles: {known}")
+    return ROLES[stated]
+
+
+def _check_parts(content: object, where: str) -> None:
+    if not isinstance(content, list):
+        raise wrong_type(where, content, "text, null or a list of parts")
+    for part in content:
+        if not isinstance(part, dict | str):
+            raise wrong_type(f"{where}[]", part, "an object")
+        if isinstance(part, dict) and not isinstance(part.get("text", ""), str | None):
+            raise wrong_type(f"{where}[].text", part["text"], "text")
+
+
+def _check_calls(message: Message, where: str) -> None:
+    for key in ("name", "tool_call_id"):
+        if not isinstance(message.get(key, ""), str):
+            raise wrong_type(f"{where}.{key}", message[key], "text")
+    if not isinstance(message.get("function_call", {}), dict):
+        raise wrong_type(f"{where}.function_call", message["function_call"], "an object")
+    if "tool_calls" in message:
+        message["tool_calls"] = _tool_calls(message["tool_calls"], f"{where}.tool_calls")
+
+
+def _tool_calls(value: object, where: str) -> list[dict[str, Any]]:
+    calls = parsed(where, value) if isinstance(value, str) else value
+    if not isinstance(calls, list):
+        raise wrong_type(where, calls, "a list")
+    for call in calls:
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            raise RecordError(f"field '{where}' holds {kind_of(call)} that names no function")
+    return calls
