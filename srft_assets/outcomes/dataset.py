@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from srft_assets.errors import SrftError, first_problem
 from srft_assets.outcomes.dataset_files import files_of
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.trajectories.tables import BadTableError, read_rows, shape_of
+from srft_assets.trajectories.records import BadTableError, read_rows, shape_of
 from srft_assets.warehouse.recipe import digest
 
 MAX_ROW_BYTES = 64 * 1024 * 1024

@@ -1,20 +1,22 @@
-"""All files below the given paths, in an order that does not depend on the machine, and what
-their names and neighbours alone say of them.
+"""Which files there are below the given paths, in an order that does not depend on the machine,
+and what each is for: runs, a grading report, predictions, evidence beside a report, or none.
 """
 
-import os
 import re
 import stat
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from os.path import commonpath
 from pathlib import Path
 from posixpath import basename, dirname
+from typing import Any
 
 from srft_assets.errors import UsageError
 from srft_assets.trajectories.batches import RefusedFile
+from srft_assets.trajectories.formats import run_keys, why_no_run
 from srft_assets.trajectories.records import BadJsonError, parse
-from srft_assets.trajectories.roles import EVIDENCE, Role, Ruling, refused, rule_object
 
 TABLES = ("parquet", "arrow")
 LINES = ("jsonl", "ndjson")
@@ -27,6 +29,108 @@ DATASET_NAMES = frozenset({"dataset_info.json", "state.json", "dataset_dict.json
 CALLS_FOLDER = "llm_completions"
 """OpenHands keeps every LLM call of a run in `llm_completions/<instance>/<model>-<time>.json`."""
 CALL_TIME = re.compile(r"(\d+(?:\.\d+)?)\.json$")
+
+GRADED_KEYS = frozenset(
+    {"tests_status", "patch_is_None", "patch_exists", "patch_successfully_applied"}
+)
+SUMMARY_KEYS = frozenset(
+    {"resolved_ids", "ids_resolved", "resolved_instances", "resolved_ids_list", "final_report"}
+)
+"""Run-level reports: SWE-bench schema 1 and 2, SWE-smith, and `final_report` wrappers."""
+
+
+class Role(StrEnum):
+    """What ingest does with a file. Every file has exactly one."""
+
+    RUNS = "runs"
+    REPORT = "report"
+    PREDICTIONS = "predictions"
+    EVIDENCE = "evidence"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The role of a file, and why where it is refused.
+
+    `instance_ids`: of a report, the instances it speaks of, if it names them.
+    `flat`: a report of one instance that does not name it; its path does.
+    """
+
+    role: Role
+    reason: str = ""
+    instance_ids: tuple[str, ...] = ()
+    flat: bool = False
+
+
+RUNS = Ruling(Role.RUNS)
+PREDICTIONS = Ruling(Role.PREDICTIONS)
+EVIDENCE = Ruling(Role.EVIDENCE)
+
+
+def refused(reason: str) -> Ruling:
+    """A refusal with its reason."""
+    return Ruling(Role.REFUSED, reason)
+
+
+def is_run(value: Any) -> bool:
+    """Whether a JSON value looks like one run; whether it can be read is the reader's word."""
+    if isinstance(value, dict):
+        return any(isinstance(value.get(key), list | str) for key in run_keys())
+    return is_conversation(value)
+
+
+def is_conversation(value: Any) -> bool:
+    """Whether a list is one run by itself: chat messages, or OpenHands events."""
+    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
+        return False
+    first = value[0]
+    return "role" in first or not first.keys().isdisjoint(("action", "observation"))
+
+
+def is_prediction(value: Any) -> bool:
+    """Whether a JSON value is one entry of a predictions file."""
+    return isinstance(value, dict) and "model_patch" in value and not is_run(value)
+
+
+def is_graded(value: Any) -> bool:
+    """Whether a JSON value is the grading report of one instance."""
+    return isinstance(value, dict) and not GRADED_KEYS.isdisjoint(value) and not is_run(value)
+
+
+def rule_object(value: dict[str, Any]) -> Ruling:
+    """Role of a file that holds one JSON object."""
+    cells = list(value.values())
+    if is_run(value):
+        return RUNS
+    if is_prediction(value) or (cells and all(is_prediction(cell) for cell in cells)):
+        return PREDICTIONS
+    if is_graded(value):
+        own = value.get("instance_id")
+        named = (own,) if isinstance(own, str) and own else ()
+        return Ruling(Role.REPORT, instance_ids=named, flat=not named)
+    if cells and all(is_graded(cell) for cell in cells):
+        return Ruling(Role.REPORT, instance_ids=tuple(sorted(value)))
+    if not SUMMARY_KEYS.isdisjoint(value) or isinstance(value.get("resolved"), list):
+        return Ruling(Role.REPORT)
+    return refused(why_no_run(value))
+
+
+def rule_rows(rows: Sequence[Any]) -> Ruling:
+    """Role of a file that holds many JSON values, by the first of them."""
+    if any(is_run(row) for row in rows):
+        return RUNS
+    if any(is_prediction(row) for row in rows):
+        return PREDICTIONS
+    return refused(f"row 0 {why_no_run(rows[0])}".replace("row 0 the record", "row 0"))
+
+
+def rule_columns(names: Sequence[str]) -> Ruling:
+    """Role of a table, by its columns."""
+    if run_keys() & set(names):
+        return RUNS
+    shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    return refused(f"a table without messages, trajectory or history; its columns: {shown}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +162,6 @@ class Discovery:
     files: list[Found] = field(default_factory=list)
     refused: list[RefusedFile] = field(default_factory=list)
 
-    def below(self, at: Path) -> str:
-        """The path relative to the root, `.` for the root: twice as fast as `relative_to`."""
-        return at.as_posix().removeprefix(self.root.as_posix()).lstrip("/") or "."
-
     def covered(self, path: str) -> bool:
         """Whether a file known as `path` lies within what was asked for."""
         at = self.root / path
@@ -81,16 +181,17 @@ def discover(paths: Sequence[Path], root: Path | None = None) -> Discovery:
     covers = tuple(sorted({_absolute(path) for path in paths}))
     parents = [cover if cover.is_dir() else cover.parent for cover in covers]
     if root is None or not all(root == parent or root in parent.parents for parent in parents):
-        root = Path(os.path.commonpath(parents))
+        root = Path(commonpath(parents))
     found = Discovery(root, covers)
-    seen: set[str] = set()
     for cover in covers:
         if cover.is_dir():
-            _descend(cover, found, seen)
+            _descend(cover, found)
         else:
-            _take(cover, found, seen)
-    found.files = _by_neighbours(sorted(found.files, key=lambda file: file.path))
-    found.refused.sort(key=lambda refused: refused.path)
+            _take(cover, found)
+    files = {file.path: file for file in found.files}  # paths may overlap
+    found.files = _by_neighbours([files[path] for path in sorted(files)])
+    refused_files = {one.path: one for one in found.refused}
+    found.refused = [refused_files[path] for path in sorted(refused_files)]
     if not found.files and not found.refused:
         raise UsageError(f"no files below {', '.join(map(str, paths))}")
     return found
@@ -103,56 +204,52 @@ def _absolute(path: Path) -> Path:
     return plain.resolve() if plain.is_dir() else plain.parent.resolve() / plain.name
 
 
-def _descend(folder: Path, found: Discovery, seen: set[str]) -> None:
+def _descend(folder: Path, found: Discovery) -> None:
     try:
-        with os.scandir(folder) as listed:
-            entries = sorted(listed, key=lambda entry: entry.name)
+        entries = sorted(folder.iterdir())
     except OSError as error:
-        found.refused.append(_refused(folder, found, f"folder cannot be read: {error.strerror}"))
+        _refuse(folder, found, f"folder cannot be read: {error.strerror}")
         return
-    for entry in entries:
-        at = Path(entry.path)
-        if not _is_folder(entry):
-            _take(at, found, seen)
-        elif entry.is_symlink():
-            reason = "link to a folder, not followed: give its target as a path of its own"
-            found.refused.append(_refused(at, found, reason))
-        elif entry.name.startswith("."):
-            found.refused.append(_refused(at, found, "hidden folder, not read"))
+    for at in entries:
+        if not _is_folder(at):
+            _take(at, found)
+        elif at.is_symlink():
+            _refuse(
+                at, found, "link to a folder, not followed: give its target as a path of its own"
+            )
+        elif at.name.startswith("."):
+            _refuse(at, found, "hidden folder, not read")
         else:
-            _descend(at, found, seen)
+            _descend(at, found)
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(at: Path) -> bool:
     try:
-        return entry.is_dir()
-    except OSError:  # a link that leads round and round
+        return at.is_dir()
+    except OSError:  # told when it is taken for a file
         return False
 
 
-def _take(at: Path, found: Discovery, seen: set[str]) -> None:
-    if str(at) in seen:
-        return
-    seen.add(str(at))
+def _take(at: Path, found: Discovery) -> None:
+    path = at.relative_to(found.root).as_posix()
     try:
         state = at.stat()
     except OSError as error:
         kind = "broken link" if at.is_symlink() else "file cannot be read"
-        found.refused.append(_refused(at, found, f"{kind}: {error.strerror}"))
+        _refuse(at, found, f"{kind}: {error.strerror}")
         return
-    path = found.below(at)
-    if not path.isascii() and path != path.encode("utf-8", "replace").decode():
-        found.refused.append(_refused(at, found, "file name is not UTF-8: rename the file"))
+    if path != path.encode("utf-8", "replace").decode():
+        _refuse(at, found, "file name is not UTF-8: rename the file")
     elif not stat.S_ISREG(state.st_mode):
-        found.refused.append(_refused(at, found, "not a regular file (pipe, socket or device)"))
+        _refuse(at, found, "not a regular file (pipe, socket or device)")
     else:
         times = state.st_mtime_ns, state.st_ctime_ns
         found.files.append(Found(path, at, state.st_size, *times, _by_name(at.name, state.st_size)))
 
 
-def _refused(at: Path, found: Discovery, reason: str) -> RefusedFile:
-    path = found.below(at)
-    return RefusedFile(path=path.encode("utf-8", "backslashreplace").decode(), reason=reason)
+def _refuse(at: Path, found: Discovery, reason: str) -> None:
+    path = at.relative_to(found.root).as_posix().encode("utf-8", "backslashreplace").decode()
+    found.refused.append(RefusedFile(path=path, reason=reason))
 
 
 def _by_name(name: str, size: int) -> Ruling | None:

@@ -1,64 +1,33 @@
-"""Batches in the making: rows are put into them so that a row that has a place keeps it."""
+"""Batches in the making: rows are put into them, and reports shared out among them."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from blake3 import blake3
 
-from srft_assets.trajectories.batches import Item, Manifest, RefusedFile
+from srft_assets.trajectories.batches import Item, Manifest, RefusedFile, ReportRef
 from srft_assets.trajectories.records import Record
-from srft_assets.trajectories.runs import Runs
 from srft_assets.trajectories.sources import Source, count_line
+from srft_assets.trajectories.stage import Runs
 
 BATCH_BYTES = 256 << 20
 """A batch is closed when its rows would take more, so that one fits into memory."""
-
-
-@dataclass(slots=True)
-class Draft:
-    """A batch in the making.
-
-    Attributes:
-        name: of the batch; of a new one empty until it is known.
-        old: its manifest so far, None for a new one.
-        items: of the batch as it will be.
-        rows: that it holds, or may still hold; `bytes` likewise.
-        refused: files that were refused while it was filled.
-        runs: of a new batch all its rows; those of an old one are read again where it changed.
-    """
-
-    name: str = ""
-    old: Manifest | None = None
-    items: list[Item] = field(default_factory=list)
-    rows: int = 0
-    bytes: int = 0
-    refused: list[RefusedFile] = field(default_factory=list)
-    runs: Runs | None = None
-
-    def has_room(self, size: int, batch_size: int) -> bool:
-        """Whether a row of `size` bytes fits; the first always does, however large."""
-        fits = self.rows < batch_size and self.bytes + size <= BATCH_BYTES
-        return fits or not self.rows
+FILE_SUFFIXES = re.compile(r"\.(traj|report|json|jsonl|ndjson)\b")
 
 
 class Cut:
-    """Consecutive rows of one file on their way into a batch; `start` is their first byte."""
+    """Consecutive rows of one file in a batch; they begin at byte `start`, with row `first`."""
 
-    def __init__(self, source: Source, draft: Draft, start: int) -> None:
-        self.source = source
-        self.draft = draft
-        self.start = self.end = start
-        self.first = 0
-        self.rows = self.bytes = 0
+    def __init__(self, source: Source, start: int, first: int) -> None:
+        self.source, self.start, self.first = source, start, first
+        self.end, self.rows, self.bytes = start, 0, 0
         self.content = blake3()
 
     def add(self, record: Record) -> None:
-        """Put a row at the end."""
-        if not self.rows:
-            self.first = record.row or 0
+        """Put the next row at the end."""
         if self.source.layout == "lines":
             count_line(self.content, self.source.found.at, self.end, record)
-        if self.draft.runs is not None:
-            self.draft.runs.add(self.source.found.path, record)
         self.rows += 1
         self.bytes += record.size
         self.end += record.size
@@ -79,3 +48,83 @@ class Cut:
             mtime_ns=found.mtime_ns,
             ctime_ns=found.ctime_ns,
         )
+
+
+@dataclass(slots=True)
+class Draft:
+    """A batch in the making.
+
+    Attributes:
+        name: of the batch; of a new one empty until it is known.
+        old: its manifest so far, None for a new one.
+        items: rows that lie in it.
+        cut: the rows that were put in last, until others follow.
+        rows: that it holds, or may still hold; `bytes` likewise.
+        refused: files that were refused while it was filled.
+        runs: of a new batch all its rows; those of an old one are read again where it changed.
+    """
+
+    name: str = ""
+    old: Manifest | None = None
+    items: list[Item] = field(default_factory=list)
+    cut: Cut | None = None
+    rows: int = 0
+    bytes: int = 0
+    refused: list[RefusedFile] = field(default_factory=list)
+    runs: Runs | None = None
+
+    def has_room(self, size: int, batch_size: int) -> bool:
+        """Whether a row of `size` bytes fits; the first always does, however large."""
+        fits = self.rows < batch_size and self.bytes + size <= BATCH_BYTES
+        return fits or not self.rows
+
+    def add(self, source: Source, record: Record, at: int) -> None:
+        """Put in a row that begins at byte `at` of its file."""
+        row, cut = record.row or 0, self.cut
+        if cut is None or cut.source is not source or cut.first + cut.rows != row:
+            self._close()
+            self.cut = cut = Cut(source, at, row)
+        cut.add(record)
+        if self.runs is not None:
+            self.runs.add(source.found.path, record)
+
+    def all_items(self) -> list[Item]:
+        """All its rows, by path."""
+        self._close()
+        return sorted(self.items, key=lambda item: (item.path, item.first_row))
+
+    def _close(self) -> None:
+        if self.cut is not None:
+            self.items.append(self.cut.item())
+            self.cut = None
+
+
+def share_reports(
+    reports: Sequence[ReportRef], batches: Sequence[Sequence[Item]]
+) -> list[list[ReportRef]]:
+    """Which batch gets which reports, in the order of `batches`, whose items are given.
+
+    A report of one instance goes where a run of that name lies, else where rows lie whose
+    instances nobody has read yet, else into the first batch. A report of many goes everywhere.
+    """
+    names = [_names(items) for items in batches]
+    many = [n for n, items in enumerate(batches) if any(i.layout != "object" for i in items)]
+    shared: list[list[ReportRef]] = [[] for _ in batches]
+    for report in sorted(reports, key=lambda report: report.path):
+        places = list(range(len(batches)))
+        if report.instance_ids:
+            named = [index for index in places if not names[index].isdisjoint(report.instance_ids)]
+            places = named or many or [0]
+        for index in places:
+            shared[index].append(report)
+    return shared
+
+
+def _names(items: Sequence[Item]) -> set[str]:
+    """What paths say of the instances of runs: names of folders, and of the file bare."""
+    found: set[str] = set()
+    for item in items:
+        if item.layout == "object":
+            *folders, name = item.path.split("/")
+            found.update(folders, [FILE_SUFFIXES.sub("", name)])
+    return found

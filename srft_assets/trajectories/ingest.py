@@ -1,23 +1,74 @@
-"""Recorded runs in: files become batches."""
+"""Recorded runs in: files are parsed once, their rows put into batches, new batches written."""
 
 import re
-from collections.abc import Sequence
-from functools import partial
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from posixpath import basename, dirname
 
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
-from srft_assets.trajectories.batches import registering
+from srft_assets.refusal import Refusal
+from srft_assets.trajectories.batches import (
+    FileRef,
+    Item,
+    Manifest,
+    RefusedFile,
+    ReportRef,
+    manifests,
+    registering,
+    write_manifests,
+    written_ns,
+)
+from srft_assets.trajectories.discover import (
+    EVIDENCE_NAMES,
+    Discovery,
+    Found,
+    Role,
+    discover,
+    refused,
+)
+from srft_assets.trajectories.drafts import Draft, share_reports
 from srft_assets.trajectories.formats import READERS
 from srft_assets.trajectories.hub import fetch, is_hub
-from srft_assets.trajectories.registration import AUTO, IngestPlan, Registration, Tell
-from srft_assets.trajectories.stage import trajectories_stage, write_partition
+from srft_assets.trajectories.sources import Source, hashed, open_source, report_ref, unchanged
+from srft_assets.trajectories.stage import Runs, trajectories_stage, write_partition
 from srft_assets.warehouse.store import check_partition_name
 
-__all__ = ["IngestPlan", "ingest"]
-
 BATCH_SIZE = 200
+AUTO = "auto"
+"""As `format`: detect it, whatever was said before."""
 SUFFIXES = re.compile(r"(\.traj)?\.(json|jsonl|ndjson|traj|parquet|arrow)$", re.IGNORECASE)
+
+Place = tuple[Draft, Item]
+"""Rows of a file that lie in a batch already."""
+Tell = Callable[[int, int], object]
+"""Is told how many files are read, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestPlan:
+    """What an ingest found and did.
+
+    Attributes:
+        batches: that hold the runs of the given paths, those registered earlier included.
+        new, changed, unchanged: of these, by whether their runs differ from before.
+        rows: records in these batches, before any is refused.
+        roles: role → number of files; they add up to all files found.
+        refusals: files refused at first sight.
+        removed: files that the batches held, and that are gone.
+    """
+
+    batches: tuple[str, ...]
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    rows: int
+    roles: dict[str, int]
+    refusals: tuple[Refusal, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 def ingest(
@@ -42,9 +93,8 @@ def ingest(
         raise UsageError(f"no format {format!r}; there are: {', '.join([AUTO, *sorted(READERS)])}")
     local = [fetch(str(path)) if is_hub(str(path)) else Path(path) for path in paths]
     family = check_partition_name(batch or default_name(paths, local))
-    write = partial(write_partition, trajectories_stage(), home) if partitions else None
     with registering(home):
-        return Registration(home, family, format, batch_size, write).run(local, tell)
+        return _Ingest(home, family, format, batch_size, partitions).run(local, tell)
 
 
 def default_name(paths: Sequence[str | Path], local: Sequence[Path]) -> str:
@@ -57,3 +107,242 @@ def default_name(paths: Sequence[str | Path], local: Sequence[Path]) -> str:
         first = local[0].expanduser().absolute()
         name = first.resolve().name if first.is_dir() else SUFFIXES.sub("", first.name)
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:100] or "batch"
+
+
+class _Ingest:
+    """One ingest into the batches of one family, under the platform's registration lock.
+
+    Holds the rows of one batch at a time. A new batch is registered, and its partition written,
+    as soon as it is full; reports, which may lie anywhere, are added to the manifests at the end.
+    Batches that were there before are registered anew where they changed, and are then stale.
+    """
+
+    def __init__(
+        self, home: Home, family: str, stated: str | None, batch_size: int, partitions: bool
+    ) -> None:
+        """Raises UsageError where a batch of another family has the name, or one like NAME-000."""
+        self.home, self.family, self.batch_size = home, family, batch_size
+        self.stage = trajectories_stage() if partitions else None
+        known = manifests(home)
+        self.old = [one for one in known if one.family == family and one.kind == "files"]
+        numbered = re.compile(re.escape(family) + r"(-\d{3,})?")
+        for one in known:
+            if one not in self.old and numbered.fullmatch(one.batch):
+                whose = "" if one.kind == "files" else " and is not from files"
+                raise UsageError(
+                    f"batch {one.batch} exists already{whose}: give another name with --batch"
+                )
+        before = self.old[0].format if self.old else None
+        self.format = {None: before, AUTO: None}.get(stated, stated)
+        self.again = before != self.format
+        self.written_ns = written_ns(home)
+        self.drafts = [Draft(one.batch, one) for one in self.old]
+        self.places: dict[str, list[Place]] = defaultdict(list)
+        self.told: dict[str, Draft] = {}
+        self.evidence: dict[str, list[Found]] = defaultdict(list)
+        self.removed: set[str] = set()
+        self.refusals: list[Refusal] = []
+        self.roles: Counter[str] = Counter()
+        self.reports: list[ReportRef] = []
+        self.predictions: list[FileRef] = []
+
+    def run(self, paths: Sequence[Path], tell: Tell) -> IngestPlan:
+        """Look at the files, place their rows, write manifests and partitions."""
+        found = discover(paths, self.old[0].folder() if self.old else None)
+        self.root = found.root
+        self._check_root(found)
+        self._keep_places(found)
+        for one in found.refused:
+            self._refuse(one)
+        for file in found.files:
+            known = file.ruling is not None and file.ruling.role is Role.EVIDENCE
+            if known and basename(file.path) in EVIDENCE_NAMES:
+                self.evidence[dirname(file.path)].append(file)
+        for number, file in enumerate(found.files):
+            tell(number, len(found.files))
+            held = self.places.pop(file.path, [])
+            if held and not self.again and self._keep(file, held):
+                self.roles[Role.RUNS.value] += 1
+            else:
+                self._read(file, held)
+        return self._finish(found)
+
+    def _check_root(self, found: Discovery) -> None:
+        """A family has one root. It may move if its files moved with it; else UsageError."""
+        old = self.old[0].folder() if self.old else found.root
+        if old == found.root:
+            return
+        here = {file.path: file for file in found.files}
+        for item in (item for one in self.old for item in one.items):
+            file = here.get(item.path)
+            moved = file is not None and not (old / item.path).exists()
+            if not moved and (file is None or not unchanged(file, item, 0)):
+                raise UsageError(
+                    f"batch {self.family} holds runs of {old}: give another name with --batch"
+                )
+
+    def _keep_places(self, found: Discovery) -> None:
+        """Rows of known files have a place; what was not asked for stays as it is."""
+        here = {file.path for file in found.files}
+        for draft, manifest in zip(self.drafts, self.old, strict=True):
+            for one in manifest.refused:
+                self.told[one.path] = draft
+                if not found.covered(one.path):
+                    draft.refused.append(one)
+            for item in manifest.items:
+                if found.covered(item.path) and item.path not in here:
+                    self.removed.add(item.path)
+                    continue
+                draft.rows += item.rows
+                draft.bytes += item.bytes
+                if found.covered(item.path):
+                    self.places[item.path].append((draft, item))
+                else:
+                    draft.items.append(item)
+
+    def _keep(self, file: Found, held: Sequence[Place]) -> bool:
+        """Keep the items of a file if neither its rows changed nor others were added."""
+        last = max((item for _, item in held), key=lambda item: item.first_row)
+        if last.layout == "lines" and last.end < file.size:
+            return False
+        if not all(unchanged(file, item, self.written_ns[draft.name]) for draft, item in held):
+            return False
+        now = {"size": file.size, "mtime_ns": file.mtime_ns, "ctime_ns": file.ctime_ns}
+        for draft, item in held:
+            draft.items.append(item.model_copy(update=now))
+        return True
+
+    def _read(self, file: Found, held: Sequence[Place]) -> None:
+        if file.ruling is not None:
+            self._settle(Source(file, file.ruling), held)
+            return
+        try:
+            with file.at.open("rb") as opened:
+                self._settle(open_source(file, opened, bool(self.format)), held)
+        except OSError as error:
+            self._settle(Source(file, refused(f"file cannot be read: {error.strerror}")), held)
+
+    def _settle(self, source: Source, held: Sequence[Place]) -> None:
+        """Do with a file what its role asks for."""
+        role, path = source.ruling.role, source.found.path
+        if role is not Role.RUNS and held:
+            self.removed.add(path)
+        if role is Role.REFUSED:
+            reason, excerpt = source.ruling.reason, source.excerpt
+            self._refuse(RefusedFile(path=path, reason=reason, excerpt=excerpt))
+            return
+        self.roles[role.value] += 1
+        if role is Role.RUNS:
+            self._place(source, held)
+        elif role is Role.REPORT:
+            self.reports.append(report_ref(source, self.evidence))
+        elif role is Role.PREDICTIONS:
+            self.predictions.append(hashed(source.found))
+
+    def _refuse(self, one: RefusedFile) -> None:
+        """Told in the batch that told of it before, else in the one that is being filled."""
+        self.roles[Role.REFUSED.value] += 1
+        self.refusals.append(one.refusal())
+        draft = self.told.get(one.path) or (self.drafts or [self._new()])[-1]
+        draft.refused.append(one)
+
+    def _place(self, source: Source, held: Sequence[Place]) -> None:
+        """Put the rows of a file where they were, and further ones where there is room."""
+        at = 0
+        for record in source.records:
+            draft = _holder(held, record.row or 0) or self._with_room(record.size)
+            draft.add(source, record, at)
+            at += record.size
+
+    def _with_room(self, size: int) -> Draft:
+        """The last batch while it has room for a row of `size` bytes, then a new one."""
+        draft = self.drafts[-1] if self.drafts else self._new()
+        if not draft.has_room(size, self.batch_size):
+            draft = self._new()
+        draft.rows += 1
+        draft.bytes += size
+        return draft
+
+    def _new(self) -> Draft:
+        """Begin a batch; the one before it, if it is new, is full."""
+        if self.drafts:
+            self._write(self.drafts[-1], last=False)
+        self.drafts.append(Draft(runs=Runs(self.format)))
+        return self.drafts[-1]
+
+    def _write(self, draft: Draft, last: bool) -> None:
+        """Register a new batch and write its partition. Nothing where it is an old one."""
+        if draft.runs is None:
+            return
+        draft.name = self._name(last)
+        manifest = self._manifest(draft, (), ())
+        write_manifests(self.home, [manifest])
+        if self.stage is not None:
+            write_partition(self.stage, self.home, manifest, draft.runs.rows(manifest.batch))
+        draft.runs = None
+
+    def _name(self, last: bool) -> str:
+        """Of the last draft: NAME where there is one batch, else NAME-000, NAME-001, …"""
+        if last and len(self.drafts) == 1:
+            return self.family
+        taken = {one.name for one in self.drafts}
+        numbers = (f"{self.family}-{number:03}" for number in count(len(self.drafts) - 1))
+        return next(name for name in numbers if name not in taken)
+
+    def _manifest(
+        self, draft: Draft, reports: Sequence[ReportRef], predictions: Sequence[FileRef]
+    ) -> Manifest:
+        return Manifest(
+            batch=draft.name,
+            family=self.family,
+            root=str(self.root),
+            format=self.format,
+            items=tuple(draft.all_items()),
+            reports=tuple(reports),
+            predictions=tuple(predictions),
+            refused=tuple(sorted(draft.refused, key=lambda one: one.path)),
+        )
+
+    def _finish(self, found: Discovery) -> IngestPlan:
+        """Write the last batch, and the manifests as they should be, reports included."""
+        if not self.drafts:
+            self._new()
+        self._write(self.drafts[-1], last=True)
+        reports = self._merged(found, "reports", self.reports)
+        predictions = self._merged(found, "predictions", self.predictions)
+        shared = share_reports(reports, [draft.all_items() for draft in self.drafts])
+        made = [
+            self._manifest(draft, of_batch, predictions)
+            for draft, of_batch in zip(self.drafts, shared, strict=True)
+        ]
+        write_manifests(self.home, made)
+        before = {one.batch: one.runs_config() for one in self.old}
+        now = {one.batch: one.runs_config() for one in made}
+        return IngestPlan(
+            batches=tuple(sorted(now)),
+            new=tuple(name for name in now if name not in before),
+            changed=tuple(name for name in before if before[name] != now[name]),
+            unchanged=tuple(name for name in before if before[name] == now[name]),
+            rows=sum(one.rows for one in made),
+            roles=dict(sorted(self.roles.items())),
+            refusals=tuple(sorted(self.refusals, key=lambda one: one.source)),
+            removed=tuple(sorted(self.removed)),
+        )
+
+    def _merged(self, found: Discovery, part: str, fresh: list) -> list:
+        """What this ingest saw, and what earlier ones saw outside the paths of this one."""
+        kept = {
+            ref.path: ref
+            for one in self.old
+            for ref in getattr(one, part)
+            if not found.covered(ref.path)
+        }
+        return sorted([*kept.values(), *fresh], key=lambda ref: ref.path)
+
+
+def _holder(held: Sequence[Place], row: int) -> Draft | None:
+    """The batch in which a row of the file lies already."""
+    for draft, item in held:
+        if item.first_row <= row < item.first_row + item.rows:
+            return draft
+    return None

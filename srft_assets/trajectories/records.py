@@ -1,26 +1,37 @@
-"""The records of JSON files, one after the other: of JSON Lines, of arrays, and whole files."""
+"""The records of files, one after the other: JSON Lines, JSON arrays, Parquet and Arrow tables."""
 
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import ijson
 import orjson
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
 
+from srft_assets.errors import SrftError
 from srft_assets.refusal import excerpt_of
 
 MAX_RECORD_BYTES = 64 << 20
 """A larger record is refused: no known scaffold writes one, and it would fill the memory."""
 CHUNK = 1 << 18
 EXCERPT_BYTES = 1000
+ROWS_AT_ONCE = 16
+"""Rows of a table that become Python objects together; 1 MB in Arrow is about 3 MB in Python."""
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class BadJsonError(ValueError):
     """The bytes are not a JSON value that can be kept; `str` says why in one line."""
+
+
+class BadTableError(SrftError):
+    """Not a readable Parquet or Arrow file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +185,104 @@ def _fault(said: str) -> str:
     if "premature EOF" in line:
         return "truncated JSON: the array ends inside a value"
     return f"broken JSON: {line}; what follows cannot be read"
+
+
+def of_table(
+    path: Path, layout: str, first: int, rows: int, size: int, limit: int = MAX_RECORD_BYTES
+) -> Iterator[Record]:
+    """Rows of a table, each of about `size` bytes; the last tells where it breaks off."""
+    number = first
+    try:
+        for number, row in read_rows(path, layout, first, rows, limit):
+            if isinstance(row, int):
+                yield Record(None, number, row, too_large(row, limit))
+            else:
+                yield Record(row, number, size)
+    except BadTableError as error:
+        yield Record(None, number, 0, str(error))
+
+
+def shape_of(path: Path, layout: str) -> tuple[int, list[str]]:
+    """Row count and column names. Raises BadTableError."""
+    try:
+        if layout == "parquet":
+            with pq.ParquetFile(path) as file:
+                return file.metadata.num_rows, file.schema_arrow.names
+        with pa.memory_map(str(path)) as source:
+            reader = _arrow_reader(source)
+            return sum(piece.num_rows for piece in reader), reader.schema.names
+    except (pa.ArrowException, OSError, EOFError) as error:
+        raise BadTableError(f"broken {layout} file: {_line(error)}") from None
+
+
+def read_rows(
+    path: Path, layout: str, first: int, rows: int, limit: int
+) -> Iterator[tuple[int, dict[str, Any] | int]]:
+    """Row number and row, for `rows` rows from `first` on, a few in memory at a time.
+
+    A row of more than `limit` bytes is given as its size, and is not turned into Python
+    objects. Raises BadTableError.
+    """
+    number = first
+    try:
+        for piece in _pieces(path, layout, first, first + rows):
+            fits = piece.nbytes <= limit
+            for row in piece.to_pylist() if fits else _one_by_one(piece, limit):
+                yield number, row
+                number += 1
+    except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
+        raise BadTableError(f"broken {layout} file at row {number}: {_line(error)}") from None
+
+
+def _one_by_one(piece: pa.RecordBatch, limit: int) -> Iterator[dict[str, Any] | int]:
+    for at in range(piece.num_rows):
+        row = piece.slice(at, 1)
+        yield row.nbytes if row.nbytes > limit else row.to_pylist()[0]
+
+
+def _pieces(path: Path, layout: str, first: int, last: int) -> Iterator[pa.RecordBatch]:
+    """The rows from `first` to before `last`, at most `ROWS_AT_ONCE` together."""
+    blocks = _parquet_blocks(path, first) if layout == "parquet" else _arrow_blocks(path)
+    for at, block in blocks:
+        stop = min(last - at, block.num_rows)
+        for start in range(max(first - at, 0), stop, ROWS_AT_ONCE):
+            yield block.slice(start, min(ROWS_AT_ONCE, stop - start))
+        if at + block.num_rows >= last:
+            return
+
+
+def _parquet_blocks(path: Path, first: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Rows with the number of the first of them. Row groups before `first` are not read."""
+    with pq.ParquetFile(path) as file:
+        at = 0
+        for group in range(file.metadata.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if at + rows <= first:
+                at += rows
+                continue
+            for block in file.iter_batches(ROWS_AT_ONCE, row_groups=[group]):
+                yield at, block
+                at += block.num_rows
+
+
+def _arrow_blocks(path: Path) -> Iterator[tuple[int, pa.RecordBatch]]:
+    with pa.memory_map(str(path)) as source:
+        at = 0
+        for block in _arrow_reader(source):
+            yield at, block
+            at += block.num_rows
+
+
+def _arrow_reader(source: pa.NativeFile) -> Any:
+    """Batches and schema of a stream, as `datasets` writes it, or of an IPC file."""
+    try:
+        file = pa.ipc.open_file(source)
+    except pa.ArrowInvalid:
+        source.seek(0)
+        return pa.ipc.open_stream(source)
+    batches = (file.get_batch(index) for index in range(file.num_record_batches))
+    return pa.RecordBatchReader.from_batches(file.schema, batches)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,23 +1,25 @@
-"""Files of runs: what a file is for, its records one at a time, and the hash of what was read."""
+"""Files that are read: their records one at a time, and the hash of what was read."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import chain, islice
-from pathlib import Path
-from typing import Any, BinaryIO
+from pathlib import Path, PurePosixPath
+from posixpath import basename, dirname
+from typing import BinaryIO
 
 from blake3 import blake3
 
 from srft_assets.errors import SrftError
 from srft_assets.refusal import excerpt_of
 from srft_assets.trajectories import records
-from srft_assets.trajectories.batches import FileRef, Item, Layout
-from srft_assets.trajectories.discover import LINES, TABLES, Found
-from srft_assets.trajectories.records import CHUNK, Record, parsed, too_large
-from srft_assets.trajectories.roles import (
+from srft_assets.trajectories.batches import FileRef, Item, Layout, ReportRef
+from srft_assets.trajectories.discover import (
+    LINES,
     RUNS,
+    TABLES,
+    Found,
     Role,
     Ruling,
     is_conversation,
@@ -26,7 +28,7 @@ from srft_assets.trajectories.roles import (
     rule_object,
     rule_rows,
 )
-from srft_assets.trajectories.tables import BadTableError, read_rows, shape_of
+from srft_assets.trajectories.records import CHUNK, BadTableError, Record, parsed, too_large
 
 TRUST_BYTES = 64 << 20
 """A larger table or array, with size and time as at ingest, is not hashed for every batch."""
@@ -57,17 +59,16 @@ class Source:
 
 
 def open_source(found: Found, file: BinaryIO, forced: bool = False) -> Source:
-    """Decide a file's role by its first records, which are parsed once.
+    """Decide the role of an open file by its first records, which are parsed once.
 
-    `file` is the file, open and unbuffered or not. `forced`: the user named the format, so that
-    any JSON may be runs.
+    `forced`: the user named the format, so that any JSON may be runs.
     """
     try:
         source = _open(found, file)
     except BadTableError as error:
         return Source(found, refused(str(error)))
-    known = source.blake3 or source.layout == "lines"
-    if forced and source.ruling.role is Role.REFUSED and known:
+    was_read = source.blake3 or source.layout == "lines"
+    if forced and source.ruling.role is Role.REFUSED and was_read:
         source.ruling = RUNS
     return source
 
@@ -87,10 +88,10 @@ def _open(found: Found, file: BinaryIO) -> Source:
 
 def _table(found: Found, file: BinaryIO) -> Source:
     layout: Layout = "parquet" if found.suffix == "parquet" else "arrow"
-    rows, names = shape_of(found.at, layout)
+    rows, names = records.shape_of(found.at, layout)
     if not rows:
         return Source(found, refused("empty table: no rows"))
-    taken = of_table(found.at, layout, 0, rows, found.size // rows)
+    taken = records.of_table(found.at, layout, 0, rows, found.size // rows)
     return Source(found, rule_columns(names), taken, layout, digest_of(file))
 
 
@@ -142,15 +143,15 @@ def _object(found: Found, file: BinaryIO, data: bytes) -> Source:
 
 def _of_rows(found: Found, taken: Iterator[Record], layout: Layout, sha: str) -> Source:
     probed: list[Record] = []
-    values: list[Any] = []
-    for record in taken:
+    values: list[object] = []
+    for record in islice(taken, PROBED_ROWS):
         probed.append(record)
         if not record.problem and not record.blank and record.value is not None:
             values.append(record.value)
-        if len(values) == PROBED_RECORDS or len(probed) == PROBED_ROWS:
+        if len(values) == PROBED_RECORDS:
             break
     huge = found.size > records.MAX_RECORD_BYTES
-    if huge and layout == "array" and values and is_conversation([values[0]]):
+    if huge and layout == "array" and is_conversation(values):
         return Source(found, refused(too_large(found.size)))
     if values:
         return Source(found, rule_rows(values), chain(probed, taken), layout, sha)
@@ -159,50 +160,6 @@ def _of_rows(found: Found, taken: Iterator[Record], layout: Layout, sha: str) ->
     reason = probed[0].problem or ("empty: no JSON value" if probed[0].blank else "null")
     lead = "no readable row; row 0: " if len(probed) > 1 else ""
     return Source(found, refused(f"{lead}{reason}"), excerpt=excerpt_of(probed[0].excerpt))
-
-
-def of_table(
-    path: Path,
-    layout: str,
-    first: int,
-    rows: int,
-    size: int,
-    limit: int = records.MAX_RECORD_BYTES,
-) -> Iterator[Record]:
-    """Rows of a table, each of about `size` bytes; the last tells where it breaks off."""
-    number = first
-    try:
-        for number, row in read_rows(path, layout, first, rows, limit):
-            if isinstance(row, int):
-                yield Record(None, number, row, too_large(row, limit))
-            else:
-                yield Record(row, number, size)
-    except BadTableError as error:
-        yield Record(None, number, 0, str(error))
-
-
-def digest_of(file: BinaryIO, start: int = 0, end: int | None = None) -> str:
-    """BLAKE3 hash of bytes `start` to `end` of an open file (None: to its end)."""
-    content = blake3()
-    _digest_into(content, file, start, end)
-    return content.hexdigest()
-
-
-def _digest_into(content: blake3, file: BinaryIO, start: int, end: int | None) -> None:
-    file.seek(start)
-    left = CHUNK if end is None else end - start
-    while left > 0 and (block := file.read(min(left, CHUNK))):
-        content.update(block)
-        left -= 0 if end is None else len(block)
-
-
-def count_line(content: blake3, path: Path, at: int, record: Record) -> None:
-    """Hash the bytes of a line, which begins at byte `at` of the file."""
-    if record.line:
-        content.update(record.line)
-    else:
-        with path.open("rb") as file:
-            _digest_into(content, file, at, at + record.size)
 
 
 def read_item(root: Path, item: Item, limit: int = records.MAX_RECORD_BYTES) -> Iterator[Record]:
@@ -238,10 +195,34 @@ def read_item(root: Path, item: Item, limit: int = records.MAX_RECORD_BYTES) -> 
 def _rows(path: Path, file: BinaryIO, item: Item, limit: int) -> Iterator[Record]:
     if item.layout != "array":
         size = item.bytes // max(1, item.rows)
-        return of_table(path, item.layout, item.first_row, item.rows, size, limit)
+        return records.of_table(path, item.layout, item.first_row, item.rows, size, limit)
     small = item.size <= records.MAX_RECORD_BYTES
     taken = records.of_array(file.read(), limit) if small else records.of_huge_array(file, limit)
     return islice(taken, item.first_row, item.first_row + item.rows)
+
+
+def unchanged(found: Found, item: Item, written_ns: int) -> bool:
+    """Whether the bytes of an item are those that were ingested; the file may have grown lines.
+
+    A file whose size and times are as they were is not read again, if these times lie well
+    before `written_ns`, when the manifest was written: a later change would have moved them.
+    Raises OSError.
+    """
+    state = found.at.stat()
+    if item.layout in (*TABLES, "array") and _trusted(item, state):
+        return True
+    then = item.size, item.mtime_ns, item.ctime_ns
+    settled = item.ctime_ns + CLOCK_TICK_NS < written_ns
+    if settled and (state.st_size, state.st_mtime_ns, state.st_ctime_ns) == then:
+        return True
+    with found.at.open("rb") as file:
+        if item.layout != "lines":
+            return digest_of(file) == item.blake3
+        if item.end < state.st_size:
+            file.seek(item.end - 1)
+            if file.read(1) != b"\n":  # the last line went on
+                return False
+        return digest_of(file, item.start, item.end) == item.blake3
 
 
 def _trusted(item: Item, state: os.stat_result) -> bool:
@@ -250,29 +231,32 @@ def _trusted(item: Item, state: os.stat_result) -> bool:
     return item.size > TRUST_BYTES and not touched
 
 
-def unchanged(found: Found, item: Item, registered_ns: int) -> bool:
-    """Whether the bytes of an item are those that were ingested; the file may have grown lines.
+def digest_of(file: BinaryIO, start: int = 0, end: int | None = None) -> str:
+    """BLAKE3 hash of bytes `start` to `end` of an open file (None: to its end)."""
+    content = blake3()
+    _count(content, file, start, end)
+    return content.hexdigest()
 
-    A file whose size and times are as they were is not read again, if these times lie well
-    before `registered_ns`, when the manifest was written: a later change would have moved them.
-    Raises OSError.
-    """
-    state = found.at.stat()
-    if item.layout in (*TABLES, "array") and _trusted(item, state):
-        return True
-    if (state.st_size, state.st_mtime_ns, state.st_ctime_ns) == (
-        item.size,
-        item.mtime_ns,
-        item.ctime_ns,
-    ) and item.ctime_ns + CLOCK_TICK_NS < registered_ns:
-        return True
-    whole = item.layout != "lines"
+
+def count_line(content: blake3, path: Path, at: int, record: Record) -> None:
+    """Hash the bytes of a line, which begins at byte `at` of the file."""
+    if record.line:
+        content.update(record.line)
+    else:  # over the limit, so that it was not kept
+        with path.open("rb") as file:
+            _count(content, file, at, at + record.size)
+
+
+def _count(content: blake3, file: BinaryIO, start: int, end: int | None) -> None:
+    file.seek(start)
+    while block := file.read(CHUNK if end is None else min(CHUNK, end - file.tell())):
+        content.update(block)
+
+
+def hashed(found: Found) -> FileRef:
+    """A file with its hash: a report, predictions, evidence beside a report."""
     with found.at.open("rb") as file:
-        if not whole and item.end < state.st_size:
-            file.seek(item.end - 1)
-            if file.read(1) != b"\n":  # the last line went on
-                return False
-        return digest_of(file, item.start, None if whole else item.end) == item.blake3
+        return FileRef(path=found.path, blake3=digest_of(file))
 
 
 def read_verified(root: Path, ref: FileRef) -> bytes:
@@ -286,7 +270,17 @@ def read_verified(root: Path, ref: FileRef) -> bytes:
     return data
 
 
-def hashed(found: Found) -> FileRef:
-    """A file with its hash: a report, predictions, evidence beside a report."""
-    with found.at.open("rb") as file:
-        return FileRef(path=found.path, blake3=digest_of(file))
+def report_ref(source: Source, evidence: Mapping[str, Sequence[Found]]) -> ReportRef:
+    """A grading report, with the evidence in its folder where it is a `report.json`.
+
+    Of a report of one instance that does not name it, the path does.
+    """
+    file, ruling = hashed(source.found), source.ruling
+    place = PurePosixPath(file.path)
+    instances = ruling.instance_ids if len(ruling.instance_ids) == 1 else ()
+    if ruling.flat:
+        stem = place.name.removesuffix(".json").removesuffix(".report")
+        instances = (place.parent.name if stem == "report" else stem,)
+    beside = evidence.get(dirname(file.path), ()) if basename(file.path) == "report.json" else ()
+    logs = tuple(hashed(log) for log in beside)
+    return ReportRef(path=file.path, blake3=file.blake3, instance_ids=instances, evidence=logs)

@@ -6,11 +6,11 @@ import tracemalloc
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.trajectories import registration
 from srft_assets.trajectories.batches import batch_names, manifests
 from srft_assets.trajectories.formats import READERS
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.reader import Reader
+from srft_assets.trajectories.sources import open_source
 from srft_assets.warehouse.store import Warehouse
 from tests.trajectories.ingest_support import (
     fingerprint,
@@ -52,13 +52,12 @@ def test_what_ingest_writes_is_what_is_made_from_the_sources(home, tmp_path, bat
 
 def test_files_are_parsed_once(home, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr(
-        registration,
-        "open_source",
-        lambda found, *rest: opened.append(found.path) or open_source(found, *rest),
-    )
-    from srft_assets.trajectories.sources import open_source
 
+    def noted(found, *rest):
+        opened.append(found.path)
+        return open_source(found, *rest)
+
+    monkeypatch.setattr("srft_assets.trajectories.ingest.open_source", noted)
     folder = write_runs(tmp_path / "runs", ["a", "b"])
     ingest(home, [folder])
     ingest(home, [folder])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from srft_assets.trajectories import records
 from srft_assets.trajectories.batches import Item
 from srft_assets.trajectories.discover import Found, discover
-from srft_assets.trajectories.drafts import Cut, Draft
+from srft_assets.trajectories.drafts import Draft
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.sources import (
     SourceChangedError,
@@ -34,18 +34,16 @@ def found_at(path: Path) -> Found:
 
 def item_of(path: Path, first: int = 0, rows: int | None = None) -> Item:
     """The item of these rows, as ingest makes it while it parses the file."""
-    found = found_at(path)
+    found, draft, at = found_at(path), Draft(), 0
     with path.open("rb") as file:
         source = open_source(found, file)
         assert source.ruling.reason == ""
-        cut = Cut(source, Draft(), 0)
         for record in source.records:
-            row = record.row or 0
-            if row == first and cut.rows:
-                cut = Cut(source, Draft(), cut.end)
-            if rows is None or row < first + rows:
-                cut.add(record)
-        return cut.item()
+            if first <= (record.row or 0) < first + (rows or 1 << 30):
+                draft.add(source, record, at)
+            at += record.size
+        (item,) = draft.all_items()
+        return item
 
 
 def read(path: Path, first: int = 0, rows: int | None = None, **options) -> list[Record]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from srft_assets.trajectories.actions import (
+from srft_assets.trajectories.steps import (
     bash_fences,
     command_tag,
     execute_tags,
@@ -10,9 +10,9 @@ from srft_assets.trajectories.actions import (
     last_fence,
     prose,
     protocol_of,
+    return_code,
     split_action,
 )
-from srft_assets.trajectories.steps import return_code
 
 
 @pytest.mark.parametrize(
