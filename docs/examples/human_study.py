@@ -142,7 +142,7 @@ FAULTS = (
 
 def labels_of(folder: Path, file: Path, row: dict[str, Any]) -> list[dict[str, Any]]:
     """A label for every step of a run. Raises UnusableError where they cannot be placed."""
-    run = read_record(row, source=file.name, row=0, hint=file.name)
+    run = read_record(row, source=file.name, row=0)
     found: dict[int, Relation] = {}
     for relation in reversed(FAULTS):
         faulted = _faulted(folder, file.stem, relation, len(run.steps))

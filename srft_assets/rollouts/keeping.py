@@ -35,7 +35,7 @@ def read_run(path: Path, attempt: int = 0) -> Trajectory:
 def _read(path: Path) -> Trajectory:
     record = orjson.loads(path.read_bytes())
     if any(message["role"] == "assistant" for message in record["messages"]):
-        return read_record(record, source=path.name, row=0, hint=path.name)
+        return read_record(record, source=path.name, row=0)
     info, instance_id = record["info"], record["instance_id"]
     messages = [
         {"role": message["role"], "content": message["content"]}

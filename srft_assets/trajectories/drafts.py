@@ -8,7 +8,7 @@ from blake3 import blake3
 
 from srft_assets.trajectories.batches import Item, Manifest, RefusedFile, ReportRef
 from srft_assets.trajectories.records import Record
-from srft_assets.trajectories.sources import Source, count_line
+from srft_assets.trajectories.sources import SourceFile, count_line
 from srft_assets.trajectories.stage import Runs
 
 BATCH_BYTES = 256 << 20
@@ -19,7 +19,7 @@ FILE_SUFFIXES = re.compile(r"\.(traj|report|json|jsonl|ndjson)\b")
 class Cut:
     """Consecutive rows of one file in a batch; they begin at byte `start`, with row `first`."""
 
-    def __init__(self, source: Source, start: int, first: int) -> None:
+    def __init__(self, source: SourceFile, start: int, first: int) -> None:
         self.source, self.start, self.first = source, start, first
         self.end, self.rows, self.bytes = start, 0, 0
         self.content = blake3()
@@ -78,7 +78,7 @@ class Draft:
         fits = self.rows < batch_size and self.bytes + size <= BATCH_BYTES
         return fits or not self.rows
 
-    def add(self, source: Source, record: Record, at: int) -> None:
+    def add(self, source: SourceFile, record: Record, at: int) -> None:
         """Put in a row that begins at byte `at` of its file."""
         row, cut = record.row or 0, self.cut
         if cut is None or cut.source is not source or cut.first + cut.rows != row:

@@ -24,25 +24,14 @@ def fetch(address: str) -> Path:
     """
     repo, split = _parts(address)
     from httpx import HTTPError
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import HFValidationError, RevisionNotFoundError
 
     try:
         try:
             return _download(repo, CONVERTED, split)
         except RevisionNotFoundError:
             return _download(repo, "main", split)
-    except (
-        HfHubHTTPError,
-        HFValidationError,
-        HTTPError,
-        LocalEntryNotFoundError,
-        OSError,
-    ) as error:
+    except (OSError, HTTPError, HFValidationError) as error:
         first = " ".join(str(error).split())[:160]
         raise SrftError(
             f"{address}: cannot be fetched ({type(error).__name__}: {first}); check the name and "

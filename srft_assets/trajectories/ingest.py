@@ -33,7 +33,7 @@ from srft_assets.trajectories.discover import (
 from srft_assets.trajectories.drafts import Draft, share_reports
 from srft_assets.trajectories.formats import READERS
 from srft_assets.trajectories.hub import fetch, is_hub
-from srft_assets.trajectories.sources import Source, hashed, open_source, report_ref, unchanged
+from srft_assets.trajectories.sources import SourceFile, hashed, open_source, report_ref, unchanged
 from srft_assets.trajectories.stage import Runs, trajectories_stage, write_partition
 from srft_assets.warehouse.store import check_partition_name
 
@@ -214,15 +214,15 @@ class _Ingest:
 
     def _read(self, file: Found, held: Sequence[Place]) -> None:
         if file.ruling is not None:
-            self._settle(Source(file, file.ruling), held)
+            self._settle(SourceFile(file, file.ruling), held)
             return
         try:
             with file.at.open("rb") as opened:
                 self._settle(open_source(file, opened, bool(self.format)), held)
         except OSError as error:
-            self._settle(Source(file, refused(f"file cannot be read: {error.strerror}")), held)
+            self._settle(SourceFile(file, refused(f"file cannot be read: {error.strerror}")), held)
 
-    def _settle(self, source: Source, held: Sequence[Place]) -> None:
+    def _settle(self, source: SourceFile, held: Sequence[Place]) -> None:
         """Do with a file what its role asks for."""
         role, path = source.ruling.role, source.found.path
         if role is not Role.RUNS and held:
@@ -246,7 +246,7 @@ class _Ingest:
         draft = self.told.get(one.path) or (self.drafts or [self._new()])[-1]
         draft.refused.append(one)
 
-    def _place(self, source: Source, held: Sequence[Place]) -> None:
+    def _place(self, source: SourceFile, held: Sequence[Place]) -> None:
         """Put the rows of a file where they were, and further ones where there is room."""
         at = 0
         for record in source.records:

@@ -32,19 +32,17 @@ class Source:
     """Where a record stands.
 
     Attributes:
-        path: file relative to the ingested root.
+        path: file relative to the ingested root; some scaffolds name the task only there.
         row: 0-based within it.
-        hint: file name or relative path; some scaffolds name the task only there.
     """
 
     path: str
     row: int
-    hint: str
 
     @property
     def stem(self) -> str:
         """The file's name without the suffixes of run files; `unknown` where that is empty."""
-        name = PurePosixPath(self.hint).name
+        name = PurePosixPath(self.path).name
         while name.endswith(SUFFIXES):
             name = name.rpartition(".")[0]
         return name or UNKNOWN

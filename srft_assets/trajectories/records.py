@@ -141,19 +141,15 @@ def _skip_line(file: BinaryIO, left: int) -> int:
     return skipped
 
 
-def of_array(data: bytes, limit: int = MAX_RECORD_BYTES) -> Iterator[Record]:
-    """The elements of a JSON array; of a broken one those before the fault."""
-    try:
-        values = parse(data)
-    except BadJsonError:
-        return of_huge_array(BytesIO(data), limit)
-    return of_values(values, len(data), limit)
-
-
-def of_values(values: list[Any], size: int, limit: int = MAX_RECORD_BYTES) -> Iterator[Record]:
-    """The elements of an array that took `size` bytes."""
-    for row, value in enumerate(values):
-        yield _within(Record(value, row, size // len(values)), size, limit)
+def of_array(data: bytes, whole: Record, limit: int = MAX_RECORD_BYTES) -> Iterator[Record]:
+    """The elements of a JSON array that was parsed as one record; of a broken one those before
+    the fault.
+    """
+    if whole.problem:
+        yield from of_huge_array(BytesIO(data), limit)
+        return
+    for row, value in enumerate(whole.value):
+        yield _within(Record(value, row, len(data) // len(whole.value)), len(data), limit)
 
 
 def _within(record: Record, size: int, limit: int) -> Record:

@@ -5,7 +5,6 @@ Parquet file only the columns that a query names, but of a list of structs alway
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -54,27 +53,20 @@ ROWS = pa.large_list(
 )
 """The rows as Arrow knows them, with texts as polars holds them: nothing is copied on the way."""
 UNFIT = (TypeError, ValueError, OverflowError, pa.ArrowException)
-RUNS_AT_ONCE = 16
-"""That become rows of one frame."""
 
 
 def frame_of(runs: Iterable[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:
     """The rows of the partition `batch`, and the runs that do not fit the schema.
 
-    Holds a few runs at a time beside the rows.
+    Holds one run at a time beside the rows.
     """
     frames, refused = [TRAJECTORIES.to_frame()], []
-    rest = iter(runs)
-    while piece := list(islice(rest, RUNS_AT_ONCE)):
+    for run in runs:
         try:
-            frames.append(rows_of(piece, batch))
-        except UNFIT:
-            for run in piece:
-                try:
-                    frames.append(rows_of([run], batch))
-                except UNFIT as error:
-                    reason = f"does not fit the schema: {excerpt_of(str(error))}"
-                    refused.append(Refusal(run.source, reason, run.row, run.trajectory_id))
+            frames.append(rows_of([run], batch))
+        except UNFIT as error:
+            reason = f"does not fit the schema: {excerpt_of(str(error))}"
+            refused.append(Refusal(run.source, reason, run.row, run.trajectory_id))
     return pl.concat(frames, rechunk=True), refused
 
 

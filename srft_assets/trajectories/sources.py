@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from posixpath import basename, dirname
@@ -44,7 +43,7 @@ class SourceChangedError(SrftError):
 
 
 @dataclass(slots=True)
-class Source:
+class SourceFile:
     """A file that is being read: its role, and its records from the first on.
 
     `blake3` is of the whole file; empty of JSON Lines, whose hash is taken line by line.
@@ -58,7 +57,7 @@ class Source:
     excerpt: str = ""
 
 
-def open_source(found: Found, file: BinaryIO, forced: bool = False) -> Source:
+def open_source(found: Found, file: BinaryIO, forced: bool = False) -> SourceFile:
     """Decide the role of an open file by its first records, which are parsed once.
 
     `forced`: the user named the format, so that any JSON may be runs.
@@ -66,14 +65,14 @@ def open_source(found: Found, file: BinaryIO, forced: bool = False) -> Source:
     try:
         source = _open(found, file)
     except BadTableError as error:
-        return Source(found, refused(str(error)))
+        return SourceFile(found, refused(str(error)))
     was_read = source.blake3 or source.layout == "lines"
     if forced and source.ruling.role is Role.REFUSED and was_read:
         source.ruling = RUNS
     return source
 
 
-def _open(found: Found, file: BinaryIO) -> Source:
+def _open(found: Found, file: BinaryIO) -> SourceFile:
     if found.suffix in TABLES:
         return _table(found, file)
     if found.suffix in LINES:
@@ -86,62 +85,58 @@ def _open(found: Found, file: BinaryIO) -> Source:
     return _array(found, data) if head == b"[" else _object(found, file, data)
 
 
-def _table(found: Found, file: BinaryIO) -> Source:
+def _table(found: Found, file: BinaryIO) -> SourceFile:
     layout: Layout = "parquet" if found.suffix == "parquet" else "arrow"
     rows, names = records.shape_of(found.at, layout)
     if not rows:
-        return Source(found, refused("empty table: no rows"))
+        return SourceFile(found, refused("empty table: no rows"))
     taken = records.of_table(found.at, layout, 0, rows, found.size // rows)
-    return Source(found, rule_columns(names), taken, layout, digest_of(file))
+    return SourceFile(found, rule_columns(names), taken, layout, digest_of(file))
 
 
-def _lines(found: Found, file: BinaryIO) -> Source:
+def _lines(found: Found, file: BinaryIO) -> SourceFile:
     return _of_rows(found, records.of_lines(file, 0, found.size), "lines", "")
 
 
-def _huge(found: Found, file: BinaryIO, head: bytes) -> Source:
+def _huge(found: Found, file: BinaryIO, head: bytes) -> SourceFile:
     """A file that is not to be held in memory."""
     if head != b"[":
         first = parsed(file.readline(records.MAX_RECORD_BYTES), None)
         file.seek(0)
         if isinstance(first.value, dict):
             return _lines(found, file)
-        return Source(found, refused(too_large(found.size)))
+        return SourceFile(found, refused(too_large(found.size)))
     sha = digest_of(file)
     file.seek(0)
     return _of_rows(found, records.of_huge_array(file), "array", sha)
 
 
-def _array(found: Found, data: bytes) -> Source:
+def _array(found: Found, data: bytes) -> SourceFile:
     whole, sha = parsed(data, None), blake3(data).hexdigest()
     if is_conversation(whole.value):
-        return Source(found, RUNS, iter((whole,)), "object", sha)
-    taken = (
-        records.of_huge_array(BytesIO(data))
-        if whole.problem
-        else records.of_values(whole.value, len(data))
-    )
+        return SourceFile(found, RUNS, iter((whole,)), "object", sha)
+    taken = records.of_array(data, whole)
     first = next(taken, None)
     if first is None or first.problem or is_conversation([first.value]):
         reason = whole.problem or "empty list: no runs"
-        return Source(found, refused(reason), excerpt=whole.excerpt)
+        return SourceFile(found, refused(reason), excerpt=whole.excerpt)
     return _of_rows(found, chain((first,), taken), "array", sha)
 
 
-def _object(found: Found, file: BinaryIO, data: bytes) -> Source:
+def _object(found: Found, file: BinaryIO, data: bytes) -> SourceFile:
     record = parsed(data, None)
     if record.problem:
         first = data.partition(b"\n")[0]
         if len(first) < len(data.strip()) and isinstance(parsed(first, 0).value, dict):
             file.seek(0)
             return _lines(found, file)
-        return Source(found, refused(record.problem), excerpt=record.excerpt)
+        return SourceFile(found, refused(record.problem), excerpt=record.excerpt)
     value = record.value
     ruling = rule_object(value) if isinstance(value, dict) else rule_rows([value])
-    return Source(found, ruling, iter((record,)), "object", blake3(data).hexdigest())
+    return SourceFile(found, ruling, iter((record,)), "object", blake3(data).hexdigest())
 
 
-def _of_rows(found: Found, taken: Iterator[Record], layout: Layout, sha: str) -> Source:
+def _of_rows(found: Found, taken: Iterator[Record], layout: Layout, sha: str) -> SourceFile:
     probed: list[Record] = []
     values: list[object] = []
     for record in islice(taken, PROBED_ROWS):
@@ -152,14 +147,14 @@ def _of_rows(found: Found, taken: Iterator[Record], layout: Layout, sha: str) ->
             break
     huge = found.size > records.MAX_RECORD_BYTES
     if huge and layout == "array" and is_conversation(values):
-        return Source(found, refused(too_large(found.size)))
+        return SourceFile(found, refused(too_large(found.size)))
     if values:
-        return Source(found, rule_rows(values), chain(probed, taken), layout, sha)
+        return SourceFile(found, rule_rows(values), chain(probed, taken), layout, sha)
     if not probed:
-        return Source(found, refused("empty list: no runs"))
+        return SourceFile(found, refused("empty list: no runs"))
     reason = probed[0].problem or ("empty: no JSON value" if probed[0].blank else "null")
     lead = "no readable row; row 0: " if len(probed) > 1 else ""
-    return Source(found, refused(f"{lead}{reason}"), excerpt=excerpt_of(probed[0].excerpt))
+    return SourceFile(found, refused(f"{lead}{reason}"), excerpt=excerpt_of(probed[0].excerpt))
 
 
 def read_item(root: Path, item: Item, limit: int = records.MAX_RECORD_BYTES) -> Iterator[Record]:
@@ -196,8 +191,11 @@ def _rows(path: Path, file: BinaryIO, item: Item, limit: int) -> Iterator[Record
     if item.layout != "array":
         size = item.bytes // max(1, item.rows)
         return records.of_table(path, item.layout, item.first_row, item.rows, size, limit)
-    small = item.size <= records.MAX_RECORD_BYTES
-    taken = records.of_array(file.read(), limit) if small else records.of_huge_array(file, limit)
+    if item.size > records.MAX_RECORD_BYTES:
+        taken = records.of_huge_array(file, limit)
+    else:
+        data = file.read()
+        taken = records.of_array(data, parsed(data, None), limit)
     return islice(taken, item.first_row, item.first_row + item.rows)
 
 
@@ -270,7 +268,7 @@ def read_verified(root: Path, ref: FileRef) -> bytes:
     return data
 
 
-def report_ref(source: Source, evidence: Mapping[str, Sequence[Found]]) -> ReportRef:
+def report_ref(source: SourceFile, evidence: Mapping[str, Sequence[Found]]) -> ReportRef:
     """A grading report, with the evidence in its folder where it is a `report.json`.
 
     Of a report of one instance that does not name it, the path does.

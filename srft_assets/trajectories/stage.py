@@ -19,7 +19,7 @@ from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.records import Record
-from srft_assets.trajectories.schema import RUNS_AT_ONCE, TRAJECTORIES, frame_of
+from srft_assets.trajectories.schema import TRAJECTORIES, frame_of
 from srft_assets.trajectories.sources import SourceChangedError, open_source, read_item
 from srft_assets.warehouse.code import source_digest
 from srft_assets.warehouse.making import make_partition, work_alone
@@ -140,15 +140,11 @@ def _collected(folder: Path, manifest: Manifest) -> Rows:
 
 
 class Runs:
-    """The runs of one batch, taken record by record in the order of its items.
-
-    Holds their rows, and a few runs that are yet to become rows.
-    """
+    """The runs of one batch, taken record by record in the order of its items."""
 
     def __init__(self, format: str | None) -> None:
         self.format = format
         self._frames = [TRAJECTORIES.to_frame()]
-        self._waiting: list[Trajectory] = []
         self._refused: list[Refusal] = []
         self._first: dict[str, str] = {}
 
@@ -166,19 +162,12 @@ class Runs:
             reason = f"duplicate run {read.trajectory_id}: the first is {first}"
             self._refused.append(Refusal(path, reason, record.row, read.trajectory_id))
             return
-        self._waiting.append(read)
-        if len(self._waiting) == RUNS_AT_ONCE:
-            self._settle()
-
-    def _settle(self) -> None:
-        frame, unfit = frame_of(self._waiting, "")
+        frame, unfit = frame_of([read], "")
         self._frames.append(frame)
         self._refused += unfit
-        self._waiting.clear()
 
     def rows(self, batch: str) -> Rows:
         """All rows, of the partition `batch`."""
-        self._settle()
         frame = pl.concat(self._frames, rechunk=True)
         return frame.with_columns(batch=pl.lit(batch)), self._refused
 
@@ -188,7 +177,7 @@ def _read(path: str, record: Record, format: str | None) -> Trajectory | Refusal
         return Refusal(path, record.problem, record.row, excerpt=record.excerpt)
     value = record.value
     try:
-        return read_record(value, source=path, row=record.row or 0, hint=path, format=format)
+        return read_record(value, source=path, row=record.row or 0, format=format)
     except RecordError as error:
         reason = str(error)
     except Exception as error:  # a fault of ours, told as such: the rest of the batch goes on

@@ -49,7 +49,7 @@ def step(thought: str = "", command: str = "ls", output: str = "", code: int | N
 def real_run(path: Path) -> Trajectory:
     """A run as it was published."""
     record = json.loads(path.read_text())
-    return read_record(record, source=path.name, row=0, hint=path.name, format=None)
+    return read_record(record, source=path.name, row=0, format=None)
 
 
 @dataclass

@@ -41,10 +41,7 @@ def labels_of(folder: Path) -> list[str | None]:
 
 def runs_of(folder: Path) -> dict[str, Trajectory]:
     rows = [orjson.loads(orjson.dumps(row)) for row in convert(folder)[0]]
-    read = [
-        read_record(row, source="runs.jsonl", row=place, hint="runs.jsonl")
-        for place, row in enumerate(rows)
-    ]
+    read = [read_record(row, source="runs.jsonl", row=place) for place, row in enumerate(rows)]
     return {run.trajectory_id: run for run in read}
 
 

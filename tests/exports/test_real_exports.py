@@ -29,7 +29,7 @@ def real(platform_with, shared: Path) -> Platform:
     for name in FILES:
         path = shared / "trajectories" / name
         record = json.loads(path.read_text())
-        runs.append(read_record(record, source=path.name, row=0, hint=path.name, format=None))
+        runs.append(read_record(record, source=path.name, row=0, format=None))
     platform.add("real", *runs)
     return platform
 

@@ -64,7 +64,7 @@ def test_the_platform_reads_and_grades_what_was_played(work: Work, sandbox: Sand
     for task in generate_tasks(10, 41):
         name = f"{task.instance_id}.traj.json"
         record = json.loads((folder / name).read_text())
-        run = read_record(record, source=name, row=0, hint=name, format=None)
+        run = read_record(record, source=name, row=0, format=None)
         assert run.instance_id == task.instance_id
         assert run.format == "mini-swe-agent-1.1"
         assert len(run.steps) == record["info"]["model_stats"]["api_calls"]

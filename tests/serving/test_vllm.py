@@ -96,10 +96,7 @@ def runs(shared: Path) -> list[Trajectory]:
     """Three real runs that are short."""
     folder = shared / "trajectories" / "mini-swe-agent-v1" / "trajs"
     paths = [folder / f"{name}.traj.json" for name in SHORT]
-    return [
-        read_record(orjson.loads(path.read_bytes()), source=path.name, row=0, hint=path.name)
-        for path in paths
-    ]
+    return [read_record(orjson.loads(path.read_bytes()), source=path.name, row=0) for path in paths]
 
 
 def critic(model: str) -> LlmSpec:

@@ -140,7 +140,7 @@ def test_a_run_without_steps_is_shown() -> None:
 def test_a_real_run(shared: Path) -> None:
     path = shared / "trajectories/openhands-v0.15/completions/astropy__astropy-13453.json"
     record = json.loads(path.read_text())
-    run = read_record(record, source=path.name, row=0, hint=path.name, format=None)
+    run = read_record(record, source=path.name, row=0, format=None)
     text = shown(render_run(run), 100)
     assert "astropy__astropy-13453" in text
     assert text.count("❯") >= len(run.steps) - 1

@@ -30,7 +30,7 @@ def runs(shared: Path) -> list[Trajectory]:
     paths = [shared / "trajectories" / name for name in FILES]
     records = [json.loads(path.read_text()) for path in paths]
     return [
-        read_record(record, source=path.name, row=0, hint=path.name, format=None)
+        read_record(record, source=path.name, row=0, format=None)
         for path, record in zip(paths, records, strict=True)
     ]
 

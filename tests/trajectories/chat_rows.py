@@ -23,4 +23,4 @@ TOOLS = [{"type": "function", "function": {"name": "execute_bash", "parameters":
 
 
 def read(record, **options):
-    return read_record(record, source="rows.jsonl", row=0, hint="rows.jsonl", **options)
+    return read_record(record, source="rows.jsonl", row=0, **options)

@@ -41,6 +41,6 @@ def read_run(runs_root: Path, parse: Parse) -> ReadRun:
         path = next(iter(sorted(runs_root.glob(pattern))))
         record = parse(pattern) if row is None else parse(pattern)[row]
         hint = str(path.relative_to(runs_root))
-        return read_record(record, source=hint, row=row or 0, hint=hint)
+        return read_record(record, source=hint, row=row or 0)
 
     return read_file

@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_read_has_a_name(home, tmp_path, monkeypatch):
     def denied(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "scandir", denied)  # tests may run as root, to whom nothing is denied
+    monkeypatch.setattr(Path, "iterdir", denied)  # tests may run as root, to whom nothing is denied
     plan, _ = ingested(home, folder)
     assert refused_lines(plan) == [".: folder cannot be read: Permission denied"]
 

@@ -78,14 +78,14 @@ def damaged(draw):
 
 @pytest.mark.parametrize("record", SOUND)
 def test_sound_records_are_read(record):
-    assert read_record(record, source="x", row=0, hint="x.traj.json").steps
+    assert read_record(record, source="x.traj.json", row=0).steps
 
 
 @settings(max_examples=1500)
 @given(record=damaged(), format_name=st.sampled_from([None, None, *READERS]))
 def test_damaged_records_are_refused_and_never_crash(record, format_name):
     try:
-        run = read_record(record, source="x", row=0, hint="x.json", format=format_name)
+        run = read_record(record, source="x.json", row=0, format=format_name)
     except RecordError as refused:
         assert str(refused).isprintable()
     else:

@@ -40,10 +40,10 @@ def test_every_real_file_is_read_or_refused_with_a_reason(runs_root):
         for row, record in enumerate(records(path)):
             if NO_RUNS.search(name):
                 with pytest.raises(RecordError, match=r"run|row|record"):
-                    read_record(record, source=name, row=row, hint=name)
+                    read_record(record, source=name, row=row)
                 refused += 1
                 continue
-            run = read_record(record, source=name, row=row, hint=name)
+            run = read_record(record, source=name, row=row)
             assert [step.step_index for step in run.steps] == list(range(len(run.steps)))
             assert run.instance_id != "unknown"
             read += 1
@@ -56,10 +56,7 @@ def test_rows_survive_the_warehouse(runs_root):
         *sorted(runs_root.glob("openhands-v0.15/completions/d*.json"))[:3],
         *sorted(runs_root.glob("mini-swe-agent-v1/trajs/*.json"))[:3],
     ]
-    runs = [
-        read_record(orjson.loads(path.read_bytes()), source=path.name, row=0, hint=path.name)
-        for path in paths
-    ]
+    runs = [read_record(orjson.loads(path.read_bytes()), source=path.name, row=0) for path in paths]
     frame = rows_of(runs, "real")
     assert [from_row(row) for row in frame.iter_rows(named=True)] == runs
 
@@ -84,26 +81,26 @@ def test_rows_survive_the_warehouse(runs_root):
 )
 def test_what_is_no_run_is_refused_for_what_it_is(record, reason):
     with pytest.raises(RecordError) as refused:
-        read_record(record, source="x", row=0, hint="x.json")
+        read_record(record, source="x.json", row=0)
     assert reason in str(refused.value)
     assert str(refused.value).isprintable()
 
 
 def test_format_overrides_detection(parse):
     record = parse("mini-swe-agent-v1/trajs/astropy__astropy-13977.traj.json")
-    run = read_record(record, source="x", row=0, hint="x", format="messages")
+    run = read_record(record, source="x", row=0, format="messages")
     assert (run.format, run.scaffold, len(run.steps)) == ("messages", "unknown", 28)
 
 
 def test_an_unknown_format_names_those_that_exist():
     with pytest.raises(UsageError, match=r"unknown format 'swe'.*swe-agent-1.x"):
-        read_record({}, source="x", row=0, hint="x", format="swe")
+        read_record({}, source="x", row=0, format="swe")
 
 
 def test_text_that_is_not_unicode_is_refused():
     chat = [{"role": "assistant", "content": "\ud800"}]
     with pytest.raises(RecordError, match="cannot be written as JSON"):
-        read_record({"messages": chat}, source="x", row=0, hint="x")
+        read_record({"messages": chat}, source="x", row=0)
 
 
 def test_a_huge_row_costs_linear_time():
@@ -116,5 +113,5 @@ def test_a_huge_row_costs_linear_time():
     for message in chat:
         began = time.perf_counter()
         pair = [{"role": "assistant", "content": ""}, message]
-        read_record({"messages": pair}, source="x", row=0, hint="x")
+        read_record({"messages": pair}, source="x", row=0)
         assert time.perf_counter() - began < 10

@@ -32,7 +32,7 @@ def test_v1_step(read_run):
 def test_all_sixty_have_as_many_steps_as_the_scaffold_counted_calls(runs_root, parse):
     for entry in parse("mini-swe-agent-v1/manifest.json"):
         name = f"{V1}/{entry['instance_id']}.traj.json"
-        run = read_record(parse(name), source=name, row=0, hint=name)
+        run = read_record(parse(name), source=name, row=0)
         assert len(run.steps) == entry["api_calls"]
         assert bool(run.submission) == entry["has_patch"]
 
@@ -48,7 +48,7 @@ def test_bare_lists(read_run, name, steps):
 def test_the_error_text_of_a_failed_v1_run_is_no_submission(parse):
     record = parse(f"{V1}/astropy__astropy-13977.traj.json")
     record["info"] = {"exit_status": "LimitsExceeded", "submission": "cost limit of 3 exceeded"}
-    run = read_record(record, source="x", row=0, hint="x")
+    run = read_record(record, source="x", row=0)
     assert (run.exit_status, run.submission) == ("LimitsExceeded", None)
 
 
@@ -94,7 +94,7 @@ def test_v2_text_protocol_with_a_format_error_and_an_exit(tmp_path):
     texts = [f"Think.\n\n```mswea_bash_command\n{command}\n```" for command in commands]
     record = play(tmp_path, text_model([texts[0], "I am done.", *texts[1:]]))
     assert record["messages"][-1]["role"] == "exit"
-    run = read_record(record, source="x", row=0, hint="lab__adder-1.traj.json")
+    run = read_record(record, source="lab__adder-1.traj.json", row=0)
     assert (run.format, run.instance_id) == ("mini-swe-agent-1.1", "lab__adder-1")
     assert [m["role"] for m in run.messages] == [
         m["role"] for m in record["messages"] if m["role"] != "exit"
@@ -112,7 +112,7 @@ def test_v2_return_codes_and_a_limit(tmp_path):
     models = pytest.importorskip("minisweagent.models.test_models")
     outputs = [models.make_output("```bash\nexit 3\n```", [{"command": "exit 3"}])]
     record = play(tmp_path, models.DeterministicModel(outputs=outputs), step_limit=1)
-    run = read_record(record, source="x", row=0, hint="a.traj.json")
+    run = read_record(record, source="a.traj.json", row=0)
     assert [step.return_codes for step in run.steps] == [[3]]
     assert (run.exit_status, run.submission) == ("LimitsExceeded", "")
 
@@ -139,7 +139,7 @@ def test_v2_tool_calls(tmp_path):
 
     outputs = [turn(0, "echo one", "exit 2"), turn(1, SUBMIT)]
     record = play(tmp_path, models.DeterministicToolcallModel(outputs=outputs))
-    run = read_record(record, source="x", row=0, hint="a.traj.json")
+    run = read_record(record, source="a.traj.json", row=0)
     assert len(run.steps) == 2
     assert [a.command for a in run.steps[0].actions] == ["echo one", "exit 2"]
     assert [a.call_id for a in run.steps[0].actions] == ["call_0_0", "call_0_1"]
@@ -164,7 +164,7 @@ def test_v2_over_the_responses_api(tmp_path):
         models.make_response_api_output(None, [{"command": SUBMIT, "tool_call_id": "call_1"}]),
     ]
     model = models.DeterministicResponseAPIToolcallModel(outputs=outputs)
-    run = read_record(play(tmp_path, model), source="x", row=0, hint="a.traj.json")
+    run = read_record(play(tmp_path, model), source="a.traj.json", row=0)
     assert [step.thought for step in run.steps] == ["Look.", ""]
     assert [a.command for step in run.steps for a in step.actions] == ["echo one", SUBMIT]
     assert "one" in run.steps[0].observations[0]
@@ -179,11 +179,11 @@ def test_a_killed_run_submitted_nothing(parse):
     record = parse(f"{V1}/astropy__astropy-13977.traj.json")
     record["trajectory_format"] = "mini-swe-agent-1.1"
     record["info"] |= {"exit_status": "", "submission": ""}
-    run = read_record(record, source="x", row=0, hint="x")
+    run = read_record(record, source="x", row=0)
     assert (run.exit_status, run.submission) == (None, None)
 
 
 def test_an_empty_patch_is_not_the_same_as_no_patch(parse):
     record = parse(f"{V1}/astropy__astropy-13977.traj.json")
     record["info"] |= {"submission": ""}
-    assert read_record(record, source="x", row=0, hint="x").submission == ""
+    assert read_record(record, source="x", row=0).submission == ""

@@ -40,7 +40,7 @@ def test_completion_return_codes_come_from_the_text(read_run):
 def test_all_completions_have_as_many_messages_as_the_manifest_says(parse):
     for entry in parse("openhands-v0.15/manifest.json"):
         name = f"{COMPLETIONS}/{entry['instance_id']}.json"
-        run = read_record(parse(name), source=name, row=0, hint=name)
+        run = read_record(parse(name), source=name, row=0)
         assert len(run.messages) == entry["messages"]
         turns = [m for m in run.messages if m["role"] == "assistant"]
         assert len(run.steps) == len(turns)
@@ -49,7 +49,7 @@ def test_all_completions_have_as_many_messages_as_the_manifest_says(parse):
 def test_a_timed_file_is_named_after_its_folder(parse):
     record = parse(f"{COMPLETIONS}/django__django-10973.json")
     hint = "llm_completions/django__django-10973/litellm_proxy__claude-1733343951.769037.json"
-    run = read_record(record, source="x", row=0, hint=hint)
+    run = read_record(record, source=hint, row=0)
     assert run.instance_id == "django__django-10973"
 
 
@@ -88,7 +88,7 @@ def test_one_response_with_two_calls_is_one_step(parse):
     calls = response["choices"][0]["message"]["tool_calls"]
     second = events[3]["tool_call_metadata"]["tool_call_id"]
     calls.append({**calls[0], "id": second})
-    run = read_record(events, source="x", row=0, hint="a.json")
+    run = read_record(events, source="a.json", row=0)
     assert len(run.steps) == 3
     assert len(run.steps[0].actions) == 2
     assert len(run.steps[0].observations) == 2
@@ -111,7 +111,7 @@ def test_responses_are_told_apart_where_their_ids_are_not(stated):
                 {"observation": "run", "content": name, "tool_call_metadata": call},
             ]
     row = {"instance_id": "a", "history": history}
-    run = read_record(row, source="x", row=0, hint="output.jsonl")
+    run = read_record(row, source="output.jsonl", row=0)
     assert [step.observations for step in run.steps] == [[f"{n}-a", f"{n}-b"] for n in range(3)]
 
 
@@ -162,7 +162,7 @@ def test_flat_rows_of_the_text_protocol():
         report={"resolved": False},
         test_result={"git_patch": "diff --git a/x b/x"},
     )
-    run = read_record(row, source="output.jsonl", row=0, hint="output.jsonl")
+    run = read_record(row, source="output.jsonl", row=0)
     assert (run.format, run.model, run.resolved) == ("openhands-events", "gpt-4o", False)
     assert run.submission == "diff --git a/x b/x"
     assert [m["content"] for m in run.messages] == [
@@ -188,5 +188,5 @@ def test_flat_rows_of_the_text_protocol():
 )
 def test_bad_events_are_named(history, reason):
     with pytest.raises(RecordError) as refused:
-        read_record(row_of(history), source="x", row=0, hint="output.jsonl")
+        read_record(row_of(history), source="output.jsonl", row=0)
     assert reason in str(refused.value)

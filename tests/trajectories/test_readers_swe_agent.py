@@ -43,7 +43,7 @@ def test_assistant_turns_of_a_demonstration_are_not_steps():
         {"role": "user", "content": "b.py"},
     ]
     record = {"history": demonstration + run, "trajectory": [], "info": {}}
-    read = read_record(record, source="a.traj", row=0, hint="a.traj")
+    read = read_record(record, source="a.traj", row=0)
     assert [(s.message_index, s.observations) for s in read.steps] == [(4, ["b.py"])]
     assert len(read.messages) == 6
 
@@ -65,7 +65,7 @@ def test_actions_are_those_that_the_scaffold_executed(runs_root, parse):
     for path in sorted(runs_root.glob(f"{DEMOS}/**/*.traj")):
         record = parse(str(path.relative_to(runs_root)))
         turns = [m for m in record["history"] if m["role"] == "assistant"]
-        run = read_record(record, source="x", row=0, hint=path.name)
+        run = read_record(record, source=path.name, row=0)
         for turn, step in zip(turns, run.steps, strict=True):
             if not turn.get("tool_calls"):
                 assert [a.command.strip() for a in step.actions] == [turn["action"].strip()]
@@ -88,7 +88,7 @@ def test_history_alone_is_enough(read_run):
 def test_trajectory_stands_in_for_an_absent_history(parse):
     record = parse(f"{FIXTURES}/**/pydicom__pydicom-1458.traj")
     record = {key: value for key, value in record.items() if key != "history"}
-    run = read_record(record, source="x", row=0, hint="pydicom__pydicom-1458.traj")
+    run = read_record(record, source="pydicom__pydicom-1458.traj", row=0)
     assert len(run.steps) == 12
     assert run.steps[0].actions[0].command == "create reproduce_bug.py"
     assert "reproduce_bug.py" in run.steps[0].observations[0]
@@ -96,9 +96,9 @@ def test_trajectory_stands_in_for_an_absent_history(parse):
 
 def test_messages_of_the_last_step_stand_in_for_an_absent_history(parse):
     record = parse("swe-smith-fixtures/**/pydantic__pydantic.acb0f10f.pr_8316.traj")
-    whole = read_record(record, source="x", row=0, hint="a.traj")
+    whole = read_record(record, source="a.traj", row=0)
     del record["history"]
-    run = read_record(record, source="x", row=0, hint="a.traj")
+    run = read_record(record, source="a.traj", row=0)
     assert len(run.steps) == 22
     assert run.messages == whole.messages
 
@@ -111,7 +111,7 @@ def test_what_the_scaffold_says_in_the_models_name_is_no_step():
         {"role": "assistant", "content": "Exit due to cost limit", "action": "exit_cost"},
     ]
     record = {"history": history, "trajectory": [], "info": {"exit_status": "exit_cost"}}
-    run = read_record(record, source="a.traj", row=0, hint="a.traj")
+    run = read_record(record, source="a.traj", row=0)
     assert len(run.steps) == 1
     assert run.exit_status == "exit_cost"
 
@@ -144,7 +144,7 @@ def test_nor_is_it_where_an_observation_follows(words, told):
         {"action": "", "response": words, "observation": "Exited (autosubmitted)"},
     ]
     record = {"history": history + ending[:told], "trajectory": steps, "info": {}}
-    run = read_record(record, source="a.traj", row=0, hint="a.traj")
+    run = read_record(record, source="a.traj", row=0)
     assert [message["content"] for message in run.messages] == ["ISSUE", look, "a.py"]
     assert [step.observations for step in run.steps] == [["a.py"]]
 
@@ -162,5 +162,5 @@ def test_nor_is_it_where_an_observation_follows(words, told):
 def test_bad_fields_are_named(parse, broken, reason):
     record = parse(f"{FIXTURES}/**/pydicom__pydicom-1458.traj") | broken
     with pytest.raises(RecordError) as refused:
-        read_record(record, source="x", row=0, hint="a.traj")
+        read_record(record, source="a.traj", row=0)
     assert reason in str(refused.value)

@@ -69,14 +69,14 @@ def test_every_observation_has_its_return_code(messages):
 
 @given(conversations())
 def test_messages_are_kept_as_they_came(messages):
-    run = read_record({"messages": messages}, source="x", row=0, hint="x")
+    run = read_record({"messages": messages}, source="x", row=0)
     assert run.messages == messages
 
 
 @given(conversations())
 def test_runs_survive_the_warehouse(messages):
     record = {"messages": messages, "instance_id": "a__b-1", "resolved": -1}
-    run = read_record(record, source="x.jsonl", row=3, hint="x.jsonl")
+    run = read_record(record, source="x.jsonl", row=3)
     frame = rows_of([run, run], "batch")
     assert [from_row(row) for row in frame.iter_rows(named=True)] == [run, run]
 

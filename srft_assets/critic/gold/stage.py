@@ -145,7 +145,7 @@ def _raw(folders: list[Path], source: str, run: str) -> dict[str, Any] | None:
         path = folder / source
         try:
             record = orjson.loads(path.read_bytes())
-            read = read_record(record, source=source, row=0, hint=path.name)
+            read = read_record(record, source=source, row=0)
         except (FileNotFoundError, orjson.JSONDecodeError, RecordError):
             continue
         if read.trajectory_id == run:

@@ -21,13 +21,13 @@ def run_keys() -> frozenset[str]:
     return frozenset({"messages", "trajectory", "history"}).union(*own)
 
 
-def detect_format(record: Any, hint: str) -> Reader:
+def detect_format(record: Any, path: str) -> Reader:
     """The first reader that claims a parsed record (an object, or a list that is one run).
 
     Raises RecordError where none does, with what the record seems to be.
     """
     for reader in READERS.values():
-        if _takes(reader, record) and reader.detect(record, hint):
+        if _takes(reader, record) and reader.detect(record, path):
             return reader
     raise RecordError(why_no_run(record))
 
@@ -36,24 +36,22 @@ def _takes(reader: Reader, record: Any) -> bool:
     return isinstance(record, dict) or (reader.lists and isinstance(record, list))
 
 
-def read_record(
-    record: Any, *, source: str, row: int, hint: str, format: str | None = None
-) -> Trajectory:
+def read_record(record: Any, *, source: str, row: int = 0, format: str | None = None) -> Trajectory:
     """The run of one parsed record.
 
-    `source` is the file relative to the ingested root and `row` the 0-based row within it;
-    `hint` is the file's name or relative path, where some scaffolds name the task; `format`
-    overrides detection. Raises RecordError (bad record) and UsageError (unknown format).
+    `source` is the file relative to the ingested root, where some scaffolds name the task, and
+    `row` the 0-based row within it; `format` overrides detection. Raises RecordError (bad record)
+    and UsageError (unknown format).
     """
     if format is None:
-        reader = detect_format(record, hint)
+        reader = detect_format(record, source)
     elif format in READERS:
         reader = READERS[format]
     else:
         raise UsageError(f"unknown format {format!r}; known: {', '.join(READERS)}")
     if not _takes(reader, record):
         raise wrong_type("record", record, "an object")
-    return reader.read(record, Source(source, row, hint))
+    return reader.read(record, Source(source, row))
 
 
 SIGNS: tuple[tuple[frozenset[str], str], ...] = (

@@ -60,7 +60,7 @@ def _dataset(name: str, detect: Detect, scaffold: str, stated: Stated = lambda _
 def _chat_in(column: str, *beside: str, without: str | None = None) -> Detect:
     """Told by a chat in this column, others beside it, and one that is not there."""
 
-    def detect(record: dict[str, Any], hint: str) -> bool:
+    def detect(record: dict[str, Any], path: str) -> bool:
         there = chat_column(record) == column and all(name in record for name in beside)
         return there and without not in record
 
@@ -78,7 +78,7 @@ def _of_swe_gym(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_open_swe_trace(record: dict[str, Any], hint: str) -> bool:
+def _is_open_swe_trace(record: dict[str, Any], path: str) -> bool:
     """`resolved` is 1, 0, or -1 for unknown."""
     resolved = record.get("resolved")
     number = isinstance(resolved, int) and not isinstance(resolved, bool)
@@ -99,7 +99,7 @@ def _of_swe_play(record: dict[str, Any]) -> dict[str, Any]:
     return {"instance_id": identifier(record, "id")}
 
 
-def _is_chat(record: Any, hint: str) -> bool:
+def _is_chat(record: Any, path: str) -> bool:
     return holds(record, "role") if isinstance(record, list) else chat_column(record) is not None
 
 

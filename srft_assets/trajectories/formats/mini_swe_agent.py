@@ -30,10 +30,10 @@ BASH_TOOL: dict[str, Any] = {
 """The one tool that mini-swe-agent 2.x offers; its files do not repeat it."""
 
 
-def is_v1(record: Any, hint: str) -> bool:
+def is_v1(record: Any, path: str) -> bool:
     """The stated format, an `info` with a `mini_version`, or a bare list in a `.traj.json`."""
     if isinstance(record, list):
-        return hint.endswith(".traj.json") and holds(record, "role", "content")
+        return path.endswith(".traj.json") and holds(record, "role", "content")
     if not isinstance(record.get("messages"), list):
         return False
     stated, info = record.get("trajectory_format"), record.get("info")
@@ -42,7 +42,7 @@ def is_v1(record: Any, hint: str) -> bool:
     )
 
 
-def is_v2(record: dict[str, Any], hint: str) -> bool:
+def is_v2(record: dict[str, Any], path: str) -> bool:
     """The stated format, or a stated version 2 of the scaffold."""
     if not isinstance(record.get("messages"), list):
         return False

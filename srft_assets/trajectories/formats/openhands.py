@@ -48,7 +48,7 @@ EVENT_KEYS = ("action", "thought", "source", "id", "timestamp", "message", "caus
 """Of an action without arguments of its own, what is none."""
 
 
-def is_completion(record: dict[str, Any], hint: str) -> bool:
+def is_completion(record: dict[str, Any], path: str) -> bool:
     """A request (`messages`) together with its `response.choices`."""
     response = record.get("response")
     return (
@@ -58,7 +58,7 @@ def is_completion(record: dict[str, Any], hint: str) -> bool:
     )
 
 
-def is_events(record: Any, hint: str) -> bool:
+def is_events(record: Any, path: str) -> bool:
     """A list of events, bare or as `history`."""
     if isinstance(record, dict) and holds(record.get("trajectory"), "response"):
         return False
@@ -73,7 +73,7 @@ def _read_completion(record: dict[str, Any], source: Source) -> Trajectory:
     answer = choices[0].get("message") if choices and isinstance(choices[0], dict) else None
     if not isinstance(answer, dict):
         raise RecordError("field 'response.choices' holds no message")
-    folder = PurePosixPath(source.hint).parent.name
+    folder = PurePosixPath(source.path).parent.name
     task = folder if folder and TIMED.fullmatch(source.stem) else source.stem
     facts = Facts(
         instance_id=identifier(record, "instance_id") or task,

@@ -29,7 +29,7 @@ CLOSING_WORDS = re.compile(
 an observation follow, `Exited (autosubmitted)`, which no model has read."""
 
 
-def is_traj(record: dict[str, Any], hint: str) -> bool:
+def is_traj(record: dict[str, Any], path: str) -> bool:
     """A `.traj` of either generation. 0.x has a text protocol, and the task in the file's name."""
     if holds(record.get("history"), "role", "content") and "messages" not in record:
         return True
@@ -38,9 +38,9 @@ def is_traj(record: dict[str, Any], hint: str) -> bool:
     return stated and (steps == [] or holds(steps, "action", "observation"))
 
 
-def is_v1(record: dict[str, Any], hint: str) -> bool:
+def is_v1(record: dict[str, Any], path: str) -> bool:
     """A `.traj` with typed messages, a replay configuration, or a stated version."""
-    if not is_traj(record, hint):
+    if not is_traj(record, path):
         return False
     info = record.get("info")
     return (
@@ -50,7 +50,7 @@ def is_v1(record: dict[str, Any], hint: str) -> bool:
     )
 
 
-def is_nebius(record: dict[str, Any], hint: str) -> bool:
+def is_nebius(record: dict[str, Any], path: str) -> bool:
     """A `trajectory` of entries with role, text and system_prompt."""
     return holds(record.get("trajectory"), "role", "text")
 
