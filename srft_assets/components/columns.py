@@ -7,8 +7,15 @@ from srft_assets.warehouse.statements import sql_files
 
 COMMENT = re.compile(r"COMMENT ON (?:VIEW|COLUMN) ([\w.]+) IS '((?:[^']|'')*)';")
 
-SHOWN_AS = {"set": "gold_set"}
-"""Columns whose name is a word of SQL's own, and what the views call them."""
+SHOWN_AS = {
+    "set": "gold_set",
+    "step_messages": "steps.message_index",
+    "step_thoughts": "steps.thought",
+    "step_actions": "steps.actions",
+    "step_observations": "steps.observations",
+    "step_return_codes": "steps.return_codes",
+}
+"""Columns that the views show under another name, or as a table of their own."""
 
 
 @cache
@@ -22,6 +29,6 @@ def comments() -> dict[str, str]:
 
 
 def meaning(table: str, column: str) -> str | None:
-    """What a column means. One that is unnested into a table of its own means that table."""
+    """What a column means, as the view of the table or the table made of it says."""
     shown = SHOWN_AS.get(column, column)
-    return comments().get(f"{table}.{shown}") or comments().get(column)
+    return comments().get(f"{table}.{shown}") or comments().get(shown)

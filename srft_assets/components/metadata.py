@@ -48,13 +48,15 @@ def column_lineage(stage: Stage, schemas: Mapping[str, pl.Schema]) -> dg.TableCo
     return dg.TableColumnLineage(lineage)
 
 
+SHOWN = ("step_thoughts", "step_actions", "step_observations", "step_return_codes")
+"""What a critic sees of a step."""
 DERIVED = {
-    "label": ("steps", "status"),
-    "reason": ("steps",),
-    "rule": ("steps",),
-    "step_index": ("steps",),
+    "label": (*SHOWN, "status"),
+    "reason": SHOWN,
+    "rule": SHOWN,
+    "step_index": ("step_messages",),
     "input_ids": ("messages", "tools"),
-    "spans": ("steps", "label", "status"),
+    "spans": ("step_messages", "label", "status"),
     "weights_sha256": ("input_ids", "spans"),
     "status": ("submission", "source_resolved"),
     "resolved": ("weights_sha256",),
