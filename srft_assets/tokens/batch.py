@@ -25,6 +25,9 @@ from srft_assets.trajectories.schema import from_row
 from srft_assets.warehouse.stage import Made, Work
 from srft_assets.warehouse.store import ONLY
 
+VERSION = 1
+"""Raised when the output changes; see tools/versions.py."""
+
 Labels = Mapping[str, Mapping[int, Label]]
 """Trajectory id → step_index → label."""
 

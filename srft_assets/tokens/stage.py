@@ -6,15 +6,12 @@ from typing import Any
 
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.batch import make_masks
+from srft_assets.tokens.batch import VERSION, make_masks
 from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.tokens.run_choice import candidates_sql
 from srft_assets.tokens.tokenizer import is_base_model_asset, tokenizer_fingerprint
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Stage, Upstream
-
-VERSION = 1
-"""Raised when the output changes; see tools/versions.py."""
 
 DESCRIPTION = """
 What the arm `{name}` trains on, one row a run: token ids, and the token span of every assistant

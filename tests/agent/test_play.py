@@ -92,8 +92,8 @@ def test_slow_command_is_an_observation(
     task: TaskInstance, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     model = commands("echo before; sleep 30", SUBMIT)
-    run = played(play(task, model, sandbox, out=tmp_path, command_seconds=0.5))
-    assert "timed out after 0.5 s" in run["messages"][3]["content"]
+    run = played(play(task, model, sandbox, out=tmp_path, command_seconds=2.5))
+    assert "timed out after 2.5 s" in run["messages"][3]["content"]
     assert run["info"]["exit_status"] == "Submitted"
 
 
