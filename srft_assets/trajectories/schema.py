@@ -56,18 +56,20 @@ UNFIT = (TypeError, ValueError, OverflowError, pa.ArrowException)
 
 
 def frame_of(runs: Iterable[Trajectory], batch: str) -> tuple[pl.DataFrame, list[Refusal]]:
-    """The rows of the partition `batch`, and the runs that do not fit the schema.
+    """The rows of the partition `batch`, and the runs that do not fit the schema."""
+    made = [row_of(run, batch) for run in runs]
+    frames = [one for one in made if isinstance(one, pl.DataFrame)]
+    refused = [one for one in made if isinstance(one, Refusal)]
+    return pl.concat([TRAJECTORIES.to_frame(), *frames], rechunk=True), refused
 
-    Holds one run at a time beside the rows.
-    """
-    frames, refused = [TRAJECTORIES.to_frame()], []
-    for run in runs:
-        try:
-            frames.append(rows_of([run], batch))
-        except UNFIT as error:
-            reason = f"does not fit the schema: {excerpt_of(str(error))}"
-            refused.append(Refusal(run.source, reason, run.row, run.trajectory_id))
-    return pl.concat(frames, rechunk=True), refused
+
+def row_of(run: Trajectory, batch: str) -> pl.DataFrame | Refusal:
+    """The row of one run, or why it does not fit the schema."""
+    try:
+        return rows_of([run], batch)
+    except UNFIT as error:
+        reason = f"does not fit the schema: {excerpt_of(str(error))}"
+        return Refusal(run.source, reason, run.row, run.trajectory_id)
 
 
 def rows_of(runs: Sequence[Trajectory], batch: str) -> pl.DataFrame:
@@ -75,9 +77,8 @@ def rows_of(runs: Sequence[Trajectory], batch: str) -> pl.DataFrame:
 
     A scalar, because `pyarrow.array` of a list would import pandas, which takes seconds.
     """
-    rows = pl.from_arrow(pa.scalar([_cells(run, batch) for run in runs], ROWS).values)
-    assert isinstance(rows, pl.Series)
-    return rows.struct.unnest()
+    cells = pa.scalar([_cells(run, batch) for run in runs], ROWS).values
+    return pl.DataFrame(pa.RecordBatch.from_struct_array(cells))
 
 
 def _cells(run: Trajectory, batch: str) -> dict[str, Any]:

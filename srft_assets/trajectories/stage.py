@@ -19,7 +19,7 @@ from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.records import Record
-from srft_assets.trajectories.schema import TRAJECTORIES, frame_of
+from srft_assets.trajectories.schema import TRAJECTORIES, row_of
 from srft_assets.trajectories.sources import SourceChangedError, open_source, read_item
 from srft_assets.warehouse.code import source_digest
 from srft_assets.warehouse.making import make_partition, work_alone
@@ -162,9 +162,11 @@ class Runs:
             reason = f"duplicate run {read.trajectory_id}: the first is {first}"
             self._refused.append(Refusal(path, reason, record.row, read.trajectory_id))
             return
-        frame, unfit = frame_of([read], "")
-        self._frames.append(frame)
-        self._refused += unfit
+        made = row_of(read, "")
+        if isinstance(made, Refusal):
+            self._refused.append(made)
+        else:
+            self._frames.append(made)
 
     def rows(self, batch: str) -> Rows:
         """All rows, of the partition `batch`."""
