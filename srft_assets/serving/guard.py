@@ -106,8 +106,10 @@ def main(arguments: Sequence[str]) -> int:
     with suppress(OSError):
         channel.send(b"%d\n" % tree.server)
     # A fork of the parent may hold the channel open, so its process id is looked at too.
+    heard = select.poll()  # select() takes no descriptor above 1,023
+    heard.register(channel, select.POLLIN)
     while tree.status is None and not told and os.getppid() == parent:
-        if select.select([channel], [], [], LOOK_SECONDS)[0]:
+        if heard.poll(LOOK_SECONDS * 1000):
             break
         tree.reap()
     ended = tree.status
