@@ -1,9 +1,11 @@
 """Rollouts by a local model: steps a second, and what keeping keys and values is worth.
 
-python benchmarks/rollouts.py MODEL [--tasks 64] [--turns 30] [--chats 4]
+python benchmarks/rollouts.py [MODEL] [--tasks 64] [--step-limit 12] [--chats 4] [--turns 20]
 
-MODEL is a folder with a checkpoint; the generated base model lies in
-`$SRFT_HOME/artifacts/base_models/tiny/…` after `srft apply base_models/tiny`.
+MODEL is a folder with a checkpoint; by default it is the shipped base model. The answers of the
+plays are generated again from the same prompts, in the same batches: by our generator, which keeps
+what it has read, and by `generate` of transformers, which reads each prompt whole. The same is
+measured with a few chats that grow long.
 """
 
 import argparse
@@ -11,25 +13,41 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
 
+import torch  # noqa: TID253
+
+from srft_assets import lab
 from srft_assets.child import quiet
 from srft_assets.lab.tasks import generate_tasks
+from srft_assets.rollouts.attempts import EvaluationJob, read_run
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
-from srft_assets.rollouts.generator import Generator, Prompt
-from srft_assets.rollouts.job import EvaluationJob
-from srft_assets.rollouts.keeping import read_run
-from srft_assets.rollouts.playing import play_all
+from srft_assets.rollouts.evaluation import evaluate
+from srft_assets.rollouts.generator import Answer, Generator, Prompt
 from srft_assets.sandbox import open_sandbox
 
+BASE_MODEL = Path(lab.__file__).with_name("base_weights")
 TASK_SEED = 90_001
-ANSWER_TOKENS = 24
+ANSWER_TOKENS = 64
 OBSERVED_TOKENS = 100
 
+Batches = list[list[Prompt]]
 
-def played(folder: Path, checkpoint: Checkpoint, count: int) -> dict[str, float]:
-    """Generated tasks from prompt to grade, as `eval_scores` plays them."""
+
+def played(
+    folder: Path, checkpoint: Checkpoint, tasks: int, step_limit: int
+) -> tuple[dict[str, float], Batches]:
+    """Generated tasks from prompt to grade, as `eval_scores` plays them; and what was asked."""
+    batches: Batches = []
+    answer = Generator.answer
+
+    def listening(self: Generator, prompts: Sequence[Prompt]) -> list[Answer]:
+        batches.append(list(prompts))
+        return answer(self, prompts)
+
     with tempfile.TemporaryDirectory(prefix="srft-bench-") as name:
         out = Path(name)
         job = EvaluationJob(
@@ -37,77 +55,109 @@ def played(folder: Path, checkpoint: Checkpoint, count: int) -> dict[str, float]
             checkpoint=folder,
             tasks=out / "tasks.jsonl",
             out=out,
-            step_limit=12,
-            max_new_tokens=64,
+            step_limit=step_limit,
+            max_new_tokens=ANSWER_TOKENS,
         )
-        tasks = generate_tasks(count, TASK_SEED)
-        began = time.perf_counter()
-        play_all(job, tasks, checkpoint, open_sandbox(), lambda _: None)
-        seconds = time.perf_counter() - began
-        calls = [
-            json.loads(path.read_bytes())["info"]["model_stats"]["api_calls"]
-            for path in out.glob("*.traj.json")
-        ]
-        turns = sum(len(read_run(path).steps) for path in out.glob("*.traj.json"))
-    return {
-        "runs": count,
-        "model_calls": sum(calls),
-        "steps": turns,
-        "model_calls_per_s": sum(calls) / seconds,
-        "steps_per_s": turns / seconds,
+        made = generate_tasks(tasks, TASK_SEED)
+        with patch.object(Generator, "answer", listening):
+            began = time.perf_counter()
+            evaluate(job, made, checkpoint, open_sandbox(), lambda _: None)
+            seconds = time.perf_counter() - began
+        steps = sum(len(read_run(path).steps) for path in out.glob("*.traj.json"))
+    calls = sum(map(len, batches))
+    figures = {
+        "runs": tasks,
+        "model_calls": calls,
+        "steps": steps,
+        "seconds": seconds,
+        "model_calls_per_s": calls / seconds,
+        "steps_per_s": steps / seconds,
     }
+    return figures, batches
 
 
-def chatted(checkpoint: Checkpoint, turns: int, chats: int) -> dict[str, float]:
-    """The same chats, growing turn by turn, with and without reuse, in turns."""
+def grown(checkpoint: Checkpoint, chats: int, turns: int) -> Batches:
+    """Prompts of chats that grow by the model's answers and by words of nobody's."""
     rng = Random(0)
     size = len(checkpoint.tokenizer.hf)
-
-    def words(count: int) -> list[int]:
-        return [rng.randrange(3, size) for _ in range(count)]
-
-    grown = {f"chat {number}": words(200) for number in range(chats)}
-    with_reuse = Generator(checkpoint, ANSWER_TOKENS, reuse=True)
-    without = Generator(checkpoint, ANSWER_TOKENS)
-    spent = {"with": 0.0, "without": 0.0}
-    differ = 0
+    ids = {
+        f"chat {number}": [rng.randrange(3, size) for _ in range(200)] for number in range(chats)
+    }
+    generator = Generator(checkpoint, ANSWER_TOKENS)
+    batches: Batches = []
     for _ in range(turns):
-        prompts = [Prompt(name, list(ids)) for name, ids in grown.items()]
-        answers = {}
-        for how, generator in (("with", with_reuse), ("without", without)):
-            began = time.perf_counter()
-            answers[how] = generator.answer(prompts)
-            spent[how] += time.perf_counter() - began
-        pairs = zip(answers["with"], answers["without"], strict=True)
-        differ += sum(one.token_ids != other.token_ids for one, other in pairs)
-        for prompt, answer in zip(prompts, answers["without"], strict=True):
-            grown[prompt.name] += [*answer.token_ids, *words(OBSERVED_TOKENS)]
+        batches.append([Prompt(name, list(chat)) for name, chat in ids.items()])
+        for chat, answer in zip(ids.values(), generator.answer(batches[-1]), strict=True):
+            chat += [*answer.token_ids, *(rng.randrange(3, size) for _ in range(OBSERVED_TOKENS))]
+    return batches
+
+
+def plain(checkpoint: Checkpoint, prompts: Sequence[Prompt]) -> list[list[int]]:
+    """Answers by `generate` of transformers, padded on the left; without their stop tokens."""
+    width = max(len(prompt.token_ids) for prompt in prompts)
+    pad = checkpoint.stops[0]
+    rows = [[pad] * (width - len(p.token_ids)) + list(p.token_ids) for p in prompts]
+    mask = [[int(place >= width - len(p.token_ids)) for place in range(width)] for p in prompts]
+    device = checkpoint.model.device
+    with torch.inference_mode():
+        out = checkpoint.model.generate(
+            input_ids=torch.tensor(rows, device=device),
+            attention_mask=torch.tensor(mask, device=device),
+            max_new_tokens=ANSWER_TOKENS,
+            do_sample=False,
+            eos_token_id=list(checkpoint.stops),
+            pad_token_id=pad,
+        )
+    answers = []
+    for row in out[:, width:].tolist():
+        end = next((at for at, token in enumerate(row) if token in checkpoint.stops), len(row))
+        answers.append(row[:end])
+    return answers
+
+
+def generated(checkpoint: Checkpoint, batches: Batches) -> dict[str, float]:
+    """The same answers both ways, batch by batch in turns; tokens a second of each."""
+    generator = Generator(checkpoint, ANSWER_TOKENS)
+    spent = {"kept": 0.0, "plain": 0.0}
+    tokens = differ = 0
+    for prompts in batches:
+        began = time.perf_counter()
+        kept = [list(answer.token_ids) for answer in generator.answer(prompts)]
+        middle = time.perf_counter()
+        whole = plain(checkpoint, prompts)
+        spent["kept"] += middle - began
+        spent["plain"] += time.perf_counter() - middle
+        tokens += sum(map(len, kept))
+        differ += sum(one != other for one, other in zip(kept, whole, strict=True))
     return {
-        "turns": turns,
-        "chats_side_by_side": chats,
-        "tokens_of_a_chat": max(map(len, grown.values())),
+        "tokens": tokens,
+        "longest_prompt": max(len(prompt.token_ids) for batch in batches for prompt in batch),
         "answers_that_differ": differ,
-        "seconds_with_reuse": spent["with"],
-        "seconds_without": spent["without"],
-        "ratio": spent["without"] / spent["with"],
+        "tokens_per_s": tokens / spent["kept"],
+        "tokens_per_s_of_transformers": tokens / spent["plain"],
+        "ratio": spent["plain"] / spent["kept"],
     }
 
 
 def main() -> None:
     """Print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--tasks", type=int, default=64, help="0 leaves that part out")
-    parser.add_argument("--turns", type=int, default=30)
+    parser.add_argument("model", type=Path, nargs="?", default=BASE_MODEL)
+    parser.add_argument("--tasks", type=int, default=64)
+    parser.add_argument("--step-limit", type=int, default=12)
     parser.add_argument("--chats", type=int, default=4)
+    parser.add_argument("--turns", type=int, default=20)
     stated = parser.parse_args()
     quiet(HF_HUB_OFFLINE="1")
     checkpoint = load_checkpoint(stated.model)
-    figures: dict[str, object] = {"cores": len(os.sched_getaffinity(0))}
-    if stated.tasks:
-        figures["generated_tasks"] = played(stated.model, checkpoint, stated.tasks)
-    figures["reuse"] = chatted(checkpoint, stated.turns, stated.chats)
-    print(json.dumps(figures, indent=2, default=str))
+    figures, batches = played(stated.model, checkpoint, stated.tasks, stated.step_limit)
+    told = {
+        "cores": len(os.sched_getaffinity(0)),
+        "generated_tasks": figures,
+        "generation": generated(checkpoint, batches),
+        "long_chats": generated(checkpoint, grown(checkpoint, stated.chats, stated.turns)),
+    }
+    print(json.dumps(told, indent=2))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from srft_assets.training.launch import command_of, environment_of
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = (
     "srft_assets.outcomes.harness.main",
-    "srft_assets.rollouts.batch.main",
-    "srft_assets.rollouts.main",
+    "srft_assets.rollouts.batch.player",
+    "srft_assets.rollouts.evaluation",
 )
 
 

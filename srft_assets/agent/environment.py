@@ -1,17 +1,46 @@
-"""mini-swe-agent's environment protocol on top of our sandbox."""
+"""Where an agent works: a task's repository under git, and commands that run in our sandbox."""
 
-from collections.abc import Mapping
-from pathlib import Path
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import BaseModel
 
-from srft_assets.sandbox.model import Completed, Limits, Sandbox
-
-SUBMIT_MARK = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
+from srft_assets.agent.protocol import SUBMIT_MARK
+from srft_assets.errors import SrftError
+from srft_assets.outcomes.task import TaskInstance
+from srft_assets.sandbox.model import Limits, Sandbox
 
 KEPT_CHARS = 256 * 1024
-"""Of one command's output, in a run that may have hundreds of commands; models see less yet."""
+"""Of one command's output; a run may have hundreds of commands, and models are shown less yet."""
+PATCH_BYTES = 8 * 1024 * 1024
+"""Of one command's output that are read: a patch is output too, and must not be cut."""
+
+GIT_ENV = {
+    "GIT_AUTHOR_NAME": "lab",
+    "GIT_AUTHOR_EMAIL": "lab@localhost",
+    "GIT_AUTHOR_DATE": "2025-01-01T00:00:00 +0000",
+    "GIT_COMMITTER_NAME": "lab",
+    "GIT_COMMITTER_EMAIL": "lab@localhost",
+    "GIT_COMMITTER_DATE": "2025-01-01T00:00:00 +0000",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+}
+"""Nothing of the user's own git decides what the commit looks like."""
+
+_COMMIT = " && ".join(
+    (
+        "git init -q -b main --template= .",
+        "mkdir -p .git/info",
+        "printf '__pycache__/\\n*.pyc\\n' > .git/info/exclude",
+        "git -c core.autocrlf=false add -A",
+        "git -c commit.gpgsign=false commit -q -m base",
+    )
+)
 
 
 class EnvironmentConfig(BaseModel):
@@ -54,8 +83,7 @@ class SandboxEnvironment:
         self.config.env = {**self.config.env, **(env or {})}
         self._sandbox = sandbox
         self._workdir = workdir
-        # a patch is output too, and must not be cut
-        bounds = {"wall_seconds": timeout, "output_bytes": 8 * 1024 * 1024}
+        bounds = {"wall_seconds": timeout, "output_bytes": PATCH_BYTES}
         self._limits = (limits or Limits()).model_copy(update=bounds)
 
     def execute(self, action: dict[str, Any], cwd: str = "") -> dict[str, Any]:
@@ -66,18 +94,6 @@ class SandboxEnvironment:
             limits=self._limits,
             env=self.config.env,
         )
-        self._stop_when_submitted(done)
-        return {
-            "output": _cut(done.output),
-            "returncode": done.returncode,
-            "exception_info": self._exception_info(done),
-        }
-
-    def _exception_info(self, done: Completed) -> str:
-        return f"The command timed out after {self.config.timeout:g} s" if done.timed_out else ""
-
-    @staticmethod
-    def _stop_when_submitted(done: Completed) -> None:
         lines = done.output.lstrip().splitlines(keepends=True)
         if done.returncode == 0 and lines and lines[0].strip() == SUBMIT_MARK:
             from minisweagent.exceptions import Submitted
@@ -85,6 +101,12 @@ class SandboxEnvironment:
             patch = "".join(lines[1:])
             extra = {"exit_status": "Submitted", "submission": patch}
             raise Submitted({"role": "exit", "content": patch, "extra": extra})
+        late = f"The command timed out after {self.config.timeout:g} s" if done.timed_out else ""
+        return {
+            "output": _both_ends(done.output),
+            "returncode": done.returncode,
+            "exception_info": late,
+        }
 
     def get_template_vars(self, **kwargs: Any) -> dict[str, Any]:
         """Variables for the prompts; the machine's own environment is not among them."""
@@ -97,10 +119,43 @@ class SandboxEnvironment:
         return {"info": {"config": {"environment": config, "environment_type": kind}}}
 
 
-def _cut(output: str) -> str:
-    """The output, or both ends of a long one."""
+def _both_ends(output: str) -> str:
     surplus = len(output) - KEPT_CHARS
     if surplus <= 0:
         return output
     half = KEPT_CHARS // 2
     return f"{output[:half]}\n[... {surplus} characters cut ...]\n{output[-half:]}"
+
+
+@contextmanager
+def working_copy(task: TaskInstance) -> Iterator[Path]:
+    """A temporary clone of the task's repository at its base commit; gone afterwards.
+
+    Raises SrftError where the task bears no files, or a path that leaves the repository.
+    """
+    if not task.files:
+        raise SrftError(f"{task.instance_id}: the task bears no `files`, so it cannot be played")
+    with tempfile.TemporaryDirectory(prefix="srft-run-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        for path, content in task.files.items():
+            target = folder / _inside(path, task.instance_id)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(content, encoding="utf-8", newline="")
+        done = subprocess.run(
+            ["/bin/sh", "-c", _COMMIT],
+            cwd=folder,
+            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": name, **GIT_ENV},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SrftError(f"{task.instance_id}: git failed: {done.stderr.strip()[-200:]}")
+        yield folder
+
+
+def _inside(path: str, instance_id: str) -> PurePosixPath:
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or not parts.parts or {"..", ".git"} & set(parts.parts):
+        raise SrftError(f"{instance_id}: `files` names a path outside the repository: {path!r}")
+    return parts

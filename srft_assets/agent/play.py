@@ -1,23 +1,41 @@
-"""Play mini-swe-agent on one task and keep the run."""
+"""mini-swe-agent, played: one run kept as a file, and many runs side by side."""
 
+import importlib
 import json
+import math
+import os
 import re
-from collections.abc import Sequence
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple, TypeVar
 
-from srft_assets.agent import prompts
-from srft_assets.agent.environment import SandboxEnvironment
-from srft_assets.agent.mini import prepare_mini
-from srft_assets.agent.readable import readable
-from srft_assets.agent.working_copy import working_copy
+import orjson
+
+from srft_assets.agent import protocol
+from srft_assets.agent.environment import SandboxEnvironment, working_copy
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Sandbox
 from srft_assets.warehouse.placing import place
 
 INSTANCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a surrogate pair: Python's strings and JSON's escapes can hold one, UTF-8 cannot."""
+CONTEXT_LIMIT = "ContextLimit"
+"""Exit status of a run whose chat outgrew the model's context."""
+ENDS = frozenset(
+    {"Submitted", "LimitsExceeded", "TimeExceeded", "RepeatedFormatError", CONTEXT_LIMIT}
+)
+"""Exit statuses of runs that came to an end of their own; all others crashed."""
+
+_IMPORTING = Lock()
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +48,32 @@ class Told:
         seconds: wall time of the whole run; 0 for no limit.
     """
 
-    system: str = prompts.SYSTEM
-    instance: str = prompts.INSTANCE
+    system: str = protocol.SYSTEM
+    instance: str = protocol.INSTANCE
     steps: int = 12
     cost: float = 0.0
     seconds: int = 0
+
+
+class Play(NamedTuple):
+    """One attempt at one task."""
+
+    task: TaskInstance
+    attempt: int = 0
+
+    @property
+    def name(self) -> str:
+        """Distinct among the plays of a batch."""
+        return f"{self.task.instance_id}#{self.attempt}"
+
+    def path(self, out: Path) -> Path:
+        """Its run file, see `run_path`."""
+        return run_path(out, self.task.instance_id, self.attempt)
+
+
+def plays_of(tasks: Sequence[TaskInstance], attempts: int) -> list[Play]:
+    """All attempts at all tasks; every task is tried once before any is tried again."""
+    return [Play(task, attempt) for attempt in range(attempts) for task in tasks]
 
 
 def run_path(out: Path, instance_id: str, attempt: int = 0) -> Path:
@@ -47,39 +86,69 @@ def run_path(out: Path, instance_id: str, attempt: int = 0) -> Path:
     return attempt_folder(out, attempt) / f"{instance_id}.traj.json"
 
 
+def read_info(path: Path) -> dict[str, Any]:
+    """`info` of a run file; empty where there is none yet, or it is no run file."""
+    try:
+        info = orjson.loads(path.read_bytes())["info"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
+def missing(out: Path, plays: Sequence[Play]) -> list[Play]:
+    """Plays without a run that came to its own end; such a run is never played again."""
+    return [play for play in plays if read_info(play.path(out)).get("exit_status") not in ENDS]
+
+
 def attempt_folder(out: Path, attempt: int) -> Path:
     """Where the runs of one attempt lie: `out` itself for the first."""
     return out / f"attempt-{attempt}" if attempt else out
 
 
-def play(
-    task: TaskInstance,
-    model: Any,
-    sandbox: Sandbox,
-    *,
+Scene = tuple[Any, Told]
+"""An environment of mini-swe-agent's protocol, and what the agent is told there."""
+
+
+def play_all(
+    plays: Sequence[Play],
+    model_of: Callable[[Play], AbstractContextManager[Any]],
+    scene_of: Callable[[Play], AbstractContextManager[Scene]],
     out: Path,
-    attempt: int = 0,
-    step_limit: int = 12,
-    command_seconds: float = 30.0,
-    wall_seconds: int = 0,
-) -> Path:
-    """Run mini-swe-agent's DefaultAgent on the task in a working copy of its repository.
+    ended: Callable[[Play, Exception | None], T],
+    workers: int,
+    secrets: Sequence[str] = (),
+) -> Iterator[T]:
+    """Play side by side, `workers` at a time, each to its file below `out` (see `play_in`).
 
-    Args:
-        model: implements mini-swe-agent's Model protocol (`agent.text_model.TextModel`).
-        out: folder for the run's file (format mini-swe-agent-1.1), see `run_path`.
-        step_limit: model calls.
-        command_seconds: time of one command.
-        wall_seconds: time of the whole run, 0 for no limit.
-
-    The file is kept as `play_in` says.
+    A play has its model, of mini-swe-agent's Model protocol, and its scene for as long as it goes
+    on. Yields what `ended` makes of each play, in the order in which they end; it is called in the
+    play's thread, with the exception that ended the play, if any. An exception that `ended` raises
+    goes on, after the plays that have begun are over.
     """
-    target = run_path(out, task.instance_id, attempt)
-    with working_copy(task) as workdir:
-        environment = SandboxEnvironment(sandbox, workdir, timeout=command_seconds)
-        told = Told(steps=step_limit, seconds=wall_seconds)
-        play_in(environment, task, model, target, told)
-    return target
+    prepare_mini()
+
+    def one(play: Play) -> T:
+        failure = None
+        try:
+            with model_of(play) as model, scene_of(play) as (environment, told):
+                play_in(environment, play.task, model, play.path(out), told, secrets)
+        except Exception as error:  # noqa: BLE001 `ended` decides what becomes of the others
+            failure = error
+        return ended(play, failure)
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="play")
+    try:
+        for done in as_completed([pool.submit(one, play) for play in plays]):
+            yield done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def sandboxed(play: Play, sandbox: Sandbox, seconds: float, told: Told) -> Iterator[Scene]:
+    """A working copy of the task's repository in the sandbox; `seconds`: of one command."""
+    with working_copy(play.task) as workdir:
+        yield SandboxEnvironment(sandbox, workdir, timeout=seconds), told
 
 
 def play_in(
@@ -92,10 +161,11 @@ def play_in(
 ) -> None:
     """Run mini-swe-agent's DefaultAgent in an environment of its protocol; keep the run whole.
 
-    The file is also written when the run crashes, with the exception's name as exit status; then
-    the exception goes on. An interrupted run (KeyboardInterrupt) leaves no file. `secrets` are
-    never written, wherever they stand; nor is what strict readers of JSON refuse (`readable`),
-    for a file that cannot be read counts as a run that was not played.
+    The file (format mini-swe-agent-1.1) is also written when the run crashes, with the
+    exception's name as exit status; then the exception goes on. An interrupted run
+    (KeyboardInterrupt) leaves no file. `secrets` are never written, wherever they stand; nor is
+    what strict readers of JSON refuse (`readable`), for a file that cannot be read counts as a run
+    that was not played.
     """
     prepare_mini()
     from minisweagent.agents.default import DefaultAgent
@@ -118,3 +188,49 @@ def play_in(
             for secret in filter(None, secrets):
                 text = text.replace(json.dumps(secret)[1:-1], "***")
             place(target, text.encode())
+
+
+def prepare_mini() -> None:
+    """Import `minisweagent` quietly; call it before any other import from that package.
+
+    On import the package prints a banner, makes a folder below `$HOME` and loads a `.env` file
+    from there into the environment. None of that belongs into a recorded run, so it is given an
+    empty folder that lives only during the import. litellm is not imported by what we use.
+    """
+    with _IMPORTING:
+        if "minisweagent" in sys.modules:
+            return
+        os.environ.setdefault("MSWEA_SILENT_STARTUP", "1")
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        stated = os.environ.get("MSWEA_GLOBAL_CONFIG_DIR")
+        with tempfile.TemporaryDirectory(prefix="srft-mini-") as empty:
+            os.environ["MSWEA_GLOBAL_CONFIG_DIR"] = stated or empty
+            importlib.import_module("minisweagent.agents.default")
+        if stated is None:
+            del os.environ["MSWEA_GLOBAL_CONFIG_DIR"]
+
+
+def readable(value: Any) -> Any:
+    """A copy of a JSON value without what strict readers refuse.
+
+    Half a surrogate pair becomes U+FFFD; NaN and the infinities, which RFC 8259 has no words
+    for, become None.
+    """
+    if isinstance(value, str):
+        return SURROGATE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {readable(key): readable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [readable(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def context_limit(tokens: int, room: int | None) -> Exception:
+    """minisweagent's InterruptAgentFlow, which ends a run with the exit status `ContextLimit`."""
+    from minisweagent.exceptions import InterruptAgentFlow
+
+    extra = {"exit_status": CONTEXT_LIMIT, "submission": ""}
+    told = f"{tokens} tokens" + ("" if room is None else f", {room} fit")
+    return InterruptAgentFlow({"role": "exit", "content": told, "extra": extra})

@@ -125,7 +125,7 @@ def _price(stated: str | None) -> dict[str, float] | None:
 
 def _print_summary(console: Console, home: Home, batch: str) -> None:
     """How the runs ended, what they cost, and what the tests said."""
-    from srft_assets.rollouts.batch.summary import any_run, summary_of
+    from srft_assets.rollouts.batch.runs import any_run, summary_of
 
     table = Table("exit status", "runs", "resolved", "steps", "USD", box=None)
     for line in summary_of(home, batch):

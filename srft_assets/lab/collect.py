@@ -1,29 +1,26 @@
 """The collector of `lab` batches: the scripted teacher plays generated tasks in the sandbox."""
 
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srft_assets.agent.mini import prepare_mini
-from srft_assets.agent.play import play, run_path
+from srft_assets.agent.play import Play, Told, missing, play_all, plays_of, sandboxed
 from srft_assets.errors import SrftError
 from srft_assets.extras import need
 from srft_assets.lab.tasks import TaskSettings, generate_tasks
 from srft_assets.lab.teacher import Rates, Teacher
-from srft_assets.outcomes.task import TaskInstance
-from srft_assets.sandbox.model import Sandbox
 from srft_assets.sandbox.opening import open_sandbox
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Work
 
-ENDS = frozenset({"Submitted", "LimitsExceeded", "TimeExceeded", "RepeatedFormatError"})
-"""Exit statuses of runs that came to an end of their own; others are played again."""
+COMMAND_SECONDS = 30.0
+"""Time of one command of the teacher's."""
 
 VERSION = 1
 """Raised when the runs that are played change; see tools/versions.py."""
@@ -61,10 +58,17 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
 
     out = batch / digest({"settings": stated.model_dump(), "version": VERSION})[:12]
     out.mkdir(parents=True, exist_ok=True)
-    missing = [task for task in tasks if not _ended(run_path(out, task.instance_id))]
-    work.log.info("%d of %d runs are to be played", len(missing), len(tasks))
-    plays = _play_all(missing, stated, sandbox, out)
-    for _ in work.progress.track(plays, f"{work.partition}: teacher plays", len(missing)):
+    todo = missing(out, plays_of(tasks, 1))
+    work.log.info("%d of %d runs are to be played", len(todo), len(tasks))
+
+    def teacher(play: Play) -> AbstractContextManager[Teacher]:
+        name = play.task.instance_id
+        return nullcontext(Teacher(stated.teacher_seed, name, stated.rates))
+
+    told = Told(steps=stated.step_limit)
+    scene = partial(sandboxed, sandbox=sandbox, seconds=COMMAND_SECONDS, told=told)
+    plays = play_all(todo, teacher, scene, out, _stop_at, max(2, min(4, os.cpu_count() or 2)))
+    for _ in work.progress.track(plays, f"{work.partition}: teacher plays", len(todo)):
         pass
     return out
 
@@ -78,25 +82,6 @@ def _settings(settings: dict[str, Any], batch: str) -> LabSettings:
         raise SrftError(f"batch {batch}: setting {place}: {first['msg']}") from error
 
 
-def _ended(path: Path) -> bool:
-    if not path.exists():
-        return False
-    return orjson.loads(path.read_bytes())["info"]["exit_status"] in ENDS
-
-
-def _play_all(
-    tasks: Sequence[TaskInstance], settings: LabSettings, sandbox: Sandbox, out: Path
-) -> Iterator[Path]:
-    """Play in threads: the work is done by the sandbox's processes. Stops at the first error."""
-
-    def one(task: TaskInstance) -> Path:
-        teacher = Teacher(settings.teacher_seed, task.instance_id, settings.rates)
-        return play(task, teacher, sandbox, out=out, step_limit=settings.step_limit)
-
-    prepare_mini()
-    pool = ThreadPoolExecutor(max(2, min(4, os.cpu_count() or 2)), thread_name_prefix="play")
-    try:
-        for done in as_completed([pool.submit(one, task) for task in tasks]):
-            yield done.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _stop_at(play: Play, failure: Exception | None) -> None:
+    if failure is not None:
+        raise failure

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from srft_assets.agent.working_copy import GIT_ENV
+from srft_assets.agent.environment import GIT_ENV
 
 MESSAGE = "base"
 _EPOCH = 1_735_689_600

@@ -13,8 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from srft_assets.agent.prompts import ACTION, SUBMIT, turn
-from srft_assets.agent.text_model import TextModel
+from srft_assets.agent.protocol import ACTION, SUBMIT, TextModel, turn
 from srft_assets.critic.verdict import Label
 from srft_assets.lab.functions import NEAR, OPERATORS
 from srft_assets.lab.tasks import CHECK

@@ -1,13 +1,18 @@
-"""Generation of many answers at once with one checkpoint."""
+"""Answers of a local model to chats that grow, many at a time, going on from what it has read.
+
+Imports torch, so only a process that generates imports this module.
+"""
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
+import torch  # noqa: TID253
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer  # noqa: TID253
+
 from srft_assets.rollouts.checkpoint import Checkpoint
-from srft_assets.rollouts.decoding import Lanes, decode
-from srft_assets.rollouts.kept import Kept, can_keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +20,9 @@ class Prompt:
     """One question to the model.
 
     Attributes:
-        name: whose it is; answers are sampled from a stream of its own, named by this.
-        token_ids: the rendered chat with the generation prompt.
+        name: of the chat that it continues; the chat's answers are sampled from a random stream
+            of its own.
+        token_ids: the whole chat so far, rendered with the generation prompt.
     """
 
     name: str
@@ -33,117 +39,255 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Generator:
-    """Greedy (temperature 0) or seeded sampling; an answer does not depend on its neighbours.
+class Past:
+    """The first tokens of a chat as the model has read them.
 
     Attributes:
-        max_new_tokens: bound of one answer.
-        temperature: 0 is greedy.
-        seed: of the sampling streams.
-        batch_size: prompts generated together at most.
-        reuse: whether the next prompt of a name goes on from what was computed for the one
-            before, as far as both begin alike; not with models that cannot (`can_keep`).
+        layers: keys and values of each layer, two tensors of [heads, tokens, width].
     """
 
-    checkpoint: Checkpoint
-    max_new_tokens: int = 128
-    temperature: float = 0.0
-    seed: int = 0
-    batch_size: int = 64
-    reuse: bool = False
-    kept: Kept = field(default_factory=Kept, repr=False)
+    token_ids: Sequence[int] = ()
+    layers: Sequence[tuple[torch.Tensor, torch.Tensor]] = ()
 
-    def answer(self, prompts: Sequence[Prompt]) -> list[Answer]:
-        """Answers in the order of the prompts. Prompts of like length go together."""
-        order = sorted(range(len(prompts)), key=lambda place: len(prompts[place].token_ids))
-        answers: dict[int, Answer] = {}
-        generate = self._go_on if self.reuse and can_keep(self.checkpoint.model) else self._generate
-        for start in range(0, len(order), self.batch_size):
-            places = order[start : start + self.batch_size]
-            rows = generate([prompts[place] for place in places])
-            answers.update(zip(places, rows, strict=True))
-        return [answers[place] for place in range(len(prompts))]
+    def shared(self, token_ids: Sequence[int]) -> int:
+        """How many tokens a prompt begins with that are read already.
 
-    def _generate(self, prompts: list[Prompt]) -> list[Answer]:
-        import torch
-
-        pad = self.checkpoint.stops[0]
-        width = max(len(prompt.token_ids) for prompt in prompts)
-        ids = torch.full((len(prompts), width), pad, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, prompt in enumerate(prompts):
-            ids[row, width - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
-            mask[row, width - len(prompt.token_ids) :] = 1
-        device = self.checkpoint.model.device
-        with torch.inference_mode():
-            out = self.checkpoint.model.generate(
-                input_ids=ids.to(device),
-                attention_mask=mask.to(device),
-                max_new_tokens=self.max_new_tokens,
-                do_sample=False,
-                eos_token_id=list(self.checkpoint.stops),
-                pad_token_id=pad,
-                logits_processor=self._sampling(prompts),
-            )
-        return [self._cut(row) for row in out[:, width:].tolist()]
-
-    def _go_on(self, prompts: list[Prompt]) -> list[Answer]:
-        import torch
-
-        streams = self._streams(prompts)
-
-        def choose(logits: Any, places: Sequence[int]) -> Any:
-            if streams:
-                logits = self._perturbed(logits.float(), [streams[place] for place in places])
-            return logits.argmax(-1)
-
-        with torch.inference_mode():
-            lanes = Lanes(
-                self.checkpoint.model,
-                [prompt.name for prompt in prompts],
-                [prompt.token_ids for prompt in prompts],
-                self.kept,
-            )
-            stops = frozenset(self.checkpoint.stops)
-            rows = decode(lanes, choose, stops, self.max_new_tokens)
-        return [self._cut(row) for row in rows]
-
-    def _cut(self, row: list[int]) -> Answer:
-        """The answer up to its first stop token, which is left out of the text."""
-        stops = set(self.checkpoint.stops)
-        end = next((place for place, token in enumerate(row) if token in stops), None)
-        kept = row if end is None else row[:end]
-        text = self.checkpoint.tokenizer.hf.decode(kept, skip_special_tokens=False)
-        return Answer(text, tuple(kept), stopped=end is not None)
-
-    def _sampling(self, prompts: list[Prompt]) -> list[Any]:
-        """Sampling as transformers wants it: a change of the logits before the argmax."""
-        streams = self._streams(prompts)
-        return [lambda _ids, scores: self._perturbed(scores, streams)] if streams else []
-
-    def _streams(self, prompts: list[Prompt]) -> list[Any]:
-        """A stream of noise for each prompt; none where the choice is greedy."""
-        if self.temperature == 0:
-            return []
-        import torch
-
-        return [
-            torch.Generator().manual_seed(_stream_seed(self.seed, prompt)) for prompt in prompts
-        ]
-
-    def _perturbed(self, scores: Any, streams: Sequence[Any]) -> Any:
-        """Logits plus Gumbel noise, one stream a row: its argmax is a sample.
-
-        (Gumbel-max trick.) So a sampled answer is the same alone and in any batch.
+        Less than all of them: the last token must be read to tell the next one.
         """
-        import torch
+        pairs = zip(self.token_ids, token_ids, strict=False)
+        alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        return min(alike, len(token_ids) - 1)
 
-        noise = torch.stack(
-            [-torch.empty(scores.shape[1]).exponential_(generator=s).log() for s in streams]
+
+class Generator:
+    """Greedy decoding (temperature 0) or seeded sampling; rows of a batch are independent.
+
+    The keys and values of a chat are kept until `forget`, so that its next prompt is read only
+    from where it differs from what was read before. Models whose cache cannot be cut back to a
+    prefix (sliding windows, recurrent states) read each prompt whole.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        max_new_tokens: int = 128,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """`max_new_tokens` bounds one answer; `seed` decides all random streams."""
+        self.checkpoint = checkpoint
+        self.max_new_tokens = max_new_tokens
+        self.temperature = temperature
+        self.seed = seed
+        self._pasts: dict[str, Past] = {}
+        self._keeps = can_keep(checkpoint.model)
+
+    def forget(self, name: str) -> None:
+        """The chat is over: free its memory."""
+        self._pasts.pop(name, None)
+
+    @torch.inference_mode()
+    def answer(self, prompts: Sequence[Prompt]) -> list[Answer]:
+        """The answers to one batch of prompts, in their order; names must be distinct."""
+        chats = [list(prompt.token_ids) for prompt in prompts]
+        batch = Batch(
+            self.checkpoint.model,
+            chats,
+            [self._pasts.pop(prompt.name, Past()) for prompt in prompts],
+            self._keeps,
+            self.max_new_tokens,
         )
-        return scores / self.temperature + noise.to(scores.device)
+        noise = [self._noise(prompt) for prompt in prompts]
+        unfinished = set(range(len(prompts)))
+        for _ in range(self.max_new_tokens):
+            chosen = self._choose(batch.logits(), [noise[chat] for chat in batch.chats])
+            batch.append(chosen)
+            for chat, token in zip(batch.chats, chosen.tolist(), strict=True):
+                if chat in unfinished:
+                    chats[chat].append(token)
+                    if token in self.checkpoint.stops:
+                        unfinished.discard(chat)
+            if not unfinished:
+                break
+            self._leave(batch, unfinished, prompts, chats)
+        self._leave(batch, set(), prompts, chats)
+        starts = [len(prompt.token_ids) for prompt in prompts]
+        return [self._answer(chat[start:]) for chat, start in zip(chats, starts, strict=True)]
+
+    def _leave(
+        self,
+        batch: "Batch",
+        unfinished: set[int],
+        prompts: Sequence[Prompt],
+        chats: Sequence[Sequence[int]],
+    ) -> None:
+        """Take finished chats out of the batch, and keep what the model has read of them."""
+        if not self._keeps:
+            return
+        finished = [row for row, chat in enumerate(batch.chats) if chat not in unfinished]
+        for row in finished:
+            chat = batch.chats[row]
+            self._pasts[prompts[chat].name] = batch.past(row, chats[chat])
+        if finished and unfinished:
+            batch.select([row for row in range(len(batch.chats)) if row not in finished])
+
+    def _answer(self, token_ids: Sequence[int]) -> Answer:
+        """The answer without the stop token that ends it."""
+        stopped = token_ids[-1] in self.checkpoint.stops
+        said = tuple(token_ids[:-1] if stopped else token_ids)
+        text = self.checkpoint.tokenizer.hf.decode(said, skip_special_tokens=False)
+        return Answer(text, said, stopped)
+
+    def _noise(self, prompt: Prompt) -> torch.Generator:
+        """The prompt's own random stream: an answer is the same alone and in any batch."""
+        text = f"{self.seed}/{prompt.name}/{len(prompt.token_ids)}"
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
+        return torch.Generator().manual_seed(seed)
+
+    def _choose(self, logits: torch.Tensor, noise: Sequence[torch.Generator]) -> torch.Tensor:
+        """Next token ids, [rows], for logits of [rows, vocabulary].
+
+        The argmax of logits plus Gumbel noise is a sample of their softmax.
+        """
+        if self.temperature == 0:
+            return logits.argmax(-1)
+        size = logits.shape[1]
+        gumbel = [-torch.empty(size).exponential_(generator=stream).log() for stream in noise]
+        scores = logits.float() / self.temperature + torch.stack(gumbel).to(logits.device)
+        return scores.argmax(-1)
 
 
-def _stream_seed(seed: int, prompt: Prompt) -> int:
-    text = f"{seed}/{prompt.name}/{len(prompt.token_ids)}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
+class Batch:
+    """Chats while they are answered.
+
+    A row is columns of cache: padding, what was read before, padding, what is new, the answer.
+    `mask` tells the columns that hold tokens; positions count only these, so that padding in the
+    middle of a row changes nothing.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        chats: Sequence[Sequence[int]],
+        pasts: Sequence[Past],
+        keeps: bool,
+        max_new_tokens: int,
+    ) -> None:
+        """One row a chat; `chats` are token ids."""
+        self.model = model
+        self.chats = list(range(len(chats)))
+        """Which chat each row holds."""
+        read = [past.shared(ids) for past, ids in zip(pasts, chats, strict=True)]
+        held = max(read)
+        width = max(len(ids) - length for ids, length in zip(chats, read, strict=True))
+        mask = torch.zeros(len(chats), held + width, dtype=torch.long)
+        new = torch.zeros(len(chats), width, dtype=torch.long)
+        for row, (ids, length) in enumerate(zip(chats, read, strict=True)):
+            fresh = len(ids) - length
+            mask[row, held - length : held] = 1
+            mask[row, held + width - fresh :] = 1
+            new[row, width - fresh :] = torch.tensor(ids[length:])
+        self.mask, self.new = mask.to(model.device), new.to(model.device)
+        plain = DynamicCache(config=model.config)
+        room = held + width + max_new_tokens
+        self.cache: Any = plain
+        if keeps:
+            layers = range(len(plain.layers))
+            self.cache = Cache([RoomyLayer(pasts, read, layer, room) for layer in layers])
+
+    def logits(self) -> torch.Tensor:
+        """Of the token after each row's last one, [rows, vocabulary]; reads what is new."""
+        positions = (self.mask.cumsum(1) - 1).clamp(min=0)[:, -self.new.shape[1] :]
+        out = self.model(
+            input_ids=self.new,
+            attention_mask=self.mask,
+            position_ids=positions,
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits: torch.Tensor = out.logits[:, -1]
+        return logits
+
+    def append(self, chosen: torch.Tensor) -> None:
+        """One more token a row, [rows]."""
+        self.new = chosen[:, None]
+        self.mask = torch.cat([self.mask, torch.ones_like(self.new)], 1)
+
+    def past(self, row: int, token_ids: Sequence[int]) -> Past:
+        """What was read of a row whose chat is `token_ids` by now."""
+        columns = self.mask[row, : self.cache.get_seq_length()].nonzero()[:, 0]
+        layers = [
+            (layer.keys[row].index_select(1, columns), layer.values[row].index_select(1, columns))
+            for layer in self.cache.layers
+        ]
+        return Past(token_ids[: len(columns)], layers)
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Go on with these rows only."""
+        self.chats = [self.chats[row] for row in rows]
+        indices = torch.tensor(rows, device=self.mask.device)
+        self.mask, self.new = self.mask[indices], self.new[indices]
+        self.cache.batch_select_indices(indices)
+
+
+class RoomyLayer(DynamicLayer):
+    """One layer's keys and values, [rows, heads, columns, width], with room for an answer.
+
+    The layer of transformers copies all it holds for each new token: half the time of decoding
+    with a small model.
+    """
+
+    def __init__(self, pasts: Sequence[Past], read: Sequence[int], layer: int, room: int) -> None:
+        """Begin with the first `read` tokens of each past; `room` is in columns."""
+        super().__init__()
+        self._begin = [
+            tuple(part[:, :length] for part in past.layers[layer]) if length else None
+            for past, length in zip(pasts, read, strict=True)
+        ]
+        self._room = room
+        self._whole: list[torch.Tensor] = []
+        self._length = max(read)
+
+    def get_seq_length(self) -> int:
+        """Columns that are filled."""
+        return self._length
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        """Make the tensors, now that their sizes are known; what was read ends in one column."""
+        super().lazy_initialization(key_states, value_states)
+        for part, states in enumerate((key_states, value_states)):
+            rows, heads, _, width = states.shape
+            whole = states.new_zeros(rows, heads, self._room, width)
+            for row, begin in enumerate(self._begin):
+                if begin is not None:
+                    tokens = begin[part].shape[1]
+                    whole[row, :, self._length - tokens : self._length] = begin[part]
+            self._whole.append(whole)
+        self._begin = []
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take in new columns; returns all columns, keys and values."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        start, self._length = self._length, self._length + key_states.shape[-2]
+        for whole, states in zip(self._whole, (key_states, value_states), strict=True):
+            whole[:, :, start : self._length] = states
+        return self._show()
+
+    def _show(self) -> tuple[torch.Tensor, torch.Tensor]:
+        self.keys, self.values = (whole[:, :, : self._length] for whole in self._whole)
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep these rows only."""
+        self._whole = [whole[indices] for whole in self._whole]
+        self._show()
+
+
+def can_keep(model: Any) -> bool:
+    """Whether the model's cache is plain keys and values, one of each a token."""
+    layers = DynamicCache(config=model.config).layers
+    return bool(layers) and all(type(layer) is DynamicLayer for layer in layers)

@@ -1,4 +1,4 @@
-"""Played attempts as rows of `eval_scores`, and as figures of the asset's page."""
+"""`eval_scores`: one row an attempt at a held-out task, and the figures of the asset's page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,43 @@ from typing import Any
 import orjson
 import polars as pl
 
-from srft_assets.agent.play import run_path
+from srft_assets.agent.play import Play
 from srft_assets.compare.rates import cells_of, fewest_attempts, mean_pass_at_k, rate_of
 from srft_assets.errors import SrftError
-from srft_assets.outcomes.model import is_approximate
-from srft_assets.rollouts.job import Attempt, read_attempt
-from srft_assets.rollouts.keeping import read_run
-from srft_assets.rollouts.schema import EVAL_SCORES, UNSCORED
+from srft_assets.outcomes.model import Status, is_approximate
+from srft_assets.rollouts.attempts import Attempt, read_attempt, read_run
 from srft_assets.trajectories.model import Trajectory
+from srft_assets.warehouse.store import Warehouse
+
+EVAL_SCORES = pl.Schema(
+    {
+        "instance_id": pl.String,
+        "attempt": pl.Int32,
+        "trajectory_id": pl.String,
+        "status": pl.String,
+        "resolved": pl.Boolean,
+        "n_steps": pl.Int32,
+        "cost_usd": pl.Float64,
+        "exit_status": pl.String,
+        "f2p_passed": pl.Int32,
+        "f2p_total": pl.Int32,
+        "p2p_passed": pl.Int32,
+        "p2p_total": pl.Int32,
+        "seconds": pl.Float64,
+        "grader": pl.String,
+        "contaminated": pl.Boolean,
+        "approximate": pl.Boolean,
+    }
+)
+"""`resolved` is None where the status is `infra_error` or `unknown`: such rows are no score.
+`seconds` is the wall time of playing and grading, with all other runs going on beside it.
+`cost_usd` is None where the model has no price. `contaminated`: the arm was trained on a run of
+the task; None where what it was trained on is gone. `approximate`: not graded as officially."""
+
+VOLATILE = ("seconds",)
+
+UNSCORED = frozenset({Status.INFRA_ERROR, Status.UNKNOWN})
+"""Statuses that say nothing about the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +56,41 @@ class Played:
     cost_usd: float | None
 
 
-def played_attempt(out: Path, instance_id: str, attempt: int) -> Played:
+def read_played(out: Path, play: Play) -> Played:
     """What an evaluation left of one attempt. Raises SrftError where it was not played."""
-    outcome = read_attempt(out, instance_id, attempt)
+    outcome = read_attempt(out, play)
     if outcome is None:
-        raise SrftError(f"{instance_id} was not played: remove {out} and try again")
-    path = run_path(out, instance_id, attempt)
-    return Played(outcome, read_run(path, attempt), cost_of(orjson.loads(path.read_bytes())))
+        raise SrftError(f"{play.task.instance_id} was not played: remove {out} and try again")
+    path = play.path(out)
+    return Played(outcome, read_run(path, play.attempt), cost_of(orjson.loads(path.read_bytes())))
 
 
 def cost_of(record: dict[str, Any]) -> float | None:
     """USD of a mini-swe-agent run; None where it states none or 0, as models without a price do."""
     stated = (record.get("info") or {}).get("model_stats") or {}
     return float(stated.get("instance_cost") or 0) or None
+
+
+def trained_on(arm: str, seed: str, warehouse: Warehouse) -> frozenset[str] | None:
+    """Instance ids of the runs that `checkpoints/<arm>/<seed>` took tokens with loss from.
+
+    They are read from the masked tokens that its stamp names. None where some of these are gone:
+    then nobody knows. Runs of no known task tell nothing.
+    """
+    stamp = warehouse.stamp(f"checkpoints/{arm}", seed)
+    if stamp is None:
+        return None
+    tokens = f"masked_tokens/{arm}"
+    found: set[str] = set()
+    for key in stamp.recipe.inputs:
+        asset, _, batch = key.rpartition("/")
+        if asset != tokens:
+            continue
+        if warehouse.stamp(tokens, batch) is None:
+            return None
+        rows = warehouse.read(tokens, batch, columns=["instance_id", "n_trained"])
+        found.update(rows.filter(pl.col("n_trained") > 0)["instance_id"].drop_nulls())
+    return frozenset(found - {"unknown"})
 
 
 def score_rows(played: Sequence[Played], trained: frozenset[str] | None) -> pl.DataFrame:

@@ -1,22 +1,33 @@
 """`eval_scores/<arm>`: held-out generated tasks played by a checkpoint, by seed."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 
+from srft_assets.agent.play import Play
 from srft_assets.child import python
 from srft_assets.errors import SrftError
 from srft_assets.extras import need
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.rollouts.contamination import trained_on
-from srft_assets.rollouts.job import EvaluationJob, read_result
-from srft_assets.rollouts.keeping import keep_runs
-from srft_assets.rollouts.schema import EVAL_SCORES, VOLATILE
-from srft_assets.rollouts.scores import played_attempt, score_figures, score_rows
+from srft_assets.rollouts.attempts import EvaluationJob, read_result
+from srft_assets.rollouts.scores import (
+    EVAL_SCORES,
+    VOLATILE,
+    read_played,
+    score_figures,
+    score_rows,
+    trained_on,
+)
 from srft_assets.tokens.arm import ArmSpec
+from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.schema import frame_of
+from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
+from srft_assets.warehouse.stamp import Stamp
 
 VERSION = 2
 """Raised when the output changes; see tools/versions.py."""
@@ -58,13 +69,10 @@ def _make(arm: ArmSpec, unsafe: bool, work: Work) -> Made:
     facts = read_result(out)
     if facts is None:
         raise SrftError(f"{arm.name}/{work.partition}: the evaluation left no result in {out}")
-    played = [
-        played_attempt(out, task.instance_id, attempt)
-        for task in tasks
-        for attempt in range(arm.evaluation.attempts)
-    ]
+    attempts = range(arm.evaluation.attempts)
+    played = [read_played(out, Play(task, attempt)) for task in tasks for attempt in attempts]
     frame = score_rows(played, trained_on(arm.name, work.partition, work.warehouse))
-    keep_runs(arm.name, [one.run for one in played], work)
+    _keep_runs(arm.name, [one.run for one in played], work)
     figures = score_figures(arm.name, int(work.partition), frame)
     return Made(frame, metadata={**figures, **facts, "runs": str(out)})
 
@@ -92,4 +100,20 @@ def _play(job: EvaluationJob, tasks: list[TaskInstance], work: Work) -> None:
     place(job.tasks, b"".join(line + b"\n" for line in lines))
     stated = job.out / "job.json"
     place(stated, job.model_dump_json(indent=2).encode())
-    work.launch(python("srft_assets.rollouts.main", str(stated)), {})
+    work.launch(python("srft_assets.rollouts.evaluation", str(stated)), {})
+
+
+def _keep_runs(arm: str, runs: Sequence[Trajectory], work: Work) -> None:
+    """Write `eval_trajectories/<arm>/<seed>`, stamped with the recipe of the scores."""
+    frame, refused = frame_of(runs, f"eval-{arm}-{work.partition}")
+    if refused:
+        raise SrftError(refused[0].line())
+    stamp = Stamp(
+        recipe=work.recipe,
+        fingerprint=work.recipe.fingerprint,
+        data_version=data_version(frame),
+        rows=frame.height,
+        run_id=work.run_id,
+        made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+    )
+    work.warehouse.write(f"eval_trajectories/{arm}", work.partition, frame, stamp)

@@ -1,12 +1,14 @@
 """Fixtures for playing mini-swe-agent."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from srft_assets.agent.prompts import turn
-from srft_assets.agent.text_model import TextModel
+from srft_assets.agent.play import Play, Told, play_in, sandboxed
+from srft_assets.agent.protocol import TextModel, turn
 from srft_assets.outcomes.task import TaskInstance
+from srft_assets.sandbox.model import Sandbox
 
 
 class Script(TextModel):
@@ -29,6 +31,23 @@ class Script(TextModel):
 def commands(*lines: str) -> Script:
     """A model that gives these commands one after the other."""
     return Script(*(turn("Go on.", line) for line in lines))
+
+
+def play(
+    task: TaskInstance,
+    model: TextModel,
+    sandbox: Sandbox,
+    *,
+    out: Path,
+    step_limit: int = 12,
+    command_seconds: float = 30.0,
+) -> Path:
+    """Play in a working copy; returns the run's file."""
+    target = Play(task).path(out)
+    with sandboxed(Play(task), sandbox, command_seconds, Told(steps=step_limit)) as scene:
+        environment, told = scene
+        play_in(environment, task, model, target, told)
+    return target
 
 
 @pytest.fixture

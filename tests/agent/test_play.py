@@ -9,13 +9,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from srft_assets.agent.environment import SUBMIT_MARK
-from srft_assets.agent.play import play
-from srft_assets.agent.prompts import SUBMIT
+from srft_assets.agent.protocol import SUBMIT, SUBMIT_MARK
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Sandbox
-from tests.agent.conftest import Script, commands
+from tests.agent.conftest import Script, commands, play
 
 
 def played(path: Path) -> dict:
@@ -160,7 +158,7 @@ def test_instance_id_that_is_no_file_name_is_refused(
 def test_no_banner_no_home_no_litellm(tmp_path: Path) -> None:
     """A process that has never seen mini-swe-agent imports it in silence."""
     code = (
-        "import sys; from srft_assets.agent.mini import prepare_mini; prepare_mini();"
+        "import sys; from srft_assets.agent.play import prepare_mini; prepare_mini();"
         "import minisweagent.agents.default; assert 'litellm' not in sys.modules"
     )
     env = {key: value for key, value in os.environ.items() if not key.startswith("MSWEA")}

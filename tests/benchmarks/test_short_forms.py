@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from srft_assets.sandbox import Sandbox
 from srft_assets.warehouse.statements import sql_files
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -41,3 +42,13 @@ def test_training_is_measured_beside_trl() -> None:
 def test_warehouse_writes_and_reads_partitions() -> None:
     told = printed("benchmarks.warehouse", "--seconds", "0.1", "--partitions", "4", "--rounds", "1")
     assert told["writers_4_per_second"] > 0 and told["view_ms"] > 0
+
+
+def test_rollouts_say_the_same_with_what_was_read_kept(sandbox: Sandbox) -> None:
+    words = ("--tasks", "2", "--step-limit", "3", "--chats", "2", "--turns", "2")
+    told = printed("benchmarks.rollouts", *words)
+    assert told["generated_tasks"]["model_calls"] == 6
+    for name in ("generation", "long_chats"):
+        assert told[name]["answers_that_differ"] == 0
+        assert told[name]["tokens"] > 6
+        assert told[name]["tokens_per_s"] > 0 and told[name]["tokens_per_s_of_transformers"] > 0

@@ -8,7 +8,7 @@ import pytest
 from srft_assets.compare.arms import PAIRS
 from srft_assets.compare.stage import comparison_stage
 from srft_assets.errors import SrftError
-from srft_assets.rollouts.schema import EVAL_SCORES
+from srft_assets.rollouts.scores import EVAL_SCORES
 from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.plan import State, state_of

@@ -58,9 +58,9 @@ def main() -> None:
     import trl
     from matplotlib import pyplot  # noqa: F401
 
-    import srft_assets.rollouts.main
+    import srft_assets.rollouts.evaluation
     import srft_assets.training.main  # noqa: F401
-    from srft_assets.agent.mini import prepare_mini
+    from srft_assets.agent.play import prepare_mini
 
     trl.SFTTrainer  # noqa: B018  (a lazy module: this is the import)
     prepare_mini()

@@ -42,7 +42,7 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[s
 
 FAILS = 4
 """Which process fails, from 1."""
-TRAINING, PLAYING = "srft_assets.training.main", "srft_assets.rollouts.main"
+TRAINING, PLAYING = "srft_assets.training.main", "srft_assets.rollouts.evaluation"
 
 
 def reproduce(folder: Path) -> str:

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
-from srft_assets.agent.prompts import SUBMIT
+from srft_assets.agent.protocol import SUBMIT
 from srft_assets.lab.regime import REGIME
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.teacher import Teacher

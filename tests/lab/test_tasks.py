@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from srft_assets.agent.working_copy import working_copy
+from srft_assets.agent.environment import working_copy
 from srft_assets.lab.functions import MODULES, NEAR, OPERATORS
 from srft_assets.lab.git_objects import commit_id, git_diff
 from srft_assets.lab.tasks import generate_tasks

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from srft_assets.agent.prompts import SUBMIT
+from srft_assets.agent.protocol import SUBMIT
 from srft_assets.lab.tasks import CHECK, generate_tasks
 from srft_assets.lab.teacher import Conversation, Rates, Teacher
 from srft_assets.outcomes.task import TaskInstance

@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from srft_assets import lab
 from srft_assets.home import Home
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
 from srft_assets.training.checkpoint import CHECKPOINTS
@@ -22,6 +23,8 @@ from tools.base_model.__main__ import make_base_model
 from tools.base_model.model import BaseSettings, Size
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+BASE_MODEL = Path(lab.__file__).with_name("base_weights")
 
 MICRO = BaseSettings(
     size=Size(

@@ -2,12 +2,11 @@
 
 import pytest
 
-from srft_assets.agent.play import run_path
+from srft_assets.agent.play import plays_of, run_path
 from srft_assets.lab.tasks import generate_tasks
-from srft_assets.rollouts import playing
-from srft_assets.rollouts.job import EvaluationJob, attempt_path, read_attempt
-from srft_assets.rollouts.keeping import read_run
-from srft_assets.rollouts.playing import play_all
+from srft_assets.rollouts import model
+from srft_assets.rollouts.attempts import EvaluationJob, attempt_path, read_attempt, read_run
+from srft_assets.rollouts.evaluation import evaluate
 
 
 def job_in(folder, **settings) -> EvaluationJob:
@@ -33,19 +32,21 @@ def tasks():
 def test_each_attempt_leaves_a_run_and_an_outcome(sandbox, checkpoint, tasks, tmp_path):
     heard = []
     job = job_in(tmp_path, attempts=3, lanes=4)
-    play_all(job, tasks, checkpoint, sandbox, heard.append)
-    places = {(task.instance_id, attempt) for task in tasks for attempt in range(3)}
-    assert {(one.instance_id, one.attempt) for one in heard} == places
-    assert all(read_attempt(tmp_path, *place) is not None for place in places)
+    evaluate(job, tasks, checkpoint, sandbox, heard.append)
+    plays = plays_of(tasks, 3)
+    wanted = {(play.task.instance_id, play.attempt) for play in plays}
+    assert len(wanted) == 6
+    assert {(one.instance_id, one.attempt) for one in heard} == wanted
+    assert all(read_attempt(tmp_path, play) is not None for play in plays)
     first = tasks[0].instance_id
     assert run_path(tmp_path, first) == tmp_path / f"{first}.traj.json"
     assert run_path(tmp_path, first, 2) == tmp_path / "attempt-2" / f"{first}.traj.json"
-    assert attempt_path(tmp_path, first) == tmp_path / f"{first}.outcome.json"
+    assert attempt_path(tmp_path, plays[0]) == tmp_path / f"{first}.outcome.json"
 
 
 def test_greedy_attempts_say_the_same_and_are_different_runs(sandbox, checkpoint, tasks, tmp_path):
     heard = []
-    play_all(job_in(tmp_path, attempts=2), tasks, checkpoint, sandbox, heard.append)
+    evaluate(job_in(tmp_path, attempts=2), tasks, checkpoint, sandbox, heard.append)
     assert all(said(tmp_path, task, 0) == said(tmp_path, task, 1) for task in tasks)
     assert len({one.trajectory_id for one in heard}) == 4
 
@@ -54,19 +55,19 @@ def test_attempts_are_sampled_apart_and_come_again_with_the_same_seed(
     sandbox, checkpoint, tasks, tmp_path, monkeypatch
 ):
     heard: dict[str, list[str]] = {}
-    reply = playing.SharedModel.reply
+    reply = model.SharedModel.reply
 
     def listening(self, messages):
         text, extra = reply(self, messages)
         heard.setdefault(self._player, []).append(text)
         return text, extra
 
-    monkeypatch.setattr(playing.SharedModel, "reply", listening)
+    monkeypatch.setattr(model.SharedModel, "reply", listening)
 
     def played(name, seed):
         heard.clear()
         job = job_in(tmp_path / name, attempts=2, temperature=1.0, seed=seed)
-        play_all(job, tasks, checkpoint, sandbox, lambda _: None)
+        evaluate(job, tasks, checkpoint, sandbox, lambda _: None)
         return dict(heard)
 
     once = played("once", seed=1)
@@ -78,10 +79,10 @@ def test_attempts_are_sampled_apart_and_come_again_with_the_same_seed(
 
 def test_one_attempt_more_plays_only_that(sandbox, checkpoint, tasks, tmp_path):
     heard = []
-    play_all(job_in(tmp_path), tasks, checkpoint, sandbox, heard.append)
+    evaluate(job_in(tmp_path), tasks, checkpoint, sandbox, heard.append)
     before = run_path(tmp_path, tasks[0].instance_id).read_bytes()
     heard.clear()
-    play_all(job_in(tmp_path, attempts=2), tasks, checkpoint, sandbox, heard.append)
+    evaluate(job_in(tmp_path, attempts=2), tasks, checkpoint, sandbox, heard.append)
     assert {one.attempt for one in heard} == {1}
     assert len(heard) == 2
     assert run_path(tmp_path, tasks[0].instance_id).read_bytes() == before

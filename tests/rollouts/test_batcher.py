@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from srft_assets.errors import SrftError
-from srft_assets.rollouts.batcher import Batcher
 from srft_assets.rollouts.generator import Answer, Prompt
+from srft_assets.rollouts.model import Batcher
 
 NAMES = ["a", "b", "c", "d"]
 
@@ -20,7 +20,7 @@ def play(batcher, name, turns):
     said = []
     try:
         for turn in range(turns):
-            said.append(batcher.ask(name, Prompt(name, [turn])))
+            said.append(batcher.ask(Prompt(name, [turn])))
     finally:
         batcher.leave(name)
     return said
@@ -67,5 +67,5 @@ def test_the_worker_ends_with_the_last_agent():
 def test_a_stranger_is_refused():
     batcher = Batcher(echo, ["a"])
     with pytest.raises(SrftError, match="does not play"):
-        batcher.ask("b", Prompt("b", [1]))
+        batcher.ask(Prompt("b", [1]))
     batcher.leave("a")

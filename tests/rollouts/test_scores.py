@@ -6,10 +6,15 @@ from pydantic import ValidationError
 
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.model import SDIST_GRADER
-from srft_assets.rollouts.contamination import trained_on
-from srft_assets.rollouts.job import Attempt
-from srft_assets.rollouts.schema import EVAL_SCORES
-from srft_assets.rollouts.scores import Played, cost_of, score_figures, score_rows
+from srft_assets.rollouts.attempts import Attempt
+from srft_assets.rollouts.scores import (
+    EVAL_SCORES,
+    Played,
+    cost_of,
+    score_figures,
+    score_rows,
+    trained_on,
+)
 from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
 from srft_assets.tokens.row import MASKED_TOKENS

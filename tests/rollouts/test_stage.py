@@ -2,13 +2,14 @@
 
 import pytest
 
-from srft_assets.agent.prompts import SUBMIT, turn
+from srft_assets.agent.play import Play
+from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.teacher import Rates, Teacher
-from srft_assets.rollouts import playing
-from srft_assets.rollouts.job import EvaluationJob, attempt_path, read_attempt
-from srft_assets.rollouts.playing import play_all
-from srft_assets.rollouts.schema import EVAL_SCORES
+from srft_assets.rollouts import model
+from srft_assets.rollouts.attempts import EvaluationJob, attempt_path, read_attempt, read_run
+from srft_assets.rollouts.evaluation import evaluate
+from srft_assets.rollouts.scores import EVAL_SCORES
 from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.sandbox import SandboxError
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
@@ -38,7 +39,7 @@ def taught(monkeypatch):
     def reply(self, messages):
         return Teacher(0, self._player, PERFECT).reply(messages)
 
-    monkeypatch.setattr(playing.SharedModel, "reply", reply)
+    monkeypatch.setattr(model.SharedModel, "reply", reply)
 
 
 def test_a_micro_checkpoint_is_played_kept_and_graded(sandbox, home, evaluation_of):
@@ -90,22 +91,23 @@ def test_only_evaluation_settings_decide_the_scores(evaluation_of):
 
 def test_right_patches_are_resolved(sandbox, checkpoint, taught, tmp_path):
     tasks, heard = generate_tasks(3, 555), []
-    play_all(job_in(tmp_path), tasks, checkpoint, sandbox, heard.append)
+    evaluate(job_in(tmp_path), tasks, checkpoint, sandbox, heard.append)
     assert sorted(attempt.instance_id for attempt in heard) == sorted(
         task.instance_id for task in tasks
     )
     assert {attempt.status for attempt in heard} == {"resolved"}
-    for task, attempt in zip(tasks, sorted(heard, key=lambda a: a.instance_id), strict=False):
-        assert read_attempt(tmp_path, attempt.instance_id) == attempt
-        assert (tmp_path / f"{task.instance_id}.traj.json").is_file()
+    for attempt in heard:
+        [task] = [task for task in tasks if task.instance_id == attempt.instance_id]
+        assert read_attempt(tmp_path, Play(task)) == attempt
+        assert Play(task).path(tmp_path).is_file()
 
 
 def test_what_is_finished_is_not_played_again(sandbox, checkpoint, taught, tmp_path):
     tasks, heard = generate_tasks(3, 555), []
-    play_all(job_in(tmp_path), tasks, checkpoint, sandbox, heard.append)
-    attempt_path(tmp_path, tasks[1].instance_id).unlink()
+    evaluate(job_in(tmp_path), tasks, checkpoint, sandbox, heard.append)
+    attempt_path(tmp_path, Play(tasks[1])).unlink()
     heard.clear()
-    play_all(job_in(tmp_path), tasks, checkpoint, sandbox, heard.append)
+    evaluate(job_in(tmp_path), tasks, checkpoint, sandbox, heard.append)
     assert [attempt.instance_id for attempt in heard] == [tasks[1].instance_id]
 
 
@@ -113,9 +115,9 @@ def test_a_chat_that_outgrows_the_context_ends_its_run(sandbox, checkpoint, tmp_
     [task] = generate_tasks(1, 555)
     heard = []
     room = job_in(tmp_path, max_new_tokens=checkpoint.context - 20)
-    play_all(room, [task], checkpoint, sandbox, heard.append)
+    evaluate(room, [task], checkpoint, sandbox, heard.append)
     assert heard[0].status == "empty_patch"
-    run = playing.read_run(tmp_path / f"{task.instance_id}.traj.json")
+    run = read_run(tmp_path / f"{task.instance_id}.traj.json")
     assert run.exit_status == "ContextLimit"
 
 
@@ -123,13 +125,13 @@ def test_a_chat_that_outgrows_the_context_ends_its_run(sandbox, checkpoint, tmp_
 def test_odd_answers_are_a_run_like_any_other(sandbox, checkpoint, tmp_path, monkeypatch, text):
     said = [turn("Odd.", text), turn("Done.", SUBMIT)]
     monkeypatch.setattr(
-        playing.SharedModel,
+        model.SharedModel,
         "reply",
         lambda self, messages: (said[min(1, (len(messages) - 2) // 2)], {}),
     )
     [task] = generate_tasks(1, 555)
     heard = []
-    play_all(job_in(tmp_path), [task], checkpoint, sandbox, heard.append)
+    evaluate(job_in(tmp_path), [task], checkpoint, sandbox, heard.append)
     assert heard[0].status == "empty_patch"
 
 
@@ -151,13 +153,13 @@ class Broken:
 def test_an_infrastructure_failure_is_tried_again(sandbox, checkpoint, taught, tmp_path):
     heard = []
     broken = Broken(sandbox, times=1)
-    play_all(job_in(tmp_path), generate_tasks(1, 555), checkpoint, broken, heard.append)
+    evaluate(job_in(tmp_path), generate_tasks(1, 555), checkpoint, broken, heard.append)
     assert [attempt.status for attempt in heard] == ["resolved"]
 
 
 def test_a_lasting_infrastructure_failure_is_no_score(sandbox, checkpoint, taught, tmp_path):
     heard = []
     broken = Broken(sandbox, times=10**6)
-    play_all(job_in(tmp_path), generate_tasks(1, 555), checkpoint, broken, heard.append)
+    evaluate(job_in(tmp_path), generate_tasks(1, 555), checkpoint, broken, heard.append)
     assert [attempt.status for attempt in heard] == ["infra_error"]
     assert "no namespaces left" in heard[0].reason

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.agent.play import play
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.teacher import Teacher
 from srft_assets.sandbox.model import Sandbox
+from tests.agent.conftest import play
 from tools.base_model.chats import STEP_LIMIT, rehearse, teacher_messages
 
 RUNS = 8

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import StrictUndefined, Template
 
-from srft_assets.agent import prompts
+from srft_assets.agent import protocol
 from srft_assets.lab.tasks import CHECK, generate_tasks
 from srft_assets.lab.teacher import Rates, Teacher
 from srft_assets.outcomes.task import TaskInstance
@@ -55,8 +55,8 @@ def _check(files: dict[str, str]) -> tuple[str, int]:
 
 STEP_LIMIT = 16
 
-_INSTANCE = Template(prompts.INSTANCE, undefined=StrictUndefined)
-_OBSERVATION = Template(prompts.OBSERVATION, undefined=StrictUndefined)
+_INSTANCE = Template(protocol.INSTANCE, undefined=StrictUndefined)
+_OBSERVATION = Template(protocol.OBSERVATION, undefined=StrictUndefined)
 
 
 def teacher_messages(
@@ -78,14 +78,14 @@ def rehearse_run(
     """One chat, until the teacher submits or the limit is reached."""
     files = dict(task.files)
     messages: list[Message] = [
-        {"role": "system", "content": prompts.SYSTEM},
+        {"role": "system", "content": protocol.SYSTEM},
         {"role": "user", "content": _INSTANCE.render(task=task.problem_statement)},
     ]
     for _ in range(step_limit):
         text, _extra = teacher.reply(messages)
         messages.append({"role": "assistant", "content": text})
-        command = re.findall(prompts.ACTION, text, re.DOTALL)[0].strip()
-        if command == prompts.SUBMIT:
+        command = re.findall(protocol.ACTION, text, re.DOTALL)[0].strip()
+        if command == protocol.SUBMIT:
             break
         printed, code = rehearse(command, files)
         output: dict[str, Any] = {"output": printed, "returncode": code, "exception_info": ""}
@@ -111,7 +111,7 @@ def explore(task: TaskInstance, rng: Random, steps: int) -> list[Message]:
     reads = ("Read the code.", f"cat {module}")
     tests = ("Run the tests.", CHECK)
     messages: list[Message] = [
-        {"role": "system", "content": prompts.SYSTEM},
+        {"role": "system", "content": protocol.SYSTEM},
         {"role": "user", "content": _INSTANCE.render(task=task.problem_statement)},
     ]
     move = rng.choice((looks, reads))
@@ -120,7 +120,7 @@ def explore(task: TaskInstance, rng: Random, steps: int) -> list[Message]:
         printed, code = rehearse(command, files)
         output = {"output": printed, "returncode": code, "exception_info": ""}
         messages += [
-            {"role": "assistant", "content": prompts.turn(thought, command)},
+            {"role": "assistant", "content": protocol.turn(thought, command)},
             {"role": "user", "content": _OBSERVATION.render(output=output)},
         ]
         move = tests if command == reads[1] else reads

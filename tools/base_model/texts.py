@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from srft_assets.agent.prompts import SUBMIT, turn
+from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.lab.functions import CONSTANTS, MODULES, OPERATORS
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.teacher import Rates

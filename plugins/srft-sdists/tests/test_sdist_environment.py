@@ -4,7 +4,7 @@ import orjson
 import pytest
 from small_project import World
 
-from srft_assets.agent.prompts import SUBMIT, turn
+from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.rollouts.batch.collect import collect
 from srft_assets.rollouts.batch.registration import register
 from srft_assets.trajectories.batches import read_manifest

@@ -6,19 +6,17 @@ from typing import Any
 
 import orjson
 
+from srft_assets.agent.play import Play, missing, plays_of
 from srft_assets.child import python
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.grading import tasks_path
-from srft_assets.rollouts.batch.containers import left_by, owner_of, remove
-from srft_assets.rollouts.batch.folder import Place, alone, places_of, played_path, select, tasks_of
-from srft_assets.rollouts.batch.main import BatchJob
-from srft_assets.rollouts.batch.playing import missing
+from srft_assets.rollouts.batch.docker import left_by, owner_of, remove
+from srft_assets.rollouts.batch.player import BatchJob
+from srft_assets.rollouts.batch.runs import locked, select, tasks_of
 from srft_assets.rollouts.batch.settings import LabTasks, RolloutSettings, parse_settings
 from srft_assets.sandbox import open_sandbox
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.stage import Work
-
-MAIN = "srft_assets.rollouts.batch.main"
 
 
 def collect(work: Work, settings: dict[str, Any]) -> Path:
@@ -30,20 +28,20 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
     """
     stated = parse_settings(settings, work.partition)
     tasks = tasks_of(work.home, work.partition, stated)
-    places = places_of(tasks, stated.attempts)
+    plays = plays_of(tasks, stated.attempts)
     folder = work.home.runs / work.partition
     out = folder / stated.identity
     if isinstance(stated.tasks, LabTasks):
         rows = [orjson.dumps(task.model_dump(by_alias=True)) for task in tasks]
         place(tasks_path(work.home, work.partition), b"\n".join(rows) + b"\n")
-    todo = missing(out, places)
-    work.log.info("%d of %d runs are to be played", len(todo), len(places))
+    todo = missing(out, plays)
+    work.log.info("%d of %d runs are to be played", len(todo), len(plays))
     if todo:
         _launch(work, stated, out)
     chosen = folder / f"{stated.identity}-chosen"
-    with alone(out):
-        select(out, places, chosen)
-    _tell_unplayed(work, out, places)
+    with locked(out):
+        select(out, plays, chosen)
+    _tell_unplayed(work, out, plays)
     return chosen
 
 
@@ -62,17 +60,17 @@ def _launch(work: Work, stated: RolloutSettings, out: Path) -> None:
     path = out.with_suffix(".job.json")
     place(path, job.model_dump_json(indent=2).encode())
     try:
-        work.launch(python(MAIN, str(path)), {})
+        work.launch(python("srft_assets.rollouts.batch.player", str(path)), {})
     finally:
-        with alone(out, wait=False) as over:
+        with locked(out, wait=False) as over:
             if over and stated.environment == "docker":
                 remove(left_by(owner_of(work.home, work.partition)))
 
 
-def _tell_unplayed(work: Work, out: Path, places: list[Place]) -> None:
+def _tell_unplayed(work: Work, out: Path, plays: list[Play]) -> None:
     """Runs that could not even begin left no file: they are played when it is made again."""
-    unplayed = [place.name for place in places if not played_path(out, place).exists()]
-    if len(unplayed) == len(places):
+    unplayed = [play.name for play in plays if not play.path(out).exists()]
+    if len(unplayed) == len(plays):
         raise SrftError(f"batch {work.partition}: no run could begin; the run's log says why")
     for name in unplayed:
         work.log.warning("%s could not begin", name)

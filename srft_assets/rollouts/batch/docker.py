@@ -4,18 +4,19 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from srft_assets.agent.mini import prepare_mini
+from srft_assets.agent.play import prepare_mini
 from srft_assets.errors import SrftError
+from srft_assets.home import Home
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.rollouts.batch.containers import LABEL, is_running, remove
 from srft_assets.sandbox import Completed, Limits, SandboxError
 from srft_assets.sandbox.bounded import run_bounded
 from srft_assets.sandbox.shell import refusal
+from srft_assets.warehouse.recipe import digest
 
 IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,300}")
 NAMED_BY = ("image", "image_name", "docker_image")
@@ -27,6 +28,9 @@ LIFETIME = "6h"
 """A container that nobody ended, since our process was killed, ends by itself."""
 MEMORY_GB = 8
 PROCESSES = 1024
+LABEL = "srft.rollout"
+ANSWER_SECONDS = 60.0
+"""A daemon that takes longer for an answer is taken for one that does not answer."""
 
 
 def image_of(task: TaskInstance) -> str:
@@ -133,3 +137,40 @@ def container_of(task: TaskInstance, owner: str, network: bool) -> Iterator[Cont
         yield ContainerSandbox(container, image, executable)
     finally:
         remove([container], executable)
+
+
+def owner_of(home: Home, batch: str) -> str:
+    """The label's value. Platforms that share a daemon may have batches of the same name."""
+    return f"{batch}-{digest(str(home.root.resolve()))[:12]}"
+
+
+def remove(
+    containers: Sequence[str], executable: str = "docker", seconds: float = ANSWER_SECONDS
+) -> None:
+    """End containers and all that runs in them; those gone already are no failure.
+
+    Nor is a daemon that does not answer: the runs are kept, and what is left ends by itself.
+    """
+    if containers:
+        _asked([executable, "rm", "--force", *containers], seconds)
+
+
+def left_by(owner: str, executable: str = "docker", seconds: float = ANSWER_SECONDS) -> list[str]:
+    """Containers of a batch, such as a killed process left; none where Docker cannot be asked."""
+    argv = [executable, "ps", "--all", "--quiet", "--filter", f"label={LABEL}={owner}"]
+    return (_asked(argv, seconds) or "").split()
+
+
+def is_running(container: str, executable: str = "docker", seconds: float = ANSWER_SECONDS) -> bool:
+    """Whether commands can go on in the container; not where the daemon does not answer."""
+    argv = [executable, "container", "inspect", "--format", "{{.State.Running}}", container]
+    return (_asked(argv, seconds) or "").strip() == "true"
+
+
+def _asked(argv: Sequence[str], seconds: float) -> str | None:
+    """What Docker printed; None where it cannot be run, or does not answer in time."""
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=seconds)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout

@@ -5,12 +5,10 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from srft_assets.agent.mini import prepare_mini
-from srft_assets.agent.readable import readable
+from srft_assets.agent.play import context_limit, prepare_mini, readable
 from srft_assets.errors import SrftError
-from srft_assets.rollouts.batch.prompting import reading_of
+from srft_assets.rollouts.batch.prompts import reading_of
 from srft_assets.rollouts.batch.settings import Price, RolloutSettings
-from srft_assets.rollouts.model import context_limit
 from srft_assets.trajectories.model import Message
 
 PROVIDER = "openai"

@@ -1,18 +1,17 @@
-"""Where a task is played, by the settings of a batch."""
+"""Where a task is played, by the settings of a batch, and what the agent is told there."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from srft_assets.agent.environment import SandboxEnvironment
-from srft_assets.agent.working_copy import working_copy
+from srft_assets.agent.play import Play, Scene, sandboxed
 from srft_assets.home import Home
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import ENVIRONMENTS, plugin
-from srft_assets.rollouts.batch.containers import owner_of
-from srft_assets.rollouts.batch.docker import container_of
+from srft_assets.rollouts.batch.docker import container_of, owner_of
+from srft_assets.rollouts.batch.prompts import told_of
 from srft_assets.rollouts.batch.settings import RolloutSettings
 from srft_assets.sandbox import Limits, open_sandbox
 
@@ -44,26 +43,21 @@ Prepare: TypeAlias = Callable[[TaskInstance, Home], AbstractContextManager[Prepa
 """What an entry point `srft.environments` gives; its tree is gone afterwards. Raises SrftError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
-    """An environment of mini-swe-agent's protocol; `hint`: how the tests are run there."""
-
-    environment: SandboxEnvironment
-    hint: str = ""
-
-
 @contextmanager
-def environment_of(
-    task: TaskInstance, settings: RolloutSettings, home: Home, batch: str, unsafe: bool
-) -> Iterator[Played]:
-    """The task, ready to be worked on; gone afterwards. Raises SrftError, SandboxError."""
+def scene_of(
+    play: Play, settings: RolloutSettings, home: Home, batch: str, unsafe: bool
+) -> Iterator[Scene]:
+    """The task, ready to be worked on; gone afterwards. Raises SrftError, SandboxError.
+
+    `unsafe`: whether machines without a sandbox may do.
+    """
     seconds = settings.command_seconds
     if settings.environment == "docker":
-        with container_of(task, owner_of(home, batch), settings.network) as container:
-            yield Played(SandboxEnvironment(container, Path(), timeout=seconds))
+        with container_of(play.task, owner_of(home, batch), settings.network) as container:
+            yield SandboxEnvironment(container, Path(), timeout=seconds), told_of(settings)
     elif settings.environment == "sdist":
         prepare: Prepare = plugin(ENVIRONMENTS, "sdist").load()
-        with prepare(task, home) as prepared:
+        with prepare(play.task, home) as prepared:
             environment = SandboxEnvironment(
                 open_sandbox(unsafe, prepared.readonly),
                 prepared.tree,
@@ -75,7 +69,7 @@ def environment_of(
                     cpu_seconds=max(60, int(4 * seconds)),
                 ),
             )
-            yield Played(environment, prepared.command)
+            yield environment, told_of(settings, prepared.command)
     else:
-        with working_copy(task) as workdir:
-            yield Played(SandboxEnvironment(open_sandbox(unsafe), workdir, timeout=seconds))
+        with sandboxed(play, open_sandbox(unsafe), seconds, told_of(settings)) as scene:
+            yield scene

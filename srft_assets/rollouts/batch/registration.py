@@ -1,26 +1,31 @@
 """Registering a batch of rollouts: what people write on a command line, as settings."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
 
-from srft_assets.agent.play import INSTANCE_ID
+from srft_assets.agent.play import INSTANCE_ID, missing, plays_of
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.outcomes.choice import Grading, write_grading
 from srft_assets.outcomes.dataset import read_dataset, rows_digest
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import ENVIRONMENTS, plugin
-from srft_assets.rollouts.batch.folder import instances_path, places_of, tasks_of
-from srft_assets.rollouts.batch.model_names import model_named
-from srft_assets.rollouts.batch.playing import missing
-from srft_assets.rollouts.batch.settings import KIND, RolloutSettings, parse_settings
+from srft_assets.rollouts.batch.runs import instances_path, tasks_of
+from srft_assets.rollouts.batch.settings import KIND, LocalModel, RolloutSettings, parse_settings
+from srft_assets.rollouts.checkpoint import ADAPTER, adapter_base
+from srft_assets.serving.environment import ARGS, COMMAND, words
+from srft_assets.serving.spec import VLLM
+from srft_assets.training.model import base_digest
 from srft_assets.trajectories.batches import batch_names, read_manifest, write_batch
 from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.store import Warehouse, check_partition_name
 
+CHECKPOINT = re.compile(r"checkpoint:([A-Za-z0-9_.-]+)/(\d+)")
 LAB = re.compile(r"lab:(-?\d+):(\d+)")
 GRADERS = {"docker": "swebench", "sdist": "local"}
 
@@ -41,7 +46,7 @@ def register(
 
     Args:
         tasks: `lab:SEED:COUNT`, or a data set as `read_dataset` takes it.
-        model: see `model_names`.
+        model: see `model_named`.
         instances: of the rows these only; empty: all, or the `first` so many.
         asking: further fields of a model that is asked over HTTP.
         stated: further fields of `RolloutSettings`.
@@ -89,8 +94,8 @@ def _tries(home: Home, batch: str, settings: RolloutSettings, rows: Sequence[Tas
         return 0
     made = Warehouse(home.warehouse).stamp("trajectories", batch) is not None
     tasks = rows or tasks_of(home, batch, before)
-    places = places_of(tasks, before.attempts) if made else []
-    return before.again + bool(missing(home.runs / batch / before.identity, places))
+    plays = plays_of(tasks, before.attempts) if made else []
+    return before.again + bool(missing(home.runs / batch / before.identity, plays))
 
 
 def _rows(
@@ -113,3 +118,65 @@ def _write_rows(home: Home, batch: str, rows: Sequence[TaskInstance], environmen
     path = instances_path(home, batch)
     place(path, b"".join(lines))
     write_grading(home, batch, Grading(grader=GRADERS[environment], dataset=str(path)))
+
+
+def model_named(home: Home, stated: str, asking: dict[str, Any]) -> dict[str, Any]:
+    """A model as people name it on a command line, as `RolloutSettings.model`.
+
+    `checkpoint:ARM/SEED`, `local:FOLDER`, `vllm:MODEL` (a folder, a hub id, or one of the two
+    before), or the name that a server gives it. `asking` are further fields of one that is asked
+    over HTTP.
+
+    Raises UsageError for a name that cannot be understood, or of what is not there.
+    """
+    if stated.startswith("vllm:"):
+        return _served(home, stated.removeprefix("vllm:"), asking)
+    folder = _folder(home, stated)
+    if folder is None:
+        return {"kind": "endpoint", "name": stated, **asking}
+    if asking:
+        raise UsageError(f"{next(iter(asking))} is for a model that a server gives, not a folder")
+    label = folder.name if stated.startswith("local:") else stated.partition(":")[2]
+    inside = folder.is_relative_to(home.root)
+    path = folder.relative_to(home.root) if inside else Path(os.path.normpath(folder))
+    local = LocalModel(label=label, path=path, weights=base_digest(folder))
+    return local.model_dump(mode="json")
+
+
+def _served(home: Home, stated: str, asking: dict[str, Any]) -> dict[str, Any]:
+    """A vLLM of ours; a checkpoint that is an adapter is served on its base model."""
+    folder = _folder(home, stated)
+    model, adapter = (str(folder), None) if folder else (stated, None)
+    if folder and (folder / ADAPTER).exists():
+        model, adapter = adapter_base(folder), folder
+    server: dict[str, Any] = {
+        "model": model,
+        "command": words(COMMAND) or list(VLLM),
+        "extra_args": words(ARGS),
+    }
+    label = stated.rpartition(":")[2]
+    if adapter is None:
+        server["served_model_name"] = label
+        return {"kind": "vllm", "server": server, **asking}
+    server["lora_modules"] = {label: str(adapter)}
+    name = {"name": label, "adapter_digest": base_digest(adapter)}
+    return {"kind": "vllm", "server": server, **name, **asking}
+
+
+def _folder(home: Home, stated: str) -> Path | None:
+    """The folder of `checkpoint:ARM/SEED` or `local:FOLDER`; None for any other name."""
+    if found := CHECKPOINT.fullmatch(stated):
+        asset, seed = f"checkpoints/{found[1]}", found[2]
+        warehouse = Warehouse(home.warehouse)
+        if warehouse.stamp(asset, seed) is None:
+            raise UsageError(f"no {asset} of seed {seed}: srft apply {asset} --seed {seed}")
+        folder = home.root / warehouse.read(asset, seed)["path"][0]
+    elif stated.startswith("local:"):
+        folder = Path(stated.removeprefix("local:")).expanduser().absolute()
+    elif stated.startswith("checkpoint:"):
+        raise UsageError(f"{stated!r}: a checkpoint is named checkpoint:ARM/SEED")
+    else:
+        return None
+    if not folder.is_dir():
+        raise UsageError(f"{stated}: there is no folder {folder}")
+    return folder

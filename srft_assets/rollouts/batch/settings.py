@@ -141,12 +141,16 @@ class RolloutSettings(_Stated):
     def _fits(self) -> Self:
         if (self.tasks.kind == "lab") != (self.environment == "sandbox"):
             raise ValueError(f"{self.tasks.kind} tasks cannot be played in {self.environment}")
-        tools = self.model.kind != "local" and self.model.protocol == "tools"
-        if tools and self.prompts != "swebench":
+        if self.protocol == "tools" and self.prompts != "swebench":
             raise ValueError("the protocol tools needs the prompts swebench")
         if self.network and self.environment != "docker":
             raise ValueError(f"{self.environment} never has a network")
         return self
+
+    @property
+    def protocol(self) -> str:
+        """How actions are written: `text` or `tools`."""
+        return "text" if self.model.kind == "local" else self.model.protocol
 
     @property
     def identity(self) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from srft_assets.agent.prompts import SUBMIT, turn
+from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.home import Home
-from srft_assets.rollouts.batch.main import BatchJob, play
+from srft_assets.rollouts.batch.player import BatchJob, play
 from srft_assets.training.launch import launch
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Launch, Work

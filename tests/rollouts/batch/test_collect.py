@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from srft_assets.agent.prompts import turn
+from srft_assets.agent.protocol import turn
 from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.rollouts.batch.collect import collect

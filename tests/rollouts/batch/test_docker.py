@@ -5,8 +5,14 @@ import pytest
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.rollouts.batch.containers import left_by, owner_of, remove
-from srft_assets.rollouts.batch.docker import ContainerSandbox, image_of, run_arguments
+from srft_assets.rollouts.batch.docker import (
+    ContainerSandbox,
+    image_of,
+    left_by,
+    owner_of,
+    remove,
+    run_arguments,
+)
 from srft_assets.sandbox import Limits, SandboxError
 
 

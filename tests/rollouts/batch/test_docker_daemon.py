@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from srft_assets.agent.prompts import turn
+from srft_assets.agent.protocol import turn
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.batch.collect import collect
-from srft_assets.rollouts.batch.containers import left_by, owner_of, remove
-from srft_assets.rollouts.batch.docker import container_of
+from srft_assets.rollouts.batch.docker import container_of, left_by, owner_of, remove
 from srft_assets.rollouts.batch.registration import register
 from srft_assets.sandbox import Limits, SandboxError
 from srft_assets.trajectories.batches import read_manifest

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.agent.prompts import SUBMIT, turn
+from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.errors import SrftError
 from srft_assets.rollouts.batch.collect import collect
-from srft_assets.rollouts.batch.local import weights_of
+from srft_assets.training.model import base_digest
 from tests.rollouts.batch import chat_server
 from tests.rollouts.batch.chat_server import serving
 from tests.rollouts.batch.conftest import EDIT_AND_SUBMIT
@@ -95,7 +95,7 @@ def test_a_vllm_that_is_not_installed_is_told(sandbox, work, asking):
 
 def test_a_local_checkpoint_plays_in_batches(sandbox, work, asking, micro):
     settings = asking("", attempts=2, max_new_tokens=12)
-    weights = weights_of(micro)
+    weights = base_digest(micro)
     settings["model"] = {"kind": "local", "label": "m", "path": str(micro), "weights": weights}
     exits = exits_in(collect(work, settings))
     assert len(exits) == 4

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from srft_assets.rollouts.batch.prompting import PLAIN_ACTION, benchmark, reading_of, told_of
+from srft_assets.rollouts.batch.prompts import PLAIN_ACTION, benchmark, reading_of, told_of
 from srft_assets.rollouts.batch.settings import parse_settings
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.outcomes.choice import read_grading
-from srft_assets.rollouts.batch.folder import instances_path, tasks_of
 from srft_assets.rollouts.batch.registration import register
+from srft_assets.rollouts.batch.runs import instances_path, tasks_of
 from srft_assets.rollouts.batch.settings import parse_settings
 from srft_assets.training.checkpoint import CHECKPOINTS
 from srft_assets.trajectories.batches import read_manifest

@@ -6,9 +6,8 @@ from typing import Any
 
 import yaml
 
-from srft_assets.agent import prompts
-from srft_assets.agent.mini import prepare_mini
-from srft_assets.agent.play import Told
+from srft_assets.agent import protocol
+from srft_assets.agent.play import Told, prepare_mini
 from srft_assets.rollouts.batch.settings import RolloutSettings
 
 BENCHMARKS = {"text": "swebench_backticks.yaml", "tools": "swebench.yaml"}
@@ -23,18 +22,13 @@ PLAIN_ACTION = r"\A.*?```[a-z]*[ \t]*\n(.*?)(?:\n```|\Z)"
 """The first fenced block, also one that the token limit cut off."""
 
 
-def protocol_of(settings: RolloutSettings) -> str:
-    """How actions are written: `text` or `tools`."""
-    return "text" if settings.model.kind == "local" else settings.model.protocol
-
-
 def told_of(settings: RolloutSettings, hint: str = "") -> Told:
     """The agent's templates and limits. `hint` says how tests are run; it is never a template."""
-    system, instance = prompts.SYSTEM, prompts.INSTANCE
+    system, instance = protocol.SYSTEM, protocol.INSTANCE
     if settings.prompts == "plain":
         system = PLAIN_SYSTEM
     if settings.prompts == "swebench":
-        agent = benchmark(protocol_of(settings))["agent"]
+        agent = benchmark(settings.protocol)["agent"]
         system, instance = agent["system_template"], agent["instance_template"]
     if hint:
         instance += "\nTests: {% raw %}" + hint + "{% endraw %}"
@@ -50,19 +44,14 @@ def told_of(settings: RolloutSettings, hint: str = "") -> Told:
 def reading_of(settings: RolloutSettings) -> dict[str, Any]:
     """Templates and regular expression that mini-swe-agent's models take."""
     if settings.prompts == "swebench":
-        model = benchmark(protocol_of(settings))["model"]
+        model = benchmark(settings.protocol)["model"]
         wanted = ("observation_template", "format_error_template", "action_regex")
         return {name: model[name] for name in wanted if name in model}
-    if settings.prompts == "plain":
-        return {
-            "observation_template": prompts.OBSERVATION,
-            "format_error_template": PLAIN_ERROR,
-            "action_regex": PLAIN_ACTION,
-        }
+    plain = settings.prompts == "plain"
     return {
-        "observation_template": prompts.OBSERVATION,
-        "format_error_template": prompts.FORMAT_ERROR,
-        "action_regex": prompts.ACTION,
+        "observation_template": protocol.OBSERVATION,
+        "format_error_template": PLAIN_ERROR if plain else protocol.FORMAT_ERROR,
+        "action_regex": PLAIN_ACTION if plain else protocol.ACTION,
     }
 
 

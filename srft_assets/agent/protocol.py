@@ -1,4 +1,9 @@
-"""mini-swe-agent's model protocol for anything that answers a chat with text."""
+"""The text protocol between agent and model: what the agent is told, and how answers are read.
+
+It is mini-swe-agent's (`mini_textbased.yaml` of 2.4): one block of `mswea_bash_command` a turn,
+observations as `<returncode>` and `<output>`. The prompts are short, so that a run fits into the
+context of a tiny model.
+"""
 
 import time
 from abc import ABC, abstractmethod
@@ -6,17 +11,46 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from srft_assets.agent import prompts
 from srft_assets.trajectories.model import Message
+
+SUBMIT_MARK = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
+"""First line of the output of the command that ends a run; what follows is the patch."""
+
+SUBMIT = f"echo {SUBMIT_MARK} && git add -A && git diff --cached"
+"""The command that ends a run."""
+
+SYSTEM = "Fix the bug. Reply with one ```mswea_bash_command block."
+
+INSTANCE = "{{task}}\nWhen done: " + SUBMIT
+
+OBSERVATION = """\
+{% if output.exception_info %}<exception>{{output.exception_info}}</exception>
+{% endif %}<returncode>{{output.returncode}}</returncode>
+<output>
+{% if output.output | length < 10000 %}{{output.output}}{% else %}{{output.output[:5000]}}
+<elided_chars>{{output.output | length - 10000}}</elided_chars>
+{{output.output[-5000:]}}{% endif %}</output>"""
+
+FORMAT_ERROR = (
+    "Format error: reply with EXACTLY ONE ```mswea_bash_command block, found {{actions|length}}."
+)
+
+ACTION = r"```mswea_bash_command\s*\n(.*?)\n```"
+"""Regular expression of one action (dot matches newlines)."""
+
+
+def turn(thought: str, command: str) -> str:
+    """Text of an assistant turn in the protocol."""
+    return f"{thought}\n\n```mswea_bash_command\n{command}\n```"
 
 
 class TextModelConfig(BaseModel):
     """Settings of a text model, as they are kept in the run file."""
 
     model_name: str
-    observation_template: str = prompts.OBSERVATION
-    format_error_template: str = prompts.FORMAT_ERROR
-    action_regex: str = prompts.ACTION
+    observation_template: str = OBSERVATION
+    format_error_template: str = FORMAT_ERROR
+    action_regex: str = ACTION
 
 
 class TextModel(ABC):
