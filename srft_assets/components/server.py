@@ -12,10 +12,8 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home, current_home
-from srft_assets.serving.environment import ARGS, COMMAND, MODEL, NAME, URL, words
-from srft_assets.serving.server import Served, Tell, serve
-from srft_assets.serving.shared import SharedServer
-from srft_assets.serving.spec import ServerSpec
+from srft_assets.serving.server import Served, SharedServer, Tell, serve
+from srft_assets.serving.spec import ARGS, COMMAND, MODEL, NAME, URL, ServerSpec, words
 
 TEXTS = {"base_url": URL, "model": MODEL, "served_model_name": NAME}
 WORDS = {"command": COMMAND, "extra_args": ARGS}

@@ -1,24 +1,31 @@
-"""Start a server, wait until it answers, and end all of it."""
+"""A model server: started, asked until it is ready, shared in a run, ended with all it started."""
 
+import json
 import os
 import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
 
 from srft_assets.errors import SrftError
 from srft_assets.serving import guard
 from srft_assets.serving.failure import NOT_INSTALLED, failure, last_line
-from srft_assets.serving.probe import lacks
 from srft_assets.serving.spec import ServerSpec, program_of
 
 LOOK_SECONDS = 0.2
 TELL_SECONDS = 10.0
+PROBE_SECONDS = 5.0
+DIRECT = build_opener(ProxyHandler({}))
+"""A proxy of the environment is not the way to a server on this machine."""
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where a server that listens everywhere is asked."""
 
@@ -144,3 +151,82 @@ def _wait(
             told = now
             tell(f"{spec.model} starts, {now - start:.0f} s: {last_line(log, key)}")
         time.sleep(LOOK_SECONDS)
+
+
+def lacks(url: str, api_key: str, names: Sequence[str]) -> str:
+    """What a server at `url` (without `/v1`) still lacks, in words; empty when it is ready.
+
+    Ready means that `/health` answers 200 and `/v1/models` lists every one of `names`.
+    """
+    path = "/health"
+    try:
+        _get(url + path, api_key)
+        path = "/v1/models"
+        listed = [str(model["id"]) for model in json.loads(_get(url + path, api_key))["data"]]
+    except HTTPError as error:
+        return f"{path} answers {error.code}"
+    except (OSError, HTTPException) as error:
+        return f"no answer ({getattr(error, 'reason', error)})"
+    except (ValueError, KeyError, TypeError):
+        return f"{path} does not answer as an OpenAI-compatible API does"
+    missing = [name for name in names if name not in listed]
+    return f"{path} lists {', '.join(listed)}, not {', '.join(missing)}" if missing else ""
+
+
+def _get(url: str, api_key: str) -> bytes:
+    asked = Request(url, headers={"Authorization": f"Bearer {api_key}"})
+    with DIRECT.open(asked, timeout=PROBE_SECONDS) as answer:
+        content: bytes = answer.read()
+    return content
+
+
+class SharedServer:
+    """Started when first asked for, ended by `close`.
+
+    A server that ended in between is started again. One that could not be started is not tried
+    again: the same would fail after as long a wait.
+    """
+
+    def __init__(self, start: Serve) -> None:
+        self._start = start
+        self._lock = threading.Lock()
+        self._stack = ExitStack()
+        self._served: Served | None = None
+        self._failure: SrftError | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[Served]:
+        """The server; it goes on after leaving. Raises SrftError where it cannot be started."""
+        with self._lock:
+            served = self._running()
+        yield served
+
+    def close(self) -> None:
+        """End the server, if it was started."""
+        with self._lock:
+            self._served = None
+            self._stack.close()
+
+    def _running(self) -> Served:
+        if self._failure is not None:
+            raise self._failure
+        if self._served is None or _ended(self._served):
+            self._stack.close()
+            try:
+                self._served = self._stack.enter_context(self._start())
+            except SrftError as error:
+                self._failure = error
+                raise
+        return self._served
+
+
+def _ended(served: Served) -> bool:
+    """Whether a server of ours is gone, or dead and not yet taken note of by its guard."""
+    import psutil
+
+    if served.process_id is None:
+        return False
+    try:
+        return psutil.Process(served.process_id).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

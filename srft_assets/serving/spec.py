@@ -1,5 +1,7 @@
-"""What a server serves, and the command that starts it."""
+"""What a model server serves, the command that starts it, and the variables that state both."""
 
+import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,10 +10,23 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from srft_assets.errors import SrftError
+
 VLLM = ("vllm", "serve")
 CACHE_HITS = "--enable-prompt-tokens-details"
 """Answers then say how much of the prompt came from the cache; without it they say nothing."""
 QUIET = {"HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1", "VLLM_NO_USAGE_STATS": "1"}
+
+URL = "SRFT_CRITIC_URL"
+"""Of a server that runs already, up to `/v1`. It goes before all else."""
+MODEL = "SRFT_VLLM_MODEL"
+"""What vLLM shall serve: a folder or a Hub id."""
+NAME = "SRFT_VLLM_NAME"
+"""As requests name that model."""
+COMMAND = "SRFT_VLLM_COMMAND"
+"""What comes before the model, as a shell would split it; by default `vllm serve`."""
+ARGS = "SRFT_VLLM_ARGS"
+"""Further arguments of that command, as a shell would split them."""
 
 Name = Annotated[str, Field(min_length=1, pattern=r"^[^-\s]\S*$")]
 """A leading dash would make it a flag."""
@@ -90,3 +105,16 @@ def program_of(command: Sequence[str]) -> str | None:
     """Path of a command's program: beside this Python, else as PATH says; None if there is none."""
     beside = Path(sys.executable).parent
     return shutil.which(command[0], path=beside) or shutil.which(command[0])
+
+
+def vllm_program() -> str | None:
+    """The program that would serve by the variables; None where it is not installed."""
+    return program_of(words(COMMAND) or VLLM)
+
+
+def words(name: str) -> list[str]:
+    """The words of a variable; none where it is not set. Raises SrftError for an open quote."""
+    try:
+        return shlex.split(os.environ.get(name, ""))
+    except ValueError as error:
+        raise SrftError(f"{name}: {error}: quote it as for a shell") from error

@@ -11,8 +11,7 @@ import pytest
 from srft_assets.components.platform import Platform
 from srft_assets.components.server import CriticServer, critic_server
 from srft_assets.errors import SrftError
-from srft_assets.serving.server import Served
-from srft_assets.serving.shared import SharedServer
+from srft_assets.serving.server import Served, SharedServer
 from srft_assets.serving.spec import ServerSpec
 from tests.serving.conftest import PROGRAM, MakeSpec, gone, members
 

@@ -11,8 +11,7 @@ import psutil
 import pytest
 
 from srft_assets.errors import SrftError
-from srft_assets.serving.probe import lacks
-from srft_assets.serving.server import serve
+from srft_assets.serving.server import lacks, serve
 from tests.serving.conftest import MakeSpec, gone, members
 
 PARENT = """

@@ -1,5 +1,6 @@
-"""The model of a batch, opened for as long as its runs are played."""
+"""The model of a batch: behind an OpenAI-compatible API, served by our vLLM, or loaded here."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -7,16 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from srft_assets.agent.play import Play
+from srft_assets.agent.play import Play, context_limit, prepare_mini, readable
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.rollouts.batch import settings as stated
-from srft_assets.rollouts.batch.endpoint import PROVIDER, Endpoint, EndpointModel, check_price
 from srft_assets.rollouts.batch.prompts import reading_of
 from srft_assets.rollouts.checkpoint import load_checkpoint
 from srft_assets.serving.server import serve
 from srft_assets.training.model import base_digest
+from srft_assets.trajectories.model import Message
 
+PROVIDER = "openai"
+"""litellm's name for whatever speaks OpenAI's protocol."""
+MILLION = 1_000_000
 NO_KEY = "srft-no-key"
 """For servers that want none; the client always does."""
 
@@ -36,7 +40,24 @@ class Models(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointModels:
+class Endpoint:
+    """Where a model is asked, and by what key.
+
+    Attributes:
+        model: litellm's name of it.
+        api_key: None leaves it to litellm, which looks into the variable of the provider.
+    """
+
+    model: str
+    base_url: str = ""
+    api_key: str | None = None
+    protocol: str = "text"
+    price: stated.Price | None = None
+    timeout: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class AskedModels:
     """Models that are asked over HTTP, each play for itself and at any time."""
 
     endpoint: Endpoint
@@ -55,7 +76,7 @@ class EndpointModels:
     def model(self, play: Play) -> AbstractContextManager[Any]:
         """A client of its own; attempts ask with seeds of their own."""
         seed = self.settings.seed + play.attempt
-        return nullcontext(EndpointModel(self.endpoint, self.settings, seed))
+        return nullcontext(AskedModel(self.endpoint, self.settings, seed))
 
 
 @contextmanager
@@ -68,7 +89,7 @@ def opened(
         endpoint = endpoint_of(model)
         if settings.cost_limit:
             check_price(endpoint)
-        yield EndpointModels(endpoint, settings)
+        yield AskedModels(endpoint, settings)
     elif isinstance(model, stated.ServedModel):
         if settings.cost_limit:
             raise SrftError("a model that vLLM serves here has no price: cost_limit must be 0")
@@ -80,7 +101,7 @@ def opened(
                 protocol=model.protocol,
                 timeout=model.timeout,
             )
-            yield EndpointModels(endpoint, settings)
+            yield AskedModels(endpoint, settings)
     else:
         yield local_models(model, settings, home)
 
@@ -123,3 +144,100 @@ def local_models(model: stated.LocalModel, settings: stated.RolloutSettings, hom
         context=settings.context,
         reading=reading_of(settings),
     )
+
+
+class AskedModel:
+    """mini-swe-agent's model protocol (2.4): its litellm model, given key and context limit.
+
+    The key is handed over at each call, so that no run file holds it.
+    """
+
+    def __init__(self, endpoint: Endpoint, settings: stated.RolloutSettings, seed: int) -> None:
+        self._model = litellm_model(endpoint, settings, seed)
+        self._key = {"api_key": endpoint.api_key} if endpoint.api_key else {}
+        self._context = settings.context
+        self._tokens = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """All but `query` is mini-swe-agent's."""
+        return getattr(self._model, name)
+
+    def query(self, messages: list[Message], **kwargs: Any) -> Message:
+        """One assistant message. Raises minisweagent's InterruptAgentFlow, which ends the run,
+        where the chat is longer than the context that the settings or the server allow."""
+        import litellm
+
+        if self._context is not None and self._tokens > self._context:
+            raise context_limit(self._tokens, self._context)
+        try:
+            message: Message = readable(self._model.query(messages, **self._key, **kwargs))
+        except litellm.exceptions.ContextWindowExceededError:
+            raise context_limit(self._tokens, self._context) from None
+        usage = message.get("extra", {}).get("response", {}).get("usage") or {}
+        self._tokens = usage.get("total_tokens") or 0
+        return message
+
+
+def litellm_model(endpoint: Endpoint, settings: stated.RolloutSettings, seed: int) -> Any:
+    """mini-swe-agent's model for the protocol, with templates, limits and prices."""
+    prepare_litellm()
+    from minisweagent.models.litellm_model import LitellmModel
+    from minisweagent.models.litellm_textbased_model import LitellmTextbasedModel
+
+    arguments: dict[str, Any] = {
+        "drop_params": True,
+        "temperature": settings.temperature,
+        "seed": seed,
+        "max_tokens": settings.max_new_tokens,
+        "timeout": endpoint.timeout,
+        # litellm would look for MCP tools in a package that is not among its requirements
+        "_skip_mcp_handler": True,
+    }
+    if endpoint.base_url:
+        arguments["api_base"] = endpoint.base_url
+    _set_price(endpoint)
+    made = LitellmTextbasedModel if endpoint.protocol == "text" else LitellmModel
+    return made(
+        model_name=endpoint.model,
+        model_kwargs=arguments,
+        cost_tracking="default" if settings.cost_limit else "ignore_errors",
+        **reading_of(settings),
+    )
+
+
+def prepare_litellm() -> None:
+    """Import litellm without the network (it would fetch a price list) and without its words."""
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    os.environ.setdefault("LITELLM_LOG", "ERROR")
+    prepare_mini()
+    import litellm
+
+    litellm.suppress_debug_info = True
+    logging.getLogger("litellm_model").setLevel(logging.ERROR)
+
+
+def check_price(endpoint: Endpoint) -> None:
+    """Raises SrftError where a cost limit could not be kept: nobody knows the model's price."""
+    prepare_litellm()
+    import litellm
+
+    _set_price(endpoint)
+    if not {endpoint.model, endpoint.model.partition("/")[2]} & litellm.model_cost.keys():
+        raise SrftError(
+            f"no price of {endpoint.model} is known, so that no cost limit can be kept: state "
+            "`price` (USD for a million tokens), or a cost limit of 0"
+        )
+
+
+def _set_price(endpoint: Endpoint) -> None:
+    if endpoint.price is None:
+        return
+    import litellm
+
+    price = {
+        "input_cost_per_token": endpoint.price.prompt / MILLION,
+        "output_cost_per_token": endpoint.price.answer / MILLION,
+        "litellm_provider": endpoint.model.partition("/")[0],
+        "mode": "chat",
+    }
+    litellm.register_model({endpoint.model: price})

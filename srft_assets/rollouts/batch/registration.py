@@ -18,8 +18,7 @@ from srft_assets.plugins import ENVIRONMENTS, plugin
 from srft_assets.rollouts.batch.runs import instances_path, tasks_of
 from srft_assets.rollouts.batch.settings import KIND, LocalModel, RolloutSettings, parse_settings
 from srft_assets.rollouts.checkpoint import ADAPTER, adapter_base
-from srft_assets.serving.environment import ARGS, COMMAND, words
-from srft_assets.serving.spec import VLLM
+from srft_assets.serving.spec import ARGS, COMMAND, VLLM, words
 from srft_assets.training.model import base_digest
 from srft_assets.trajectories.batches import batch_names, read_manifest, write_batch
 from srft_assets.warehouse.placing import place
