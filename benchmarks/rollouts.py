@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from unittest.mock import patch
 
-import torch  # noqa: TID253
+import torch
 
 from srft_assets import lab
 from srft_assets.child import quiet

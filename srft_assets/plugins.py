@@ -1,4 +1,4 @@
-"""What other packages bring along, found by their entry points.
+"""What is installed beside the core: extras by their modules, other packages by entry points.
 
 `srft.graders`: name of a grader → its `grade` (`outcomes.chosen.Grade`), in a package that states
 `VERSION`, which is raised when outcomes change; its YAML files count as well.
@@ -8,12 +8,27 @@
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 
 from srft_assets.errors import UsageError
 
 GRADERS, ENVIRONMENTS = "srft.graders", "srft.environments"
 OURS = {"local": "./plugins/srft-sdists", "sdist": "./plugins/srft-sdists"}
 """Names that a package of this repository stands behind."""
+EXTRAS = {
+    "train": ("torch", "trl", "peft", "accelerate", "datasets"),
+    "rollout": ("minisweagent",),
+    "grade": ("swebench", "docker"),
+}
+"""Extra of `pyproject.toml` → modules that it brings."""
+
+
+def need(*extras: str) -> None:
+    """Raises UsageError, with the command that installs it, where an extra is not there."""
+    lacking = [each for each in extras if not all(map(find_spec, EXTRAS[each]))]
+    if lacking:
+        wanted = ",".join(lacking)
+        raise UsageError(f'this needs more packages: pip install "srft-assets[{wanted}]"')
 
 
 @cache

@@ -9,8 +9,8 @@ from rich.table import Table
 from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import Unsafe, applier, end, print_outcome
 from srft_assets.errors import UsageError
-from srft_assets.extras import need
 from srft_assets.home import Home, current_home
+from srft_assets.plugins import need
 
 ENVIRONMENTS = ("docker", "sdist")
 PROMPTS = ("short", "plain", "swebench")

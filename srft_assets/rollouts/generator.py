@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-import torch  # noqa: TID253
-from transformers.cache_utils import Cache, DynamicCache, DynamicLayer  # noqa: TID253
+import torch
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from srft_assets.rollouts.checkpoint import Checkpoint
 

@@ -9,9 +9,9 @@ import orjson
 from srft_assets.agent.play import Play
 from srft_assets.child import python
 from srft_assets.errors import SrftError
-from srft_assets.extras import need
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.task import TaskInstance
+from srft_assets.plugins import need
 from srft_assets.rollouts.attempts import EvaluationJob, read_result
 from srft_assets.rollouts.scores import (
     EVAL_SCORES,

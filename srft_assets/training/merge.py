@@ -11,6 +11,7 @@ import orjson
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
+from srft_assets.plugins import need
 from srft_assets.training.checkpoint import CARD, is_adapter, read_result
 from srft_assets.training.model import base_now
 from srft_assets.warehouse.store import Warehouse
@@ -77,6 +78,7 @@ def write_adapter(trained: Trained, out: Path) -> None:
 
 
 def _merge(adapter: Path, base: str) -> tuple[Any, Any]:
+    need("train")
     import torch
     from peft import PeftModel
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer

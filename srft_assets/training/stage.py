@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from srft_assets.errors import SrftError, first_problem
-from srft_assets.extras import need
 from srft_assets.home import Home
+from srft_assets.plugins import need
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.tokenizer import is_base_model_asset, model_source
 from srft_assets.training.checkpoint import (

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from srft_assets.extras import need
 from srft_assets.outcomes.choice import Grading
 from srft_assets.outcomes.harness.job import ungradable
 from srft_assets.outcomes.harness.result import Result
@@ -12,6 +11,7 @@ from srft_assets.outcomes.matching import Run
 from srft_assets.outcomes.model import Status, TestOutcome
 from srft_assets.outcomes.reports import ReportedOutcome
 from srft_assets.outcomes.task import TaskInstance
+from srft_assets.plugins import need
 from srft_assets.warehouse.stage import Work
 
 

@@ -14,7 +14,7 @@ from srft_assets.home import Home
 from srft_assets.outcomes.choice import Grading, write_grading
 from srft_assets.outcomes.dataset import read_dataset, rows_digest
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.plugins import ENVIRONMENTS, plugin
+from srft_assets.plugins import ENVIRONMENTS, need, plugin
 from srft_assets.rollouts.batch.runs import instances_path, tasks_of
 from srft_assets.rollouts.batch.settings import KIND, LocalModel, RolloutSettings, parse_settings
 from srft_assets.rollouts.checkpoint import ADAPTER, adapter_base
@@ -126,7 +126,8 @@ def model_named(home: Home, stated: str, asking: dict[str, Any]) -> dict[str, An
     before), or the name that a server gives it. `asking` are further fields of one that is asked
     over HTTP.
 
-    Raises UsageError for a name that cannot be understood, or of what is not there.
+    Raises UsageError for a name that cannot be understood, of what is not there, or for a model in
+    this process where the extra `train` is not installed.
     """
     if stated.startswith("vllm:"):
         return _served(home, stated.removeprefix("vllm:"), asking)
@@ -135,6 +136,7 @@ def model_named(home: Home, stated: str, asking: dict[str, Any]) -> dict[str, An
         return {"kind": "endpoint", "name": stated, **asking}
     if asking:
         raise UsageError(f"{next(iter(asking))} is for a model that a server gives, not a folder")
+    need("train")
     label = folder.name if stated.startswith("local:") else stated.partition(":")[2]
     inside = folder.is_relative_to(home.root)
     path = folder.relative_to(home.root) if inside else Path(os.path.normpath(folder))
