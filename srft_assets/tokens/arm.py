@@ -42,7 +42,7 @@ class TrainingSpec(BaseModel):
     """Rows of one optimizer step; split by gradient accumulation where memory asks for it."""
     learning_rate: float = 1e-3
     warmup_ratio: float = 0.1
-    max_length: int = 4096
+    max_length: int = Field(default=4096, ge=2)
     """Tokens; a longer row is refused, never cut in silence. See `ArmSpec.too_long`."""
     normalise: Literal["token", "run"] = "token"
     """`token`: every trained token weighs the same, so long runs weigh more. `run`: the trained

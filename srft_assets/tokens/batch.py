@@ -46,11 +46,11 @@ def make_masks(arm: ArmSpec, work: Work) -> Made:
     outcomes = work.read("test_outcomes")
     chosen = choose(arm, work.read("trajectories"), outcomes)
     left_out = {f"runs_{why}": count for why, count in chosen.left_out.items()}
+    labels = _labels(arm, work)
     if chosen.frame.is_empty():
         told = figures([], []) | left_out | Lengths(arm).figures()
         return Made(MASKED_TOKENS.to_frame(), [], told)
     status = {name: Status(one) for name, one in outcomes["trajectory_id", "status"].iter_rows()}
-    labels = _labels(arm, work)
     tokenizer = kept_tokenizer(model_source(arm.model, work.home, work.read))
 
     def made() -> Made:

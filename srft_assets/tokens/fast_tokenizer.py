@@ -3,7 +3,8 @@
 fastokens reads the same `tokenizer.json` and is many times as fast, but it is young, tells no
 offsets and does not know every kind of tokenizer. So its ids are compared with the tokenizer's:
 on difficult texts, the special tokens and the whole first batch, then on a stretch of every batch.
-Where it cannot load, fails or differs once, the tokenizer itself does all the work from then on.
+Where it cannot load, fails or differs once, the tokenizer itself does all the work from then on; a
+later batch that it cannot encode is left to the tokenizer alone.
 """
 
 from collections.abc import Sequence
@@ -57,40 +58,54 @@ class FastTokenizer:
     def ids(self, texts: Sequence[str]) -> list[np.ndarray]:
         """Token ids (int32) of each text; special tokens in it are known, none are added.
 
-        Raises DiffersError where a difference shows after the first batch: what was handed out
-        before is in doubt and is to be made again, by `backend` from now on.
+        Raises DiffersError where a difference shows after batches that were compared in part: what
+        was handed out before is in doubt and is to be made again, by `backend` from now on.
         """
-        if self.refused is None and (self._fast or sum(map(len, texts)) >= WORTH):
+        agreed = self._batches > 0
+        if self.refused is None and (agreed or sum(map(len, texts)) >= WORTH):
             try:
-                return self._compared(texts)
+                return self._later(texts) if agreed else self._first(texts)
             except DiffersError as error:
-                self.refused = str(error)
-                if self._batches:
+                self._give_up(str(error))
+                if self._batches > 1:
                     raise
             except BaseException as error:
                 # A panic of the Rust code behind fastokens is no Exception.
                 if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                     raise
-                line = (str(error).strip().splitlines() or [""])[0][:200]
-                self.refused = f"{type(error).__name__}: {line}"
+                # One text with a byte that the vocabulary lacks costs its own batch only.
+                if not (agreed and isinstance(error, ValueError)):
+                    line = (str(error).strip().splitlines() or [""])[0][:200]
+                    self._give_up(f"{type(error).__name__}: {line}")
         return _own_ids(self.backend, texts)
 
-    def _compared(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Ids by fastokens, some compared. Raises DiffersError, and what fastokens raises."""
-        if self._fast is None:
-            self._fast = _loaded(self.backend)
-            compared = [*PROBES, *_special_tokens(self.backend), *texts]
-        else:
-            compared = self._stretch(texts)
-        own = _own_ids(self.backend, compared)
-        for text, ours, theirs in zip(compared, _ids(self._fast, compared), own, strict=True):
-            if not np.array_equal(ours, theirs):
-                raise DiffersError(
-                    f"fastokens gives other ids than the tokenizer for {text[:40]!r}"
-                )
+    def _first(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Ids by fastokens, all compared. Raises DiffersError, and what fastokens raises."""
+        self._fast = _loaded(self.backend)
+        difficult = [*PROBES, *_special_tokens(self.backend)]
+        found = self._compared([*difficult, *texts])[len(difficult) :]
+        self._batches = 1
+        return found
+
+    def _later(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Ids by fastokens, a stretch of them compared. Raises as `_first`."""
+        self._compared(self._stretch(texts))
         found = _ids(self._fast, texts)
         self._batches += 1
         return found
+
+    def _compared(self, texts: Sequence[str]) -> list[np.ndarray]:
+        found = _ids(self._fast, texts)
+        for text, ours, own in zip(texts, found, _own_ids(self.backend, texts), strict=True):
+            if not np.array_equal(ours, own):
+                raise DiffersError(
+                    f"fastokens gives other ids than the tokenizer for {text[:40]!r}"
+                )
+        return found
+
+    def _give_up(self, why: str) -> None:
+        """Leave all further work to the tokenizer, and free fastokens' memory."""
+        self.refused, self._fast = why, None
 
     def _stretch(self, texts: Sequence[str]) -> list[str]:
         """A stretch of one of the texts, at another place in every batch."""

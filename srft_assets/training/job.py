@@ -160,7 +160,11 @@ def _survey(batch: str, frame: pl.DataFrame) -> pl.DataFrame:
     """One line a row. Its first token, which nothing predicts, is not counted as trained."""
     # Partitions that an earlier version made lack weights; those count as null.
     frame = frame.match_to_schema(
-        MASKED_TOKENS, missing_columns="insert", missing_struct_fields="insert"
+        MASKED_TOKENS,
+        missing_columns="insert",
+        missing_struct_fields="insert",
+        extra_columns="ignore",
+        extra_struct_fields="ignore",
     )
     span = pl.element().struct
     start = span.field("start").clip(lower_bound=1)

@@ -147,7 +147,7 @@ def _train(job: TrainingJob, report: Report, rank: int, ranks: int) -> None:
         sha = save_model(trainer.model, tokenizer, folder, weights)
         result = _result(job, table, plan, trainer.state.log_history, sha)
         draw_loss(result, folder / "loss.png")
-        (folder / "job.json").write_text(job.model_dump_json(indent=2))
+        (folder / "job.json").write_text(job.model_dump_json())
         (folder / RESULT).write_text(result.model_dump_json(indent=2))
         _put_in_place(folder, job)
 

@@ -154,12 +154,17 @@ def _job(arm: ArmSpec, base_model: str, chosen: Selection, work: Work) -> Traini
 def _train(arm: ArmSpec, job: TrainingJob, work: Work) -> TrainingResult:
     path = job.output.parent / f"{job.output.name}.job.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(job.model_dump_json(indent=2))
-    work.launch(command_of(arm.training, path), environment_of(arm.training))
+    place(path, job.model_dump_json().encode())
+    try:
+        work.launch(command_of(arm.training, path), environment_of(arm.training))
+    except SrftError:
+        for part in job.parts:  # InputChangedError: the stage is made again from what is there now
+            work.warehouse.read(job.asset, part.batch, ["trajectory_id"], version=part.version)
+        raise
     result = read_result(job.output)
     if result is None:
         raise SrftError(f"{work.partition}: training ended without a result in {job.output}")
-    path.unlink()
+    path.unlink(missing_ok=True)
     return result
 
 

@@ -9,13 +9,10 @@ from srft_assets.warehouse.statements import sql_files
 from srft_assets.warehouse.store import Warehouse
 
 
-def counted_once(rows: pl.DataFrame, batch: str = "batch") -> pl.DataFrame:
-    """The rows, in their order, without those of runs that an earlier batch holds too.
-
-    `batch`: column that orders the batches, beside `trajectory_id`.
-    """
+def counted_once(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows, in their order, without those of runs that an earlier `batch` holds too."""
     (rule,) = (file.text for file in sql_files("macros") if file.name == "counts_once")
-    given = rows.select("trajectory_id", pl.col(batch).alias("batch")).with_row_index("place")
+    given = rows.select("trajectory_id", "batch").with_row_index("place")
     with connect() as connection:
         connection.execute(rule)
         connection.register("given", given.to_arrow())

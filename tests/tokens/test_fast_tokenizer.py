@@ -157,6 +157,36 @@ def test_whatever_it_raises_the_tokenizer_goes_on(
     assert fast.refused == f"{error.__name__}: index out of bounds"
 
 
+def test_a_later_batch_that_it_cannot_encode_is_left_to_the_tokenizer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ids = fast_tokenizer._ids
+
+    def lacks_a_byte(fast: Any, texts: list[str]) -> list[np.ndarray]:
+        if any("\x13" in text for text in texts):
+            raise ValueError("model error: byte 0x13 has no token in vocabulary")
+        return ids(fast, texts)
+
+    monkeypatch.setattr(fast_tokenizer, "_ids", lacks_a_byte)
+    backend = backend_of("bytes")
+    fast = FastTokenizer(backend)
+    fast.ids(TEXTS)
+    for texts, batches in ((["the"], 2), (["file \x13", "a"], 2), (["tests"], 3)):
+        assert given_by(fast, texts) == own(backend, texts)
+        assert fast._batches == batches
+    assert fast.refused is None
+
+
+def test_a_difference_in_the_second_batch_puts_nothing_in_doubt() -> None:
+    backend = backend_of("bytes")
+    fast = FastTokenizer(backend)
+    fast.ids(TEXTS)
+    fast._fast = fast_tokenizer._loaded(another_vocabulary(backend))
+    assert given_by(fast, ["the 1234 tests"]) == own(backend, ["the 1234 tests"])
+    assert fast.refused is not None
+    assert fast._fast is None
+
+
 def test_being_stopped_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(_: object) -> None:
         raise KeyboardInterrupt

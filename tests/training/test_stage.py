@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
@@ -16,7 +17,8 @@ from srft_assets.training.launch import launch
 from srft_assets.training.main import main
 from srft_assets.training.stage import checkpoints_stage
 from srft_assets.warehouse.idle import IDLE
-from srft_assets.warehouse.making import make_partition, recipe_of
+from srft_assets.warehouse.making import make_current, make_partition, recipe_of
+from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Cost, Launch, Made, Planned, Stage, Work
 from srft_assets.warehouse.stamp import Stamp
 from srft_assets.warehouse.store import Warehouse
@@ -150,6 +152,44 @@ def test_a_model_folder_of_ones_own_is_no_edge_but_its_weights_count(
     weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
     after = recipe_of(stage, platform, warehouse, "0")
     assert [line.split(":")[0] for line in after.changes_from(before)] == ["base_model"]
+
+
+def test_rows_that_are_made_anew_before_they_are_trained_on_are_no_failure(
+    platform: Home,
+) -> None:
+    calls: list[Sequence[str]] = []
+    in_process = InProcess()
+
+    def launcher(argv: Sequence[str], env: Mapping[str, str]) -> None:
+        calls.append(argv)
+        if len(calls) == 1:
+            put(platform, "masked_tokens/srft", "lab-1", frame_of(make_rows(8, seed=4)))
+            raise SrftError("the training's own words")
+        in_process(argv, env)
+
+    stage, warehouse = checkpoints_stage(arm_of()), Warehouse(platform.warehouse)
+
+    def work_on(recipe: Recipe) -> Work:
+        log = logging.getLogger("test")
+        return Work(platform, warehouse, "0", recipe, "test", IDLE, launcher, log)
+
+    made, _ = make_current(stage, platform, "0", work_on)
+    assert made.frame["rows"].to_list() == [8]
+    assert len(calls) == 2
+
+
+def test_a_training_that_fails_for_another_reason_is_not_tried_again(platform: Home) -> None:
+    def launcher(argv: Sequence[str], env: Mapping[str, str]) -> None:
+        raise SrftError("out of memory")
+
+    with pytest.raises(SrftError, match=r"^out of memory$"):
+        make(checkpoints_stage(arm_of()), platform, launcher)
+
+
+@pytest.mark.parametrize("length", [-1, 1])
+def test_a_length_that_no_row_can_have_is_refused(length: int) -> None:
+    with pytest.raises(ValidationError, match="max_length"):
+        arm_of(max_length=length)
 
 
 def test_a_setting_out_of_range_is_named(platform: Home) -> None:
