@@ -28,9 +28,9 @@ from srft_sdists.check import make_ready
 from srft_sdists.grader import GRADER_VERSION, grade_instance
 
 from srft_assets.home import Home
-from srft_assets.outcomes.choice import Grading
 from srft_assets.outcomes.dataset import read_dataset
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.grader_choice import Grading
+from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.warehouse.placing import place
 

@@ -1,7 +1,7 @@
 """What is installed beside the core: extras by their modules, other packages by entry points.
 
-`srft.graders`: name of a grader → its `grade` (`outcomes.chosen.Grade`), in a package that states
-`VERSION`, which is raised when outcomes change; its YAML files count as well.
+`srft.graders`: name of a grader → its `grade` (`outcomes.grader_choice.Grade`), in a package that
+states `VERSION`, which is raised when outcomes change; its YAML files count as well.
 `srft.environments`: name of an environment for rollouts → its `prepare`
 (`rollouts.batch.environments.Prepare`).
 """

@@ -82,7 +82,8 @@ def _choose(home: Home, batch: str, stated: dict[str, Any]) -> str:
     """Write the choice; says how many of the batch's instances the data set has."""
     from pydantic import ValidationError
 
-    from srft_assets.outcomes.choice import (
+    from srft_assets.outcomes.dataset import is_local
+    from srft_assets.outcomes.grader_choice import (
         Grading,
         copy_dataset,
         deciding,
@@ -91,7 +92,6 @@ def _choose(home: Home, batch: str, stated: dict[str, Any]) -> str:
         wanted_tasks,
         write_grading,
     )
-    from srft_assets.outcomes.dataset_files import is_local
     from srft_assets.outcomes.stage import machine_failed
 
     before = read_grading(home, batch)

@@ -12,7 +12,7 @@ from srft_assets.home import Home
 if TYPE_CHECKING:
     import polars as pl
 
-    from srft_assets.outcomes.choice import Grading
+    from srft_assets.outcomes.grader_choice import Grading
 
 APPROXIMATION = "≈"
 SHOWN_RUNS = 10
@@ -29,8 +29,8 @@ MEANINGS = {
 
 def print_graded(console: Console, home: Home, batch: str) -> None:
     """Statuses with their shares, what was tried again, where the machine failed, the logs."""
-    from srft_assets.outcomes.choice import read_grading
-    from srft_assets.outcomes.model import is_approximate
+    from srft_assets.outcomes.grader_choice import read_grading
+    from srft_assets.outcomes.status import is_approximate
     from srft_assets.warehouse.store import Warehouse
 
     rows = Warehouse(home.warehouse).read("test_outcomes", batch)
@@ -84,7 +84,7 @@ def _statuses(rows: "pl.DataFrame", approximate: frozenset[str]) -> Table:
 
 def _print_again(console: Console, rows: "pl.DataFrame") -> None:
     """Runs that a further attempt mended."""
-    from srft_assets.outcomes.harness.job import attempts_behind
+    from srft_assets.outcomes.harness.run import attempts_behind
 
     again: list[tuple[dict[str, Any], int, str]] = []
     for row in rows.iter_rows(named=True):

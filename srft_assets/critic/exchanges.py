@@ -16,8 +16,8 @@ from srft_assets.critic.prompt.template import Prompt
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.home import Home
-from srft_assets.outcomes.gold_patch import gold_patches
-from srft_assets.outcomes.model import FAILED
+from srft_assets.outcomes.status import FAILED
+from srft_assets.outcomes.task import gold_patches
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import from_row
 

@@ -23,8 +23,8 @@ from srft_assets.critic.verdict import (
     verdict_row,
 )
 from srft_assets.home import Home
-from srft_assets.outcomes.gold_patch import gold_patches
-from srft_assets.outcomes.model import FAILED
+from srft_assets.outcomes.status import FAILED
+from srft_assets.outcomes.task import gold_patches
 from srft_assets.refusal import Refusal
 from srft_assets.trajectories.schema import from_row
 from srft_assets.warehouse.code import source_digest

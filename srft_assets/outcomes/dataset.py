@@ -12,12 +12,18 @@ import polars as pl
 from pydantic import ValidationError
 
 from srft_assets.errors import SrftError, first_problem
-from srft_assets.outcomes.dataset_files import files_of
 from srft_assets.outcomes.task import TaskInstance
+from srft_assets.trajectories import hub
 from srft_assets.trajectories.records import BadTableError, read_rows, shape_of
 from srft_assets.warehouse.recipe import digest
 
 MAX_ROW_BYTES = 64 * 1024 * 1024
+SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".json")
+
+
+def is_local(source: str) -> bool:
+    """Whether the data set lies on this machine."""
+    return Path(source).expanduser().exists()
 
 
 def read_dataset(
@@ -50,6 +56,34 @@ def rows_digest(tasks: Collection[TaskInstance]) -> str:
     """16 hex digits over the content of rows; their order does not count."""
     rows = [task.model_dump(mode="json", by_alias=True) for task in tasks]
     return digest(sorted(rows, key=lambda row: row["instance_id"]))[:16]
+
+
+def files_of(source: str, split: str = "test") -> list[Path]:
+    """The files of a data set, fetched from the hub where it is no local one.
+
+    Raises SrftError where there is none, or where the hub cannot be reached.
+    """
+    place = Path(source).expanduser()
+    if not place.exists():
+        looks_local = place.suffix in SUFFIXES or source.startswith((".", "/", "~"))
+        if looks_local or source.removeprefix("hf://datasets/").count("/") != 1:
+            raise SrftError(
+                f"no data set {source!r}: name a file ({', '.join(SUFFIXES)}), a folder, or "
+                "OWNER/NAME on the Hugging Face hub"
+            )
+        place = hub.fetch(f"hf://datasets/{source.removeprefix('hf://datasets/')}/{split}")
+    if place.is_file():
+        return [place]
+    files = [path for path in sorted(place.rglob("*")) if path.suffix in SUFFIXES]
+    of_split = [path for path in files if _is_of(path.relative_to(place), split)]
+    if not of_split:
+        raise SrftError(f"{place}: no file of split {split!r} ({', '.join(SUFFIXES)}) in it")
+    return of_split
+
+
+def _is_of(path: Path, split: str) -> bool:
+    """`test.parquet`, `test-00000-of-00001.parquet`, `default/test/0000.parquet`."""
+    return path.stem == split or path.stem.startswith(f"{split}-") or split in path.parent.parts
 
 
 def _look(path: Path) -> tuple[int, int]:

@@ -1,17 +1,23 @@
-"""Which run of a batch a report speaks of."""
+"""Which report belongs to which run of a batch, and the outcome that it gives the run."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from srft_assets.outcomes.model import Status
-from srft_assets.outcomes.reports import ReportedOutcome
-from srft_assets.outcomes.settling import settle, shared_folders
+from srft_assets.outcomes.reports import parse_report
+from srft_assets.outcomes.status import FAILED, NAMED_TESTS, ReportedOutcome, Status, TestOutcome
 from srft_assets.refusal import Refusal
+from srft_assets.trajectories.batches import FileRef, Manifest
+from srft_assets.trajectories.sources import SourceChangedError, read_verified
 
+SWEBENCH = "swebench"
+SOURCE = "source"
+NONE = "none"
+JUDGED = FAILED | {Status.RESOLVED}
 COLUMNS = (
     "trajectory_id",
     "instance_id",
@@ -53,6 +59,48 @@ class Matched:
 def runs_of(frame: pl.DataFrame) -> list[Run]:
     """The runs of a `trajectories` partition, in its order."""
     return [Run(**row) for row in frame.select(COLUMNS).iter_rows(named=True)]
+
+
+def reported_outcomes(manifest: Manifest, runs: list[Run]) -> Matched:
+    """What the batch's reports and predictions say of its runs.
+
+    Raises SourceChangedError where one is gone or is not the one that was ingested.
+    """
+    if manifest.kind != "files" or not (manifest.reports or manifest.predictions):
+        return Matched()
+    root = manifest.folder()
+    outcomes: list[ReportedOutcome] = []
+    refused: list[Refusal] = []
+    lost: list[str] = []
+    for ref in (*manifest.reports, *manifest.predictions):
+        try:
+            data = read_verified(root, ref)
+            beside = _beside(root, getattr(ref, "evidence", ()))
+        except SourceChangedError as error:
+            lost.append(str(error))
+            continue
+        for item in parse_report(data, ref.path, beside):
+            if isinstance(item, Refusal):
+                refused.append(item)
+            else:
+                outcomes.append(item)
+    if lost:
+        raise SourceChangedError(
+            f"batch {manifest.batch}: {len(lost)} reports are not as they were ingested "
+            f"({lost[0]}); the partition stays as it is. Run: srft ingest {root} --batch "
+            f"{manifest.family}"
+        )
+    matched = match(runs, outcomes)
+    matched.refused[:0] = refused
+    return matched
+
+
+def _beside(root: Path, evidence: tuple[FileRef, ...]) -> dict[str, str]:
+    """File name → text of what the grader left beside its report."""
+    return {
+        ref.path.rpartition("/")[2]: read_verified(root, ref).decode("utf-8", "replace")
+        for ref in evidence
+    }
 
 
 def match(runs: Iterable[Run], reported: Iterable[ReportedOutcome]) -> Matched:
@@ -137,3 +185,96 @@ def _plain(model: str | None) -> str:
 def _lines(patch: str) -> list[str]:
     """A patch without what copying changes: line ends, blanks at line ends, outer blank lines."""
     return [line.rstrip() for line in patch.strip().splitlines()]
+
+
+def settle(
+    outcomes: Sequence[ReportedOutcome], source: str, subject: str
+) -> tuple[ReportedOutcome | None, list[Refusal]]:
+    """Keep the closest look of those that agree with the nearest; refuse those that do not.
+
+    A report far from the run's file `source` may be of a run of the same task in another batch.
+    None is kept where the nearest contradict each other with equal detail. A failure of the
+    machine gives way to any grading.
+    """
+
+    def near(one: ReportedOutcome) -> int:
+        return shared_folders(one.source, source)
+
+    def detail(one: ReportedOutcome) -> tuple[int, int, bool]:
+        return one.detail, near(one), one.status is not Status.UNRESOLVED
+
+    judged = [one for one in outcomes if one.status is not Status.INFRA_ERROR] or outcomes
+    closest = max(map(near, judged))
+    nearest = [one for one in judged if near(one) == closest]
+    word = max(nearest, key=detail)
+    best = max((one for one in judged if not _contradicts(one, word)), key=detail)
+    against = [one for one in judged if _contradicts(one, word)]
+    refused = [_refusal(one, best, subject) for one in against]
+    for one in against:
+        if one in nearest and one.detail == word.detail:
+            return None, [*refused, _refusal(word, one, subject)]
+    return best, refused
+
+
+def shared_folders(one: str, other: str) -> int:
+    """How many leading folders two files have in common."""
+    folders = zip(PurePosixPath(one).parent.parts, PurePosixPath(other).parent.parts, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], folders))
+
+
+def _contradicts(one: ReportedOutcome, other: ReportedOutcome) -> bool:
+    statuses = {one.status, other.status}
+    return Status.RESOLVED in statuses and not statuses.isdisjoint(FAILED)
+
+
+def _refusal(one: ReportedOutcome, other: ReportedOutcome, subject: str) -> Refusal:
+    reason = f"says {one.status}, but {other.source} says {other.status}"
+    return Refusal(one.source, reason, subject=subject)
+
+
+def as_outcome(run: Run, reported: ReportedOutcome) -> TestOutcome:
+    """The row of a run that was reported on."""
+    reason = reported.reason
+    stated, graded = run.source_resolved, reported.status is Status.RESOLVED
+    if stated is not None and stated != graded and (stated or reported.status in JUDGED):
+        says = "resolved" if stated else "not resolved"
+        reason = f"{reason}; the run itself says {says}".removeprefix("; ")
+    return swebench_row(run, reported, reported.grader_version, reason, reported.log)
+
+
+def swebench_row(
+    run: Run, reported: ReportedOutcome, version: str | None, reason: str, log: str | None
+) -> TestOutcome:
+    """The row of a run, with the counts of a report of SWE-bench's harness."""
+    return TestOutcome(
+        run.trajectory_id,
+        run.instance_id,
+        reported.status,
+        f2p_passed=reported.f2p_passed,
+        f2p_total=reported.f2p_total,
+        p2p_passed=reported.p2p_passed,
+        p2p_total=reported.p2p_total,
+        grader=SWEBENCH,
+        grader_version=version,
+        reason=reason,
+        log=log,
+        failed_tests=reported.failed_tests[:NAMED_TESTS],
+    )
+
+
+def source_outcome(run: Run) -> TestOutcome:
+    """What the run's own source states of it; `unknown` where it states nothing.
+
+    A stated outcome counts more than an empty patch column: SWE-smith-trajectories holds
+    resolved runs whose patch was not kept.
+    """
+    if run.source_resolved:
+        status, grader = Status.RESOLVED, SOURCE
+        reason = "the source holds no patch" if run.blank else ""
+    elif run.blank:
+        status, grader, reason = Status.EMPTY_PATCH, SOURCE, ""
+    elif run.source_resolved is None:
+        status, grader, reason = Status.UNKNOWN, NONE, "nobody graded this run"
+    else:
+        status, grader, reason = Status.UNRESOLVED, SOURCE, ""
+    return TestOutcome(run.trajectory_id, run.instance_id, status, grader=grader, reason=reason)

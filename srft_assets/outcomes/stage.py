@@ -1,19 +1,26 @@
 """The asset `test_outcomes`: what the tests said of each run's patch."""
 
+from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from srft_assets.home import Home
-from srft_assets.outcomes.chosen import chosen_config, grade_chosen
-from srft_assets.outcomes.grading import grade_runs, read_tasks, tasks_digest
-from srft_assets.outcomes.imported import as_outcome, reported_outcomes, source_outcome
-from srft_assets.outcomes.matching import Run, runs_of
-from srft_assets.outcomes.model import TEST_OUTCOMES, Status, TestOutcome
-from srft_assets.outcomes.page import figures_of, frame, logs_of
+from srft_assets.outcomes.grader_choice import chosen_config, grade_chosen
+from srft_assets.outcomes.matching import (
+    Run,
+    as_outcome,
+    reported_outcomes,
+    runs_of,
+    source_outcome,
+)
+from srft_assets.outcomes.sandbox_grader import grade_runs
+from srft_assets.outcomes.status import TEST_OUTCOMES, Status, TestOutcome, outcome_rows
+from srft_assets.outcomes.task import read_tasks, tasks_digest
 from srft_assets.refusal import Refusal
 from srft_assets.sandbox import open_sandbox
 from srft_assets.trajectories.batches import Manifest, read_manifest
-from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
+from srft_assets.warehouse.stage import Listing, Made, Stage, Upstream, Work
 from srft_assets.warehouse.store import Warehouse
 
 VERSION = 1
@@ -28,6 +35,10 @@ Generated tasks are graded here in the sandbox (`srft-local`). Other batches are
 sandbox. Where nobody was chosen, reports found beside the runs decide (`swebench`), else what the
 run's source says (`source`).
 """
+LISTED_LOGS = 50
+FIRST = (Status.INFRA_ERROR, Status.TIMEOUT, Status.PATCH_FAILED, Status.UNRESOLVED)
+LOOKED_AT = [*FIRST, *(status for status in Status if status not in FIRST)]
+"""Statuses in the order in which their logs are listed."""
 
 
 def test_outcomes_stage(unsafe: bool = False) -> Stage:
@@ -74,7 +85,7 @@ def _make(work: Work, unsafe: bool) -> Made:
     outcomes = graded | imported
     rows = [outcomes[run.trajectory_id] for run in runs]
     figures = figures_of(rows) | {"reports of other runs": strangers} | logs_of(rows)
-    return Made(frame(rows), [*ungraded, *refused], figures)
+    return Made(outcome_rows(rows), [*ungraded, *refused], figures)
 
 
 def _graded(work: Work, runs: list[Run], unsafe: bool) -> dict[str, TestOutcome]:
@@ -105,6 +116,25 @@ def _imported(
             stated = replace(stated, reason=f"report refused: {why}") if why else stated
         outcomes[run.trajectory_id] = stated
     return outcomes, refused, matched.strangers
+
+
+def figures_of(outcomes: list[TestOutcome]) -> dict[str, Any]:
+    """For the asset's page: how many of each status, and of each grader."""
+    statuses = Counter(one.status.value for one in outcomes)
+    graders = Counter(f"graded by {one.grader}" for one in outcomes)
+    return {
+        "runs": len(outcomes),
+        **dict(sorted(statuses.items())),
+        **dict(sorted(graders.items())),
+    }
+
+
+def logs_of(outcomes: list[TestOutcome]) -> dict[str, Any]:
+    """For the asset's page: where the logs of graded runs are, those of failures first."""
+    kept = [one for one in outcomes if one.log and Path(one.log).is_absolute()]
+    kept.sort(key=lambda one: (LOOKED_AT.index(one.status), one.trajectory_id))
+    rows = [(one.trajectory_id, one.status, one.reason, one.log) for one in kept[:LISTED_LOGS]]
+    return {"logs": Listing(("run", "status", "reason", "folder"), rows)} if rows else {}
 
 
 def machine_failed(home: Home, batch: str) -> bool:

@@ -7,7 +7,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from srft_assets.agent.play import Play, attempt_folder
-from srft_assets.outcomes.local import GRADER
+from srft_assets.outcomes.sandbox_grader import GRADER
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory, trajectory_id
 

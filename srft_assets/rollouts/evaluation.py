@@ -17,8 +17,8 @@ import orjson
 from srft_assets.agent.play import Play, Told, play_all, plays_of, sandboxed
 from srft_assets.child import run_job
 from srft_assets.errors import SrftError
-from srft_assets.outcomes.local import grade_patch
-from srft_assets.outcomes.model import Status, TestOutcome
+from srft_assets.outcomes.sandbox_grader import grade_patch
+from srft_assets.outcomes.status import Status, TestOutcome
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.attempts import (
     RESULT,

@@ -11,7 +11,7 @@ import polars as pl
 from srft_assets.agent.play import Play
 from srft_assets.compare.rates import cells_of, fewest_attempts, mean_pass_at_k, rate_of
 from srft_assets.errors import SrftError
-from srft_assets.outcomes.model import Status, is_approximate
+from srft_assets.outcomes.status import Status, is_approximate
 from srft_assets.rollouts.attempts import Attempt, read_attempt, read_run
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.warehouse.store import Warehouse

@@ -7,7 +7,7 @@ import polars as pl
 from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
-from srft_assets.outcomes.model import Status, TestOutcome
+from srft_assets.outcomes.status import Status, TestOutcome
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, model_source
 from srft_assets.trajectories.model import Trajectory

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from srft_assets.critic.verdict import Label, Verdict
-from srft_assets.outcomes.model import FAILED, Status, TestOutcome
+from srft_assets.outcomes.status import FAILED, Status, TestOutcome
 from srft_assets.show.text import clip, plain
 from srft_assets.tokens.row import MaskedRow, Span
 from srft_assets.tokens.tokenizer import ChatTokenizer

@@ -11,7 +11,7 @@ import polars as pl
 from srft_assets.critic.gold.labels import majority
 from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.status import Status
 from srft_assets.refusal import Refusal
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.fast_tokenizer import DiffersError

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
 
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.status import Status
 from srft_assets.tokens.encode import Encoded, encode
 from srft_assets.tokens.render import Rendering, Turn, render
 from srft_assets.tokens.row import MaskedRow, RunRefusedError, Span

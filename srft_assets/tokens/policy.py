@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from srft_assets.critic.verdict import Label
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.status import Status
 from srft_assets.tokens.arm import ArmSpec
 
 

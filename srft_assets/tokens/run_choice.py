@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from srft_assets.errors import SrftError
-from srft_assets.outcomes.model import FAILED, Status
+from srft_assets.outcomes.status import FAILED, Status
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.warehouse.allowed import first_line
 from srft_assets.warehouse.connection import Config, connect

@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from srft_assets.errors import SrftError
-from srft_assets.outcomes.model import FAILED, Status
+from srft_assets.outcomes.status import FAILED, Status
 from srft_assets.refusal import Refusal
 from srft_assets.tokens.arm import ArmSpec, Mixing, TrainingSpec
 from srft_assets.tokens.row import MASKED_TOKENS

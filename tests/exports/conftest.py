@@ -12,7 +12,7 @@ import pytest
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.exports.export import Exported, Request, export
 from srft_assets.home import Home
-from srft_assets.outcomes.model import TEST_OUTCOMES
+from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.tokens.stage import masked_tokens_stage

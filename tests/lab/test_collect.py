@@ -15,8 +15,8 @@ from srft_assets.home import Home
 from srft_assets.lab.collect import collect
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.teacher import Teacher
-from srft_assets.outcomes.local import grade_patch
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.sandbox_grader import grade_patch
+from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Sandbox
 from srft_assets.trajectories.formats import read_record

@@ -8,8 +8,8 @@ from srft_assets.agent.environment import working_copy
 from srft_assets.lab.functions import MODULES, NEAR, OPERATORS
 from srft_assets.lab.git_objects import commit_id, git_diff
 from srft_assets.lab.tasks import generate_tasks
-from srft_assets.outcomes.local import grade_patch
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.sandbox_grader import grade_patch
+from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Sandbox
 

@@ -1,7 +1,7 @@
 """Grading in the sandbox, and patches that try to pass without being right."""
 
-from srft_assets.outcomes.local import grade_patch
-from srft_assets.outcomes.model import TestOutcome
+from srft_assets.outcomes.sandbox_grader import grade_patch
+from srft_assets.outcomes.status import TestOutcome
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Limits, Sandbox
 from tests.outcomes.conftest import diff, new_file

@@ -4,7 +4,8 @@ from typing import Any
 
 import orjson
 
-from srft_assets.outcomes.reports import ReportedOutcome, parse_report
+from srft_assets.outcomes.reports import parse_report
+from srft_assets.outcomes.status import ReportedOutcome
 from srft_assets.refusal import Refusal
 
 ID = "django__django-1"

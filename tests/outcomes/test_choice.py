@@ -9,8 +9,8 @@ import pytest
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
-from srft_assets.outcomes import chosen as chosen_module
-from srft_assets.outcomes.choice import (
+from srft_assets.outcomes import grader_choice
+from srft_assets.outcomes.grader_choice import (
     Grading,
     copied_dataset,
     grading_path,
@@ -114,7 +114,7 @@ def test_settings_that_decide_make_it_stale(
 def test_so_does_another_harness(
     home: Home, settled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chosen_module, "installed", lambda name: "99.0")
+    monkeypatch.setattr(grader_choice, "installed", lambda name: "99.0")
     (line,) = why(home)
     assert "grading harness" in line and "99.0" in line
 
@@ -128,12 +128,12 @@ def test_the_table_of_repositories_counts_and_its_layout_does_not(
     table = package / "recipes.yaml"
     monkeypatch.syspath_prepend(tmp_path)
     found = EntryPoint("own", "own_grader:grade", GRADERS)
-    monkeypatch.setattr(chosen_module, "plugins", lambda group: {"own": found})
+    monkeypatch.setattr(grader_choice, "plugins", lambda group: {"own": found})
     write_grading(home, batch, Grading(grader="own", dataset=str(dataset)))
 
     def digest_of(text: str) -> str:
         table.write_text(text)
-        return chosen_module.chosen_config(home, batch)["grading tables"]
+        return grader_choice.chosen_config(home, batch)["grading tables"]
 
     one = digest_of("demo/adder: {runner: pytest}\n")
     assert digest_of("# said otherwise\ndemo/adder:\n  runner: pytest\n") == one

@@ -2,11 +2,10 @@
 
 import orjson
 
-from srft_assets.outcomes.imported import as_outcome
-from srft_assets.outcomes.matching import Run
-from srft_assets.outcomes.model import NAMED_TESTS, Status
-from srft_assets.outcomes.reports import ReportedOutcome, parse_report
+from srft_assets.outcomes.matching import Run, as_outcome
+from srft_assets.outcomes.reports import parse_report
 from srft_assets.outcomes.results import tally
+from srft_assets.outcomes.status import NAMED_TESTS, ReportedOutcome, Status
 
 
 def test_a_report_names_its_failures_of_both_kinds_in_order() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.outcomes.choice import Grading, read_grading
+from srft_assets.outcomes.grader_choice import Grading, read_grading
 from srft_assets.plugins import GRADERS, plugins
 from srft_assets.trajectories.ingest import ingest
 from tests.cli.conftest import Srft, speaking

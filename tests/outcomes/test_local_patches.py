@@ -2,8 +2,8 @@
 
 import pytest
 
-from srft_assets.outcomes.local import MAX_PATCH_BYTES, grade_patch
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.sandbox_grader import MAX_PATCH_BYTES, grade_patch
+from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Limits, Sandbox
 from tests.outcomes.conftest import diff, new_file

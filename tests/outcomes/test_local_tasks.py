@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.lab.tasks import generate_tasks
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Sandbox, open_sandbox
 from srft_assets.sandbox.unsafe import UnsafeSandbox

@@ -5,11 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from srft_assets.home import Home
-from srft_assets.outcomes.imported import as_outcome, source_outcome
-from srft_assets.outcomes.matching import Matched, Run, match
-from srft_assets.outcomes.model import Status
-from srft_assets.outcomes.reports import ReportedOutcome
-from srft_assets.outcomes.reports.model import Detail
+from srft_assets.outcomes.matching import Matched, Run, as_outcome, match, source_outcome
+from srft_assets.outcomes.status import Detail, ReportedOutcome, Status
 from srft_assets.warehouse.store import Warehouse
 from tests.outcomes.conftest import Ingest
 

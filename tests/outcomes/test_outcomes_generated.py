@@ -11,7 +11,7 @@ import pytest
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.lab.tasks import generate_tasks
-from srft_assets.outcomes import grading
+from srft_assets.outcomes import sandbox_grader, task
 from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.sandbox import Sandbox
 from srft_assets.trajectories.ingest import ingest
@@ -33,7 +33,7 @@ class TestGeneratedTasks:
         write_run(folder, "empty", second.instance_id, "")
         write_run(folder, "broken", second.instance_id, "no patch at all")
         write_run(folder, "other", "x__y-1", "+fix")
-        place = grading.tasks_path(home, "batch")
+        place = task.tasks_path(home, "batch")
         place.parent.mkdir(parents=True)
         rows = (orjson.dumps(task.model_dump(by_alias=True)) + b"\n" for task in tasks)
         place.write_bytes(b"".join(rows))
@@ -55,13 +55,13 @@ class TestGeneratedTasks:
         self, lab: Path, outcomes_of: Ingest, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked: list[tuple[str, str | None]] = []
-        real = grading.grade_patch
+        real = sandbox_grader.grade_patch
 
         def counted(task: Any, patch: str | None, *args: Any, **named: Any) -> Any:
             asked.append((task.instance_id, patch))
             return real(task, patch, *args, **named)
 
-        monkeypatch.setattr(grading, "grade_patch", counted)
+        monkeypatch.setattr(sandbox_grader, "grade_patch", counted)
         assert outcomes_of(lab).frame.height == 6
         assert len(asked) == len(set(asked)) == 4
 
@@ -77,12 +77,12 @@ class TestGeneratedTasks:
         ingest(home, [lab], batch="batch")
         make(home, trajectories_stage(), "batch")
         before = fingerprint(home)
-        with grading.tasks_path(home, "batch").open("a") as file:
+        with task.tasks_path(home, "batch").open("a") as file:
             file.write(json.dumps(generate_tasks(1, seed=4)[0].model_dump(by_alias=True)) + "\n")
         assert fingerprint(home) != before
 
     def test_a_damaged_task_is_named(self, lab: Path, home: Home) -> None:
-        with grading.tasks_path(home, "batch").open("a") as file:
+        with task.tasks_path(home, "batch").open("a") as file:
             file.write('{"instance_id": 1}\n')
         with pytest.raises(SrftError, match=r"tasks\.jsonl, row 2: "):
-            grading.read_tasks(home, "batch")
+            task.read_tasks(home, "batch")

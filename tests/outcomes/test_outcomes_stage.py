@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.outcomes.model import TEST_OUTCOMES
 from srft_assets.outcomes.stage import test_outcomes_stage
+from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.sources import SourceChangedError
 from srft_assets.warehouse.store import Warehouse

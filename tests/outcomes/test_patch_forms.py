@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Sandbox
 from tests.outcomes.conftest import diff, new_file

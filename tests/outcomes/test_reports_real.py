@@ -3,8 +3,8 @@
 from collections import Counter
 from pathlib import Path
 
-from srft_assets.outcomes.model import Status
-from srft_assets.outcomes.reports import ReportedOutcome, read_reports
+from srft_assets.outcomes.reports import read_reports
+from srft_assets.outcomes.status import ReportedOutcome, Status
 from srft_assets.refusal import Refusal
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.status import Status
 from tests.outcomes.report_support import parse, refusal
 
 

@@ -6,10 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.outcomes.commands import recorded_command
-from srft_assets.outcomes.printed import parse_printed
-from srft_assets.outcomes.results import tally
-from srft_assets.outcomes.test_ids import canonical
+from srft_assets.outcomes.results import canonical, parse_printed, recorded_command, tally
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from srft_assets.lab.tasks import generate_tasks
-from srft_assets.outcomes.model import SDIST_GRADER
+from srft_assets.outcomes.status import SDIST_GRADER
 from srft_assets.rollouts.attempts import Attempt
 from srft_assets.rollouts.scores import (
     EVAL_SCORES,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from srft_assets.critic.verdict import Label, Verdict
-from srft_assets.outcomes.model import Status, TestOutcome
+from srft_assets.outcomes.status import Status, TestOutcome
 from srft_assets.show.run import render_run
 from srft_assets.show.text import LINE_CHARS, clip, visible
 from srft_assets.tokens.mask import mask_run

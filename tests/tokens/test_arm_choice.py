@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from srft_assets.critic.verdict import Label
-from srft_assets.outcomes.model import TEST_OUTCOMES
+from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.tokens.arm import ArmSpec, Mixing
 from srft_assets.tokens.run_choice import Chosen, choose, within_cap
 from srft_assets.trajectories.schema import TRAJECTORIES

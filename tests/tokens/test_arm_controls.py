@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.critic.verdict import Label
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.status import Status
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.policy import decide, forbidden
 

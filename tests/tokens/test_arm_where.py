@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srft_assets.errors import SrftError
-from srft_assets.outcomes.model import TEST_OUTCOMES
+from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.tokens.run_choice import ids_where
 from srft_assets.trajectories.schema import TRAJECTORIES
 

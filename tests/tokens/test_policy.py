@@ -3,7 +3,7 @@
 import pytest
 
 from srft_assets.critic.verdict import Label
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.status import Status
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.policy import decide
 from srft_assets.tokens.run_choice import takes

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.status import Status
 from srft_assets.tokens.render import render
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.trajectories.schema import from_row

@@ -9,7 +9,7 @@ from srft_assets.critic.scores import scores
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
 from srft_assets.lab.base import BASE_MODELS
-from srft_assets.outcomes.model import TEST_OUTCOMES
+from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.refusal import Refusal
 from srft_assets.schemas import SCHEMAS
 from srft_assets.warehouse.content import data_version

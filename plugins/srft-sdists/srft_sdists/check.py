@@ -12,7 +12,7 @@ import orjson
 
 from srft_assets.home import Home
 from srft_assets.outcomes import recorder
-from srft_assets.outcomes.choice import Grading
+from srft_assets.outcomes.grader_choice import Grading
 from srft_assets.outcomes.results import Recorded, read_recorded, tally
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Completed, Limits, open_sandbox

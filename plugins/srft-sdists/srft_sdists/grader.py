@@ -8,11 +8,11 @@ from pathlib import Path
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.outcomes.choice import Grading
-from srft_assets.outcomes.local import MAX_PATCH_BYTES, cut
+from srft_assets.outcomes.grader_choice import Grading
 from srft_assets.outcomes.matching import Run
-from srft_assets.outcomes.model import NAMED_TESTS, SDIST_GRADER, Status, TestOutcome
 from srft_assets.outcomes.results import tally
+from srft_assets.outcomes.sandbox_grader import MAX_PATCH_BYTES
+from srft_assets.outcomes.status import NAMED_TESTS, SDIST_GRADER, Status, TestOutcome, cut_log
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Completed, Limits, SandboxError, open_sandbox
 from srft_assets.warehouse.stage import Work
@@ -108,10 +108,10 @@ def _not_applied(blank: TestOutcome, source: Source, patch: str, applied: Comple
     why = why.removeprefix("error: ")[:300] or "it took too long to apply"
     unsafe = any(word in output for word in UNSAFE_PATHS) or any(map(leaves_tree, paths(patch)))
     if code == UNREADABLE or unsafe or (code == REFUSED and source.kind == "git"):
-        return replace(blank, status=Status.PATCH_FAILED, reason=why, log=cut(output))
+        return replace(blank, status=Status.PATCH_FAILED, reason=why, log=cut_log(output))
     if code == REFUSED:
         why = f"the patch does not fit {source.name}, which differs from base_commit: {why}"
-    return replace(blank, reason=why, log=cut(output))
+    return replace(blank, reason=why, log=cut_log(output))
 
 
 def _judge(
@@ -130,7 +130,7 @@ def _judge(
         f2p_passed=f2p.passed,
         p2p_passed=p2p.passed,
         p2p_total=p2p.total,
-        log=about + cut(ran.completed.output),
+        log=about + cut_log(ran.completed.output),
     )
     if ran.completed.timed_out:
         reason = f"the tests took longer than {limits.wall_seconds:g} s"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srft_assets.home import Home
-from srft_assets.outcomes.repository import shadows
+from srft_assets.outcomes.sandbox_grader import shadows
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.bubblewrap import TESTBED
 from srft_sdists.build import Cache, NotBuiltError

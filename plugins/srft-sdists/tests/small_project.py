@@ -16,8 +16,8 @@ from srft_sdists.grader import grade_instance
 
 from srft_assets.errors import SandboxMissingError
 from srft_assets.home import Home
-from srft_assets.outcomes.choice import Grading
-from srft_assets.outcomes.model import TestOutcome
+from srft_assets.outcomes.grader_choice import Grading
+from srft_assets.outcomes.status import TestOutcome
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import open_sandbox
 from tests.outcomes.conftest import diff

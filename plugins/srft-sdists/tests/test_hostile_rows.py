@@ -11,7 +11,7 @@ from small_project import RIGHT, World
 from srft_sdists.build import NotBuiltError
 from srft_sdists.source import _unpack
 
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.status import Status
 
 
 def of_notes(path: str) -> str:

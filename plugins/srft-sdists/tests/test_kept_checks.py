@@ -5,8 +5,8 @@ from pathlib import Path
 from small_project import RIGHT, World
 from srft_sdists.grader import grade_instance
 
-from srft_assets.outcomes.choice import Grading
-from srft_assets.outcomes.model import Status, TestOutcome
+from srft_assets.outcomes.grader_choice import Grading
+from srft_assets.outcomes.status import Status, TestOutcome
 
 
 def graded(world: World, memory_gb: float) -> TestOutcome:

@@ -3,7 +3,7 @@
 import pytest
 from small_project import PROJECT, RIGHT, World, edit
 
-from srft_assets.outcomes.model import SDIST_GRADER, Status, is_approximate
+from srft_assets.outcomes.status import SDIST_GRADER, Status, is_approximate
 from tests.outcomes.conftest import diff, new_file
 
 FORGE = (

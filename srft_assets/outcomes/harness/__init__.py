@@ -1,6 +1,6 @@
 """Grading with the SWE-bench harness, in Docker or on Modal."""
 
-from srft_assets.outcomes.harness.grading import grade
+from srft_assets.outcomes.harness.grader import grade
 
 VERSION = 1
 """Raised when outcomes change; see tools/versions.py."""

@@ -1,24 +1,21 @@
-"""The report of one instance: SWE-bench's report.json, flat (SWE-smith) or under its id.
+"""Reports of one instance, and rows that carry their own evaluation.
 
-Of SWE-bench (`harness/grading.py: get_eval_report`): `patch_successfully_applied` is false
-wherever no test result could be parsed, which may be a patch that does not apply, a timeout, or
-the machine; the log beside it tells which. SWE-smith never sets it: with tests in the report,
-the flag says nothing.
+- SWE-bench's report.json, flat (SWE-smith) or under its id. Of SWE-bench
+  (`harness/grading.py: get_eval_report`): `patch_successfully_applied` is false wherever no test
+  result could be parsed, which may be a patch that does not apply, a timeout, or the machine; the
+  log beside it tells which. SWE-smith never sets it: with tests in the report, the flag says
+  nothing.
+- Predictions with an evaluation, and OpenHands' output lines: `resolved` or `evaluation` (true,
+  false, a word, or an object with `resolved`); or `report` / `test_result.report` as OpenHands and
+  SWE-Gym write it: {resolved, empty_generation, failed_apply_patch, error_eval, test_timeout}.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from srft_assets.outcomes.model import Status
-from srft_assets.outcomes.reports.model import (
-    BadReportError,
-    Detail,
-    ReportedOutcome,
-    flag,
-    names,
-    text,
-)
+from srft_assets.errors import SrftError
+from srft_assets.outcomes.status import Detail, ReportedOutcome, Status, cut_log
 
 MARKERS = (
     (re.compile(r">>>>> Patch Apply Failed"), Status.PATCH_FAILED, "the patch did not apply"),
@@ -35,7 +32,17 @@ MARKERS = (
 )
 """What SWE-bench's harness writes into its logs (`harness/constants`)."""
 LOGS = ("test_output.txt", "run_instance.log")
-MAX_LOG_CHARS = 16_000
+WORDS = {status.value: status for status in Status if status is not Status.UNKNOWN}
+OPENHANDS = (
+    ("empty_generation", Status.EMPTY_PATCH),
+    ("failed_apply_patch", Status.PATCH_FAILED),
+    ("test_timeout", Status.TIMEOUT),
+    ("error_eval", Status.INFRA_ERROR),
+)
+
+
+class BadReportError(SrftError):
+    """A report that cannot be read, or that contradicts itself."""
 
 
 def grade_instance(
@@ -49,11 +56,12 @@ def grade_instance(
     if stated is None:
         raise BadReportError("the report does not say `resolved`")
     logs = "\n".join(beside[name] for name in LOGS if name in beside)
+    printed = beside.get("test_output.txt")
     common: dict[str, Any] = {
         "instance_id": instance_id,
         "model": text(report, "model_name_or_path"),
         "patch": beside.get("patch.diff"),
-        "log": cut_log(beside.get("test_output.txt")),
+        "log": None if printed is None else cut_log(printed),
     }
     if flag(report, "patch_is_None") or flag(report, "patch_exists") is False:
         if stated:
@@ -115,9 +123,80 @@ def _why_unresolved(report: dict[str, Any], logs: str) -> dict[str, Any]:
     return {"status": Status.UNRESOLVED}
 
 
-def cut_log(log: str | None) -> str | None:
-    """Both ends of a long log."""
-    if log is None or len(log) <= MAX_LOG_CHARS:
-        return log
-    half = MAX_LOG_CHARS // 2
-    return f"{log[:half]}\n[... {len(log) - 2 * half} characters cut ...]\n{log[-half:]}"
+def grade_row(row: dict[str, Any], instance_id: str | None = None) -> ReportedOutcome | None:
+    """The outcome a row states; None where it states none.
+
+    Raises BadReportError where it names no instance or contradicts itself.
+    """
+    statement = _statement(row)
+    if statement is None:
+        return None
+    instance_id = text(row, "instance_id") or instance_id
+    if not instance_id:
+        raise BadReportError("an evaluation without instance_id")
+    result = row.get("test_result")
+    result = result if isinstance(result, dict) else {}
+    patch, printed = text(row, "model_patch"), text(result, "test_output")
+    common: dict[str, Any] = {
+        "instance_id": instance_id,
+        "model": text(row, "model_name_or_path"),
+        "patch": text(result, "git_patch") if patch is None else patch,
+        "log": None if printed is None else cut_log(printed),
+    }
+    if isinstance(statement, dict) and "patch_successfully_applied" in statement:
+        return grade_instance(instance_id, statement | {"model_name_or_path": common["model"]}, {})
+    return ReportedOutcome(**common, status=_status(statement))
+
+
+def _statement(row: dict[str, Any]) -> Any:
+    """The cell that holds the evaluation."""
+    result = row.get("test_result")
+    nested = result.get("report") if isinstance(result, dict) else None
+    for value in (nested, row.get("report"), row.get("evaluation"), row.get("resolved")):
+        if value is not None and value != {}:
+            return value
+    return None
+
+
+def _status(statement: Any) -> Status:
+    if isinstance(statement, bool):
+        return Status.RESOLVED if statement else Status.UNRESOLVED
+    if isinstance(statement, str) and statement.lower() in WORDS:
+        return WORDS[statement.lower()]
+    if not isinstance(statement, dict):
+        raise BadReportError(f"an evaluation that says neither true nor false: {statement!r:.60}")
+    resolved = flag(statement, "resolved")
+    causes = [(key, status) for key, status in OPENHANDS if flag(statement, key)]
+    if resolved and causes:
+        raise BadReportError(f"the report contradicts itself: resolved, and {causes[0][0]}")
+    if causes:
+        return causes[0][1]
+    if resolved is None:
+        raise BadReportError("the evaluation does not say `resolved`")
+    return Status.RESOLVED if resolved else Status.UNRESOLVED
+
+
+def flag(report: dict[str, Any], key: str) -> bool | None:
+    """A cell that is true, false or absent. Raises BadReportError for anything else."""
+    value = report.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise BadReportError(f"{key} is {type(value).__name__}, expected true or false")
+    return value
+
+
+def text(report: dict[str, Any], key: str) -> str | None:
+    """A cell that is a string or absent. Raises BadReportError for anything else."""
+    value = report.get(key)
+    if value is not None and not isinstance(value, str):
+        raise BadReportError(f"{key} is {type(value).__name__}, expected a string")
+    return value
+
+
+def names(report: dict[str, Any], key: str) -> list[str]:
+    """A cell that is a list of strings, or absent. Raises BadReportError for anything else."""
+    value = report.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise BadReportError(f"{key} is not a list of names")
+    return value

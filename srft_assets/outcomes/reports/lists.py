@@ -1,21 +1,29 @@
-"""Lists of ids by stage: `results.json` of SWE-agent 0.x and of SWE-bench's first harness.
+"""Reports of a whole run as lists of ids.
 
-Keys: no_generation, generated, with_logs, no_logs, install_fail, reset_failed, no_apply, applied,
-test_errored, test_timeout, resolved. Each is a list of instance ids, and an instance is in every
-list that holds for it.
+- SWE-bench schema 1 and 2: `resolved_ids`, `unresolved_ids`, … with their counts as
+  `resolved_instances`, …; schema 2 adds `infra_failure_ids` and `ambiguous_failure_ids`, which stay
+  in `unresolved_ids` or `error_ids` too, and `failure_reasons`.
+- SWE-smith: `ids_resolved`, `ids_unresolved`, with counts as `resolved` and `unresolved`.
+- `results.json` of SWE-agent 0.x and of SWE-bench's first harness: lists by stage, and an instance
+  is in every list that holds for it. Keys: no_generation, generated, with_logs, no_logs,
+  install_fail, reset_failed, no_apply, applied, test_errored, test_timeout, resolved.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from srft_assets.outcomes.model import Status
-from srft_assets.outcomes.reports.model import (
-    BadReportError,
-    Detail,
-    ReportedOutcome,
-    names,
-)
+from srft_assets.outcomes.reports.instance import BadReportError, names
+from srft_assets.outcomes.status import Detail, ReportedOutcome, Status
 
+EXCLUSIVE = {
+    "resolved_ids": Status.RESOLVED,
+    "unresolved_ids": Status.UNRESOLVED,
+    "empty_patch_ids": Status.EMPTY_PATCH,
+    "error_ids": Status.INFRA_ERROR,
+}
+"""An instance is in one of these at most."""
+TIMED_OUT = "tests_timed_out"
+UNEXPLAINED = "the harness ended in an error; the report does not say whose"
 CAUSES = (
     ("resolved", Status.RESOLVED),
     ("no_generation", Status.EMPTY_PATCH),
@@ -29,6 +37,75 @@ CAUSES = (
 """The first list an instance is in decides."""
 GRADED = ("applied", "with_logs", "generated", "unresolved")
 """Who is in one of these, and in no list above, failed its tests."""
+
+
+def is_run_report(value: Any) -> bool:
+    """Whether a JSON value is such a report."""
+    return isinstance(value, dict) and bool({"resolved_ids", "ids_resolved"} & value.keys())
+
+
+def grade_run(report: dict[str, Any]) -> Iterator[ReportedOutcome]:
+    """One outcome for each id that was graded. Raises BadReportError for contradictions."""
+    if "ids_resolved" in report:
+        report = _as_swebench(report)
+    lists = {key: names(report, key) for key in EXCLUSIVE}
+    _check_counts(report, lists)
+    infra = set(names(report, "infra_failure_ids"))
+    failed = {*lists["unresolved_ids"], *lists["error_ids"]}
+    if stray := infra - failed:
+        raise BadReportError(f"{min(stray)} failed for its machine, yet is not among the failed")
+    reasons = report.get("failure_reasons")
+    for key, status in EXCLUSIVE.items():
+        for instance_id in lists[key]:
+            reason = reasons.get(instance_id, "") if isinstance(reasons, dict) else ""
+            if status is Status.INFRA_ERROR and not reason:
+                reason = UNEXPLAINED
+            yield ReportedOutcome(
+                instance_id,
+                _refined(status, instance_id in infra, reason),
+                detail=Detail.LISTED,
+                grader_version=_version(report),
+                reason=str(reason),
+            )
+
+
+def _refined(status: Status, infra: bool, reason: str) -> Status:
+    if infra:
+        return Status.INFRA_ERROR
+    failed = status in (Status.UNRESOLVED, Status.INFRA_ERROR)
+    return Status.TIMEOUT if failed and reason == TIMED_OUT else status
+
+
+def _as_swebench(report: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "resolved_ids": report["ids_resolved"],
+        "unresolved_ids": report.get("ids_unresolved"),
+        "resolved_instances": report.get("resolved"),
+        "unresolved_instances": report.get("unresolved"),
+    }
+
+
+def _check_counts(report: dict[str, Any], lists: dict[str, list[str]]) -> None:
+    seen: dict[str, str] = {}
+    for key, ids in lists.items():
+        for instance_id in ids:
+            if instance_id in seen:
+                where = f"twice in {key}" if seen[instance_id] == key else f"in {seen[instance_id]}"
+                raise BadReportError(
+                    f"the report contradicts itself: {instance_id} is {where} and in {key}"
+                )
+            seen[instance_id] = key
+        count = report.get(key.replace("_ids", "_instances"))
+        if key in report and isinstance(count, int) and count != len(ids):
+            raise BadReportError(
+                f"the report contradicts itself: {count} {key.removesuffix('_ids')} instances, "
+                f"but {len(ids)} ids"
+            )
+
+
+def _version(report: dict[str, Any]) -> str | None:
+    version = report.get("schema_version")
+    return None if version is None else f"schema {version}"
 
 
 def is_list_report(value: Any) -> bool:

@@ -9,7 +9,7 @@ import orjson
 from srft_assets.agent.play import Play, missing, plays_of
 from srft_assets.child import python
 from srft_assets.errors import SrftError
-from srft_assets.outcomes.grading import tasks_path
+from srft_assets.outcomes.task import tasks_path
 from srft_assets.rollouts.batch.docker import left_by, owner_of, remove
 from srft_assets.rollouts.batch.player import BatchJob
 from srft_assets.rollouts.batch.runs import locked, select, tasks_of

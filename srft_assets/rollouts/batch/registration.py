@@ -11,8 +11,8 @@ import orjson
 from srft_assets.agent.play import INSTANCE_ID, missing, plays_of
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
-from srft_assets.outcomes.choice import Grading, write_grading
 from srft_assets.outcomes.dataset import read_dataset, rows_digest
+from srft_assets.outcomes.grader_choice import Grading, write_grading
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import ENVIRONMENTS, need, plugin
 from srft_assets.rollouts.batch.runs import instances_path, tasks_of

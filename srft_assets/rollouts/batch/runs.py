@@ -15,7 +15,7 @@ from srft_assets.home import Home
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.locks import exclusive
 from srft_assets.outcomes.dataset import read_dataset, rows_digest
-from srft_assets.outcomes.model import Status
+from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.batch.settings import LabTasks, RolloutSettings, parse_settings
 from srft_assets.trajectories.batches import read_manifest

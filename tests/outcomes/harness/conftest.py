@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.outcomes.choice import Grading, write_grading
+from srft_assets.outcomes.grader_choice import Grading, write_grading
 from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.training.launch import launch
 from srft_assets.trajectories.ingest import ingest

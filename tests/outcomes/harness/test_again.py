@@ -13,9 +13,9 @@ import orjson
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.outcomes.choice import Grading
-from srft_assets.outcomes.harness.isolation import LABEL
-from srft_assets.outcomes.harness.job import (
+from srft_assets.outcomes.grader_choice import Grading
+from srft_assets.outcomes.harness.containers import LABEL
+from srft_assets.outcomes.harness.run import (
     HarnessJob,
     Prediction,
     harness_root,

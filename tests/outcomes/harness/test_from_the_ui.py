@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.outcomes.choice import Grading, write_grading
+from srft_assets.outcomes.grader_choice import Grading, write_grading
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.store import Warehouse
 from tests.outcomes.harness.conftest import write_runs

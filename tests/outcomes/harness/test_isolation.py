@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from srft_assets.outcomes.choice import Grading
-from srft_assets.outcomes.harness.commands import MAX_HEAD_BYTES, MAX_TAIL_BYTES, Ends
-from srft_assets.outcomes.harness.isolation import limits_of
+from srft_assets.outcomes.grader_choice import Grading
+from srft_assets.outcomes.harness.containers import MAX_HEAD_BYTES, MAX_TAIL_BYTES, Ends, limits_of
 from tests.outcomes.harness.conftest import Grade
 from tests.outcomes.harness.project import COMMAND, GOLD, row, write_dataset
 

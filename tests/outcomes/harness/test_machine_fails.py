@@ -12,7 +12,7 @@ import pytest
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.outcomes.harness.job import attempts_behind
+from srft_assets.outcomes.harness.run import attempts_behind
 from tests.outcomes.harness.conftest import Grade
 from tests.outcomes.harness.docker_daemon import BASE
 from tests.outcomes.harness.project import (

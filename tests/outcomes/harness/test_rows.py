@@ -8,9 +8,14 @@ from typing import Any
 import docker
 import pytest
 
-from srft_assets.outcomes.harness.isolation import remove_left
-from srft_assets.outcomes.harness.job import Prediction, log_folder, report_path, ungradable
-from srft_assets.outcomes.harness.result import read_result
+from srft_assets.outcomes.harness.containers import remove_left
+from srft_assets.outcomes.harness.run import (
+    Prediction,
+    log_folder,
+    read_result,
+    report_path,
+    ungradable,
+)
 from srft_assets.outcomes.task import TaskInstance
 from tests.outcomes.harness.project import row
 

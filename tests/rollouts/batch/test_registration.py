@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from srft_assets.errors import SrftError, UsageError
-from srft_assets.outcomes.choice import read_grading
+from srft_assets.outcomes.grader_choice import read_grading
 from srft_assets.rollouts.batch.registration import register
 from srft_assets.rollouts.batch.runs import instances_path, tasks_of
 from srft_assets.rollouts.batch.settings import parse_settings

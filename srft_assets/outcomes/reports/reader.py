@@ -7,11 +7,15 @@ from typing import Any
 
 import orjson
 
-from srft_assets.outcomes.reports.instance import LOGS, grade_instance
-from srft_assets.outcomes.reports.lists import grade_lists, is_list_report
-from srft_assets.outcomes.reports.model import BadReportError, ReportedOutcome, text
-from srft_assets.outcomes.reports.rows import grade_row
-from srft_assets.outcomes.reports.run import grade_run, is_run_report
+from srft_assets.outcomes.reports.instance import (
+    LOGS,
+    BadReportError,
+    grade_instance,
+    grade_row,
+    text,
+)
+from srft_assets.outcomes.reports.lists import grade_lists, grade_run, is_list_report, is_run_report
+from srft_assets.outcomes.status import ReportedOutcome
 from srft_assets.refusal import Refusal, excerpt_of
 
 INSTANCE_KEYS = frozenset({"tests_status", "patch_is_None", "patch_exists"})

@@ -1,0 +1,244 @@
+"""Grading in the sandbox: the patch applied to a clean copy of a task, whose tests are run."""
+
+import os
+import re
+import secrets
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
+from glob import escape
+from pathlib import Path, PurePosixPath
+
+from srft_assets.errors import SrftError
+from srft_assets.outcomes import recorder
+from srft_assets.outcomes.matching import Run
+from srft_assets.outcomes.results import (
+    Recorded,
+    parse_printed,
+    read_recorded,
+    recorded_command,
+    tally,
+)
+from srft_assets.outcomes.status import NAMED_TESTS, Status, TestOutcome, cut_log
+from srft_assets.outcomes.task import TaskInstance
+from srft_assets.sandbox import Completed, Limits, Sandbox, SandboxError
+from srft_assets.warehouse.stage import Progress
+
+GRADER = "srft-local"
+GRADER_VERSION = "1"
+MAX_PATCH_BYTES = 10_000_000
+APPLYING = Limits(wall_seconds=60, cpu_seconds=60)
+SET_UP_FAILED, PATCH_REFUSED, TEST_PATCH_REFUSED = 20, 21, 22
+"""Exit codes of `apply_script`."""
+RECORDER = ".git/recorder.py"
+TEST_FILE = re.compile(r"(?:^|/)(?:tests?/|testing/|test_[^/]*\.py$|[^/]*_test\.py$|conftest\.py$)")
+DIFFED = re.compile(r"^diff --git a/(.+?) b/(.+)$", re.MULTILINE)
+NO_CONVERSION = "* -text -eol -ident -filter -working-tree-encoding\n"
+"""Attributes that outrank those a patch brings."""
+
+
+class BadTaskError(SrftError):
+    """The task itself cannot be graded; no run of it can be blamed."""
+
+
+def grade_runs(
+    runs: Iterable[Run],
+    tasks: Mapping[str, TaskInstance],
+    sandbox: Sandbox,
+    progress: Progress,
+    label: str,
+) -> dict[str, TestOutcome]:
+    """Trajectory id → outcome, graded in one thread a CPU.
+
+    Runs that submitted the same patch for the same task are graded once.
+    """
+    same: dict[tuple[str, str | None], list[Run]] = {}
+    for run in runs:
+        same.setdefault((run.instance_id, run.submission), []).append(run)
+
+    def grade(key: tuple[str, str | None]) -> list[TestOutcome]:
+        first, *_ = same[key]
+        outcome = grade_patch(tasks[key[0]], key[1], sandbox, trajectory_id=first.trajectory_id)
+        return [replace(outcome, trajectory_id=run.trajectory_id) for run in same[key]]
+
+    pool = ThreadPoolExecutor(os.cpu_count() or 2, thread_name_prefix="grade")
+    try:
+        futures = as_completed([pool.submit(grade, key) for key in same])
+        done = progress.track(futures, label, total=len(same))
+        return {one.trajectory_id: one for future in done for one in future.result()}
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def grade_patch(
+    task: TaskInstance,
+    patch: str | None,
+    sandbox: Sandbox,
+    *,
+    trajectory_id: str,
+    limits: Limits | None = None,
+) -> TestOutcome:
+    """Apply `patch` to a clean copy of the task, put its tests in place, and run them.
+
+    Resolved where every FAIL_TO_PASS and PASS_TO_PASS test passes. The sandbox's own failure and
+    a task that cannot be graded give `infra_error`; this never raises for what a patch holds.
+
+    What a patch cannot do: print results, end the run early, change, replace or shadow a test
+    file, or reach out of the sandbox. What it still can: code under test shares a process with
+    the tests, so code that patches unittest or pytest in memory, or looks for the recorder's
+    file, can forge results; and so can a printed line where the task's command is none the
+    recorder knows (`recorded_command`).
+    """
+    blank = TestOutcome(
+        trajectory_id,
+        task.instance_id,
+        Status.INFRA_ERROR,
+        f2p_total=len(task.fail_to_pass),
+        p2p_total=len(task.pass_to_pass),
+        grader=GRADER,
+        grader_version=GRADER_VERSION,
+    )
+    if not task.fail_to_pass and not task.pass_to_pass:
+        return replace(blank, reason="the task names no tests")
+    if not task.files or not task.test_command:
+        return replace(blank, reason="the task carries no files or no test command")
+    if not patch or not patch.strip():
+        return replace(blank, status=Status.EMPTY_PATCH)
+    if len(patch) > MAX_PATCH_BYTES:
+        reason = f"patch of {len(patch):,} characters, more than {MAX_PATCH_BYTES:,}"
+        return replace(blank, status=Status.PATCH_FAILED, reason=reason)
+    try:
+        with tempfile.TemporaryDirectory(prefix="srft-grade-", ignore_cleanup_errors=True) as name:
+            return _grade(task, patch, sandbox, Path(name), limits or Limits(), blank)
+    except (SandboxError, BadTaskError, OSError) as error:
+        return replace(blank, reason=str(error))
+
+
+def _grade(
+    task: TaskInstance,
+    patch: str,
+    sandbox: Sandbox,
+    folder: Path,
+    limits: Limits,
+    blank: TestOutcome,
+) -> TestOutcome:
+    lay_out(task, patch, folder)
+    applied = sandbox.run(apply_script(task), workdir=folder, limits=APPLYING)
+    if applied.timed_out or applied.returncode == PATCH_REFUSED:
+        why = "took too long to apply" if applied.timed_out else _last_line(applied.output)
+        return replace(blank, status=Status.PATCH_FAILED, reason=why, log=cut_log(applied.output))
+    if applied.returncode != 0:
+        reason = f"the task could not be set up: {_last_line(applied.output)}"
+        return replace(blank, reason=reason, log=cut_log(applied.output))
+
+    results = f"results-{secrets.token_hex(8)}.jsonl"
+    command = recorded_command(task.test_command, RECORDER, f".git/{results}")
+    ran = sandbox.run(command.shell, workdir=folder, limits=limits)
+    if command.recorded:
+        recorded = read_recorded(folder, results)
+    else:
+        recorded = Recorded(parse_printed(ran.output), finished=not ran.timed_out)
+    return _judge(task, recorded, ran, blank, limits)
+
+
+def _judge(
+    task: TaskInstance,
+    recorded: Recorded,
+    ran: Completed,
+    blank: TestOutcome,
+    limits: Limits,
+) -> TestOutcome:
+    f2p = tally(task.fail_to_pass, recorded.results)
+    p2p = tally(task.pass_to_pass, recorded.results)
+    counted = replace(blank, f2p_passed=f2p.passed, p2p_passed=p2p.passed, log=cut_log(ran.output))
+    if ran.timed_out:
+        reason = f"the tests took longer than {limits.wall_seconds:g} s"
+        return replace(counted, status=Status.TIMEOUT, reason=reason)
+    missing = f2p.missing + p2p.missing
+    counted = replace(counted, failed_tests=missing[:NAMED_TESTS])
+    if not recorded.finished:
+        reason = f"the test run ended early (exit code {ran.returncode})"
+        return replace(counted, status=Status.UNRESOLVED, reason=reason)
+    if missing:
+        return replace(counted, status=Status.UNRESOLVED, reason=f"did not pass: {missing[0]}")
+    return replace(counted, status=Status.RESOLVED)
+
+
+def _last_line(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "no message"
+
+
+def lay_out(task: TaskInstance, patch: str, folder: Path) -> None:
+    """Write the task's files and, below `.git`, what the scripts need, into an empty folder.
+
+    Raises BadTaskError for paths that would leave the folder.
+    """
+    for path, content in task.files.items():
+        parts = PurePosixPath(path).parts
+        if not parts or path.startswith("/") or {"..", ".git"} & {*parts} or "\0" in path:
+            raise BadTaskError(f"task {task.instance_id}: bad path {path!r} among its files")
+        target = folder.joinpath(*parts)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content, encoding="utf-8", newline="")
+    own = folder / ".git"
+    (own / "info").mkdir(parents=True)
+    (own / "info" / "attributes").write_text(NO_CONVERSION)
+    (own / "model.patch").write_bytes(_patch_bytes(patch))
+    (own / "test.patch").write_bytes(_patch_bytes(task.test_patch))
+    shutil.copyfile(recorder.__file__, folder / RECORDER)
+
+
+def apply_script(task: TaskInstance) -> str:
+    """Apply the model's patch, then put the task's tests in place, as SWE-bench does.
+
+    The index keeps the clean state. Test files that the patch changed come back from it; those
+    it added under a name of ours are removed, and with them whatever Python would import
+    in their stead (a package or extension of the same name, bytecode).
+    """
+    tests = sorted(test_paths(task))
+    kept = [path for path in tests if path in task.files]
+    stale = [path for path in tests if path not in task.files]
+    lines = [
+        f"git init -q . && git add -A -f . || exit {SET_UP_FAILED}",
+        f"git apply --whitespace=nowarn .git/model.patch || exit {PATCH_REFUSED}",
+    ]
+    if kept:
+        lines.append(_git("checkout -q", kept, literal=True))
+    if stale:
+        lines.append(_git("clean -ffdxq", stale, literal=True))
+    lines.append(_git("clean -ffdxq", shadows(tests), literal=False))
+    if task.test_patch:
+        lines.append(f"git apply --whitespace=nowarn .git/test.patch || exit {TEST_PATCH_REFUSED}")
+    return "\n".join(lines)
+
+
+def test_paths(task: TaskInstance) -> set[str]:
+    """The task's test files: by their names, and all that `test_patch` touches."""
+    named = {path for path in task.files if TEST_FILE.search(path)}
+    return named.union(*(DIFFED.findall(task.test_patch)))
+
+
+# pytest would take the function for a test where a test module imports it.
+test_paths.__test__ = False  # type: ignore[attr-defined]  # tells pytest: no test
+
+
+def shadows(tests: list[str]) -> list[str]:
+    """Patterns of untracked files that would be imported instead of the tests."""
+    stems = [str(PurePosixPath(path).with_suffix("")) for path in tests if path.endswith(".py")]
+    places = [f"{escape(stem)}{ending}" for stem in stems for ending in ("", ".*")]
+    return [f":(glob){place}" for place in (*places, "**/__pycache__/**", "**/conftest.py")]
+
+
+def _git(command: str, paths: list[str], *, literal: bool) -> str:
+    how = "git --literal-pathspecs" if literal else "git"
+    return f"{how} {command} -- {shlex.join(paths)} || exit {SET_UP_FAILED}"
+
+
+def _patch_bytes(patch: str) -> bytes:
+    """Git takes a patch without its last newline for a torn one."""
+    ended = patch if not patch or patch.endswith("\n") else patch + "\n"
+    return ended.encode("utf-8", "surrogatepass")

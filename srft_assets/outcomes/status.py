@@ -1,0 +1,140 @@
+"""What an outcome is: of one run, and of one instance as a report states it."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from enum import IntEnum, StrEnum
+from typing import Any
+
+import polars as pl
+
+NAMED_TESTS = 100
+MAX_LOG_CHARS = 16_000
+SDIST_GRADER = "srft-sdist"
+"""SWE-bench instances graded here without their Docker images, by the package srft-sdists."""
+
+
+class Status(StrEnum):
+    """Outcome of grading one patch.
+
+    `infra_error` is the grader's own failure and never counts as the model's.
+    `unknown` means that nobody graded the run.
+    """
+
+    RESOLVED = "resolved"
+    UNRESOLVED = "unresolved"
+    EMPTY_PATCH = "empty_patch"
+    PATCH_FAILED = "patch_failed"
+    TIMEOUT = "timeout"
+    INFRA_ERROR = "infra_error"
+    UNKNOWN = "unknown"
+
+
+FAILED = frozenset({Status.UNRESOLVED, Status.EMPTY_PATCH, Status.PATCH_FAILED, Status.TIMEOUT})
+"""Statuses that are the model's own failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestOutcome:
+    """Outcome of one run. Test counts are None where the source gives none.
+
+    `failed_tests` names FAIL_TO_PASS and PASS_TO_PASS tests that did not pass, at most
+    `NAMED_TESTS` of them, in the grader's order.
+    """
+
+    __test__ = False
+
+    trajectory_id: str
+    instance_id: str
+    status: Status
+    f2p_passed: int | None = None
+    f2p_total: int | None = None
+    p2p_passed: int | None = None
+    p2p_total: int | None = None
+    grader: str = "none"
+    grader_version: str | None = None
+    reason: str = ""
+    log: str | None = None
+    failed_tests: tuple[str, ...] = ()
+
+
+_COLUMNS: dict[str, Any] = {
+    "trajectory_id": pl.String,
+    "instance_id": pl.String,
+    "status": pl.String,
+    "f2p_passed": pl.Int32,
+    "f2p_total": pl.Int32,
+    "p2p_passed": pl.Int32,
+    "p2p_total": pl.Int32,
+    "grader": pl.String,
+    "grader_version": pl.String,
+    "reason": pl.String,
+    "log": pl.String,
+    "failed_tests": pl.List(pl.String),
+}
+
+TEST_OUTCOMES = pl.Schema(_COLUMNS)
+"""The asset `test_outcomes`: one row a run."""
+
+
+class Detail(IntEnum):
+    """How closely a report looked: of two that agree, the closer one is kept."""
+
+    LISTED = 1
+    """Named in a list of a whole run."""
+    STATED = 2
+    """A statement of its own, without tests."""
+    TESTED = 3
+    """With the result of each test."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedOutcome:
+    """One instance's outcome as a report states it.
+
+    Attributes:
+        instance_id: the task.
+        status: never `unknown`.
+        f2p_passed, f2p_total, p2p_passed, p2p_total: None where the report has no tests.
+        detail: how closely it looked.
+        source: the report's file.
+        model: `model_name_or_path`, None where the report does not say.
+        patch: the patch that was graded, None where the report does not hold it.
+        grader_version: the report's schema.
+        reason: why it failed, as far as the report says.
+        log: output of the tests, cut.
+        failed_tests: names of tests that did not pass.
+    """
+
+    instance_id: str
+    status: Status
+    source: str = ""
+    detail: Detail = Detail.STATED
+    f2p_passed: int | None = None
+    f2p_total: int | None = None
+    p2p_passed: int | None = None
+    p2p_total: int | None = None
+    model: str | None = None
+    patch: str | None = None
+    grader_version: str | None = None
+    reason: str = ""
+    log: str | None = None
+    failed_tests: tuple[str, ...] = ()
+
+
+def outcome_rows(outcomes: Iterable[TestOutcome]) -> pl.DataFrame:
+    """Rows of a `test_outcomes` partition."""
+    rows = [{**asdict(one), "status": one.status.value} for one in outcomes]
+    return pl.DataFrame(rows, schema=TEST_OUTCOMES, orient="row")
+
+
+def is_approximate(grader: str) -> bool:
+    """Whether outcomes of this grader only come close to the official ones."""
+    return grader == SDIST_GRADER
+
+
+def cut_log(log: str) -> str:
+    """The log as it is kept: both ends of a long one."""
+    if len(log) <= MAX_LOG_CHARS:
+        return log
+    half = MAX_LOG_CHARS // 2
+    return f"{log[:half]}\n[... {len(log) - 2 * half} characters cut ...]\n{log[-half:]}"
