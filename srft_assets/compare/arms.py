@@ -10,14 +10,12 @@ import polars as pl
 from srft_assets.compare.difference import family_differences, holm
 from srft_assets.compare.notes import notes_of
 from srft_assets.compare.rates import (
-    DRAWS,
-    SEED,
     cells_of,
     fewest_attempts,
     mean_pass_at_k,
     rate_of,
 )
-from srft_assets.compare.schema import PAIRS
+from srft_assets.compare.schema import DRAWS, PAIRS, SEED
 from srft_assets.errors import UsageError
 
 ARMS = pl.Schema(

@@ -10,8 +10,6 @@ import numpy as np
 import polars as pl
 
 from srft_assets.compare.rates import (
-    DRAWS,
-    SEED,
     Cells,
     Grid,
     cells_of,
@@ -20,6 +18,7 @@ from srft_assets.compare.rates import (
     resampled_ratio,
     wilson_interval,
 )
+from srft_assets.compare.schema import DRAWS, SEED
 from srft_assets.errors import SrftError
 
 

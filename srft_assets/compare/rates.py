@@ -94,7 +94,8 @@ def resampled_ratio(above: Grid, below: Grid, draws: int = DRAWS, seed: int = SE
 
 
 def _ratios(above: Grid, below: Grid, axis: int, weights: Grid) -> Grid:
-    return (weights @ above.sum(axis=axis)) / (weights @ below.sum(axis=axis))
+    ratios: Grid = (weights @ above.sum(axis=axis)) / (weights @ below.sum(axis=axis))
+    return ratios
 
 
 @lru_cache(maxsize=4)

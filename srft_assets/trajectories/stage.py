@@ -19,7 +19,7 @@ from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.records import Record
-from srft_assets.trajectories.schema import TRAJECTORIES, row_of
+from srft_assets.trajectories.schema import TRAJECTORIES, from_row, row_of
 from srft_assets.trajectories.sources import SourceChangedError, open_source, read_item
 from srft_assets.warehouse.code import source_digest
 from srft_assets.warehouse.making import make_partition, work_alone
@@ -206,3 +206,25 @@ def read_batch(manifest: Manifest, progress: Progress) -> tuple[Rows, list[str]]
         done += item.rows
         progress.report(label, done, manifest.rows)
     return runs.rows(manifest.batch), lost
+
+
+def read_files(path: Path, format: str | None = None) -> tuple[list[Trajectory], list[Refusal]]:
+    """The runs of a file, or of all files below a folder, outside of any batch; all are held.
+
+    Files of other roles (reports, predictions) are passed over. Raises UsageError where nothing
+    is there.
+    """
+    found = discover([path])
+    runs, refusals = Runs(format), [one.refusal() for one in found.refused]
+    for file in found.files:
+        if file.ruling is not None:
+            continue
+        with file.at.open("rb") as opened:
+            source = open_source(file, opened, bool(format))
+            if source.ruling.role is Role.RUNS:
+                for record in source.records:
+                    runs.add(file.path, record)
+            elif source.ruling.role is Role.REFUSED:
+                refusals.append(Refusal(file.path, source.ruling.reason, excerpt=source.excerpt))
+    frame, refused = runs.rows("")
+    return [from_row(row) for row in frame.iter_rows(named=True)], [*refusals, *refused]
