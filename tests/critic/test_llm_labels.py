@@ -112,7 +112,8 @@ def test_the_calls_of_a_partition_are_in_critic_calls(labeller, home):
 def test_the_outcome_is_told_only_where_the_critic_sees_it(labeller, server):
     labeller.words = WORDS.replace("Label steps", "It is {{ outcome }}. Label steps")
     labeller.label()
-    assert all("It is unresolved." in body["messages"][1]["content"] for body in server.bodies)
+    told = [body["messages"][1]["content"] for body in server.bodies]
+    assert len(told) == 2 and all("It is unresolved." in text for text in told)
 
 
 def test_a_gold_patch_is_shown_from_the_tasks_and_the_leak_is_noted(labeller, home, server):

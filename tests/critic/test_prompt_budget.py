@@ -1,6 +1,5 @@
 """Counting tokens, and cutting what is too long in the middle."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -115,10 +114,14 @@ def test_what_is_kept_is_within_the_budget(text, times, budget):
 
 
 def test_10_mb_are_not_tokenized_whole(tokenizer):
-    count = counter(str(tokenizer))
-    start = time.perf_counter()
+    exact, read = counter(str(tokenizer)), []
+
+    def count(text: str) -> int:
+        read.append(len(text))
+        return exact(text)
+
     shown = show("word " * 2_000_000, 1000, count, "observation")
-    assert time.perf_counter() - start < 0.5
+    assert 0 < sum(read) < 100_000
     assert shown.cut is not None
     assert shown.cut.tokens_before == pytest.approx(10_000_000, rel=0.01)
     assert 900 <= shown.cut.tokens_after <= 1000

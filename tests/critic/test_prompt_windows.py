@@ -85,6 +85,7 @@ def test_prompts_of_consecutive_steps_share_all_but_the_question(name, runs):
     settings = spec(reading="steps", sees={"gold_patch": True})
     prompt = load_prompt(CRITICS / name / "prompt.md", settings)
     requests = requests_for(settings, prompt, runs[0], Seen("unresolved", None, "+ a")).requests
+    assert len(requests) > 2
     for before, after in pairwise(requests):
         assert before.body["messages"][0] == after.body["messages"][0]
         texts = [user_text(before), user_text(after)]

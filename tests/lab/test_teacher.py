@@ -97,6 +97,7 @@ def test_all_labels_occur_and_every_unresolved_run_has_a_mistake() -> None:
 
 def test_an_edit_that_keeps_a_test_failing_is_labelled_a_mistake() -> None:
     """Judged by what the tests say before and after, not by the teacher's own word."""
+    worse = 0
     for task in generate_tasks(60, 25):
         files = dict(task.files)
         for command, label in labelled(task, 25):
@@ -109,9 +110,12 @@ def test_an_edit_that_keeps_a_test_failing_is_labelled_a_mistake() -> None:
                 assert after < before
             elif after > before:
                 assert label == "mistake"
+                worse += 1
+    assert worse
 
 
 def test_recover_follows_a_mistake_in_the_same_function() -> None:
+    seen: set[str] = set()
     for task in generate_tasks(80, 26):
         edited: set[str] = set()
         for command, label in labelled(task, 26):
@@ -120,6 +124,8 @@ def test_recover_follows_a_mistake_in_the_same_function() -> None:
                 assert (label != "recover") or target in edited
                 assert (label != "good") or target not in edited
                 edited.add(target)
+                seen.add(label)
+    assert {"mistake", "recover", "good"} <= seen
 
 
 def test_transcripts_are_short() -> None:

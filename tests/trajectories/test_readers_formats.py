@@ -1,7 +1,6 @@
 """Detection over every real file, and the refusal of what is no run."""
 
 import re
-import time
 
 import orjson
 import pytest
@@ -104,6 +103,7 @@ def test_text_that_is_not_unicode_is_refused():
 
 
 def test_a_huge_row_costs_linear_time():
+    """In quadratic time a message takes longer than a test may."""
     size = 4_000_000
     texts = ["```bash\n" * (size // 8), "<function=a>" * (size // 12), "<parameter=" * 100_000]
     texts += ["```\n" * (size // 4), "<execute_bash>" * (size // 14), "<command>" * (size // 9)]
@@ -111,7 +111,5 @@ def test_a_huge_row_costs_linear_time():
     chat += [{"role": "user", "content": "<returncode>" * (size // 12)}]
     chat += [{"role": "user", "content": "[Command finished with exit code " * 100_000}]
     for message in chat:
-        began = time.perf_counter()
         pair = [{"role": "assistant", "content": ""}, message]
         read_record({"messages": pair}, source="x", row=0)
-        assert time.perf_counter() - began < 10

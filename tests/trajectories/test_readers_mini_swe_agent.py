@@ -30,7 +30,9 @@ def test_v1_step(read_run):
 
 
 def test_all_sixty_have_as_many_steps_as_the_scaffold_counted_calls(runs_root, parse):
-    for entry in parse("mini-swe-agent-v1/manifest.json"):
+    manifest = parse("mini-swe-agent-v1/manifest.json")
+    assert len(manifest) == 60
+    for entry in manifest:
         name = f"{V1}/{entry['instance_id']}.traj.json"
         run = read_record(parse(name), source=name, row=0)
         assert len(run.steps) == entry["api_calls"]

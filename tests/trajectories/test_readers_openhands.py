@@ -38,7 +38,9 @@ def test_completion_return_codes_come_from_the_text(read_run):
 
 
 def test_all_completions_have_as_many_messages_as_the_manifest_says(parse):
-    for entry in parse("openhands-v0.15/manifest.json"):
+    manifest = parse("openhands-v0.15/manifest.json")
+    assert len(manifest) == 25
+    for entry in manifest:
         name = f"{COMPLETIONS}/{entry['instance_id']}.json"
         run = read_record(parse(name), source=name, row=0)
         assert len(run.messages) == entry["messages"]

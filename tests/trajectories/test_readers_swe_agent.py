@@ -62,7 +62,9 @@ def test_tool_calls_of_1x_drop_the_repeated_messages(read_run, parse):
 
 
 def test_actions_are_those_that_the_scaffold_executed(runs_root, parse):
-    for path in sorted(runs_root.glob(f"{DEMOS}/**/*.traj")):
+    paths = sorted(runs_root.glob(f"{DEMOS}/**/*.traj"))
+    assert paths
+    for path in paths:
         record = parse(str(path.relative_to(runs_root)))
         turns = [m for m in record["history"] if m["role"] == "assistant"]
         run = read_record(record, source=path.name, row=0)

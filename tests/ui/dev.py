@@ -34,12 +34,12 @@ class Project:
     environment: dict[str, str]
 
     def copy(self) -> None:
-        """Put the code there."""
+        """Put the code there, times included, so that compiled files stay valid."""
         for part in PARTS:
             source, target = CHECKOUT / part, self.root / part
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(source, target)
             else:
                 shutil.copyfile(source, target)
 

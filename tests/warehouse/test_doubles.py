@@ -93,7 +93,9 @@ def test_a_critic_that_judged_only_the_later_batch_is_heard(tmp_path: Path) -> N
 
 
 def test_such_a_run_is_found_where_it_counts(doubled: Home) -> None:
-    for run, batch in holders(Warehouse(doubled.warehouse), ["real", "zz-real"]).items():
+    held = holders(Warehouse(doubled.warehouse), ["real", "zz-real"])
+    assert held
+    for run, batch in held.items():
         assert (find_place(doubled, run).partition, batch) == ("real", "real")
 
 
