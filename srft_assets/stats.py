@@ -1,6 +1,5 @@
 """`srft stats`: the warehouse on one page: what is there, outcomes, labels, tokens, scores."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -11,27 +10,28 @@ from rich.text import Text
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
+from srft_assets.tables import figures, table, whole, words
 from srft_assets.warehouse.catalogue import Catalogue
 from srft_assets.warehouse.query import run_query
-from srft_assets.warehouse.visible import visible
 
+NONE = "·"
 WIDTH, LEAST = 20, 4
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def count(value: int | None) -> str:
     """A whole number with separators; `·` for none."""
-    return "·" if value is None else f"{value:,}"
+    return NONE if value is None else f"{value:,}"
 
 
 def percent(value: float | None) -> str:
     """A share as a percentage; `·` for none."""
-    return "·" if value is None else f"{value:.1%}"
+    return NONE if value is None else f"{value:.1%}"
 
 
 def interval(low: float | None, high: float | None) -> str:
     """The two ends of an interval of shares."""
-    return "·" if low is None or high is None else f"{low:.1%} – {high:.1%}"
+    return NONE if low is None or high is None else f"{low:.1%} – {high:.1%}"
 
 
 @dataclass(frozen=True)
@@ -63,43 +63,20 @@ BATCHES = 10
 LABEL_STYLES = {"good": "green", "unnecessary": "yellow", "mistake": "red", "recover": "cyan"}
 
 
-def _table(title: str, left: Iterable[str], right: Iterable[str]) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
-    for name in left:
-        table.add_column(name, overflow="fold")
-    for name in right:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def _name(text: str | None, styles: dict[str, str] | None = None) -> Text:
-    return Text(visible(text) if text else "·", style=(styles or {}).get(text or "", ""))
-
-
 def asset_sizes(home: Home) -> Table | None:
     """Partitions, rows and bytes by asset."""
     rows = run_query(home, "asset_sizes")
     if rows.is_empty():
         return None
-    table = _table("Partitions", ["asset"], ["partitions", "rows", "refused", "size", "last, UTC"])
+    counted = ("partitions", "rows", "refused")
+    lines = []
     for row in rows.iter_rows(named=True):
+        counts = (count(row[name]) for name in counted)
         made = row["last_made"]
-        table.add_row(
-            _name(row["asset"]),
-            count(row["partitions"]),
-            count(row["rows"]),
-            count(row["refused"]),
-            size(row["bytes"]),
-            made.strftime("%Y-%m-%d %H:%M") if made else "·",
-        )
-    return table
+        when = made.strftime("%Y-%m-%d %H:%M") if made else NONE
+        lines.append((row["asset"], *counts, size(row["bytes"]), when))
+    columns = [words("asset"), *figures(*counted, "size", "last, UTC")]
+    return table(columns, lines, "Partitions")
 
 
 def quarantined(home: Home) -> Table | None:
@@ -107,11 +84,13 @@ def quarantined(home: Home) -> Table | None:
     rows = run_query(home, "FROM quarantine_reasons LIMIT 5")
     if rows.is_empty():
         return None
-    table = _table("Quarantine", ["asset", "reason", "example"], ["refused"])
-    for row in rows.iter_rows(named=True):
-        reason = _name(row["reason"])
-        table.add_row(_name(row["asset"]), reason, _name(row["example"]), count(row["refusals"]))
-    return table
+    lines = [
+        (row["asset"], row["reason"] or NONE, row["example"] or NONE, count(row["refusals"]))
+        for row in rows.iter_rows(named=True)
+    ]
+    return table(
+        [*map(words, ("asset", "reason", "example")), *figures("refused")], lines, "Quarantine"
+    )
 
 
 def outcomes(home: Home) -> Table | None:
@@ -121,17 +100,17 @@ def outcomes(home: Home) -> Table | None:
         return None
     totals = rows.group_by("status").agg(pl.sum("runs")).sort("runs", "status", descending=True)
     batches = rows.group_by("batch").agg(pl.sum("runs")).sort(-pl.col("runs"), "batch")["batch"]
-    table = _table("Test outcomes", ["batch"], [])
-    for status in totals["status"]:
-        style = STATUS_STYLES.get(status, "red")
-        table.add_column(Text(visible(status), style=style), justify="right", no_wrap=True)
+    heads = figures(*totals["status"])
+    for head, status in zip(heads, totals["status"], strict=True):
+        head.header_style = STATUS_STYLES.get(status, "red")
+    lines = []
     for batch in batches.head(BATCHES):
         runs = dict(rows.filter(batch=batch).select("status", "runs").iter_rows())
-        table.add_row(_name(batch), *(count(runs.get(status)) for status in totals["status"]))
+        lines.append((batch, *(count(runs.get(status)) for status in totals["status"])))
     if len(batches) > 1:
-        all_runs = (count(runs) for runs in totals["runs"])
-        table.add_row(Text(f"all {len(batches)} batches", style="bold"), *all_runs)
-    return table
+        whole_line = Text(f"all {len(batches)} batches", style="bold")
+        lines.append((whole_line, *map(count, totals["runs"])))
+    return table([words("batch"), *heads], lines, "Test outcomes")
 
 
 def label_shares(home: Home) -> Table | None:
@@ -139,18 +118,22 @@ def label_shares(home: Home) -> Table | None:
     rows = run_query(home, "label_shares")
     if rows.is_empty():
         return None
-    table = _table("Labels", ["critic", "label", ""], ["steps", "share"])
-    critic = None
+    lines, critic = [], None
     for row in rows.iter_rows(named=True):
-        table.add_row(
-            _name(row["critic"]) if row["critic"] != critic else "",
-            _name(row["label"], LABEL_STYLES),
-            Bar(row["share"], LABEL_STYLES.get(row["label"], "")),
-            count(row["steps"]),
-            percent(row["share"]),
+        style = LABEL_STYLES.get(row["label"], "")
+        lines.append(
+            (
+                row["critic"] if row["critic"] != critic else "",
+                Text(row["label"], style),
+                Bar(row["share"], style),
+                count(row["steps"]),
+                percent(row["share"]),
+            )
         )
         critic = row["critic"]
-    return table
+    return table(
+        [*map(words, ("critic", "label", "")), *figures("steps", "share")], lines, "Labels"
+    )
 
 
 def tokens_kept(home: Home) -> Table | None:
@@ -158,23 +141,20 @@ def tokens_kept(home: Home) -> Table | None:
     rows = run_query(home, "FROM tokens_kept_by_batch ORDER BY arm, tokens DESC, batch")
     if rows.is_empty():
         return None
-    figures = ["runs", "refused", "trained", "masked", "context"]
-    table = _table("Tokens", ["arm", "batch"], [*figures, "kept"])
+    names = ["runs", "refused", "trained", "masked", "context"]
+    lines = []
     for arm in rows["arm"].unique(maintain_order=True):
         batches = rows.filter(arm=arm)
         shown = batches.head(BATCHES).rows(named=True)
         if batches.height > 1:
-            total = {name: batches[name].sum() for name in figures}
+            total = {name: batches[name].sum() for name in names}
             shown.append({**total, "batch": f"all {batches.height} batches"})
         for place, row in enumerate(shown):
             said = row["trained"] + row["masked"]
-            table.add_row(
-                _name(arm) if place == 0 else "",
-                _name(row["batch"]),
-                *(count(row[name]) for name in figures),
-                percent(row["trained"] / said if said else None),
-            )
-    return table
+            share = percent(row["trained"] / said if said else None)
+            counts = (count(row[name]) for name in names)
+            lines.append((arm if place == 0 else "", row["batch"], *counts, share))
+    return table([words("arm"), words("batch"), *figures(*names, "kept")], lines, "Tokens")
 
 
 def arm_scores(home: Home) -> Table | None:
@@ -182,13 +162,10 @@ def arm_scores(home: Home) -> Table | None:
     rows = run_query(home, "FROM arm_scores ORDER BY rate NULLS FIRST, arm")
     if rows.is_empty():
         return None
-    table = _table(
-        "Held-out tasks", ["arm", ""], ["resolved", "rate", "95%", "seeds", "infra errors"]
-    )
-    table.columns[0].no_wrap = True  # the bars give way, not the names
-    for row in rows.iter_rows(named=True):
-        table.add_row(
-            _name(row["arm"]),
+    names = ("resolved", "rate", "95%", "seeds", "infra errors")
+    lines = [
+        (
+            row["arm"],
             Bar(row["rate"], "green"),
             f"{count(row['resolved_attempts'])} of {count(row['scored'])}",
             percent(row["rate"]),
@@ -196,7 +173,10 @@ def arm_scores(home: Home) -> Table | None:
             count(row["seeds"]),
             count(row["infra_errors"]),
         )
-    return table
+        for row in rows.iter_rows(named=True)
+    ]
+    heads = [whole("arm"), words(""), *figures(*names)]  # the bars give way, not the names
+    return table(heads, lines, "Held-out tasks")
 
 
 NOTHING = "nothing yet: srft ingest PATH, or make demo"

@@ -9,10 +9,8 @@ from rich.console import Console
 
 from srft_assets import __version__
 from srft_assets.cli import (
-    apply,
     compare,
     critic,
-    demo,
     dev,
     doctor,
     export,
@@ -20,9 +18,7 @@ from srft_assets.cli import (
     ingest,
     lab,
     ledger,
-    merge,
     plan,
-    review,
     rollout,
     show,
     sql,
@@ -79,26 +75,30 @@ def options(
         Ledger(place).close()
 
 
-for module in (
-    demo,
-    ingest,
-    grade,
-    plan,
-    apply,
-    sql,
-    show,
-    compare,
-    critic,
-    review,
-    rollout,
-    ledger,
-    export,
-    merge,
-    lab,
-    doctor,
-    dev,
+for command in (
+    lab.demo,
+    ingest.ingest,
+    grade.grade,
+    plan.plan,
+    plan.apply,
+    sql.sql,
+    sql.stats,
+    show.show,
+    compare.compare,
+    rollout.rollout,
+    export.export,
+    export.merge,
+    doctor.doctor,
+    dev.dev,
 ):
-    module.register(app)
+    app.command()(command)
+for name, group in (
+    ("critic", critic.critic),
+    ("review", critic.review),
+    ("ledger", ledger.ledger),
+    ("lab", lab.lab),
+):
+    app.add_typer(group, name=name)
 
 
 def main() -> None:

@@ -1,29 +1,21 @@
 """`srft compare`: arms beside one another, and what their scores can say."""
 
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from srft_assets.cli.platform import refresh_catalogue
+from srft_assets.cli.sql import Format
 from srft_assets.errors import UsageError
 from srft_assets.home import Home, current_home
+from srft_assets.tables import figures, table, words
 
 if TYPE_CHECKING:
     from srft_assets.compare import Comparison
     from srft_assets.compare.report import TextTable
-
-
-class Format(StrEnum):
-    """How the tables are printed."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
 
 
 def compare(
@@ -77,7 +69,7 @@ def print_arms(console: Console, found: "Comparison") -> None:
     """The table of rates."""
     from srft_assets.compare.report import arm_table
 
-    console.print(_table(arm_table(found.arms)))
+    _print_table(console, arm_table(found.arms))
 
 
 def print_pairs(console: Console, found: "Comparison") -> None:
@@ -86,21 +78,22 @@ def print_pairs(console: Console, found: "Comparison") -> None:
     from srft_assets.compare.report import legend_of, pair_table
 
     if found.pairs.height:
-        console.print(_table(pair_table(found.pairs)))
+        _print_table(console, pair_table(found.pairs))
         console.print(Text(legend_of(found.pairs), style="dim"))
     for note in found.notes:
         console.print(Text(note))
     console.print(Text(verdict_of(found.pairs), style="bold"))
 
 
-def _table(cells: "TextTable") -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold underline")
-    table.add_column(cells.heads[0], overflow="fold")
-    for head in cells.heads[1:]:
-        table.add_column(head, justify="right", no_wrap=head != "marks")
-    for row, strong in zip(cells.rows, cells.strong, strict=True):
-        table.add_row(*map(Text, row), style="bold" if strong else None)
-    return table
+def _print_table(console: Console, cells: "TextTable") -> None:
+    first, *others = cells.heads
+    heads = [words(first), *figures(*others)]
+    heads[-1].no_wrap = others[-1] != "marks"
+    rows = (
+        [Text(cell, style="bold" if strong else "") for cell in row]
+        for row, strong in zip(cells.rows, cells.strong, strict=True)
+    )
+    console.print(table(heads, rows))
 
 
 def _json(found: "Comparison") -> str:
@@ -123,8 +116,3 @@ def _csv(found: "Comparison") -> str:
 
     terminal = sys.stdout.isatty()
     return "\n\n".join(as_csv(table, terminal=terminal) for table in (found.arms, found.pairs))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(compare)

@@ -30,8 +30,3 @@ def dev(
         program, words = "dagster", ["dev", "-m", "srft_assets.definitions", *words]
     path = str(Path(sys.executable).parent / program)
     os.execv(path, [path, *words])
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(dev)

@@ -6,12 +6,11 @@ import subprocess
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
-import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from srft_assets.home import current_home
+from srft_assets.tables import table, whole, words
 
 Finding = tuple[bool, str, str]
 """Whether it is there, what was found, and what to do where it is not."""
@@ -112,14 +111,9 @@ FINDINGS: dict[str, Callable[[], Finding]] = {
 
 def doctor() -> None:
     """Show what this machine can do, and what to install for the rest."""
-    table = Table(box=None, pad_edge=False, show_header=False)
+    rows = []
     for name, look in FINDINGS.items():
         there, found, advice = look()
-        mark = "[green]yes[/]" if there else "[yellow]no[/]"
-        table.add_row(name, mark, escape(found), f"[dim]{escape(advice)}[/]")
-    Console().print(table)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(doctor)
+        mark = Text("yes", "green") if there else Text("no", "yellow")
+        rows.append((name, mark, f"{found}; {advice}" if advice else found))
+    Console().print(table([whole(""), whole(""), words("")], rows))

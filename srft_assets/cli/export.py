@@ -1,7 +1,6 @@
-"""`srft export`: an arm's masked tokens as a data set that a trainer loads."""
+"""`srft export` and `srft merge`: masked tokens and a checkpoint, to take elsewhere."""
 
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,13 +8,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from srft_assets.cli.console import quoted, say
-from srft_assets.cli.platform import chosen_batches
-from srft_assets.cli.progress import Bars
-from srft_assets.cli.selection import Batches
+from srft_assets.cli.console import Bars, quoted, say
+from srft_assets.cli.platform import Batches, chosen_batches, chosen_seeds
 from srft_assets.errors import SrftError, UsageError
+from srft_assets.exports import FormatName
 from srft_assets.home import current_home
-from srft_assets.show.text import visible
+from srft_assets.warehouse.visible import visible
 
 if TYPE_CHECKING:
     from srft_assets.exports.export import Exported
@@ -24,21 +22,9 @@ UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")
 
 
-class Format(StrEnum):
-    """Whose data set."""
-
-    TRL = "trl"
-    AXOLOTL_TOKENS = "axolotl-tokens"
-    AXOLOTL_MESSAGES = "axolotl-messages"
-    AXOLOTL_SPANS = "axolotl-spans"
-    OPENAI = "openai"
-    MESSAGES = "messages"
-    PARQUET = "parquet"
-
-
 def export(
     arm: Annotated[str, typer.Option(help="The arm whose masked tokens are exported.")],
-    format_: Annotated[Format, typer.Option("--format", help="Whose data set to write.")],
+    format_: Annotated[FormatName, typer.Option("--format", help="Whose data set to write.")],
     out: Annotated[Path, typer.Option(help="Folder to write; an earlier export is replaced.")],
     batch: Batches = None,
     license_: Annotated[
@@ -133,6 +119,30 @@ def license_of(text: str | None) -> str | None:
     return text
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(export)
+def merge(
+    arm: Annotated[str, typer.Argument(help="The arm whose checkpoint is written.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; it must be new.")],
+    seed: Annotated[str, typer.Option(help="Which of its checkpoints, 0 to 9.")] = "0",
+    base: Annotated[
+        str | None,
+        typer.Option(help="Base model to merge into, where the one trained on is elsewhere."),
+    ] = None,
+    adapter: Annotated[
+        bool, typer.Option("--adapter", help="Write the LoRA adapter alone, unmerged.")
+    ] = False,
+) -> None:
+    """Write a checkpoint as full weights, a LoRA adapter merged into its base model."""
+    from srft_assets.child import quiet
+
+    quiet()
+    from srft_assets.training.merge import find_trained, write_adapter, write_merged
+
+    (seed,) = chosen_seeds([seed])
+    console = Console()
+    trained = find_trained(current_home(), arm, seed)
+    with console.status(f"merging {quoted(arm)}"):
+        if adapter:
+            write_adapter(trained, out)
+        else:
+            write_merged(trained, out, base)
+    say(console, f"{quoted(str(out))}: {'adapter' if adapter else 'full weights'}, with its card")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from srft_assets.cli.console import quoted, say
+from srft_assets.cli.console import quoted, say, say_refused, some
 from srft_assets.cli.platform import applier, end, print_outcome
 from srft_assets.home import Home, current_home
 from srft_assets.refusal import INTERNAL, Refusal, excerpt_of
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from srft_assets.planning import Outcome
     from srft_assets.trajectories.ingest import IngestPlan
 
-SHOWN_REFUSALS = 20
-SHOWN_PATHS = 3
 WORDS = {
     "runs": "of runs",
     "report": "of reports",
@@ -74,7 +72,8 @@ def _print_plan(console: Console, plan: "IngestPlan") -> None:
     roles = ", ".join(f"{counts[role]} {word}" for role, word in WORDS.items() if role in counts)
     say(console, f"files: {roles or 'none'}")
     if plan.removed:
-        say(console, f"gone since the last ingest: {quoted(_some(plan.removed))}")
+        gone = some([excerpt_of(path) for path in plan.removed])
+        say(console, f"gone since the last ingest: {quoted(gone)}")
     _print_refusals(console, plan.refusals)
 
 
@@ -83,11 +82,7 @@ def _print_refusals(console: Console, refusals: Sequence[Refusal]) -> None:
     others = [one for one in refusals if one not in internal]
     for refusal in internal:
         say(console, f"[red]fault of srft, please report it:[/] {quoted(refusal.line())}")
-    for refusal in others[:SHOWN_REFUSALS]:
-        say(console, f"[yellow]refused[/] {quoted(refusal.line())}")
-    rest = len(others) - SHOWN_REFUSALS
-    if rest > 0:
-        say(console, f"… and {rest} more: srft sql quarantine")
+    say_refused(console, others, where=": srft sql quarantine")
 
 
 def _found_reading(home: Home, plan: "IngestPlan") -> list[Refusal]:
@@ -98,12 +93,6 @@ def _found_reading(home: Home, plan: "IngestPlan") -> list[Refusal]:
     told = {refusal.line() for refusal in plan.refusals}
     refused = [refusal for stamp in stamps if stamp for refusal in stamp.refused]
     return [refusal for refusal in refused if refusal.line() not in told]
-
-
-def _some(paths: Sequence[str]) -> str:
-    rest = len(paths) - SHOWN_PATHS
-    shown = ", ".join(excerpt_of(path) for path in paths[:SHOWN_PATHS])
-    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 def _print_runs(console: Console, batches: list[str]) -> None:
@@ -124,8 +113,3 @@ def _print_runs(console: Console, batches: list[str]) -> None:
             f"batch {name}: {runs.height} runs, {runs['n_steps'].sum()} steps; {told or 'no runs'}"
             + (f"; {refused} refused" if refused else ""),
         )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(ingest)

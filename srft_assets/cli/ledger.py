@@ -54,8 +54,3 @@ def export(
             file.write(encode(reply))
             count += 1
     say(Console(), f"wrote {count:,} answers to {quoted(str(out))}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(ledger, name="ledger")

@@ -1,4 +1,4 @@
-"""`srft plan`: what is out of sync and why, and what making it takes."""
+"""`srft plan` tells what is out of sync and why, and what it takes; `srft apply` makes it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -8,11 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from srft_assets.cli.console import quoted, say
-from srft_assets.cli.platform import chosen_batches, chosen_seeds
-from srft_assets.cli.selection import Arms, Assets, Batches, Critics, Seeds, wanted_assets
+from srft_assets.cli.console import say, some
+from srft_assets.cli.platform import (
+    Arms,
+    Assets,
+    Batches,
+    Critics,
+    Seeds,
+    Unsafe,
+    applier,
+    chosen_batches,
+    chosen_seeds,
+    end,
+    print_outcome,
+    wanted_assets,
+)
+from srft_assets.errors import SrftError
 from srft_assets.home import current_home
+from srft_assets.tables import table, whole, words
 
 if TYPE_CHECKING:
     from srft_assets.warehouse.plan import Item
@@ -25,7 +40,6 @@ STYLE = {
     "waiting": "dim",
     "orphaned": "red",
 }
-NAMES_SHOWN = 3
 REASONS_SHOWN = 4
 
 
@@ -80,7 +94,31 @@ def plan(
     for line in _summary(items):
         say(console, line)
     if to_name := [key for key in to_name if not key.startswith("critic_prompt/")]:
-        say(console, f"Made only when named: {_some(to_name)}.")
+        say(console, f"Made only when named: {some(to_name)}.")
+
+
+def apply(
+    assets: Assets = None,
+    batch: Batches = None,
+    seed: Seeds = None,
+    critic: Critics = None,
+    arm: Arms = None,
+    unsafe: Unsafe = False,
+) -> None:
+    """Make what is missing or stale, upstream first, and nothing else.
+
+    Where nothing is named, a critic that asks a model is left alone unless an arm needs it.
+    """
+    console = Console()
+    home = current_home()
+    batches, seeds = chosen_batches(home, batch), chosen_seeds(seed)
+    if not batches and not assets:
+        raise SrftError("there are no batches yet: srft ingest PATH, or srft demo")
+    with applier(console) as platform:
+        wanted = wanted_assets(platform.stages, assets, critic, arm)
+        outcome = platform.apply(wanted, batches, seeds)
+    print_outcome(console, outcome)
+    end(outcome)
 
 
 def _out_of_sync(items: Sequence["Item"], assets: Collection[str]) -> list[str]:
@@ -105,16 +143,13 @@ def _total(items: Sequence["Item"]) -> "Cost":
 
 def _table(items: Sequence["Item"]) -> Table:
     """One row for neighbours of the same asset, state and reason."""
-    table = Table(box=None, pad_edge=False)
-    table.add_column("asset", no_wrap=True)
-    for column in ("partitions", "state", "why"):
-        table.add_column(column, overflow="fold")
+    rows = []
     for (asset, state, why), group in groupby(
         items, key=lambda item: (item.asset, str(item.state), _reason(item))
     ):
-        names = [item.partition for item in group]
-        table.add_row(asset, _some(names), f"[{STYLE[state]}]{state}[/]", quoted(why))
-    return table
+        names = some([item.partition for item in group])
+        rows.append((asset, names, Text(state, style=STYLE[state]), why))
+    return table([whole("asset"), *map(words, ("partitions", "state", "why"))], rows)
 
 
 def _reason(item: "Item") -> str:
@@ -124,12 +159,6 @@ def _reason(item: "Item") -> str:
     rest = len(item.why) - REASONS_SHOWN
     told = "; ".join(item.why[:REASONS_SHOWN])
     return f"{told}; and {rest} more" if rest > 0 else told
-
-
-def _some(names: Sequence[str]) -> str:
-    rest = len(names) - NAMES_SHOWN
-    shown = ", ".join(names[:NAMES_SHOWN])
-    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 def _summary(items: Sequence["Item"]) -> list[str]:
@@ -156,8 +185,3 @@ def _calls(cost: "Cost") -> str:
         f"{tokens if cost.tokens_to_label else ''}, {cost.answered:,} answered by the ledger."
     )
     return told if cost.exact else f"Estimated, --exact counts: {told}"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(plan)

@@ -1,4 +1,4 @@
-"""What commands that make partitions have in common."""
+"""What commands about partitions have in common: their options, the graph, and Dagster."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,14 +9,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from srft_assets.cli.console import quoted, say
+from srft_assets.cli.console import Bars, quoted, say
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home, current_home
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from srft_assets.components.launch import Applier
     from srft_assets.planning import Outcome
     from srft_assets.warehouse.stage import Stage
+
+
+Assets = Annotated[
+    list[str] | None, typer.Argument(help="Assets, e.g. masked_tokens/srft; all if none.")
+]
+Batches = Annotated[list[str] | None, typer.Option("--batch", help="Only these batches.")]
+Seeds = Annotated[list[str] | None, typer.Option("--seed", help="Only these seeds; 0 if none.")]
+Critics = Annotated[
+    list[str] | None, typer.Option("--critic", help="The verdicts of this critic, and its scores.")
+]
+Arms = Annotated[
+    list[str] | None, typer.Option("--arm", help="All of this arm, to its evaluation.")
+]
 
 
 def _allow_unsafe(stated: bool) -> bool:
@@ -62,8 +77,6 @@ class Platform:
     def _loaded(self) -> "Applier":
         if self._applier is None:
             with self.console.status("loading Dagster"):
-                from srft_assets.cli.loading import load_definitions
-                from srft_assets.cli.progress import Bars
                 from srft_assets.components.launch import Applier, open_instance
 
                 loaded = load_definitions()
@@ -71,6 +84,26 @@ class Platform:
             bars = self.open.enter_context(Bars(self.console))
             self._applier = Applier(loaded, self.home, instance, bars)
         return self._applier
+
+
+def load_definitions() -> "dg.Definitions":
+    """The whole platform. Raises SrftError with the reason, less Dagster's tree of components.
+
+    Files of critics and arms were read before, with errors of their own: what fails here is a
+    component or a Python file that somebody added, or a fault of ours, which keeps its traceback.
+    """
+    from srft_assets.definitions import defs
+
+    try:
+        return defs()
+    except Exception as error:  # whatever a component raises, Dagster wraps it
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        if cause is error and not isinstance(error, SrftError):
+            raise
+        told = str(cause) if isinstance(cause, SrftError) else f"{type(cause).__name__}: {cause}"
+        raise SrftError(f"Dagster cannot load the definitions: {told}") from error
 
 
 @contextmanager
@@ -145,3 +178,26 @@ def chosen_seeds(stated: list[str] | None) -> list[str]:
         if seed not in SEEDS:
             raise UsageError(f"no seed {seed!r}: seeds are 0 to 9")
     return stated or ["0"]
+
+
+def wanted_assets(
+    stages: "dict[str, Stage]",
+    assets: list[str] | None,
+    critics: list[str] | None,
+    arms: list[str] | None,
+) -> list[str]:
+    """Keys of the assets that are named one way or another; none: no choice was made.
+
+    Raises UsageError for a critic or an arm that does not exist.
+    """
+    chosen = list(assets or [])
+    for kind, ends, names in (
+        ("critic", ("step_verdicts", "critic_scores"), critics),
+        ("arm", ("eval_scores",), arms),
+    ):
+        known = [key.rpartition("/")[2] for key in stages if key.split("/")[0] == ends[0]]
+        for name in names or []:
+            if name not in known:
+                raise UsageError(f"no {kind} {name!r}; there are: {', '.join(sorted(known))}")
+            chosen += [f"{end}/{name}" for end in ends if f"{end}/{name}" in stages]
+    return chosen

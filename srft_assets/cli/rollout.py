@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import Unsafe, applier, end, print_outcome
 from srft_assets.errors import UsageError
 from srft_assets.home import Home, current_home
 from srft_assets.plugins import need
+from srft_assets.tables import figures, table, words
 
 ENVIRONMENTS = ("docker", "sdist")
 PROMPTS = ("short", "plain", "swebench")
@@ -127,20 +127,11 @@ def _print_summary(console: Console, home: Home, batch: str) -> None:
     """How the runs ended, what they cost, and what the tests said."""
     from srft_assets.rollouts.batch.runs import any_run, summary_of
 
-    table = Table("exit status", "runs", "resolved", "steps", "USD", box=None)
-    for line in summary_of(home, batch):
-        table.add_row(
-            quoted(line.exit_status),
-            str(line.runs),
-            str(line.resolved),
-            f"{line.steps:.1f}",
-            f"{line.cost:.4f}",
-        )
-    console.print(table)
+    heads = [words("exit status"), *figures("runs", "resolved", "steps", "USD")]
+    rows = [
+        (one.exit_status, f"{one.runs}", f"{one.resolved}", f"{one.steps:.1f}", f"{one.cost:.4f}")
+        for one in summary_of(home, batch)
+    ]
+    console.print(table(heads, rows))
     if run := any_run(home, batch):
         say(console, f"A run, step by step: [bold]srft show {quoted(run)}[/]")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(rollout)

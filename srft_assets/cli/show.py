@@ -23,8 +23,3 @@ def show(
     Console().print(
         render_run(found.run, found.verdicts, found.outcome, found.rows, found.tokenizer)
     )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(show)

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from srft_assets.cli.platform import refresh_catalogue
 from srft_assets.home import current_home
-from srft_assets.show.text import visible
+from srft_assets.warehouse.visible import visible
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,9 +61,3 @@ def stats() -> None:
     home = current_home()
     refresh_catalogue(home)
     Console().print(render(home))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(sql)
-    app.command()(stats)

@@ -1,1 +1,15 @@
 """Masked tokens of an arm as data sets that trainers load."""
+
+from enum import StrEnum
+
+
+class FormatName(StrEnum):
+    """The formats there are, as `srft export --format` names them."""
+
+    TRL = "trl"
+    AXOLOTL_TOKENS = "axolotl-tokens"
+    AXOLOTL_MESSAGES = "axolotl-messages"
+    AXOLOTL_SPANS = "axolotl-spans"
+    OPENAI = "openai"
+    MESSAGES = "messages"
+    PARQUET = "parquet"

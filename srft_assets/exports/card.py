@@ -49,7 +49,11 @@ def card(
         f"Stated: {code(license)}." if license else "Stated: none.",
         LICENCE,
     ]
-    return f"---\n{_front_matter(form.name, files, license)}---\n\n" + "\n\n".join(sections) + "\n"
+    return (
+        f"---\n{_front_matter(str(form.name), files, license)}---\n\n"
+        + "\n\n".join(sections)
+        + "\n"
+    )
 
 
 def _front_matter(form: str, files: Sequence[DataFile], license: str | None) -> str:

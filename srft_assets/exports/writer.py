@@ -12,6 +12,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srft_assets.exports import FormatName
 from srft_assets.exports.source import Masked
 from srft_assets.tokens.tokenizer import ChatTokenizer
 
@@ -27,7 +28,7 @@ class Format:
     """How the runs of an arm become the records of a data set.
 
     Attributes:
-        name: as `--format` takes it.
+        name: which of the formats it is.
         records: the records of one run, none where it has nothing to train. Raises UnfitError
             where the format cannot express the run. The tokenizer is given where the format
             `renders`.
@@ -39,7 +40,7 @@ class Format:
         file_bytes: most that one file may hold.
     """
 
-    name: str
+    name: FormatName
     records: Callable[[Masked, ChatTokenizer | None], Iterable[Record]]
     loading: str
     schema: pa.Schema | None = None

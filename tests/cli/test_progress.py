@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from srft_assets.cli.progress import Bars
+from srft_assets.cli.console import Bars
 
 NOTE = "30 from the ledger"
 

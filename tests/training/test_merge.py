@@ -11,7 +11,7 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from srft_assets.cli import merge as command
+from srft_assets.cli.export import merge
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.rollouts.checkpoint import load_checkpoint
@@ -140,7 +140,7 @@ def test_the_command(
 ) -> None:
     monkeypatch.setenv("SRFT_HOME", str(platform.root))
     app = typer.Typer()
-    command.register(app)
+    app.command()(merge)
     done = CliRunner().invoke(app, ["srft", "--out", str(tmp_path / "merged")])
     assert done.exit_code == 0, done.output
     assert (tmp_path / "merged" / "model.safetensors").exists()

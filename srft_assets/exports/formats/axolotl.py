@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from srft_assets.exports import FormatName
 from srft_assets.exports.formats.messages import PLAIN, plain_message
 from srft_assets.exports.source import Conversation, Masked, UnfitError, conversation_of
 from srft_assets.exports.writer import Format, Record
@@ -210,7 +211,7 @@ def _read(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 FORMATS = (
     Format(
-        "axolotl-messages",
+        FormatName.AXOLOTL_MESSAGES,
         _by_message,
         AXOLOTL_MESSAGES,
         pa.schema({"messages": pa.list_(pa.struct(PLAIN)), "tools": pa.list_(TOOL)}),
@@ -218,7 +219,7 @@ FORMATS = (
         renders=True,
     ),
     Format(
-        "axolotl-spans",
+        FormatName.AXOLOTL_SPANS,
         _by_characters,
         AXOLOTL_SPANS,
         pa.schema(

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from srft_assets.exports import FormatName
 from srft_assets.exports.source import Masked, UnfitError, conversation_of, plain_text, thinking
 from srft_assets.exports.writer import Format, Record
 from srft_assets.tokens.row import Span
@@ -94,7 +95,7 @@ def _call(call: dict[str, Any]) -> dict[str, Any]:
 
 FORMATS = (
     Format(
-        "messages",
+        FormatName.MESSAGES,
         _records,
         MESSAGES,
         pa.schema(

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from srft_assets.exports import FormatName
 from srft_assets.exports.formats.messages import plain_message
 from srft_assets.exports.source import Conversation, Masked, UnfitError, conversation_of
 from srft_assets.exports.writer import Format, Record
@@ -103,4 +104,4 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     return {"type": "function", "function": plain}
 
 
-FORMATS = (Format("openai", _records, OPENAI, chats=True, file_bytes=FILE_BYTES),)
+FORMATS = (Format(FormatName.OPENAI, _records, OPENAI, chats=True, file_bytes=FILE_BYTES),)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from srft_assets.exports import FormatName
 from srft_assets.exports.source import Masked, UnfitError
 from srft_assets.exports.writer import Format, Record
 from srft_assets.tokens.row import IGNORED, MASKED_TOKENS, MaskedRow, SpanError
@@ -91,15 +92,15 @@ def _plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 FORMATS = (
-    Format("trl", _labelled, TRL, pa.schema({"input_ids": IDS, "labels": IDS})),
+    Format(FormatName.TRL, _labelled, TRL, pa.schema({"input_ids": IDS, "labels": IDS})),
     Format(
-        "axolotl-tokens",
+        FormatName.AXOLOTL_TOKENS,
         _with_attention,
         AXOLOTL_TOKENS,
         pa.schema({"input_ids": IDS, "attention_mask": pa.list_(pa.int8()), "labels": IDS}),
     ),
     Format(
-        "parquet",
+        FormatName.PARQUET,
         _raw,
         PARQUET,
         _plain(MASKED_TOKENS.to_frame().to_arrow().schema),
