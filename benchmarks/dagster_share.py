@@ -17,9 +17,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from srft_assets.components.asset import SECONDS
+from srft_assets.components.asset import SECONDS, stages_in
 from srft_assets.components.launch import open_instance
-from srft_assets.components.stages import stages_in
 from srft_assets.definitions import defs
 from srft_assets.home import Home
 

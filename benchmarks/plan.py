@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from srft_assets.components.stages import stages_in
+from srft_assets.components.asset import stages_in
 from srft_assets.critic.calls import Reply
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.prompt.template import load_prompt

@@ -1,4 +1,8 @@
-"""The folder of the Dagster instance: made on first use, with our `dagster.yaml`."""
+"""The folder of the Dagster instance, without Dagster: its settings, and locks of open runs.
+
+Each run of a command holds a lock while it is open, and removes its file at its end. The kernel
+frees the lock when the process dies, so that a file without a holder tells of a killed run.
+"""
 
 import os
 from pathlib import Path
@@ -6,6 +10,7 @@ from urllib.parse import unquote
 
 from srft_assets.errors import UsageError
 from srft_assets.home import CHECKOUT, Home
+from srft_assets.locks import exclusive
 
 
 def prepare_instance(home: Home) -> Path:
@@ -37,3 +42,19 @@ def shipped_settings() -> Path:
     """Our `dagster.yaml`: in the checkout, or beside the package when it was installed."""
     checkout = CHECKOUT / "dagster_home" / "dagster.yaml"
     return checkout if checkout.exists() else Path(__file__).parent / "dagster.yaml"
+
+
+def lock_of_run(home: Home, name: str) -> Path:
+    """The lock of an open run of a command."""
+    return home.dagster / "open_runs" / f"{name}.lock"
+
+
+def is_free(lock: Path) -> bool:
+    """Whether nobody holds it."""
+    with exclusive(lock, wait=False) as free:
+        return free
+
+
+def locks_of_killed(home: Home) -> list[Path]:
+    """Locks of runs whose process was killed: Dagster takes these runs for open."""
+    return [path for path in lock_of_run(home, "*").parent.glob("*.lock") if is_free(path)]

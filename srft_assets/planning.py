@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from srft_assets.home import Home
+from srft_assets.instance import locks_of_killed
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.graph import in_order, unasked, with_upstream
 from srft_assets.warehouse.plan import Item, State, make_plan
@@ -44,7 +45,12 @@ class Wish:
 
 
 def nothing_to_make(stages: Mapping[str, Stage], home: Home, wish: Wish) -> Outcome | None:
-    """The outcome of an apply where all is in sync already; None where something is to be made."""
+    """The outcome of an apply where all is in sync already.
+
+    None where Dagster is needed: something is to be made, or a killed process left a run open.
+    """
+    if locks_of_killed(home):
+        return None
     chosen = {stage.key: stage for stage in wish.stages(stages)}
     kept: dict[str, list[str]] = {key: [] for key in chosen}
     for item in make_plan(chosen, home, Warehouse(home.warehouse), wish.names):

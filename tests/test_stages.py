@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.components.stages import stages_in
+from srft_assets.components.asset import stages_in
 from srft_assets.definitions import defs
 from srft_assets.errors import SrftError
 from srft_assets.stages import load_stages

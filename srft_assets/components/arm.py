@@ -6,11 +6,11 @@ import dagster as dg
 from pydantic import BaseModel, ValidationError, create_model
 
 from srft_assets.components.asset import build_asset
-from srft_assets.components.checks import trained_tokens_accepted
+from srft_assets.components.checks import sql_check
 from srft_assets.errors import SrftError
-from srft_assets.schemas import SCHEMAS
 from srft_assets.stages import arm_stages
 from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.policy import forbidden
 
 _fields: dict[str, Any] = {
     name: (field.annotation, field)
@@ -44,8 +44,12 @@ class Arm(dg.Component):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Three assets and a check that no token outside accepted steps is trained."""
-        spec = self.spec
-        return dg.Definitions(
-            assets=[build_asset(stage, SCHEMAS) for stage in arm_stages(spec)],
-            asset_checks=[trained_tokens_accepted(f"masked_tokens/{spec.name}", spec)],
+        arm = self.spec.name
+        check = sql_check(
+            f"masked_tokens/{arm}",
+            "trained_tokens_accepted",
+            "No token outside an accepted step is trained",
+            {"arm": arm, **forbidden(self.spec)},
         )
+        stages = arm_stages(self.spec)
+        return dg.Definitions(assets=[build_asset(stage) for stage in stages], asset_checks=[check])

@@ -1,11 +1,10 @@
-"""A stage as a Dagster asset."""
+"""A stage as a Dagster asset: its partitions, its edges, and how a run makes it."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from srft_assets.components.metadata import (
     column_lineage,
@@ -13,15 +12,26 @@ from srft_assets.components.metadata import (
     made_metadata,
     table_schema,
 )
-from srft_assets.components.partitions import dependency, partitions_def
-from srft_assets.components.platform import Platform
-from srft_assets.components.progress import progress_of
+from srft_assets.components.platform import Platform, progress_of
 from srft_assets.errors import SrftError
 from srft_assets.locks import partition_turn
+from srft_assets.planning import SEEDS
 from srft_assets.warehouse.making import make_current
 from srft_assets.warehouse.plan import in_sync
-from srft_assets.warehouse.stage import Stage
+from srft_assets.warehouse.stage import Stage, Upstream
 from srft_assets.warehouse.store import ONLY
+
+BATCH = "batch"
+"""Dagster's name of the batches. They are registered by ingest and never deleted."""
+
+BATCHES = dg.DynamicPartitionsDefinition(name=BATCH)
+
+PARTITIONS: dict[str, dg.PartitionsDefinition | None] = {
+    "batch": BATCHES,
+    "seed": dg.StaticPartitionsDefinition(SEEDS),
+    "none": None,
+}
+"""By how a stage is partitioned: batches of at most a few hundred runs, or seeds."""
 
 STAGE = "srft/stage"
 """Metadata key under which an asset carries its stage, within the process."""
@@ -43,30 +53,62 @@ TRANSIENT = (ConnectionError, TimeoutError)
 """Errors that another try may mend. Everything else fails at once."""
 
 
-def build_asset(
-    stage: Stage,
-    schemas: Mapping[str, pl.Schema] | None = None,
-    *,
-    owners: Sequence[str] = ("team:srft",),
-) -> dg.AssetsDefinition:
+def asset_key(stage: str) -> dg.AssetKey:
+    """The key of a stage's asset: `masked_tokens/srft` has two parts."""
+    return dg.AssetKey(stage.split("/"))
+
+
+def partition_of(stage: Stage, name: str) -> str | None:
+    """A partition's name as Dagster has it: None for the only one of an unpartitioned asset."""
+    return None if stage.partitioned_by == "none" else name
+
+
+def stages_of(assets: Iterable[dg.AssetsDefinition]) -> dict[str, Stage]:
+    """Stage by key, for all assets that were built from one: plan and graph have one source."""
+    found = {}
+    for asset in assets:
+        for spec in asset.specs:
+            value = spec.metadata.get(STAGE)
+            stage = getattr(value, "instance", value)
+            if isinstance(stage, Stage):
+                found[stage.key] = stage
+    return found
+
+
+def stages_in(defs: dg.Definitions) -> dict[str, Stage]:
+    """Stage by key, for all assets of the definitions."""
+    return stages_of(defs.resolve_asset_graph().assets_defs)
+
+
+def dependency(stage: Stage, edge: Upstream) -> dg.AssetDep:
+    """The edge with its mapping stated: Dagster's default would silently be identity."""
+    mapping: dg.PartitionMapping | None = None
+    if edge.mapping == "same":
+        mapping = dg.IdentityPartitionMapping()
+    elif edge.mapping == "all" or stage.partitioned_by != "none":
+        mapping = dg.AllPartitionMapping()
+    return dg.AssetDep(asset_key(edge.asset), partition_mapping=mapping)
+
+
+def build_asset(stage: Stage) -> dg.AssetsDefinition:
     """The asset that makes the stage's partitions, any number of them in one run."""
 
     @dg.asset(
-        key=stage.key.split("/"),
+        key=asset_key(stage.key),
         deps=[dependency(stage, edge) for edge in stage.upstream],
-        partitions_def=partitions_def(stage.partitioned_by),
+        partitions_def=PARTITIONS[stage.partitioned_by],
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=stage.key.split("/")[0],
         description=stage.description,
         kinds=set(stage.kinds),
-        owners=list(owners),
+        owners=["team:srft"],
         code_version="-".join(map(str, stage.code.values())),
         pool=stage.pool or None,
         tags={ON_REQUEST: "true"} if stage.on_request else {},
         metadata={
             STAGE: stage,
             "dagster/column_schema": table_schema(stage),
-            "dagster/column_lineage": column_lineage(stage, schemas or {}),
+            "dagster/column_lineage": column_lineage(stage),
         },
     )
     def compute(
@@ -107,7 +149,7 @@ def _make_all(
         _tell_of(stage, context, done)
     else:
         for name, figures in done.items():
-            context.add_asset_metadata(figures, partition_key=_partition(stage, name))
+            context.add_asset_metadata(figures, partition_key=partition_of(stage, name))
     return failed
 
 
@@ -125,10 +167,6 @@ def _failure(stage: Stage, names: Sequence[str], failed: Mapping[str, str]) -> d
     )
 
 
-def _partition(stage: Stage, name: str) -> str | None:
-    return None if stage.partitioned_by == "none" else name
-
-
 def _tell_of(
     stage: Stage, context: dg.AssetExecutionContext, done: Mapping[str, Mapping[str, Any]]
 ) -> None:
@@ -136,7 +174,7 @@ def _tell_of(
     for name, figures in done.items():
         context.log_event(
             dg.AssetMaterialization(
-                context.asset_key, partition=_partition(stage, name), metadata=figures
+                context.asset_key, partition=partition_of(stage, name), metadata=figures
             )
         )
 

@@ -1,18 +1,35 @@
-"""Asset checks: a query of `sql/checks/` that must find nothing."""
+"""Asset checks: rows that must not be there, a critic's agreement, and what is in sync."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from srft_assets.components.metadata import preview
+from srft_assets.components.asset import asset_key, partition_of
+from srft_assets.components.metadata import markdown_table, preview, printable
 from srft_assets.components.platform import Platform
 from srft_assets.critic.scores import CRITIC_SCORES, judge
 from srft_assets.critic.spec import Threshold
+from srft_assets.errors import SrftError
+from srft_assets.planning import look
 from srft_assets.schemas import SCHEMAS
-from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.policy import forbidden
 from srft_assets.warehouse.check import offending_rows
+from srft_assets.warehouse.plan import Item, State
+from srft_assets.warehouse.stage import Stage
+
+IN_SYNC = "in_sync"
+ROWS = 50
+"""Partitions that the table of `in_sync` shows."""
+WHY_CHARS = 300
+PAGE_CHARS = 2000
+"""Of a reason, on a partition's page: a batch may be made from thousands of files."""
+PLANNED = (State.IN_SYNC, State.MISSING, State.STALE, State.WAITING)
+"""States that a plan tells; all are counted, so that their plots have no gaps."""
+NEVER_MADE = "nothing is there yet: srft ingest PATH, or srft demo"
+DESCRIPTION = (
+    "Every partition is what would be made now: from this code, these settings, these inputs"
+)
 
 
 def sql_check(
@@ -20,55 +37,15 @@ def sql_check(
 ) -> dg.AssetChecksDefinition:
     """A check that passes where `sql/checks/<name>.sql` finds no row, over all partitions."""
 
-    @dg.asset_check(asset=asset.split("/"), name=name, description=description, blocking=False)
+    @dg.asset_check(asset=asset_key(asset), name=name, description=description, blocking=False)
     def check(platform: Platform) -> dg.AssetCheckResult:
         rows = offending_rows(platform.home(), SCHEMAS, name, parameters or {})
+        first = {} if rows.is_empty() else {"first": dg.MetadataValue.md(preview(rows))}
         return dg.AssetCheckResult(
-            passed=rows.is_empty(),
-            metadata={
-                "offending_rows": rows.height,
-                **({} if rows.is_empty() else {"first": dg.MetadataValue.md(preview(rows))}),
-            },
+            passed=rows.is_empty(), metadata={"offending_rows": rows.height, **first}
         )
 
     return check
-
-
-def steps_consecutive(asset: str) -> dg.AssetChecksDefinition:
-    """Every run's steps are numbered 0, 1, 2, … and as many as the run says."""
-    return sql_check(asset, "steps_consecutive", "Steps of a run are numbered 0, 1, 2, …")
-
-
-def trajectory_ids_unique(asset: str) -> dg.AssetChecksDefinition:
-    """A batch holds a run once."""
-    return sql_check(asset, "trajectory_ids_unique", "A batch holds a run once")
-
-
-def outcomes_add_up(asset: str) -> dg.AssetChecksDefinition:
-    """One outcome a run, and counts that fit the status."""
-    return sql_check(
-        asset, "outcomes_add_up", "Every run has one outcome, and test counts fit its status"
-    )
-
-
-def verdicts_cover_steps(asset: str) -> dg.AssetChecksDefinition:
-    """Every step of every judged run has exactly one verdict."""
-    return sql_check(
-        asset,
-        "verdicts_cover_steps",
-        "Every step of every judged run has exactly one verdict, and no other step has",
-        {"critic": asset.split("/")[1]},
-    )
-
-
-def trained_tokens_accepted(asset: str, arm: ArmSpec) -> dg.AssetChecksDefinition:
-    """No token outside an accepted step carries loss, as the arm's labels and control have it."""
-    return sql_check(
-        asset,
-        "trained_tokens_accepted",
-        "No token outside an accepted step is trained",
-        {"arm": arm.name, **forbidden(arm)},
-    )
 
 
 def critic_good_enough(critic: str, threshold: Threshold) -> dg.AssetChecksDefinition:
@@ -76,7 +53,7 @@ def critic_good_enough(critic: str, threshold: Threshold) -> dg.AssetChecksDefin
     asset = f"critic_scores/{critic}"
 
     @dg.asset_check(
-        asset=asset.split("/"),
+        asset=asset_key(asset),
         name="critic_good_enough",
         description="The critic agrees with gold labels as well as its YAML asks for",
         blocking=False,
@@ -94,3 +71,98 @@ def critic_good_enough(critic: str, threshold: Threshold) -> dg.AssetChecksDefin
         )
 
     return check
+
+
+def in_sync_checks(
+    keys: Sequence[str], stages: Callable[[], Mapping[str, Stage]]
+) -> dg.AssetChecksDefinition:
+    """The check of all assets in one: a run plans once, after all that it made.
+
+    `stages` reads the graph as the files state it by then, which may be edited during the run.
+    """
+    specs = [
+        dg.AssetCheckSpec(IN_SYNC, asset=asset_key(key), description=DESCRIPTION) for key in keys
+    ]
+
+    @dg.multi_asset_check(name=IN_SYNC, specs=specs, can_subset=True, description=DESCRIPTION)
+    def check(
+        context: dg.AssetCheckExecutionContext, platform: Platform
+    ) -> Iterator[dg.AssetCheckResult]:
+        checked = context.selected_asset_check_keys
+        assets = [key.asset_key.to_user_string() for key in checked]
+        try:
+            seen = look(stages(), platform.home(), assets)
+        except SrftError as error:
+            told = [_verdict(asset, f"there is no plan: {error}", passed=False) for asset in assets]
+        else:
+            told = [_looked_at(key, seen.items[key], key in seen.needed) for key in assets]
+        for one in told:
+            yield dg.AssetCheckResult(**one)
+
+    return check
+
+
+def evaluation(asset: str, items: Sequence[Item], needed: bool = False) -> dg.AssetCheckEvaluation:
+    """What the check says of an asset: counts by state, and which partitions are not, and why.
+
+    It fails where a partition is not in sync, and where none is there although one is needed.
+    """
+    return dg.AssetCheckEvaluation(**_looked_at(asset, items, needed))
+
+
+def _looked_at(asset: str, items: Sequence[Item], needed: bool) -> dict[str, Any]:
+    lacking = not items and needed
+    counts = Counter(item.state for item in items)
+    other = [item for item in items if item.state is not State.IN_SYNC]
+    metadata: dict[str, Any] = {str(state): counts[state] for state in PLANNED}
+    if other:
+        metadata["first"] = dg.MetadataValue.text(_line(other[0]))
+        metadata["not in sync"] = dg.MetadataValue.md(_table(other))
+    told = NEVER_MADE if lacking else _summary(counts, len(items))
+    return _verdict(asset, told, passed=not other and not lacking, metadata=metadata)
+
+
+def _verdict(asset: str, told: str, **more: Any) -> dict[str, Any]:
+    """What a result of a run and an evaluation without one have in common."""
+    return {
+        "asset_key": asset_key(asset),
+        "check_name": IN_SYNC,
+        "severity": dg.AssetCheckSeverity.WARN,
+        "description": printable(told),
+        **more,
+    }
+
+
+def observation(item: Item, stage: Stage) -> dg.AssetObservation:
+    """What is told of one partition on its page. Plain text: nothing in it is rendered."""
+    why = {"why": dg.MetadataValue.text(_reason(item, PAGE_CHARS))} if item.why else {}
+    return dg.AssetObservation(
+        asset_key(item.asset),
+        partition=partition_of(stage, item.partition),
+        description=str(item.state),
+        metadata={"state": str(item.state), **why},
+    )
+
+
+def _summary(counts: Counter[State], total: int) -> str:
+    if not total:
+        return "not in use: made when it is asked for"
+    told = [f"{counts[state]} {state}" for state in PLANNED if counts[state]]
+    return f"{', '.join(told)} of {total} partitions" if len(told) > 1 else told[0]
+
+
+def _line(item: Item) -> str:
+    told = f"{item.partition} is {item.state}"
+    return f"{told}: {_reason(item, WHY_CHARS)}" if item.why else told
+
+
+def _reason(item: Item, chars: int) -> str:
+    told = printable("; ".join(item.why))
+    return told if len(told) <= chars else told[: chars - 1] + "…"
+
+
+def _table(items: Sequence[Item]) -> str:
+    rows = [(item.partition, str(item.state), "; ".join(item.why)) for item in items[:ROWS]]
+    told = markdown_table(("partition", "state", "why"), rows, WHY_CHARS)
+    rest = len(items) - len(rows)
+    return f"{told}\n\n… and {rest} more: `srft plan {items[0].asset}`" if rest else told

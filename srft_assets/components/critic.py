@@ -6,9 +6,8 @@ import dagster as dg
 from pydantic import BaseModel, RootModel
 
 from srft_assets.components.asset import build_asset
-from srft_assets.components.checks import critic_good_enough, verdicts_cover_steps
+from srft_assets.components.checks import critic_good_enough, sql_check
 from srft_assets.critic.spec import CriticSpec, RulesSpec
-from srft_assets.schemas import SCHEMAS
 from srft_assets.stages import critic_stages
 
 
@@ -39,9 +38,14 @@ class Critic(dg.Component):
         `critic_scores/<name>`, and their checks. Raises SrftError for a bad prompt."""
         name = self.folder.name
         return dg.Definitions(
-            assets=[build_asset(one, SCHEMAS) for one in critic_stages(self.folder, self.spec)],
+            assets=[build_asset(stage) for stage in critic_stages(self.folder, self.spec)],
             asset_checks=[
-                verdicts_cover_steps(f"step_verdicts/{name}"),
+                sql_check(
+                    f"step_verdicts/{name}",
+                    "verdicts_cover_steps",
+                    "Every step of every judged run has exactly one verdict, and no other step has",
+                    {"critic": name},
+                ),
                 critic_good_enough(name, self.spec.good_enough),
             ],
         )

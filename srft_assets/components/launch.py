@@ -2,43 +2,87 @@
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 import dagster as dg
+import yaml
 
-from srft_assets.components.abandoned import process_tags
-from srft_assets.components.ended import failure_of, failures_of, interrupted
-from srft_assets.components.partitions import BATCHES, SEEDS
-from srft_assets.components.progress import shown_on
-from srft_assets.components.settings import instance_in
-from srft_assets.components.slots import free_left, looked_after
-from srft_assets.components.stages import stages_in
-from srft_assets.components.untold import untold
+from srft_assets.components.asset import BATCH, FAILED, asset_key, stages_in
+from srft_assets.components.platform import shown_on
+from srft_assets.components.run_repair import free_left, locked_run, looked_after, untold
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.planning import Outcome, Wish
-from srft_assets.warehouse.plan import Item, State, state_of
+from srft_assets.instance import prepare_instance
+from srft_assets.planning import SEEDS, Outcome, Wish
+from srft_assets.warehouse.placing import place
+from srft_assets.warehouse.plan import State, state_of
 from srft_assets.warehouse.stage import Partitioning, Progress, Stage
 from srft_assets.warehouse.store import ONLY, Warehouse
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+OURS = ".srft-cli.yaml"
+DATABASES = ("history", "schedules")
+"""Folders of the instance's SQLite databases."""
+NO_CAPTURE = {
+    # Where Dagster's reference of dagster.yaml says it is; there is no other name of it.
+    "module": "dagster._core.storage.noop_compute_log_manager",
+    "class": "NoOpComputeLogManager",
+}
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:
     """The Dagster instance of this platform; its folder and `dagster.yaml` are made if absent."""
-    from srft_assets.instance import prepare_instance
-
     folder = prepare_instance(home)
     os.environ["DAGSTER_HOME"] = str(folder)
     # A connection that an interrupt closes half-way is logged with a traceback; it is no failure.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     instance = instance_in(folder)
-    free_left(instance)
+    free_left(instance, home)
     return instance
+
+
+def instance_in(folder: Path) -> dg.DagsterInstance:
+    """The instance of `folder`, without the capture of standard output unless it is stated.
+
+    Capture starts four processes a run, costs 0.2 s of it, and comes between the progress bars
+    and the terminal; the output of subprocesses is in the event log anyway.
+    """
+    stated = yaml.safe_load((folder / "dagster.yaml").read_text(encoding="utf-8")) or {}
+    content = yaml.safe_dump({"compute_logs": NO_CAPTURE, **stated}).encode()
+    ours = folder / OURS
+    if not ours.exists() or ours.read_bytes() != content:
+        place(ours, content)
+    if "storage" not in stated:
+        _make_databases(folder, content)
+    return dg.DagsterInstance.from_config(str(folder), OURS)
+
+
+def _make_databases(folder: Path, settings: bytes) -> None:
+    """Put Dagster's SQLite databases in place whole, where they are absent.
+
+    Dagster makes their tables one by one: killed in between, it never makes the rest.
+    """
+    absent = [name for name in DATABASES if not (folder / name).exists()]
+    if not absent:
+        return
+    with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as beside:
+        (Path(beside) / OURS).write_bytes(settings)
+        with dg.DagsterInstance.from_config(beside, OURS) as instance:
+            instance.get_runs(limit=1)
+            instance.get_dynamic_partitions(BATCH)
+            instance.all_instigator_state()
+        for name in absent:
+            try:
+                (Path(beside) / name).rename(folder / name)
+            except OSError:
+                if not (folder / name).exists():  # where it does, another process was first
+                    raise
 
 
 @dataclass(frozen=True)
@@ -57,7 +101,7 @@ class Applier:
         wave. A partition that fails stops what is behind it and nothing else.
         """
         wish = Wish(wanted, batches, seeds)
-        self.register(batches)
+        self.instance.add_dynamic_partitions(BATCH, list(batches))
         outcome = Outcome()
         for stage in wish.stages(stages_in(self.defs)):
             self._make(stage, wish.names(stage.partitioned_by), outcome)
@@ -67,11 +111,12 @@ class Applier:
 
     def _make(self, stage: Stage, names: Sequence[str], outcome: Outcome) -> None:
         """Make what is not in sync and can be made."""
+        warehouse = Warehouse(self.home.warehouse)
         failed: dict[str, str] = {}
         stale: list[str] = []
         for name in names:
-            item = self._state(stage, name)
-            if reason := self._failed_input(stage, name, outcome):
+            item = state_of(stage, self.home, warehouse, name)
+            if reason := _failed_input(stage, name, outcome):
                 failed[name] = reason
             elif item.state is State.WAITING:
                 failed[name] = "; ".join(item.why)
@@ -84,59 +129,67 @@ class Applier:
         if failed:
             outcome.failed[stage.key] = failed
 
-    def _state(self, stage: Stage, name: str) -> Item:
-        return state_of(stage, self.home, Warehouse(self.home.warehouse), name)
-
-    @staticmethod
-    def _failed_input(stage: Stage, name: str, outcome: Outcome) -> str:
-        """The input of a partition that failed, in words: what is behind it waits; else empty."""
-        for edge in stage.upstream:
-            partition = name if edge.mapping == "same" else ONLY
-            failed = outcome.failed.get(edge.asset, {})
-            if edge.decides and edge.mapping != "all" and partition in failed:
-                return f"waits for {edge.asset}/{partition}, which failed"
-        return ""
-
-    def register(self, batches: Sequence[str]) -> None:
-        """Make the batches known to Dagster; those it knows already stay."""
-        self.instance.add_dynamic_partitions(BATCHES.name or "batch", list(batches))
-
     def _all(self, kind: Partitioning) -> Sequence[str]:
         if kind == "batch":
-            return self.instance.get_dynamic_partitions(BATCHES.name or "batch")
-        return SEEDS.get_partition_keys() if kind == "seed" else [ONLY]
+            return self.instance.get_dynamic_partitions(BATCH)
+        return SEEDS if kind == "seed" else [ONLY]
 
     def _materialize(self, stage: Stage, names: Sequence[str]) -> dict[str, str]:
         """One run over neighbours; the partitions that failed, and why.
 
         Raises SrftError where the run fails as a whole.
         """
-        tags = process_tags()
-        if stage.partitioned_by != "none":
-            tags |= {RANGE_START: names[0], RANGE_END: names[-1]}
+        ranged = {RANGE_START: names[0], RANGE_END: names[-1]}
         # The job that the UI starts, too: it shows such a run as a materialization.
         job = self.defs.resolve_implicit_global_asset_job_def()
-        label = f"{stage.key} {names[0]}"
 
         def tell(note: str) -> None:
-            self.progress.report(label, 0, 0, note)
+            self.progress.report(f"{stage.key} {names[0]}", 0, 0, note)
 
-        with shown_on(self.progress), looked_after(self.instance, tell):
+        with (
+            locked_run(self.home) as tags,
+            shown_on(self.progress),
+            looked_after(self.instance, self.home, tags, tell),
+        ):
             result = job.execute_in_process(
-                asset_selection=[dg.AssetKey(stage.key.split("/"))],
+                asset_selection=[asset_key(stage.key)],
                 instance=self.instance,
-                tags=tags,
+                tags=tags if stage.partitioned_by == "none" else tags | ranged,
                 run_config=QUIET,
                 raise_on_error=False,
             )
-        if result.success:
-            return {}
-        if interrupted(result):
-            raise KeyboardInterrupt
-        failed = failures_of(result)
-        if failed is None:
-            raise SrftError(failure_of(result))
-        return failed
+        return {} if result.success else _failures(result)
+
+
+def _failed_input(stage: Stage, name: str, outcome: Outcome) -> str:
+    """The input of a partition that failed, in words: what is behind it waits; else empty."""
+    for edge in stage.upstream:
+        partition = name if edge.mapping == "same" else ONLY
+        failed = outcome.failed.get(edge.asset, {})
+        if edge.decides and edge.mapping != "all" and partition in failed:
+            return f"waits for {edge.asset}/{partition}, which failed"
+    return ""
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """Partition → reason, as the step that failed says.
+
+    Raises KeyboardInterrupt where the run ended by Ctrl-C, which Dagster takes for a failure of
+    the step, and SrftError with the reason in one line where the step failed as a whole.
+    """
+    failures = [e.step_failure_data for e in result.all_events if e.is_step_failure]
+    if any(str(one.error_source).endswith("INTERRUPT") for one in failures):
+        raise KeyboardInterrupt
+    for failure in failures:
+        told = failure.user_failure_data
+        by_partition = told.metadata.get(FAILED) if told else None
+        if isinstance(by_partition, dg.JsonMetadataValue) and isinstance(by_partition.value, dict):
+            return {str(name): str(reason) for name, reason in by_partition.value.items()}
+        if told is not None and told.description:
+            raise SrftError(told.description)
+        if failure.error is not None:
+            raise SrftError((failure.error.cause or failure.error).message.strip())
+    raise SrftError("the run failed before its first step: see `srft` with --debug")
 
 
 def consecutive(names: Sequence[str], order: Sequence[str]) -> Iterator[list[str]]:

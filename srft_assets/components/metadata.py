@@ -1,16 +1,20 @@
-"""What an asset's page shows: schema, lineage, figures, a preview."""
+"""What an asset's page shows: columns and where they come from, figures, a preview."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import base64
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from srft_assets.components.columns import meaning
 from srft_assets.home import Home
+from srft_assets.schemas import SCHEMAS
 from srft_assets.warehouse.stage import Listing, Made, Stage
 from srft_assets.warehouse.stamp import Stamp
+from srft_assets.warehouse.statements import sql_files
 from srft_assets.warehouse.store import Warehouse
 
 PREVIEW_ROWS = 5
@@ -20,33 +24,17 @@ LISTED_CHARS = 400
 KEPT = "kept"
 """Metadata key: the partition was in sync, so that nothing was made."""
 
+COMMENT = re.compile(r"COMMENT ON (?:VIEW|COLUMN) ([\w.]+) IS '((?:[^']|'')*)';")
 
-def table_schema(stage: Stage) -> dg.TableSchema:
-    """Columns, types and meanings as Dagster shows them."""
-    table = stage.key.split("/")[0]
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(name, type=str(kind), description=meaning(table, name))
-            for name, kind in stage.schema.items()
-        ]
-    )
-
-
-def column_lineage(stage: Stage, schemas: Mapping[str, pl.Schema]) -> dg.TableColumnLineage:
-    """A column comes from the upstream columns of its name, and from those in `DERIVED`."""
-    lineage: dict[str, list[dg.TableColumnDep]] = {}
-    for column in stage.schema:
-        wanted = {column, *DERIVED.get(column, ())}
-        deps = [
-            dg.TableColumnDep(dg.AssetKey(edge.asset.split("/")), name)
-            for edge in stage.upstream
-            for name in schemas.get(edge.asset.split("/")[0], {})
-            if name in wanted
-        ]
-        if deps:
-            lineage[column] = deps
-    return dg.TableColumnLineage(lineage)
-
+SHOWN_AS = {
+    "set": "gold_set",
+    "step_messages": "steps.message_index",
+    "step_thoughts": "steps.thought",
+    "step_actions": "steps.actions",
+    "step_observations": "steps.observations",
+    "step_return_codes": "steps.return_codes",
+}
+"""Columns that the views show under another name, or as a table of their own."""
 
 SHOWN = ("step_thoughts", "step_actions", "step_observations", "step_return_codes")
 """What a critic sees of a step."""
@@ -62,6 +50,49 @@ DERIVED = {
     "resolved": ("weights_sha256",),
 }
 """Columns whose source bears another name."""
+
+
+@cache
+def comments() -> dict[str, str]:
+    """Meaning by `table`, and by `table.column`."""
+    return {
+        name: text.replace("''", "'")
+        for file in sql_files("tables")
+        for name, text in COMMENT.findall(file.text)
+    }
+
+
+def meaning(table: str, column: str) -> str | None:
+    """What a column means, as the view of the table or the table made of it says."""
+    shown = SHOWN_AS.get(column, column)
+    return comments().get(f"{table}.{shown}") or comments().get(shown)
+
+
+def table_schema(stage: Stage) -> dg.TableSchema:
+    """Columns, types and meanings as Dagster shows them."""
+    table = stage.key.split("/")[0]
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(name, type=str(kind), description=meaning(table, name))
+            for name, kind in stage.schema.items()
+        ]
+    )
+
+
+def column_lineage(stage: Stage) -> dg.TableColumnLineage:
+    """A column comes from the upstream columns of its name, and from those in `DERIVED`."""
+    lineage: dict[str, list[dg.TableColumnDep]] = {}
+    for column in stage.schema:
+        wanted = {column, *DERIVED.get(column, ())}
+        deps = [
+            dg.TableColumnDep(dg.AssetKey(edge.asset.split("/")), name)
+            for edge in stage.upstream
+            for name in SCHEMAS.get(edge.asset.split("/")[0], {})
+            if name in wanted
+        ]
+        if deps:
+            lineage[column] = deps
+    return dg.TableColumnLineage(lineage)
 
 
 def made_metadata(stage: Stage, made: Made, stamp: Stamp) -> dict[str, Any]:
@@ -135,8 +166,6 @@ def _refusals(stamp: Stamp) -> str:
 
 def _value(value: Any) -> Any:
     if isinstance(value, Path) and value.suffix == ".png":
-        import base64
-
         image = base64.b64encode(value.read_bytes()).decode()
         return dg.MetadataValue.md(f"![figure](data:image/png;base64,{image})")
     if isinstance(value, Path):

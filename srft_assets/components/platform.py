@@ -1,24 +1,191 @@
-"""The resource every asset uses: where the state lives."""
+"""The resources of every run: where the state lives, and what a stage is handed beside it."""
 
-from pathlib import Path
-from typing import Any
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, TypeVar
 
 import dagster as dg
+import orjson
+from pydantic import Field, PrivateAttr, ValidationError
 
-from srft_assets.components.pipes import PipesLaunch
-from srft_assets.components.progress import progress_of
-from srft_assets.components.server import CriticServer
+from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home, current_home
+from srft_assets.serving.server import Served, SharedServer, Tell, serve
+from srft_assets.serving.spec import ARGS, COMMAND, MODEL, NAME, URL, ServerSpec, words
+from srft_assets.training.launch import launch
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stage import Work
+from srft_assets.warehouse.stage import Progress, Work
 from srft_assets.warehouse.store import Warehouse
+
+T = TypeVar("T")
+
+TEXTS = {"base_url": URL, "model": MODEL, "served_model_name": NAME}
+WORDS = {"command": COMMAND, "extra_args": ARGS}
+UNCONFIGURED = (
+    f"no server for the critic: set {URL} to the URL of an OpenAI-compatible API (up to /v1), "
+    f"or {MODEL} to the model that vLLM shall serve"
+)
+
+EVERY_SECONDS = 5.0
+"""How often a run's log says how far it is."""
+
+_shown: ContextVar[Progress | None] = ContextVar("progress", default=None)
+
+
+class LogProgress:
+    """Says how far it is every few seconds: a run page has no bars."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self.log = log
+        self.spoke = time.monotonic()
+
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        """Yield the items; log how many at most every `EVERY_SECONDS`."""
+        for done, item in enumerate(items, start=1):
+            yield item
+            self.report(label, done, total or 0)
+
+    def report(self, label: str, done: int, total: int, note: str = "") -> None:
+        """Log `label: done/total note` at most every `EVERY_SECONDS`, and at the end."""
+        if time.monotonic() - self.spoke > EVERY_SECONDS or done == total:
+            self.spoke = time.monotonic()
+            of = f"/{total}" if total else ""
+            self.log.info("%s: %s%s %s", label, done, of, note)
+
+
+@contextmanager
+def shown_on(progress: Progress) -> Iterator[None]:
+    """Show the progress of runs in this process on `progress` rather than in their logs."""
+    token = _shown.set(progress)
+    try:
+        yield
+    finally:
+        _shown.reset(token)
+
+
+def progress_of(log: logging.Logger) -> Progress:
+    """Where a run of this process shows its progress."""
+    return _shown.get() or LogProgress(log)
+
+
+class PipesLaunch:
+    """A `Launch` that hands the Dagster context to the child and takes its messages.
+
+    Dagster's own subprocess client stops only the direct child; ours starts a session and ends
+    the whole process group, so that no worker outlives the run.
+    """
+
+    def __init__(self, context: dg.AssetExecutionContext, progress: Progress) -> None:
+        self.context = context
+        self.progress = progress
+
+    def __call__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """Run and wait. Raises SrftError with the tail of the child's output."""
+        with dg.open_pipes_session(
+            context=self.context,
+            context_injector=dg.PipesTempFileContextInjector(),
+            message_reader=dg.PipesTempFileMessageReader(),
+        ) as session:
+            launch(argv, {**env, **session.get_bootstrap_env_vars()}, on_line=self._on_line)
+
+    def _on_line(self, line: str) -> None:
+        """`{"step": 3, "of": 150, …}` moves the progress; anything else is a log line."""
+        try:
+            told = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            told = None
+        if isinstance(told, dict) and {"step", "of"} <= told.keys():
+            note = " ".join(f"{k} {v}" for k, v in told.items() if k not in {"step", "of", "label"})
+            label = str(told.get("label", self.context.asset_key.to_user_string()))
+            self.progress.report(label, told["step"], told["of"], note)
+        else:
+            self.context.log.debug(line)
+
+
+class CriticServer(dg.ConfigurableResource):
+    """An OpenAI-compatible server; ours is started at first use and ends with the run.
+
+    Without `base_url`, the other fields are those of `ServerSpec`; None and empty leave a setting
+    as it is there.
+    """
+
+    base_url: str = ""
+    """Of a server that runs already, up to `/v1`; it goes before all else."""
+    model: str = ""
+    served_model_name: str | None = None
+    tensor_parallel_size: int | None = None
+    max_model_len: int | None = None
+    enable_prefix_caching: bool | None = None
+    quantization: str | None = None
+    dtype: str | None = None
+    gpu_memory_utilization: float | None = None
+    lora_modules: dict[str, str] = Field(default_factory=dict)
+    host: str | None = None
+    port: int | None = None
+    start_timeout: float | None = None
+    stop_timeout: float | None = None
+    extra_args: list[str] = Field(default_factory=list)
+    command: list[str] = Field(default_factory=list)
+    env: dict[str, str] = Field(default_factory=dict)
+
+    _shared: SharedServer | None = PrivateAttr(default=None)
+
+    @staticmethod
+    def from_environment() -> "CriticServer":
+        """As the environment states it; a variable that is unset or empty is left out."""
+        stated: dict[str, Any] = {
+            field: dg.EnvVar(name) for field, name in TEXTS.items() if os.environ.get(name)
+        }
+        stated |= {field: words(name) for field, name in WORDS.items()}
+        return CriticServer(**stated)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Start nothing yet: the ledger may answer everything."""
+        tell: Tell = context.log.info if context.log else print
+        self._shared = SharedServer(partial(self._serve, context.run_id or "", tell))
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """End the server, if one was started."""
+        if self._shared is not None:
+            self._shared.close()
+
+    def open(self) -> AbstractContextManager[Served]:
+        """The server. Within a run all share one; elsewhere it ends on leaving.
+
+        Raises SrftError where none is configured, or where it cannot be started.
+        """
+        return self._shared.open() if self._shared is not None else self._serve()
+
+    def spec(self) -> ServerSpec:
+        """What our own server serves. Raises SrftError for a setting that is not valid."""
+        if not self.model:
+            raise SrftError(UNCONFIGURED)
+        fields = {name: getattr(self, name) for name in ServerSpec.model_fields}
+        stated = {name: value for name, value in fields.items() if value not in (None, [], {})}
+        try:
+            return ServerSpec.model_validate(stated)
+        except ValidationError as error:
+            raise SrftError(f"critic_server: {first_problem(error)}") from error
+
+    @contextmanager
+    def _serve(self, run_id: str = "", tell: Tell = lambda line: None) -> Iterator[Served]:
+        if not self.base_url:
+            log = current_home().logs / f"critic-server-{run_id or os.getpid()}.log"
+            with serve(self.spec(), log, tell) as served:
+                yield served
+        elif self.base_url.startswith(("http://", "https://")):
+            yield Served(self.base_url.rstrip("/"))
+        else:
+            raise SrftError(f"critic_server: base_url ({URL}) does not begin with http(s)://")
 
 
 class Platform(dg.ConfigurableResource):
-    """One platform's state."""
-
-    home_folder: str = ""
-    """`SRFT_HOME`; empty means the environment variable, else the checkout."""
+    """One platform's state: that of `SRFT_HOME`, else of the checkout."""
 
     force: bool = False
     """Make partitions again although they are in sync."""
@@ -31,7 +198,7 @@ class Platform(dg.ConfigurableResource):
 
     def home(self) -> Home:
         """The folders of this platform."""
-        return Home(Path(self.home_folder)) if self.home_folder else current_home()
+        return current_home()
 
     def warehouse(self) -> Warehouse:
         """The Parquet partitions of this platform."""

@@ -1,9 +1,26 @@
-"""Named selections of the graph."""
+"""Jobs, named selections of the graph, and the one that a schedule starts at night."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from srft_assets.components.asset import ON_REQUEST
-from srft_assets.components.partitions import BATCHES, SEEDS
+from srft_assets.components.asset import BATCH, BATCHES, ON_REQUEST, PARTITIONS, asset_key
+from srft_assets.components.launch import RANGE_END, RANGE_START, consecutive
+from srft_assets.components.platform import Platform
+from srft_assets.planning import look
+from srft_assets.stages import load_stages
+from srft_assets.trajectories.batches import batch_names
+from srft_assets.warehouse.plan import Item, State
+from srft_assets.warehouse.recipe import digest
+from srft_assets.warehouse.stage import Stage
+from srft_assets.warehouse.store import ONLY
+
+CRON = "SRFT_RELABEL_CRON"
+"""Variable of the environment: when, as five fields of cron in UTC."""
+EVERY_NIGHT = "0 3 * * *"
+PROMPT = "critic_prompt/"
+LABELLED = ("step_verdicts", "masked_tokens")
 
 BY_BATCH = dg.AssetSelection.assets("trajectories", "test_outcomes")
 PROMPTS = dg.AssetSelection.key_prefixes("critic_prompt")
@@ -43,9 +60,98 @@ prepare_batch = dg.define_asset_job(
 train_and_score = dg.define_asset_job(
     "train_and_score",
     (CHECKPOINTS | SCORES) - ASKED_FOR,
-    partitions_def=SEEDS,
+    partitions_def=PARTITIONS["seed"],
     description="Train every arm but the controls with a seed, and score the checkpoints on "
     "held-out tasks.",
 )
 
-defs = dg.Definitions(jobs=[ingest_runs, relabel, prepare_batch, train_and_score])
+
+@dg.schedule(
+    job=relabel,
+    cron_schedule=os.environ.get(CRON) or EVERY_NIGHT,
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Every night, label again what a changed prompt, critic or run has made stale. "
+    "A critic that costs money is asked where its verdicts exist, or where an arm needs them.",
+)
+def relabel_nightly(
+    context: dg.ScheduleEvaluationContext, platform: Platform
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """One run for all neighbouring batches of which the same assets are to be made.
+
+    One run, because a run may start a server for its critics.
+    """
+    assert context.repository_def is not None
+    home = platform.home()
+    known = {key.to_user_string() for key in context.repository_def.assets_defs_by_key}
+    seen = look(load_stages(), home)
+    items = [item for asset in seen.items if asset in known for item in seen.items[asset]]
+    batches = batch_names(home)
+    context.instance.add_dynamic_partitions(BATCH, batches)
+    order = context.instance.get_dynamic_partitions(BATCH)
+    of_batch = {batch: to_make(seen.stages, items, batch) for batch in batches}
+    requests = [
+        _request(keys, {RANGE_START: names[0], RANGE_END: names[-1]})
+        for keys, alike in _alike(of_batch)
+        for names in consecutive(alike, order)
+    ]
+    left = stale_prompts(items) - {key for keys in of_batch.values() for key in keys}
+    requests += [_request(sorted(left), {})] if left else []
+    return requests or dg.SkipReason("all verdicts and masks are in sync")
+
+
+def _request(assets: Sequence[str], tags: Mapping[str, str]) -> dg.RunRequest:
+    """A run. Its key tells it from the others of the same tick, as Dagster demands."""
+    return dg.RunRequest(
+        run_key=digest([assets, tags])[:16],
+        asset_selection=[asset_key(asset) for asset in assets],
+        tags={"srft/by": "relabel_nightly", **tags},
+    )
+
+
+def stale_prompts(items: Sequence[Item]) -> set[str]:
+    """Prompts that say something else by now, be it the same to the critic."""
+    return {i.asset for i in items if i.asset.startswith(PROMPT) and i.state is State.STALE}
+
+
+def _alike(of_batch: Mapping[str, Sequence[str]]) -> Iterator[tuple[Sequence[str], list[str]]]:
+    """Batches by what is to be made of them, where that is anything."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for batch, keys in of_batch.items():
+        groups.setdefault(tuple(keys), []).append(batch)
+    return ((keys, batches) for keys, batches in groups.items() if keys)
+
+
+def to_make(stages: Mapping[str, Stage], items: Sequence[Item], batch: str) -> list[str]:
+    """Verdicts and masks of `batch` that are out of sync and can be made, upstream first.
+
+    With them come the prompts that they use. Masks that wait for verdicts are made in the same
+    run. What waits for anything else (runs that must be read again, a base model that is not
+    there) is left to those who make that.
+    """
+    ready = {(item.asset, item.partition) for item in items if item.state is State.IN_SYNC}
+    made: list[str] = []
+    shown: set[str] = set()
+    for item in items:
+        if item.asset.split("/")[0] not in LABELLED or item.partition != batch:
+            continue
+        edges = stages[item.asset].upstream
+        inputs = {
+            (edge.asset, ONLY if edge.mapping == "whole" else batch)
+            for edge in edges
+            if edge.decides
+        }
+        if item.state is not State.IN_SYNC and inputs <= ready:
+            ready.add((item.asset, batch))
+            shown |= {edge.asset for edge in edges if not edge.decides} - _assets(ready)
+            made.append(item.asset)
+    return [*sorted(shown), *made]
+
+
+def _assets(partitions: set[tuple[str, str]]) -> set[str]:
+    return {asset for asset, _ in partitions}
+
+
+defs = dg.Definitions(
+    jobs=[ingest_runs, relabel, prepare_batch, train_and_score], schedules=[relabel_nightly]
+)

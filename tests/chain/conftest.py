@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from srft_assets.components.stages import stages_in
+from srft_assets.components.asset import stages_in
 from srft_assets.definitions import defs
 from srft_assets.home import Home
 from srft_assets.warehouse.making import recipe_of

@@ -11,10 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
-from srft_assets.components.abandoned import close_abandoned
 from srft_assets.home import Home
 from srft_assets.instance import shipped_settings
 from srft_assets.warehouse.query import run_query
@@ -95,10 +93,7 @@ def disturbed(command: Undisturbed, moment: float, home: Home) -> None:
         if kill_after(delay, home, command.words):
             break
         delay /= 2
-    told = srft(home, *command.words)
-    if "Nothing to make" in told:  # Dagster was not loaded: the next run closes it
-        with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
-            close_abandoned(instance)
+    srft(home, *command.words)
     where = f"srft {command.words[0]} killed {delay:.2f} s after its first write"
     assert state(home) == state(command.after), where
     assert unfinished(home) == [], where

@@ -5,11 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from srft_assets.components.asset import build_asset
+from srft_assets.components.asset import BATCHES, build_asset
 from srft_assets.components.checks import critic_good_enough
-from srft_assets.components.partitions import BATCHES
 from srft_assets.components.platform import Platform
-from srft_assets.components.server import critic_server
 from srft_assets.critic.gold.labels import GoldLabel, merge_labels
 from srft_assets.critic.gold.stage import gold_labels_stage
 from srft_assets.critic.scores import critic_scores_stage
@@ -20,8 +18,9 @@ from tests.warehouse.filled_figures import GOLD
 
 
 @pytest.fixture
-def instance(home: Home) -> Iterator[dg.DagsterInstance]:
+def instance(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
     """With the warehouse of `filled`, and its gold set."""
+    monkeypatch.setenv("SRFT_HOME", str(home.root))
     fill(home)
     labels = [
         {"trajectory_id": run, "step_index": step, "label": label, "annotator": who}
@@ -42,7 +41,6 @@ def evaluated(
         dg.AssetSpec(key, partitions_def=BATCHES)
         for key in (["trajectories"], ["step_verdicts", "rules"])
     ]
-    platform = Platform(home_folder=str(home.root), critic_server=critic_server())
     result = dg.materialize(
         [
             *upstream,
@@ -50,7 +48,7 @@ def evaluated(
             build_asset(critic_scores_stage("rules")),
             critic_good_enough("rules", threshold),
         ],
-        resources={"platform": platform},
+        resources={"platform": Platform()},
         instance=instance,
         selection=dg.AssetSelection.assets("gold_labels", ["critic_scores", "rules"]),
     )

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from srft_assets.components.asset import stages_in
 from srft_assets.components.launch import open_instance
-from srft_assets.components.stages import stages_in
 from srft_assets.definitions import defs
 from srft_assets.home import Home
 from srft_assets.trajectories.ingest import ingest

@@ -1,18 +1,23 @@
 """Every asset's page says whether it is in sync, and a partition's page why it is not."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import dagster as dg
 import pytest
 
+from srft_assets.components.asset import stages_in
+from srft_assets.components.checks import ROWS, evaluation, observation
 from srft_assets.components.launch import Applier
 from srft_assets.components.platform import Platform
-from srft_assets.components.server import CriticServer
-from srft_assets.defs.in_sync import in_sync
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.components.run_repair import BY_COMMAND
+from srft_assets.defs.sensors import in_sync
+from srft_assets.planning import look
+from srft_assets.warehouse.plan import Item, State
+from srft_assets.warehouse.store import ONLY, Warehouse
 from tests.defs.conftest import BATCHES
-from tests.defs.stale import VERDICTS, make_stale
-from tests.platform.silent import Silent
+from tests.defs.stale import VERDICTS, make_stale, stamp
+from tests.platform.toy import Silent, Toy
 
 Tick = Callable[[], "Told"]
 
@@ -53,7 +58,7 @@ def tick(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition) -> T
         with dg.build_sensor_context(
             instance,
             repository_def=repository,
-            resources={"platform": Platform(critic_server=CriticServer())},
+            resources={"platform": Platform()},
             cursor=cursor[0],
         ) as context:
             result = in_sync(context)
@@ -149,6 +154,87 @@ def test_what_a_run_is_making_is_left_out_until_it_ends(labelled, tick, instance
     assert tick().partitions[f"{VERDICTS}/b"] == "stale"
 
 
+def test_the_run_of_a_killed_command_is_closed_and_what_it_was_making_is_told(
+    labelled, tick, instance, loaded
+):
+    make_stale(labelled, VERDICTS, "b", code="rules")
+    run = instance.create_run_for_job(
+        loaded.resolve_implicit_global_asset_job_def(),
+        asset_selection=frozenset([dg.AssetKey(VERDICTS.split("/"))]),
+        tags=BY_COMMAND,
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    assert tick().partitions[f"{VERDICTS}/b"] == "stale"
+    assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+
+
 def test_a_dagster_made_anew_is_told_all_and_gets_to_know_the_batches(labelled, tick, instance):
     assert tick().checks[VERDICTS].description == "2 in sync"
     assert instance.get_dynamic_partitions("batch") == BATCHES
+
+
+def test_a_critic_that_costs_money_is_wanted_where_its_verdicts_exist(labelled, loaded):
+    stages = stages_in(loaded)
+    key = "step_verdicts/strict"
+    assert look(stages, labelled).items[key] == []
+    assert evaluation(key, []).passed
+    warehouse = Warehouse(labelled.warehouse)
+    old = stamp(labelled, VERDICTS, "a")
+    recipe = replace(old.recipe, config={**old.recipe.config, "model": "another"})
+    warehouse.write(key, "a", warehouse.read(VERDICTS, "a"), replace(old, recipe=recipe))
+    (item,) = look(stages, labelled).items[key]
+    assert (item.partition, item.state) == ("a", State.STALE)
+
+
+def test_of_seeds_the_first_is_wanted_and_those_whose_checkpoint_exists(labelled, loaded):
+    stages = stages_in(loaded)
+    warehouse = Warehouse(labelled.warehouse)
+    old = stamp(labelled, VERDICTS, "a")
+    warehouse.write("checkpoints/srft", "3", warehouse.read(VERDICTS, "a"), old)
+    items = look(stages, labelled).items
+    names = {key: [item.partition for item in of] for key, of in items.items()}
+    assert names["checkpoints/srft"] == names["eval_scores/srft"] == ["0", "3"]
+    assert names["checkpoints/sft"] == ["0"]
+
+
+def test_a_plan_over_some_assets_is_of_these_alone(labelled, loaded):
+    assert set(look(stages_in(loaded), labelled, [VERDICTS]).items) == {VERDICTS}
+
+
+def test_what_is_needed_and_was_never_made_fails():
+    assert not evaluation("step_verdicts/rules", [], needed=True).passed
+    assert evaluation("step_verdicts/strict", [], needed=False).passed
+
+
+def shown(item: Item) -> dg.AssetObservation:
+    return observation(item, Toy().stages()["source"])
+
+
+def test_a_batch_may_be_called_as_the_only_partition_of_other_assets_is():
+    item = Item("source", ONLY, State.MISSING)
+    assert shown(item).partition == ONLY
+    whole = replace(Toy().stages()["source"], partitioned_by="none")
+    assert observation(item, whole).partition is None
+
+
+def test_hostile_reasons_are_shown_as_they_are_written():
+    why = 'prompt.md: line 1: "<img src=x>" → "[a](http://x)|\n# b `c`\x1b[31m"'
+    items = [Item("a", "p", State.STALE, (why,))]
+    (row,) = str(evaluation("a", items).metadata["not in sync"].value).splitlines()[2:]
+    for live in ("<img", "[a](", "`c`", "\x1b", "\n#"):
+        assert live not in row.replace("\\`", "")
+    assert isinstance(shown(items[0]).metadata["why"], dg.TextMetadataValue)
+    assert "\x1b" not in str(shown(items[0]).metadata["why"].value)
+
+
+def test_the_table_is_bounded():
+    items = [Item("a", f"p{n}", State.MISSING) for n in range(ROWS + 7)]
+    told = str(evaluation("a", items).metadata["not in sync"].value)
+    assert len(told.splitlines()) == 2 + ROWS + 2
+    assert "… and 7 more: `srft plan a`" in told
+
+
+def test_a_reason_is_bounded():
+    item = Item("a", "p", State.STALE, tuple(f"file {n}.json: 1 → 2" for n in range(5000)))
+    assert len(str(shown(item).metadata["why"].value)) == 2000
+    assert len(str(evaluation("a", [item]).metadata["not in sync"].value)) < 500

@@ -7,8 +7,7 @@ from srft_assets.components.asset import build_asset
 from srft_assets.components.launch import Applier, open_instance
 from srft_assets.components.platform import Platform
 from srft_assets.home import Home
-from tests.platform.silent import Silent
-from tests.platform.toy import Toy
+from tests.platform.toy import Silent, Toy
 
 
 @pytest.fixture
@@ -19,6 +18,7 @@ def toy() -> Toy:
 @pytest.fixture
 def apply(home: Home, toy: Toy, monkeypatch: pytest.MonkeyPatch):
     """Apply the toy graph as it is now; returns what was made, in order. `failed`: what failed."""
+    monkeypatch.setenv("SRFT_HOME", str(home.root))
     monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
     with open_instance(home) as instance:
 
@@ -26,7 +26,7 @@ def apply(home: Home, toy: Toy, monkeypatch: pytest.MonkeyPatch):
             assets = [build_asset(stage) for stage in toy.stages().values()]
             defs = dg.Definitions(
                 assets=assets,
-                resources={"platform": Platform(home_folder=str(home.root))},
+                resources={"platform": Platform()},
                 executor=dg.in_process_executor,
             )
             toy.made.clear()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.components.settings import DATABASES, instance_in
+from srft_assets.components.launch import DATABASES, instance_in
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.instance import prepare_instance

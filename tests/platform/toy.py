@@ -1,6 +1,6 @@
 """A graph of three small stages, for specifications of the plan and of the Dagster wrapping."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -79,3 +79,13 @@ class Toy:
         names = work.input_names("even/two")
         frames = [work.read("even/two", name) for name in names]
         return Made(pl.concat(frames).select(pl.col("n").sum()))
+
+
+class Silent:
+    """A `Progress` that shows nothing."""
+
+    def track(self, items: Iterable, label: str, total: int | None = None) -> Iterator:
+        yield from items
+
+    def report(self, label: str, done: int, total: int, note: str = "") -> None:
+        pass

@@ -8,8 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from srft_assets.components.platform import Platform
-from srft_assets.components.server import CriticServer, critic_server
+from srft_assets.components.platform import CriticServer, Platform
 from srft_assets.errors import SrftError
 from srft_assets.serving.server import Served, SharedServer
 from srft_assets.serving.spec import ServerSpec
@@ -19,12 +18,12 @@ Make = Callable[..., CriticServer]
 
 
 @pytest.fixture
-def make(spec: MakeSpec, tmp_path: Path) -> Make:
+def make(spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Makes the resource with the test's server program."""
+    monkeypatch.setenv("SRFT_HOME", str(tmp_path))
 
     def resource(**env: str) -> CriticServer:
-        stated = spec(env).model_dump(exclude_none=True)
-        return CriticServer(**stated, home_folder=str(tmp_path))
+        return CriticServer(**spec(env).model_dump(exclude_none=True))
 
     return resource
 
@@ -131,7 +130,7 @@ def test_a_setting_that_is_wrong_is_told_in_one_line(fields: dict[str, str], sai
 
 
 def test_every_setting_of_a_server_is_one_of_the_resource() -> None:
-    ours = set(CriticServer.model_fields) - {"base_url", "home_folder"}
+    ours = set(CriticServer.model_fields) - {"base_url"}
     assert ours == set(ServerSpec.model_fields)
 
 
@@ -146,7 +145,7 @@ def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SRFT_VLLM_COMMAND", "/other/bin/python -m vllm --model")
     monkeypatch.setenv("SRFT_VLLM_ARGS", "--tensor-parallel-size 2 --chat-template 'a b'")
     seen: list[ServerSpec] = []
-    assert run(critic_server(), lambda server: seen.append(server.spec())).success
+    assert run(CriticServer.from_environment(), lambda server: seen.append(server.spec())).success
     assert seen == [
         ServerSpec(
             model="/models/judge",
@@ -159,13 +158,13 @@ def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_open_quote_is_told_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SRFT_VLLM_ARGS", "--chat-template 'a b")
     with pytest.raises(SrftError, match=r"^SRFT_VLLM_ARGS: No closing quotation: quote it"):
-        critic_server()
+        CriticServer.from_environment()
 
 
 def test_the_assets_of_a_run_share_the_server_of_their_platform(
     family: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As `defs/resources.py` states it."""
+    """As `srft_assets.definitions` states it."""
     monkeypatch.setenv("SRFT_HOME", str(tmp_path))
     monkeypatch.setenv("FAMILY", str(family))
     monkeypatch.delenv("SRFT_CRITIC_URL", raising=False)
@@ -183,7 +182,7 @@ def test_the_assets_of_a_run_share_the_server_of_their_platform(
         with platform.critic_server.open() as served:
             seen.append(served)
 
-    platform = Platform(critic_server=critic_server())
+    platform = Platform(critic_server=CriticServer.from_environment())
     run = dg.materialize([first, second], resources={"platform": platform})
     assert seen[0] == seen[1]
     assert (tmp_path / "logs" / f"critic-server-{run.run_id}.log").exists()
@@ -201,8 +200,8 @@ def test_an_empty_environment_fails_only_where_a_server_is_asked_for(
         with server.open():
             pass
 
-    assert run(critic_server(), lambda server: None).success
-    failed = run(critic_server(), ask)
+    assert run(CriticServer.from_environment(), lambda server: None).success
+    failed = run(CriticServer.from_environment(), ask)
     assert not failed.success
     assert "SRFT_CRITIC_URL" in str(failed.failure_data_for_node("op_0"))
 

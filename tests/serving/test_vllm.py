@@ -14,7 +14,7 @@ import orjson
 import psutil
 import pytest
 
-from srft_assets.components.server import CriticServer
+from srft_assets.components.platform import CriticServer
 from srft_assets.critic.answer import parse
 from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.client import Client
@@ -83,11 +83,13 @@ def served(adapter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The server of the resource `critic_server`, once for all tests."""
     home = tmp_path_factory.mktemp("home")
     spec = server_spec(lora_modules={"odd": str(adapter)})
-    server = CriticServer(**spec.model_dump(exclude_none=True), home_folder=str(home))
+    server = CriticServer(**spec.model_dump(exclude_none=True))
     began = time.monotonic()
-    with server.open() as one:
-        print(f"the server starts in {time.monotonic() - began:.0f} s")
-        yield one
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SRFT_HOME", str(home))
+        with server.open() as one:
+            print(f"the server starts in {time.monotonic() - began:.0f} s")
+            yield one
     assert not psutil.pid_exists(one.process_id or 0)
 
 

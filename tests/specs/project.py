@@ -8,10 +8,10 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
-from dagster.components.core.component_tree import ComponentTree
 
+from srft_assets.components.asset import stages_in
 from srft_assets.components.launch import Applier, open_instance
-from srft_assets.components.stages import stages_in
+from srft_assets.definitions import fixed, resources
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.trajectories.ingest import ingest
@@ -21,10 +21,9 @@ from srft_assets.warehouse.plan import Costs, Item, State, make_plan
 from srft_assets.warehouse.stamp import Stamp, read_stamp
 from srft_assets.warehouse.store import Warehouse
 from tests.chain.support import put
-from tests.platform.silent import Silent
+from tests.platform.toy import Silent
 
 SHIPPED = CHECKOUT / "srft_assets" / "defs"
-MODULES = ("assets.py", "resources.py")
 CRITICS = ("default", "rules", "strict")
 ARMS = {
     "sft": "runs: all",
@@ -80,8 +79,6 @@ class Project:
             path = project.folder / "arms" / arm / "defs.yaml"
             path.parent.mkdir(parents=True)
             path.write_text(ARM.format(attributes))
-        for module in MODULES:
-            shutil.copy2(SHIPPED / module, project.folder)
         (project.folder / "__init__.py").touch()
         return project
 
@@ -118,7 +115,8 @@ class Project:
     def definitions(self) -> dg.Definitions:
         """What Dagster loads from the folder now."""
         module = importlib.import_module(self.name)
-        return ComponentTree.from_module(module, self.root).build_defs()
+        stated = dg.ComponentTree.from_module(defs_module=module, project_root=self.root)
+        return dg.Definitions.merge(stated.build_defs(), fixed(), resources())
 
     def names(self, kind: str) -> Sequence[str]:
         """Partitions by kind, as the command line chooses them."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from srft_assets.components.stages import stages_in
+from srft_assets.components.asset import stages_in
 from srft_assets.definitions import defs
 from srft_assets.home import Home
 from srft_assets.trajectories.ingest import ingest

@@ -4,7 +4,7 @@ import importlib.util
 import subprocess
 import sys
 
-from srft_assets.components.stages import stages_in
+from srft_assets.components.asset import stages_in
 from srft_assets.definitions import defs
 from srft_assets.home import CHECKOUT
 
