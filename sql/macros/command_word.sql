@@ -9,7 +9,7 @@ CREATE OR REPLACE MACRO command_word(command) AS
             ELSE regexp_extract(
                 regexp_replace(
                     left(command, 4096),
-                    '^(\s+|\(|#[^\n]*(\n|$)'
+                    '^(\s+|\\\n|\(|#[^\n]*(\n|$)'
                     || '|cd\s+("(\\.|[^"\\])*"|''[^'']*''|\$\([^()]*\)|`[^`]*`|\\.|[^\s;&|"''`\\])*\s*(&&|;|\n)'
                     || '|[A-Za-z_][A-Za-z0-9_]*=("(\\.|[^"\\])*"|''[^'']*''|\$\([^()]*\)|`[^`]*`|\\.|[^\s;&|"''`\\])*(\s*(&&|;)|\s+|$)'
                     || '|(sudo(\s+-[ughCpT]\s+\S+|\s+-\S+)*|time(\s+-\S+)*|nohup)\s+'

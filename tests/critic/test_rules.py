@@ -94,6 +94,138 @@ def test_the_same_look_twice_is_unnecessary_but_not_after_an_edit():
     assert labels(bash(*look), bash(FIX), bash(*look))[2] == "good"
 
 
+def test_a_turn_that_the_scaffold_refused_ran_nothing():
+    told = "Please always provide EXACTLY ONE action in triple backticks, found 2 actions."
+    actions = [Action("bash", "git checkout calc.py"), Action("bash", TESTS)]
+    refused = Step(0, 0, "", actions, [told], [None])
+    verdicts = judge(bash(FIX), refused, bash(TESTS, "1 passed"), bash(SUBMIT))
+    assert [v.label for v in verdicts][:2] == [Label.GOOD, Label.MISTAKE]
+    assert verdicts[1].rule == "bad_format"
+    assert judge(bash(FIX), refused, bash(SUBMIT))[2].rule == "submitted_untested"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Format error:\n\n<error>\nfound 0 actions\n</error>",
+        "Your output was not formatted correctly. You must always include one discussion",
+        "Your last output included multiple tool calls!",
+        "Your action could not be parsed properly: Extra data.",
+        'Missing required argument "command" in tool call execute_bash',
+        "Failed to parse tool call arguments: {",
+    ],
+)
+def test_refusals_of_every_scaffold(told):
+    verdicts = judge(Step(0, 0, "", [Action("bash", "ls")], [told], [None]), bash("ls", "calc.py"))
+    assert verdicts[0].rule == "bad_format"
+
+
+def test_a_text_that_quotes_a_refusal_is_none():
+    quoted = "<returncode>0</returncode>\nPlease always provide EXACTLY ONE action"
+    assert labels(bash("cat agent.log", quoted)) == ["good"]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "sed -i '/^x/a y = 3' calc.py",
+        "python - <<'PY'\nfrom pathlib import Path\nPath('calc.py').write_text('x')\nPY",
+        "git apply fix.patch",
+        "tee calc.py <<'EOF'\nx\nEOF",
+    ],
+)
+def test_a_repetition_after_an_edit_repeats_nothing(edit):
+    failing = ("python run.py", "Traceback (most recent call last):\nNameError: z", 1)
+    assert judge(bash(*failing), bash(edit), bash(*failing))[2].rule != "repeated_failure"
+
+
+def test_another_answer_is_no_repetition():
+    assert labels(bash(TESTS, "2 failed", 1), bash(TESTS, "1 failed", 1)) == ["good", "good"]
+
+
+@pytest.mark.parametrize(
+    ("command", "output", "code"),
+    [
+        ("ls missing", "ls: cannot access 'missing': No such file or directory", 2),
+        ("psql --version", "bash: line 1: psql: command not found", 127),
+        ("python reproduce.py", "Traceback (most recent call last):\nKeyError: 1", 1),
+        ("mypy pkg", "pkg/a.py:1: error: bad", 1),
+        ("pylint pkg", "pkg/a.py:1: C0114", 16),
+        ("[ -f setup.py ]", "", 1),
+        ("cat missing || echo none", "cat: missing: No such file or directory\nnone", 0),
+    ],
+)
+def test_findings_and_probes_are_no_failed_commands(command, output, code):
+    assert labels(bash(command, output, code)) == ["good"]
+
+
+@pytest.mark.parametrize(
+    ("command", "output", "code"),
+    [
+        ("python fix.py", "python: can't open file '/x/fix.py': [Errno 2] No such file", 2),
+        ("echo (", "bash: -c: line 1: syntax error near unexpected token `('", 2),
+        ("pytest test_b.py", "ERROR: file or directory not found: test_b.py", 4),
+        ('python -c "print(x"', '  File "<string>", line 1\n    print(x\nSyntaxError: bad', 1),
+        ("git show nope", "fatal: ambiguous argument 'nope': unknown revision", 128),
+    ],
+)
+def test_a_command_that_is_wrong_as_written_is_a_mistake(command, output, code):
+    assert [v.rule for v in judge(bash(command, output, code))] == ["command_failed"]
+
+
+def test_an_edit_by_a_program_that_ends_with_an_error_is_a_mistake():
+    script = "python - <<'PY'\ns = open('a.py').read()\nopen('a.py', 'w').write(s)\nPY"
+    assert judge(bash(script, "Traceback …", 1))[0].rule == "edit_refused"
+    assert judge(bash("sed -i 's/a/b' a.py", "sed: -e expression #1", 1))[0].rule == "edit_refused"
+
+
+def test_an_edit_that_python_cannot_compile_is_a_mistake():
+    broken = '  File "/x/calc.py", line 3\n    return (\nSyntaxError: invalid syntax'
+    verdicts = judge(bash(FIX), bash("python reproduce.py", broken, 1))
+    assert [v.rule for v in verdicts] == ["edit_broke_code", ""]
+
+
+def test_to_look_at_the_baseline_undoes_nothing():
+    back = "sed -i 's/a + b/a - b/' calc.py"
+    for there, again in (
+        (back, FIX),
+        ("git stash", "git stash pop"),
+        ("git checkout calc.py", FIX),
+    ):
+        verdicts = judge(bash(FIX), bash(there), bash(TESTS, "1 failed", 1), bash(again))
+        assert "mistake" not in {str(v.label) for v in verdicts}
+
+
+def test_a_debug_print_is_no_edit_that_had_to_be_undone():
+    show = "sed -i 's/return a/print(a); return a/' calc.py"
+    hide = "sed -i 's/print(a); return a/return a/' calc.py"
+    assert labels(bash(show), bash("python run.py", "3"), bash(hide)) == ["good"] * 3
+
+
+def test_a_new_failure_after_an_edit_is_a_mistake():
+    before = (TESTS, "FAILED t.py::a\n1 failed", 1)
+    after = (TESTS, "FAILED t.py::a\nFAILED t.py::b\n2 failed", 1)
+    assert judge(bash(*before), bash(FIX), bash(*after))[1].rule == "broke_tests"
+
+
+def test_an_edit_after_which_fewer_tests_fail_is_good():
+    before = (TESTS, "FAILED t.py::a\nFAILED t.py::b\n2 failed", 1)
+    after = (TESTS, "FAILED t.py::b\n1 failed", 1)
+    again = "sed -i 's/c/d/' calc.py"
+    assert labels(bash(*before), bash(FIX), bash(*after), bash(again))[1] == "good"
+
+
+def test_an_edit_through_python_is_an_edit():
+    script = "python - <<'PY'\np = Path('a.py')\np.write_text(p.read_text() + 'x')\nPY"
+    verdict = judge(bash(script), bash(SUBMIT))[1]
+    assert verdict.reason == "submitted without a passing test after the edit of step 0"
+
+
+@pytest.mark.parametrize("trial", ["python -c 'import calc'", "python - <<'E'\nimport calc\nE"])
+def test_code_on_the_command_line_tests_what_is_submitted(trial):
+    assert labels(bash(FIX), bash(trial), bash(SUBMIT)) == ["good"] * 3
+
+
 def test_the_same_failure_twice_is_a_mistake_of_its_own():
     failing = (TESTS, "1 failed", 1)
     verdicts = judge(bash(*failing), bash(*failing))

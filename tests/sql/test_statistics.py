@@ -45,6 +45,8 @@ def test_a_command_word_is_what_the_step_starts(filled: Home) -> None:
     [
         ("cd /testbed && grep -rn foo", "grep"),
         ("cd /a; cd b && make", "make"),
+        ("cd /testbed && \\\n  python x.py", "python"),
+        ("cd /testbed\npython x.py", "python"),
         ("PYTHONPATH=. FOO='x' python -m pytest", "python"),
         ("# look first\n\nls -la", "ls"),
         ("timeout 60 sudo /usr/bin/env python", "env"),

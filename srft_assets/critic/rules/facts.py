@@ -1,184 +1,224 @@
 """What the rules can see of a step, read once from its actions and observations."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-import orjson
-
-from srft_assets.trajectories.model import Action, Step, Trajectory
-
-_SED = re.compile(r"sed\s+(?:-\w+\s+)*-i\S*\s+(?:-\w+\s+)*(['\"])s(.)(.*?)\2(.*?)\2\w*\1\s+(\S+)")
-_WRITE = re.compile(r"(?:cat|tee)\b[^\n|]*?>{1,2}\s*([^\s<;&|]+)|\btee\s+(?:-a\s+)?([^\s<;&|]+)")
-_RESTORE = re.compile(r"git\s+(?:checkout(?:\s+\S+)?\s+--|checkout|restore)\s+([^\s;&|]+)")
-_RESTORE_ALL = re.compile(r"git\s+(?:stash\b(?!\s+(?:pop|list|show))|reset\s+--hard)")
-_WINDOW_EDIT = re.compile(r"^edit\s+\d+:\d+", re.MULTILINE)
-_SCRATCH = re.compile(
-    r"(^|/)(test|tests|repro|reproduce|reproduction|check|verify|poc|debug)[^/]*$"
+from srft_assets.critic.rules import answers
+from srft_assets.critic.rules.commands import Program, programs_of
+from srft_assets.critic.rules.edits import (
+    EDITORS,
+    OPEN_FILE,
+    Edit,
+    edits_of,
+    rewrites,
+    same_file,
+    texts_of,
 )
-EDITORS = frozenset({"str_replace_editor", "str_replace_based_edit_tool", "edit_file", "edit"})
-"""Tools whose arguments are JSON that states the edit."""
-EVERY_FILE = "*"
+from srft_assets.trajectories.model import Action, Step, Trajectory
+from srft_assets.trajectories.steps import SHELLS
 
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """One change of a file.
-
-    `old` and `new` are empty where only the file is known; `restores` marks a return to an
-    earlier state (of `EVERY_FILE` for a reset of the whole tree).
-    """
-
-    path: str
-    old: str = ""
-    new: str = ""
-    restores: bool = False
-
-    @property
-    def of_source(self) -> bool:
-        """Whether the file looks like code of the repository, not like a test or a trial script."""
-        return not _SCRATCH.search(self.path)
-
-
-def edits_of(action: Action) -> list[Edit]:
-    """Edits of one action: sed -i, redirections, git checkout, and the scaffolds' edit tools."""
-    if action.tool in EDITORS:
-        return _tool_edits(action.command)
-    return _shell_edits(action.command)
-
-
-def _tool_edits(arguments: str) -> list[Edit]:
-    try:
-        stated = orjson.loads(arguments)
-    except orjson.JSONDecodeError:
-        return _shell_edits(arguments)
-    if not isinstance(stated, dict):
-        return []
-    path = str(stated.get("path", ""))
-    command = stated.get("command")
-    if command == "undo_edit":
-        return [Edit(path, restores=True)]
-    if command == "view":
-        return []
-    old = str(stated.get("old_str") or stated.get("search") or "")
-    new = str(stated.get("new_str") or stated.get("replace") or stated.get("file_text") or "")
-    return [Edit(path, old, new)]
-
-
-def _shell_edits(command: str) -> list[Edit]:
-    edits = [Edit(match[5], match[3], match[4]) for match in _SED.finditer(command)]
-    edits += [Edit(match[1] or match[2]) for match in _WRITE.finditer(command)]
-    edits += [Edit(match[1], restores=True) for match in _RESTORE.finditer(command)]
-    if _RESTORE_ALL.search(command):
-        edits.append(Edit(EVERY_FILE, restores=True))
-    if not edits and _WINDOW_EDIT.search(command):
-        edits.append(Edit("open file", new=command))
-    return edits
-
-
-def undoes(later: Edit, earlier: Edit) -> bool:
-    """Whether the later edit takes the earlier one back."""
-    if later.restores:
-        return not earlier.restores and later.path in (EVERY_FILE, earlier.path, ".")
-    swapped = (later.old, later.new) == (earlier.new, earlier.old)
-    return later.path == earlier.path and bool(earlier.old or earlier.new) and swapped
-
-
+HEAD_CHARS = 20_000
+BARE_CHARS = 1_000
+"""Where no exit code is stated, a shell's words count at the beginning of its answer only."""
 SUBMIT_MARKS = ("COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT", "MINI_SWE_AGENT_FINAL_OUTPUT")
 SUBMIT_TOOLS = frozenset({"submit", "finish"})
-
-_TESTS = re.compile(
-    r"\b(pytest|py\.test|unittest|runtests\.py|tox|nosetests|manage\.py test|bin/test|check\.py)\b"
-    r"|\bpython3?\s+\S*(test|reproduce|repro|verify|check)\w*\.py"
+TESTERS = frozenset(
+    {"pytest", "py.test", "tox", "nox", "nosetests", "nose2", "unittest", "trial", "jest", "mocha"}
+    | {"vitest", "rspec", "phpunit", "ctest", "check.py", "runtests.py", "run_tests.py"}
 )
-_TEST_FAILURE = re.compile(
-    r"^(FAILED|FAIL:|ERROR:|E  )|\b[1-9]\d* (failed|errors?)\b|\bFAILED \(|Traceback \(most recent",
-    re.MULTILINE,
+BUILDERS = frozenset({"make", "npm", "yarn", "pnpm", "go", "cargo", "mvn", "gradle", "manage.py"})
+"""Programs whose argument `test` or `check` runs the tests."""
+NOT_RUN = frozenset({"--version", "--help", "-h", "--collect-only", "--co", "-V"})
+NO_TESTS = frozenset({4, 5, 126, 127})
+"""Exit codes after which no test was run: bad usage, nothing collected, no such program."""
+PROBES = frozenset({"ls", "test", "which", "type", "find", "stat", "file", "grep", "rg", "command"})
+"""Programs that are asked whether something is there."""
+INERT = re.compile(
+    r"awk|basename|cat|cd|chmod|chown|clear|cmp|comm|cp|cut|date|df|diff|dirname|du|echo|ed|env|exit"
+    r"|export|ex|false|git|head|hexdump|history|id|less|ln|man|mkdir|more|mv|nl|od|patch|pip\d?"
+    r"|printenv|printf|ps|pwd|readlink|realpath|rm|rmdir|sed|seq|set|sleep|sort|source|strings|submit"
+    r"|tail|tar|tee|touch|tr|tree|true|uname|uniq|unzip|wc|wget|whoami|xxd|yes|apt(-get)?|conda|p?kill"
 )
-_TEST_SUCCESS = re.compile(r"\b\d+ passed\b|^OK\b|\bAll tests? passed\b", re.MULTILINE)
-_REFUSED = re.compile(
-    r"Your proposed edit has introduced new syntax error|No replacement was performed"
-    r"|Invalid `path` parameter|ERROR:\nNo replacement|Your edit was not applied"
-    r"|Text '.*' not found|Failed to edit",
-)
-_SHELL_FAILURE = re.compile(
-    r"command not found|No such file or directory|Permission denied|syntax error near"
-    r"|SyntaxError: |IndentationError: |unrecognized (option|arguments?)|fatal: "
-    r"|unterminated `s' command|can't read|timed out",
-)
-_FORMAT_REMINDER = re.compile(
-    r"EXACTLY ONE action|Your output was not formatted correctly|No tool calls? found"
-    r"|Please make sure your output precisely matches|Format error|Tool call error",
-    re.IGNORECASE,
-)
-_HEREDOC = re.compile(r"<<-?\s*(['\"]?)(\w+)\1[^\n]*\n.*?^\s*\2\s*$", re.MULTILINE | re.DOTALL)
-_HEAD_CHARS = 20_000
+"""Programs that run no code of the repository. Every other one may."""
+FILE_READERS = frozenset({"cat", "head", "tail", "nl", "cd", "wc"})
+"""Programs that end with an error only where a file cannot be read."""
+_OPEN_FILE = re.compile(r"\(Open file: (\S+)\)|\[File: (\S+) \(")
 
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """Facts of one step. `ok` means that nothing said the step failed."""
+    """Facts of one step. Of a turn that the scaffold refused nothing was run.
+
+    Attributes:
+        commands: each action as text.
+        programs: what the shell commands ran, in order.
+        observation: what answered, cut to HEAD_CHARS each.
+        edits: what was changed, if the step did what it set out to do.
+        submits: whether it ends the run.
+        refused: the scaffold ran nothing.
+        edit_refused: a tool, or a program that edits, did not do the edit.
+        wrong: why the command could not do what it was to do.
+        tests: it ran tests.
+        tries: it ran tests, or any code.
+        passed: the tests passed.
+        failed: the tests, or the code that was run, failed.
+        failing: names of failing tests; of other code the last exception.
+        submitted: the patch of the run, None where it is not known.
+    """
 
     commands: tuple[str, ...]
+    programs: tuple[Program, ...]
     observation: str
-    edits: tuple[Edit, ...]
-    runs_tests: bool
-    tests_passed: bool
-    tests_failed: bool
-    submits: bool
-    edit_refused: bool
-    command_failed: bool
-    format_error: bool
+    edits: tuple[Edit, ...] = ()
+    submits: bool = False
+    refused: bool = False
+    edit_refused: bool = False
+    wrong: str | None = None
+    tests: bool = False
+    tries: bool = False
+    passed: bool = False
+    failed: bool = False
+    failing: frozenset[str] = frozenset()
+    submitted: str | None = None
 
     @property
     def ok(self) -> bool:
         """Whether the step did what it set out to do."""
-        return not (self.edit_refused or self.command_failed or self.format_error)
+        return not (self.refused or self.edit_refused or self.wrong)
+
+    @property
+    def word(self) -> str:
+        """The program that the step is about, and for other tools than a shell the tool."""
+        names = (one.name for one in self.programs)
+        tools = [command.partition(" ")[0] for command in self.commands]
+        return next(
+            (name for name in names if name not in ("cd", "export", "source")), "".join(tools[:1])
+        )
+
+    @property
+    def source_edits(self) -> tuple[Edit, ...]:
+        """Those of files that look like code of the repository."""
+        return tuple(edit for edit in self.edits if edit.of_source and self.ok)
 
 
 def facts_of(run: Trajectory) -> list[StepFacts]:
-    """Facts of every step, in step order."""
-    return [_facts(step) for step in run.steps]
+    """Facts of every step, in step order. Files that the run executes are trials, not source."""
+    written: dict[str, str] = {}
+    facts = [_facts(step, written) for step in run.steps]
+    scripts = {script for fact in facts for one in fact.programs if (script := one.script)}
+    own = {path for path in written if any(same_file(path, script) for script in scripts)}
+    patch = None if run.submission is None else run.submission.strip()
+    return [replace(fact, edits=tuple(_marked(fact.edits, own)), submitted=patch) for fact in facts]
 
 
-def _facts(step: Step) -> StepFacts:
+def _marked(edits: Iterable[Edit], own: set[str]) -> Iterable[Edit]:
+    """Edits in which the run's own scripts are marked as trials."""
+    for edit in edits:
+        own_script = any(same_file(edit.path, path) for path in own)
+        yield replace(edit, trial=True) if own_script else edit
+
+
+def _facts(step: Step, written: dict[str, str]) -> StepFacts:
     commands = tuple(f"{action.tool} {action.command}".strip() for action in step.actions)
-    seen = "\n".join(text[:_HEAD_CHARS] for text in step.observations)
+    seen = "\n".join(text[:HEAD_CHARS] for text in step.observations)
+    if step.observations and answers.turn_refused(step.observations[0]):
+        return StepFacts(commands, (), seen, refused=True)
     codes = [code for code in step.return_codes if code is not None]
-    shell = tuple(_HEREDOC.sub("", a.command) for a in step.actions if a.tool not in EDITORS)
-    runs_tests = any(_TESTS.search(command) for command in shell)
-    failed_code = any(code != 0 for code in codes)
-    tests_failed = runs_tests and (failed_code or bool(_TEST_FAILURE.search(seen)))
-    submits = any(_submits(action.tool, action.command) for action in step.actions)
+    each = [(a, programs_of(a.command) if _of_shell(a) else ()) for a in step.actions]
+    programs = tuple(one for _, programs in each for one in programs)
+    edits: list[Edit] = []
+    for action, ran in each:
+        edits += edits_of(action, ran, written)
+        written |= texts_of(action, ran)
+    opened = _OPEN_FILE.search(seen)
+    if opened:
+        name = opened[1] or opened[2]
+        edits = [replace(one, path=name) if one.path == OPEN_FILE else one for one in edits]
+    tests = any(_tests(one) for one in programs)
+    rewriting = [one for one in programs if rewrites(one, written)]
+    tries = any(_runs_code(one) and one not in rewriting for one in programs) or any(
+        action.tool.startswith("execute_ipython") for action in step.actions
+    )
+    failed = _failed(tests, tries, codes, seen)
+    failing = answers.failing_tests(seen) if tests else frozenset({answers.last_error(seen)})
+    broke = any(codes) and bool(rewriting) and programs[-1] in rewriting
     return StepFacts(
         commands=commands,
+        programs=programs,
         observation=seen,
-        edits=tuple(edit for action in step.actions for edit in edits_of(action)),
-        runs_tests=runs_tests,
-        tests_passed=runs_tests and not tests_failed and _passed(codes, seen),
-        tests_failed=tests_failed,
-        submits=submits,
-        edit_refused=bool(_REFUSED.search(seen)),
-        command_failed=not runs_tests and not submits and _command_failed(shell, codes, seen),
-        format_error=not step.actions and bool(_FORMAT_REMINDER.search(seen)),
+        edits=tuple(edits),
+        submits=any(_submits(action) for action in step.actions),
+        edit_refused=broke or (_edits_by_tool(step.actions) and answers.call_refused(seen)),
+        wrong=_wrong(step.actions, programs, codes, seen),
+        tests=tests,
+        tries=tests or tries,
+        passed=tests and not failed and (answers.tells_success(seen) or not any(codes or [1])),
+        failed=failed,
+        failing=failing - {""} if failed else frozenset(),
     )
 
 
-def _submits(tool: str, command: str) -> bool:
+def _of_shell(action: Action) -> bool:
+    return action.tool in SHELLS or action.tool == "bash"
+
+
+def _edits_by_tool(actions: Iterable[Action]) -> bool:
+    """Whether an edit tool was asked for more than a look."""
+    return any(edits_of(action, (), {}) for action in actions)
+
+
+def _submits(action: Action) -> bool:
     return (
-        tool in SUBMIT_TOOLS
-        or command.strip() == "submit"
-        or (any(mark in command for mark in SUBMIT_MARKS))
+        action.tool in SUBMIT_TOOLS
+        or action.command.strip() == "submit"
+        or any(mark in action.command for mark in SUBMIT_MARKS)
     )
 
 
-def _passed(codes: list[int], seen: str) -> bool:
-    return (bool(codes) and all(code == 0 for code in codes)) or bool(_TEST_SUCCESS.search(seen))
-
-
-def _command_failed(commands: tuple[str, ...], codes: list[int], seen: str) -> bool:
-    """Non-zero exit, less the tools for which 1 is an answer; else the shell's own words."""
-    if any(code not in (0, 1) for code in codes):
+def _tests(program: Program) -> bool:
+    """Whether a program is a test runner, asked to run tests."""
+    if not NOT_RUN.isdisjoint(program.arguments):
+        return False
+    script = program.script.rpartition("/")[2]
+    if not TESTERS.isdisjoint((program.name, program.module, script)):
         return True
-    if any(code == 1 for code in codes):
-        return not any(re.search(r"\b(grep|rg|diff|cmp|test)\b", command) for command in commands)
-    return not codes and bool(_SHELL_FAILURE.search(seen[:2000]))
+    if program.name in BUILDERS or script in ("manage.py", "setup.py"):
+        return not {"test", "check"}.isdisjoint(program.operands[:3])
+    main = "unittest.main(" in program.code or "pytest.main(" in program.code
+    return main or f"/{program.word}".endswith("/bin/test") or script == "test"
+
+
+def _runs_code(program: Program) -> bool:
+    """Whether a program is code, of the repository or of the run."""
+    if not NOT_RUN.isdisjoint(program.arguments):
+        return False
+    if program.is_python:
+        return program.module not in ("pip", "venv", "py_compile", "compileall", "http.server")
+    return bool(program.script) or not (program.name in PROBES or INERT.fullmatch(program.name))
+
+
+def _failed(tests: bool, tries: bool, codes: list[int], seen: str) -> bool:
+    if not (tests or tries) or any(code in NO_TESTS for code in codes):
+        return False
+    return any(codes) or (answers.tells_failure(seen) if tests else bool(answers.traceback(seen)))
+
+
+def _wrong(
+    actions: Iterable[Action], programs: tuple[Program, ...], codes: list[int], seen: str
+) -> str | None:
+    """Why a command could not do what it was to do; None where its failure is an answer."""
+    if answers.not_run(seen):
+        return "the scaffold did not run the command"
+    if any(action.tool in EDITORS for action in actions) and answers.call_refused(seen):
+        return "the tool could not do it"
+    probes = all(one.asks or one.name in PROBES or one.name == "cd" for one in programs)
+    if (codes and not any(codes)) or probes:
+        return None
+    shown = seen if codes else seen[:BARE_CHARS]
+    if answers.inline_error(shown) and any(one.code for one in programs):
+        return "the code given on the command line is wrong"
+    if any(codes) and programs[-1].name in FILE_READERS:
+        return "a file or folder that the command names cannot be read"
+    line = answers.wrong_command(shown)
+    return f"the command is wrong: {line[:200]}" if line else None

@@ -1,0 +1,247 @@
+"""What a step changes: edits by shell programs, by Python, and by the scaffolds' edit tools."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import orjson
+
+from srft_assets.critic.rules.commands import Program
+from srft_assets.trajectories.model import Action
+
+EDITORS = frozenset(
+    {"str_replace_editor", "str_replace_based_edit_tool", "edit_file", "edit", "create", "insert"}
+    | {"append", "file_editor", "apply_patch"}
+)
+"""Tools that change files, whatever they are given."""
+SEES = frozenset({"view", "open", "goto"})
+EVERY_FILE = "*"
+OPEN_FILE = "open file"
+"""Stands for the file that SWE-agent's `open` shows."""
+NO_CODE = frozenset({".md", ".rst", ".txt", ".log", ".json", ".csv", ".out", ".patch", ".diff"})
+CODE = re.compile(
+    r"\.(py[xi]?|[ch]|cc|[ch]pp|[jt]sx?|java|go|rs|rb|php|html|css|cfg|toml|ini|ya?ml|rst|md)$"
+)
+"""Ends of the names of files that a script in Python is written to edit."""
+SUBSTITUTION = re.compile(r"[\d,$/\w.^]*?s([|/#,@!%~])(.*?)(?<!\\)\1(.*?)(?<!\\)\1\w*", re.DOTALL)
+_TRIAL = re.compile(
+    r"(^|/)(tests?|testing|repro|reproduce|reproduction|check|verify|poc|debug|demo|example)[^/]*$"
+    r"|(^|/)tests?/|_test\.\w+$|^/tmp/"
+)
+_PYTHON_WRITES = re.compile(
+    r"\.write(_text|_bytes|lines)?\(|\b(shutil\.(copy|move)|os\.(rename|replace|remove))"
+)
+_PYTHON_TOOLS = re.compile(
+    r"^(edit_file|insert_content|append_file|create_file)\w*\(", re.MULTILINE
+)
+"""OpenHands' edit tools before 0.13, called in IPython."""
+_PYTHON_READS = re.compile(r"\.read(_text|_bytes|lines)?\(|\bin (f|file|fp)\b|fileinput")
+_PYTHON_PATH = re.compile(r"""['"]([\w./-]*\w\.[A-Za-z]\w{0,9})['"]""")
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of a file.
+
+    Attributes:
+        path: as it is written; empty where it is not known, `*` for the whole tree.
+        old: what is replaced, as far as the command says it.
+        new: what is put in its place.
+        restores: whether the file returns to an earlier state.
+        trial: whether the file is one of the run's own, written to try something.
+    """
+
+    path: str
+    old: str = ""
+    new: str = ""
+    restores: bool = False
+    trial: bool = False
+
+    @property
+    def of_source(self) -> bool:
+        """Whether the file looks like code of the repository, not like a test, trial or text."""
+        if self.trial or self.path in ("", EVERY_FILE) or _TRIAL.search(self.path):
+            return False
+        return PurePosixPath(self.path).suffix not in NO_CODE
+
+    def is_of(self, path: str) -> bool:
+        """Whether it changes this file, in whatever folder either path begins."""
+        return self.path == EVERY_FILE or same_file(self.path, path)
+
+
+def same_file(one: str, other: str) -> bool:
+    """Whether two paths may name one file: the shorter is the end of the longer."""
+    one, other = (path.removeprefix("./") for path in (one, other))
+    short, long = sorted((one, other), key=len)
+    return bool(short) and (short == long or long.endswith("/" + short.lstrip("/")))
+
+
+def undoes(later: Edit, earlier: Edit) -> bool:
+    """Whether the later edit takes the earlier one back."""
+    if not earlier.path or earlier.restores:
+        return False
+    if later.restores:
+        return later.is_of(earlier.path)
+    swapped = (later.old, later.new) == (earlier.new, earlier.old)
+    return later.is_of(earlier.path) and bool(earlier.old or earlier.new) and swapped
+
+
+def same_place(later: Edit, earlier: Edit) -> bool:
+    """Whether the later edit replaces what the earlier one replaced, or put there."""
+    if later.restores or not later.is_of(earlier.path):
+        return False
+    put = {line.strip() for line in earlier.new.splitlines()} - {
+        line.strip() for line in earlier.old.splitlines()
+    }
+    taken = {line.strip() for line in later.old.splitlines()}
+    return bool(later.old) and (later.old == earlier.old or any(map(bool, put & taken)))
+
+
+def edits_of(
+    action: Action, programs: tuple[Program, ...], written: Mapping[str, str]
+) -> list[Edit]:
+    """Edits of one action. `written` has the text of the files that the run wrote before."""
+    if action.tool in EDITORS:
+        return list(_by_tool(action))
+    if _PYTHON_TOOLS.search(action.command) and not programs:
+        return [Edit("", new=action.command)]
+    return [edit for program in programs for edit in _by_program(program, written)]
+
+
+def texts_of(action: Action, programs: tuple[Program, ...]) -> dict[str, str]:
+    """Text by path of the files that an action writes as a whole."""
+    texts = {path: one.stdin for one in programs for path in one.writes if one.stdin}
+    texts |= {path: one.stdin for one in programs if one.name == "tee" for path in one.operands}
+    stated = _stated(action.command) if action.tool in EDITORS else {}
+    if isinstance(stated.get("file_text"), str):
+        texts[str(stated.get("path", ""))] = stated["file_text"]
+    return texts
+
+
+def _stated(arguments: str) -> dict:
+    try:
+        stated = orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return {}
+    return stated if isinstance(stated, dict) else {}
+
+
+def _by_tool(action: Action) -> Iterator[Edit]:
+    stated = _stated(action.command)
+    if not stated:
+        yield from _by_interface(action)
+        return
+    path, command = str(stated.get("path", "")), stated.get("command")
+    if command in SEES:
+        return
+    old = str(stated.get("old_str") or stated.get("search") or "")
+    new = str(stated.get("new_str") or stated.get("replace") or stated.get("file_text") or "")
+    yield Edit(path, old, new, restores=command == "undo_edit")
+
+
+def _by_interface(action: Action) -> Iterator[Edit]:
+    """SWE-agent's commands: `edit 3:5` of the open file, `create FILE`, `str_replace_editor …`."""
+    words = action.command.split(maxsplit=3)
+    if action.tool.startswith("str_replace") and len(words) > 2:
+        if words[1] not in SEES:
+            yield Edit(words[2], new=words[3] if len(words) > 3 else "")
+    elif action.tool == "create":
+        yield Edit(words[1] if len(words) > 1 else "")
+    else:
+        yield Edit(OPEN_FILE, old=words[1] if len(words) > 1 else "", new=action.command)
+
+
+def _by_program(program: Program, written: Mapping[str, str]) -> Iterator[Edit]:
+    for path in program.writes:
+        yield Edit(path, new=program.stdin)
+    words = program.operands
+    if program.name in ("sed", "perl") and rewrites(program, written):
+        yield from _in_place_edits(program)
+    elif program.name == "tee":
+        yield from (Edit(path, new=program.stdin) for path in words)
+    elif program.name == "patch":
+        yield from (Edit(path) for path in words or _patched(program.stdin) or [""])
+    elif program.name == "git":
+        yield from _by_git(program)
+    elif program.name in ("ed", "ex", "truncate", "apply_patch"):
+        yield from (Edit(path) for path in words or [""])
+    elif program.name in ("mv", "cp") and len(words) > 1:
+        yield Edit(words[-1])
+    elif program.name in ("rm", "unlink"):
+        yield from (Edit(path, trial=True) for path in words)
+    elif program.is_python:
+        code = _python_code(program, written)
+        if _PYTHON_WRITES.search(code):
+            trial = not rewrites(program, written)
+            for path in dict.fromkeys(_PYTHON_PATH.findall(code)) or [""]:
+                yield Edit(path, trial=trial or not CODE.search(path))
+
+
+def _python_code(program: Program, written: Mapping[str, str]) -> str:
+    script = program.script
+    if not script:
+        return program.code
+    return next((text for path, text in written.items() if same_file(path, script)), "")
+
+
+def rewrites(program: Program, written: Mapping[str, str]) -> bool:
+    """Whether a program is there to edit files: `sed -i`, `patch`, Python that reads and writes."""
+    if program.is_python:
+        code = _python_code(program, written)
+        both = _PYTHON_WRITES.search(code) and _PYTHON_READS.search(code)
+        return bool(both) and any(CODE.search(path) for path in _PYTHON_PATH.findall(code))
+    if program.name in ("sed", "perl"):
+        return any(_in_place(word) for word in program.arguments)
+    return program.name in ("patch", "ed", "ex") or (
+        program.name == "git" and program.operands[:1] == ("apply",)
+    )
+
+
+def _in_place(word: str) -> bool:
+    """`-i`, `-i.bak`, `-ni`, `-pi`, `--in-place`."""
+    return word.startswith("--in-place") or re.match(r"-[A-Za-z]*i", word) is not None
+
+
+def _in_place_edits(program: Program) -> Iterator[Edit]:
+    arguments, scripts, files = iter(program.arguments), [], []
+    for word in arguments:
+        if word in ("-e", "--expression", "-f", "-pe", "-ne"):
+            scripts.append(next(arguments, ""))
+        elif not word.startswith("-"):
+            files.append(word)
+    if not scripts and files:
+        scripts.append(files.pop(0))
+    for path in files or [""]:
+        for script in scripts:
+            found = SUBSTITUTION.fullmatch(script.strip())
+            old, new = (
+                (re.sub(r"\\(\W)", r"\1", text) for text in found.group(2, 3))
+                if found
+                else ("", script)
+            )
+            yield Edit(path, old, new)
+
+
+def _by_git(program: Program) -> Iterator[Edit]:
+    words = program.operands
+    verb, rest = next(iter(words), ""), words[1:]
+    if verb == "apply":
+        yield from (Edit(path) for path in _patched(program.stdin) or [""])
+    elif verb == "stash":
+        if rest[:1] not in (("list",), ("show",)):
+            yield Edit(EVERY_FILE)
+    elif verb == "reset" and "--hard" in program.arguments:
+        yield Edit(EVERY_FILE, restores=True)
+    elif verb == "restore" or (verb == "checkout" and "-b" not in program.arguments):
+        paths = [word for word in rest if verb == "restore" or "/" in word or "." in word]
+        if "--" in program.arguments:
+            paths = list(program.arguments[program.arguments.index("--") + 1 :])
+        for path in paths:
+            yield Edit(EVERY_FILE if path in (".", ":/") else path, restores=True)
+    elif verb in ("rm", "mv", "revert", "cherry-pick", "merge", "pull", "clean"):
+        yield from (Edit(path) for path in rest or [""])
+
+
+def _patched(diff: str) -> list[str]:
+    return re.findall(r"^\+\+\+ (?:b/)?(\S+)", diff, re.MULTILINE)
