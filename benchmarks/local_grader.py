@@ -27,12 +27,12 @@ from srft_sdists.build import NotBuiltError
 from srft_sdists.check import make_ready
 from srft_sdists.grader import GRADER_VERSION, grade_instance
 
+from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.outcomes.dataset import read_dataset
 from srft_assets.outcomes.grader_choice import Grading
 from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.warehouse.placing import place
 
 GRADING = Grading(grader="local", timeout=1800)
 

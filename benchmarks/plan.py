@@ -29,15 +29,11 @@ from srft_assets.definitions import defs
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.warehouse.content import data_version
-from srft_assets.warehouse.graph import in_order
-from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.making import make_partition, recipe_of
+from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse, data_version
 from srft_assets.warehouse.plan import Costs, Item, make_plan
 from srft_assets.warehouse.recipe import digest
-from srft_assets.warehouse.stage import Stage, Work
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY, Warehouse
+from srft_assets.warehouse.stage import IDLE, Stage, Work, in_order, no_launch
 
 CRITICS = ("default", "rules", "strict")
 ARMS = ("sft", "rft", "srft", "unresolved_masked", "unresolved_only")

@@ -9,7 +9,7 @@ from srft_assets.tokens.mask import Job
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import from_row
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 
 
 def runs_below(folders: list[Path]) -> Iterator[Trajectory]:

@@ -25,10 +25,9 @@ from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.stage import trajectories_stage
-from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.making import make_partition, recipe_of
-from srft_assets.warehouse.stage import Stage, Work
-from srft_assets.warehouse.store import ONLY, Warehouse
+from srft_assets.warehouse.partitions import ONLY, Warehouse
+from srft_assets.warehouse.stage import IDLE, Stage, Work, no_launch
 
 LABELS = ("good", "mistake", "recover", "unnecessary")
 REASON = "The edit undoes what the step before it got right, and no test was run on it."

@@ -120,7 +120,7 @@ def measured(argv: Sequence[str], env: Mapping[str, str]) -> dict[str, Any]:
 
 def stages(runs: int, folder: Path, rounds: int, queries: Sequence[str]) -> dict[str, Any]:
     """All figures. This process stays small: a child's peak begins with its parent's size."""
-    from srft_assets.warehouse.statements import sql_files
+    from srft_assets.warehouse.sql import sql_files
 
     env = {**os.environ, "SRFT_HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1"}
     own = [sys.executable, "-m", "benchmarks.scale", "--folder", str(folder), "--part"]

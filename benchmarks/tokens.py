@@ -38,10 +38,8 @@ from srft_assets.tokens.render import render
 from srft_assets.tokens.row import MASKED_TOKENS, MaskedRow, RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.warehouse.content import data_version
+from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
 
 
 def against_encode_batch(

@@ -19,12 +19,11 @@ import polars as pl
 
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
+from srft_assets.warehouse.access import open_readonly
 from srft_assets.warehouse.catalogue import build_catalogue
-from srft_assets.warehouse.content import data_version
-from srft_assets.warehouse.query import open_readonly, run_query
+from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
+from srft_assets.warehouse.query import run_query
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
 
 ROWS = 10_000
 TURNS = 5
@@ -34,7 +33,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from benchmarks.warehouse import put, verdicts
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 
 root, name, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 frame, warehouse = verdicts(0, 1000), Warehouse(root)

@@ -6,7 +6,6 @@ is SQLite's own, so that another database can take its place.
 """
 
 import os
-import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -17,11 +16,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from srft_assets.database_read import HEAD, database_url
+from srft_assets.database_read import HEAD
 from srft_assets.errors import SrftError, UsageError
+from srft_assets.files import replacing
 from srft_assets.home import Home
 from srft_assets.locks import exclusive
-from srft_assets.warehouse.placing import sync_folder
 
 METADATA = sa.MetaData()
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -189,7 +188,7 @@ def database_of(home: Home) -> Database:
     Raises SrftError where it is damaged or of a later version, UsageError for a wrong URL.
     """
     try:
-        url = sa.make_url(database_url(home))
+        url = sa.make_url(home.database_url)
     except sa.exc.ArgumentError as error:
         raise UsageError("SRFT_DATABASE is no URL of a database: sqlite:////folder/file") from error
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
@@ -223,18 +222,13 @@ def _known(url: sa.URL, process: int) -> Database:
 
 def _create(url: sa.URL, file: Path) -> None:
     """Make the file beside its place: where there is one, it is whole and has all tables."""
-    beside = file.with_name(f".{file.name}.{uuid.uuid4().hex}.tmp")
-    engine = _engine(url.set(database=str(beside)))
-    try:
+    with replacing(file) as beside:
+        engine = _engine(url.set(database=str(beside)))
         with engine.execution_options(writes=True).begin() as connection:
             METADATA.create_all(connection)
             _REVISION.metadata.create_all(connection)
             connection.execute(sa.insert(_REVISION), {"version_num": HEAD})
         engine.dispose()
-        beside.rename(file)
-    finally:
-        beside.unlink(missing_ok=True)
-    sync_folder(file.parent)
 
 
 def _revision(database: Database) -> str | None:

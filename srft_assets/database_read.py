@@ -19,19 +19,12 @@ HEAD = "0002"
 FILE = "sqlite:///"
 
 
-def database_url(home: Home) -> str:
-    """SQLAlchemy URL of the database of a platform."""
-    from srft_assets.settings import Settings
-
-    return Settings().database or f"{FILE}{home.database.absolute()}"
-
-
 def read_rows(home: Home, query: str, **values: str) -> list[tuple[Any, ...]]:
     """Rows of a SELECT with `:name` for each value, in SQL that every database knows.
 
     No rows where there is no database yet, and none is made. Raises SrftError where it is damaged.
     """
-    url = database_url(home)
+    url = home.database_url
     file = Path(url.removeprefix(FILE))
     if url.startswith(FILE) and not file.exists():
         return []

@@ -34,6 +34,11 @@ class Home:
         return self.root / "srft.db"
 
     @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL of what processes share."""
+        return os.environ.get("SRFT_DATABASE") or f"sqlite:///{self.database.absolute()}"
+
+    @property
     def ledger(self) -> Path:
         """Critic answers as files: those here are taken into the database."""
         return self.root / "ledger"

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from srft_assets.errors import UsageError
+from srft_assets.files import place
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.locks import exclusive
 
@@ -32,9 +33,7 @@ def prepare_instance(home: Home) -> Path:
         raise UsageError(f"{home.dagster} cannot be written; choose another SRFT_HOME")
     settings = home.dagster / "dagster.yaml"
     if not settings.exists():
-        beside = settings.with_name(f".{settings.name}.{os.getpid()}.tmp")
-        beside.write_bytes(shipped_settings().read_bytes())
-        beside.replace(settings)
+        place(settings, shipped_settings().read_bytes())
     return home.dagster
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from srft_assets.errors import Refusal
 from srft_assets.home import Home, current_home
-from srft_assets.refusal import Refusal
 
 if TYPE_CHECKING:
     from numpy import float32, int32
@@ -84,9 +84,9 @@ def plan(
     `assets` are keys such as `masked_tokens/srft`, taken with all they need; none: everything.
     """
     from srft_assets.stages import load_stages
-    from srft_assets.warehouse.graph import with_upstream
+    from srft_assets.warehouse.partitions import Warehouse
     from srft_assets.warehouse.plan import Costs, make_plan
-    from srft_assets.warehouse.store import Warehouse
+    from srft_assets.warehouse.stage import with_upstream
 
     at, stages = current_home(), load_stages()
     names = {"batch": batch_names() if batches is None else batches, "seed": seeds}

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from srft_assets.home import Home
 from srft_assets.instance import locks_of_killed
 from srft_assets.trajectories.batches import batch_names
-from srft_assets.warehouse.graph import in_order, unasked, with_upstream
+from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import Item, State, make_plan
-from srft_assets.warehouse.stage import Partitioning, Stage
-from srft_assets.warehouse.store import ONLY, Warehouse
+from srft_assets.warehouse.stage import Partitioning, Stage, in_order, unasked, with_upstream
 
 SEEDS = tuple(str(seed) for seed in range(10))
 """Seeds of training and evaluation."""

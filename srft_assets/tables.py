@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from srft_assets.warehouse.visible import visible
+from srft_assets.text import visible
 
 GAP = 2
 """Columns between two columns."""

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import grimp
 
-from srft_assets.warehouse.code import meaning
+from srft_assets.warehouse.recipe import meaning
 
 LOCK = Path(__file__).with_name("versions.lock")
 ROOT = Path(__file__).resolve().parent.parent

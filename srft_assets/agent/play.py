@@ -20,9 +20,9 @@ import orjson
 from srft_assets.agent import protocol
 from srft_assets.agent.environment import SandboxEnvironment, working_copy
 from srft_assets.errors import SrftError
+from srft_assets.files import place
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Sandbox
-from srft_assets.warehouse.placing import place
 
 INSTANCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 SURROGATE = re.compile("[\ud800-\udfff]")

@@ -47,8 +47,8 @@ def compared(home: Home, arms: list[str], against: str | None, seeds: list[int])
     """The comparison of the scores there are. Raises UsageError for an unknown arm or seed."""
     from srft_assets.compare import compare_arms
     from srft_assets.compare.notes import with_settings
+    from srft_assets.warehouse.partitions import Warehouse
     from srft_assets.warehouse.query import run_query
-    from srft_assets.warehouse.store import Warehouse
 
     scores = run_query(home, "scored_attempts")
     if scores["resolved"].null_count() == scores.height:
@@ -112,7 +112,7 @@ def _json(found: "Comparison") -> str:
 
 def _csv(found: "Comparison") -> str:
     """Both tables, an empty line between them."""
-    from srft_assets.warehouse.format import as_csv
+    from srft_assets.warehouse.output import as_csv
 
     terminal = sys.stdout.isatty()
     return "\n\n".join(as_csv(table, terminal=terminal) for table in (found.arms, found.pairs))

@@ -15,8 +15,8 @@ from rich.progress import (
 )
 from rich.table import Column
 
-from srft_assets.refusal import Refusal
-from srft_assets.warehouse.visible import visible
+from srft_assets.errors import Refusal
+from srft_assets.text import visible
 
 SHOWN_REFUSALS = 20
 

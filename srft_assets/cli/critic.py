@@ -134,7 +134,7 @@ def export_queue(
 ) -> None:
     """Write a queue of steps, with context, for people to label."""
     from srft_assets.critic.gold.queue import Wanted, queue, write_queue
-    from srft_assets.warehouse.store import Warehouse
+    from srft_assets.warehouse.partitions import Warehouse
 
     if show_verdict and critic is None:
         raise UsageError("--show-verdict needs --critic NAME")
@@ -168,7 +168,7 @@ def import_labels(
     from srft_assets.critic.gold.answers import Import, import_answers
     from srft_assets.critic.gold.labels import check_set_name, take_over
     from srft_assets.critic.gold.stage import known_steps
-    from srft_assets.warehouse.store import Warehouse
+    from srft_assets.warehouse.partitions import Warehouse
 
     home = current_home()
     check_set_name(name)
@@ -202,7 +202,7 @@ def list_sets() -> None:
 
 
 def _made_batches(home: Home, names: list[str]) -> list[str]:
-    from srft_assets.warehouse.store import Warehouse
+    from srft_assets.warehouse.partitions import Warehouse
 
     there = set(Warehouse(home.warehouse).partitions("trajectories"))
     return [name for name in names if name in there]

@@ -13,7 +13,7 @@ from srft_assets.cli.platform import Batches, chosen_batches, chosen_seeds
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.exports import FormatName
 from srft_assets.home import current_home
-from srft_assets.warehouse.visible import visible
+from srft_assets.text import visible
 
 if TYPE_CHECKING:
     from srft_assets.exports.export import Exported

@@ -153,7 +153,7 @@ def print_graded(console: Console, home: Home, batch: str) -> None:
     """Statuses with their shares, what was tried again, where the machine failed, the logs."""
     from srft_assets.outcomes.grader_choice import read_grading
     from srft_assets.outcomes.status import is_approximate
-    from srft_assets.warehouse.store import Warehouse
+    from srft_assets.warehouse.partitions import Warehouse
 
     rows = Warehouse(home.warehouse).read("test_outcomes", batch)
     grading = read_grading(home, batch)

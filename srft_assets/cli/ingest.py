@@ -8,8 +8,8 @@ from rich.console import Console
 
 from srft_assets.cli.console import quoted, say, say_refused, some
 from srft_assets.cli.platform import applier, end, print_outcome
+from srft_assets.errors import INTERNAL, Refusal, excerpt_of
 from srft_assets.home import Home, current_home
-from srft_assets.refusal import INTERNAL, Refusal, excerpt_of
 
 if TYPE_CHECKING:
     from srft_assets.planning import Outcome
@@ -87,7 +87,7 @@ def _print_refusals(console: Console, refusals: Sequence[Refusal]) -> None:
 
 def _found_reading(home: Home, plan: "IngestPlan") -> list[Refusal]:
     """What was refused only when the runs were read, and so is not told yet."""
-    from srft_assets.warehouse.store import Warehouse
+    from srft_assets.warehouse.partitions import Warehouse
 
     stamps = (Warehouse(home.warehouse).stamp("trajectories", name) for name in plan.batches)
     told = {refusal.line() for refusal in plan.refusals}
@@ -98,7 +98,7 @@ def _found_reading(home: Home, plan: "IngestPlan") -> list[Refusal]:
 def _print_runs(console: Console, batches: list[str]) -> None:
     import polars as pl
 
-    from srft_assets.warehouse.store import Warehouse
+    from srft_assets.warehouse.partitions import Warehouse
 
     warehouse = Warehouse(current_home().warehouse)
     for name in batches:

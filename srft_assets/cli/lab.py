@@ -71,7 +71,7 @@ def _scores(platform: Platform) -> list[str]:
 
 
 def _print_scores(console: Console, home: Home, against: str | None) -> None:
-    from srft_assets.warehouse.format import as_table
+    from srft_assets.warehouse.output import as_table
     from srft_assets.warehouse.query import run_query
 
     console.print(as_table(run_query(home, "demo_scores")))

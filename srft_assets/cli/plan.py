@@ -66,9 +66,9 @@ def plan(
     with console.status("loading the platform"):
         from srft_assets.planning import SEEDS
         from srft_assets.stages import load_stages
-        from srft_assets.warehouse.graph import unasked, with_upstream
+        from srft_assets.warehouse.partitions import Warehouse
         from srft_assets.warehouse.plan import Costs, make_plan, orphans
-        from srft_assets.warehouse.store import Warehouse
+        from srft_assets.warehouse.stage import unasked, with_upstream
 
         stages = load_stages()
     names = {"batch": chosen_batches(home, batch), "seed": chosen_seeds(seed)}

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from srft_assets.cli.platform import refresh_catalogue
 from srft_assets.home import current_home
-from srft_assets.warehouse.visible import visible
+from srft_assets.text import visible_lines
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,11 +41,11 @@ def sql(
 
 def print_rows(rows: "pl.DataFrame", format_: Format) -> None:
     """Print a result as asked for."""
-    from srft_assets.warehouse.format import as_csv, as_json, as_table
+    from srft_assets.warehouse.output import as_csv, as_json, as_table
 
     if format_ is Format.TABLE and rows.columns == EXPLAINED:
         for plan in rows["explain_value"]:
-            Console().print(Text(visible(str(plan).rstrip())), soft_wrap=True)
+            Console().print(Text(visible_lines(str(plan).rstrip())), soft_wrap=True)
     elif format_ is Format.TABLE:
         Console().print(as_table(rows))
     else:

@@ -8,7 +8,7 @@ import orjson
 import polars as pl
 
 from srft_assets.compare.difference import Difference
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 
 MANY_SEEDS = 5
 """With fewer, a bootstrap over seeds knows little of their spread: docs/scores.md has figures."""

@@ -17,9 +17,9 @@ from srft_assets.errors import SrftError
 from srft_assets.locks import partition_turn
 from srft_assets.planning import SEEDS
 from srft_assets.warehouse.making import make_current
+from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.plan import in_sync
 from srft_assets.warehouse.stage import Stage, Upstream
-from srft_assets.warehouse.store import ONLY
 
 BATCH = "batch"
 """Dagster's name of the batches. They are registered by ingest and never deleted."""

@@ -14,8 +14,8 @@ from srft_assets.critic.spec import Threshold
 from srft_assets.errors import SrftError
 from srft_assets.planning import look
 from srft_assets.schemas import SCHEMAS
-from srft_assets.warehouse.check import offending_rows
 from srft_assets.warehouse.plan import Item, State
+from srft_assets.warehouse.query import offending_rows
 from srft_assets.warehouse.stage import Stage
 
 IN_SYNC = "in_sync"

@@ -15,13 +15,13 @@ from srft_assets.components.asset import BATCH, FAILED, asset_key, stages_in
 from srft_assets.components.platform import shown_on
 from srft_assets.components.run_repair import free_left, locked_run, looked_after, untold
 from srft_assets.errors import SrftError
+from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.instance import prepare_instance
 from srft_assets.planning import SEEDS, Outcome, Wish
-from srft_assets.warehouse.placing import place
+from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import State, state_of
 from srft_assets.warehouse.stage import Partitioning, Progress, Stage
-from srft_assets.warehouse.store import ONLY, Warehouse
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"

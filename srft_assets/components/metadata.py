@@ -12,10 +12,9 @@ import polars as pl
 
 from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS
+from srft_assets.warehouse.partitions import Stamp, Warehouse
+from srft_assets.warehouse.sql import sql_files
 from srft_assets.warehouse.stage import Listing, Made, Stage
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.statements import sql_files
-from srft_assets.warehouse.store import Warehouse
 
 PREVIEW_ROWS = 5
 CELL_CHARS = 80

@@ -18,9 +18,9 @@ from srft_assets.home import Home, current_home
 from srft_assets.serving.server import Served, SharedServer, Tell, serve
 from srft_assets.serving.spec import ARGS, COMMAND, MODEL, NAME, URL, ServerSpec, words
 from srft_assets.training.launch import launch
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Progress, Work
-from srft_assets.warehouse.store import Warehouse
 
 T = TypeVar("T")
 

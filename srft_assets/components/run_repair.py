@@ -17,8 +17,8 @@ from srft_assets.components.metadata import kept_metadata
 from srft_assets.home import Home
 from srft_assets.instance import is_free, lock_of_run, locks_of_killed
 from srft_assets.locks import exclusive
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.stage import Stage
-from srft_assets.warehouse.store import Warehouse
 
 BY_COMMAND = {"srft/by": "cli"}
 LOCK_TAG = "srft/lock"

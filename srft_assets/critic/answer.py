@@ -9,7 +9,7 @@ from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.prompt.text import readable
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.verdict import Label, Verdict
-from srft_assets.warehouse.visible import visible
+from srft_assets.text import visible
 
 Schema = dict[str, Any]
 

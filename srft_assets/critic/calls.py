@@ -19,11 +19,11 @@ from typing import Any
 
 import polars as pl
 
+from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.locks import exclusive
-from srft_assets.warehouse.placing import place
+from srft_assets.warehouse.partitions import CALLS
 from srft_assets.warehouse.recipe import digest
-from srft_assets.warehouse.store import CALLS
 
 KEY = re.compile(r"[0-9a-f]{64}")
 OPEN = "_open"

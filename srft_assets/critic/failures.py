@@ -12,8 +12,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 import orjson
 
-from srft_assets.errors import SrftError
-from srft_assets.refusal import excerpt_of
+from srft_assets.errors import SrftError, excerpt_of
 
 LONGEST_PAUSE = 600.0
 """Seconds. A server that asks for more has no quota left for now: the run ends, to go on later."""

@@ -21,10 +21,10 @@ import sqlalchemy as sa
 from srft_assets.critic.calls import Reply, calls_folder, from_row, to_row, write_calls
 from srft_assets.database import ANSWERS, Database
 from srft_assets.errors import SrftError
+from srft_assets.files import move
 from srft_assets.home import Home
 from srft_assets.locks import exclusive
-from srft_assets.warehouse.placing import free_path, sync_folder
-from srft_assets.warehouse.store import PARTITION_NAME
+from srft_assets.warehouse.partitions import PARTITION_NAME
 
 LOG = logging.getLogger(__name__)
 LINE = re.compile(rb'\{"key":"([0-9a-f]{64})","digest":"([0-9a-f]{32})",')
@@ -55,9 +55,7 @@ def take_over(home: Home, database: Database) -> None:
                 critics = list(connection.execute(unnoted).scalars())
             for critic in critics:
                 write_calls(home, critic, IMPORTED)
-            target = free_path(home.root / "ledger-taken-over")
-            home.ledger.rename(target)
-            sync_folder(home.root)
+            target = move(home.ledger, home.root / "ledger-taken-over")
             LOG.warning("took %s answers into the database; their files are in %s", taken, target)
 
 

@@ -9,8 +9,8 @@ import polars as pl
 from srft_assets.critic.spec import Threshold
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
+from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
-from srft_assets.warehouse.store import ONLY
 
 VERSION = 1
 """Raised when the output changes; see tools/versions.py."""

@@ -22,17 +22,15 @@ from srft_assets.critic.verdict import (
     shares,
     verdict_row,
 )
+from srft_assets.errors import Refusal
 from srft_assets.home import Home
 from srft_assets.outcomes.status import FAILED
 from srft_assets.outcomes.task import gold_patches
-from srft_assets.refusal import Refusal
 from srft_assets.trajectories.schema import from_row
-from srft_assets.warehouse.code import source_digest
-from srft_assets.warehouse.history import History
-from srft_assets.warehouse.making import make_partition, recipe_of
-from srft_assets.warehouse.recipe import Code, digest
+from srft_assets.warehouse.making import History, make_partition, recipe_of
+from srft_assets.warehouse.partitions import ONLY, Warehouse
+from srft_assets.warehouse.recipe import Code, digest, source_digest
 from srft_assets.warehouse.stage import Cost, Made, Planned, Stage, Upstream, Work
-from srft_assets.warehouse.store import ONLY, Warehouse
 
 VERSION = 1
 """Raised when the output changes; see tools/versions.py."""

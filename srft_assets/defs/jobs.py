@@ -11,10 +11,10 @@ from srft_assets.components.platform import Platform
 from srft_assets.planning import look
 from srft_assets.stages import load_stages
 from srft_assets.trajectories.batches import batch_names
+from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.plan import Item, State
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Stage
-from srft_assets.warehouse.store import ONLY
 
 CRON = "SRFT_RELABEL_CRON"
 """Variable of the environment: when, as five fields of cron in UTC."""

@@ -19,10 +19,10 @@ from srft_assets.planning import look
 from srft_assets.stages import load_stages
 from srft_assets.trajectories.batches import batch_names, manifest_digest
 from srft_assets.trajectories.ingest import ingest
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.plan import Item, State, state_of
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Stage
-from srft_assets.warehouse.store import Warehouse
 
 QUIET_SECONDS = 10.0
 """A file that changed more recently may still be on its way in."""

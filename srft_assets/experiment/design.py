@@ -15,10 +15,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 import srft_assets
+from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.lab.regime import Regime
-from srft_assets.warehouse.placing import place
-from srft_assets.warehouse.store import ONLY, Warehouse
+from srft_assets.warehouse.partitions import ONLY, Warehouse
 
 BATCH = "lab-reproduce"
 CRITIC, GOLD = "rules", "lab"

@@ -24,7 +24,7 @@ from srft_assets.experiment.findings import (
     rates,
     span,
 )
-from srft_assets.warehouse.placing import place
+from srft_assets.files import place
 
 REPORT = "report.md"
 SHOWN_ARMS = (BASE, *ARMS)

@@ -8,7 +8,7 @@ import yaml
 from srft_assets.exports.counts import FIGURES, Counts
 from srft_assets.exports.facts import CriticFacts, Facts
 from srft_assets.exports.writer import FOLDER, DataFile, Format
-from srft_assets.warehouse.visible import visible
+from srft_assets.text import visible
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 MORE = "1M<n<10M"

@@ -15,10 +15,9 @@ from srft_assets.exports.source import Masked, Part, UnfitError
 from srft_assets.exports.writer import DataFile, Format
 from srft_assets.home import Home
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, model_source
-from srft_assets.warehouse.doubles import holders
+from srft_assets.warehouse.partitions import Stamp, Warehouse
+from srft_assets.warehouse.sql import holders
 from srft_assets.warehouse.stage import Progress, Stage
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
 
 MEGABYTE = 1_000_000
 

@@ -10,11 +10,9 @@ from typing import Any
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.exports.source import Part
 from srft_assets.home import Home
-from srft_assets.warehouse.graph import with_upstream
+from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse
 from srft_assets.warehouse.plan import Item, State, make_plan
-from srft_assets.warehouse.stage import Stage
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY, Warehouse
+from srft_assets.warehouse.stage import Stage, with_upstream
 
 LEAK = "sees_gold_patch"
 PREFIX = "masked_tokens/"

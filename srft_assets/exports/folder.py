@@ -1,11 +1,7 @@
 """The folder of an export: put in place whole or not at all, and uploaded to the Hub."""
 
-import glob
 import os
 import re
-import shutil
-import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +10,7 @@ import orjson
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.exports.writer import FOLDER
-from srft_assets.warehouse.placing import sync_folder
-from srft_assets.warehouse.store import LEFT_SECONDS
+from srft_assets.files import remove_left, replacing
 
 MANIFEST = "srft_export.json"
 """Names every file of an export; what has none is not replaced."""
@@ -32,18 +27,11 @@ def placing(target: Path) -> Iterator[Path]:
     UsageError where the target is something else than an export.
     """
     check_replaceable(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target)
-    beside = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
-    beside.mkdir()
-    try:
+    with replacing(target) as beside:
+        remove_left(target.parent, target.name)
+        beside.mkdir()
         yield beside
-        _sync_all(beside)
         check_replaceable(target)
-        _put(beside, target)
-        sync_folder(target.parent)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def check_replaceable(target: Path) -> None:
@@ -73,35 +61,6 @@ def _listed(manifest: Path) -> list[str]:
         return list(orjson.loads(manifest.read_bytes())["files"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise UsageError(f"{manifest} is no manifest of an export: name another --out") from None
-
-
-def _put(beside: Path, target: Path) -> None:
-    """Rename; an export that is there already is moved aside first, whole, and then removed."""
-    if not target.exists() or not any(target.iterdir()):
-        beside.rename(target)
-        return
-    aside = beside.with_name(f"{beside.stem}.old.tmp")
-    target.rename(aside)
-    beside.rename(target)
-    shutil.rmtree(aside)
-
-
-def _sync_all(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        if path.is_dir():
-            sync_folder(path)
-            continue
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    sync_folder(folder)
-
-
-def _sweep(target: Path) -> None:
-    """Remove what killed exports to this place left; the folders of living ones are young."""
-    for left in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
-        newest = max(path.stat().st_mtime for path in [left, *left.rglob("*")])
-        if time.time() - newest > LEFT_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def check_repository(name: str) -> str:

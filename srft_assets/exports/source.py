@@ -13,8 +13,7 @@ from srft_assets.tokens.messages import REASONING, text_of
 from srft_assets.tokens.row import MaskedRow, RunRefusedError, Span
 from srft_assets.trajectories.model import Message, Trajectory
 from srft_assets.trajectories.schema import from_row
-from srft_assets.warehouse.stamp import Stamp, stamp_in
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Stamp, Warehouse, stamp_in
 
 ROWS_AT_ONCE = 8
 BUFFER_BYTES = 1 << 20

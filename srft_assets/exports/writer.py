@@ -1,7 +1,6 @@
 """Data files of an export: numbered, of a bounded size, the same bytes for the same records."""
 
 import hashlib
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -87,12 +86,6 @@ class Writer(ABC):
         self.rows.append(0)
         return self._path(len(self.rows) - 1).open("wb")
 
-    def end(self, file: BinaryIO) -> None:
-        """Make a file durable and close it."""
-        file.flush()
-        os.fsync(file.fileno())
-        file.close()
-
     def named(self) -> list[DataFile]:
         """The files under their last names."""
         return [self._name(number, rows) for number, rows in enumerate(self.rows)]
@@ -152,7 +145,7 @@ class _Parquet(Writer):
     def _end(self) -> None:
         if self.writer is not None:
             self.writer.close()
-            self.end(self.file)
+            self.file.close()
             self.writer = None
 
 
@@ -167,12 +160,12 @@ class _JsonLines(Writer):
         """Append a record of JSON-able values."""
         line = orjson.dumps(record) + b"\n"
         if self.rows[-1] and self.file.tell() + len(line) > self.limit:
-            self.end(self.file)
+            self.file.close()
             self.file = self.begin()
         self.file.write(line)
         self.rows[-1] += 1
 
     def close(self) -> list[DataFile]:
         """Name the files and tell them."""
-        self.end(self.file)
+        self.file.close()
         return self.named()

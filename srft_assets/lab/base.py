@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import uuid
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import orjson
 import polars as pl
 
 from srft_assets.errors import SrftError
+from srft_assets.files import replacing
 from srft_assets.warehouse.stage import Made, Stage, Work
 
 NAME = "tiny"
@@ -97,16 +97,10 @@ def copy_shipped(folder: Path) -> None:
     """
     if folder.exists() and digests(folder) == shipped_facts()["sha256"]:
         return
-    beside = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.tmp"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with replacing(folder) as beside:
         # Not the package's modes: it may be read-only.
         shutil.copytree(SHIPPED, beside, copy_function=shutil.copyfile)
         found = digests(beside)
         for name, wanted in shipped_facts()["sha256"].items():
             if found.get(name) != wanted:
                 raise SrftError(f"{SHIPPED / name} is not as it was shipped: install srft again")
-        shutil.rmtree(folder, ignore_errors=True)
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

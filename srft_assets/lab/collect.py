@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from srft_assets.agent.play import Play, Told, missing, play_all, plays_of, sandboxed
 from srft_assets.errors import SrftError
+from srft_assets.files import place
 from srft_assets.lab.tasks import TaskSettings, generate_tasks
 from srft_assets.lab.teacher import Rates, Teacher
 from srft_assets.plugins import need
 from srft_assets.sandbox.opening import open_sandbox
-from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Work
 

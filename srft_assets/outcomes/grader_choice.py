@@ -11,18 +11,17 @@ import orjson
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srft_assets.errors import SrftError, UsageError, first_problem
+from srft_assets.errors import Refusal, SrftError, UsageError, first_problem
+from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.outcomes.dataset import dataset_digest, is_local, read_dataset
 from srft_assets.outcomes.matching import Run
 from srft_assets.outcomes.status import Status, TestOutcome
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import GRADERS, plugin, plugins
-from srft_assets.refusal import Refusal
-from srft_assets.warehouse.placing import place
+from srft_assets.warehouse.partitions import Warehouse, check_partition_name
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Work
-from srft_assets.warehouse.store import Warehouse, check_partition_name
 
 NOT_DECIDING = frozenset({"dataset", "workers", "attempts", "sources"})
 """Settings that say where and how fast, not what: of `dataset` the rows' content counts."""

@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
+from srft_assets.errors import Refusal
 from srft_assets.outcomes.reports import parse_report
 from srft_assets.outcomes.status import FAILED, NAMED_TESTS, ReportedOutcome, Status, TestOutcome
-from srft_assets.refusal import Refusal
 from srft_assets.trajectories.batches import FileRef, Manifest
 from srft_assets.trajectories.sources import SourceChangedError, read_verified
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from srft_assets.errors import Refusal
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import chosen_config, grade_chosen
 from srft_assets.outcomes.matching import (
@@ -17,11 +18,10 @@ from srft_assets.outcomes.matching import (
 from srft_assets.outcomes.sandbox_grader import grade_runs
 from srft_assets.outcomes.status import TEST_OUTCOMES, Status, TestOutcome, outcome_rows
 from srft_assets.outcomes.task import read_tasks, tasks_digest
-from srft_assets.refusal import Refusal
 from srft_assets.sandbox import open_sandbox
 from srft_assets.trajectories.batches import Manifest, read_manifest
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.stage import Listing, Made, Stage, Upstream, Work
-from srft_assets.warehouse.store import Warehouse
 
 VERSION = 1
 """Raised when the output changes; see tools/versions.py."""

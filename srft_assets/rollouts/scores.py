@@ -14,7 +14,7 @@ from srft_assets.errors import SrftError
 from srft_assets.outcomes.status import Status, is_approximate
 from srft_assets.rollouts.attempts import Attempt, read_attempt, read_run
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 
 EVAL_SCORES = pl.Schema(
     {

@@ -9,6 +9,7 @@ import orjson
 from srft_assets.agent.play import Play
 from srft_assets.child import python
 from srft_assets.errors import SrftError
+from srft_assets.files import place
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import need
@@ -24,10 +25,8 @@ from srft_assets.rollouts.scores import (
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import frame_of
-from srft_assets.warehouse.content import data_version
-from srft_assets.warehouse.placing import place
+from srft_assets.warehouse.partitions import Stamp, data_version
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
-from srft_assets.warehouse.stamp import Stamp
 
 VERSION = 2
 """Raised when the output changes; see tools/versions.py."""

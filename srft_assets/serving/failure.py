@@ -7,6 +7,7 @@ from pathlib import Path
 
 from srft_assets.serving.guard import NOT_FOUND
 from srft_assets.serving.spec import ServerSpec
+from srft_assets.text import printable
 
 TAIL_LINES = 20
 SEARCHED_BYTES = 200_000
@@ -113,5 +114,5 @@ def _lines(log: Path, secret: str) -> list[str]:
     lines = [
         re.sub(r"\x1b\[[0-9;]*m", "", line) for line in text.replace(secret, "***").splitlines()
     ]
-    printable = ["".join(c if c.isprintable() else " " for c in line).rstrip() for line in lines]
-    return [line for line in printable if line]
+    shown = [printable(line).rstrip() for line in lines]
+    return [line for line in shown if line]

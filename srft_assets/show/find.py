@@ -12,8 +12,8 @@ from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, model_source
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import from_row
-from srft_assets.warehouse.doubles import holders
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
+from srft_assets.warehouse.sql import holders
 
 PLACES = ("trajectories", "eval_trajectories")
 

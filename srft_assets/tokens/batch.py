@@ -10,9 +10,8 @@ import polars as pl
 
 from srft_assets.critic.gold.labels import majority
 from srft_assets.critic.verdict import Label
-from srft_assets.errors import SrftError
+from srft_assets.errors import Refusal, SrftError
 from srft_assets.outcomes.status import Status
-from srft_assets.refusal import Refusal
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.fast_tokenizer import DiffersError
 from srft_assets.tokens.lengths import Lengths
@@ -22,8 +21,8 @@ from srft_assets.tokens.row import MASKED_TOKENS, MaskedRow, RunRefusedError
 from srft_assets.tokens.run_choice import choose
 from srft_assets.tokens.tokenizer import kept_tokenizer, model_source
 from srft_assets.trajectories.schema import from_row
+from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.stage import Made, Work
-from srft_assets.warehouse.store import ONLY
 
 VERSION = 1
 """Raised when the output changes; see tools/versions.py."""

@@ -12,9 +12,7 @@ import polars as pl
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.status import FAILED, Status
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.warehouse.allowed import first_line
-from srft_assets.warehouse.connection import Config, connect
-from srft_assets.warehouse.statements import sql_files
+from srft_assets.warehouse.sql import Config, connect, first_line, sql_files
 
 CONFIG: Config = {
     "python_enable_replacements": False,

@@ -15,7 +15,7 @@ import polars as pl
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.tokens.fast_tokenizer import FastTokenizer
-from srft_assets.warehouse.store import ONLY
+from srft_assets.warehouse.partitions import ONLY
 
 FILES = (
     "added_tokens.json",

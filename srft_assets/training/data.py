@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from srft_assets.errors import SrftError
 from srft_assets.tokens.row import IGNORED, Span, SpanError, label_tokens
 from srft_assets.training.job import Layout, Part, TrainingJob
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 
 WEIGHTS = "weights"
 """Column of the loss weights: float32, shaped like `labels`."""

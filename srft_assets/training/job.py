@@ -10,14 +10,13 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from srft_assets.errors import SrftError
+from srft_assets.errors import Refusal, SrftError
 from srft_assets.outcomes.status import FAILED, Status
-from srft_assets.refusal import Refusal
 from srft_assets.tokens.arm import ArmSpec, Mixing, TrainingSpec
 from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.tokens.run_choice import within_cap
-from srft_assets.warehouse.doubles import counted_once
 from srft_assets.warehouse.recipe import digest
+from srft_assets.warehouse.sql import counted_once
 
 Layout = Literal["packed", "padded"]
 """Rows of a forward pass laid end to end, or padded to the longest of them."""

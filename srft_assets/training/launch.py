@@ -13,6 +13,7 @@ from pathlib import Path
 
 from srft_assets.errors import SrftError
 from srft_assets.serving import guard
+from srft_assets.text import printable
 from srft_assets.tokens.arm import TrainingSpec
 
 MAIN = "srft_assets.training.main"
@@ -77,7 +78,7 @@ def launch(
         assert process.stdout is not None
         for line in process.stdout:
             # Without line break and control characters.
-            shown = "".join(c if c.isprintable() else " " for c in line.rstrip("\r\n"))
+            shown = printable(line.rstrip("\r\n"))
             tail.append(shown)
             if shown.startswith(STATED) and not stated:
                 stated = shown.removeprefix(STATED)

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from srft_assets.errors import SrftError, first_problem
+from srft_assets.files import replacing
 from srft_assets.locks import exclusive
 from srft_assets.tokens.row import IGNORED
 from srft_assets.training.checkpoint import (
@@ -36,7 +37,6 @@ from srft_assets.training.data import Plan, check_vocabulary, load_rows, make_pl
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.model import load_base, save_model
 from srft_assets.training.process import Report, agree, join, prepare, reporting
-from srft_assets.warehouse.placing import sync_folder
 
 FAILURES = (SrftError, ValidationError, MemoryError, OSError, RuntimeError, SafetensorError)
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
@@ -219,14 +219,8 @@ def _result(
 
 
 def _put_in_place(folder: Path, job: TrainingJob) -> None:
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    sync_folder(folder)
-    if job.output.exists():
-        shutil.rmtree(job.output)
-    folder.rename(job.output)
-    sync_folder(job.output.parent)
+    with replacing(job.output) as beside:
+        folder.rename(beside)
     shutil.rmtree(job.partial)
 
 

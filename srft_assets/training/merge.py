@@ -10,11 +10,12 @@ from typing import Any
 import orjson
 
 from srft_assets.errors import SrftError, UsageError
+from srft_assets.files import replacing
 from srft_assets.home import Home
 from srft_assets.plugins import need
 from srft_assets.training.checkpoint import CARD, is_adapter, read_result
 from srft_assets.training.model import base_now
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 
 LOCAL = ("job.json", "result.json")
 """Files of a checkpoint that speak of this machine's folders."""
@@ -102,11 +103,6 @@ def _new_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` that is renamed to it when it is done."""
     if out.exists():
         raise UsageError(f"{out} exists already: name a new folder")
-    beside = out.absolute().parent / f".{out.name}.partial"
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
+    with replacing(out) as beside:
+        beside.mkdir()
         yield beside
-        beside.rename(out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

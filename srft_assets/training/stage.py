@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from srft_assets.errors import SrftError, first_problem
+from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.plugins import need
 from srft_assets.tokens.arm import ArmSpec
@@ -24,7 +25,6 @@ from srft_assets.training.checkpoint import (
 from srft_assets.training.job import Selection, TrainingJob, order_of, select_rows
 from srft_assets.training.launch import command_of, environment_of
 from srft_assets.training.model import base_digest
-from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.stage import Cost, Made, Planned, Stage, Upstream, Work
 
 VERSION = 1

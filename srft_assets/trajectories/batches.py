@@ -15,13 +15,12 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from srft_assets.database_read import read_rows
-from srft_assets.errors import SrftError, UsageError, first_problem
+from srft_assets.errors import Refusal, SrftError, UsageError, first_problem
+from srft_assets.files import move
 from srft_assets.home import Home
 from srft_assets.locks import exclusive
-from srft_assets.refusal import Refusal
-from srft_assets.warehouse.placing import free_path, sync_folder
+from srft_assets.warehouse.partitions import PARTITION_NAME, check_partition_name
 from srft_assets.warehouse.recipe import digest
-from srft_assets.warehouse.store import PARTITION_NAME, check_partition_name
 
 LAB = "lab"
 """Kind of the batches that the lab's teacher plays."""
@@ -265,5 +264,4 @@ def _take_over(home: Home) -> None:
                 one = _parsed(str(path), content := path.read_bytes())
                 found.append((orjson.loads(content)["registered"], one))
         write_manifests(home, [one for _, one in sorted(found, key=itemgetter(0))])
-        home.batches.rename(free_path(home.root / "batches-taken-over"))
-        sync_folder(home.root)
+        move(home.batches, home.root / "batches-taken-over")

@@ -8,9 +8,8 @@ from itertools import count
 from pathlib import Path
 from posixpath import basename, dirname
 
-from srft_assets.errors import UsageError
+from srft_assets.errors import Refusal, UsageError
 from srft_assets.home import Home
-from srft_assets.refusal import Refusal
 from srft_assets.trajectories.batches import (
     FileRef,
     Item,
@@ -35,7 +34,7 @@ from srft_assets.trajectories.formats import READERS
 from srft_assets.trajectories.hub import fetch, is_hub
 from srft_assets.trajectories.sources import SourceFile, hashed, open_source, report_ref, unchanged
 from srft_assets.trajectories.stage import Runs, trajectories_stage, write_partition
-from srft_assets.warehouse.store import check_partition_name
+from srft_assets.warehouse.partitions import check_partition_name
 
 BATCH_SIZE = 200
 AUTO = "auto"

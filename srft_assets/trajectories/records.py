@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from srft_assets.errors import SrftError
-from srft_assets.refusal import excerpt_of
+from srft_assets.errors import SrftError, excerpt_of
 
 MAX_RECORD_BYTES = 64 << 20
 """A larger record is refused: no known scaffold writes one, and it would fill the memory."""

@@ -11,7 +11,7 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
-from srft_assets.refusal import Refusal, excerpt_of
+from srft_assets.errors import Refusal, excerpt_of
 from srft_assets.trajectories.model import Action, Step, Trajectory
 
 ACTION: pl.DataType = pl.Struct({"tool": pl.String, "command": pl.String, "call_id": pl.String})

@@ -10,8 +10,7 @@ from typing import BinaryIO
 
 from blake3 import blake3
 
-from srft_assets.errors import SrftError
-from srft_assets.refusal import excerpt_of
+from srft_assets.errors import SrftError, excerpt_of
 from srft_assets.trajectories import records
 from srft_assets.trajectories.batches import FileRef, Item, Layout, ReportRef
 from srft_assets.trajectories.discover import (

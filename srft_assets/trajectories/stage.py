@@ -10,9 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from srft_assets.errors import SrftError
+from srft_assets.errors import INTERNAL, Refusal, SrftError, excerpt_of
 from srft_assets.home import Home
-from srft_assets.refusal import INTERNAL, Refusal, excerpt_of
 from srft_assets.trajectories.batches import Manifest, read_manifest
 from srft_assets.trajectories.discover import Role, discover
 from srft_assets.trajectories.fields import RecordError
@@ -21,9 +20,8 @@ from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.schema import TRAJECTORIES, from_row, row_of
 from srft_assets.trajectories.sources import SourceChangedError, open_source, read_item
-from srft_assets.warehouse.code import source_digest
 from srft_assets.warehouse.making import make_partition, work_alone
-from srft_assets.warehouse.recipe import Code
+from srft_assets.warehouse.recipe import Code, source_digest
 from srft_assets.warehouse.stage import Made, Progress, Stage, Work
 
 Rows = tuple[pl.DataFrame, list[Refusal]]

@@ -5,23 +5,39 @@ writing. `_catalogue/<digest>.duckdb` is never opened for writing once it is in 
 the platform's own read-only questions wait for nobody.
 """
 
+import filecmp
 import hashlib
+import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 import duckdb
 import orjson
+import polars as pl
 
+from srft_assets.files import place
 from srft_assets.home import Home
-from srft_assets.warehouse.connection import connect
-from srft_assets.warehouse.empty import write_schema_files
-from srft_assets.warehouse.installed import Installed, install
-from srft_assets.warehouse.placing import place
-from srft_assets.warehouse.statements import SqlFile, sql_files
-from srft_assets.warehouse.views import SOURCES, Schemas, create_views
+from srft_assets.warehouse.sql import (
+    SqlFile,
+    connect,
+    glob_of,
+    schema_literal,
+    sql_files,
+    text_literal,
+)
+
+Schemas = Mapping[str, pl.Schema]
+"""Row schema by table: the first part of the asset key."""
+
+SOURCES = ("templates", "macros", "tables", "views")
+"""Folders whose files make the catalogue."""
+SCHEMA_FILE = "_schema.parquet"
+"""Name of the zero-row file in each table's folder, so that every table exists before its asset
+was ever materialized; never a partition name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +105,144 @@ def _digest(home: Home, files: Sequence[SqlFile], schemas: Schemas) -> str:
         *(f"{table} {list(schema.items())!r}" for table, schema in sorted(schemas.items())),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """The file that people open.
+
+    Attributes:
+        path: the file.
+        folder: where a copy is kept of what was installed, to tell whether people changed it.
+    """
+
+    path: Path
+    folder: Path
+
+    @property
+    def kept(self) -> Path:
+        """What was installed last, byte by byte."""
+        return self.folder / "installed.copy"
+
+    @property
+    def log(self) -> Path:
+        """DuckDB's write-ahead log; it belongs to the file in place, and to no other."""
+        return self.path.with_name(f"{self.path.name}.wal")
+
+    @property
+    def previous(self) -> Path:
+        """Where a file goes that people put tables of their own into."""
+        return self.path.with_name(f"{self.path.stem}.previous.duckdb")
+
+
+def install(installed: Installed, views: Path) -> bool:
+    """Put the views in place for people; whether the file was replaced.
+
+    Nothing happens where they are in place already. While a log lies beside the file, a
+    session has unsaved changes in it, and DuckDB refuses the log beside another file: the file
+    then stays as it is until the next time. A file that people changed is kept as
+    `warehouse.previous.duckdb`.
+    """
+    with suppress(FileNotFoundError):
+        if installed.path.exists() and filecmp.cmp(installed.kept, views, shallow=False):
+            return False
+    if installed.log.exists():
+        return False
+    with suppress(FileNotFoundError):
+        if not filecmp.cmp(installed.path, installed.kept, shallow=False):
+            installed.path.rename(installed.previous)
+    content = views.read_bytes()
+    for target in (installed.path, installed.kept):
+        place(target, content)
+    return True
+
+
+def write_schema_files(home: Home, schemas: Mapping[str, pl.Schema], *, anew: bool) -> None:
+    """Put the files in place where they are absent, or everywhere if `anew`.
+
+    They are `<warehouse>/<table>/_schema.parquet`.
+    """
+    for table, schema in schemas.items():
+        target = home.warehouse / table / SCHEMA_FILE
+        if anew or not target.exists():
+            place(target, _without_rows(schema))
+
+
+def _without_rows(schema: pl.Schema) -> bytes:
+    buffer = io.BytesIO()
+    pl.DataFrame(schema=schema).write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def duckdb_types(connection: duckdb.DuckDBPyConnection, schema: pl.Schema) -> dict[str, str]:
+    """Column names and DuckDB types of a polars schema, in order."""
+    table = pl.DataFrame(schema=schema).to_arrow()
+    described = connection.from_arrow(table)
+    return dict(zip(described.columns, map(str, described.types), strict=True))
+
+
+def create_views(
+    connection: duckdb.DuckDBPyConnection, home: Home, files: Sequence[SqlFile], schemas: Schemas
+) -> None:
+    """Create everything in a database, in one transaction. Raises duckdb.Error for wrong SQL.
+
+    Folders and types reach SQL as escaped literals, in `sql/templates`
+    only; all other files are plain SQL. A view may read any other, whatever its file's name:
+    an order that suits is found by trying, in memory.
+    """
+    with connect() as scratch:
+        ready = list(_filled_templates(scratch, home, files, schemas))
+        for text in ready:
+            scratch.execute(text)
+        ready += _in_order(scratch, [file.text for file in files if file.kind != "templates"])
+    connection.execute("BEGIN")
+    for text in ready:
+        connection.execute(text)
+    connection.execute("COMMIT")
+
+
+def _filled_templates(
+    scratch: duckdb.DuckDBPyConnection, home: Home, files: Sequence[SqlFile], schemas: Schemas
+) -> Iterator[str]:
+    templates = {file.name: Template(file.text) for file in files if file.kind == "templates"}
+    yield templates["warehouse"].substitute(
+        root=text_literal(str(home.warehouse)), root_glob=text_literal(glob_of(home.warehouse))
+    )
+    for table, schema in schemas.items():
+        types = duckdb_types(scratch, schema)
+        yield templates["stored"].substitute(_stored(home.warehouse, table, types))
+
+
+def _in_order(scratch: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[str]:
+    """The texts, each after those it reads.
+
+    Raises duckdb.CatalogException where no text is left that could be executed.
+    """
+    done: list[str] = []
+    waiting = list(texts)
+    while waiting:
+        left: list[str] = []
+        failure: duckdb.CatalogException | None = None
+        for text in waiting:
+            try:
+                scratch.execute(text)
+                done.append(text)
+            except duckdb.CatalogException as error:
+                left.append(text)
+                failure = failure or error
+        if failure is not None and len(left) == len(waiting):
+            raise failure
+        waiting = left
+    return done
+
+
+def _stored(root: Path, table: str, types: Mapping[str, str]) -> dict[str, str]:
+    """What the template `stored` needs for one table."""
+    folder = glob_of(root / table)
+    patterns = (f"{folder}/{SCHEMA_FILE}", f"{folder}/**/*.parquet")
+    return {
+        "macro": f"stored_{table}",
+        "pattern": f"[{', '.join(map(text_literal, patterns))}]",
+        "columns": schema_literal(types),
+        "comment": text_literal(f"Rows of all partitions of {table}, as their files hold them."),
+    }

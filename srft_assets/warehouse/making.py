@@ -1,20 +1,29 @@
 """Making one partition: recipe first, rows after, both in one file."""
 
 import logging
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from srft_assets.errors import SrftError
+from srft_assets.files import replacing
 from srft_assets.home import Home
-from srft_assets.warehouse.content import data_version
-from srft_assets.warehouse.history import History
-from srft_assets.warehouse.idle import IDLE, no_launch
+from srft_assets.warehouse.partitions import (
+    ONLY,
+    InputChangedError,
+    Stamp,
+    Warehouse,
+    data_version,
+    matching,
+    read_stamp,
+)
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY, InputChangedError, Warehouse, matching
+from srft_assets.warehouse.stage import IDLE, Made, Stage, Upstream, Work, no_launch
 
 ATTEMPTS = 3
 
@@ -153,3 +162,59 @@ def work_alone(
     }
     recipe = recipe_of(stage, home, seen, partition)
     return Work(home, seen, partition, recipe, run_id, **{**quiet, **settings})
+
+
+FINGERPRINT_CHARS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The versions of one partition, below `<warehouse>/<kept>/<name of the asset>/<partition>`.
+
+    Attributes:
+        asset: key, such as `step_verdicts/default`.
+        kept: folder of the warehouse in which versions stay; `Stage.kept`.
+    """
+
+    home: Home
+    asset: str
+    kept: str
+    partition: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the versions lie, named by fingerprint."""
+        return self.home.warehouse / self.kept / self.asset.rpartition("/")[2] / self.partition
+
+    def keep(self) -> Path | None:
+        """Let the partition of now stay, whatever replaces it; None where there is none.
+
+        Costs a link, not a copy, where the file system has links.
+        """
+        path = Warehouse(self.home.warehouse).path(self.asset, self.partition)
+        stamp = read_stamp(path)
+        if stamp is None:
+            return None
+        version = self.folder / f"{stamp.fingerprint[:FINGERPRINT_CHARS]}.parquet"
+        if version.exists():
+            return version
+        with replacing(version) as beside:
+            try:
+                os.link(path, beside)
+            except OSError:
+                shutil.copyfile(path, beside)
+        return version
+
+    def stamps(self) -> Iterator[Stamp]:
+        """Stamps of the versions that stayed, in no order."""
+        for path in self.folder.glob("*.parquet"):
+            stamp = read_stamp(path)
+            if stamp is not None:
+                yield stamp
+
+    def holds(self, recipe: Recipe) -> bool:
+        """Whether a version has the settings and inputs of the recipe, be its code another."""
+        return any(
+            stamp.recipe.config == recipe.config and stamp.recipe.inputs == recipe.inputs
+            for stamp in self.stamps()
+        )

@@ -6,11 +6,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from srft_assets.home import Home
-from srft_assets.warehouse.graph import in_order
 from srft_assets.warehouse.making import MissingInputError, recipe_of
-from srft_assets.warehouse.stage import Cost, Partitioning, Planned, Stage
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import CALLS, ONLY, Warehouse, matching
+from srft_assets.warehouse.partitions import CALLS, ONLY, Stamp, Warehouse, matching
+from srft_assets.warehouse.stage import Cost, Partitioning, Planned, Stage, in_order
 
 Partitions = Callable[[Partitioning], Sequence[str]]
 """Names of the partitions that should exist, by kind."""

@@ -1,22 +1,34 @@
-"""Questions to the warehouse, by name or in SQL."""
+"""Questions to the warehouse, by name or in SQL, answered as of one moment.
+
+DuckDB opens a file twice, once for its footer and once for its pages. Where a partition is
+renamed over in between, it fails with `Invalid data`, or, where both states are laid out alike,
+mixes them. So a result counts only where no partition changed while it was read.
+"""
 
 import difflib
+import logging
+import os
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 import duckdb
 import polars as pl
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.warehouse.allowed import check_plan, check_statement, first_line
-from srft_assets.warehouse.readonly import open_readonly
-from srft_assets.warehouse.statements import query_file, sql_files
-from srft_assets.warehouse.steady import read_steady
-
-__all__ = ["open_readonly", "run_query", "view_names"]
+from srft_assets.warehouse.access import check_plan, check_statement, open_readonly
+from srft_assets.warehouse.catalogue import Schemas, build_catalogue
+from srft_assets.warehouse.sql import first_line, sql_files
 
 WORD = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*;?\s*")
 FOREIGN = re.compile(r"\b(INTERVAL|UNION|BIT|BIGNUM|VARIANT|TIME WITH TIME ZONE)\b")
@@ -65,14 +77,13 @@ def _text_of(text_or_name: str, connection: duckdb.DuckDBPyConnection) -> str:
     if word is None:
         return text_or_name
     name = word[1]
-    query = query_file(name)
-    if query is not None:
-        return query.text
+    queries = {file.name: file.text for file in sql_files("queries")}
+    if name in queries:
+        return queries[name]
     names = view_names(connection)
     if name in names:
         return f"FROM {name}"
-    known = [*names, *(file.name for file in sql_files("queries"))]
-    raise SrftError(f"no query, table or view {name!r}; {_close(name, known)}")
+    raise SrftError(f"no query, table or view {name!r}; {_close(name, [*names, *queries])}")
 
 
 def _rows(
@@ -101,3 +112,73 @@ def _close(name: str, known: list[str]) -> str:
     if close:
         return f"did you mean {', '.join(close)}?"
     return 'list them with: srft sql "SHOW TABLES"'
+
+
+T = TypeVar("T")
+PATIENCE_SECONDS = 10.0
+LOG = logging.getLogger(__name__)
+
+
+class DisturbedError(Exception):
+    """Partitions changed while they were read."""
+
+
+def read_steady(home: Home, read: Callable[[], T]) -> T:
+    """What `read` returns in a moment in which no partition changes.
+
+    It is tried again for `PATIENCE_SECONDS`. Where partitions change faster than they can be
+    read, the last result stands, with a warning: nearly always each partition in it is whole.
+    Raises SrftError where the last try failed as well.
+    """
+    last: list[T] = []
+
+    def once() -> T:
+        last.clear()
+        before = partition_states(home.warehouse)
+        try:
+            rows = read()
+        except duckdb.Error as error:
+            if partition_states(home.warehouse) == before:
+                raise
+            raise DisturbedError(str(error)) from error
+        last.append(rows)
+        if partition_states(home.warehouse) != before:
+            raise DisturbedError("partitions changed while they were read")
+        return rows
+
+    retrying = Retrying(
+        retry=retry_if_exception_type(DisturbedError),
+        stop=stop_after_delay(PATIENCE_SECONDS),
+        wait=wait_fixed(0.02),
+    )
+    try:
+        return retrying(once)
+    except RetryError:
+        if not last:
+            raise SrftError("partitions change faster than they can be read: ask again") from None
+        LOG.warning("partitions changed while they were read: a figure may mix two states")
+        return last[0]
+
+
+def partition_states(root: Path) -> frozenset[tuple[str, int, int, int]]:
+    """Path, inode, time and size of every partition file."""
+    states = set()
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if name.endswith(".parquet"):
+                path = Path(folder, name)
+                try:
+                    state = path.stat()
+                except FileNotFoundError:
+                    continue
+                states.add((str(path), state.st_ino, state.st_mtime_ns, state.st_size))
+    return frozenset(states)
+
+
+def offending_rows(
+    home: Home, schemas: Schemas, name: str, parameters: Mapping[str, Any]
+) -> pl.DataFrame:
+    """Rows that break the invariant `name`. Raises KeyError for an unknown name."""
+    texts = {file.name: file.text for file in sql_files("checks")}
+    build_catalogue(home, schemas)
+    return run_query(home, texts[name], parameters)

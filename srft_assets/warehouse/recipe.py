@@ -1,13 +1,15 @@
-"""Provenance: what a partition is made from, known before it is made."""
+"""Provenance: what a partition is made from, known before it is made, and what changed in it."""
 
+import ast
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from difflib import SequenceMatcher
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import orjson
-
-from srft_assets.warehouse.change import change
 
 
 def digest(value: object) -> str:
@@ -64,3 +66,114 @@ def _code_change(name: str, old: Code, new: Code) -> str:
 
 def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+
+
+SHOWN = 60
+"""Characters of a value."""
+AROUND = 20
+"""Characters of a text before and after what differs."""
+
+
+def change(old: object, new: object) -> str:
+    """`old → new`, of long values around the change; of texts of several lines, the first line
+    that differs."""
+    if isinstance(old, str) and isinstance(new, str) and "\n" in old + new:
+        return _line_change(old.splitlines(), new.splitlines())
+    before, after = _json(old), _json(new)
+    if max(len(before), len(after)) > SHOWN:
+        before, after = _around(before, after)
+    return f"{_cut(before, 0, SHOWN)} → {_cut(after, 0, SHOWN)}"
+
+
+def _line_change(old: list[str], new: list[str]) -> str:
+    blocks = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    changed = [block for block in blocks if block[0] != "equal"]
+    if not changed:
+        return "line ends changed"
+    _, i, i_end, j, j_end = changed[0]
+    more = len(changed) - 1
+    before = old[i] if i < i_end else ""
+    after = new[j] if j < j_end else ""
+    told = f"line {j + 1}: {' → '.join(map(_short, _around(before, after)))}"
+    return told + (f", and {more} more {'place' if more == 1 else 'places'}" if more else "")
+
+
+def _around(old: str, new: str) -> tuple[str, str]:
+    """Both lines without what they share far from the change."""
+    same = len(_common(old, new))
+    tail = len(_common(old[same:][::-1], new[same:][::-1]))
+    start = max(0, same - AROUND)
+    return _cut(old, start, len(old) - tail + AROUND), _cut(new, start, len(new) - tail + AROUND)
+
+
+def _common(one: str, other: str) -> str:
+    length = next(
+        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+        min(len(one), len(other)),
+    )
+    return one[:length]
+
+
+def _cut(text: str, start: int, end: int) -> str:
+    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
+
+
+def _short(text: str) -> str:
+    return _cut(_json(text), 0, SHOWN)
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+HOLDS_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def source_digest(*modules: str) -> str:
+    """16 hex digits over the syntax of modules and packages, given by dotted name.
+
+    Comments, docstrings and layout do not count. A package stands for all modules below it.
+    The files are read at every call. Raises ModuleNotFoundError for unknown names.
+    """
+    sha = hashlib.sha256()
+    for module in sorted(modules):
+        for path in _files(module):
+            sha.update(meaning(path.read_text(encoding="utf-8")).encode())
+    return sha.hexdigest()[:16]
+
+
+def _files(module: str) -> list[Path]:
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(module)
+    origin = Path(spec.origin)
+    return sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
+
+
+def meaning(source: str) -> str:
+    """A text that is equal for two sources exactly where their syntax trees are.
+
+    `ast.dump` is not used: its text differs between Python 3.11, 3.12 and 3.13, which know
+    further fields and leave out empty ones.
+    """
+    return _told(ast.parse(source))
+
+
+def _told(node: object) -> str:
+    if isinstance(node, ast.AST):
+        fields = (
+            f"{name}={_told(_without_docstring(node) if name == 'body' else value)}"
+            for name, value in ast.iter_fields(node)
+            if value is not None and value != [] and name != "kind"
+        )
+        return f"{type(node).__name__}({', '.join(fields)})"
+    if isinstance(node, list):
+        return f"[{', '.join(map(_told, node))}]"
+    return repr(node)
+
+
+def _without_docstring(node: ast.AST) -> object:
+    body = node.body  # type: ignore[attr-defined]  # the caller saw the field
+    if isinstance(node, HOLDS_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
+        return body[1:]
+    return body

@@ -1,19 +1,19 @@
-"""A stage of the recipe, free of Dagster: what it needs, what decides it, how it is made."""
+"""A stage, free of Dagster: what it needs, what decides it, how it is made; and their graph."""
 
+import difflib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
 import polars as pl
 
+from srft_assets.errors import Refusal, SrftError, UsageError
 from srft_assets.home import Home
-from srft_assets.refusal import Refusal
-from srft_assets.serving.server import Serve
-from srft_assets.warehouse.idle import no_server
+from srft_assets.serving.server import Serve, Served
+from srft_assets.warehouse.partitions import Stamp, Warehouse
 from srft_assets.warehouse.recipe import Code, Recipe
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
 
 T = TypeVar("T")
 Partitioning = Literal["batch", "seed", "none"]
@@ -34,6 +34,30 @@ class Launch(Protocol):
 
     def __call__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """Run the command in a session of its own. Raises SrftError with the tail of its log."""
+
+
+class Idle:
+    """A `Progress` that shows nothing."""
+
+    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+        """The items."""
+        yield from items
+
+    def report(self, label: str, done: int, total: int, note: str = "") -> None:
+        """Nothing."""
+
+
+IDLE = Idle()
+
+
+def no_launch(argv: Sequence[str], env: Mapping[str, str]) -> None:
+    """Starts nothing. Raises AssertionError: who foresees a partition needs no subprocess."""
+    raise AssertionError(f"a subprocess was asked for: {argv[0]}")
+
+
+def no_server() -> AbstractContextManager[Served]:
+    """There is no model server. Raises SrftError."""
+    raise SrftError("no model server at hand: state endpoint.base_url in the critic's YAML")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +225,51 @@ class Stage:
     pool: str = ""
     description: str = ""
     kinds: frozenset[str] = frozenset()
+
+
+def in_order(stages: Mapping[str, Stage]) -> list[Stage]:
+    """The stages, upstream first: by the longest way from a source, then by key.
+
+    Edges to unknown stages are ignored.
+    """
+    depths: dict[str, int] = {}
+
+    def depth(key: str) -> int:
+        if key not in depths:
+            above = [edge.asset for edge in stages[key].upstream if edge.asset in stages]
+            depths[key] = 1 + max(map(depth, above), default=0)
+        return depths[key]
+
+    return [stages[key] for key in sorted(stages, key=lambda key: (depth(key), key))]
+
+
+def with_upstream(stages: Mapping[str, Stage], wanted: Iterable[str]) -> dict[str, Stage]:
+    """The wanted stages and all they depend on.
+
+    Raises UsageError for an unknown key, with the stage that needs it and the keys like it.
+    """
+    chosen: dict[str, Stage] = {}
+    queue = [(key, "") for key in wanted]
+    while queue:
+        key, needing = queue.pop()
+        if key not in stages:
+            needed = f", which {needing} needs" if needing else ""
+            raise UsageError(f"no asset {key!r}{needed}; {_near(key, stages)}")
+        if key not in chosen:
+            chosen[key] = stages[key]
+            queue += [(edge.asset, key) for edge in stages[key].upstream]
+    return chosen
+
+
+def _near(key: str, stages: Mapping[str, Stage]) -> str:
+    """The keys that may have been meant: misspelt, or of that critic or arm; else all."""
+    of_that_name = [known for known in sorted(stages) if key in known.split("/")]
+    close = of_that_name or difflib.get_close_matches(key, sorted(stages), n=3, cutoff=0.7)
+    return (
+        f"did you mean {', '.join(close)}?" if close else f"there are: {', '.join(sorted(stages))}"
+    )
+
+
+def unasked(stages: Mapping[str, Stage]) -> dict[str, Stage]:
+    """What is made when nothing is named: all but what costs money and nothing else needs."""
+    return with_upstream(stages, [key for key, stage in stages.items() if not stage.on_request])

@@ -12,7 +12,7 @@ from srft_assets.components.asset import stages_in
 from srft_assets.definitions import defs
 from srft_assets.home import Home
 from srft_assets.warehouse.making import recipe_of
-from srft_assets.warehouse.store import ONLY, Warehouse
+from srft_assets.warehouse.partitions import ONLY, Warehouse
 from tests.chain.support import put
 from tests.tokens.conftest import tokenizer_with
 

@@ -11,11 +11,9 @@ import polars as pl
 
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import manifests
-from srft_assets.warehouse.content import data_version
+from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse, data_version, read_stamp
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Stage
-from srft_assets.warehouse.stamp import Stamp, read_stamp
-from srft_assets.warehouse.store import ONLY, Warehouse
 
 PROGRAM = [sys.executable, "-c", "from srft_assets.cli import main; main()"]
 """What `srft` is."""

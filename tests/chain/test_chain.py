@@ -14,7 +14,7 @@ import pytest
 
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import manifests
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.chain.support import srft, state
 
 SESSION = """

@@ -12,10 +12,8 @@ from srft_assets.cli.export import license_of, size_of
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.tokens.row import MASKED_TOKENS, MaskedRow, Span
-from srft_assets.warehouse.content import data_version
+from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
 from tests.cli.conftest import environment
 from tests.cli.test_output import lines
 from tests.exports.hub import hub_of

@@ -9,12 +9,11 @@ from srft_assets.compare.arms import PAIRS
 from srft_assets.compare.stage import comparison_stage
 from srft_assets.errors import SrftError
 from srft_assets.rollouts.scores import EVAL_SCORES
-from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.making import make_partition, recipe_of
+from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import State, state_of
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stage import Listing, Work
-from srft_assets.warehouse.store import ONLY, Warehouse
+from srft_assets.warehouse.stage import IDLE, Listing, Work, no_launch
 from tests.warehouse.filled import put
 
 STAGE = comparison_stage(["eval_scores/rft", "eval_scores/sft", "eval_scores/later"])

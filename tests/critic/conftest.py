@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.critic.prompt_runs import real_run
 from tests.critic.server import Server, serving
 from tests.warehouse.filled import fill

@@ -2,9 +2,8 @@
 
 from srft_assets.home import Home
 from srft_assets.warehouse.making import make_partition, recipe_of, work_alone
+from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse
 from srft_assets.warehouse.stage import Made, Stage
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY, Warehouse
 
 
 def make(home: Home, stage: Stage, partition: str = ONLY) -> tuple[Made, Stamp]:

@@ -10,7 +10,7 @@ from srft_assets.critic.answer import REASON_CHARS, BadAnswer, again, parse
 from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.prompt.requests import Seen, requests_for
 from srft_assets.critic.verdict import Label, Verdict
-from srft_assets.warehouse.visible import NOT_PRINTABLE
+from srft_assets.text import NOT_PRINTABLE
 from tests.critic.prompt_runs import PROMPT, run, spec, step
 
 TWO = '{"0": {"reason": "looks", "label": "good"}, "1": {"reason": "breaks", "label": "mistake"}}'

@@ -14,7 +14,7 @@ from srft_assets.critic.gold.labels import GoldLabel, read_sets
 from srft_assets.critic.gold.queue import QueueFormat, Wanted, queue, write_queue
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.warehouse.filled_figures import BATCHES, COMMANDS, ONE
 
 STEPS = {run: len(commands) for run, commands in COMMANDS.items()}

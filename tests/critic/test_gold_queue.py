@@ -27,7 +27,7 @@ from srft_assets.critic.prompt.template import MEANINGS
 from srft_assets.critic.spec import LABELS
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.warehouse.filled import fill, put
 from tests.warehouse.filled_figures import BATCHES, COMMANDS, RULES, TWO
 from tests.warehouse.filled_frames import trajectories

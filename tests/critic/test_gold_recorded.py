@@ -11,7 +11,7 @@ from srft_assets.lab.collect import collect
 from srft_assets.sandbox.model import Sandbox
 from srft_assets.trajectories.batches import write_lab_batch
 from srft_assets.trajectories.stage import trajectories_stage
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.critic.gold_support import fingerprint, make
 
 

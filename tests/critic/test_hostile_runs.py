@@ -12,8 +12,8 @@ from srft_assets.critic.prompt.requests import Seen, requests_for
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.prompt.text import CHAT_TOKENS, readable
 from srft_assets.critic.verdict import Label
+from srft_assets.text import NOT_PRINTABLE
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.warehouse.visible import NOT_PRINTABLE
 from tests.critic.prompt_runs import (
     CRITICS,
     PROMPT,

@@ -9,7 +9,7 @@ from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.serving.server import Served
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.critic.faults import NAMED, failing
 from tests.critic.platform_support import Labeller, graded_runs, labels
 from tests.critic.schema_answers import schema_of

@@ -6,8 +6,8 @@ import pytest
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.verdict import Label
 from srft_assets.home import Home
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.plan import orphans
-from srft_assets.warehouse.store import Warehouse
 from tests.critic.platform_support import WORDS, Labeller, graded_runs, labels
 from tests.critic.server import Server, serving
 

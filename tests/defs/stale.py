@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from srft_assets.home import Home
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY, Warehouse
+from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse
 
 VERDICTS = "step_verdicts/rules"
 ASKED = "step_verdicts/default"

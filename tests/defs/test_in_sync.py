@@ -13,8 +13,8 @@ from srft_assets.components.platform import Platform
 from srft_assets.components.run_repair import BY_COMMAND
 from srft_assets.defs.sensors import in_sync
 from srft_assets.planning import look
+from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import Item, State
-from srft_assets.warehouse.store import ONLY, Warehouse
 from tests.defs.conftest import BATCHES
 from tests.defs.stale import VERDICTS, make_stale, stamp
 from tests.platform.toy import Silent, Toy

@@ -15,7 +15,7 @@ from srft_assets.components.platform import Platform
 from srft_assets.defs.sensors import inbox, quiet
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import batch_names
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.outcomes.conftest import make
 from tests.trajectories.ingest_support import run_of, write_lines, write_runs
 

@@ -16,7 +16,7 @@ from srft_assets.definitions import defs
 from srft_assets.defs.jobs import relabel_nightly
 from srft_assets.home import Home
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.warehouse.store import ONLY, Warehouse
+from srft_assets.warehouse.partitions import ONLY, Warehouse
 from tests.chain.conftest import tokenizer_with, with_base_model
 from tests.critic.server import Server, serving
 from tests.defs.stale import ASKED, VERDICTS, make_other, make_stale, stamp

@@ -15,7 +15,7 @@ from srft_assets.errors import SrftError
 from srft_assets.experiment.design import ARMS, BASE, Design
 from srft_assets.experiment.report import SCORES
 from srft_assets.experiment.reproduce import check_outcomes
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.experiment.conftest import REGIME, TINY
 from tests.experiment.forks import Forks
 

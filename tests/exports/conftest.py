@@ -19,13 +19,10 @@ from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message, Trajectory
 from srft_assets.trajectories.schema import TRAJECTORIES, rows_of
-from srft_assets.warehouse.content import data_version
-from srft_assets.warehouse.idle import IDLE, no_launch
 from srft_assets.warehouse.making import make_partition, recipe_of
+from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stage import Stage, Work
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.stage import IDLE, Stage, Work, no_launch
 from tests.tokens.conftest import chatml, run_of, tokenizer_with
 from tests.tokens.templates import QWEN
 

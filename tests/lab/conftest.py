@@ -7,9 +7,9 @@ from typing import TypeVar
 import pytest
 
 from srft_assets.home import Home
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Work
-from srft_assets.warehouse.store import Warehouse
 
 T = TypeVar("T")
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import orjson
 
+from srft_assets.errors import Refusal
 from srft_assets.outcomes.reports import parse_report
 from srft_assets.outcomes.status import ReportedOutcome
-from srft_assets.refusal import Refusal
 
 ID = "django__django-1"
 

@@ -10,7 +10,7 @@ import polars as pl
 from srft_assets.home import Home
 from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.warehouse.making import recipe_of
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 
 
 def counts(frame: pl.DataFrame) -> dict[str, int]:

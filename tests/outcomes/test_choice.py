@@ -22,8 +22,8 @@ from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.plugins import GRADERS
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.stage import trajectories_stage
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.plan import state_of
-from srft_assets.warehouse.store import Warehouse
 from tests.outcomes.conftest import make
 from tests.outcomes.row_support import ROW, TASK
 from tests.outcomes.stage_support import write_run

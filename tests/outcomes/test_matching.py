@@ -7,7 +7,7 @@ from pathlib import Path
 from srft_assets.home import Home
 from srft_assets.outcomes.matching import Matched, Run, as_outcome, match, source_outcome
 from srft_assets.outcomes.status import Detail, ReportedOutcome, Status
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.outcomes.conftest import Ingest
 
 

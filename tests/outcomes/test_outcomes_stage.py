@@ -11,7 +11,7 @@ from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.sources import SourceChangedError
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.outcomes.conftest import Ingest, make
 from tests.outcomes.stage_support import counts, fingerprint, report, write_run
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srft_assets.errors import Refusal
 from srft_assets.outcomes.reports.reader import instance_of
 from srft_assets.outcomes.status import ReportedOutcome, Status
-from srft_assets.refusal import Refusal
 from tests.outcomes.report_support import ID, graded, one, parse
 
 

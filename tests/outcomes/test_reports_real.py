@@ -3,9 +3,9 @@
 from collections import Counter
 from pathlib import Path
 
+from srft_assets.errors import Refusal
 from srft_assets.outcomes.reports import read_reports
 from srft_assets.outcomes.status import ReportedOutcome, Status
-from srft_assets.refusal import Refusal
 
 
 def statuses(path: Path) -> Counter[str]:

@@ -5,8 +5,8 @@ import pytest
 
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.plan import State, make_plan
-from srft_assets.warehouse.store import Warehouse
 from tests.platform.toy import Toy
 
 ALL = ["source/a", "source/b", "even/two/a", "even/two/b", "total/0"]

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from srft_assets.errors import SrftError
-from srft_assets.refusal import Refusal
+from srft_assets.errors import Refusal, SrftError
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
 NUMBERS = pl.Schema({"n": pl.Int64})

@@ -13,12 +13,10 @@ from srft_assets.home import Home
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
 from srft_assets.training.checkpoint import CHECKPOINTS
 from srft_assets.training.launch import launch
-from srft_assets.warehouse.content import data_version
 from srft_assets.warehouse.making import recipe_of
+from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Stage, Work
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
 from tools.base_model.__main__ import make_base_model
 from tools.base_model.model import BaseSettings, Size
 

@@ -19,8 +19,8 @@ from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
 from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.trajectories.model import Trajectory
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.store import Warehouse
 from tests.warehouse.filled import put
 
 TASK = "lab__held-1-0001"

@@ -14,10 +14,8 @@ from srft_assets.show.find import find_run
 from srft_assets.show.run import render_run
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.tokens.stage import masked_tokens_stage
-from srft_assets.warehouse.content import data_version
+from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
 from tests.tokens.batch import filled, make
 
 __all__ = ["filled"]

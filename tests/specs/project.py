@@ -15,11 +15,10 @@ from srft_assets.definitions import fixed, resources
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.warehouse.graph import in_order
 from srft_assets.warehouse.making import recipe_of
+from srft_assets.warehouse.partitions import Stamp, Warehouse, read_stamp
 from srft_assets.warehouse.plan import Costs, Item, State, make_plan
-from srft_assets.warehouse.stamp import Stamp, read_stamp
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.stage import in_order
 from tests.chain.support import put
 from tests.platform.toy import Silent
 

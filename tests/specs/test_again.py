@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
+from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.plan import Costs
-from srft_assets.warehouse.store import ONLY
 from tests.critic.server import Server
 from tests.specs.checkout import Checkout
 from tests.specs.project import Project, out_of_sync
@@ -16,7 +16,7 @@ LAST = "Read the edits."
 DIES = """
 import os, signal
 from srft_assets.cli import main
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 
 write = Warehouse.write
 

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from srft_assets.warehouse.making import make_current, recipe_of, work_alone
+from srft_assets.warehouse.partitions import InputChangedError, Warehouse
 from srft_assets.warehouse.stage import Made, Stage
-from srft_assets.warehouse.store import InputChangedError, Warehouse
 from tests.critic.server import Server
 from tests.specs.checkout import Checkout
 from tests.specs.project import Project

@@ -5,8 +5,8 @@ from typing import Any
 from srft_assets.critic.scores import Version, label_changes, shared_steps
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.query import run_query
-from srft_assets.warehouse.store import Warehouse
 from tests.warehouse.conftest import empty
 from tests.warehouse.filled import keep, put
 from tests.warehouse.filled_frames import framed

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from srft_assets.compare.rates import wilson_interval
 from srft_assets.home import Home
-from srft_assets.warehouse.format import as_table
+from srft_assets.warehouse.output import as_table
 from srft_assets.warehouse.query import run_query
 
 

@@ -15,11 +15,9 @@ from srft_assets.tokens.row import MASKED_TOKENS, MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import rows_of
-from srft_assets.warehouse.content import data_version
+from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Made, Stage, T, Work
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY, Warehouse
 from tests.tokens.conftest import run_of
 
 STATUS = {"good": "resolved", "bad": "unresolved", "odd": "unknown", "infra": "infra_error"}

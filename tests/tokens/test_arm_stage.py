@@ -16,9 +16,9 @@ from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.schema import rows_of
-from srft_assets.warehouse.check import offending_rows
+from srft_assets.warehouse.partitions import ONLY
+from srft_assets.warehouse.query import offending_rows
 from srft_assets.warehouse.stage import Made
-from srft_assets.warehouse.store import ONLY
 from tests.tokens.batch import filled, make, put, run, trained
 
 __all__ = ["filled"]

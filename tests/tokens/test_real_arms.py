@@ -11,8 +11,8 @@ from srft_assets.outcomes.status import Status
 from srft_assets.tokens.render import render
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.trajectories.schema import from_row
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.query import run_query
-from srft_assets.warehouse.store import Warehouse
 from tests.specs.checkout import Checkout
 from tests.tokens.real import assert_exact, folder_of, tokenizer_of
 

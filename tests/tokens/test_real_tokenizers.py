@@ -19,7 +19,7 @@ from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import from_row
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.tokens.chats import SNIPPETS
 from tests.tokens.real import assert_exact, tokenizer_of
 

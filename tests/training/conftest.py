@@ -14,10 +14,8 @@ from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.training.data import load_rows
 from srft_assets.training.job import Selection, TrainingJob, select_rows, shuffled
-from srft_assets.warehouse.content import data_version
+from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"

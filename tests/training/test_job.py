@@ -13,7 +13,7 @@ from srft_assets.home import Home
 from srft_assets.tokens.arm import Mixing, TrainingSpec
 from srft_assets.tokens.row import IGNORED
 from srft_assets.training.job import draw, groups_of, order_of, shuffled
-from srft_assets.warehouse.store import InputChangedError
+from srft_assets.warehouse.partitions import InputChangedError
 from tests.training.conftest import Row, frame_of, labelled, make_rows, put, select
 
 GROUPS = st.lists(st.sampled_from("abc"), min_size=1, max_size=20)

@@ -17,7 +17,7 @@ import pytest
 from srft_assets.home import Home
 from srft_assets.training.checkpoint import TrainingResult, read_result
 from srft_assets.training.launch import MAIN
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.training.fetch_smollm2 import FOLDER
 from tests.ui.browser import Browser
 from tests.ui.dev import Project, opened, until

@@ -16,12 +16,10 @@ from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.training.launch import launch
 from srft_assets.training.main import main
 from srft_assets.training.stage import checkpoints_stage
-from srft_assets.warehouse.idle import IDLE
 from srft_assets.warehouse.making import make_current, make_partition, recipe_of
+from srft_assets.warehouse.partitions import Stamp, Warehouse
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stage import Cost, Launch, Made, Planned, Stage, Work
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.stage import IDLE, Cost, Launch, Made, Planned, Stage, Work
 from tests.training.conftest import frame_of, make_rows, put, select
 
 T = TypeVar("T")

@@ -12,8 +12,7 @@ from srft_assets.trajectories.batches import Manifest, manifests, read_manifest
 from srft_assets.trajectories.ingest import IngestPlan, ingest
 from srft_assets.trajectories.stage import Collector, trajectories_stage
 from srft_assets.warehouse.making import make_partition, recipe_of, work_alone
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Stamp, Warehouse
 
 
 def make(

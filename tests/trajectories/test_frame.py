@@ -6,7 +6,7 @@ import pytest
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import TRAJECTORIES, frame_of, from_row, rows_of
-from srft_assets.warehouse.content import data_version
+from srft_assets.warehouse.partitions import data_version
 from tests.trajectories.ingest_support import run_of
 
 

@@ -11,7 +11,7 @@ from srft_assets.trajectories.formats import READERS
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.reader import Reader
 from srft_assets.trajectories.sources import open_source
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.trajectories.ingest_support import (
     fingerprint,
     make,

@@ -11,7 +11,7 @@ from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.schema import TRAJECTORIES, from_row
 from srft_assets.trajectories.sources import SourceChangedError
 from srft_assets.trajectories.stage import trajectories_stage
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.trajectories.ingest_support import fingerprint, make, run_of, write_lines, write_runs
 
 

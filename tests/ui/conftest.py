@@ -8,7 +8,7 @@ import pytest
 from srft_assets.home import Home
 from srft_assets.serving.spec import URL
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.chain.conftest import tokenizer_with, with_base_model
 from tests.critic.server import Server, serving
 from tests.trajectories.ingest_support import run_of, write_lines

@@ -6,7 +6,7 @@ from srft_assets.components.asset import stages_in
 from srft_assets.definitions import defs
 from srft_assets.home import Home
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.critic.server import Server
 from tests.trajectories.ingest_support import run_of, write_lines
 from tests.ui.browser import ADD_PARTITION, LOCATIONS, PARTITIONS, REPOSITORY, Browser

@@ -14,8 +14,7 @@ import pytest
 
 from srft_assets.home import Home
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import ONLY, Warehouse
+from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse
 from tests.critic.server import Server
 from tests.trajectories.ingest_support import run_of, write_lines
 from tests.ui.browser import ADD_PARTITION, PARTITIONS, REPOSITORY, Browser

@@ -5,7 +5,7 @@ import pytest
 from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import build_catalogue
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.warehouse.filled import fill
 from tests.warehouse.filled_ledger import fill_ledger
 from tests.warehouse.graph import Graph

@@ -7,15 +7,13 @@ import polars as pl
 from srft_assets.compare import compare_arms
 from srft_assets.critic.scores import scores
 from srft_assets.critic.verdict import STEP_VERDICTS
+from srft_assets.errors import Refusal
 from srft_assets.home import Home
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.status import TEST_OUTCOMES
-from srft_assets.refusal import Refusal
 from srft_assets.schemas import SCHEMAS
-from srft_assets.warehouse.content import data_version
+from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
 from tests.warehouse.filled_figures import ATTEMPTS, BATCHES, REFUSAL, RULES, STATUS, STRICT
 from tests.warehouse.filled_frames import (
     PROMPT,

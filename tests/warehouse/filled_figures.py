@@ -5,7 +5,7 @@ unresolved, 5 steps), `three` (sympy, grading failed, 1 step). Batch `lab`: `fou
 patch, 2 steps, tools that take JSON). Critics `rules` and `strict`, arms `sft` and `srft`.
 """
 
-from srft_assets.refusal import Refusal
+from srft_assets.errors import Refusal
 
 ONE, TWO = "django__django-1.aaaaaaaaaaaa", "django__django-2.bbbbbbbbbbbb"
 THREE, FOUR = "sympy__sympy-3.cccccccccccc", "lab__words-7-0004.dddddddddddd"

@@ -7,10 +7,9 @@ import pytest
 
 from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS
-from srft_assets.warehouse.catalogue import Catalogue, build_catalogue
+from srft_assets.warehouse.catalogue import Catalogue, Schemas, build_catalogue
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.query import run_query
-from srft_assets.warehouse.store import Warehouse
-from srft_assets.warehouse.views import Schemas
 from tests.warehouse.filled import OTHER_SCHEMAS, fill, put
 from tests.warehouse.filled_figures import ONE
 from tests.warehouse.filled_frames import trajectories

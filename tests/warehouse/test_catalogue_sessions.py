@@ -9,8 +9,8 @@ import duckdb
 from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import Catalogue, build_catalogue
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.query import run_query
-from srft_assets.warehouse.store import Warehouse
 from tests.warehouse.filled import OTHER_SCHEMAS, put
 from tests.warehouse.filled_frames import trajectories
 from tests.warehouse.windows import COUNT, opened_by_people, session

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.warehouse.change import AROUND, SHOWN, change
+from srft_assets.warehouse.recipe import AROUND, SHOWN, change
 
 LINE = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp")), max_size=200)
 LINES = st.lists(LINE, min_size=2, max_size=8)

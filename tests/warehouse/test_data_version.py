@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing.parametric import dataframes
 
-from srft_assets.warehouse.content import data_version
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse, data_version
 from tests.warehouse.filled import put
 
 KINDS = [pl.String, pl.Int32, pl.Int64, pl.Boolean, pl.List(pl.Int32), pl.List(pl.String)]

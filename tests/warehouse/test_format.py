@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from srft_assets.warehouse.format import as_csv, as_json, as_table
-from srft_assets.warehouse.table import CELL_CHARS, RECORDS, TABLE_ROWS
-from srft_assets.warehouse.visible import json_escaped, visible
+from srft_assets.text import json_escaped, visible
+from srft_assets.warehouse.output import CELL_CHARS, RECORDS, TABLE_ROWS, as_csv, as_json, as_table
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m[bold]red[/bold]\r\n\u202e\x9bend"
 texts = st.text(st.characters(exclude_categories=["Cs"]))

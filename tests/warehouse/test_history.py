@@ -7,11 +7,9 @@ import polars as pl
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.warehouse.history import History
-from srft_assets.warehouse.idle import IDLE, no_launch
-from srft_assets.warehouse.making import make_partition, recipe_of
-from srft_assets.warehouse.stage import Made, Stage, Work
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.making import History, make_partition, recipe_of
+from srft_assets.warehouse.partitions import Warehouse
+from srft_assets.warehouse.stage import IDLE, Made, Stage, Work, no_launch
 
 NUMBERS = pl.Schema({"n": pl.Int64})
 

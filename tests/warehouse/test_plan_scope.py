@@ -3,9 +3,9 @@
 import pytest
 
 from srft_assets.errors import UsageError
-from srft_assets.warehouse.graph import in_order, unasked, with_upstream
 from srft_assets.warehouse.making import MissingInputError, recipe_of
 from srft_assets.warehouse.plan import State, in_sync, orphans
+from srft_assets.warehouse.stage import in_order, unasked, with_upstream
 
 
 def test_a_batch_outside_the_pattern_reaches_nothing_further(made):

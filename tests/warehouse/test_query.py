@@ -11,10 +11,9 @@ import duckdb
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.warehouse.literal import text_literal
-from srft_assets.warehouse.query import run_query
-from srft_assets.warehouse.steady import read_steady
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
+from srft_assets.warehouse.query import read_steady, run_query
+from srft_assets.warehouse.sql import text_literal
 from tests.warehouse.test_store import writing
 
 
@@ -85,7 +84,7 @@ def test_a_question_needs_no_other_module_of_the_platform(filled: Home) -> None:
 import json, sys
 from pathlib import Path
 from srft_assets.home import Home
-from srft_assets.warehouse.literal import text_literal
+from srft_assets.warehouse.sql import text_literal
 from srft_assets.warehouse.query import run_query
 run_query(Home(Path(sys.argv[1])), "SELECT 1")
 heavy = ("torch", "dagster", "transformers")

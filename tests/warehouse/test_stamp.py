@@ -5,10 +5,9 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.refusal import Refusal, excerpt_of
+from srft_assets.errors import Refusal, excerpt_of
+from srft_assets.warehouse.partitions import Stamp, Warehouse, read_stamp
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stamp import Stamp, read_stamp
-from srft_assets.warehouse.store import Warehouse
 from tests.warehouse.filled import put
 from tests.warehouse.filled_figures import REFUSAL
 

@@ -19,15 +19,14 @@ from hypothesis import strategies as st
 from polars.testing.parametric import dataframes
 
 from srft_assets.errors import UsageError
-from srft_assets.warehouse.content import data_version
-from srft_assets.warehouse.store import Warehouse, check_partition_name
+from srft_assets.warehouse.partitions import Warehouse, check_partition_name, data_version
 from tests.warehouse.filled import put
 
 WRITER = """
 import sys
 from pathlib import Path
 import polars as pl
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.warehouse.filled import put
 
 warehouse = Warehouse(Path(sys.argv[1]))
@@ -105,7 +104,7 @@ def test_a_failed_write_leaves_the_old_partition_and_no_litter(
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("srft_assets.warehouse.store.os.fsync", full)
+    monkeypatch.setattr("srft_assets.files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         put(warehouse, "asset", "p", pl.DataFrame({"n": [2]}))
     assert warehouse.read("asset", "p")["n"].to_list() == [1]

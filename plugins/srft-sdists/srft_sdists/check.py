@@ -10,13 +10,13 @@ from pathlib import Path
 
 import orjson
 
+from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.outcomes import recorder
 from srft_assets.outcomes.grader_choice import Grading
 from srft_assets.outcomes.results import Recorded, read_recorded, tally
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Completed, Limits, open_sandbox
-from srft_assets.warehouse.placing import place
 from srft_sdists.build import Cache, NotBuiltError, short
 from srft_sdists.environment import Environment, environment_of
 from srft_sdists.git import test_files

@@ -15,9 +15,8 @@ import orjson
 
 from srft_assets.critic.gold.labels import GoldLabel, Merged, merge_labels, parse_label, unfit
 from srft_assets.critic.gold.queue import bare
-from srft_assets.errors import UsageError
+from srft_assets.errors import Refusal, UsageError, excerpt_of
 from srft_assets.home import Home
-from srft_assets.refusal import Refusal, excerpt_of
 
 QUESTION, NOTE = "label", "note"
 """Names that the questions have in Label Studio and Argilla, and the columns in a table."""

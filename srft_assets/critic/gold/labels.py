@@ -11,12 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from srft_assets.critic.spec import LABELS
 from srft_assets.database_read import read_rows
-from srft_assets.errors import UsageError
+from srft_assets.errors import Refusal, UsageError, excerpt_of
+from srft_assets.files import move
 from srft_assets.home import Home
 from srft_assets.locks import exclusive
-from srft_assets.refusal import Refusal, excerpt_of
-from srft_assets.warehouse.placing import free_path
-from srft_assets.warehouse.store import PARTITION_NAME, Warehouse, check_partition_name
+from srft_assets.warehouse.partitions import PARTITION_NAME, Warehouse, check_partition_name
 
 LOG = logging.getLogger(__name__)
 RECORDED = "lab"
@@ -197,7 +196,7 @@ def take_over(home: Home) -> None:
                 for refusal in merge_labels(home, path.stem, labels, path.name).refused:
                     LOG.warning("passed over: %s", refusal.line())
         if home.gold.is_dir():
-            home.gold.rename(free_path(home.root / "gold-taken-over"))
+            move(home.gold, home.root / "gold-taken-over")
 
 
 def _parse_line(line: bytes) -> GoldLabel | str:

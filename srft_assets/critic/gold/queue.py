@@ -17,8 +17,8 @@ from srft_assets.critic.prompt.text import estimate, readable, show
 from srft_assets.errors import UsageError
 from srft_assets.trajectories.model import Step, Trajectory
 from srft_assets.trajectories.schema import from_row
-from srft_assets.warehouse.doubles import holders
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
+from srft_assets.warehouse.sql import holders
 
 S = TypeVar("S", bound=Hashable)
 T = TypeVar("T")

@@ -20,14 +20,14 @@ from srft_assets.critic.gold.labels import (
     read_sets,
     unfit,
 )
+from srft_assets.errors import Refusal
 from srft_assets.home import Home
-from srft_assets.refusal import Refusal
 from srft_assets.trajectories.batches import LAB, batch_names, read_manifest
 from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
-from srft_assets.warehouse.store import Warehouse
 
 VERSION = 1
 """Raised when the output changes; see tools/versions.py."""

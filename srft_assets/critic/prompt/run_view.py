@@ -16,8 +16,8 @@ from srft_assets.critic.prompt.text import (
     show,
 )
 from srft_assets.critic.spec import Context, Sees
+from srft_assets.text import visible
 from srft_assets.trajectories.model import DEMONSTRATION, Step, Trajectory, text_of
-from srft_assets.warehouse.visible import visible
 
 TOOL_CHARS = 80
 

@@ -13,8 +13,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError
+from srft_assets.text import visible
 from srft_assets.warehouse.recipe import digest
-from srft_assets.warehouse.visible import visible
 
 VARIABLES = {
     "labels": "list of the critic's labels, each with `name` and `meaning`",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from srft_assets.errors import SrftError
-from srft_assets.warehouse.visible import NOT_PRINTABLE, visible
+from srft_assets.text import NOT_PRINTABLE, visible
 
 CHAT_TOKENS = (
     (

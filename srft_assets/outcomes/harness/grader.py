@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from srft_assets.child import python
+from srft_assets.files import place
 from srft_assets.outcomes.grader_choice import Grading
 from srft_assets.outcomes.harness.run import (
     Attempt,
@@ -25,7 +26,6 @@ from srft_assets.outcomes.matching import Run, swebench_row
 from srft_assets.outcomes.status import ReportedOutcome, Status, TestOutcome
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import need
-from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.stage import Work
 
 

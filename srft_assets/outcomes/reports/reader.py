@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from srft_assets.errors import Refusal, excerpt_of
 from srft_assets.outcomes.reports.instance import (
     LOGS,
     BadReportError,
@@ -16,7 +17,6 @@ from srft_assets.outcomes.reports.instance import (
 )
 from srft_assets.outcomes.reports.lists import grade_lists, grade_run, is_list_report, is_run_report
 from srft_assets.outcomes.status import ReportedOutcome
-from srft_assets.refusal import Refusal, excerpt_of
 
 INSTANCE_KEYS = frozenset({"tests_status", "patch_is_None", "patch_exists"})
 MAX_REPORT_BYTES = 256 * 1024 * 1024

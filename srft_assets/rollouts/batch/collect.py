@@ -9,13 +9,13 @@ import orjson
 from srft_assets.agent.play import Play, missing, plays_of
 from srft_assets.child import python
 from srft_assets.errors import SrftError
+from srft_assets.files import place
 from srft_assets.outcomes.task import tasks_path
 from srft_assets.rollouts.batch.docker import left_by, owner_of, remove
 from srft_assets.rollouts.batch.player import BatchJob
 from srft_assets.rollouts.batch.runs import locked, select, tasks_of
 from srft_assets.rollouts.batch.settings import LabTasks, RolloutSettings, parse_settings
 from srft_assets.sandbox import open_sandbox
-from srft_assets.warehouse.placing import place
 from srft_assets.warehouse.stage import Work
 
 

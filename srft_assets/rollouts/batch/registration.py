@@ -10,6 +10,7 @@ import orjson
 
 from srft_assets.agent.play import INSTANCE_ID, missing, plays_of
 from srft_assets.errors import UsageError
+from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.outcomes.dataset import read_dataset, rows_digest
 from srft_assets.outcomes.grader_choice import Grading, write_grading
@@ -21,8 +22,7 @@ from srft_assets.rollouts.checkpoint import ADAPTER, adapter_base
 from srft_assets.serving.spec import ARGS, COMMAND, VLLM, words
 from srft_assets.training.model import base_digest
 from srft_assets.trajectories.batches import batch_names, read_manifest, write_batch
-from srft_assets.warehouse.placing import place
-from srft_assets.warehouse.store import Warehouse, check_partition_name
+from srft_assets.warehouse.partitions import Warehouse, check_partition_name
 
 CHECKPOINT = re.compile(r"checkpoint:([A-Za-z0-9_.-]+)/(\d+)")
 LAB = re.compile(r"lab:(-?\d+):(\d+)")

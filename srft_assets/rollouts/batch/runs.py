@@ -19,7 +19,7 @@ from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.batch.settings import LabTasks, RolloutSettings, parse_settings
 from srft_assets.trajectories.batches import read_manifest
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 
 NOT_BEGUN = "(could not begin)"
 

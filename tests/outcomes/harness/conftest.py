@@ -15,8 +15,8 @@ from srft_assets.training.launch import launch
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.making import make_partition, work_alone
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.stage import Made, Stage
-from srft_assets.warehouse.store import Warehouse
 from tests.outcomes.harness.docker_daemon import NoDaemonError, docker_daemon
 from tests.outcomes.harness.project import build_image
 from tests.outcomes.stage_support import write_run

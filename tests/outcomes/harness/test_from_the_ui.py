@@ -11,7 +11,7 @@ import pytest
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import Grading, write_grading
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.outcomes.harness.conftest import write_runs
 from tests.outcomes.harness.project import GOLD, IMAGE, WRONG, row, write_dataset
 from tests.ui.browser import ADD_PARTITION, REPOSITORY

@@ -11,9 +11,9 @@ from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.home import Home
 from srft_assets.rollouts.batch.player import BatchJob, play
 from srft_assets.training.launch import launch
+from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Launch, Work
-from srft_assets.warehouse.store import Warehouse
 from tests.rollouts.conftest import Silent
 
 EDIT_AND_SUBMIT = (turn("Look.", "ls"), turn("Edit.", "echo 1 > new.txt"), turn("Done.", SUBMIT))

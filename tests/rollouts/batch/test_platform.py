@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from srft_assets.home import Home
-from srft_assets.warehouse.store import Warehouse
+from srft_assets.warehouse.partitions import Warehouse
 from tests.rollouts.batch.chat_server import serving
 from tests.rollouts.batch.conftest import EDIT_AND_SUBMIT
 

@@ -13,10 +13,8 @@ from srft_assets.rollouts.batch.runs import instances_path, tasks_of
 from srft_assets.rollouts.batch.settings import parse_settings
 from srft_assets.training.checkpoint import CHECKPOINTS
 from srft_assets.trajectories.batches import read_manifest
-from srft_assets.warehouse.content import data_version
+from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stamp import Stamp
-from srft_assets.warehouse.store import Warehouse
 
 URL = {"base_url": "http://one/v1"}
 

@@ -1,12 +1,59 @@
-"""Which statements `srft sql` accepts: one question, nothing that writes or configures."""
+"""What a question may do: read the warehouse, and nothing else."""
 
 import re
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 import duckdb
 
 from srft_assets.errors import SrftError
+from srft_assets.home import Home
+from srft_assets.warehouse.catalogue import Catalogue
+from srft_assets.warehouse.sql import Config, connect, first_line, glob_of, text_literal
+
+CONFIG: Config = {
+    "python_enable_replacements": False,
+    "autoload_known_extensions": False,
+    "autoinstall_known_extensions": False,
+    "enable_external_file_cache": False,
+}
+_OPENING = threading.Lock()
+"""DuckDB gives one process one database a file: its locking must not be seen half done."""
+
+
+def open_readonly(home: Home) -> duckdb.DuckDBPyConnection:
+    """A connection that reads the warehouse and can do nothing else.
+
+    It cannot write, attach, install, load, see variables of this process, or read files
+    outside this folder, and its configuration is locked. COPY into them is what DuckDB
+    itself still allows: `check_statement` and `check_plan` refuse it. Raises SrftError where
+    there is no catalogue.
+    """
+    catalogue = Catalogue(home)
+    digest = catalogue.digest()
+    if digest is None:
+        raise SrftError(f"no warehouse in {home.root}: run `srft ingest PATH` or `make demo`")
+    with _OPENING:
+        connection = connect(catalogue.views(digest), read_only=True, config=CONFIG)
+        if not _locked(connection):
+            allowed = ", ".join(map(text_literal, _folders(home)))
+            connection.execute(f"SET allowed_directories = [{allowed}]")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _folders(home: Home) -> list[str]:
+    """What may be read: the folder as it is named, and as the pattern that matches only it."""
+    return [str(home.warehouse), glob_of(home.warehouse)]
+
+
+def _locked(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether another connection of this process has locked the database that both share."""
+    found = connection.execute("SELECT current_setting('lock_configuration')").fetchall()
+    return bool(found[0][0])
+
 
 EXPLAIN = re.compile(r"\s*explain\s+(?:analyze\s+)?", re.IGNORECASE)
 WRITES = re.compile(r'"name":\s*"(\w*COPY_TO_FILE|JSON_EXECUTE_SERIALIZED_SQL)\s*"')
@@ -70,10 +117,3 @@ def _named(kind: duckdb.StatementType) -> str:
         return "this statement"
     name = kind.name.replace("_", " ")
     return "PIVOT or another statement of several parts" if name == "MULTI" else name
-
-
-def first_line(error: BaseException) -> str:
-    """DuckDB's message up to its blank line, on one line, without the kind of error."""
-    message = str(error).split("\n\n")[0].split("\nLINE ")[0]
-    head, colon, rest = " ".join(message.split()).partition(": ")
-    return rest if colon and head.endswith("Error") else f"{head}{colon}{rest}"

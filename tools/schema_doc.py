@@ -1,18 +1,20 @@
-"""`docs/schema.md`: tables, statistics, macros and queries, from the comments in the SQL."""
+"""Write `docs/schema.md` anew, from the comments in the SQL: `python -m tools.schema_doc`."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 
 from srft_assets.home import Home
-from srft_assets.warehouse.connection import connect
-from srft_assets.warehouse.statements import SqlFile, leading_comment, sql_files
-from srft_assets.warehouse.views import SOURCES, Schemas, create_views
+from srft_assets.schemas import SCHEMAS
+from srft_assets.warehouse.catalogue import SOURCES, create_views, write_schema_files
+from srft_assets.warehouse.sql import SqlFile, connect, leading_comment, sql_files, sql_folder
 
 HEAD = """\
 # Schema of the warehouse
 
-Written from the comments in `sql/` by `srft_assets/warehouse/schema_doc.py`; a test fails where
+Written from the comments in `sql/` by `tools/schema_doc.py`; a test fails where
 it is out of date. Every name below is a view over Parquet files: `srft sql NAME`,
 `srft sql "SELECT …"`, or `duckdb warehouse.duckdb` at any time, also during a run. Views see the
 partitions of the moment; nothing here blocks a run. DuckDB reads a file in two goes: where a
@@ -23,11 +25,13 @@ question meets the very moment in which a partition is replaced, it can fail wit
 """
 
 
-def schema_markdown(home: Home, schemas: Schemas) -> str:
-    """The document. `home` is empty but for the zero-row files (`write_schema_files`)."""
+def schema_markdown() -> str:
+    """The document: tables, statistics, macros and queries."""
     files = sql_files(*SOURCES)
-    with connect() as connection:
-        create_views(connection, home, files, schemas)
+    with tempfile.TemporaryDirectory() as folder, connect() as connection:
+        home = Home(Path(folder))
+        write_schema_files(home, SCHEMAS, anew=True)
+        create_views(connection, home, files, SCHEMAS)
         lines = [HEAD]
         for title, kind in (("Tables", "tables"), ("Statistics", "views")):
             lines.append(f"## {title}\n")
@@ -78,3 +82,7 @@ def _type(kind: str) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    (sql_folder().parent / "docs" / "schema.md").write_text(schema_markdown())

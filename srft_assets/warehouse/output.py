@@ -1,17 +1,17 @@
-"""Rows as people read them: a table, or one record after another where it would be too wide."""
+"""Rows as people read them, a table or one record after another, and as CSV and JSON."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import polars as pl
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from srft_assets.warehouse.escaped import json_text
-from srft_assets.warehouse.visible import visible
+from srft_assets.text import json_escaped, visible
 
 CELL_CHARS = 120
 """A longer cell is cut."""
@@ -121,3 +121,55 @@ def _number(value: float) -> str:
         shown = f"{value:.4f}" if abs(value) < 1 else f"{value:.2f}"
         return shown.rstrip("0").rstrip(".")
     return f"{value:.3g}"
+
+
+def as_csv(rows: pl.DataFrame, *, terminal: bool = False) -> str:
+    """CSV with a header. Nested values are JSON text.
+
+    The text is exact, so that hostile text stays hostile; on a `terminal` it is made visible.
+    """
+    flat = rows.select(_flat(rows, name, kind, terminal) for name, kind in rows.schema.items())
+    return flat.write_csv().removesuffix("\n")
+
+
+def _flat(rows: pl.DataFrame, name: str, kind: pl.DataType, terminal: bool) -> pl.Series:
+    column = rows[name]
+    if kind.is_nested() or kind == pl.Object:
+        column = _mapped(column, json_text)
+    elif kind == pl.Binary:
+        column = _mapped(column, bytes.hex)
+    if terminal and column.dtype == pl.String:
+        column = _mapped(column, visible)
+    return column.alias(visible(name) if terminal else name)
+
+
+def _mapped(column: pl.Series, change: Callable[[Any], str]) -> pl.Series:
+    values: Sequence[Any] = column.to_list()
+    texts = [None if value is None else change(value) for value in values]
+    return pl.Series(column.name, texts, dtype=pl.String)
+
+
+def as_json(rows: pl.DataFrame) -> str:
+    """A JSON array of objects, one a row, one a line. Safe on a terminal, and exact."""
+    lines = [json_text(row) for row in rows.iter_rows(named=True)]
+    return "[\n" + ",\n".join(lines) + "\n]" if lines else "[]"
+
+
+ORJSON_INTEGERS = 2**63
+
+
+def json_text(value: Any) -> str:
+    """JSON on one line."""
+    text = orjson.dumps(value, default=_other, option=orjson.OPT_NON_STR_KEYS).decode()
+    return json_escaped(text)
+
+
+def _other(value: Any) -> Any:
+    if isinstance(value, pl.Series):
+        return value.to_list()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Decimal):
+        whole = value == value.to_integral_value() and abs(value) < ORJSON_INTEGERS
+        return int(value) if whole else float(value)
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -1,0 +1,77 @@
+"""Files and folders that are in place whole or not at all: the one atomic write."""
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain, count
+from pathlib import Path
+
+LEFT_SECONDS = 3600
+"""What lies beside a target, and nobody has written to for so long, is of no living process."""
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A path beside the target, to write a file or a folder to, which takes its place at the end.
+
+    It is made durable and renamed. Where the body raises, or the process is killed, the target
+    stays as it was; a folder that is there already is first renamed, whole, and then removed. The
+    parent is made where it is absent.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        yield beside
+        for path in [*beside.rglob("*"), beside]:
+            _sync(path)
+        aside = beside.with_name(f"{beside.stem}.old.tmp")
+        if target.is_dir() and not target.is_symlink():
+            target.rename(aside)
+        beside.replace(target)
+        _remove(aside)
+    finally:
+        _remove(beside)
+    _sync(target.parent)
+
+
+def place(target: Path, content: bytes) -> None:
+    """Write a file whole or not at all; see `replacing`."""
+    with replacing(target) as beside:
+        beside.write_bytes(content)
+
+
+def move(old: Path, new: Path) -> Path:
+    """Rename, durably, to the first of `new`, `new-2`, `new-3`, … that is free; returns it."""
+    names = (new.with_name(f"{new.name}-{number}") for number in count(2))
+    free = next(path for path in chain([new], names) if not path.exists())
+    old.rename(free)
+    _sync(free.parent)
+    return free
+
+
+def remove_left(folder: Path, name: str = "") -> None:
+    """Remove what killed writers left in a folder, of one target or of all: what is old."""
+    for left in folder.iterdir():
+        if left.name.startswith(f".{name}") and left.suffix == ".tmp":
+            with suppress(FileNotFoundError):
+                times = [path.stat().st_mtime for path in [left, *left.rglob("*")]]
+                if time.time() - max(times) > LEFT_SECONDS:
+                    _remove(left)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

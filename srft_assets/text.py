@@ -1,0 +1,56 @@
+"""Hostile text made visible: nothing survives that a terminal obeys or hides."""
+
+import re
+
+NOT_PRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+)
+"""Control characters (C0, DEL, C1), and what reorders or hides text (bidirectional, invisible).
+Stated here and not asked of Python, whose every version knows other characters: what is made
+visible is also stored, and shown to critics."""
+
+
+def visible(text: str) -> str:
+    """The text on one line: control characters as symbols (␛, ↵), others as `\\uXXXX`.
+
+    Lone surrogates, which no terminal can print, become `\\udXXX` as well.
+    """
+    shown = NOT_PRINTABLE.sub(_symbol, text)
+    return shown.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def visible_lines(text: str) -> str:
+    """The same for people who read a long text: line ends stay, and tabs become spaces.
+
+    All that Python calls unprintable is made visible, unassigned characters too.
+    """
+    lines = text.replace("\r\n", "\n").expandtabs(4)
+    return "".join(char if char == "\n" or char.isprintable() else _sign(char) for char in lines)
+
+
+def printable(text: str) -> str:
+    """The text on one line, with a space for every character that is not printable."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def json_escaped(text: str) -> str:
+    """JSON text with such characters as `\\uXXXX`: the same value, safe on a terminal.
+
+    Line breaks stay: outside strings JSON may hold them, inside it never does.
+    """
+    return NOT_PRINTABLE.sub(
+        lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text
+    )
+
+
+def _symbol(found: re.Match[str]) -> str:
+    return _sign(found[0])
+
+
+def _sign(char: str) -> str:
+    code = ord(char)
+    if code < 0x20:
+        return {"\n": "↵", "\t": "→"}.get(char) or chr(0x2400 + code)
+    if code == 0x7F:
+        return "␡"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

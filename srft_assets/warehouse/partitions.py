@@ -1,0 +1,248 @@
+"""Partitions as Parquet files: written whole or not at all, each with its stamp."""
+
+import fnmatch
+import math
+import re
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO
+
+import orjson
+import polars as pl
+from blake3 import blake3
+
+from srft_assets.errors import Refusal, SrftError, UsageError
+from srft_assets.files import remove_left, replacing
+from srft_assets.warehouse.recipe import Recipe
+
+KEY = "srft"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Provenance and identity of one partition.
+
+    Attributes:
+        recipe: what it was made from.
+        fingerprint: of the recipe.
+        data_version: hash of the content that matters (`data_version`).
+        rows: row count.
+        run_id: the Dagster run, or `local`.
+        made_at: ISO 8601, UTC.
+        refused: inputs that were refused while this partition was made.
+        figures: numbers that the stage told of it, by which a plan estimates what is behind it.
+    """
+
+    recipe: Recipe
+    fingerprint: str
+    data_version: str
+    rows: int
+    run_id: str
+    made_at: str
+    refused: tuple[Refusal, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """As the value stored under `KEY`."""
+        return orjson.dumps(asdict(self))
+
+    @staticmethod
+    def from_bytes(value: bytes) -> "Stamp":
+        """Inverse of `to_bytes`."""
+        cells = orjson.loads(value)
+        cells["recipe"] = Recipe(**cells["recipe"])
+        cells["refused"] = tuple(Refusal(**refusal) for refusal in cells["refused"])
+        return Stamp(**cells)
+
+
+def read_stamp(path: Path) -> Stamp | None:
+    """The stamp of a partition file; None where the file is absent."""
+    try:
+        return stamp_in(path)
+    except FileNotFoundError:
+        return None
+
+
+def stamp_in(source: Path | IO[bytes]) -> Stamp | None:
+    """The stamp within a Parquet file; None for a file of somebody else."""
+    stamped = pl.read_parquet_metadata(source).get(KEY)
+    return Stamp.from_bytes(stamped.encode()) if stamped else None
+
+
+PARTITION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+ONLY = "all"
+"""Partition name of an asset without partitions."""
+CALLS = "critic_calls"
+"""Folder of what critics were paid for: it is of no asset, and so never orphaned."""
+
+
+class InputChangedError(SrftError):
+    """What a partition is made from changed after its recipe was written: write another."""
+
+
+def check_partition_name(name: str) -> str:
+    """The name, if it is safe as a file name; raises UsageError otherwise."""
+    if not PARTITION_NAME.fullmatch(name):
+        raise UsageError(
+            f"bad partition name {name!r}: use letters, digits, '.', '_' and '-' (at most 128)"
+        )
+    return name
+
+
+def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
+    """The names that match one of the shell patterns, sorted."""
+    return sorted(
+        name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """All partitions below one folder. Readers see the whole old or the whole new partition."""
+
+    root: Path
+
+    def path(self, asset: str, partition: str = ONLY) -> Path:
+        """`<root>/<asset>/<partition>.parquet`."""
+        return self.root / asset / f"{check_partition_name(partition)}.parquet"
+
+    def stamp(self, asset: str, partition: str = ONLY) -> Stamp | None:
+        """Provenance of a partition; None where it was never made."""
+        return read_stamp(self.path(asset, partition))
+
+    def partitions(self, asset: str) -> list[str]:
+        """Names of the partitions that exist, sorted."""
+        return sorted(
+            path.stem
+            for path in (self.root / asset).glob("*.parquet")
+            if PARTITION_NAME.fullmatch(path.stem)
+        )
+
+    def read(
+        self,
+        asset: str,
+        partition: str = ONLY,
+        columns: list[str] | None = None,
+        version: str | None = None,
+    ) -> pl.DataFrame:
+        """Rows of one partition; with `version`, of that data version and no other.
+
+        Read through one handle: polars opens a path twice, and another process may rename a new
+        partition over the old one in between. Raises FileNotFoundError where it was never made,
+        InputChangedError where it is of another version.
+        """
+        with self.path(asset, partition).open("rb") as file:
+            if version is not None:
+                found = stamp_in(file)
+                if found is None or found.data_version != version:
+                    raise InputChangedError(f"{asset}/{partition} was made anew meanwhile")
+                file.seek(0)
+            return pl.read_parquet(file, columns=columns)
+
+    def write(
+        self, asset: str, partition: str, frame: pl.DataFrame, stamp: Stamp | Future[Stamp]
+    ) -> Path:
+        """Put a partition in place, and remove what killed writers left beside it.
+
+        A stamp to come is waited for when the rows are written, not before.
+        """
+
+        def metadata(_: object) -> dict[str, str]:
+            known = stamp if isinstance(stamp, Stamp) else stamp.result()
+            return {KEY: known.to_bytes().decode()}
+
+        target = self.path(asset, partition)
+        with replacing(target) as beside:
+            frame.write_parquet(beside, compression="zstd", compression_level=1, metadata=metadata)
+        remove_left(target.parent)
+        return target
+
+
+INTEGERS = (
+    *(pl.Int8, pl.Int16, pl.Int32, pl.Int64),
+    *(pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64),
+)
+"""Those of a fixed width that Python's buffers know."""
+PIECE_BYTES = 1 << 20
+"""Of texts that are hashed at once."""
+
+
+def data_version(frame: pl.DataFrame, volatile: Sequence[str] = ()) -> str:
+    """32 hex digits over names, types and values of a frame, less its `volatile` columns.
+
+    Computed over plain values, so that it does not depend on chunking, on slicing, on what lies
+    under a null, or on a library's file format.
+    """
+    kept = frame.drop(volatile)
+    head = repr([kept.height, *kept.schema.items()]).encode()
+    digests = (_digest(part) for column in kept for part in _parts(column))
+    return blake3(head + b"".join(digests)).hexdigest(16)
+
+
+def _digest(part: bytes | pl.Series) -> bytes:
+    content = blake3()
+    for piece in [part] if isinstance(part, bytes) else _pieces(part):
+        content.update(piece)
+    return content.digest()
+
+
+def _pieces(column: pl.Series) -> Iterator[memoryview]:
+    """The bytes of all cells, one after the other; of texts a few at a time, that the same
+    memory serves for all of them.
+    """
+    if column.dtype not in (pl.String, pl.Binary):
+        yield _cells(column)
+        return
+    sizes = column.str.len_bytes() if column.dtype == pl.String else column.bin.size()
+    rows = max(1, len(column) * PIECE_BYTES // max(1, int(sizes.sum())))
+    for first in range(0, len(column), rows):
+        yield _text(column.slice(first, rows))
+
+
+def _parts(column: pl.Series) -> Iterator[bytes | pl.Series]:
+    """Counts first, then which cells are null, then the values of the others.
+
+    The series are flat and without nulls. The counts and the type, which is part of the schema,
+    say how many parts follow and how long they are: no two columns have the same parts.
+    """
+    nulls = column.null_count()
+    yield struct.pack("<QQ", len(column), nulls)
+    if nulls:
+        yield column.is_null()
+        column = column.drop_nulls()
+    kind = column.dtype
+    if isinstance(kind, pl.Struct):
+        for one in kind.fields:
+            yield from _parts(column.struct.field(one.name))
+    elif isinstance(kind, pl.List):
+        yield column.list.len()
+        yield from _parts(column.explode(empty_as_null=False))
+    elif isinstance(kind, pl.Array):
+        yield from _parts(column.arr.to_list())
+    elif kind in (pl.String, pl.Binary):
+        yield column.str.len_bytes() if kind == pl.String else column.bin.size()
+        yield column
+    elif kind.is_float() or kind.is_temporal() or kind == pl.Boolean or kind in INTEGERS:
+        yield column
+    elif kind != pl.Null:
+        yield from _parts(column.cast(pl.String))
+
+
+def _cells(column: pl.Series) -> memoryview:
+    """The bytes of all numbers, one after the other. -0.0 is 0.0, and there is one NaN."""
+    if column.dtype.is_float():
+        column = (column + 0.0).fill_nan(math.nan)
+    elif column.dtype == pl.Boolean:
+        column = column.cast(pl.UInt8)
+    return column.to_physical().rechunk().to_numpy().view("B").data
+
+
+def _text(column: pl.Series) -> memoryview:
+    array = column.rechunk().to_arrow()
+    _, offsets, data = array.buffers()
+    ends = memoryview(offsets).cast("q")
+    first, last = ends[array.offset], ends[array.offset + len(array)]
+    return memoryview(data)[first:last] if data else memoryview(b"")
