@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 from tenacity import (
     AsyncRetrying,
-    RetryCallState,
     retry_if_exception_type,
     stop_after_attempt,
     wait_random_exponential,
@@ -171,7 +170,7 @@ class Client:
         began, attempts = time.monotonic(), 0
         retrying = AsyncRetrying(
             stop=stop_after_attempt(self.endpoint.attempts),
-            wait=self._wait,
+            wait=self._backoff,  # a pause that the server asked for goes on meanwhile
             retry=retry_if_exception_type(TransientError),
             reraise=True,
         )
@@ -198,12 +197,6 @@ class Client:
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             about=request.about,
         )
-
-    def _wait(self, state: RetryCallState) -> float:
-        """Seconds before the next attempt; a pause that the server asked for is `_opens`'."""
-        error = state.outcome and state.outcome.exception()
-        paused = isinstance(error, TransientError) and error.pause is not None
-        return 0.0 if paused else self._backoff(state)
 
     async def _attempt(self, body: dict[str, Any]) -> "Completion":
         while (closed := self._opens - time.monotonic()) > 0:
@@ -335,4 +328,4 @@ def _text(value: Any) -> str | None:
 
 
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and 0 <= value < 2**53 else 0
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else 0

@@ -115,13 +115,16 @@ def secrets_of(base_url: str, api_key: str | None) -> Secrets:
     Raises:
         CallError: the URL is none, or the key cannot be sent in a header.
     """
+    import httpx
+
     key = (api_key or "").strip()
     if not (key.isascii() and key.isprintable()):
         raise CallError(Kind.AUTH, "the API key holds characters that no HTTP header can carry")
     try:
         parts = urlsplit(base_url.strip())
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        httpx.URL(parts.geturl())
+    except (ValueError, httpx.InvalidURL):
         valid = False
     if not valid:
         shown = _USER_INFO.sub(f"{HIDDEN}@", base_url)

@@ -73,9 +73,14 @@ def critic_scores_stage(critic: str) -> Stage:
 
 
 def _make(work: Work, asset: str) -> Made:
+    from srft_assets.warehouse.doubles import counted_once  # a plan needs no database
+
     columns = ["trajectory_id", "step_index", "label"]
-    verdicts = pl.concat(work.read(asset, name).select(columns) for name in work.input_names(asset))
-    frame = scores(work.read("gold_labels", ONLY), verdicts)
+    verdicts = pl.concat(
+        work.read(asset, name).select(columns).with_columns(batch=pl.lit(name))
+        for name in work.input_names(asset)
+    )
+    frame = scores(work.read("gold_labels", ONLY), counted_once(verdicts))
     masks = frame.filter(pl.col("f1").is_not_null(), question="mask", target="mistake")
     figures = {
         f"{row['set']}: F1 of mistakes": round(row["f1"], 4) for row in masks.iter_rows(named=True)

@@ -119,18 +119,18 @@ class _Ingest:
     def __init__(
         self, home: Home, family: str, stated: str | None, batch_size: int, partitions: bool
     ) -> None:
-        """Raises UsageError where a batch of another family has the name, or one like NAME-000."""
+        """Raises UsageError where a batch of another family has the name."""
         self.home, self.family, self.batch_size = home, family, batch_size
         self.stage = trajectories_stage() if partitions else None
         known = manifests(home)
         self.old = [one for one in known if one.family == family and one.kind == "files"]
-        numbered = re.compile(re.escape(family) + r"(-\d{3,})?")
-        for one in known:
-            if one not in self.old and numbered.fullmatch(one.batch):
-                whose = "" if one.kind == "files" else " and is not from files"
-                raise UsageError(
-                    f"batch {one.batch} exists already{whose}: give another name with --batch"
-                )
+        others = {one.batch: one.kind for one in known if one not in self.old}
+        if family in others:
+            whose = "" if others[family] == "files" else " and is not from files"
+            raise UsageError(
+                f"batch {family} exists already{whose}: give another name with --batch"
+            )
+        self.taken = set(others)
         before = self.old[0].format if self.old else None
         self.format = {None: before, AUTO: None}.get(stated, stated)
         self.again = before != self.format
@@ -284,7 +284,7 @@ class _Ingest:
         """Of the last draft: NAME where there is one batch, else NAME-000, NAME-001, …"""
         if last and len(self.drafts) == 1:
             return self.family
-        taken = {one.name for one in self.drafts}
+        taken = {one.name for one in self.drafts} | self.taken
         numbers = (f"{self.family}-{number:03}" for number in count(len(self.drafts) - 1))
         return next(name for name in numbers if name not in taken)
 

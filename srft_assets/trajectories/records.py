@@ -186,15 +186,16 @@ def of_table(
     path: Path, layout: str, first: int, rows: int, size: int, limit: int = MAX_RECORD_BYTES
 ) -> Iterator[Record]:
     """Rows of a table, each of about `size` bytes; the last tells where it breaks off."""
-    number = first
+    after = first
     try:
         for number, row in read_rows(path, layout, first, rows, limit):
+            after = number + 1
             if isinstance(row, int):
                 yield Record(None, number, row, too_large(row, limit))
             else:
                 yield Record(row, number, size)
     except BadTableError as error:
-        yield Record(None, number, 0, str(error))
+        yield Record(None, after, 0, str(error))
 
 
 def shape_of(path: Path, layout: str) -> tuple[int, list[str]]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
@@ -179,7 +180,10 @@ def read_item(root: Path, item: Item, limit: int = records.MAX_RECORD_BYTES) -> 
                 sha = blake3(data).hexdigest()
             else:
                 yield from _rows(path, file, item, limit)
-                sha = item.blake3 if _trusted(item, path.stat()) else digest_of(file)
+                # earlier versions hashed of an array its rows, now it is hashed as a whole
+                end = item.end if item.layout == "array" else None
+                trusted = _trusted(item, path.stat())
+                sha = item.blake3 if trusted else digest_of(file, item.start, end)
     except OSError as error:
         raise SourceChangedError(f"{item.path}: {error.strerror}") from None
     if sha != item.blake3:
@@ -203,23 +207,25 @@ def unchanged(found: Found, item: Item, written_ns: int) -> bool:
 
     A file whose size and times are as they were is not read again, if these times lie well
     before `written_ns`, when the manifest was written: a later change would have moved them.
-    Raises OSError.
+    A file that cannot be read counts as changed.
     """
-    state = found.at.stat()
-    if item.layout in (*TABLES, "array") and _trusted(item, state):
-        return True
-    then = item.size, item.mtime_ns, item.ctime_ns
-    settled = item.ctime_ns + CLOCK_TICK_NS < written_ns
-    if settled and (state.st_size, state.st_mtime_ns, state.st_ctime_ns) == then:
-        return True
-    with found.at.open("rb") as file:
-        if item.layout != "lines":
-            return digest_of(file) == item.blake3
-        if item.end < state.st_size:
-            file.seek(item.end - 1)
-            if file.read(1) != b"\n":  # the last line went on
-                return False
-        return digest_of(file, item.start, item.end) == item.blake3
+    with suppress(OSError):
+        state = found.at.stat()
+        if item.layout in (*TABLES, "array") and _trusted(item, state):
+            return True
+        then = item.size, item.mtime_ns, item.ctime_ns
+        settled = item.ctime_ns + CLOCK_TICK_NS < written_ns
+        if settled and (state.st_size, state.st_mtime_ns, state.st_ctime_ns) == then:
+            return True
+        with found.at.open("rb") as file:
+            if item.layout != "lines":
+                return digest_of(file) == item.blake3
+            if item.end < state.st_size:
+                file.seek(item.end - 1)
+                if file.read(1) != b"\n":  # the last line went on
+                    return False
+            return digest_of(file, item.start, item.end) == item.blake3
+    return False
 
 
 def _trusted(item: Item, state: os.stat_result) -> bool:

@@ -89,7 +89,16 @@ def test_a_redirect_is_told_and_not_followed(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "localhost:8000/v1", "ftp://host/v1", "http://", "http://host:99999/v1"]
+    "url",
+    [
+        "",
+        "localhost:8000/v1",
+        "ftp://host/v1",
+        "http://",
+        "http://host:99999/v1",
+        "http://host/v1\x00",
+        "http://exämple..de/v1",
+    ],
 )
 def test_a_base_url_that_is_none_is_told(url: str) -> None:
     with pytest.raises(CallError, match="is no http\\(s\\) URL"):
@@ -119,7 +128,7 @@ def test_a_model_that_reasons_may_say_so_beside_its_answer(server: Server) -> No
 
 def test_an_oddity_beside_the_answer_does_not_lose_it(server: Server) -> None:
     parts = [{"type": "text", "text": '{"0": '}, {"type": "text", "text": '"good"}'}]
-    usage = {"prompt_tokens": -1, "completion_tokens": 12, "prompt_tokens_details": "none"}
+    usage = {"prompt_tokens": -1, "completion_tokens": 12.0, "prompt_tokens_details": "none"}
     choice = {"message": {"content": parts, "refusal": []}, "finish_reason": 0}
     raw = {"choices": [choice], "model": {}, "usage": usage}
     server.faults.append(sending(json.dumps(raw).encode()))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from tenacity import wait_fixed
 
 from srft_assets.critic.failures import CallError, Kind, asked_pause
 from tests.critic.calls import ask, request
@@ -120,6 +121,18 @@ def test_the_server_says_how_long_to_wait(server: Server) -> None:
     ask(server.base_url, request())
     *_, first, second = server.times
     assert second - first >= 1.0
+
+
+@pytest.mark.parametrize("stated", ["0", "0.01"])
+def test_a_server_that_wants_next_to_no_pause_is_given_one(
+    server: Server, monkeypatch: pytest.MonkeyPatch, stated: str
+) -> None:
+    monkeypatch.setattr(
+        "srft_assets.critic.client.wait_random_exponential", lambda **_: wait_fixed(0.2)
+    )
+    server.faults.extend([rate_limited(stated)] * 3)
+    assert ask(server.base_url, request()).retries == 3
+    assert server.times[-1] - server.times[-4] >= 3 * 0.2
 
 
 def test_retry_after_comes_in_three_forms() -> None:

@@ -61,6 +61,15 @@ def test_an_unfit_recording_beside_the_right_one_changes_nothing(home: Home) -> 
     assert make(home, gold_labels_stage())[0].frame.equals(before)
 
 
+def test_a_run_that_two_batches_hold_has_its_labels_once(home: Home) -> None:
+    before = make(home, gold_labels_stage())[0].frame
+    write_lab_batch(home, "lab-2", {"count": 3, "task_seed": 3})
+    (folder,) = [path for path in home.runs.glob("lab-1/*") if path.is_dir()]
+    copied = shutil.copytree(folder, home.runs / "lab-2" / folder.name)
+    make(home, trajectories_stage({"lab": lambda work, settings: copied}), "lab-2")
+    assert make(home, gold_labels_stage())[0].frame.equals(before)
+
+
 def test_a_lost_recording_is_refused_and_the_rest_goes_on(home: Home) -> None:
     lost = next(home.runs.glob("lab-1/*/*.traj.json"))
     lost.unlink()

@@ -89,14 +89,20 @@ def test_a_changed_mind_must_be_stated(home: Home) -> None:
 def test_files_of_earlier_versions_are_taken_over(
     home: Home, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = lines(home.gold / "people.jsonl", [row(at="2026"), row(label="what"), row(step_index=1)])
+    lines(home.gold / "lab.jsonl", [row()])
+    huge = row(step_index=2**63)
+    path = lines(
+        home.gold / "people.jsonl", [row(at="2026"), row(label="what"), row(step_index=1), huge]
+    )
     path.write_bytes(path.read_bytes() + b"{torn\n")
     assert [one.step_index for one in read_sets(home)["people"]] == [0, 1]
     assert read_sets(home)["people"][0].at == "2026"
     told = [record.getMessage() for record in caplog.records]
     assert [line.partition(" is passed")[0].rpartition(", ")[2] for line in told] == [
+        str(home.gold / "lab.jsonl"),
         "row 1",
         "row 3",
+        "row 4",
     ]
     assert not home.gold.exists() and (home.root / "gold-taken-over" / "people.jsonl").exists()
 

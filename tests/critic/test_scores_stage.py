@@ -111,6 +111,15 @@ def test_the_stage_is_stale_when_gold_or_verdicts_change_and_comes_out_the_same(
     assert len({before, changed, fingerprint(home, stage)}) == 3
 
 
+def test_a_run_that_two_batches_hold_is_scored_once(home: Home) -> None:
+    warehouse = fill(home)
+    first, _ = make(home, critic_scores_stage("rules"))
+    verdicts = warehouse.read("step_verdicts/rules", "real")
+    put(warehouse, "step_verdicts/rules", "really", verdicts.with_columns(label=pl.lit("good")))
+    again, _ = make(home, critic_scores_stage("rules"))
+    assert again.frame.equals(first.frame)
+
+
 def test_the_view_states_precision_and_recall_with_wilson_intervals(home: Home) -> None:
     fill(home)
     build_catalogue(home, SCHEMAS)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 import sqlalchemy as sa
+from blake3 import blake3
 
 from srft_assets.database import BATCHES, database_of
 from srft_assets.errors import SrftError, UsageError
@@ -19,9 +20,11 @@ from srft_assets.trajectories.batches import (
     write_manifests,
 )
 from srft_assets.trajectories.ingest import ingest
+from srft_assets.trajectories.sources import SourceChangedError
 from tests.trajectories.ingest_support import (
     content,
     fingerprint,
+    make,
     places,
     put,
     run_of,
@@ -119,6 +122,14 @@ def test_lab_batches(home, tmp_path):
         write_lab_batch(home, "runs", {})
 
 
+def test_a_batch_of_another_kind_keeps_its_number(home, tmp_path):
+    write_lab_batch(home, "runs-001", {"count": 3})
+    folder = write_runs(tmp_path / "runs", ["a", "b", "c"])
+    plan = ingest(home, [folder], batch_size=1)
+    assert plan.batches == ("runs-000", "runs-002", "runs-003")
+    assert ingest(home, [folder], batch_size=1).unchanged == plan.batches
+
+
 def test_an_unknown_or_damaged_batch_is_one_clear_line(home):
     with pytest.raises(SrftError, match="no batch 'nope'"):
         read_manifest(home, "nope")
@@ -160,6 +171,20 @@ def test_manifests_that_were_files_are_taken_over_in_their_order(home, tmp_path)
     assert content(home) == content(other)
     assert not home.batches.exists()
     assert len(list((home.root / "batches-taken-over").glob("*.json"))) == 3
+
+
+def test_rows_of_an_array_that_an_earlier_version_hashed_are_read(home, tmp_path):
+    path = put(tmp_path / "b.json", [run_of("x"), run_of("y")])
+    ingest(home, [path])
+    (one,) = manifests(home)
+    start, end = 1, path.stat().st_size - 1
+    old = blake3(path.read_bytes()[start:end]).hexdigest()
+    rows = one.items[0].model_copy(update={"start": start, "end": end, "blake3": old})
+    write_manifests(home, [one.model_copy(update={"items": (rows,)})])
+    assert make(home, "b")[0]["instance_id"].to_list() == ["x", "y"]
+    path.write_bytes(path.read_bytes().replace(b"Fix y", b"Mend y"))
+    with pytest.raises(SourceChangedError, match="1 of 1 sources"):
+        make(home, "b")
 
 
 def test_a_takeover_that_was_killed_goes_on_and_changes_no_batch_that_is_there(home):

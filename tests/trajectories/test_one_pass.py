@@ -3,6 +3,8 @@
 import json
 import tracemalloc
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from srft_assets.home import Home
@@ -48,6 +50,24 @@ def test_what_ingest_writes_is_what_is_made_from_the_sources(home, tmp_path, bat
         assert frame.equals(again)
         assert (stamp.data_version, stamp.refused) == (made.data_version, made.refused)
     assert sum(one.rows for one in manifests(home)) == plan.rows == 12
+
+
+def test_a_table_that_breaks_off_is_read_up_to_there_each_time(home, tmp_path):
+    runs = [run_of(f"t{number}") for number in range(40)]
+    rows = [{**run, "messages": json.dumps(run["messages"])} for run in runs]
+    path = tmp_path / "runs.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=20, compression="none")
+    start = pq.read_metadata(path).row_group(1).column(0).data_page_offset
+    content = path.read_bytes()
+    path.write_bytes(content[:start] + b"\xff" * 40 + content[start + 40 :])
+    ingest(home, [path])
+    frame, stamp = written(home, "runs")
+    assert frame["trajectory_id"].n_unique() == frame.height == 20
+    assert [one.line()[:45] for one in stamp.refused] == [
+        "runs.parquet, row 20: broken parquet file at "
+    ]
+    again, made = make(home, "runs")
+    assert frame.equals(again) and stamp.refused == made.refused
 
 
 def test_files_are_parsed_once(home, tmp_path, monkeypatch):

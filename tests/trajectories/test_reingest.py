@@ -80,6 +80,17 @@ def test_a_deleted_file_leaves_at_the_next_ingest_and_is_told(home, tmp_path):
     assert places(home) == {"b.json": "runs"}
 
 
+def test_a_file_that_is_gone_before_it_is_looked_at_is_refused(home, tmp_path):
+    folder = write_runs(tmp_path / "runs", ["a", "b"])
+    ingest(home, [folder])
+    (folder / "a.json").touch()
+    plan = ingest(home, [folder], tell=lambda done, files: (folder / "a.json").unlink(done > 0))
+    assert [one.line() for one in plan.refusals] == [
+        "a.json: file cannot be read: No such file or directory"
+    ]
+    assert plan.removed == ("a.json",) and plan.rows == 1
+
+
 def test_files_that_were_not_asked_for_stay(home, tmp_path):
     folder = write_runs(tmp_path / "runs", ["a", "b"])
     ingest(home, [folder / "a.json"], batch="mine")

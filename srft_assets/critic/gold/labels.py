@@ -29,7 +29,7 @@ class GoldLabel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     trajectory_id: str = Field(min_length=1)
-    step_index: int = Field(ge=0)
+    step_index: int = Field(ge=0, lt=2**31)
     """From 0, as in the view `steps`."""
     label: Literal["good", "unnecessary", "mistake", "recover"] | None
     """None: the annotator looked at the step and skipped it."""
@@ -186,7 +186,9 @@ def take_over(home: Home) -> None:
 
     with exclusive(database_of(home).locks / "take-over.lock"):
         for path in sorted(home.gold.glob("*.jsonl")):
-            if path.stem != RECORDED and PARTITION_NAME.fullmatch(path.stem):
+            if path.stem == RECORDED or not PARTITION_NAME.fullmatch(path.stem):
+                LOG.warning("%s is passed over: no set can have this name", path)
+            else:
                 lines = enumerate(path.read_bytes().split(b"\n"))
                 parsed = [(row, _parse_line(line)) for row, line in lines if line.strip()]
                 for row, told in parsed:

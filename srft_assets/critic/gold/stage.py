@@ -82,7 +82,7 @@ def _make(work: Work) -> Made:
         found = list(_recorded_labels(work, batch))
         refused += [one for one in found if isinstance(one, Refusal)]
         frames.append(gold_frame(RECORDED, [one for one in found if isinstance(one, GoldLabel)]))
-    frame = pl.concat(frames)
+    frame = pl.concat(frames).unique(maintain_order=True)  # several batches may hold a run
     counts = dict(frame.group_by("set").len().sort("set").iter_rows())
     return Made(frame, refused, {f"labels of {name}": count for name, count in counts.items()})
 

@@ -101,8 +101,9 @@ def play_with(
     workers = job.settings.workers
     crashed = finished = 0
     for wave in models.waves(plays):
-        runs = play_all(wave, models.model, scene, job.out, crash_of, workers, models.secrets)
-        for play, crash in runs:
+        for play, crash in play_all(
+            wave, models.model, scene, job.out, crash_of, workers, models.secrets
+        ):
             crashed += bool(crash)
             finished += not crash
             report(play, crash)

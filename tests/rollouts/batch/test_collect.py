@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -95,12 +96,12 @@ def test_a_process_that_plays_the_batch_already_is_waited_for(sandbox, work, ask
 
 
 def test_where_every_run_crashes_the_batch_fails_with_the_reason(sandbox, work, asking):
-    tasks = {"kind": "lab", "seed": 5, "count": 4}
-    with (
-        serving(EDIT_AND_SUBMIT, refuse={"": 404}) as server,
-        pytest.raises(SrftError, match=r"3 runs crashed .* NotFoundError"),
-    ):
-        collect(work, asking(server.base_url, tasks=tasks))
+    tasks = {"kind": "lab", "seed": 5, "count": 12}
+    with serving(EDIT_AND_SUBMIT, refuse={"": 404}) as server:
+        with pytest.raises(SrftError, match=r"3 runs crashed .* NotFoundError") as told:
+            collect(work, asking(server.base_url, tasks=tasks))
+        playing = [one for one in threading.enumerate() if one.name.startswith("play")]
+    assert not playing, f"all is over before {told.value} is told"
 
 
 def test_limits_end_a_run_with_their_own_status(sandbox, work, asking):
