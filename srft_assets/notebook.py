@@ -251,7 +251,7 @@ def export(
     """
     from rich.console import Console
 
-    from srft_assets.cli.progress import Bars
+    from srft_assets.cli.console import Bars
     from srft_assets.exports.export import Request
     from srft_assets.exports.export import export as write
     from srft_assets.stages import load_stages

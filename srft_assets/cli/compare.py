@@ -46,7 +46,7 @@ def compare(
 def compared(home: Home, arms: list[str], against: str | None, seeds: list[int]) -> "Comparison":
     """The comparison of the scores there are. Raises UsageError for an unknown arm or seed."""
     from srft_assets.compare import compare_arms
-    from srft_assets.compare.notes import with_settings
+    from srft_assets.compare.arms import with_settings
     from srft_assets.warehouse.partitions import Warehouse
     from srft_assets.warehouse.query import run_query
 

@@ -13,6 +13,8 @@ needs no numpy.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 if TYPE_CHECKING:
     from srft_assets.compare.arms import Comparison, compare_arms
     from srft_assets.compare.difference import (
@@ -25,10 +27,10 @@ if TYPE_CHECKING:
     )
     from srft_assets.compare.rates import Cells, Rate, cells_of, pass_at_k, rate_of, wilson_interval
     from srft_assets.compare.report import verdict_of
-    from srft_assets.compare.schema import DRAWS, SEED
 
 __all__ = [
     "DRAWS",
+    "PAIRS",
     "SEED",
     "Cells",
     "Comparison",
@@ -48,9 +50,35 @@ __all__ = [
 ]
 
 
+DRAWS = 10_000
+SEED = 20_260_101
+"""Of the draws: the same scores give the same intervals."""
+
+PAIRS = pl.Schema(
+    {
+        "arm": pl.String,
+        "against": pl.String,
+        "tasks": pl.Int32,
+        "seeds": pl.Int32,
+        "pairs": pl.Int32,
+        "only_arm": pl.Int32,
+        "only_against": pl.Int32,
+        "difference": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        "p_value": pl.Float64,
+        "p_holm": pl.Float64,
+        "test": pl.String,
+        "detectable": pl.Float64,
+    }
+)
+"""One row a pair of arms: `arm` minus `against`, as `Difference` says; `p_holm` is `p_value` after
+Holm's correction over all rows. `detectable` is for the strictest step of that correction."""
+
+
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        for module in ("schema", "rates", "difference", "arms", "report"):
+        for module in ("rates", "difference", "arms", "report"):
             found = import_module(f"{__name__}.{module}")
             if hasattr(found, name):
                 return getattr(found, name)

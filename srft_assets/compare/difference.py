@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from srft_assets.compare import DRAWS, SEED
 from srft_assets.compare.rates import (
     Cells,
     Grid,
@@ -18,7 +19,6 @@ from srft_assets.compare.rates import (
     resampled_ratio,
     wilson_interval,
 )
-from srft_assets.compare.schema import DRAWS, SEED
 from srft_assets.errors import SrftError
 
 
@@ -146,7 +146,6 @@ def paired_difference(
     *,
     draws: int = DRAWS,
     seed: int = SEED,
-    confidence: float = 0.95,
     alpha: float = ALPHA,
 ) -> Difference:
     """Compare two arms, paired by task and seed; attempts at the same task and seed are averaged.
@@ -168,7 +167,7 @@ def paired_difference(
     pairs, size = int(paired.sum()), int(paired.any(axis=1).sum())
     single = one.single and other.single
     seen = resampled_ratio(gap, paired, draws, seed)
-    low, high = _interval(gap, paired, seen, confidence)
+    low, high = _interval(gap, paired, seen)
     wins, losses = int((gap > 0).sum()), int((gap < 0).sum())
     if single:
         detectable = detectable_pairs(pairs, (wins + losses) / pairs, alpha)
@@ -195,7 +194,7 @@ def _share(cells: Cells) -> Grid:
     return cells.resolved / np.maximum(cells.scored, 1)
 
 
-def _interval(gap: Grid, paired: Grid, seen: Grid, confidence: float) -> tuple[float, float]:
+def _interval(gap: Grid, paired: Grid, seen: Grid) -> tuple[float, float]:
     """Where all pairs differ alike, resamples cannot differ: then that of a task that would.
 
     No such task among n: Wilson's upper end of 0 in n bounds how many there are, and each moves
@@ -203,8 +202,8 @@ def _interval(gap: Grid, paired: Grid, seen: Grid, confidence: float) -> tuple[f
     """
     values = gap[paired > 0]
     if np.ptp(values) > 0:
-        return interval_of(seen, confidence, (-1.0, 1.0))
-    _, room = wilson_interval(0, int(paired.any(axis=1).sum()), confidence) or (0.0, 1.0)
+        return interval_of(seen, (-1.0, 1.0))
+    _, room = wilson_interval(0, int(paired.any(axis=1).sum())) or (0.0, 1.0)
     middle = float(values[0])
     return max(-1.0, middle - room), min(1.0, middle + room)
 

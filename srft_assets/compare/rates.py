@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from srft_assets.compare.schema import DRAWS, SEED
+from srft_assets.compare import DRAWS, SEED
 from srft_assets.errors import SrftError
 
 Grid = NDArray[np.float64]
@@ -106,12 +106,9 @@ def drawn(things: int, draws: int, seed: int) -> Grid:
     return generator.multinomial(things, chances, size=draws).astype(np.float64)
 
 
-def interval_of(
-    values: Grid, confidence: float, bounds: tuple[float, float]
-) -> tuple[float, float]:
-    """Percentile interval, within what is possible."""
-    tail = 50 * (1 - confidence)
-    low, high = np.percentile(values, [tail, 100 - tail])
+def interval_of(values: Grid, bounds: tuple[float, float]) -> tuple[float, float]:
+    """95% percentile interval, within what is possible."""
+    low, high = np.percentile(values, [2.5, 97.5])
     return max(bounds[0], float(low)), min(bounds[1], float(high))
 
 
@@ -175,10 +172,8 @@ class Rate:
     method: Literal["wilson", "bootstrap"]
 
 
-def rate_of(
-    cells: Cells, *, draws: int = DRAWS, seed: int = SEED, confidence: float = 0.95
-) -> Rate:
-    """Rate and interval. `cells` holds at least one scored attempt.
+def rate_of(cells: Cells, *, draws: int = DRAWS, seed: int = SEED) -> Rate:
+    """Rate and its 95% interval. `cells` holds at least one scored attempt.
 
     Where all attempts at all tasks end alike, resamples cannot differ; the interval is then
     Wilson's for as many trials as there are tasks, since attempts at one task may be alike.
@@ -188,8 +183,8 @@ def rate_of(
     trials = (resolved, scored) if cells.single else _trials_of_tasks(cells, resolved, scored)
     if trials is None:
         seen = resampled_ratio(cells.resolved, cells.scored, draws, seed)
-        found = interval_of(seen, confidence, (0.0, 1.0))
-    low, high = found or wilson_interval(*(trials or (0, 0)), confidence) or (0.0, 1.0)
+        found = interval_of(seen, (0.0, 1.0))
+    low, high = found or wilson_interval(*(trials or (0, 0))) or (0.0, 1.0)
     method: Literal["wilson", "bootstrap"] = "wilson" if found is None else "bootstrap"
     return Rate(scored, resolved, resolved / scored, low, high, method)
 

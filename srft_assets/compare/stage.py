@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from srft_assets.compare.schema import DRAWS, PAIRS, SEED
+from srft_assets.compare import DRAWS, PAIRS, SEED
 from srft_assets.errors import SrftError
 from srft_assets.warehouse.stage import Listing, Made, Stage, Upstream, Work
 
@@ -53,8 +53,10 @@ def _make(work: Work) -> Made:
     scores = pl.concat(frames, how="diagonal") if frames else pl.DataFrame()
     if scores.is_empty() or scores["resolved"].null_count() == scores.height:
         raise SrftError("no arm has scores to compare: make eval_scores of some arms first")
-    from srft_assets.compare.arms import compare_arms  # a plan needs no numpy
-    from srft_assets.compare.notes import with_settings
+    from srft_assets.compare.arms import (
+        compare_arms,  # a plan needs no numpy
+        with_settings,
+    )
     from srft_assets.compare.report import draw_comparison
 
     found = compare_arms(with_settings(scores, work.warehouse))

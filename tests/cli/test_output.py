@@ -4,7 +4,9 @@ import csv
 import io
 
 import pytest
+from rich.console import Console
 
+from srft_assets.cli.console import Bars
 from srft_assets.cli.doctor import FINDINGS
 from tests.cli.conftest import source
 from tests.trajectories.ingest_support import run_of, write_lines
@@ -155,3 +157,11 @@ def test_doctor_says_what_is_here_and_what_to_install_for_the_rest(srft, home):
 def test_home_can_be_named_in_the_call(srft, filled, tmp_path):
     said = srft("--home", str(tmp_path / "other"), "plan", RULES)
     assert "0 of 0 partitions in sync." in said.out
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_note_has_room_beside_the_bar(width):
+    console = Console(file=io.StringIO(), width=width, force_terminal=True)
+    with Bars(console) as bars:
+        bars.report("step_verdicts/default mini", 60, 60, "30 from the ledger")
+    assert "30 from the ledger" in console.file.getvalue()

@@ -1,10 +1,12 @@
 """Questions to the warehouse wait for no Dagster: importing it takes longer than to answer."""
 
-import os
 import subprocess
 import sys
 
 import pytest
+
+from srft_assets.home import CHECKOUT
+from tests.cli.conftest import environment
 
 CODE = """
 import sys
@@ -16,13 +18,27 @@ finally:
 """
 
 
-@pytest.mark.parametrize("words", [["sql", "SELECT 1"], ["sql", "FROM label_shares"], ["stats"]])
-def test_a_question_imports_no_dagster(tmp_path, words):
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sql", "SELECT 1"],
+        ["sql", "FROM label_shares"],
+        ["stats"],
+        ["plan"],
+        ["show", "one-0"],
+        ["compare"],
+        ["export", "--arm", "sft", "--format", "trl", "--out", "set"],
+        ["apply", "step_verdicts/rules"],
+    ],
+    ids=" ".join,
+)
+def test_a_question_imports_no_dagster(once_filled, tmp_path, words):
     done = subprocess.run(
         [sys.executable, "-c", CODE, *words],
-        env={**os.environ, "SRFT_HOME": str(tmp_path)},
+        cwd=tmp_path,
+        env={**environment(once_filled), "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
     assert done.stdout.splitlines()[-1] == "[]"

@@ -5,7 +5,7 @@ import logging
 import polars as pl
 import pytest
 
-from srft_assets.compare.arms import PAIRS
+from srft_assets.compare import PAIRS
 from srft_assets.compare.stage import comparison_stage
 from srft_assets.errors import SrftError
 from srft_assets.rollouts.scores import EVAL_SCORES
