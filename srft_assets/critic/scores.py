@@ -73,7 +73,7 @@ def critic_scores_stage(critic: str) -> Stage:
 
 
 def _make(work: Work, asset: str) -> Made:
-    from srft_assets.warehouse.doubles import counted_once  # a plan needs no database
+    from srft_assets.warehouse.sql import counted_once  # a plan needs no database
 
     columns = ["trajectory_id", "step_index", "label"]
     verdicts = pl.concat(
