@@ -18,8 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from srft_assets.sandbox import open_sandbox, sandbox_status
-from srft_assets.sandbox.opening import probe
-from srft_assets.sandbox.unsafe import UnsafeSandbox
+from srft_assets.sandbox.detection import UnsafeSandbox, probe
 
 
 def measure(runs: int) -> dict[str, float | str | bool]:

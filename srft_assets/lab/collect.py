@@ -15,7 +15,7 @@ from srft_assets.files import place
 from srft_assets.lab.tasks import TaskSettings, generate_tasks
 from srft_assets.lab.teacher import Rates, Teacher
 from srft_assets.plugins import need
-from srft_assets.sandbox.opening import open_sandbox
+from srft_assets.sandbox.detection import open_sandbox
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Work
 

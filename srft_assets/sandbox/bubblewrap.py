@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from srft_assets.sandbox.bounded import run_bounded
-from srft_assets.sandbox.environment import environment
-from srft_assets.sandbox.errors import SandboxError
-from srft_assets.sandbox.interpreter import base_interpreter
-from srft_assets.sandbox.model import Completed, Limits
-from srft_assets.sandbox.shell import refusal, rlimit_counts, shell_argv
-from srft_assets.sandbox.slots import Slot, any_slot, open_slots
+from srft_assets.sandbox.cgroups import PidsCgroup, pids_cgroup, usable_cgroup
+from srft_assets.sandbox.model import Completed, Limits, SandboxError
+from srft_assets.sandbox.process import run_bounded
+from srft_assets.sandbox.shell import (
+    base_interpreter,
+    environment,
+    refusal,
+    rlimit_counts,
+    shell_argv,
+)
 
 TESTBED = "/testbed"
 TOOLS = Path("/opt/tools")
@@ -65,34 +68,33 @@ class BubblewrapSandbox:
         variables = environment([TOOLS, base_interpreter()[1].parent], env)
         reader, writer = os.pipe()
         try:
-            with os.fdopen(writer, "wb", 0) as status_end, _slot() as slot:
+            with os.fdopen(writer, "wb", 0) as status_end, _cgroup(limits) as cgroup:
                 argv = self._argv(command, workdir, limits, variables, status_end.fileno())
-                ended = run_bounded(
+                done = run_bounded(
                     argv,
                     limits=limits,
                     workdir=workdir,
                     env={},
                     pass_fds=[status_end.fileno()],
-                    slot=slot,
+                    cgroup=cgroup,
                 )
             status = os.read(reader, 65536)
         except (OSError, ValueError) as error:
             raise SandboxError(f"the sandbox did not start: {error}") from error
         finally:
             os.close(reader)
-        if ended.stopped is None and b'"exit-code"' not in status:
-            said = " ".join(ended.completed.output.split())[-300:]
+        if done.stopped is None and b'"exit-code"' not in status:
+            said = " ".join(done.output.split())[-300:]
             raise SandboxError(f"bubblewrap could not set up the sandbox: {said}")
-        return ended.completed
+        return done
 
     @property
     def process_bound(self) -> str:
         """What keeps the number of processes, for people."""
         if rlimit_counts():
             return "kept by RLIMIT_NPROC"
-        slots = open_slots()
-        if slots:
-            return f"kept by the pids cgroup (v{slots.version})"
+        if own := usable_cgroup():
+            return f"kept by the pids cgroup (v{own.version})"
         return "only watched: this is root without a writable pids cgroup"
 
     def _argv(
@@ -147,8 +149,8 @@ class BubblewrapSandbox:
         return argv
 
 
-def _slot() -> contextlib.AbstractContextManager[Slot | None]:
-    return contextlib.nullcontext() if rlimit_counts() else any_slot()
+def _cgroup(limits: Limits) -> contextlib.AbstractContextManager[PidsCgroup | None]:
+    return contextlib.nullcontext() if rlimit_counts() else pids_cgroup(limits.processes)
 
 
 def _bind(folder: Path) -> Sequence[str]:

@@ -1,15 +1,26 @@
 """The pids controller of Linux: a number of processes that the kernel keeps, also for root."""
 
+import atexit
 import contextlib
 import os
 import re
+import subprocess
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path, PurePosixPath
 
 PROC = Path("/proc")
 NAME = re.compile(r"srft-(\d+)-(\d+)-\d+")
+OWN_TASKS = 2
+"""Bubblewrap's monitor, and its process 1."""
+LEAVING_SECONDS = 0.5
+"""For so long the kernel may count a process that has ended."""
 _numbers = count(1)
+_left: set[Path] = set()
+"""Cgroups of commands that ended, in which something still dies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,41 +33,64 @@ class OwnCgroup:
 
 @dataclass(frozen=True, slots=True)
 class PidsCgroup:
-    """A cgroup of ours. Members are threads: what they start is born in it.
+    """A cgroup of ours, for one command: what that starts is born in it.
 
-    In version 2 it is of type `threaded`, the only one that a single thread can enter and that
-    may lie below a cgroup which holds processes (Linux, admin-guide/cgroup-v2, "Threads").
+    In version 2 it is of type `threaded`, the only one that may lie below a cgroup which holds
+    processes (Linux, admin-guide/cgroup-v2, "Threads").
     """
 
     own: OwnCgroup
     folder: Path
 
-    def enter(self) -> None:
-        """Move the calling thread in. Waits for an RCU grace period, some 10 ms."""
+    def entering(self) -> list[str]:
+        """Words to put before a program and its arguments, so that it is run in the cgroup."""
         members = "tasks" if self.own.version == 1 else "cgroup.threads"
-        (self.folder / members).write_text("0")
-
-    def allow(self, tasks: int) -> None:
-        """Let it hold so many processes and threads; further ones fail with EAGAIN."""
-        (self.folder / "pids.max").write_text(str(tasks))
-
-    def held(self) -> int:
-        """Processes and threads in it, also those that are just dying."""
-        return int((self.folder / "pids.current").read_text())
+        enter = 'echo 0 > "$0" && exec "$@"'
+        # What the shell adds to the environment would show paths of this machine.
+        plain = ["/usr/bin/env", "-u", "PWD", "-u", "OLDPWD", "-u", "SHLVL", "-u", "_"]
+        return ["/bin/sh", "-c", enter, str(self.folder / members), *plain]
 
     def refusals(self) -> int:
         """How often it was full when another process was to start."""
         return int((self.folder / "pids.events").read_text().split()[1])
 
-    def remove(self) -> bool:
-        """Remove it; False while something is in it."""
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
-        return not self.folder.exists()
+
+@contextlib.contextmanager
+def pids_cgroup(processes: int) -> Iterator[PidsCgroup | None]:
+    """A cgroup for one command of so many processes and threads; further ones fail with EAGAIN.
+
+    None where this process may make no cgroups. Raises OSError where it may no longer.
+    """
+    own = usable_cgroup()
+    if own is None:
+        yield None
+        return
+    cgroup = _make(own, processes + OWN_TASKS)
+    try:
+        yield cgroup
+    finally:
+        _left.add(cgroup.folder)
+        _remove_left()
 
 
-def make_cgroup(own: OwnCgroup) -> PidsCgroup:
-    """Make an empty one, whose name says whose it is. Raises OSError where that is not allowed."""
+@cache
+def usable_cgroup() -> OwnCgroup | None:
+    """Where this process may make cgroups and enter them; sweeps what killed processes left."""
+    own = find_own()
+    if own is None:
+        return None
+    sweep(own)
+    try:
+        trial = _make(own, OWN_TASKS)
+    except OSError:
+        return None
+    entered = subprocess.run([*trial.entering(), "/bin/true"], check=False, capture_output=True)
+    _left.add(trial.folder)
+    return own if entered.returncode == 0 else None
+
+
+def _make(own: OwnCgroup, tasks: int) -> PidsCgroup:
+    """An empty one, whose name says whose it is. Raises OSError where that is not allowed."""
     pid = os.getpid()
     folder = own.folder / f"srft-{pid}-{_started(pid)}-{next(_numbers)}"
     folder.mkdir()
@@ -66,10 +100,27 @@ def make_cgroup(own: OwnCgroup) -> PidsCgroup:
             control = own.folder / "cgroup.subtree_control"
             if "pids" not in control.read_text().split():
                 control.write_text("+pids")
+        (folder / "pids.max").write_text(str(tasks))
     except OSError:
         folder.rmdir()
         raise
     return PidsCgroup(own, folder)
+
+
+def _remove_left() -> None:
+    for folder in tuple(_left):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+            _left.discard(folder)
+
+
+@atexit.register
+def _leave() -> None:
+    """What cannot be removed is left to the `sweep` of another process."""
+    until = time.monotonic() + LEAVING_SECONDS
+    while _left and time.monotonic() < until:
+        _remove_left()
+        time.sleep(0.005)
 
 
 def sweep(own: OwnCgroup) -> None:

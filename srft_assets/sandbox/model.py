@@ -7,6 +7,12 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
+from srft_assets.errors import SrftError
+
+
+class SandboxError(SrftError):
+    """The sandbox could not be set up for this command: the machine's failure, not the model's."""
+
 
 class Limits(BaseModel):
     """Bounds of one command."""
@@ -26,12 +32,15 @@ class Limits(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A command that ended. `returncode` is -1 where `timed_out`."""
+    """A command that ended. `returncode` is -1 where `timed_out`; `stopped` is why it was killed,
+    None where it ended by itself.
+    """
 
     returncode: int
     output: str
     timed_out: bool
     seconds: float
+    stopped: str | None = None
 
 
 class Sandbox(Protocol):

@@ -1,16 +1,55 @@
-"""The shell that every sandbox ends in: resource limits of one process, then the command."""
+"""What every sandbox ends in: a shell with an environment and limits of its own, and a Python."""
 
 import os
 import re
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
+from srft_assets.errors import UsageError
 from srft_assets.sandbox.model import Completed, Limits
 
 COUNTS_BY_NAMESPACE = (5, 14)
 """Since this kernel RLIMIT_NPROC counts the processes of one user namespace only."""
-
 MAX_ARGUMENT = 32 * os.sysconf("SC_PAGE_SIZE")
 """Linux' MAX_ARG_STRLEN: one argument and its closing NUL, in bytes."""
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+FIXED = {
+    "HOME": "/tmp",
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    "TERM": "dumb",
+    "PAGER": "cat",
+    "GIT_PAGER": "cat",
+    "GIT_TERMINAL_PROMPT": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONHASHSEED": "0",
+}
+
+
+@cache
+def base_interpreter() -> tuple[Path, Path]:
+    """Prefix and program of the Python that this process runs on, outside any venv."""
+    prefix = Path(sys.base_prefix)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for name in (version, "python3", "python"):
+        program = prefix / "bin" / name
+        if program.exists():
+            return prefix, program
+    return prefix, Path(sys.executable).resolve()
+
+
+def environment(programs: Sequence[Path], extra: Mapping[str, str] | None) -> dict[str, str]:
+    """The fixed variables, `programs` first on PATH, then `extra`, which wins.
+
+    Raises UsageError for names or values that no environment can hold.
+    """
+    for name, value in (extra or {}).items():
+        if not name or "=" in name or "\0" in name + value:
+            raise UsageError(f"bad environment variable {name!r}: no '=' or NUL may be in it")
+    path = ":".join([*map(str, programs), SYSTEM_PATH])
+    return {**FIXED, "PATH": path, **(extra or {})}
 
 
 def refusal(command: str) -> Completed | None:

@@ -9,7 +9,7 @@ from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Sandbox, open_sandbox
-from srft_assets.sandbox.unsafe import UnsafeSandbox
+from srft_assets.sandbox.detection import UnsafeSandbox
 from tests.outcomes.conftest import new_file
 from tests.outcomes.local_support import CHEATS, edit, grade
 

@@ -6,7 +6,7 @@ import pytest
 
 from srft_assets.sandbox import Sandbox, sandbox_status
 from srft_assets.sandbox.cgroups import OwnCgroup, find_own
-from srft_assets.sandbox.unsafe import UnsafeSandbox
+from srft_assets.sandbox.detection import UnsafeSandbox
 
 
 @pytest.fixture(params=["bubblewrap", "unsafe"])

@@ -1,6 +1,5 @@
 """The cgroups of a process: where they are, and that none outlives it for long."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.sandbox import Limits, open_sandbox
-from srft_assets.sandbox.cgroups import OwnCgroup, read_own, sweep
-from srft_assets.sandbox.slots import ENOUGH, open_slots
+from srft_assets.sandbox.cgroups import OwnCgroup, pids_cgroup, read_own, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = (
@@ -61,22 +59,23 @@ def test_what_a_killed_process_left_is_swept(own: OwnCgroup, workdir: Path) -> N
         return not _left(own, process.pid)
 
     assert _soon(swept)
-    assert open_slots() and _left(own, os.getpid()), "those of living processes stay"
+    with pids_cgroup(1) as living:
+        sweep(own)
+        assert living and living.folder.exists(), "those of living processes stay"
 
 
-def test_many_short_commands_share_a_few_cgroups(own: OwnCgroup, workdir: Path) -> None:
+def test_many_short_commands_leave_few_cgroups(own: OwnCgroup, workdir: Path) -> None:
     many = (
-        "from srft_assets.sandbox.slots import open_slots\n"
-        "for _ in range(60): run('true')\nprint(len(open_slots()._free))"
+        "from srft_assets.sandbox.cgroups import find_own\n"
+        "for _ in range(60): run('true')\n"
+        "print(len(list(find_own().folder.glob(f'srft-{os.getpid()}-*'))))"
     )
-    said = _said(many, workdir)
-    assert 1 <= int(said.split()[-1]) <= ENOUGH
+    assert int(_said(many, workdir).split()[-1]) < 30
 
 
 def test_a_command_has_its_processes_where_the_last_ones_are_still_dying(
-    own: OwnCgroup, workdir: Path, monkeypatch: pytest.MonkeyPatch
+    own: OwnCgroup, workdir: Path
 ) -> None:
-    monkeypatch.setattr("srft_assets.sandbox.slots.ENOUGH", 1)
     limits = Limits(processes=16)
     for _ in range(20):
         done = open_sandbox().run("sleep 0 & sleep 0 & wait", workdir=workdir, limits=limits)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.sandbox import Limits, Sandbox, bubblewrap, sandbox_status, slots
+from srft_assets.sandbox import Limits, Sandbox, bubblewrap, cgroups, sandbox_status
 from srft_assets.sandbox.cgroups import OwnCgroup
-from srft_assets.sandbox.slots import open_slots
-from srft_assets.sandbox.unsafe import UnsafeSandbox
+from srft_assets.sandbox.detection import UnsafeSandbox
 
 BOMB = ":(){ :|:& };:; sleep 20"
 FEW = Limits(wall_seconds=10, processes=32)
@@ -30,10 +29,10 @@ def kept(sandbox: Sandbox) -> Sandbox:
 @pytest.fixture
 def no_cgroups(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As where /sys/fs/cgroup is not shown."""
-    monkeypatch.setattr(slots, "find_own", lambda: None)
-    open_slots.cache_clear()
+    monkeypatch.setattr(cgroups, "find_own", lambda: None)
+    cgroups.usable_cgroup.cache_clear()
     yield
-    open_slots.cache_clear()
+    cgroups.usable_cgroup.cache_clear()
 
 
 def test_a_doubling_fork_bomb_stays_within_its_bound(kept: Sandbox, workdir: Path) -> None:

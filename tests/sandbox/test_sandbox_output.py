@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.sandbox.output import CutOutput
+from srft_assets.sandbox.process import CutOutput
 
 
 @given(st.lists(st.binary(max_size=40), max_size=20), st.integers(0, 200))

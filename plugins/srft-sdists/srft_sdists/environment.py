@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.sandbox.interpreter import base_interpreter
+from srft_assets.sandbox.shell import base_interpreter
 from srft_sdists.build import Cache, run, short
 from srft_sdists.recipes import Recipe, recipe_of
 

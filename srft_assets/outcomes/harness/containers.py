@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from srft_assets.outcomes.grader_choice import Grading
-from srft_assets.sandbox.output import CutOutput
+from srft_assets.sandbox.process import CutOutput
 
 LABEL = "srft.grading"
 """Label of our containers; its value names the process that runs the harness."""

