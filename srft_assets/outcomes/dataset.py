@@ -48,7 +48,8 @@ def read_dataset(
 
 def dataset_digest(source: str, ids: Collection[str], split: str = "test") -> str:
     """16 hex digits over the content of the rows that are wanted and there; see `read_dataset`."""
-    seen = tuple(_look(path) for path in files_of(source, split))
+    states = [path.stat() for path in files_of(source, split)]
+    seen = tuple((state.st_mtime_ns, state.st_size) for state in states)
     return _digest_of(source, frozenset(ids), split, seen)
 
 
@@ -86,11 +87,6 @@ def _is_of(path: Path, split: str) -> bool:
     return path.stem == split or path.stem.startswith(f"{split}-") or split in path.parent.parts
 
 
-def _look(path: Path) -> tuple[int, int]:
-    state = path.stat()
-    return state.st_mtime_ns, state.st_size
-
-
 @lru_cache(maxsize=1024)
 def _digest_of(
     source: str, ids: frozenset[str], split: str, seen: tuple[tuple[int, int], ...]
@@ -105,7 +101,10 @@ def _rows(path: Path, ids: frozenset[str] | None) -> Iterator[tuple[int, dict[st
         if path.suffix == ".parquet":
             yield from _parquet(path, ids)
             return
-        numbered = _arrow(path) if path.suffix == ".arrow" else _json(path)
+        if path.suffix == ".arrow":
+            numbered = read_rows(path, "arrow", 0, shape_of(path, "arrow")[0], MAX_ROW_BYTES)
+        else:
+            numbered = _json(path)
         for number, cells in numbered:
             if not isinstance(cells, dict) or not isinstance(cells.get("instance_id"), str):
                 raise SrftError(f"{path}, row {number}: expected a SWE-bench row with instance_id")
@@ -124,11 +123,6 @@ def _parquet(path: Path, ids: frozenset[str] | None) -> Iterator[tuple[int, dict
         rows = rows.filter(pl.col("instance_id").is_in(sorted(ids)))
     for cells in rows.collect().to_dicts():
         yield cells.pop("row number"), cells
-
-
-def _arrow(path: Path) -> Iterator[tuple[int, Any]]:
-    count, _ = shape_of(path, "arrow")
-    return read_rows(path, "arrow", 0, count, MAX_ROW_BYTES)
 
 
 def _json(path: Path) -> Iterator[tuple[int, Any]]:

@@ -122,36 +122,29 @@ def deciding(grading: Grading) -> dict[str, Any]:
     return grading.model_dump(exclude=set(NOT_DECIDING))
 
 
-def grading_config(home: Home, batch: str) -> dict[str, Any]:
-    """What of the choice decides outcomes: settings, and the content of the wanted rows.
+def chosen_config(home: Home, batch: str) -> dict[str, Any]:
+    """What of the choice decides outcomes: settings, content of the wanted rows, the grader.
 
     Rows that cannot be read stand as the reason: a plan goes on, making the batch fails.
     """
     grading = read_grading(home, batch)
     if grading.grader == "reports":
         return {}
-    config = deciding(grading)
+    config = {f"grading {name}": value for name, value in deciding(grading).items()}
     try:
         source = _source(home, batch, grading)
         rows = dataset_digest(source, wanted_ids(home, batch), grading.split)
     except SrftError as error:
         rows = f"cannot be read: {error}"
-    return {**{f"grading {name}": value for name, value in config.items()}, "grading rows": rows}
-
-
-def chosen_config(home: Home, batch: str) -> dict[str, Any]:
-    """What of the choice, its rows and the grader's version decides the batch's outcomes."""
-    config = grading_config(home, batch)
-    if not config:
-        return {}
-    grader = plugins(GRADERS).get(config["grading grader"])
+    config["grading rows"] = rows
+    grader = plugins(GRADERS).get(grading.grader)
     if grader is None:
-        return {**config, "grader version": "not installed"}
+        return config | {"grader version": "not installed"}
     if grader.name == "swebench":
-        beside = {"grading harness": installed("swebench")}
+        config["grading harness"] = installed("swebench")
     else:
-        beside = {"grading tables": _tables(grader.module)}
-    return {**config, **beside, "grader version": import_module(grader.module).VERSION}
+        config["grading tables"] = _tables(grader.module)
+    return config | {"grader version": import_module(grader.module).VERSION}
 
 
 def _tables(package: str) -> str:
@@ -177,7 +170,13 @@ def grade_chosen(
     stated = [run for run in runs if run.submission is not None]
     ours = [run for run in stated if run.instance_id in tasks]
     work.log.info("%d runs are graded by %s", len(ours), grading.grader)
-    outcomes = _grader(work, grading)(ours, tasks, grading, work) if ours else {}
+    outcomes: dict[str, TestOutcome] = {}
+    if ours:
+        try:
+            grade: Grade = plugin(GRADERS, grading.grader).load()
+        except UsageError as error:
+            raise SrftError(f"{grading_path(work.home, work.partition)}: {error}") from None
+        outcomes = grade(ours, tasks, grading, work)
     refused = []
     for run in stated:
         if run.instance_id not in tasks:
@@ -187,14 +186,6 @@ def grade_chosen(
                 run.trajectory_id, run.instance_id, Status.UNKNOWN, reason=reason
             )
     return outcomes, refused
-
-
-def _grader(work: Work, grading: Grading) -> Grade:
-    try:
-        found: Grade = plugin(GRADERS, grading.grader).load()
-    except UsageError as error:
-        raise SrftError(f"{grading_path(work.home, work.partition)}: {error}") from None
-    return found
 
 
 def _source(home: Home, batch: str, grading: Grading) -> str:

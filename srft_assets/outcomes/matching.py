@@ -15,18 +15,7 @@ from srft_assets.trajectories.batches import FileRef, Manifest
 from srft_assets.trajectories.sources import SourceChangedError, read_verified
 
 SWEBENCH = "swebench"
-SOURCE = "source"
-NONE = "none"
 JUDGED = FAILED | {Status.RESOLVED}
-COLUMNS = (
-    "trajectory_id",
-    "instance_id",
-    "model",
-    "submission",
-    "source",
-    "source_row",
-    "source_resolved",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +47,7 @@ class Matched:
 
 def runs_of(frame: pl.DataFrame) -> list[Run]:
     """The runs of a `trajectories` partition, in its order."""
-    return [Run(**row) for row in frame.select(COLUMNS).iter_rows(named=True)]
+    return [Run(**row) for row in frame.select(Run.__slots__).iter_rows(named=True)]
 
 
 def reported_outcomes(manifest: Manifest, runs: list[Run]) -> Matched:
@@ -269,12 +258,12 @@ def source_outcome(run: Run) -> TestOutcome:
     resolved runs whose patch was not kept.
     """
     if run.source_resolved:
-        status, grader = Status.RESOLVED, SOURCE
+        status, grader = Status.RESOLVED, "source"
         reason = "the source holds no patch" if run.blank else ""
     elif run.blank:
-        status, grader, reason = Status.EMPTY_PATCH, SOURCE, ""
+        status, grader, reason = Status.EMPTY_PATCH, "source", ""
     elif run.source_resolved is None:
-        status, grader, reason = Status.UNKNOWN, NONE, "nobody graded this run"
+        status, grader, reason = Status.UNKNOWN, "none", "nobody graded this run"
     else:
-        status, grader, reason = Status.UNRESOLVED, SOURCE, ""
+        status, grader, reason = Status.UNRESOLVED, "source", ""
     return TestOutcome(run.trajectory_id, run.instance_id, status, grader=grader, reason=reason)

@@ -44,16 +44,13 @@ LOOKED_AT = [*FIRST, *(status for status in Status if status not in FIRST)]
 def test_outcomes_stage(unsafe: bool = False) -> Stage:
     """The stage; `unsafe` lets it grade on machines without a sandbox."""
 
-    def make(work: Work) -> Made:
-        return _make(work, unsafe)
-
     return Stage(
         key="test_outcomes",
         partitioned_by="batch",
         upstream=(Upstream("trajectories"),),
         schema=TEST_OUTCOMES,
         code={"version": VERSION},
-        make=make,
+        make=lambda work: _make(work, unsafe),
         config_of=_config_of,
         volatile=("log",),
         pool="grading",
@@ -84,7 +81,7 @@ def _make(work: Work, unsafe: bool) -> Made:
     imported, refused, strangers = _imported(manifest, others)
     outcomes = graded | imported
     rows = [outcomes[run.trajectory_id] for run in runs]
-    figures = figures_of(rows) | {"reports of other runs": strangers} | logs_of(rows)
+    figures = _figures(rows) | {"reports of other runs": strangers} | _logs(rows)
     return Made(outcome_rows(rows), [*ungraded, *refused], figures)
 
 
@@ -118,7 +115,7 @@ def _imported(
     return outcomes, refused, matched.strangers
 
 
-def figures_of(outcomes: list[TestOutcome]) -> dict[str, Any]:
+def _figures(outcomes: list[TestOutcome]) -> dict[str, Any]:
     """For the asset's page: how many of each status, and of each grader."""
     statuses = Counter(one.status.value for one in outcomes)
     graders = Counter(f"graded by {one.grader}" for one in outcomes)
@@ -129,7 +126,7 @@ def figures_of(outcomes: list[TestOutcome]) -> dict[str, Any]:
     }
 
 
-def logs_of(outcomes: list[TestOutcome]) -> dict[str, Any]:
+def _logs(outcomes: list[TestOutcome]) -> dict[str, Any]:
     """For the asset's page: where the logs of graded runs are, those of failures first."""
     kept = [one for one in outcomes if one.log and Path(one.log).is_absolute()]
     kept.sort(key=lambda one: (LOOKED_AT.index(one.status), one.trajectory_id))

@@ -85,7 +85,7 @@ class BubblewrapSandbox:
             os.close(reader)
         if done.stopped is None and b'"exit-code"' not in status:
             said = " ".join(done.output.split())[-300:]
-            raise SandboxError(f"bubblewrap could not set up the sandbox: {said}")
+            raise SandboxError(f"the sandbox did not start: {said}")
         return done
 
     @property

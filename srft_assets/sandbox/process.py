@@ -27,11 +27,11 @@ MB = 1024 * 1024
 
 
 class CutOutput:
-    """Keeps the first and the last half of `limit` bytes of a stream of any length."""
+    """Keeps `limit` bytes of a stream: `tail` of its end, by default half, and its start."""
 
-    def __init__(self, limit: int) -> None:
-        self._head_room = limit - limit // 2
-        self._tail_room = limit // 2
+    def __init__(self, limit: int, tail: int | None = None) -> None:
+        self._tail_room = limit // 2 if tail is None else tail
+        self._head_room = limit - self._tail_room
         self._head = bytearray()
         self._tail = bytearray()
         self._dropped = 0

@@ -1,5 +1,7 @@
 """Reports, and what the readers make of them."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,6 +16,15 @@ ID = "django__django-1"
 def parse(value: Any, path: str = f"logs/{ID}/report.json", **beside: str) -> list[Any]:
     data = value if isinstance(value, bytes) else orjson.dumps(value)
     return list(parse_report(data, path, {f"{k}.txt": v for k, v in beside.items()}))
+
+
+def read_reports(path: Path) -> Iterator[ReportedOutcome | Refusal]:
+    """What the report file, or every JSON file below a folder, says; with its logs."""
+    for file in sorted(path.rglob("*.json*")) if path.is_dir() else [path]:
+        logs = [*file.parent.glob("*.txt"), *file.parent.glob("*.log"), *file.parent.glob("*.diff")]
+        beside = {log.name: log.read_text("utf-8", "replace") for log in logs}
+        named = file.name == "report.json"
+        yield from parse_report(file.read_bytes(), file.as_posix(), beside if named else {})
 
 
 def one(value: Any, **beside: str) -> ReportedOutcome:

@@ -4,8 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 from srft_assets.errors import Refusal
-from srft_assets.outcomes.reports import read_reports
 from srft_assets.outcomes.status import ReportedOutcome, Status
+from tests.outcomes.report_support import read_reports
 
 
 def statuses(path: Path) -> Counter[str]:

@@ -28,3 +28,10 @@ def test_memory_stays_bounded() -> None:
         output.feed(b"x" * 65536)
         assert len(output._head) + len(output._tail) < 4 * 65536
     assert len(output.text()) < 1100
+
+
+def test_the_end_may_be_shorter_than_the_start() -> None:
+    output = CutOutput(10, tail=2)
+    for chunk in (b"abcdefg", b"hijkl", b"mn"):
+        output.feed(chunk)
+    assert output.text() == "abcdefgh\n[... 4 bytes cut ...]\nmn"

@@ -6,7 +6,6 @@ daemon's default network and SYS_ADMIN. So the calls it makes are replaced, in t
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -119,14 +118,14 @@ def run_bounded(container: Any, cmd: str, timeout: float | None = 60) -> tuple[s
     """
     from docker.errors import DockerException
 
-    kept = Ends()
+    kept = CutOutput(MAX_HEAD_BYTES + MAX_TAIL_BYTES, tail=MAX_TAIL_BYTES)
     failed: list[Exception] = []
 
     def run() -> None:
         api = container.client.api
         try:
             for chunk in api.exec_start(api.exec_create(container.id, cmd)["Id"], stream=True):
-                kept.add(chunk)
+                kept.feed(chunk)
         except (DockerException, OSError) as error:
             failed.append(error)
 
@@ -138,30 +137,3 @@ def run_bounded(container: Any, cmd: str, timeout: float | None = 60) -> tuple[s
     if failed:
         raise failed[0]
     return kept.text(), thread.is_alive(), seconds
-
-
-class Ends:
-    """The head and the tail of a stream of bytes; how much lies between is told in the text."""
-
-    def __init__(self) -> None:
-        self.head = bytearray()
-        self.tail: deque[bytes] = deque()
-        self.tail_bytes = self.cut = 0
-
-    def add(self, chunk: bytes) -> None:
-        """Take the next piece."""
-        if len(self.head) < MAX_HEAD_BYTES:
-            self.head += chunk
-            return
-        self.tail.append(chunk)
-        self.tail_bytes += len(chunk)
-        while self.tail_bytes - len(self.tail[0]) >= MAX_TAIL_BYTES:
-            gone = len(self.tail.popleft())
-            self.tail_bytes -= gone
-            self.cut += gone
-
-    def text(self) -> str:
-        """What was kept."""
-        between = f"\n[... {self.cut} bytes cut ...]\n".encode() if self.cut else b""
-        whole = bytes(self.head) + between + b"".join(tuple(self.tail))
-        return whole.decode("utf-8", "replace")

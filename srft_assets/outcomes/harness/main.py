@@ -22,7 +22,6 @@ from types import FrameType
 from typing import Any
 
 import orjson
-from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt, wait_exponential
 
 from srft_assets.child import quiet
 from srft_assets.locks import exclusive
@@ -100,25 +99,18 @@ def evaluate(job: HarnessJob, prediction: Prediction) -> None:
         if read_attempts(job.root, prediction.run_id):
             _put_aside(job.root, prediction.run_id)
         attempts: list[Attempt] = []
-        retrying = Retrying(
-            stop=stop_after_attempt(job.grading.attempts),
-            wait=wait_exponential(job.wait_seconds, max=LONGEST_WAIT_SECONDS),
-            retry=retry_if_result(lambda attempt: attempt.status == Status.INFRA_ERROR),
-            retry_error_callback=_last,
-        )
-        retrying(_attempt, job, prediction, attempts)
+        for number in range(job.grading.attempts):
+            if number:
+                time.sleep(min(job.wait_seconds * 2 ** (number - 1), LONGEST_WAIT_SECONDS))
+                _put_aside(job.root, prediction.run_id)
+            error = _run_harness(job, prediction)
+            outcome = read_result(job.root, prediction).outcome
+            failed = outcome.status is Status.INFRA_ERROR
+            reason = (error or outcome.reason) if failed else outcome.reason
+            attempts.append(Attempt(status=outcome.status, reason=reason))
+            if not failed:
+                break
         write_attempts(job.root, prediction.run_id, attempts)
-
-
-def _attempt(job: HarnessJob, prediction: Prediction, attempts: list[Attempt]) -> Attempt:
-    if attempts:
-        _put_aside(job.root, prediction.run_id)
-    error = _run_harness(job, prediction)
-    outcome = read_result(job.root, prediction).outcome
-    failed = outcome.status is Status.INFRA_ERROR
-    reason = (error or outcome.reason) if failed else outcome.reason
-    attempts.append(Attempt(status=outcome.status, reason=reason))
-    return attempts[-1]
 
 
 def _run_harness(job: HarnessJob, prediction: Prediction) -> str:
@@ -155,10 +147,6 @@ def _put_aside(root: Path, run_id: str) -> None:
     if (folder / MODEL).exists():
         (folder / MODEL).rename(folder / f"attempt-{number}")
     report_path(root, run_id).unlink(missing_ok=True)
-
-
-def _last(state: RetryCallState) -> Attempt | None:
-    return state.outcome.result() if state.outcome else None
 
 
 def _daemon() -> Any:

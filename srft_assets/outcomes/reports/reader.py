@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import orjson
 
 from srft_assets.errors import Refusal, excerpt_of
 from srft_assets.outcomes.reports.instance import (
-    LOGS,
     BadReportError,
     grade_instance,
     grade_row,
@@ -19,42 +18,17 @@ from srft_assets.outcomes.reports.lists import grade_lists, grade_run, is_list_r
 from srft_assets.outcomes.status import ReportedOutcome
 
 INSTANCE_KEYS = frozenset({"tests_status", "patch_is_None", "patch_exists"})
-MAX_REPORT_BYTES = 256 * 1024 * 1024
-SUFFIXES = (".json", ".jsonl")
-BESIDE = (*LOGS, "patch.diff")
-
-
-def read_reports(path: Path) -> Iterator[ReportedOutcome | Refusal]:
-    """What the report file, or every JSON file below a folder, says; with its logs.
-
-    A report that cannot be read or contradicts itself comes as a Refusal.
-    """
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    root = path if path.is_dir() else path.parent
-    for file in files:
-        if file.suffix not in SUFFIXES or not file.is_file():
-            continue
-        source = file.relative_to(root).as_posix()
-        if file.stat().st_size > MAX_REPORT_BYTES:
-            yield Refusal(source, f"report of more than {MAX_REPORT_BYTES >> 20} MB")
-            continue
-        beside = {
-            name: (file.parent / name).read_text("utf-8", "replace")
-            for name in BESIDE
-            if file.name == "report.json" and (file.parent / name).is_file()
-        }
-        yield from parse_report(file.read_bytes(), file.resolve().as_posix(), beside, source)
 
 
 def parse_report(
-    data: bytes, path: str, beside: Mapping[str, str] | None = None, source: str | None = None
+    data: bytes, source: str, beside: Mapping[str, str] | None = None
 ) -> Iterator[ReportedOutcome | Refusal]:
-    """Outcomes of one report. `path` names the instance of a flat report: the folder of
-    `<instance_id>/report.json`, or the file of `<instance_id>.report.json`.
+    """Outcomes of one report; `beside`: file name → text of what lies beside it.
 
-    A report, or a row of one, that cannot be read or contradicts itself comes as a Refusal.
+    The path `source` names the instance of a flat report: the folder of
+    `<instance_id>/report.json`, or the file of `<instance_id>.report.json`. A report, or a row of
+    one, that cannot be read or contradicts itself comes as a Refusal.
     """
-    source = path if source is None else source
     if not data.strip():
         yield Refusal(source, "empty file")
         return
@@ -62,7 +36,7 @@ def parse_report(
     if rows is None:
         yield Refusal(source, "not JSON, or torn", excerpt=excerpt_of(data))
         return
-    flat = instance_of(path) if len(rows) == 1 else None
+    flat = instance_of(source) if len(rows) == 1 else None
     for number, (name, value) in enumerate(rows):
         row = number if len(rows) > 1 else None
         try:
