@@ -1,7 +1,9 @@
 """What a critic answers: the schema it is given, its verdicts, and the second try."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -102,6 +104,13 @@ TOLD_CHARS = 300
 """Of a bad answer and of its error, told to the model: a prompt leaves `SPARE` tokens for them."""
 
 
+MOST_BRACES = 64
+"""Beginnings of objects that are looked at in an answer with other text."""
+
+_THOUGHT = re.compile(r"</think>|\[/THINK\]|<\|channel\|>final<\|message\|>")
+"""What ends the reasoning of Qwen and DeepSeek, of Magistral, of gpt-oss."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Doubled:
     """A JSON object with a key that is there twice, which a dict would hide."""
@@ -113,15 +122,73 @@ def parse(reply: Reply, request: Request, spec: LlmSpec) -> list[Verdict] | BadA
     """One verdict for each step of the request, in order, or why there are none.
 
     The answer must be the object of `schema`: exactly the steps asked about, each once, with known
-    labels. Accepted besides: raw control characters in strings, which grammar-constrained servers
-    let through, a ```json fence, and `<think>…</think>` before the object.
+    labels. It may stand within other text (prose, a fence, reasoning in any mark-up) where exactly
+    one such object is there. Raw control characters in strings, which grammar-constrained servers
+    let through, are accepted.
     """
     try:
-        answer = _object(_answer_text(reply, request))
-        _check_steps(answer, request.steps)
-        return [_verdict(index, answer[str(index)], reply, spec) for index in request.steps]
+        if reply.refusal or reply.finish_reason == "content_filter":
+            raise _refused(reply)
+        text = _bare((reply.content or "").strip("\ufeff \t\r\n"))
+        try:
+            return _read(_object(text), request.steps, reply, spec)
+        except Bad as bad:
+            return _within(text, request.steps, reply, spec, bad)
     except Bad as bad:
+        if reply.finish_reason == "length":
+            return _cut(reply, request)
         return bad.answer
+
+
+def _refused(reply: Reply) -> Bad:
+    told = f": {one_line(reply.refusal)}" if reply.refusal else " by the server's content filter"
+    return Bad("refused", f"the answer was refused{told}")
+
+
+def _cut(reply: Reply, request: Request) -> BadAnswer:
+    limit = request.body.get("max_tokens")
+    if reply.content:
+        return BadAnswer("cut", f"the answer was cut after {limit} tokens: give shorter reasons")
+    return BadAnswer(
+        "cut",
+        f"the answer was cut after {limit} tokens, while the model was thinking: "
+        "raise sampling.max_tokens_per_step",
+    )
+
+
+def _within(text: str, steps: range, reply: Reply, spec: LlmSpec, bad: Bad) -> list[Verdict]:
+    """The verdicts of the one valid object within a text. Raises `bad` where there is none."""
+    found: list[list[Verdict]] = []
+    for value in _objects(text):
+        with suppress(Bad):
+            found.append(_read(value, steps, reply, spec))
+    if not found:
+        raise bad
+    if any(other != found[0] for other in found[1:]):
+        raise Bad("not_json", f"the answer holds {len(found)} objects that contradict each other")
+    return found[0]
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects in a text that stand within no other one, of its first `MOST_BRACES`."""
+    decoder = json.JSONDecoder(strict=False, object_pairs_hook=_unique)
+    at = text.find("{")
+    for _ in range(MOST_BRACES):
+        if at < 0:
+            return
+        try:
+            value, end = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            end = at + 1
+        else:
+            if isinstance(value, dict):
+                yield value
+        at = text.find("{", end)
+
+
+def _read(answer: dict[str, Any], steps: range, reply: Reply, spec: LlmSpec) -> list[Verdict]:
+    _check_steps(answer, steps)
+    return [_verdict(index, answer[str(index)], reply, spec) for index in steps]
 
 
 def again(request: Request, reply: Reply, bad: BadAnswer) -> Request:
@@ -142,28 +209,17 @@ def again(request: Request, reply: Reply, bad: BadAnswer) -> Request:
     return Request({**request.body, "messages": messages}, request.steps, request.about)
 
 
-def _answer_text(reply: Reply, request: Request) -> str:
-    if reply.refusal or reply.finish_reason == "content_filter":
-        told = (
-            f": {one_line(reply.refusal)}" if reply.refusal else " by the server's content filter"
-        )
-        raise Bad("refused", f"the answer was refused{told}")
-    if reply.finish_reason == "length":
-        limit = request.body.get("max_tokens")
-        raise Bad("cut", f"the answer was cut after {limit} tokens: give shorter reasons")
-    text = _bare((reply.content or "").strip())
-    if not text:
-        raise Bad("empty", "the answer was empty")
-    return text
-
-
 def _bare(text: str) -> str:
-    """Without reasoning before it (whose opening tag may stand in the prompt) or a fence."""
+    """Without reasoning before it (whose opening mark may stand in the prompt) or a fence.
+
+    Raises Bad where nothing is left.
+    """
     if not text.startswith(("{", "```")):
-        before, closed, after = text.partition("</think>")
-        text = after.strip() if closed else before
+        text = _THOUGHT.split(text)[-1].strip()
     if text.startswith("```") and text.endswith("```"):
         text = text.removesuffix("```").partition("\n")[2].strip()
+    if not text:
+        raise Bad("empty", "the answer was empty")
     return text
 
 

@@ -65,6 +65,14 @@ def ask_model(critic: str, batch: Batch, judged: Iterable[Judged], work: Work, r
                 f"{', '.join(served.models)}: mend `model` in its YAML, or name the served model so"
             )
         done = asyncio.run(ask(served, chain([first], exchanges)))
+    if told := done.client.parameters_of({"model": batch.spec.model}).told():
+        work.log.warning("%s refuses parameters: %s; see endpoint.parameters", critic, told)
+    for exchange, reason in done.refused:
+        if done.paid or batch.answered:  # others of its kind were taken: the fault is its own
+            exchange.refuse(reason)
+            over(exchange)
+        else:
+            done.unanswered.append(reason)
     if left := done.unanswered:
         raise SrftError(
             f"{len(left)} calls got no answer ({left[0]}); "
@@ -91,6 +99,7 @@ class Asking:
     Attributes:
         over: told of every exchange that is over.
         paid: calls that the server answered.
+        refused: exchanges whose request the server refuses, without saying whose fault it is.
         unanswered: reasons of calls that another try may answer.
     """
 
@@ -105,6 +114,7 @@ class Asking:
         self.ledger, self.client, self.over = ledger, client, over
         self.critic, self.batch = critic, batch
         self.paid = 0
+        self.refused: list[tuple[Exchange, str]] = []
         self.unanswered: list[str] = []
         self._failed_in_a_row = 0
         self._end: Exception | None = None
@@ -186,9 +196,12 @@ class Asking:
         """End everything where the fault lies with the endpoint and not with one request."""
         if error.kind in ITS_OWN:
             exchange.refuse(error.reason)
+        elif error.kind is Kind.BAD_REQUEST:
+            self.refused.append((exchange, error.reason))
         else:
             self.unanswered.append(error.reason)
-        self._failed_in_a_row += error.kind is not Kind.TOO_LONG
+        own = error.kind is Kind.TOO_LONG or (error.kind is Kind.BAD_REQUEST and self.paid > 0)
+        self._failed_in_a_row += not own
         most = max(FEWEST_IN_A_ROW, self.client.endpoint.concurrency)
         if error.kind in HOPELESS:
             self._stop(error)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -83,6 +83,28 @@ class Reply:
     critic: str = ""
     about: str = ""
     batch: str = ""
+
+
+class Said(Protocol):
+    """What a model said, as a completion or a reply holds it."""
+
+    @property
+    def content(self) -> str | None: ...
+    @property
+    def refusal(self) -> str | None: ...
+    @property
+    def finish_reason(self) -> str | None: ...
+    @property
+    def completion_tokens(self) -> int: ...
+
+
+def says_nothing(said: Said) -> bool:
+    """Whether an answer is the provider's failure in the shape of an answer: it states an error, or
+    holds neither text nor tokens, and no reason for that."""
+    if said.finish_reason == "error":
+        return True
+    withheld = said.finish_reason in ("content_filter", "length")
+    return not (said.content or said.refusal or said.completion_tokens or withheld)
 
 
 CRITIC_CALLS = pl.Schema(

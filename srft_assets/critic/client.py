@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,15 +20,17 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from srft_assets.critic.calls import Reply, Request
+from srft_assets.critic.calls import Reply, Request, says_nothing
 from srft_assets.critic.failures import (
     BudgetSpentError,
     CallError,
     Kind,
     TransientError,
     failure_of,
+    said_in,
     secrets_of,
 )
+from srft_assets.critic.parameters import Parameters, parameters_of
 from srft_assets.critic.prompt.text import tokens_of
 from srft_assets.critic.spec import Endpoint
 
@@ -103,10 +106,15 @@ class Budget:
         return ""
 
 
-@lru_cache(maxsize=64)
 def budget_of(run_id: str, endpoint: Endpoint) -> Budget:
     """The budget that all partitions of a run share for one endpoint, within one process."""
-    return Budget(endpoint.max_calls, endpoint.max_tokens)
+    return _budget(run_id, endpoint.model_dump_json())
+
+
+@lru_cache(maxsize=64)
+def _budget(run_id: str, endpoint: str) -> Budget:
+    stated = Endpoint.model_validate_json(endpoint)
+    return Budget(stated.max_calls, stated.max_tokens)
 
 
 def estimate(body: dict[str, Any], size: int) -> int:
@@ -216,11 +224,12 @@ class Client:
 
         answer: httpx.Response
         url, timeout = self._secrets.chat_url, self.endpoint.timeout
+        sent_body = self.parameters_of(body).adapted(body, self.endpoint.parameters)
         sent = {"Authorization": self._secrets.authorization or openai.Omit()}
         try:
             async with asyncio.timeout(timeout):
                 answer = await self._sdk.post(
-                    url, body=body, options={"headers": sent}, cast_to=httpx.Response
+                    url, body=sent_body, options={"headers": sent}, cast_to=httpx.Response
                 )
         except openai.APIStatusError as error:
             answer = error.response
@@ -231,9 +240,19 @@ class Client:
         except openai.APIConnectionError as error:
             return self._unreached(error.__cause__ or error)
         completion = read_completion(answer.content) if answer.status_code == 200 else None
-        return completion or failure_of(
-            answer.status_code, answer.headers, answer.content, self._secrets
-        )
+        if completion is not None:
+            return completion
+        failure = failure_of(answer.status_code, answer.headers, answer.content, self._secrets)
+        if failure.kind is Kind.BAD_REQUEST:
+            learned = self.parameters_of(body)
+            learned.learn(said_in(answer.content)[0], sent_body)
+            if learned.adapted(body, self.endpoint.parameters) != sent_body:
+                return await self._post(body)
+        return failure
+
+    def parameters_of(self, body: Mapping[str, Any]) -> Parameters:
+        """What is known of the keys that the model takes."""
+        return parameters_of(self._secrets.url, str(body.get("model")))
 
     def _unreached(self, error: BaseException) -> CallError:
         text = " ".join(self._secrets.scrub(str(error)).split())
@@ -281,7 +300,8 @@ class Completion:
 def read_completion(body: bytes) -> Completion | None:
     """The answer in a body; None where it holds no answer of a model.
 
-    An oddity beside the answer is no reason to lose the answer, which is paid for.
+    An oddity beside the answer is no reason to lose the answer, which is paid for. What a model
+    wrote into its reasoning alone is taken as its answer, unless it was cut there.
     """
     parsed = _parsed(body)
     choices = _at(parsed, "choices")
@@ -291,15 +311,18 @@ def read_completion(body: bytes) -> Completion | None:
     if not isinstance(message, dict) or not isinstance(content, str | list | None):
         return None
     usage = _at(parsed, "usage")
-    return Completion(
-        content=_text(content),
+    thought = _text(_at(message, "reasoning_content")) or _text(_at(message, "reasoning"))
+    finish = _text(_at(choice, "finish_reason"))
+    completion = Completion(
+        content=_text(content) or (thought if finish != "length" else None),
         refusal=_text(_at(message, "refusal")),
-        finish_reason=_text(_at(choice, "finish_reason")),
+        finish_reason=finish,
         model=_text(_at(parsed, "model")),
         prompt_tokens=_count(_at(usage, "prompt_tokens")),
         completion_tokens=_count(_at(usage, "completion_tokens")),
         cached_tokens=_count(_at(_at(usage, "prompt_tokens_details"), "cached_tokens")),
     )
+    return None if _at(choice, "error") or says_nothing(completion) else completion
 
 
 def _parsed(body: bytes) -> Any:

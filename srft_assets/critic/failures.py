@@ -19,33 +19,53 @@ LONGEST_PAUSE = 600.0
 
 AGAIN = frozenset({408, 409, 425, 429})
 
+LONGEST_MESSAGE = 1000
+"""Characters. A longer message may hold the prompt, whose words say nothing of settings."""
+
 HIDDEN = "[hidden]"
 SHORTEST = 6
 """Shorter keys, such as `EMPTY` for local servers, are words and no secrets."""
 
-_LENGTH = ("context length", "context_length", "context window", "maximum model length", "too long")
-"""As OpenAI, vLLM, llama.cpp and gateways tell a prompt beyond the model's context."""
+_LENGTH = re.compile(
+    r"context[ _](length|window|size)|maximum model length|too long|input tokens exceed"
+    r"|exceeds the maximum number of tokens|max_tokens must be at least 1, got -",
+    re.IGNORECASE,
+)
+"""As OpenAI, Anthropic, Gemini, vLLM, llama.cpp and gateways tell a prompt beyond the context."""
+_CREDIT = re.compile(
+    r"insufficient[ _](credit|balance|quota|funds)|credit balance|more credits|billing"
+    r"|exceeded your current quota",
+    re.IGNORECASE,
+)
+_MODERATED = re.compile(
+    r"moderation|flagged|content[ _](management policy|filter|policy)|safety", re.IGNORECASE
+)
 _TELLING = re.compile(r"key|token|secret|sig|password", re.IGNORECASE)
 _USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
 
 
 class Kind(StrEnum):
-    """What has to be mended: the request, the endpoint's settings, or nothing but time."""
+    """What has to be mended: the request, the account, the settings, or nothing but time.
+
+    `bad_request` does not say which: it is the request's own fault only where the server answered
+    others of its kind.
+    """
 
     BAD_REQUEST = "bad_request"
     TOO_LONG = "too_long"
     FORBIDDEN = "forbidden"
     AUTH = "auth"
     MODEL = "model"
+    SCHEMA = "schema"
     ENDPOINT = "endpoint"
     QUOTA = "quota"
     UNAVAILABLE = "unavailable"
 
 
-HOPELESS = frozenset({Kind.AUTH, Kind.MODEL, Kind.ENDPOINT, Kind.QUOTA})
+HOPELESS = frozenset({Kind.AUTH, Kind.MODEL, Kind.SCHEMA, Kind.ENDPOINT, Kind.QUOTA})
 """What one call meets, every other call meets too: nothing more is asked."""
 
-ITS_OWN = frozenset({Kind.TOO_LONG, Kind.BAD_REQUEST, Kind.FORBIDDEN})
+ITS_OWN = frozenset({Kind.TOO_LONG, Kind.FORBIDDEN})
 """Failures that lie in one request: its steps stay unlabeled, and asking again would not help."""
 
 
@@ -148,23 +168,24 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes, secrets: Se
 
     Gateways also send errors with status 200 and the real one in `code`.
     """
-    said, code = _said(body)
+    said, code = said_in(body)
     if status == 200 and code >= 400:
         status = code
     told = f"HTTP {status}: {excerpt_of(secrets.scrub(said)).strip() or 'no text'}"
-    lower = said.lower()
-    if status == 429 and "insufficient_quota" in lower:
-        return CallError(Kind.QUOTA, f"the account has no quota left ({told})")
+    credit = _CREDIT.search(said) and status in (400, 403, 429)
+    if status == 402 or credit:
+        return CallError(Kind.QUOTA, f"the account has no credit or quota left ({told})")
     if status < 300:
         return TransientError(f"no completion in the answer ({told})")
-    if status in AGAIN or status >= 500:
-        return _later(told, asked_pause(headers))
-    if status == 413 or (status in (400, 422) and any(words in lower for words in _LENGTH)):
+    rate = status == 413 and "rate" in said.lower()
+    if not rate and (status == 413 or (status in (400, 422, 500) and _LENGTH.search(said))):
         return CallError(
             Kind.TOO_LONG,
             f"longer than the model's context: lower context.tokens or read in windows ({told})",
         )
-    return CallError(*_settings(status, told, "model" in lower, headers, secrets))
+    if rate or status in AGAIN or status >= 500:
+        return _later(told, asked_pause(headers))
+    return CallError(*_settings(status, said, told, headers, secrets))
 
 
 def _later(told: str, pause: float | None) -> CallError:
@@ -175,32 +196,41 @@ def _later(told: str, pause: float | None) -> CallError:
 
 
 def _settings(
-    status: int, told: str, names_model: bool, headers: Mapping[str, str], secrets: Secrets
+    status: int, said: str, told: str, headers: Mapping[str, str], secrets: Secrets
 ) -> tuple[Kind, str]:
-    if status == 401:
-        return Kind.AUTH, f"the API key is missing or wrong: see endpoint.api_key_env ({told})"
-    if status == 403:
+    if status in (400, 403, 422) and _MODERATED.search(said):
         return Kind.FORBIDDEN, f"the server forbids this call ({told})"
-    if status == 404 and names_model:
+    if status in (401, 403):
+        return Kind.AUTH, (
+            f"the API key is missing, wrong or may not use this: see endpoint.api_key_env ({told})"
+        )
+    if status == 404 and "model" in said.lower():
         return Kind.MODEL, f"the server does not know the model: see `model` ({told})"
     if status in (404, 405):
         return Kind.ENDPOINT, f"no chat API at {secrets.url}: base_url ends in /v1? ({told})"
     if status < 400:
         target = excerpt_of(secrets.scrub(headers.get("location", "")))
         return Kind.ENDPOINT, f"{secrets.url} answers HTTP {status}, a redirect to {target}"
+    if re.search(r"\bschema\b", said) and len(said) < LONGEST_MESSAGE:
+        return Kind.SCHEMA, f"the server refuses the schema of answers: see answer_format ({told})"
     return Kind.BAD_REQUEST, f"the server refuses the request ({told})"
 
 
-def _said(body: bytes) -> tuple[str, int]:
+def said_in(body: bytes) -> tuple[str, int]:
     """The server's message, and the status that the body itself states, else 0.
 
-    OpenAI sends `error.message`, older vLLM `message`, FastAPI `detail`, others a bare `error`.
+    OpenAI sends `error.message`, older vLLM `message`, FastAPI `detail`, others a bare `error`;
+    Gemini a list of one, and OpenRouter an error within a choice.
     """
     text = body.decode("utf-8", "replace")
     try:
         parsed: Any = orjson.loads(body)
     except orjson.JSONDecodeError:
         return text, 0
+    if isinstance(parsed, list) and parsed:
+        parsed = parsed[0]
+    if isinstance(parsed, dict) and isinstance(parsed.get("choices"), list):
+        parsed = next((one for one in parsed["choices"] if isinstance(one, dict)), parsed)
     error = parsed.get("error") or parsed if isinstance(parsed, dict) else parsed
     if not isinstance(error, dict):
         return str(error), 0

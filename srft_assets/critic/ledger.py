@@ -12,7 +12,7 @@ from typing import Self
 
 import sqlalchemy as sa
 
-from srft_assets.critic.calls import Reply, from_row, to_row
+from srft_assets.critic.calls import Reply, from_row, says_nothing, to_row
 from srft_assets.critic.old_ledger import take_over
 from srft_assets.database import ANSWERS, CLAIMS, database_of, insert_once
 from srft_assets.home import Home
@@ -36,7 +36,8 @@ class Ledger:
 
     def find(self, keys: Collection[str]) -> dict[str, Reply]:
         """The replies to those of the keys that are answered, by key, in no order."""
-        return {row.key: from_row(row._asdict()) for row in self._database.rows(ANSWERS, keys)}
+        replies = (from_row(row._asdict()) for row in self._database.rows(ANSWERS, keys))
+        return {reply.key: reply for reply in replies if not says_nothing(reply)}
 
     def keep(self, reply: Reply) -> Reply:
         """Keep a reply and end its claim; returns once it is durable, so that it may be used.
@@ -49,8 +50,18 @@ class Ledger:
             connection.execute(sa.delete(CLAIMS).where(CLAIMS.c.key == reply.key))
             if insert_once(connection, ANSWERS, row):
                 return reply
-            first = connection.execute(sa.select(ANSWERS).where(ANSWERS.c.key == reply.key))
-            return from_row(first.one()._asdict())
+            if (first := self._answer(connection, reply.key)) is not None:
+                return first
+            connection.execute(sa.delete(ANSWERS).where(ANSWERS.c.key == reply.key))
+            connection.execute(sa.insert(ANSWERS), row)
+            return reply
+
+    @staticmethod
+    def _answer(connection: sa.Connection, key: str) -> Reply | None:
+        """What the ledger answers. What a provider's failure left there is no answer."""
+        row = connection.execute(sa.select(ANSWERS).where(ANSWERS.c.key == key)).one_or_none()
+        reply = from_row(row._asdict()) if row else None
+        return None if reply is None or says_nothing(reply) else reply
 
     def claim(self, key: str) -> Reply | bool:
         """Claim a request that is to be asked: True where it is ours to ask now.
@@ -60,9 +71,8 @@ class Ledger:
         """
         self._show_alive()
         with self._database.write() as connection:
-            found = connection.execute(sa.select(ANSWERS).where(ANSWERS.c.key == key))
-            if row := found.one_or_none():
-                return from_row(row._asdict())
+            if (found := self._answer(connection, key)) is not None:
+                return found
             holder = connection.execute(sa.select(CLAIMS.c.owner).where(CLAIMS.c.key == key))
             owner = holder.scalar_one_or_none()
             if owner is not None and not self._is_dead(owner):

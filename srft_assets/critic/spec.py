@@ -82,6 +82,9 @@ class Endpoint(Strict):
     """URL of an OpenAI-compatible API up to `/v1`; None takes the resource `critic_server`."""
     api_key_env: str = "OPENAI_API_KEY"
     """Environment variable of the key. It may be unset: local servers want none."""
+    parameters: dict[str, str | None] = Field(default_factory=dict)
+    """Keys of the request that the server takes under another name, or not at all (null):
+    `{max_tokens: max_completion_tokens, seed: null}`. What it refuses is also learned."""
     concurrency: PositiveInt = 32
     timeout: float = Field(default=600.0, gt=0)
     """Seconds for one attempt."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from srft_assets.critic.parameters import parameters_of
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import Warehouse
 from tests.critic.prompt_runs import real_run
@@ -24,6 +25,8 @@ def server(running: Server) -> Server:
     running.faults.clear()
     running.calls.clear()
     running.answered.clear()
+    running.bodies.clear()
+    running.rule, running.keep = lambda body: None, False
     return running
 
 
@@ -36,3 +39,9 @@ def runs(shared):
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     return fill(Home(tmp_path_factory.mktemp("filled")))
+
+
+@pytest.fixture(autouse=True)
+def nothing_learned() -> None:
+    """What an endpoint refused in another test is forgotten: ports come again."""
+    parameters_of.cache_clear()

@@ -57,6 +57,14 @@ def test_labels_alone_are_enough_where_no_reasons_are_asked_for():
         f"<think>\nStep 0 {{seems}} fine\n</think>\n\n{TWO}",
         f"so they reason\n</think>\n```json\n{TWO}\n```",
         f"\n\n  {TWO}  \n",
+        f"Here is the JSON:\n\n```json\n{TWO}\n```\n",
+        f"My assessment: {TWO}\nLet me know if you need more.",
+        f'<think>\nhm {{"0": 1}}\n</think>\n\n{TWO}',
+        f"<think>x</think>\nHere:\n```json\n{TWO}\n```",
+        f"[THINK]hm[/THINK]{TWO}",
+        f"<|channel|>analysis<|message|>hm<|end|><|channel|>final<|message|>{TWO}",
+        f"\ufeff{TWO}",
+        f"{TWO}\n{TWO}",
     ],
 )
 def test_a_fence_or_thinking_around_the_object_is_taken_off(content):
@@ -95,7 +103,7 @@ def test_a_reply_without_an_answer_says_why(told, kind, reason, request_of_two):
     [
         ("Step 0 is good.", "the answer is not one JSON object (Expecting value: line 1 column 1"),
         (TWO[:-1], "the answer is not one JSON object (Expecting ',' delimiter"),
-        (TWO + TWO, "the answer is not one JSON object (Extra data"),
+        (TWO + TWO.replace("good", "recover"), "the answer holds 2 objects that contradict"),
         ("[" * 100_000, "the answer is not one JSON object (maximum recursion depth"),
         ("9" * 5000, "the answer is not one JSON object (Exceeds the limit"),
         ('["good", "good"]', "the answer is JSON, but not an object"),

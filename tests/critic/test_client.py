@@ -106,11 +106,10 @@ def test_a_base_url_that_is_none_is_told(url: str) -> None:
 
 
 def test_answers_of_every_kind_are_kept_for_whoever_judges_them(server: Server) -> None:
-    server.faults.extend([truncated, refusing, saying(None), saying("\x00\x1b[2J"), no_usage])
-    cut_off, refused, silent, raw, uncounted = (ask(server.base_url, request(6)) for _ in range(5))
+    server.faults.extend([truncated, refusing, saying("\x00\x1b[2J"), no_usage])
+    cut_off, refused, raw, uncounted = (ask(server.base_url, request(6)) for _ in range(4))
     assert cut_off.finish_reason == "length"
     assert refused.refusal and refused.content is None
-    assert silent.content is None and silent.refusal is None
     assert raw.content == "\x00\x1b[2J"
     assert (uncounted.prompt_tokens, uncounted.completion_tokens) == (0, 0)
 

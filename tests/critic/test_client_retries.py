@@ -80,7 +80,7 @@ def test_attempts_end(server: Server) -> None:
 @pytest.mark.parametrize(
     ("status", "message", "kind", "advice"),
     [
-        (400, "Unknown field response_format", Kind.BAD_REQUEST, "refuses the request"),
+        (400, "Unknown field nucleus", Kind.BAD_REQUEST, "refuses the request"),
         (422, "temperature is no number", Kind.BAD_REQUEST, "refuses the request"),
         (400, "This model's maximum context length is 1024 tokens.", Kind.TOO_LONG, "context"),
         (
