@@ -1,12 +1,4 @@
--- History keeps what a batch held before its runs moved to another: there the last verdict counts.
 CREATE OR REPLACE MACRO shared_verdicts(critic_a, version_a, critic_b, version_b) AS TABLE
-WITH said AS (
-    SELECT *
-    FROM verdict_versions
-    QUALIFY row_number() OVER (
-        PARTITION BY critic, version, trajectory_id, step_index ORDER BY made_at DESC, batch
-    ) = 1
-)
 SELECT
     a.batch,
     a.trajectory_id,
@@ -15,8 +7,8 @@ SELECT
     b.label AS label_b,
     a.reason AS reason_a,
     b.reason AS reason_b
-FROM said AS a
-JOIN said AS b USING (trajectory_id, step_index)
+FROM verdict_versions AS a
+JOIN verdict_versions AS b USING (trajectory_id, step_index)
 WHERE a.critic = critic_a AND a.version = version_a
   AND b.critic = critic_b AND b.version = version_b
 ORDER BY a.trajectory_id, a.step_index;

@@ -1,6 +1,7 @@
--- Runs that fail although a critic finds no mistake in them.
+-- Runs that fail although a critic labels every step and none of them a mistake.
 -- What does the critic overlook?
 SELECT critic, trajectory_id, status, n_steps
 FROM first_mistakes
-WHERE first_mistake IS NULL AND status IN ('unresolved', 'empty_patch', 'patch_failed', 'timeout')
+JOIN runs USING (trajectory_id, status, n_steps)
+WHERE NOT has_mistake AND NOT resolved
 ORDER BY critic, n_steps, trajectory_id

@@ -10,14 +10,17 @@ WITH trained_on AS (
     WHERE starts_with(input, 'masked_tokens/')
 ),
 kept AS (
-    SELECT arm, share(sum(n_trained), sum(n_trained + n_masked)) AS kept_share
+    SELECT
+        arm,
+        count(DISTINCT trajectory_id) FILTER (n_trained > 0) AS runs,
+        share(sum(n_trained), sum(n_trained + n_masked)) AS kept_share
     FROM masked_tokens
     JOIN trained_on USING (arm, batch)
     GROUP BY arm
 )
 SELECT
     score.arm,
-    training.runs,
+    kept.runs,
     round(kept.kept_share, 3) AS kept,
     round(training.final_loss, 3) AS loss,
     score.seeds,
@@ -28,6 +31,6 @@ SELECT
 FROM arm_scores AS score
 LEFT JOIN kept USING (arm)
 LEFT JOIN (
-    SELECT arm, max("rows") AS runs, avg(final_loss) AS final_loss FROM checkpoints GROUP BY arm
+    SELECT arm, avg(final_loss) AS final_loss FROM checkpoints GROUP BY arm
 ) AS training USING (arm)
 ORDER BY score.rate NULLS FIRST, score.arm

@@ -1,4 +1,4 @@
--- The partitions made last.
+-- The thirty partitions made last.
 -- What did the last run change?
 SELECT asset, "partition", "rows", refused, made_at, run_id
 FROM partitions

@@ -1,4 +1,4 @@
--- The longest runs.
+-- The twenty longest runs.
 -- Do long runs succeed?
 SELECT trajectory_id, batch, scaffold, model, n_steps, status, exit_status
 FROM runs

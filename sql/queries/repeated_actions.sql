@@ -1,4 +1,4 @@
--- Actions that a run repeats word by word.
+-- First actions of steps that a run gives three times or more, word by word; the fifty most frequent.
 -- Which runs go in circles?
 SELECT
     trajectory_id,

@@ -3,5 +3,5 @@
 SELECT trajectory_id, run.batch, source_resolved, status, grader, reason
 FROM trajectories AS run
 JOIN test_outcomes USING (trajectory_id)
-WHERE status NOT IN ('infra_error', 'unknown') AND source_resolved <> (status = 'resolved')
+WHERE graded(status) AND source_resolved <> (status = 'resolved')
 ORDER BY trajectory_id

@@ -16,11 +16,15 @@ SELECT
 FROM stored_test_outcomes()
 SEMI JOIN (
     SELECT trajectory_id, partition_file
-    FROM stored_test_outcomes()
-    QUALIFY counts_once(trajectory_id, partition_of(partition_file))
+    FROM (
+        SELECT trajectory_id, partition_file, partition_of(partition_file) AS batch
+        FROM stored_test_outcomes()
+    )
+    SEMI JOIN held_runs() USING (trajectory_id, batch)
+    QUALIFY counts_once(trajectory_id, batch)
 ) USING (trajectory_id, partition_file);
 
-COMMENT ON VIEW test_outcomes IS 'What the tests say of each run''s patch, one row a run.';
+COMMENT ON VIEW test_outcomes IS 'What the tests say of each run''s patch, one row a run that its batch still holds.';
 COMMENT ON COLUMN test_outcomes.trajectory_id IS 'The run.';
 COMMENT ON COLUMN test_outcomes.instance_id IS 'The task.';
 COMMENT ON COLUMN test_outcomes.batch IS 'The partition of the run.';

@@ -18,12 +18,12 @@ SELECT
 FROM stored_verdict_versions()
 JOIN stamps ON file_name = partition_file
 QUALIFY row_number() OVER (
-    PARTITION BY critic, batch, version, trajectory_id, step_index ORDER BY made_at DESC
+    PARTITION BY critic, version, trajectory_id, step_index ORDER BY made_at DESC, batch
 ) = 1;
 
-COMMENT ON VIEW verdict_versions IS 'Verdicts of every version of a critic, the present one included, one row a step and version.';
+COMMENT ON VIEW verdict_versions IS 'Verdicts of every version of a critic, the present one included, one row a step and version: of a run that several batches held, the last verdict.';
 COMMENT ON COLUMN verdict_versions.critic IS 'Who judged.';
-COMMENT ON COLUMN verdict_versions.batch IS 'The partition of the run.';
+COMMENT ON COLUMN verdict_versions.batch IS 'The batch in which it last judged the run.';
 COMMENT ON COLUMN verdict_versions.version IS 'Version of the critic: its prompt, settings and code.';
 COMMENT ON COLUMN verdict_versions.made_at IS 'When the version last judged the batch, UTC.';
 COMMENT ON COLUMN verdict_versions.trajectory_id IS 'The run.';

@@ -14,7 +14,7 @@ WHERE one.arm < other.arm AND one.resolved IS NOT NULL AND other.resolved IS NOT
 GROUP BY one.arm, other.arm
 ORDER BY one.arm, other.arm;
 
-COMMENT ON VIEW arm_pairs IS 'Two arms on the same tasks with the same seed: only such pairs of attempts are compared.';
+COMMENT ON VIEW arm_pairs IS 'Two arms on the same tasks with the same seed: only such pairs of attempts are compared, and only where both count. A seed that one arm lacks pairs nothing.';
 COMMENT ON COLUMN arm_pairs.arm_a IS 'One arm.';
 COMMENT ON COLUMN arm_pairs.arm_b IS 'The other, later in the alphabet.';
 COMMENT ON COLUMN arm_pairs.pairs IS 'Attempts that both made and that count for both.';

@@ -17,9 +17,9 @@ COMMENT ON VIEW critic_history IS 'Versions of each critic, oldest first, with h
 COMMENT ON COLUMN critic_history.critic IS 'Who judged.';
 COMMENT ON COLUMN critic_history.version IS 'Version of the critic, for `srft critic diff NAME@VERSION`.';
 COMMENT ON COLUMN critic_history.current IS 'Whether step_verdicts holds verdicts of this version.';
-COMMENT ON COLUMN critic_history.batches IS 'Batches that it labelled.';
-COMMENT ON COLUMN critic_history.runs IS 'Runs that it labelled.';
-COMMENT ON COLUMN critic_history.steps IS 'Steps that it labelled.';
+COMMENT ON COLUMN critic_history.batches IS 'Batches that it labelled; a run that several held counts in the one that was labelled last.';
+COMMENT ON COLUMN critic_history.runs IS 'Runs that it was asked about, those that are gone included.';
+COMMENT ON COLUMN critic_history.steps IS 'Steps of these runs, each once.';
 COMMENT ON COLUMN critic_history.mistakes IS 'Share of them labelled mistake.';
-COMMENT ON COLUMN critic_history.unlabeled IS 'Share of them left unlabeled.';
+COMMENT ON COLUMN critic_history.unlabeled IS 'Share of them left unanswered.';
 COMMENT ON COLUMN critic_history.made_at IS 'When it last labelled a batch, UTC.';

@@ -1,25 +1,16 @@
 CREATE OR REPLACE VIEW outcomes_by_repo AS
-SELECT
-    repo,
-    count(*) AS runs,
-    count(*) FILTER (graded) AS graded_runs,
-    count(*) FILTER (resolved) AS resolved_runs,
-    share(resolved_runs, graded_runs) AS rate,
-    wilson_low(resolved_runs, graded_runs) AS rate_low,
-    wilson_high(resolved_runs, graded_runs) AS rate_high,
-    count(*) FILTER (status = 'infra_error') AS infra_errors,
-    avg(n_steps) AS mean_steps
-FROM runs
-GROUP BY repo
+SELECT key AS repo, * EXCLUDE (key)
+FROM rates_by(repo)
 ORDER BY runs DESC, repo;
 
 COMMENT ON VIEW outcomes_by_repo IS 'Resolution rate by repository. Runs that nobody graded, or whose grader failed, are no part of the rate.';
 COMMENT ON COLUMN outcomes_by_repo.repo IS 'owner/name of the repository; NULL where the instance id names none.';
-COMMENT ON COLUMN outcomes_by_repo.runs IS 'Runs.';
+COMMENT ON COLUMN outcomes_by_repo.runs IS 'Runs: graded_runs, infra_errors and unknown together.';
 COMMENT ON COLUMN outcomes_by_repo.graded_runs IS 'Runs whose outcome says something about the model.';
 COMMENT ON COLUMN outcomes_by_repo.resolved_runs IS 'Runs whose patch passes the tests.';
 COMMENT ON COLUMN outcomes_by_repo.rate IS 'resolved_runs / graded_runs.';
 COMMENT ON COLUMN outcomes_by_repo.rate_low IS 'Lower end of its 95% Wilson interval.';
 COMMENT ON COLUMN outcomes_by_repo.rate_high IS 'Upper end of its 95% Wilson interval.';
 COMMENT ON COLUMN outcomes_by_repo.infra_errors IS 'Runs whose grading failed.';
+COMMENT ON COLUMN outcomes_by_repo.unknown IS 'Runs that nobody graded.';
 COMMENT ON COLUMN outcomes_by_repo.mean_steps IS 'Mean number of steps.';

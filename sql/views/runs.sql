@@ -9,8 +9,8 @@ SELECT
     run.exit_status,
     run.n_steps,
     outcome.status,
-    outcome.status = 'resolved' AS resolved,
-    outcome.status NOT IN ('infra_error', 'unknown') AS graded,
+    CASE WHEN graded(outcome.status) THEN outcome.status = 'resolved' END AS resolved,
+    graded(outcome.status) AS graded,
     outcome.grader
 FROM trajectories AS run
 LEFT JOIN test_outcomes AS outcome USING (trajectory_id);
@@ -25,6 +25,6 @@ COMMENT ON COLUMN runs.model IS 'The model that acted.';
 COMMENT ON COLUMN runs.exit_status IS 'How the run ended, as the scaffold states it.';
 COMMENT ON COLUMN runs.n_steps IS 'Steps of the run.';
 COMMENT ON COLUMN runs.status IS 'Test outcome; NULL where test_outcomes was not made for the batch.';
-COMMENT ON COLUMN runs.resolved IS 'Whether the patch passes the tests; NULL without an outcome.';
-COMMENT ON COLUMN runs.graded IS 'Whether the outcome says something about the model: neither infra_error nor unknown.';
+COMMENT ON COLUMN runs.resolved IS 'Whether the patch passes the tests; NULL where the grader failed or nobody graded: avg(resolved) is a rate.';
+COMMENT ON COLUMN runs.graded IS 'Whether the outcome says something about the model: neither infra_error nor unknown; NULL without an outcome.';
 COMMENT ON COLUMN runs.grader IS 'Who graded.';

@@ -26,7 +26,7 @@ COMMENT ON COLUMN seed_scores.resolved_attempts IS 'Attempts whose patch passes 
 COMMENT ON COLUMN seed_scores.rate IS 'resolved_attempts / scored.';
 COMMENT ON COLUMN seed_scores.rate_low IS 'Lower end of its 95% Wilson interval.';
 COMMENT ON COLUMN seed_scores.rate_high IS 'Upper end of its 95% Wilson interval.';
-COMMENT ON COLUMN seed_scores.infra_errors IS 'Attempts whose grading failed; they are no failure of the model.';
+COMMENT ON COLUMN seed_scores.infra_errors IS 'Attempts whose grading failed; they are no failure of the model. What else is missing in scored nobody graded.';
 COMMENT ON COLUMN seed_scores.mean_steps IS 'Mean number of steps.';
 COMMENT ON COLUMN seed_scores.mean_cost_usd IS 'Mean cost of the attempts whose cost is known, in USD; NULL where none is.';
 COMMENT ON COLUMN seed_scores.contaminated IS 'Attempts at tasks that the arm was trained on.';

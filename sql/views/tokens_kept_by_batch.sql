@@ -36,10 +36,10 @@ COMMENT ON VIEW tokens_kept_by_batch IS 'Tokens of each arm and batch: with loss
 COMMENT ON COLUMN tokens_kept_by_batch.arm IS 'The training arm.';
 COMMENT ON COLUMN tokens_kept_by_batch.batch IS 'The batch that was masked.';
 COMMENT ON COLUMN tokens_kept_by_batch.runs IS 'Runs masked for the arm.';
-COMMENT ON COLUMN tokens_kept_by_batch.resolved_runs IS 'Those whose patch passes the tests.';
+COMMENT ON COLUMN tokens_kept_by_batch.resolved_runs IS 'Those whose patch passed the tests when they were masked.';
 COMMENT ON COLUMN tokens_kept_by_batch.refused IS 'Runs, or steps that fit no row, that were refused.';
-COMMENT ON COLUMN tokens_kept_by_batch.tokens IS 'Tokens of their rows: where an arm splits a run, steps shown again count again.';
+COMMENT ON COLUMN tokens_kept_by_batch.tokens IS 'Tokens of their rows: where an arm splits a run, what is shown again counts again.';
 COMMENT ON COLUMN tokens_kept_by_batch.trained IS 'Tokens that carry loss.';
 COMMENT ON COLUMN tokens_kept_by_batch.masked IS 'Tokens of the assistant''s turns that carry no loss.';
-COMMENT ON COLUMN tokens_kept_by_batch.context IS 'Tokens of everybody else and of the template.';
-COMMENT ON COLUMN tokens_kept_by_batch.kept_share IS 'Share of the assistant''s tokens that carries loss, 0 to 1.';
+COMMENT ON COLUMN tokens_kept_by_batch.context IS 'Tokens of everybody else, of the template, and of steps that a further row of the run shows again.';
+COMMENT ON COLUMN tokens_kept_by_batch.kept_share IS 'trained / (trained + masked), 0 to 1: of the assistant''s tokens, those shown again left out.';

@@ -52,7 +52,7 @@ def test_a_table_or_view_is_there_before_any_run(
     nothing, something = (c.sql(f"FROM {file.name}") for c in (on_empty, on_filled))
     assert (nothing.columns, nothing.types) == (something.columns, something.types)
     assert len(nothing) == 0
-    assert len(something) > 0
+    assert len(something) > 0 or file.kind == "views"
 
 
 @pytest.mark.parametrize("file", QUERIES, ids=_named)
