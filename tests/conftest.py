@@ -14,19 +14,26 @@ from srft_assets.sandbox import Sandbox, open_sandbox
 settings.register_profile("srft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("srft")
 
-DOCKER = ("tests/outcomes/harness/", "tests/rollouts/batch/test_docker_daemon.py")
-"""Tests of the one Docker daemon: while one worker has it, others would only wait."""
+TOGETHER = {
+    "tests/outcomes/harness/": "docker",
+    "tests/rollouts/batch/test_docker_daemon.py": "docker",
+    "tests/specs/": "specs",
+    "plugins/srft-sdists/tests/": "sdists",
+}
+"""Tests that one worker takes: others would only wait for the one Docker daemon, or would make the
+platform of `tests/specs` and the environments of the plug-in again."""
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file to a worker, and all that need Docker to one."""
+    """A file to a worker, and what stands together to one."""
     from xdist.scheduler.loadfile import LoadFileScheduling
 
     class ByFile(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "docker" if nodeid.startswith(DOCKER) else super()._split_scope(nodeid)
+            named = (group for start, group in TOGETHER.items() if nodeid.startswith(start))
+            return next(named, None) or super()._split_scope(nodeid)
 
     return ByFile(config, log)
 

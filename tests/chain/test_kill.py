@@ -18,7 +18,7 @@ from srft_assets.instance import shipped_settings
 from srft_assets.warehouse.query import run_query
 from tests.chain.support import files, srft, start, state, unfinished
 
-KILLS = {"ingest": 6, "apply": 4}
+KILLS = {"ingest": 4, "apply": 3}
 APPLY = ("apply", "masked_tokens/srft", "step_verdicts/rules")
 COUNTS = "SELECT asset, partition, rows FROM partitions ORDER BY ALL"
 
