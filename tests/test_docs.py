@@ -1,0 +1,37 @@
+"""README and docs: what they name is there."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from srft_assets.home import CHECKOUT
+
+PACKAGE = CHECKOUT / "srft_assets"
+PAGES = sorted({*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md")} - {CHECKOUT / "CHANGELOG.md"})
+YOURS = {"srft_assets/defs/arms/qwen3/defs.yaml"}
+"""Files that a page tells readers to make."""
+
+
+def paths_in(page: Path) -> Iterator[str]:
+    """Paths of this checkout, or of its package, that a page names; not those with placeholders."""
+    tops = {path.name for path in CHECKOUT.iterdir()}
+    rooms = {path.name for path in PACKAGE.iterdir()}
+    for word in re.findall(r"`([\w./-]+)(?::\w+)*`", page.read_text(encoding="utf-8")):
+        first = word.split("/")[0]
+        if "/" in word and (first in tops or (first in rooms and word.endswith((".py", "/")))):
+            yield word
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_exists(page: Path):
+    named = set(paths_in(page)) - YOURS
+    gone = [one for one in named if not ((CHECKOUT / one).exists() or (PACKAGE / one).exists())]
+    assert gone == []
+
+
+def test_twenty_questions_have_an_answer():
+    page = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert len(re.findall(r"^\| (?:where|who|what) .*\? \| `[\w./]+` \|$", page, re.M)) == 20
+    assert len(set(paths_in(CHECKOUT / "docs" / "architecture.md"))) > 40
