@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> None:
         wall = time.perf_counter() - start
         made = seconds_of_stages(home)
     print(
-        f"srft {' '.join(words)}: {wall:.0f} s, of which {made:.1f} s in stages; "
+        f"srft {' '.join(words)}: {wall:.0f} s, of which {made:.3f} s in stages; "
         f"Dagster and the command line {wall - made:.1f} s ({(wall - made) / wall:.1%})"
     )
 
