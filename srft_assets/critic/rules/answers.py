@@ -33,7 +33,7 @@ _WRONG_COMMAND = re.compile(
     r"|^(?:ERROR: (?:file or directory )?not found: .*|\S*runtests\.py: error: .*)$"
     r"|^\S+: (?:invalid|unrecognized|unknown|illegal|extra) (?:option|argument|operand|primary).*"
     r"|^sed: (?:-e expression|can't (?:read|find)|couldn't).*"
-    r"|^(?:cat|head|tail|nl|wc|less|cd|bash|sh|cp|mv|rm|chmod|diff): .*: No such file or directory$"
+    r"|^(?:cat|head|tail|nl|wc|less|cd|bash|sh|cp|mv|diff): .*: No such file or directory$"
     r"|^\S*python[\d.]*: can't open file.*"
     r"|^(?:patch: \*\*\*\* |Hunk #\d+ FAILED|error: (?:patch failed|corrupt patch|No valid pat)).*"
     r"|^fatal: .*(?:unknown revision|ambiguous argument|pathspec|invalid).*"
@@ -41,16 +41,9 @@ _WRONG_COMMAND = re.compile(
     re.MULTILINE,
 )
 """Words of a shell or program that could not make sense of what it was given."""
-_INLINE_ERROR = re.compile(
-    r'^ *File "<(?:stdin|string)>", line \d+(?:, in .*)?\n(?:(?! *File ).*\n){0,4}?'
-    r"(?:SyntaxError|IndentationError|TabError|NameError|UnboundLocalError): .*",
-    re.MULTILINE,
-)
-_BROKEN_FILE = re.compile(
-    r'^ *File "([^"\n<]+)", line \d+(?:, in .*)?\n(?:(?! *File ).*\n){0,4}?'
-    r" *(?:SyntaxError|IndentationError|TabError|NameError|UnboundLocalError): (?!.*\bimport\b).*",
-    re.MULTILINE,
-)
+_LAST_FRAME = re.compile(r'^ *File "([^"\n]+)", line \d+', re.MULTILINE)
+_OWN_FAULT = re.compile(r"(?:Syntax|Indentation|Tab|Name|UnboundLocal)Error\b")
+"""Exceptions that lie in the code of the last frame, whatever it is given."""
 _FAILING_TEST = re.compile(
     r"^(?:FAILED|ERROR) (\S+::\S+|\S+\.py)"  # pytest
     r"|^(?:FAIL|ERROR): (\w+ \([\w.]+\))"  # unittest
@@ -93,14 +86,15 @@ def wrong_command(seen: str) -> str | None:
     return found[0].strip() if found else None
 
 
-def inline_error(seen: str) -> bool:
-    """Whether code given on the command line broke by itself."""
-    return _INLINE_ERROR.search(seen) is not None
+def last_frame(seen: str) -> str:
+    """File of the innermost frame of the last traceback; `<string>`, `<stdin>` of inline code."""
+    frames = _LAST_FRAME.findall(seen)
+    return frames[-1] if frames else ""
 
 
-def broken_files(seen: str) -> list[str]:
-    """Files that Python could not compile, or that use an undefined name in the last frame."""
-    return [found[1] for found in _BROKEN_FILE.finditer(seen)]
+def own_fault(seen: str) -> bool:
+    """Whether the last exception lies in the code of its frame: bad syntax, an undefined name."""
+    return _OWN_FAULT.match(last_error(seen)) is not None
 
 
 def failing_tests(seen: str) -> frozenset[str]:

@@ -3,42 +3,63 @@
 import re
 from collections.abc import Sequence
 
-from srft_assets.critic.rules.answers import broken_files
+from srft_assets.critic.rules.answers import last_error, last_frame, own_fault
 from srft_assets.critic.rules.edits import Edit, same_place, undoes
 from srft_assets.critic.rules.facts import StepFacts
 
 Facts = Sequence[StepFacts]
 _PROBE = re.compile(
     r"\b(print|pprint|console\.log|printf?|fprintf|log(ger|ging)?\.\w+|breakpoint|set_trace|warn)\s*\("
-    r"|\bpdb\b|\bdebug",
+    r"|\bpdb\b|\bdebug|\btraceback\b|\bsys\.std|/tmp/|\braise RuntimeError\(",
     re.IGNORECASE,
 )
 """Text that is put into code to see what it does."""
 
 
 def edit_broke_code(facts: Facts, index: int) -> str | None:
-    """The file cannot be compiled after this edit, or uses a name that is not there."""
+    """The code that was written is wrong by itself: Python cannot compile it, a name is not there,
+    or a trial script fails in its own lines and is edited next.
+    """
     here = facts[index]
-    if not here.ok or not here.edits:
+    ran = _ran_next(facts, index) if here.ok and here.edits else None
+    if ran is None or not facts[ran].failed:
         return None
-    ran = index if here.tries else _next(facts, index)
-    if ran is None:
+    seen = facts[ran].observation
+    file = last_frame(seen)
+    own = next((one for one in here.edits if one.path and one.is_of(file)), None)
+    if own is None or own.restores or not file or (own.of_source and _edited(facts, index, file)):
         return None
-    broken = broken_files(facts[ran].observation) if facts[ran].failed else []
-    for edit in here.edits:
-        if not edit.restores and any(edit.path and edit.is_of(path) for path in broken):
-            return f"step {ran} shows that the code of {edit.path} is broken"
+    if own_fault(seen) or (not own.of_source and _mended(facts, ran, file)):
+        return f"step {ran} shows that the code of {own.path} is broken"
     return None
 
 
-def _next(facts: Facts, index: int) -> int | None:
-    """The first later step that runs code, if no other step edits before it."""
-    for later in range(index + 1, len(facts)):
+def _ran_next(facts: Facts, index: int) -> int | None:
+    """The first run of code from this step on, if nothing else is edited before it."""
+    for later in range(index, len(facts)):
         if facts[later].tries:
             return later
-        if facts[later].edits:
+        if facts[later].edits and later > index:
             return None
     return None
+
+
+def _edited(facts: Facts, index: int, file: str) -> bool:
+    """Whether the file was edited earlier too and nothing run since: either may be at fault."""
+    for earlier in range(index - 1, -1, -1):
+        if facts[earlier].tries:
+            return False
+        if facts[earlier].ok and any(edit.is_of(file) for edit in facts[earlier].edits):
+            return True
+    return False
+
+
+def _mended(facts: Facts, ran: int, file: str) -> bool:
+    """Whether the next edit is of the file whose own line failed, other than in an assertion."""
+    if last_error(facts[ran].observation).startswith("AssertionError"):
+        return False
+    later = next((fact for fact in facts[ran + 1 :] if fact.edits), None)
+    return later is not None and any(edit.is_of(file) for edit in later.edits)
 
 
 def _own(facts: Facts, index: int) -> list[Edit]:
@@ -65,30 +86,39 @@ def undoes_edit(facts: Facts, index: int) -> str | None:
 
 
 def _undone(facts: Facts, index: int) -> int | None:
-    """The step that takes back an edit of this one. To look at the state before, or to take out
-    what was put in to see something, undoes no mistake."""
+    """The step that takes back the edits of this one, before anything ran well with them.
+
+    To look at the state before, or to take out what was put in to see something, undoes no mistake.
+    `git checkout` takes back all that was done to a file, of which only the last is known as wrong.
+    """
     own = [edit for edit in _own(facts, index) if not _PROBE.search(edit.new)]
-    if not own:
-        return None
     undone = None
-    for later in range(index + 1, len(facts)):
-        edits = facts[later].edits if facts[later].ok else ()
-        if undone is None and any(undoes(edit, one) for edit in edits for one in own):
+    for later in range(index + 1, len(facts)) if own else ():
+        fact = facts[later]
+        if undone is not None:
+            if any(_again(edit, one) for edit in fact.edits for one in own):
+                return None
+        elif any(undoes(edit, one) for edit in fact.edits for one in own if fact.ok):
+            if any(_again(edit, one) for edit in fact.edits for one in own):
+                return None
             undone = later
-        elif undone is not None and any(_again(edit, one) for edit in edits for one in own):
+        elif fact.tries and not fact.failed:
             return None
+        else:
+            own = [one for one in own if not any(e.is_of(one.path) for e in fact.source_edits)]
     return undone
 
 
 def _again(later: Edit, earlier: Edit) -> bool:
-    """Whether the same edit is made once more."""
-    return not later.restores and later.is_of(earlier.path) and later.new == earlier.new
+    """Whether the same edit is made once more, or the file put back from a copy."""
+    same = later.new == earlier.new or not (later.old or later.new)
+    return not later.restores and later.is_of(earlier.path) and same
 
 
 def broke_tests(facts: Facts, index: int) -> str | None:
     """Tests that passed before this edit of a source file fail after it."""
     ran = _ran_after(facts, index) if _own(facts, index) else None
-    if ran is None or not facts[ran].failed or not facts[ran].tests:
+    if ran is None or not (facts[ran].failed and facts[ran].tests):
         return None
     if (earlier := _ran_before(facts, index, ran)) is None:
         return None
@@ -98,16 +128,19 @@ def broke_tests(facts: Facts, index: int) -> str | None:
     return None
 
 
+def _later_edits(facts: Facts, index: int) -> list[tuple[Edit, ...]]:
+    return [fact.source_edits for fact in facts[index + 1 :] if fact.source_edits]
+
+
 def edit_did_not_help(facts: Facts, index: int) -> str | None:
     """What ran before fails in the same way after this edit, and it is edited over, or the run
     ends with that. Where nothing ran before: tests fail, and the next edit is over this one.
     """
-    known = [edit for edit in _own(facts, index) if edit.old or edit.new]
+    known = [edit for edit in _own(facts, index) if edit.old and not _PROBE.search(edit.new)]
     ran = _ran_after(facts, index) if known else None
     if ran is None or not facts[ran].failed:
         return None
-    after, rest = facts[ran], facts[ran + 1 :]
-    edits = [fact.source_edits for fact in rest if fact.source_edits]
+    after, edits = facts[ran], _later_edits(facts, ran)
     if (before := _ran_before(facts, index, ran)) is None:
         edited_over = after.tests and _over(edits[:1], known)
         return f"step {ran} fails, and the edit is edited over" if edited_over else None
@@ -115,7 +148,7 @@ def edit_did_not_help(facts: Facts, index: int) -> str | None:
         return None
     # Tests with names do not change by themselves: for them an edit of the file is enough.
     edited_over = _over(edits, known, whole_file=after.tests)
-    given_up = not any(fact.submits for fact in rest[1:])
+    given_up = not any(fact.submits for fact in facts[ran + 2 :])
     return f"step {ran} fails as step {before} did" if edited_over or given_up else None
 
 
@@ -166,22 +199,13 @@ def submitted_nothing(facts: Facts, index: int) -> str | None:
 
 
 def submitted_untested(facts: Facts, index: int) -> str | None:
-    """Submission with nothing run after the last edit of a source file, or only failing tests."""
-    if not facts[index].submits:
+    """Submission of edits of source, since which no test or trial ever ran well.
+
+    What is tidied up after the tests passed (a remark, a debug print) needs no further test.
+    """
+    edited = [earlier for earlier in range(index) if facts[earlier].source_edits]
+    if not facts[index].submits or not edited:
         return None
-    for earlier in range(index - 1, -1, -1):
-        fact = facts[earlier]
-        if fact.tries and not (fact.tests and fact.failed):
-            return None
-        if not fact.source_edits:
-            continue
-        if all(_made_before(facts, earlier, edit) for edit in fact.source_edits):
-            return None
-        return f"submitted without a passing test after the edit of step {earlier}"
-    return None
-
-
-def _made_before(facts: Facts, index: int, edit: Edit) -> bool:
-    """Whether the same edit was made in an earlier step, and taken back to look at the baseline."""
-    earlier = [one for fact in facts[:index] for one in fact.edits]
-    return edit in earlier and any(undoes(one, edit) for one in earlier)
+    if any(fact.tries and not fact.failed for fact in facts[edited[0] : index]):
+        return None
+    return f"submitted without a passing test after the edit of step {edited[-1]}"

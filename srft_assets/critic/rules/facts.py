@@ -109,14 +109,18 @@ def facts_of(run: Trajectory) -> list[StepFacts]:
     scripts = {script for fact in facts for one in fact.programs if (script := one.script)}
     own = {path for path in written if any(same_file(path, script) for script in scripts)}
     patch = None if run.submission is None else run.submission.strip()
-    return [replace(fact, edits=tuple(_marked(fact.edits, own)), submitted=patch) for fact in facts]
+    return [replace(_of_run(fact, own, written), submitted=patch) for fact in facts]
 
 
-def _marked(edits: Iterable[Edit], own: set[str]) -> Iterable[Edit]:
-    """Edits in which the run's own scripts are marked as trials."""
-    for edit in edits:
-        own_script = any(same_file(edit.path, path) for path in own)
-        yield replace(edit, trial=True) if own_script else edit
+def _of_run(fact: StepFacts, own: set[str], written: Iterable[str]) -> StepFacts:
+    """The facts, knowing what the run wrote: edits of its scripts are trials, and tests too."""
+    edits = tuple(
+        replace(edit, trial=True) if any(same_file(edit.path, path) for path in own) else edit
+        for edit in fact.edits
+    )
+    named = {word.partition("::")[0] for one in fact.programs for word in one.operands}
+    tests = fact.tests and not any(same_file(word, path) for word in named for path in written)
+    return replace(fact, edits=edits, tests=tests, passed=fact.passed and tests)
 
 
 def _facts(step: Step, written: dict[str, str]) -> StepFacts:
@@ -216,9 +220,9 @@ def _wrong(
     if (codes and not any(codes)) or probes:
         return None
     shown = seen if codes else seen[:BARE_CHARS]
-    if answers.inline_error(shown) and any(one.code for one in programs):
+    if answers.own_fault(shown) and answers.last_frame(shown) in ("<string>", "<stdin>"):
         return "the code given on the command line is wrong"
-    if any(codes) and programs[-1].name in FILE_READERS:
+    if any(codes) and all(one.name in FILE_READERS for one in programs):
         return "a file or folder that the command names cannot be read"
     line = answers.wrong_command(shown)
     return f"the command is wrong: {line[:200]}" if line else None
