@@ -33,7 +33,7 @@ _WRONG_COMMAND = re.compile(
     r"|^(?:ERROR: (?:file or directory )?not found: .*|\S*runtests\.py: error: .*)$"
     r"|^\S+: (?:invalid|unrecognized|unknown|illegal|extra) (?:option|argument|operand|primary).*"
     r"|^sed: (?:-e expression|can't (?:read|find)|couldn't).*"
-    r"|^(?:cat|head|tail|nl|wc|less|cd|bash|sh|cp|mv|diff): .*: No such file or directory$"
+    r"|^(?:bash|sh|cp|mv|diff): .*: No such file or directory$"
     r"|^\S*python[\d.]*: can't open file.*"
     r"|^(?:patch: \*\*\*\* |Hunk #\d+ FAILED|error: (?:patch failed|corrupt patch|No valid pat)).*"
     r"|^fatal: .*(?:unknown revision|ambiguous argument|pathspec|invalid).*"
@@ -62,6 +62,8 @@ _TEST_FAILURE = re.compile(
 _TEST_SUCCESS = re.compile(
     r"\b\d+ passed\b|^OK\b|\bAll tests? passed\b|^test result: ok", re.MULTILINE
 )
+_CUT = re.compile(r"<output_head>|<response clipped>|\[\.\.\. |Observation truncated")
+"""What scaffolds put in place of the middle of an observation."""
 _LAST_ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Interrupt|Exit)\b.*$", re.MULTILINE)
 
 
@@ -98,7 +100,9 @@ def own_fault(seen: str) -> bool:
 
 
 def failing_tests(seen: str) -> frozenset[str]:
-    """Names of the tests that failed."""
+    """Names of the tests that failed; none where the scaffold cut the output."""
+    if _CUT.search(seen):
+        return frozenset()
     names = (
         "".join(part for part in found.groups() if part) for found in _FAILING_TEST.finditer(seen)
     )

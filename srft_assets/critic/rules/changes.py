@@ -203,7 +203,11 @@ def submitted_untested(facts: Facts, index: int) -> str | None:
 
     What is tidied up after the tests passed (a remark, a debug print) needs no further test.
     """
-    edited = [earlier for earlier in range(index) if facts[earlier].source_edits]
+    edited = [
+        earlier
+        for earlier in range(index)
+        if any(not edit.restores for edit in facts[earlier].source_edits)
+    ]
     if not facts[index].submits or not edited:
         return None
     if any(fact.tries and not fact.failed for fact in facts[edited[0] : index]):

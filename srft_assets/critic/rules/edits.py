@@ -27,7 +27,7 @@ CODE = re.compile(
 SUBSTITUTION = re.compile(r"[\d,$/\w.^]*?s([|/#,@!%~])(.*?)(?<!\\)\1(.*?)(?<!\\)\1\w*", re.DOTALL)
 _TRIAL = re.compile(
     r"(^|/)(tests?|testing|repro|reproduce|reproduction|check|verify|poc|debug|demo|example)[^/]*$"
-    r"|(^|/)tests?/|_test\.\w+$|^/tmp/"
+    r"|(^|/)(tests?|repro\w*)/|_test\.\w+$|^/tmp/"
 )
 _PYTHON_WRITES = re.compile(
     r"\.write(_text|_bytes|lines)?\(|\b(shutil\.(copy|move)|os\.(rename|replace|remove))"
@@ -167,7 +167,7 @@ def _by_program(program: Program, written: Mapping[str, str]) -> Iterator[Edit]:
     elif program.name in ("ed", "ex", "truncate", "apply_patch"):
         yield from (Edit(path) for path in words or [""])
     elif program.name in ("mv", "cp") and len(words) > 1:
-        yield Edit(words[-1])
+        yield Edit(words[-1], trial=words[-2].startswith(words[-1]))
     elif program.name in ("rm", "unlink"):
         yield from (Edit(path, trial=True) for path in words)
     elif program.is_python:
@@ -215,12 +215,13 @@ def _in_place_edits(program: Program) -> Iterator[Edit]:
     for path in files or [""]:
         for script in scripts:
             found = SUBSTITUTION.fullmatch(script.strip())
-            old, new = (
-                (re.sub(r"\\(\W)", r"\1", text) for text in found.group(2, 3))
-                if found
-                else ("", script)
-            )
-            yield Edit(path, old, new)
+            old, new = map(_unescaped, found.group(2, 3)) if found else ("", script)
+            yield Edit(path, old.removeprefix("^"), new)
+
+
+def _unescaped(text: str) -> str:
+    """`a[0]` of the expression `a\\[0\\]`."""
+    return re.sub(r"\\(\W)", r"\1", text)
 
 
 def _by_git(program: Program) -> Iterator[Edit]:

@@ -222,7 +222,8 @@ def _wrong(
     shown = seen if codes else seen[:BARE_CHARS]
     if answers.own_fault(shown) and answers.last_frame(shown) in ("<string>", "<stdin>"):
         return "the code given on the command line is wrong"
-    if any(codes) and all(one.name in FILE_READERS for one in programs):
+    missing = any(codes) or "No such file or directory" in shown
+    if missing and all(one.name in FILE_READERS for one in programs):
         return "a file or folder that the command names cannot be read"
     line = answers.wrong_command(shown)
     return f"the command is wrong: {line[:200]}" if line else None
