@@ -196,6 +196,40 @@ def test_to_look_at_the_baseline_undoes_nothing():
         assert "mistake" not in {str(v.label) for v in verdicts}
 
 
+def test_what_git_takes_back_is_a_mistake_only_where_it_is_the_last_edit_and_never_ran_well():
+    other = "sed -i 's/c/d/' calc.py"
+    again = "sed -i 's/e/f/' calc.py"
+    assert labels(bash(FIX), bash(other), bash("git checkout calc.py"), bash(again))[:2] == [
+        "good",
+        "mistake",
+    ]
+    assert labels(bash(FIX), bash("python run.py"), bash("git checkout calc.py"))[0] == "good"
+
+
+def test_a_trial_script_that_fails_in_its_own_lines_and_is_mended_next_is_a_mistake():
+    write = "cat > try.py <<'EOF'\nimport calc\ncalc.ad(1)\nEOF"
+    mended = "cat > try.py <<'EOF'\nimport calc\ncalc.add(1)\nEOF"
+    error = '  File "/x/try.py", line 2, in <module>\nAttributeError: no ad'
+    failed = ("python try.py", f"Traceback (most recent call last):\n{error}", 1)
+    assert judge(bash(write), bash(*failed), bash(mended))[0].rule == "edit_broke_code"
+    assert labels(bash(write), bash(*failed), bash(FIX))[0] == "good", "the code was wrong"
+
+
+def test_tidying_up_after_the_tests_passed_needs_no_further_test():
+    tidy = "sed -i '/# remark/d' calc.py"
+    assert labels(bash(FIX), bash(TESTS, "3 passed"), bash(tidy), bash(SUBMIT)) == ["good"] * 4
+
+
+def test_a_log_that_is_missing_after_a_trial_is_an_answer():
+    command = "python run.py; cat debug.log"
+    assert labels(bash(command, "cat: debug.log: No such file or directory", 1)) == ["good"]
+
+
+def test_names_of_tests_in_a_cut_observation_tell_nothing():
+    cut = "FAILED t.py::a\n<output_head>\n<output_tail>\nFAILED t.py::z\n9 failed"
+    assert labels(bash(TESTS, cut, 1), bash(FIX), bash(TESTS, "FAILED t.py::b", 1))[1] == "good"
+
+
 def test_a_debug_print_is_no_edit_that_had_to_be_undone():
     show = "sed -i 's/return a/print(a); return a/' calc.py"
     hide = "sed -i 's/print(a); return a/return a/' calc.py"

@@ -77,10 +77,10 @@ def edit_undone(facts: Facts, index: int) -> str | None:
 
 def undoes_edit(facts: Facts, index: int) -> str | None:
     """Takes back an earlier edit."""
-    if not any(edit.restores or edit.old for edit in facts[index].edits):
-        return None
+    here = facts[index].edits
     for earlier in range(index - 1, -1, -1):
-        if _undone(facts, earlier) == index:
+        back = any(undoes(edit, one) for edit in here for one in facts[earlier].edits)
+        if back and _undone(facts, earlier) == index:
             return f"takes back the edit of step {earlier}"
     return None
 
@@ -92,21 +92,27 @@ def _undone(facts: Facts, index: int) -> int | None:
     `git checkout` takes back all that was done to a file, of which only the last is known as wrong.
     """
     own = [edit for edit in _own(facts, index) if not _PROBE.search(edit.new)]
-    undone = None
     for later in range(index + 1, len(facts)) if own else ():
         fact = facts[later]
-        if undone is not None:
-            if any(_again(edit, one) for edit in fact.edits for one in own):
+        if fact.ok and any(undoes(edit, one) for edit in fact.edits for one in own):
+            if _looks(facts, later):
                 return None
-        elif any(undoes(edit, one) for edit in fact.edits for one in own if fact.ok):
-            if any(_again(edit, one) for edit in fact.edits for one in own):
-                return None
-            undone = later
-        elif fact.tries and not fact.failed:
+            rest = (edit for after in facts[later:] for edit in after.edits)
+            return None if any(_again(edit, one) for edit in rest for one in own) else later
+        if fact.tries and not fact.failed:
             return None
-        else:
-            own = [one for one in own if not any(e.is_of(one.path) for e in fact.source_edits)]
-    return undone
+        own = [one for one in own if not any(e.is_of(one.path) for e in fact.source_edits)]
+    return None
+
+
+def _looks(facts: Facts, index: int) -> bool:
+    """Whether code is run from this step on before source is edited: a look at the baseline."""
+    if facts[index].tries:
+        return True
+    for fact in facts[index + 1 :]:
+        if fact.tries or fact.source_edits:
+            return not fact.source_edits
+    return False
 
 
 def _again(later: Edit, earlier: Edit) -> bool:

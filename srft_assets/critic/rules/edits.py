@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 import orjson
@@ -70,6 +71,7 @@ class Edit:
         return self.path == EVERY_FILE or same_file(self.path, path)
 
 
+@lru_cache(maxsize=65536)
 def same_file(one: str, other: str) -> bool:
     """Whether two paths may name one file: the shorter is the end of the longer."""
     one, other = (path.removeprefix("./") for path in (one, other))
@@ -81,10 +83,8 @@ def undoes(later: Edit, earlier: Edit) -> bool:
     """Whether the later edit takes the earlier one back."""
     if not earlier.path or earlier.restores:
         return False
-    if later.restores:
-        return later.is_of(earlier.path)
-    swapped = (later.old, later.new) == (earlier.new, earlier.old)
-    return later.is_of(earlier.path) and bool(earlier.old or earlier.new) and swapped
+    swapped = later.old == earlier.new and later.new == earlier.old != earlier.new
+    return (later.restores or swapped) and later.is_of(earlier.path)
 
 
 def same_place(later: Edit, earlier: Edit) -> bool:

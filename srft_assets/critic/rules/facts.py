@@ -65,6 +65,7 @@ class StepFacts:
         failed: the tests, or the code that was run, failed.
         failing: names of failing tests; of other code the last exception.
         submitted: the patch of the run, None where it is not known.
+        source_edits: those that were done, of files that look like code of the repository.
     """
 
     commands: tuple[str, ...]
@@ -81,6 +82,7 @@ class StepFacts:
     failed: bool = False
     failing: frozenset[str] = frozenset()
     submitted: str | None = None
+    source_edits: tuple[Edit, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -95,11 +97,6 @@ class StepFacts:
         return next(
             (name for name in names if name not in ("cd", "export", "source")), "".join(tools[:1])
         )
-
-    @property
-    def source_edits(self) -> tuple[Edit, ...]:
-        """Those of files that look like code of the repository."""
-        return tuple(edit for edit in self.edits if edit.of_source and self.ok)
 
 
 def facts_of(run: Trajectory) -> list[StepFacts]:
@@ -120,7 +117,10 @@ def _of_run(fact: StepFacts, own: set[str], written: Iterable[str]) -> StepFacts
     )
     named = {word.partition("::")[0] for one in fact.programs for word in one.operands}
     tests = fact.tests and not any(same_file(word, path) for word in named for path in written)
-    return replace(fact, edits=edits, tests=tests, passed=fact.passed and tests)
+    source = tuple(edit for edit in edits if edit.of_source and fact.ok)
+    return replace(
+        fact, edits=edits, source_edits=source, tests=tests, passed=fact.passed and tests
+    )
 
 
 def _facts(step: Step, written: dict[str, str]) -> StepFacts:
