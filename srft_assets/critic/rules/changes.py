@@ -205,7 +205,7 @@ def submitted_nothing(facts: Facts, index: int) -> str | None:
 
 
 def submitted_untested(facts: Facts, index: int) -> str | None:
-    """Submission of edits of source, since which no test or trial ever ran well.
+    """Submission of edits of source, since which tests only failed, or nothing ran at all.
 
     What is tidied up after the tests passed (a remark, a debug print) needs no further test.
     """
@@ -216,6 +216,6 @@ def submitted_untested(facts: Facts, index: int) -> str | None:
     ]
     if not facts[index].submits or not edited:
         return None
-    if any(fact.tries and not fact.failed for fact in facts[edited[0] : index]):
+    if any(fact.tries and not (fact.tests and fact.failed) for fact in facts[edited[0] : index]):
         return None
     return f"submitted without a passing test after the edit of step {edited[-1]}"

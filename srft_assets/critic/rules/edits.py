@@ -167,7 +167,9 @@ def _by_program(program: Program, written: Mapping[str, str]) -> Iterator[Edit]:
     elif program.name in ("ed", "ex", "truncate", "apply_patch"):
         yield from (Edit(path) for path in words or [""])
     elif program.name in ("mv", "cp") and len(words) > 1:
-        yield Edit(words[-1], trial=words[-2].startswith(words[-1]))
+        one, other = words[-2:]
+        copy = one.startswith(other) or other.startswith(one)
+        yield Edit(other, trial=copy)
     elif program.name in ("rm", "unlink"):
         yield from (Edit(path, trial=True) for path in words)
     elif program.is_python:

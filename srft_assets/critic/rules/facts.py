@@ -133,8 +133,8 @@ def _facts(step: Step, written: dict[str, str]) -> StepFacts:
     programs = tuple(one for _, programs in each for one in programs)
     edits: list[Edit] = []
     for action, ran in each:
-        edits += edits_of(action, ran, written)
         written |= texts_of(action, ran)
+        edits += edits_of(action, ran, written)
     opened = _OPEN_FILE.search(seen)
     if opened:
         name = opened[1] or opened[2]
