@@ -6,7 +6,6 @@ _FRAME = r"(?:(?:OBSERVATION|EXECUTION RESULT of \[\w+\]):\s*)?\[?"
 """What scaffolds put before the answer itself."""
 _TURN_REFUSED = re.compile(
     _FRAME + r"(?:Please always provide EXACTLY ONE action"  # mini-swe-agent
-    r"|(?:Tool call|Format) error:\s*<error>"
     r"|(?:Tool call|Format) error\b"
     r"|Your output (?:was not formatted correctly|could not be parsed)"  # SWE-agent
     r"|Your last output (?:did not use any|included multiple) tool calls"

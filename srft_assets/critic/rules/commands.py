@@ -19,9 +19,9 @@ PARSER_CALLS = 100
 """The parser reports every hundred or so operations; ordinary commands take less than ten reports.
 Hostile text costs it quadratic time."""
 CHUNK = 4096
+"""Bytes that the parser is given at once; only while it asks for them does it report."""
 DEPTH = 60
 """Of nested constructs; what lies deeper is not read."""
-COMPOUND = frozenset({"redirected_statement", "pipeline", "list", "negated_command"})
 ASKING = frozenset({"if_statement", "elif_clause", "while_statement"})
 WRAPPERS = {
     "sudo": 0, "env": 0, "time": 0, "nohup": 0, "nice": 0, "command": 0, "exec": 0, "stdbuf": 0,

@@ -25,7 +25,9 @@ CODE = re.compile(
     r"\.(py[xi]?|[ch]|cc|[ch]pp|[jt]sx?|java|go|rs|rb|php|html|css|cfg|toml|ini|ya?ml|rst|md)$"
 )
 """Ends of the names of files that a script in Python is written to edit."""
-SUBSTITUTION = re.compile(r"[\d,$/\w.^]*?s([|/#,@!%~])(.*?)(?<!\\)\1(.*?)(?<!\\)\1\w*", re.DOTALL)
+_ADDRESS = r"(?:\d+|\$|/(?:[^/\\]|\\.)*/)"
+SUBSTITUTION = re.compile(rf"\s*(?:{_ADDRESS}(?:,{_ADDRESS})?)?\s*s([|/#,@!%~])")
+"""The beginning of `12,14s/old/new/` of sed, with the sign that stands between its parts."""
 _TRIAL = re.compile(
     r"(^|/)(tests?|testing|repro|reproduce|reproduction|check|verify|poc|debug|demo|example)[^/]*$"
     r"|(^|/)(tests?|repro\w*)/|_test\.\w+$|^/tmp/"
@@ -216,14 +218,17 @@ def _in_place_edits(program: Program) -> Iterator[Edit]:
         scripts.append(files.pop(0))
     for path in files or [""]:
         for script in scripts:
-            found = SUBSTITUTION.fullmatch(script.strip())
-            old, new = map(_unescaped, found.group(2, 3)) if found else ("", script)
-            yield Edit(path, old.removeprefix("^"), new)
+            yield Edit(path, *_substitution(script))
 
 
-def _unescaped(text: str) -> str:
-    """`a[0]` of the expression `a\\[0\\]`."""
-    return re.sub(r"\\(\W)", r"\1", text)
+def _substitution(script: str) -> tuple[str, str]:
+    """What a script of sed replaces and by what; of others nothing, and the script itself."""
+    found = SUBSTITUTION.match(script)
+    parts = re.split(rf"(?<!\\){re.escape(found[1])}", script[found.end() :]) if found else []
+    if len(parts) != 3 or not re.fullmatch(r"\w*\s*", parts[2]):
+        return "", script
+    old, new = (re.sub(r"\\(\W)", r"\1", part) for part in parts[:2])
+    return old.removeprefix("^"), new
 
 
 def _by_git(program: Program) -> Iterator[Edit]:

@@ -129,7 +129,7 @@ def _facts(step: Step, written: dict[str, str]) -> StepFacts:
     if step.observations and answers.turn_refused(step.observations[0]):
         return StepFacts(commands, (), seen, refused=True)
     codes = [code for code in step.return_codes if code is not None]
-    each = [(a, programs_of(a.command) if _of_shell(a) else ()) for a in step.actions]
+    each = [(a, programs_of(a.command) if a.tool in SHELLS else ()) for a in step.actions]
     programs = tuple(one for _, programs in each for one in programs)
     edits: list[Edit] = []
     for action, ran in each:
@@ -161,10 +161,6 @@ def _facts(step: Step, written: dict[str, str]) -> StepFacts:
         failed=failed,
         failing=failing - {""} if failed else frozenset(),
     )
-
-
-def _of_shell(action: Action) -> bool:
-    return action.tool in SHELLS or action.tool == "bash"
 
 
 def _edits_by_tool(actions: Iterable[Action]) -> bool:
