@@ -153,6 +153,11 @@ def test_hostile_commands_are_given_up(text: str):
     assert len(programs_of(text)) <= 1
 
 
+@pytest.mark.parametrize("script", ["s/" * 15_000, "s|" + "a" * 30_000, "/a" * 15_000])
+def test_hostile_sed_scripts_are_edits_of_unknown_text(script: str):
+    assert edits(f"sed -i '{script}' a.py") == [Edit("a.py", new=script)]
+
+
 @given(st.text(alphabet="ab |&;<>()[]{}$`'\"\\\n-=/E", max_size=60))
 def test_any_text_can_be_read(text: str):
     assert all(isinstance(program.name, str) for program in programs_of(text))
