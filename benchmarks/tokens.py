@@ -6,13 +6,11 @@ TOKENIZER is a model folder or a Hugging Face id with a chat template; RUNS are 
 runs in any format that `srft ingest` reads. Prints one JSON object. Each ratio is the median over
 rounds in which the two things are measured one after the other in this process: `ratio` is the
 wall time of `encode_batch` alone over that of `mask_runs` on the same text; `cpu_ratio` the same in
-CPU time over all threads, which a busy machine disturbs less. `first_ratio` is `ratio` for the
-first pass, in which fastokens is loaded and its ids of a batch are compared; all others come after
-it. `fastokens_not_used` says why it was not, or null. `over_apply_chat_template` and `over_trl`
-compare with `apply_chat_template(…, return_assistant_tokens_mask=True)` (`…_cpu`: in CPU time) and
-with `SFTTrainer`'s own preparation on two processes. Both need the marks of a training template,
-which `--marked` names (TRL carries some in `trl/chat_templates`); there all three are measured on
-it.
+CPU time over all threads, which a busy machine disturbs less. `over_apply_chat_template` and
+`over_trl` compare with `apply_chat_template(…, return_assistant_tokens_mask=True)` (`…_cpu`: in CPU
+time) and with `SFTTrainer`'s own preparation on two processes. Both need the marks of a training
+template, which `--marked` names (TRL carries some in `trl/chat_templates`); there all three are
+measured on it.
 `memory_ratio` is the peak memory of a process that prepares all runs ten times,
 as ten batches, over that of one that prepares them once, the writing of the files included.
 """
@@ -32,7 +30,7 @@ import polars as pl
 
 from benchmarks.marks import against_marks
 from benchmarks.recorded import job_of, runs_below
-from benchmarks.rounds import alternate, ratio, timed
+from benchmarks.rounds import alternate, ratio
 from srft_assets.tokens.mask import mask_runs
 from srft_assets.tokens.render import render
 from srft_assets.tokens.row import MASKED_TOKENS, MaskedRow, RunRefusedError
@@ -53,12 +51,7 @@ def against_encode_batch(
         except RunRefusedError:
             continue
     jobs = [job_of(run) for run in runs]
-    rows: list[MaskedRow] = []
-
-    def first() -> None:
-        rows.extend(row for row in mask_runs(jobs, tokenizer) if isinstance(row, MaskedRow))
-
-    once = timed(first)
+    rows = [row for row in mask_runs(jobs, tokenizer) if isinstance(row, MaskedRow)]
     tokens = sum(row.n_tokens for row in rows)
     alone, ours = alternate(
         rounds,
@@ -72,8 +65,6 @@ def against_encode_batch(
         "masked_tokens_per_second": round(tokens / statistics.median(w for w, _ in ours)),
         "ratio": ratio(alone, ours),
         "cpu_ratio": ratio(alone, ours, which=1),
-        "first_ratio": ratio(alone, [once] * rounds),
-        "fastokens_not_used": tokenizer.fast.refused,
         "ratios_by_round": [round(a / b, 2) for (a, _), (b, _) in zip(alone, ours, strict=True)],
     }
 

@@ -9,8 +9,7 @@ from srft_assets.components.asset import build_asset
 from srft_assets.components.checks import sql_check
 from srft_assets.errors import SrftError
 from srft_assets.stages import arm_stages
-from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.policy import forbidden
+from srft_assets.tokens.arm import ArmSpec, forbidden
 
 _fields: dict[str, Any] = {
     name: (field.annotation, field)

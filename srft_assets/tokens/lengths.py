@@ -5,63 +5,51 @@ its prompt and a stretch of it. No token is made anew.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.row import MaskedRow, RunRefusedError, Span
 
+COUNTED = {
+    "drop": ("runs_too_long",),
+    "cut": ("runs_cut", "steps_cut_off"),
+    "windows": ("runs_split", "steps_too_long"),
+}
+"""What is counted for the asset's page, by `ArmSpec.too_long`."""
 
-@dataclass
+
 class Lengths:
     """Fits rows to an arm's `training.max_length`, and counts what that changed.
 
     Attributes:
+        figures: counts for the asset's page; none where long runs are left as they are.
         lost: trajectory id and reason, where single steps of a run fit no window.
     """
 
-    arm: ArmSpec
-    dropped: int = 0
-    cut: int = 0
-    steps_cut: int = 0
-    split: int = 0
-    steps_lost: int = 0
-    lost: list[tuple[str, str]] = field(default_factory=list)
+    def __init__(self, arm: ArmSpec) -> None:
+        self.arm = arm
+        self.figures = dict.fromkeys(COUNTED.get(arm.too_long, ()), 0)
+        self.lost: list[tuple[str, str]] = []
 
     def fit(self, row: MaskedRow) -> list[MaskedRow]:
         """The rows that the run becomes. Raises RunRefusedError where no step fits."""
         limit = self.arm.training.max_length
         if self.arm.too_long == "refuse" or row.n_tokens <= limit:
             return [row]
-        if self.arm.too_long == "drop":
-            self.dropped += 1
-            return []
+        rows = []
         if self.arm.too_long == "cut":
-            short = cut(row, limit)
-            self.cut += 1
-            self.steps_cut += len(row.spans) - len(short.spans)
-            return [short]
-        return self._split(row, limit)
-
-    def _split(self, row: MaskedRow, limit: int) -> list[MaskedRow]:
-        rows = windows(row, limit, self.arm.overlap)
+            rows = [cut(row, limit)]
+        elif self.arm.too_long == "windows":
+            rows = windows(row, limit, self.arm.overlap)
         shown = {span.step_index for part in rows for span in part.spans}
         left = [span for span in row.spans if span.step_index not in shown]
-        self.split += 1
-        self.steps_lost += len(left)
-        if left:
+        for name, more in zip(self.figures, (1, len(left)), strict=False):
+            self.figures[name] += more
+        if left and self.arm.too_long == "windows":
             self.lost.append((row.trajectory_id, _too_long(row, left, limit)))
         return rows
-
-    def figures(self) -> dict[str, int]:
-        """Counts for the asset's page; none where long runs are left as they are."""
-        found = {
-            "drop": {"runs_too_long": self.dropped},
-            "cut": {"runs_cut": self.cut, "steps_cut_off": self.steps_cut},
-            "windows": {"runs_split": self.split, "steps_too_long": self.steps_lost},
-        }
-        return found.get(self.arm.too_long, {})
 
 
 def cut(row: MaskedRow, limit: int) -> MaskedRow:

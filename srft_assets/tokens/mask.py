@@ -1,18 +1,16 @@
-"""Token ids and loss mask of a run, verified before they are handed out."""
+"""Token ids and loss mask of runs, verified before they are handed out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TypeVar
+
+import numpy as np
 
 from srft_assets.outcomes.status import Status
-from srft_assets.tokens.encode import Encoded, encode
 from srft_assets.tokens.render import Rendering, Turn, render
 from srft_assets.tokens.row import MaskedRow, RunRefusedError, Span
 from srft_assets.tokens.tokenizer import SPACE, ChatTokenizer
 from srft_assets.trajectories.model import Trajectory
-
-T = TypeVar("T")
 
 BATCH_CHARS = 1_000_000
 """Rendered characters that are tokenized together, so that memory stays bounded."""
@@ -31,6 +29,54 @@ class Job:
     weights: Mapping[int, float]
     labels: Mapping[int, str] = field(default_factory=dict)
     status: str = Status.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Token ids of a rendering, and the half-open stretch of it that each stands for.
+
+    Attributes:
+        ids: int32.
+        starts: where each token's stretch starts, in ascending order.
+        ends: where it ends.
+        places: character → place in the unit of `starts` and `ends`; None where they are
+            characters.
+        exact: whether the bytes of the tokens are, in order, those of the text. Then every
+            stretch of tokens decodes to its stretch of the text.
+    """
+
+    ids: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    places: np.ndarray | None
+    exact: bool
+
+    def tokens_within(self, start: int, end: int) -> tuple[int, int]:
+        """Half-open range of the tokens that stand for characters `[start, end)` only.
+
+        A token that straddles the start is left out: it would be trained on what it does not own.
+        With it go tokens that share a character with it (bytes of an emoji). A special token that
+        takes in the white space after it counts up to its own end.
+        """
+        first = int(np.searchsorted(self.starts, self._place(start), "left"))
+        last = int(np.searchsorted(self.starts, self._place(end), "left"))
+        while 0 < first < last and not self._opens_a_character(first):
+            first += 1
+        return first, last
+
+    def char_of(self, token: int) -> int:
+        """The character at which a token's stretch starts."""
+        place = int(self.starts[token])
+        return place if self.places is None else int(np.searchsorted(self.places, place))
+
+    def _place(self, char: int) -> int:
+        return char if self.places is None else int(self.places[char])
+
+    def _opens_a_character(self, token: int) -> bool:
+        if self.places is None:
+            return int(self.ends[token - 1]) <= int(self.starts[token])
+        place = int(self.starts[token])
+        return int(self.places[np.searchsorted(self.places, place)]) == place
 
 
 def mask_run(
@@ -56,7 +102,6 @@ def mask_runs(
     A row is handed out only if its trained tokens decode to exactly the text of the accepted
     turns, end-of-turn tokens included. Where a token straddles the start of a turn (an answer
     that opens with a line break melts into the one before it), that token is not trained.
-    Raises DiffersError, see `FastTokenizer.ids`.
     """
     held: list[tuple[Job, Rendering | RunRefusedError]] = []
     chars = 0
@@ -77,19 +122,109 @@ def _mask_batch(
     batch: Sequence[tuple[Job, Rendering | RunRefusedError]], tokenizer: ChatTokenizer
 ) -> Iterator[MaskedRow | RunRefusedError]:
     renderings = [found for _, found in batch if isinstance(found, Rendering)]
-    encoded = iter(encode(renderings, tokenizer))
+    texts = [found.text for found in renderings if not found.literals]
+    encodings = tokenizer.backend.encode_batch_fast(texts, add_special_tokens=False)
+    plain = iter([np.array(one.ids, dtype=np.int32) for one in encodings])
     for job, found in batch:
+        if isinstance(found, RunRefusedError):
+            yield found
+            continue
+        ids = None if found.literals else next(plain)
         try:
-            rendering = _unrefused(found)
-            yield _row(job, rendering, _unrefused(next(encoded)), tokenizer)
+            yield _row(job, found, encode(found, tokenizer, ids), tokenizer)
         except RunRefusedError as error:
             yield error
 
 
-def _unrefused(found: T | RunRefusedError) -> T:
-    if isinstance(found, RunRefusedError):
-        raise found
-    return found
+def encode(
+    rendering: Rendering, tokenizer: ChatTokenizer, ids: np.ndarray | None = None
+) -> Encoded:
+    """The tokens of a rendering; `ids` are those of its text, where they are known already.
+
+    They are what tokenizing the text gives, but for text of the run that looks like a special
+    token: it becomes ordinary tokens, never the special one. Offsets are asked of the tokenizer,
+    which doubles its work, only where the bytes of the tokens are not those of the text: a
+    normalizer changed it, or the vocabulary is of another kind. Raises RunRefusedError.
+    """
+    stretches = None
+    if ids is None:
+        ids, stretches = _by_pieces(rendering, tokenizer)
+    found = _by_bytes(ids, rendering.text, tokenizer)
+    if found is not None:
+        return found
+    if stretches is None:
+        ids, stretches = _by_pieces(rendering, tokenizer)
+    starts, ends = stretches[:, 0], stretches[:, 1]
+    if (np.diff(starts) < 0).any():
+        raise RunRefusedError("the tokenizer's tokens do not follow the order of the text")
+    return Encoded(ids, starts, ends, None, exact=False)
+
+
+def _by_bytes(ids: np.ndarray, text: str, tokenizer: ChatTokenizer) -> Encoded | None:
+    """Offsets as running lengths of the tokens' bytes, if these are the bytes of the text."""
+    if tokenizer.token_bytes is None:
+        return None
+    data = text.encode()
+    if b"".join(tokenizer.token_bytes[ids].tolist()) != data:
+        return None
+    lengths = tokenizer.token_lengths[ids]
+    ends = np.cumsum(lengths)
+    places = None
+    if len(data) != len(text):
+        heads = np.flatnonzero((np.frombuffer(data, dtype=np.uint8) & 0xC0) != 0x80)
+        places = np.append(heads, len(data))
+    return Encoded(ids, ends - lengths, ends, places, exact=True)
+
+
+def _by_pieces(rendering: Rendering, tokenizer: ChatTokenizer) -> tuple[np.ndarray, np.ndarray]:
+    """Ids, and the stretch of characters of each as the tokenizer tells it, of shape (tokens, 2).
+
+    Raises RunRefusedError where text that only looks like a special token becomes one.
+    """
+    pieces = _pieces(rendering, tokenizer)
+    backend = tokenizer.literal_backend if rendering.literals else tokenizer.backend
+    texts = [piece for _, piece in pieces if isinstance(piece, str)]
+    encodings = iter(backend.encode_batch(texts, add_special_tokens=False))
+    special = set(tokenizer.special_ids.values()) if rendering.literals else set()
+    ids: list[int] = []
+    offsets: list[tuple[int, int]] = []
+    for start, piece in pieces:
+        if isinstance(piece, int):
+            ids.append(piece)
+            offsets.append((start, start + 1))
+            continue
+        encoding = next(encodings)
+        if not special.isdisjoint(encoding.ids):
+            raise RunRefusedError(
+                "the tokenizer makes special tokens of text that only looks like one"
+            )
+        ids += encoding.ids
+        offsets += [(start + head, start + tail) for head, tail in encoding.offsets]
+    return np.array(ids, dtype=np.int32), np.array(offsets, dtype=np.int64).reshape(-1, 2)
+
+
+def _pieces(rendering: Rendering, tokenizer: ChatTokenizer) -> list[tuple[int, str | int]]:
+    """The text in pieces: where each starts, and the text or the id of a special token.
+
+    In one piece, or with literals cut at the template's own special tokens, as the tokenizer cuts
+    it; what lies between them goes to a tokenizer that knows no special tokens.
+    """
+    if not rendering.literals:
+        return [(0, rendering.text)]
+    if tokenizer.greedy_specials:
+        raise RunRefusedError(
+            "the run holds text that looks like a special token, and special tokens of this "
+            "tokenizer take in the white space beside them"
+        )
+    literal_starts = {start for start, _ in rendering.literals}
+    pieces: list[tuple[int, str | int]] = []
+    border = 0
+    for found in tokenizer.special_pattern.finditer(rendering.text):
+        if found.start() not in literal_starts:
+            pieces.append((border, rendering.text[border : found.start()]))
+            pieces.append((found.start(), tokenizer.special_ids[found[0]]))
+            border = found.end()
+    return [*pieces, (border, rendering.text[border:])]
 
 
 def _row(job: Job, rendering: Rendering, tokens: Encoded, tokenizer: ChatTokenizer) -> MaskedRow:

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from srft_assets.tokens.messages import REASONING, Form, call_of, for_template, forms
 from srft_assets.tokens.row import RunRefusedError
 from srft_assets.tokens.template import (
+    REASONING,
     TEMPLATE_ERRORS,
+    Form,
     Spans,
     Tools,
     apply,
+    call_of,
     end_tokens,
+    for_template,
+    forms,
     generation_blocks,
     generation_prompt,
     prompts_after,

@@ -20,30 +20,6 @@ CONFIG: Config = {
     "autoinstall_known_extensions": False,
     "enable_external_access": False,
 }
-READ = {
-    "trajectories": (
-        "trajectory_id",
-        "instance_id",
-        "batch",
-        "scaffold",
-        "format",
-        "model",
-        "exit_status",
-        "n_steps",
-        "submission",
-        "source",
-    ),
-    "test_outcomes": (
-        "trajectory_id",
-        "status",
-        "f2p_passed",
-        "f2p_total",
-        "p2p_passed",
-        "p2p_total",
-        "grader",
-    ),
-}
-"""Columns that `sql/arms/candidates.sql` reads."""
 ONE = "it must be one condition, as after WHERE"
 NO_TASK = "unknown"
 """Instance id of runs whose source names no task."""
@@ -146,21 +122,20 @@ def candidates_sql() -> tuple[str, str]:
 
 def _fill(connection: duckdb.DuckDBPyConnection, frames: dict[str, pl.DataFrame]) -> None:
     for name, frame in frames.items():
-        connection.register("given", frame.select(READ[name]).to_arrow())
-        connection.execute(f"CREATE TEMP TABLE {name} AS FROM given")
-        connection.unregister("given")
+        connection.register(name, frame.to_arrow())
     macro, candidates = candidates_sql()
     connection.execute(macro)
     connection.execute(f"CREATE TABLE candidates AS {candidates}")
     for name in frames:
-        connection.execute(f"DROP TABLE {name}")
+        connection.unregister(name)
     connection.execute("SET lock_configuration = true")
 
 
 def _check(connection: duckdb.DuckDBPyConnection, condition: str) -> None:
     """One expression, by DuckDB's parser: alone, where it cuts off a LIMIT, and in brackets,
     where a bracket of its own could close them, it must hold."""
-    if not condition.strip() or _torn(condition):
+    torn = condition.encode(errors="ignore").decode() != condition
+    if not condition.strip() or torn:
         raise SrftError(f"where is empty or no text: {ONE}")
     asked = connection.extract_statements(f"SELECT 1 WHERE (\n{condition}\n)")
     alone = connection.extract_statements(f"SELECT {condition}")
@@ -172,11 +147,6 @@ def _check(connection: duckdb.DuckDBPyConnection, condition: str) -> None:
     unstable = {str(name) for (name,) in connection.execute(query).fetchall()}
     if found := sorted(words & unstable):
         raise SrftError(f"where calls {found[0]}, which does not always give the same answer")
-
-
-def _torn(text: str) -> bool:
-    """Whether the text holds half a character (a lone surrogate)."""
-    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _words(condition: str) -> list[str]:

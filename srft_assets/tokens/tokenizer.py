@@ -14,7 +14,6 @@ import polars as pl
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.tokens.fast_tokenizer import FastTokenizer
 from srft_assets.warehouse.partitions import ONLY
 
 FILES = (
@@ -56,18 +55,11 @@ class ChatTokenizer:
         return self.hf.backend_tokenizer
 
     @cached_property
-    def fast(self) -> FastTokenizer:
-        """Gives the ids of whole texts as `backend` does, but sooner."""
-        return FastTokenizer(self.backend)
-
-    @cached_property
     def literal_backend(self) -> Any:
         """A copy of `backend` that reads special tokens in a text as ordinary text."""
         from tokenizers import Tokenizer
 
         copy = Tokenizer.from_str(self.backend.to_str())
-        copy.no_padding()
-        copy.no_truncation()
         copy.encode_special_tokens = True
         return copy
 
@@ -97,9 +89,9 @@ class ChatTokenizer:
 
     @cached_property
     def token_lengths(self) -> np.ndarray:
-        """How many bytes each token id stands for (int64); only where `token_bytes` is known."""
-        known: Sequence[bytes] | np.ndarray = () if self.token_bytes is None else self.token_bytes
-        return np.array([len(one) for one in known], dtype=np.int64)
+        """How many bytes each token id stands for (int64); none where `token_bytes` is None."""
+        known = [] if self.token_bytes is None else self.token_bytes.tolist()
+        return np.array(list(map(len, known)), dtype=np.int64)
 
     @cached_property
     def prepends_space(self) -> bool:

@@ -23,13 +23,7 @@ from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
 from srft_assets.tokens.row import RunRefusedError
-from srft_assets.tokens.template import (
-    Spans,
-    Tools,
-    apply,
-    compiled,
-    variables,
-)
+from srft_assets.tokens.template import Spans, Tools, apply, compiled, variables
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
 
@@ -134,7 +128,7 @@ def _output(function: str, loop: int, *arguments: nodes.Expr) -> nodes.Output:
 
 
 def _render_marked(
-    source: str, messages: Sequence[dict[str, Any]], marks: Sequence[str], **variables: Any
+    source: str, messages: Sequence[Message], marks: Sequence[str], **variables: Any
 ) -> tuple[str, dict[int, Spans]]:
     """The rendering, and where in it the text of each message stands (by index in `messages`).
 
@@ -152,23 +146,22 @@ def _render_marked(
         return f"{leave}{loop}{leave}"
 
     marked = compiled(source, _Marker).render(
-        messages=known.messages, srft_enter=mark_enter, srft_leave=mark_leave, **variables
+        messages=messages, srft_enter=mark_enter, srft_leave=mark_leave, **variables
     )
     return _read_marks(marked, enter, leave)
 
 
 class _Known:
-    """Messages by identity, and by the identity of what a copy of them takes over.
+    """Messages by identity, and by the identity of what a copy of them takes over."""
 
-    Attributes:
-        messages: as given, but no content and no tool call of one is the same object as another's.
-    """
-
-    def __init__(self, messages: Sequence[dict[str, Any]]) -> None:
-        self.messages = [_apart(message) for message in messages]
-        self._index = {id(message): index for index, message in enumerate(self.messages)}
+    def __init__(self, messages: Sequence[Message]) -> None:
+        """`messages` are copies of ours, so that no tool call of one is that of another."""
+        self._index = {id(message): index for index, message in enumerate(messages)}
         self._parts: dict[int, int] = {}
-        for index, message in enumerate(self.messages):
+        for index, message in enumerate(messages):
+            if isinstance(content := message.get("content"), str):
+                # An object of its own, which Python would share between equal texts.
+                message["content"] = content[:1] + content[1:]
             for part in _parts(message):
                 taken = self._parts.setdefault(id(part), index)
                 self._parts[id(part)] = index if taken == index else NOBODY
@@ -181,17 +174,6 @@ class _Known:
             return None
         found = {self._parts.get(id(part), NOBODY) for part in _parts(value)}
         return found.pop() if len(found) == 1 else NOBODY
-
-
-def _apart(message: dict[str, Any]) -> dict[str, Any]:
-    """A copy with a content and tool calls of its own; Python shares strings of one character."""
-    copy = dict(message)
-    content, calls = copy.get("content"), copy.get("tool_calls")
-    if isinstance(content, str):
-        copy["content"] = content[:1] + content[1:]
-    if isinstance(calls, list):
-        copy["tool_calls"] = [dict(call) if isinstance(call, dict) else call for call in calls]
-    return copy
 
 
 def _parts(message: dict[str, Any]) -> list[object]:
@@ -210,7 +192,9 @@ def _read_marks(marked: str, enter: str, leave: str) -> tuple[str, dict[int, Spa
     for number, piece in enumerate(pieces):
         if number % 2 == 0:
             if piece and open_loops and open_loops[-1][1] != NOBODY:
-                _append(owned.setdefault(open_loops[-1][1], []), position, position + len(piece))
+                spans = owned.setdefault(open_loops[-1][1], [])
+                start = spans.pop()[0] if spans and spans[-1][1] == position else position
+                spans.append((start, position + len(piece)))
             position += len(piece)
             continue
         loop, _, index = piece[1:-1].partition(".")
@@ -220,10 +204,3 @@ def _read_marks(marked: str, enter: str, leave: str) -> tuple[str, dict[int, Spa
         if index:
             open_loops.append((loop, int(index)))
     return "".join(pieces[::2]), owned
-
-
-def _append(spans: Spans, start: int, end: int) -> None:
-    if spans and spans[-1][1] == start:
-        spans[-1] = (spans[-1][0], end)
-    else:
-        spans.append((start, end))

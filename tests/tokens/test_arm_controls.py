@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from srft_assets.critic.verdict import Label
 from srft_assets.outcomes.status import Status
-from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.policy import decide, forbidden
+from srft_assets.tokens.arm import ArmSpec, decide, forbidden
 
 LABELS = st.lists(st.sampled_from(list(Label)), max_size=25).map(
     lambda found: dict(enumerate(found))

@@ -119,7 +119,7 @@ def test_what_long_runs_become_is_counted() -> None:
         "drop": 0,
         "windows": 2,
     }
-    assert {policy: lengths.figures() for policy, lengths in found.items()} == {
+    assert {policy: lengths.figures for policy, lengths in found.items()} == {
         "refuse": {},
         "cut": {"runs_cut": 1, "steps_cut_off": 1},
         "drop": {"runs_too_long": 1},
@@ -140,4 +140,4 @@ def test_a_step_that_fits_no_window_is_named_and_the_others_are_trained() -> Non
     assert [[span.step_index for span in part.spans] for part in found] == [[0], [2]]
     ((run, reason),) = lengths.lost
     assert (run, reason.split(":")[0]) == ("run.1", "step 1 left out")
-    assert lengths.figures() == {"runs_split": 1, "steps_too_long": 1}
+    assert lengths.figures == {"runs_split": 1, "steps_too_long": 1}

@@ -10,8 +10,7 @@ from srft_assets.critic.gold.labels import GOLD_LABELS
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS
-from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.policy import forbidden
+from srft_assets.tokens.arm import ArmSpec, forbidden
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.tokens.tokenizer import ChatTokenizer

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from srft_assets.tokens.encode import encode
-from srft_assets.tokens.mask import mask_run
+from srft_assets.tokens.mask import encode, mask_run
 from srft_assets.tokens.render import Rendering
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from tests.tokens.conftest import all_of, run_of
@@ -21,7 +20,8 @@ def test_tokenizing_in_pieces_gives_the_same_ids_where_no_text_looks_special(
     chatml: ChatTokenizer,
 ) -> None:
     nothing_literal = ((len(TEXT), len(TEXT)),)
-    whole, pieces = encode([Rendering(TEXT, (), ()), Rendering(TEXT, (), nothing_literal)], chatml)
+    whole = encode(Rendering(TEXT, (), ()), chatml)
+    pieces = encode(Rendering(TEXT, (), nothing_literal), chatml)
     assert whole.ids.tolist() == pieces.ids.tolist()
     for start, end in every_stretch(TEXT):
         assert whole.tokens_within(start, end) == pieces.tokens_within(start, end)
@@ -31,9 +31,9 @@ def test_running_lengths_give_the_offsets_that_the_tokenizer_would_tell(
     tokenizer_with: Callable[..., ChatTokenizer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokenizer = tokenizer_with()
-    (by_bytes,) = encode([Rendering(TEXT, (), ())], tokenizer)
+    by_bytes = encode(Rendering(TEXT, (), ()), tokenizer)
     monkeypatch.setitem(tokenizer.__dict__, "token_bytes", None)
-    (by_offsets,) = encode([Rendering(TEXT, (), ())], tokenizer)
+    by_offsets = encode(Rendering(TEXT, (), ()), tokenizer)
     assert by_bytes.exact
     assert not by_offsets.exact
     assert by_bytes.ids.tolist() == by_offsets.ids.tolist()
@@ -45,9 +45,8 @@ def test_text_that_a_normalizer_changes_is_measured_by_the_tokenizer(
     tokenizer_with: Callable[..., ChatTokenizer],
 ) -> None:
     tokenizer = tokenizer_with(nfc=True)
-    composed, decomposed = encode(
-        [Rendering("caf\u00e9", (), ()), Rendering("cafe\u0301", (), ())], tokenizer
-    )
+    composed = encode(Rendering("caf\u00e9", (), ()), tokenizer)
+    decomposed = encode(Rendering("cafe\u0301", (), ()), tokenizer)
     assert composed.exact
     assert not decomposed.exact
     assert composed.ids.tolist() == decomposed.ids.tolist()

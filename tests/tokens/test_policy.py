@@ -4,8 +4,7 @@ import pytest
 
 from srft_assets.critic.verdict import Label
 from srft_assets.outcomes.status import Status
-from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.policy import decide
+from srft_assets.tokens.arm import ArmSpec, decide
 from srft_assets.tokens.run_choice import takes
 
 LABELS = {

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.tokens.fast_tokenizer import PROBES, WORTH, FastTokenizer
 from srft_assets.tokens.mask import Job, mask_runs
 from srft_assets.tokens.render import render
 from srft_assets.tokens.row import MaskedRow, RunRefusedError
@@ -20,7 +19,6 @@ from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.schema import from_row
 from srft_assets.warehouse.partitions import Warehouse
-from tests.tokens.chats import SNIPPETS
 from tests.tokens.real import assert_exact, tokenizer_of
 
 REFUSED: dict[str, dict[str, int]] = {
@@ -42,11 +40,6 @@ REFUSED: dict[str, dict[str, int]] = {
 """How many of the 142 real runs each template cannot write, by reason. DeepSeek's writes a tool
 call only beside no content, and never closes a turn of a single one; Gemma's knows no tools;
 Llama's and Mistral's take no words beside a tool call."""
-
-ODD = [*SNIPPETS, *PROBES, *(chr(code) for code in range(0x3000) if code not in range(0x80, 0xA0))]
-"""Pieces of texts on which tokenizers may differ: any character of the first scripts too. SmolLM2's
-vocabulary lacks some control characters, on which fastokens gives up, so that it is not used
-from then on."""
 
 
 @pytest.fixture(scope="module")
@@ -84,22 +77,6 @@ def test_no_row_of_a_real_run_is_trained_unverified(name: str, runs: list[Trajec
             assert_exact(row, render(run, tokenizer), tokenizer)
     assert reasons == REFUSED[name]
     assert rows == len(runs) - reasons.total()
-
-
-@pytest.mark.parametrize("name", list(REFUSED))
-def test_fastokens_gives_the_ids_of_real_tokenizers(name: str, runs: list[Trajectory]) -> None:
-    backend = tokenizer_of(name).backend
-    fast = FastTokenizer(backend)
-    said = [str(message.get("content") or "") for run in runs for message in run.messages]
-    fast.ids(["".join(said)[: 2 * WORTH]])
-    draw = random.Random(7)
-    for _ in range(20):
-        texts = ["".join(draw.choices(ODD, k=draw.randint(1, 40))) for _ in range(200)]
-        texts += draw.choices(said, k=20)
-        own = backend.encode_batch_fast(texts, add_special_tokens=False)
-        assert [ids.tolist() for ids in fast.ids(texts)] == [one.ids for one in own]
-    assert fast.refused is None
-    assert fast._batches > 1
 
 
 @pytest.mark.parametrize("name", list(REFUSED))

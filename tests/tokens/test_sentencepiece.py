@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.tokens.encode import encode
-from srft_assets.tokens.mask import mask_run
+from srft_assets.tokens.mask import encode, mask_run
 from srft_assets.tokens.render import Rendering, render
 from srft_assets.tokens.row import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
@@ -93,7 +92,7 @@ def test_trained_tokens_decode_to_the_accepted_turns(
     keep = {step.step_index: data.draw(st.booleans()) for step in run.steps}
     row = mask_run(run, keep, tokenizer)
     assert_sound(row, run, keep)
-    (expected,) = encode([render(run, tokenizer)], tokenizer)
+    expected = encode(render(run, tokenizer), tokenizer)
     assert row.input_ids.tolist() == expected.ids.tolist()
     for span, step in zip(row.spans, run.steps, strict=True):
         said = chat[step.message_index]["content"].replace("▁", " ") + "<|im_end|>"
@@ -118,9 +117,7 @@ def test_only_a_vocabulary_that_adds_spaces_needs_offsets(
     sentencepiece: Callable[..., ChatTokenizer],
 ) -> None:
     text = "<|im_start|>assistant\nläuft 👩‍🚀<|im_end|>"
-    exact = {
-        kind: encode([Rendering(text, (), ())], sentencepiece(kind))[0].exact for kind in KINDS
-    }
+    exact = {kind: encode(Rendering(text, (), ()), sentencepiece(kind)).exact for kind in KINDS}
     assert exact == {"gemma": True, "llama-2": False, "metaspace": True}
 
 

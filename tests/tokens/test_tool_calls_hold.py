@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.tokens.mask import mask_run
-from srft_assets.tokens.messages import short_call_ids
+from srft_assets.tokens.template import short_call_ids
 from srft_assets.trajectories.model import Message
 from tests.tokens.chats import QUICK, TEXT, assert_says, assert_sound, decoded, tool_chats
 from tests.tokens.conftest import run_of

@@ -39,6 +39,6 @@ def test_a_changed_module_is_told_with_the_stages_behind_which_it_stands() -> No
 
 def test_a_version_that_was_raised_is_told_until_it_is_recorded() -> None:
     lock = versions.current()
-    lock["versions"]["srft_assets.tokens.batch"] += 1
+    lock["versions"]["srft_assets.tokens.stage"] += 1
     (line,) = versions.trouble(lock)
     assert line.startswith("versions are ")

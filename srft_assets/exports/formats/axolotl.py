@@ -16,14 +16,15 @@ from srft_assets.exports import FormatName
 from srft_assets.exports.formats.messages import PLAIN, plain_message
 from srft_assets.exports.source import Conversation, Masked, UnfitError, conversation_of
 from srft_assets.exports.writer import Format, Record
-from srft_assets.tokens.messages import (
+from srft_assets.tokens.template import (
+    TEMPLATE_ERRORS,
     WRITTEN_OUT,
+    apply,
     for_template,
     forms,
     short_call_ids,
     wants_short_ids,
 )
-from srft_assets.tokens.template import TEMPLATE_ERRORS, apply
 from srft_assets.tokens.tokenizer import ChatTokenizer
 
 Messages = list[dict[str, Any]]
