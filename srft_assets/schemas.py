@@ -1,6 +1,6 @@
 """The row schemas of all assets, by the first part of the asset key."""
 
-from srft_assets.compare import PAIRS
+from srft_assets.compare import ARM_RATES, PAIRS
 from srft_assets.critic.calls import CRITIC_CALLS
 from srft_assets.critic.gold.labels import GOLD_LABELS
 from srft_assets.critic.scores import CRITIC_SCORES
@@ -28,4 +28,5 @@ SCHEMAS = {
     "eval_scores": EVAL_SCORES,
     "eval_trajectories": TRAJECTORIES,
     "comparison": PAIRS,
+    "arm_rates": ARM_RATES,
 }

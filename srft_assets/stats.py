@@ -114,23 +114,23 @@ def outcomes(home: Home) -> Table | None:
 
 
 def label_shares(home: Home) -> Table | None:
-    """Labels by critic."""
+    """Labels by critic, and the steps that it was never asked about, which are in no share."""
     rows = run_query(home, "label_shares")
     if rows.is_empty():
         return None
-    lines, critic = [], None
-    for row in rows.iter_rows(named=True):
-        style = LABEL_STYLES.get(row["label"], "")
-        lines.append(
-            (
-                row["critic"] if row["critic"] != critic else "",
-                Text(row["label"], style),
-                Bar(row["share"], style),
-                count(row["steps"]),
-                percent(row["share"]),
+    asked = "SELECT critic, never_asked_steps FROM critic_coverage"
+    never_asked = dict(run_query(home, asked).iter_rows())
+    lines: list[tuple[RenderableType, ...]] = []
+    for (critic,), own in rows.group_by("critic", maintain_order=True):
+        for place, row in enumerate(own.iter_rows(named=True)):
+            style = LABEL_STYLES.get(row["label"], "")
+            share, steps = row["share"], count(row["steps"])
+            name = "" if place else critic
+            lines.append(
+                (name, Text(row["label"], style), Bar(share, style), steps, percent(share))
             )
-        )
-        critic = row["critic"]
+        if steps := never_asked.get(critic, 0):
+            lines.append(("", Text("never asked", "dim"), "", count(steps), "·"))
     return table(
         [*map(words, ("critic", "label", "")), *figures("steps", "share")], lines, "Labels"
     )

@@ -1,4 +1,4 @@
--- The arms beside one another, best last; low and high end the rate's 95% interval.
+-- The arms beside one another, best last; low and high end the rate's 95% interval, as the asset comparison has it of these attempts.
 -- On how many runs and on which share of their turns' tokens was each arm trained, and how many held-out tasks does it resolve?
 WITH trained_on AS (
     SELECT DISTINCT split_part(input, '/', 2) AS arm, split_part(input, '/', 3) AS batch
@@ -26,11 +26,15 @@ SELECT
     score.seeds,
     score.resolved_attempts || ' of ' || score.scored AS resolved,
     round(score.rate, 3) AS rate,
-    round(score.rate_low, 3) AS low,
-    round(score.rate_high, 3) AS high
+    round(compared.low, 3) AS low,
+    round(compared.high, 3) AS high
 FROM arm_scores AS score
 LEFT JOIN kept USING (arm)
 LEFT JOIN (
     SELECT arm, avg(final_loss) AS final_loss FROM checkpoints GROUP BY arm
 ) AS training USING (arm)
+LEFT JOIN arm_rates AS compared
+    ON compared.arm = score.arm
+    AND compared.scored = score.scored
+    AND compared.resolved = score.resolved_attempts
 ORDER BY score.rate NULLS FIRST, score.arm

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from srft_assets.compare.report import verdict_of
 
 __all__ = [
+    "ARM_RATES",
     "DRAWS",
     "PAIRS",
     "SEED",
@@ -74,6 +75,21 @@ PAIRS = pl.Schema(
 )
 """One row a pair of arms: `arm` minus `against`, as `Difference` says; `p_holm` is `p_value` after
 Holm's correction over all rows. `detectable` is for the strictest step of that correction."""
+
+ARM_RATES = pl.Schema(
+    {
+        "arm": pl.String,
+        "tasks": pl.Int32,
+        "seeds": pl.Int32,
+        "scored": pl.Int32,
+        "resolved": pl.Int32,
+        "rate": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        "method": pl.String,
+    }
+)
+"""One row an arm of the asset `comparison`: its rate with the interval, as in `Rate`."""
 
 
 def __getattr__(name: str) -> Any:

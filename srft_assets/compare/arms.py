@@ -13,9 +13,9 @@ from srft_assets.compare import DRAWS, PAIRS, SEED
 from srft_assets.compare.difference import Difference, family_differences, holm
 from srft_assets.compare.rates import (
     cells_of,
-    fewest_attempts,
     mean_pass_at_k,
     rate_of,
+    usual_attempts,
 )
 from srft_assets.errors import UsageError
 from srft_assets.warehouse.partitions import Warehouse
@@ -34,6 +34,7 @@ ARMS = pl.Schema(
         "method": pl.String,
         "k": pl.Int32,
         "pass_at_k": pl.Float64,
+        "left_out": pl.Int32,
         "mean_steps": pl.Float64,
         "mean_cost_usd": pl.Float64,
         "contaminated": pl.Int32,
@@ -42,7 +43,8 @@ ARMS = pl.Schema(
 )
 """One row an arm. `attempts` counts all rows, `scored` those that the grader did not fail on,
 `resolved` those whose patch passes; `rate` (0 to 1) has the 95% interval `low` to `high`, made by
-`method`: wilson or bootstrap. `k` is the number of attempts at every task with one seed.
+`method`: wilson or bootstrap. `pass_at_k` is over the tasks that have at least `k` scored attempts
+with a seed; `left_out` counts those that were played with fewer (see `usual_attempts`).
 `mean_cost_usd` is over attempts whose cost is known; null where none is. `contaminated` and
 `approximate` count marked attempts."""
 
@@ -140,7 +142,8 @@ def _arm_rows(
     for name in names:
         own = scores.filter(pl.col("arm") == name)
         cells = cells_of(scores, name)
-        k = fewest_attempts(cells)
+        k = usual_attempts(cells)
+        given = own.group_by("instance_id", "seed").agg(pl.col("resolved").count())
         rows.append(
             {
                 "arm": name,
@@ -150,6 +153,7 @@ def _arm_rows(
                 **asdict(rate_of(cells, draws=draws, seed=seed)),
                 "k": k,
                 "pass_at_k": mean_pass_at_k(cells, k),
+                "left_out": int((given["resolved"] < k).sum()),
                 "mean_steps": _mean(own, "n_steps"),
                 "mean_cost_usd": _mean(own, "cost_usd"),
                 "contaminated": _count(own, "contaminated"),
@@ -181,6 +185,11 @@ def notes_of(
     unscored = own.filter(pl.col("resolved").is_null()).height
     if unscored:
         notes.append(f"{_counted(unscored, 'attempt')} without a grade: no score.")
+    for row in arms.filter(pl.col("k") > 1, pl.col("left_out") > 0).iter_rows(named=True):
+        left = _counted(row["left_out"], "task")
+        notes.append(
+            f"pass@{row['k']} of {row['arm']} leaves out {left} with fewer scored attempts."
+        )
     for column, told in (
         ("contaminated", "at tasks that the arm was trained on"),
         ("approximate", "graded by an approximation of the official grader"),

@@ -197,15 +197,15 @@ def _trials_of_tasks(cells: Cells, resolved: int, scored: int) -> tuple[int, int
 def mean_pass_at_k(cells: Cells, k: int) -> float | None:
     """Mean pass@k over tasks and seeds; attempts of different seeds are never pooled.
 
-    None where k exceeds the scored attempts at some task.
+    A task with fewer than k scored attempts with a seed is left out; None where all are.
     """
-    pairs = zip(cells.scored.flat, cells.resolved.flat, strict=True)
-    counts = [(int(scored), int(resolved)) for scored, resolved in pairs if scored]
-    if any(scored < k for scored, _ in counts):
-        return None
-    return sum(pass_at_k(scored, resolved, k) for scored, resolved in counts) / len(counts)
+    enough = cells.scored >= k
+    pairs = zip(cells.scored[enough], cells.resolved[enough], strict=True)
+    each = [pass_at_k(int(scored), int(resolved), k) for scored, resolved in pairs]
+    return sum(each) / len(each) if each else None
 
 
-def fewest_attempts(cells: Cells) -> int:
-    """Scored attempts at the task and seed that has the fewest of them, at least one."""
-    return int(cells.scored[cells.scored > 0].min())
+def usual_attempts(cells: Cells) -> int:
+    """The most scored attempts that at least half of the tasks have with a seed, of those that have
+    any: what the grader failed on does not decide the k of pass@k."""
+    return int(np.quantile(cells.scored[cells.scored > 0], 0.5, method="higher"))

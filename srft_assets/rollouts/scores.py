@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 
 from srft_assets.agent.play import Play
-from srft_assets.compare.rates import cells_of, fewest_attempts, mean_pass_at_k, rate_of
+from srft_assets.compare.rates import cells_of, mean_pass_at_k, rate_of, usual_attempts
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.status import Status, is_approximate
 from srft_assets.rollouts.attempts import Attempt, read_attempt, read_run
@@ -135,7 +135,7 @@ def _rate(frame: pl.DataFrame) -> dict[str, object]:
     if frame["resolved"].null_count() == frame.height:
         return {"resolution_rate": None, "rate_95_low": 0.0, "rate_95_high": 1.0}
     cells = cells_of(frame, frame["arm"][0])
-    rate, k = rate_of(cells), fewest_attempts(cells)
+    rate, k = rate_of(cells), usual_attempts(cells)
     told: dict[str, object] = {
         "resolution_rate": rate.rate,
         "rate_95_low": rate.low,

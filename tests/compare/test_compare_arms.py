@@ -136,3 +136,10 @@ def test_few_seeds_are_told_to_say_little_of_how_trainings_differ(seeds, told):
     notes = compare_arms(scores(a=["+-+-"] * seeds, b=["-++-"] * seeds)).notes
     lines = [note for note in notes if "seed" in note]
     assert [line.partition(":")[0] for line in lines] == ([told] if told else [])
+
+
+def test_pass_at_k_leaves_out_a_task_with_fewer_attempts_and_says_so():
+    found = compare_arms(scores(a=["+-++/--+-/++-?"], b=["++++"]))
+    columns = ("arm", "k", "pass_at_k", "left_out")
+    assert found.arms.filter(arm="a").select(columns).rows() == [("a", 3, 1.0, 1)]
+    assert "pass@3 of a leaves out 1 task with fewer scored attempts." in found.notes

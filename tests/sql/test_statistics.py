@@ -106,6 +106,6 @@ def test_the_arms_of_the_demo_fit_a_narrow_terminal(filled: Home) -> None:
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert [line.split() for line in lines] == [
         ["arm", "runs", "kept", "loss", "seeds", "resolved", "rate", "low", "high"],
-        ["sft", "1", "1", "1", "2", "3", "of", "7", "0.429", "0.158", "0.75"],
-        ["srft", "1", "0.5", "1", "2", "5", "of", "7", "0.714", "0.359", "0.918"],
+        ["sft", "1", "1", "1", "2", "3", "of", "7", "0.429", "0", "0.857"],
+        ["srft", "1", "0.5", "1", "2", "5", "of", "7", "0.714", "0.2", "1"],
     ]

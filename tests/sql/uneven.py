@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from srft_assets.compare import compare_arms
+from srft_assets.compare import ARM_RATES, compare_arms
 from srft_assets.critic.calls import CRITIC_CALLS, to_row
 from srft_assets.critic.gold.labels import GOLD_LABELS
 from srft_assets.critic.scores import CRITIC_SCORES, scores
@@ -164,7 +164,9 @@ def build(home: Home) -> Uneven:
         made.put(f"checkpoints/{arm}", f"{seed}", checkpoint(arm, seed), recipe=recipe)
         made.put(f"eval_scores/{arm}", f"{seed}", attempts_of(arm, seed, attempts))
     played = made.table("eval_scores", "arm", "seed").with_columns(pl.col("seed").cast(pl.Int64))
-    made.put("comparison", "all", compare_arms(played).pairs)
+    compared = compare_arms(played)
+    made.put("comparison", "all", compared.pairs)
+    made.put("arm_rates", "all", compared.arms.select(list(ARM_RATES)))
     made.put("critic_calls/llm", "a", calls())
     made.put("base_models", "all", framed([{"name": "tiny"}], BASE_MODELS))
     build_catalogue(home, SCHEMAS)
@@ -240,7 +242,10 @@ def verdicts_of(critic: str, labels: dict[str, str]) -> pl.DataFrame:
     calls = {"django__django-1.lost": key_of(1), "task-of-no-repo.odd": key_of(2)}
     rows = [
         {"trajectory_id": run, "step_index": index, "label": LETTERS[letter], "version": "v1"}
-        | {"reason": "cut" if letter == "?" else f"by {critic}", "rule": f"{critic}-{letter}"}
+        | {
+            "reason": "cut" if letter == "?" else f"by {critic}",
+            "rule": "critic-32b" if critic == "llm" else f"{critic}-{letter}",
+        }
         | {"call": calls.get(run) if critic == "llm" else None}
         for run, letters in labels.items()
         for index, letter in enumerate(letters)

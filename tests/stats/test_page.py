@@ -11,6 +11,7 @@ from srft_assets.schemas import SCHEMAS
 from srft_assets.stats import stats
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.query import run_query
+from tests.sql.uneven import build
 from tests.warehouse.filled import fill, put
 from tests.warehouse.filled_frames import eval_scores
 
@@ -55,6 +56,14 @@ def test_an_arm_that_nobody_graded_is_not_shown_as_the_best(home: Home) -> None:
     assert run_query(home, "demo_scores")["arm"].to_list() == ["broken", "sft", "srft"]
     lines = page(home).partition("Held-out tasks")[2].splitlines()
     assert [line.split()[0] for line in lines[2:5]] == ["broken", "sft", "srft"]
+
+
+def test_steps_that_a_critic_was_never_asked_about_are_told_apart(home: Home) -> None:
+    build(home)
+    lines = [line.split() for line in page(home).splitlines()]
+    assert ["never", "asked", "12", "·"] in lines and ["never", "asked", "8", "·"] in lines
+    (unanswered,) = [line for line in lines if line[:1] == ["unlabeled"] and "4" in line]
+    assert unanswered[-1] == "36.4%"
 
 
 def test_hostile_text_reaches_no_terminal(filled: Home) -> None:

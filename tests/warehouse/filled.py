@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from srft_assets.compare import compare_arms
+from srft_assets.compare import ARM_RATES, compare_arms
 from srft_assets.critic.scores import scores
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.errors import Refusal
@@ -85,7 +85,9 @@ def fill(home: Home) -> Warehouse:
         eval_scores(arm, seed).with_columns(arm=pl.lit(arm), seed=pl.lit(int(seed)))
         for arm, seed in ATTEMPTS
     ]
-    put(warehouse, "comparison", "all", compare_arms(pl.concat(attempts)).pairs)
+    compared = compare_arms(pl.concat(attempts))
+    put(warehouse, "comparison", "all", compared.pairs)
+    put(warehouse, "arm_rates", "all", compared.arms.select(list(ARM_RATES)))
     put(warehouse, "critic_prompt/strict", "all", PROMPT)
     keep(warehouse, "critic_versions/strict/all", PROMPT)
     put(warehouse, "gold_labels", "all", gold())

@@ -5,6 +5,7 @@ from math import comb
 
 import polars as pl
 
+from srft_assets.compare import compare_arms
 from tests.sql.recounts.base import ratio, recount, wilson
 from tests.sql.uneven import ARMS, Uneven
 
@@ -208,14 +209,14 @@ def loss_curves(world: Uneven) -> pl.DataFrame:
 
 @recount
 def demo_scores(world: Uneven) -> pl.DataFrame:
-    """Checkpoints were made from both batches."""
+    """Checkpoints were made from both batches; the intervals are those of a comparison."""
     trained = rows_of(world).filter(pl.col("n_trained") > 0).group_by("arm")
     runs = trained.agg(runs=pl.col("trajectory_id").n_unique())
     losses = world.table("checkpoints", "who", "x").group_by("arm").agg(loss=pl.mean("final_loss"))
-    told = scored(world, "arm").join(runs, on="arm").join(losses, on="arm")
+    compared = compare_arms(attempts(world)).arms.select("arm", "low", "high")
+    told = scored(world, "arm").join(runs, on="arm").join(losses, on="arm").join(compared, on="arm")
     told = told.join(kept(world, "arm").select("arm", kept="kept_share"), on="arm")
-    figures = told.rename({"rate_low": "low", "rate_high": "high"})
-    return figures.with_columns(
+    return told.with_columns(
         pl.col("kept", "loss", "rate", "low", "high").round(3),
         resolved=pl.format("{} of {}", "resolved_attempts", "scored"),
     )
