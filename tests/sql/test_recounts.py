@@ -31,7 +31,7 @@ def test_it_holds_what_the_frames_say(uneven: Uneven, name: str) -> None:
 
 
 def test_a_critic_costs_what_its_prices_make_of_its_tokens(uneven: Uneven) -> None:
-    """Seven calls of about 1,000 and 20 tokens, about two runs, of which seven steps bear labels."""
+    """Seven calls of about 1,000 and 20 tokens, on two runs, of which seven steps bear labels."""
     (row,) = run_query(uneven.home, "FROM critic_spending(2, 10)").iter_rows(named=True)
     usd = (sum(range(1001, 1008)) * 2 + 7 * 20 * 10) / 1_000_000
     assert (row["critic"], row["calls"], row["runs"], row["labelled_steps"]) == ("llm", 7, 2, 7)
