@@ -1,103 +1,177 @@
-"""Which report belongs to which run of a batch, and the outcome that it gives the run."""
+"""Which report was made for which run of a batch.
 
+A report belongs to the run whose patch was graded, byte for byte but for ends of lines; else to the
+run below its folder whose model it does not contradict, if there is one only; else, where the user
+named the batch for it, to the batch's one run of the instance. It belongs to none otherwise.
+"""
+
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
-import polars as pl
-
 from srft_assets.errors import Refusal
-from srft_assets.outcomes.reports import parse_report
-from srft_assets.outcomes.status import FAILED, NAMED_TESTS, ReportedOutcome, Status, TestOutcome
-from srft_assets.trajectories.batches import FileRef, Manifest
+from srft_assets.outcomes.reports import Prediction, parse_report, read_predictions
+from srft_assets.outcomes.run import Run
+from srft_assets.outcomes.status import FAILED, OTHERS, Detail, ReportedOutcome, Status
+from srft_assets.trajectories.batches import Manifest, ReportRef
+from srft_assets.trajectories.drafts import above, bare
 from srft_assets.trajectories.sources import SourceChangedError, read_verified
 
-SWEBENCH = "swebench"
-JUDGED = FAILED | {Status.RESOLVED}
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What is needed of a row of `trajectories` to tell its outcome."""
-
-    trajectory_id: str
-    instance_id: str
-    model: str | None
-    submission: str | None
-    source: str
-    source_row: int | None
-    source_resolved: bool | None
-
-    @property
-    def blank(self) -> bool:
-        """Whether the source states a submission, and there is nothing in it."""
-        return self.submission is not None and not self.submission.strip()
+BY_INSTANCE = "joined by the instance alone, as the batch was named for the report"
+GRADING_WORDS = frozenset(
+    {"log", "logs", "report", "reports", "result", "results", "grading", "harness"}
+    | {"eval", "evals", "evaluation", "evaluations"}
+)
+"""Words in the name of a folder of reports that lies beside the runs of one experiment. A folder of
+any other name may be another experiment's."""
 
 
 @dataclass(slots=True)
 class Matched:
-    """Outcomes by trajectory id, what was refused, and how many spoke of no run of the batch."""
+    """Outcomes by trajectory id, what was refused, and how many spoke of no run of the batch.
+
+    `without_patch`: runs of which only the predictions beside them say that there is no patch.
+    """
 
     outcomes: dict[str, ReportedOutcome] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
     strangers: int = 0
+    without_patch: set[str] = field(default_factory=set)
 
 
-def runs_of(frame: pl.DataFrame) -> list[Run]:
-    """The runs of a `trajectories` partition, in its order."""
-    return [Run(**row) for row in frame.select(Run.__slots__).iter_rows(named=True)]
-
-
-def reported_outcomes(manifest: Manifest, runs: list[Run]) -> Matched:
+def reported_outcomes(manifest: Manifest, runs: Sequence[Run]) -> Matched:
     """What the batch's reports and predictions say of its runs.
 
     Raises SourceChangedError where one is gone or is not the one that was ingested.
     """
     if manifest.kind != "files" or not (manifest.reports or manifest.predictions):
         return Matched()
-    root = manifest.folder()
-    outcomes: list[ReportedOutcome] = []
-    refused: list[Refusal] = []
+    told = _Told(runs)
     lost: list[str] = []
     for ref in (*manifest.reports, *manifest.predictions):
+        root = Path(ref.root) if ref.root else manifest.folder()
         try:
             data = read_verified(root, ref)
-            beside = _beside(root, getattr(ref, "evidence", ()))
+            beside = {
+                file.path.rpartition("/")[2]: read_verified(root, file).decode("utf-8", "replace")
+                for file in ref.evidence
+            }
         except SourceChangedError as error:
-            lost.append(str(error))
+            again = f"srft ingest {root} --batch {manifest.family}"
+            lost.append(f"({error}); the partition stays as it is. Run: {again}")
             continue
-        for item in parse_report(data, ref.path, beside):
-            if isinstance(item, Refusal):
-                refused.append(item)
-            else:
-                outcomes.append(item)
+        told.add(ref, data, beside, predicted=ref in manifest.predictions)
     if lost:
         raise SourceChangedError(
-            f"batch {manifest.batch}: {len(lost)} reports are not as they were ingested "
-            f"({lost[0]}); the partition stays as it is. Run: srft ingest {root} --batch "
-            f"{manifest.family}"
+            f"batch {manifest.batch}: {len(lost)} reports are not as they were ingested {lost[0]}"
         )
-    matched = match(runs, outcomes)
-    matched.refused[:0] = refused
-    return matched
+    return told.matched()
 
 
-def _beside(root: Path, evidence: tuple[FileRef, ...]) -> dict[str, str]:
-    """File name → text of what the grader left beside its report."""
-    return {
-        ref.path.rpartition("/")[2]: read_verified(root, ref).decode("utf-8", "replace")
-        for ref in evidence
-    }
+class _Told:
+    """What reports and predictions say, before it is known of whom."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._runs = runs
+        self._outcomes: list[ReportedOutcome] = []
+        self._refused: list[Refusal] = []
+        self._refs: dict[str, ReportRef] = {}
+        self._predictions: list[tuple[ReportRef, Prediction]] = []
+
+    def add(self, ref: ReportRef, data: bytes, beside: Mapping[str, str], predicted: bool) -> None:
+        """Read one file; `beside`: file name → text of what the grader left beside it."""
+        source = str(Path(ref.root) / ref.path) if ref.root else ref.path
+        self._refs[source] = ref
+        if predicted:
+            self._predictions += [(ref, one) for one in read_predictions(data)]
+        for item in parse_report(data, source, beside):
+            if isinstance(item, Refusal):
+                self._refused.append(item)
+            else:
+                self._outcomes.append(item)
+
+    def matched(self) -> Matched:
+        """The outcome of each run that something was said of."""
+        runs = [self._with_prediction(run) for run in self._runs]
+        outcomes = [self._predicted(one) for one in self._outcomes]
+        others = [one for one in outcomes if one.instance_id == OTHERS]
+        listed = [one for one in outcomes if one.instance_id != OTHERS]
+        spread = [each for one in others for each in self._spread(one, listed, runs)]
+        found = match(runs, [*listed, *spread], self._refs)
+        found.refused[:0] = self._refused
+        found.without_patch = {
+            run.trajectory_id
+            for run, stated in zip(runs, self._runs, strict=True)
+            if run.blank and not stated.blank
+        }
+        return found
+
+    def _with_prediction(self, run: Run) -> Run:
+        """The run, of which predictions beside it say that there is no patch."""
+        if run.submission is not None:
+            return run
+        patches = {
+            prediction.patch.strip()
+            for ref, prediction in self._predictions
+            if prediction.instance_id == run.instance_id
+            and not ref.root
+            and run.instance_id not in ref.doubled
+            and is_below(run, ref.scope or "")
+            and not _differ(run.model, prediction.model)
+        }
+        return replace(run, submission="") if patches == {""} else run
+
+    def _near(self, source: str) -> list[Prediction]:
+        """The predictions that were made of the same runs as a report."""
+        ref = self._refs[source]
+        return [
+            prediction
+            for other, prediction in self._predictions
+            if (other.root, other.scope) == (ref.root, ref.scope)
+        ]
+
+    def _predicted(self, outcome: ReportedOutcome) -> ReportedOutcome:
+        """The outcome with the patch that was graded, where only the predictions state it."""
+        if outcome.patch is not None:
+            return outcome
+        found = {
+            (prediction.patch, prediction.model)
+            for prediction in self._near(outcome.source)
+            if prediction.instance_id == outcome.instance_id
+            and not _differ(outcome.model, prediction.model)
+        }
+        if len(found) != 1:
+            return outcome
+        patch, model = found.pop()
+        return replace(outcome, patch=patch, model=outcome.model or model)
+
+    def _spread(
+        self, outcome: ReportedOutcome, listed: Sequence[ReportedOutcome], runs: Sequence[Run]
+    ) -> list[ReportedOutcome]:
+        """A statement on all others of a report, for each of them that has a run here."""
+        known = {one.instance_id for one in listed if one.source == outcome.source}
+        submitted = {run.instance_id for run in runs}
+        if near := self._near(outcome.source):
+            patched = {one.instance_id for one in near if one.patch.strip()}
+            if outcome.patches not in (None, len(patched)):
+                return []
+            submitted &= {one.instance_id for one in near}
+        named = [replace(outcome, instance_id=name) for name in sorted(submitted - known)]
+        return [self._predicted(one) for one in named]
 
 
-def match(runs: Iterable[Run], reported: Iterable[ReportedOutcome]) -> Matched:
-    """Give each run what was reported of it.
+def match(
+    runs: Iterable[Run],
+    reported: Iterable[ReportedOutcome],
+    refs: Mapping[str, ReportRef] = {},
+) -> Matched:
+    """Give each run what was reported of it; `refs` by the reports' sources.
 
-    An outcome is of the run whose patch was graded, whose model it states, or whose file lies
-    nearest. One that fits no run of its instance, or more than one equally, is refused. Of
-    outcomes of one run that contradict each other the nearest counts; the others are refused.
+    An outcome that fits no run of its instance, or more than one equally, is refused. Of outcomes
+    of one run that contradict each other the nearest counts; the others are refused.
     """
     by_instance: dict[str, list[Run]] = defaultdict(list)
     sources: dict[str, str] = {}
@@ -108,14 +182,20 @@ def match(runs: Iterable[Run], reported: Iterable[ReportedOutcome]) -> Matched:
     told: dict[str, list[ReportedOutcome]] = defaultdict(list)
     for outcome in reported:
         candidates = by_instance.get(outcome.instance_id, [])
-        found = _whose(outcome, candidates)
+        ref = refs.get(outcome.source) or ReportRef(path=outcome.source, blake3="")
+        if ref.scope is None:
+            ref = ref.model_copy(update={"scope": _scope(ref.path, sources.values())})
+        found = _whose(outcome, candidates, ref)
         if isinstance(found, str):
             refusal = Refusal(outcome.source, found, subject=outcome.instance_id)
             matched.refused.append(refusal)
             continue
         matched.strangers += not found
         for run in found:
-            told[run.trajectory_id].append(outcome)
+            marked = run.submission is None or outcome.patch is None
+            reason = f"{outcome.reason}; {BY_INSTANCE}".removeprefix("; ")
+            named = replace(outcome, reason=reason) if ref.named and marked else outcome
+            told[run.trajectory_id].append(named)
     for trajectory_id, outcomes in told.items():
         best, refused = settle(outcomes, sources[trajectory_id], trajectory_id)
         matched.refused += refused
@@ -124,30 +204,51 @@ def match(runs: Iterable[Run], reported: Iterable[ReportedOutcome]) -> Matched:
     return matched
 
 
-def _whose(outcome: ReportedOutcome, candidates: Sequence[Run]) -> Sequence[Run] | str:
+def _scope(path: str, sources: Iterable[str]) -> str:
+    """The nearest folder above a report that holds runs of the batch."""
+    held = {folder for source in sources for folder in above(source)}
+    return next((folder for folder in above(path) if folder in held), "")
+
+
+def _whose(
+    outcome: ReportedOutcome, candidates: Sequence[Run], ref: ReportRef
+) -> Sequence[Run] | str:
     """The runs that the outcome is of, or why that cannot be said."""
     if not candidates:
         return []
+    instance = outcome.instance_id
     fitting = [run for run in candidates if _fits(outcome, run)]
     if not fitting:
-        return f"graded another patch than the run of {outcome.instance_id} submitted"
+        return f"graded another patch than the run of {instance} submitted"
     stated = [run for run in fitting if run.submission is not None]
     if stated and outcome.patch is not None:
         return stated
-    if len(stated) == len(fitting) and len({run.submission for run in stated}) == 1:
-        return stated
-    same_model = [_plain(run.model) == _plain(outcome.model) for run in fitting]
-    narrowed = _narrow(fitting, same_model if outcome.model else [])
-    near = [shared_folders(outcome.source, run.source) for run in narrowed]
-    narrowed = _narrow(narrowed, [shared == max(near) for shared in near])
-    place = PurePosixPath(outcome.source).parent
-    narrowed = _narrow(narrowed, [PurePosixPath(run.source).parent == place for run in narrowed])
-    if len(narrowed) == 1:
-        return narrowed
+    agreed = [run for run in fitting if _agree(outcome, run)]
+    near = [
+        run
+        for run in fitting
+        if (ref.named or _is_beside(ref, run, run in agreed))
+        and not _differ(outcome.model or model_of_path(ref.path), run.model)
+    ]
+    if not near:
+        return f"lies in another folder than the run of {instance}, or is of another model; {FIX}"
+    known: Sequence[Run] = [run for run in near if run in agreed]
+    if not known:
+        known = [run for run in near if not _has_rival(ref, run)]
+    known = _narrow(known, [run.model == outcome.model for run in known])
+    known = _narrow(known, [above(run.source)[0] == above(ref.path)[0] for run in known])
+    if (
+        len({(run.trajectory_id if run.submission is None else run.submission) for run in known})
+        == 1
+    ):
+        return known
     return (
-        f"speaks of {outcome.instance_id}, of which the batch has {len(candidates)} runs, and does "
-        "not say which: state model_name_or_path, or lay the report beside its run"
+        f"speaks of {instance}, of which there are several runs, and does not say which: state "
+        "model_name_or_path, or lay the report beside its run"
     )
+
+
+FIX = "lay the report beside its run, or name the batch: srft ingest REPORT --batch BATCH"
 
 
 def _fits(outcome: ReportedOutcome, run: Run) -> bool:
@@ -155,25 +256,90 @@ def _fits(outcome: ReportedOutcome, run: Run) -> bool:
     if run.submission is None:
         return True
     if outcome.patch is not None:
-        return _lines(outcome.patch) == _lines(run.submission)
-    if outcome.status is Status.EMPTY_PATCH:
-        return run.blank
-    return not (outcome.status is Status.RESOLVED and run.blank)
+        return same_patch(outcome.patch, run.submission)
+    if run.blank:
+        return outcome.status is not Status.RESOLVED
+    return outcome.status is not Status.EMPTY_PATCH
+
+
+def same_patch(one: str, other: str) -> bool:
+    """Whether two patches are equal byte for byte, but for the ends of lines."""
+    return one.replace("\r\n", "\n").strip("\n") == other.replace("\r\n", "\n").strip("\n")
+
+
+def is_below(run: Run, folder: str) -> bool:
+    """Whether the run's file lies in the folder, at any depth."""
+    return folder in above(run.source)
+
+
+def _is_beside(ref: ReportRef, run: Run, agreed: bool) -> bool:
+    """Whether the report lies above the run, or in a folder of reports beside it.
+
+    A folder of another name may be another experiment's: there the models must agree.
+    """
+    scope = ref.scope or ""
+    if not is_below(run, scope):
+        return False
+    inner = above(ref.path)[0].removeprefix(scope).strip("/").split("/")[0]
+    words = set(re.split(r"[^a-z]+", inner.lower()))
+    return inner in ("", run.instance_id) or bool(words & GRADING_WORDS) or agreed
+
+
+def _has_rival(ref: ReportRef, run: Run) -> bool:
+    """Whether another run below the report's folder is of the same instance, by the files' names.
+
+    Batches hold parts of an ingest, so that only names tell of the runs of others.
+    """
+    if above(run.source)[0] == above(ref.path)[0] and not ref.root:
+        return False
+    instance = run.instance_id
+    filed = instance in (bare(run.source), PurePosixPath(run.source).parent.name)
+    return instance in (ref.doubled if filed else (*ref.doubled, *ref.filed))
+
+
+def _agree(outcome: ReportedOutcome, run: Run) -> bool:
+    """Whether report and run state the same model."""
+    stated = outcome.model or model_of_path(outcome.source)
+    if stated is None and outcome.detail is Detail.LISTED:
+        stated = PurePosixPath(outcome.source).stem
+    return bool(stated and run.model) and same_model(stated or "", run.model or "")
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    """Whether both state a model, and not the same."""
+    return bool(one and other) and not same_model(one or "", other or "")
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether two names may be of one model: with or without provider, date, or settings.
+
+    SWE-agent's names are `config__model__t-0.00__…`: two of these must be equal.
+    """
+    first, second = _segments(one), _segments(other)
+    if first == second:
+        return True
+    if len(first) > 2 and len(second) > 2:
+        return False
+    return any(f"-{a}-" in f"-{b}-" or f"-{b}-" in f"-{a}-" for a in first for b in second)
+
+
+def _segments(model: str) -> list[str]:
+    """Parts of a model's name, without the provider before the first `/`."""
+    parts = re.split(r"/|__", model.lower())
+    named = [re.sub(r"[^a-z0-9]+", "-", part).strip("-") for part in parts]
+    return named[-1:] if len(named) == 2 else named
+
+
+def model_of_path(path: str) -> str | None:
+    """MODEL of `run_evaluation/RUN/MODEL/INSTANCE/report.json`, SWE-bench's own folders."""
+    _, found, inner = path.rpartition("run_evaluation/")
+    parts = inner.split("/")
+    return parts[1] if found and len(parts) == 4 else None
 
 
 def _narrow(runs: Sequence[Run], keep: Sequence[bool]) -> Sequence[Run]:
     """Those that are kept, or all where none is."""
-    return [run for run, kept in zip(runs, keep, strict=False) if kept] or runs
-
-
-def _plain(model: str | None) -> str:
-    """A model's name as folders spell it."""
-    return (model or "").lower().replace("/", "__")
-
-
-def _lines(patch: str) -> list[str]:
-    """A patch without what copying changes: line ends, blanks at line ends, outer blank lines."""
-    return [line.rstrip() for line in patch.strip().splitlines()]
+    return [run for run, kept in zip(runs, keep, strict=True) if kept] or runs
 
 
 def settle(
@@ -219,51 +385,3 @@ def _contradicts(one: ReportedOutcome, other: ReportedOutcome) -> bool:
 def _refusal(one: ReportedOutcome, other: ReportedOutcome, subject: str) -> Refusal:
     reason = f"says {one.status}, but {other.source} says {other.status}"
     return Refusal(one.source, reason, subject=subject)
-
-
-def as_outcome(run: Run, reported: ReportedOutcome) -> TestOutcome:
-    """The row of a run that was reported on."""
-    reason = reported.reason
-    stated, graded = run.source_resolved, reported.status is Status.RESOLVED
-    if stated is not None and stated != graded and (stated or reported.status in JUDGED):
-        says = "resolved" if stated else "not resolved"
-        reason = f"{reason}; the run itself says {says}".removeprefix("; ")
-    return swebench_row(run, reported, reported.grader_version, reason, reported.log)
-
-
-def swebench_row(
-    run: Run, reported: ReportedOutcome, version: str | None, reason: str, log: str | None
-) -> TestOutcome:
-    """The row of a run, with the counts of a report of SWE-bench's harness."""
-    return TestOutcome(
-        run.trajectory_id,
-        run.instance_id,
-        reported.status,
-        f2p_passed=reported.f2p_passed,
-        f2p_total=reported.f2p_total,
-        p2p_passed=reported.p2p_passed,
-        p2p_total=reported.p2p_total,
-        grader=SWEBENCH,
-        grader_version=version,
-        reason=reason,
-        log=log,
-        failed_tests=reported.failed_tests[:NAMED_TESTS],
-    )
-
-
-def source_outcome(run: Run) -> TestOutcome:
-    """What the run's own source states of it; `unknown` where it states nothing.
-
-    A stated outcome counts more than an empty patch column: SWE-smith-trajectories holds
-    resolved runs whose patch was not kept.
-    """
-    if run.source_resolved:
-        status, grader = Status.RESOLVED, "source"
-        reason = "the source holds no patch" if run.blank else ""
-    elif run.blank:
-        status, grader, reason = Status.EMPTY_PATCH, "source", ""
-    elif run.source_resolved is None:
-        status, grader, reason = Status.UNKNOWN, "none", "nobody graded this run"
-    else:
-        status, grader, reason = Status.UNRESOLVED, "source", ""
-    return TestOutcome(run.trajectory_id, run.instance_id, status, grader=grader, reason=reason)

@@ -14,7 +14,6 @@ from pathlib import Path, PurePosixPath
 
 from srft_assets.errors import SrftError
 from srft_assets.outcomes import recorder
-from srft_assets.outcomes.matching import Run
 from srft_assets.outcomes.results import (
     Recorded,
     parse_printed,
@@ -22,6 +21,7 @@ from srft_assets.outcomes.results import (
     recorded_command,
     tally,
 )
+from srft_assets.outcomes.run import Run
 from srft_assets.outcomes.status import NAMED_TESTS, Status, TestOutcome, cut_log
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Completed, Limits, Sandbox, SandboxError

@@ -8,13 +8,8 @@ from typing import Any
 from srft_assets.errors import Refusal
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import chosen_config, grade_chosen
-from srft_assets.outcomes.matching import (
-    Run,
-    as_outcome,
-    reported_outcomes,
-    runs_of,
-    source_outcome,
-)
+from srft_assets.outcomes.matching import reported_outcomes
+from srft_assets.outcomes.run import Run, as_outcome, runs_of, source_outcome
 from srft_assets.outcomes.sandbox_grader import grade_runs
 from srft_assets.outcomes.status import TEST_OUTCOMES, Status, TestOutcome, outcome_rows
 from srft_assets.outcomes.task import read_tasks, tasks_digest
@@ -23,7 +18,7 @@ from srft_assets.trajectories.batches import Manifest, read_manifest
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.stage import Listing, Made, Stage, Upstream, Work
 
-VERSION = 1
+VERSION = 2
 """Raised when the output changes; see tools/versions.py."""
 
 DESCRIPTION = """What the tests said of each run's patch, one row a run.
@@ -74,7 +69,8 @@ def _config_of(home: Home, batch: str) -> dict[str, Any]:
 def _make(work: Work, unsafe: bool) -> Made:
     runs = runs_of(work.read("trajectories"))
     manifest = read_manifest(work.home, work.partition)
-    graded = _graded(work, runs, unsafe)
+    graded = {run.trajectory_id: _crash(run) for run in runs if _crashed(run, manifest)}
+    graded |= _graded(work, [run for run in runs if run.trajectory_id not in graded], unsafe)
     chosen, ungraded = grade_chosen(work, [run for run in runs if run.trajectory_id not in graded])
     graded |= chosen
     others = [run for run in runs if run.trajectory_id not in graded]
@@ -83,6 +79,16 @@ def _make(work: Work, unsafe: bool) -> Made:
     rows = [outcomes[run.trajectory_id] for run in runs]
     figures = _figures(rows) | {"reports of other runs": strangers} | _logs(rows)
     return Made(outcome_rows(rows), [*ungraded, *refused], figures)
+
+
+def _crashed(run: Run, manifest: Manifest) -> bool:
+    """Whether the run has no end of its own; our own runs always state one."""
+    return run.crashed or (manifest.kind != "files" and run.exit_status is None)
+
+
+def _crash(run: Run) -> TestOutcome:
+    reason = f"the run ended in {run.exit_status or 'nothing'}, which is no end of the model's own"
+    return TestOutcome(run.trajectory_id, run.instance_id, Status.INFRA_ERROR, reason=reason)
 
 
 def _graded(work: Work, runs: list[Run], unsafe: bool) -> dict[str, TestOutcome]:
@@ -107,6 +113,8 @@ def _imported(
         if reported := matched.outcomes.get(run.trajectory_id):
             outcomes[run.trajectory_id] = as_outcome(run, reported)
             continue
+        if run.trajectory_id in matched.without_patch:
+            run = replace(run, submission="")
         stated = source_outcome(run)
         if stated.status is Status.UNKNOWN:
             why = reasons.get(run.trajectory_id) or reasons.get(run.instance_id)

@@ -1,5 +1,6 @@
 """What an outcome is: of one run, and of one instance as a report states it."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import IntEnum, StrEnum
@@ -76,6 +77,24 @@ TEST_OUTCOMES = pl.Schema(_COLUMNS)
 """The asset `test_outcomes`: one row a run."""
 
 
+MODEL_ENDS = frozenset({"RepeatedFormatError", "FormatError", "ContextWindowExceededError"})
+"""Ends of the model's own making that are named like a program's error."""
+CRASHES = re.compile(
+    r"[\w.]*(?:Error|Exception|Timeout|Interrupt)|exit_error|exit_environment_error|exit_api"
+)
+"""Exit statuses of a crash: the name of an exception (mini-swe-agent), or SWE-agent's words."""
+
+
+def is_crash(exit_status: str | None) -> bool:
+    """Whether a run was ended by a server or a machine, and not by itself or a limit."""
+    ended = exit_status or ""
+    return ended not in MODEL_ENDS and CRASHES.fullmatch(ended) is not None
+
+
+OTHERS = "*"
+"""As `instance_id`: a statement on every submitted run that its report does not list."""
+
+
 class Detail(IntEnum):
     """How closely a report looked: of two that agree, the closer one is kept."""
 
@@ -92,7 +111,7 @@ class ReportedOutcome:
     """One instance's outcome as a report states it.
 
     Attributes:
-        instance_id: the task.
+        instance_id: the task, or `OTHERS`.
         status: never `unknown`.
         f2p_passed, f2p_total, p2p_passed, p2p_total: None where the report has no tests.
         detail: how closely it looked.
@@ -103,6 +122,7 @@ class ReportedOutcome:
         reason: why it failed, as far as the report says.
         log: output of the tests, cut.
         failed_tests: names of tests that did not pass.
+        patches: of a statement on `OTHERS`, how many patches were graded, if the report says.
     """
 
     instance_id: str
@@ -119,6 +139,7 @@ class ReportedOutcome:
     reason: str = ""
     log: str | None = None
     failed_tests: tuple[str, ...] = ()
+    patches: int | None = None
 
 
 def outcome_rows(outcomes: Iterable[TestOutcome]) -> pl.DataFrame:

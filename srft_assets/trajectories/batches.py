@@ -72,13 +72,32 @@ class Item(_Frozen):
 
 
 class ReportRef(FileRef):
-    """A grading report. `instance_ids` is empty where it speaks of many instances.
+    """A grading report, or predictions, and of which runs they may speak.
 
-    `evidence`: what the grader left beside it (test_output.txt, run_instance.log, …).
+    Attributes:
+        instance_ids: empty where it speaks of many instances.
+        evidence: what the grader left beside it (test_output.txt, run_instance.log, …).
+        root: where it lies, if that is not below `Manifest.root`.
+        named: the user named the batch for it, and gave no runs with it.
+        scope: the nearest folder above it that holds runs; None where earlier versions wrote it.
+        doubled: names that more than one run file below `scope` bears.
+        filed: names of run files below `scope`, where rows of tables or lines lie there, too.
     """
 
     instance_ids: tuple[str, ...] = ()
     evidence: tuple[FileRef, ...] = ()
+    root: str | None = None
+    named: bool = False
+    scope: str | None = None
+    doubled: tuple[str, ...] = ()
+    filed: tuple[str, ...] = ()
+
+    def config(self) -> dict[str, str]:
+        """What of it decides outcomes: contents, and of which runs it may speak."""
+        joins = digest([self.named, self.scope, self.doubled, self.filed])[:8]
+        place = f"{self.path} {self.blake3[:8]}" if self.root else self.path
+        config = {f"report {place}": f"{self.blake3[:16]} {joins}"}
+        return config | {f"evidence {file.path}": file.blake3[:16] for file in self.evidence}
 
 
 class RefusedFile(_Frozen):
@@ -108,7 +127,7 @@ class Manifest(_Frozen):
     format: str | None = None
     items: tuple[Item, ...] = ()
     reports: tuple[ReportRef, ...] = ()
-    predictions: tuple[FileRef, ...] = ()
+    predictions: tuple[ReportRef, ...] = ()
     refused: tuple[RefusedFile, ...] = ()
     settings: dict[str, Any] = Field(default_factory=dict)
 
@@ -139,10 +158,8 @@ class Manifest(_Frozen):
     def reports_config(self) -> dict[str, Any]:
         """Settings that decide the outcomes read from what graders left: contents only."""
         config: dict[str, Any] = {}
-        for report in self.reports:
-            config[f"report {report.path}"] = report.blake3[:16]
-            config |= {f"evidence {file.path}": file.blake3[:16] for file in report.evidence}
-        config |= {f"predictions {file.path}": file.blake3[:16] for file in self.predictions}
+        for file in (*self.reports, *self.predictions):
+            config |= file.config()
         return config
 
 

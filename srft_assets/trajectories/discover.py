@@ -98,6 +98,18 @@ def is_graded(value: Any) -> bool:
     return isinstance(value, dict) and not GRADED_KEYS.isdisjoint(value) and not is_run(value)
 
 
+def is_verdicts(value: dict[str, Any]) -> bool:
+    """Whether an object says true or false of each instance, as SWE-bench Pro's harness does."""
+    cells = value.values()
+    named = all("__" in name or re.search(r"-\d", name) for name in value)
+    return bool(value) and named and all(isinstance(cell, bool) for cell in cells)
+
+
+def _is_stated(value: Any) -> bool:
+    """Whether a JSON value says of one instance whether it was resolved, and nothing of tests."""
+    return isinstance(value, dict) and isinstance(value.get("resolved"), bool) and not is_run(value)
+
+
 def rule_object(value: dict[str, Any]) -> Ruling:
     """Role of a file that holds one JSON object."""
     cells = list(value.values())
@@ -109,8 +121,13 @@ def rule_object(value: dict[str, Any]) -> Ruling:
         own = value.get("instance_id")
         named = (own,) if isinstance(own, str) and own else ()
         return Ruling(Role.REPORT, instance_ids=named, flat=not named)
-    if cells and all(is_graded(cell) for cell in cells):
+    if cells and all(is_graded(cell) or _is_stated(cell) for cell in cells):
         return Ruling(Role.REPORT, instance_ids=tuple(sorted(value)))
+    own = value.get("instance_id")
+    if _is_stated(value) and isinstance(own, str) and own:
+        return Ruling(Role.REPORT, instance_ids=(own,))
+    if is_verdicts(value):
+        return Ruling(Role.REPORT)
     if not SUMMARY_KEYS.isdisjoint(value) or isinstance(value.get("resolved"), list):
         return Ruling(Role.REPORT)
     return refused(why_no_run(value))
@@ -164,7 +181,10 @@ class Discovery:
 
     def covered(self, path: str) -> bool:
         """Whether a file known as `path` lies within what was asked for."""
-        at = self.root / path
+        return self.holds(self.root / path)
+
+    def holds(self, at: Path) -> bool:
+        """Whether a file lies within what was asked for."""
         return any(at == cover or cover in at.parents for cover in self.covers)
 
 

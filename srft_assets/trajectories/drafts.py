@@ -1,8 +1,10 @@
 """Batches in the making: rows are put into them, and reports shared out among them."""
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from posixpath import basename, dirname
 
 from blake3 import blake3
 
@@ -106,18 +108,62 @@ def share_reports(
 
     A report of one instance goes where a run of that name lies, else where rows lie whose
     instances nobody has read yet, else into the first batch. A report of many goes everywhere.
+    Each says of which runs of all batches it may speak, so that an outcome does not depend on how
+    runs are spread over batches.
     """
     names = [_names(items) for items in batches]
     many = [n for n, items in enumerate(batches) if any(i.layout != "object" for i in items)]
+    runs = _Runs([item for items in batches for item in items])
     shared: list[list[ReportRef]] = [[] for _ in batches]
     for report in sorted(reports, key=lambda report: report.path):
         places = list(range(len(batches)))
         if report.instance_ids:
             named = [index for index in places if not names[index].isdisjoint(report.instance_ids)]
             places = named or many or [0]
+        scoped = runs.scoped(report)
         for index in places:
-            shared[index].append(report)
+            shared[index].append(scoped)
     return shared
+
+
+class _Runs:
+    """Where the run files of all batches of a family lie."""
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._below: dict[str, list[Item]] = defaultdict(list)
+        for item in items:
+            for folder in above(item.path):
+                self._below[folder].append(item)
+        self._told: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+
+    def scoped(self, report: ReportRef) -> ReportRef:
+        """The report with the folder whose runs it may speak of, and the names told twice there."""
+        places = [""] if report.root or report.named else above(report.path)
+        scope = next((folder for folder in places if folder in self._below), "")
+        if scope not in self._told:
+            self._told[scope] = self._doubled(self._below[scope])
+        doubled, filed = self._told[scope]
+        if one := set(report.instance_ids):
+            doubled, filed = tuple(one & {*doubled}), tuple(one & {*filed})
+        return report.model_copy(update={"scope": scope, "doubled": doubled, "filed": filed})
+
+    def _doubled(self, items: Sequence[Item]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names of more than one run file, and, where rows lie beside files, of any."""
+        files = [item.path for item in items if item.layout == "object"]
+        borne = Counter(name for path in files for name in {bare(path), basename(dirname(path))})
+        doubled = tuple(sorted(name for name, count in borne.items() if count > 1))
+        return doubled, tuple(sorted(borne)) if len(files) < len(items) else ()
+
+
+def above(path: str) -> list[str]:
+    """The folders that a file lies in, the nearest first; the root, `""`, is the last."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[:depth]) for depth in range(len(parts), -1, -1)]
+
+
+def bare(path: str) -> str:
+    """The name of a file without the suffixes of run files."""
+    return FILE_SUFFIXES.sub("", basename(path))
 
 
 def _names(items: Sequence[Item]) -> set[str]:
@@ -125,6 +171,5 @@ def _names(items: Sequence[Item]) -> set[str]:
     found: set[str] = set()
     for item in items:
         if item.layout == "object":
-            *folders, name = item.path.split("/")
-            found.update(folders, [FILE_SUFFIXES.sub("", name)])
+            found.update(item.path.split("/")[:-1], [bare(item.path)])
     return found

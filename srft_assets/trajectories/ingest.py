@@ -11,7 +11,6 @@ from posixpath import basename, dirname
 from srft_assets.errors import Refusal, UsageError
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import (
-    FileRef,
     Item,
     Manifest,
     RefusedFile,
@@ -143,13 +142,18 @@ class _Ingest:
         self.refusals: list[Refusal] = []
         self.roles: Counter[str] = Counter()
         self.reports: list[ReportRef] = []
-        self.predictions: list[FileRef] = []
+        self.predictions: list[ReportRef] = []
+        self.elsewhere: str | None = None
+        """Root of reports that are attached to the batches, and do not lie below theirs."""
 
     def run(self, paths: Sequence[Path], tell: Tell) -> IngestPlan:
         """Look at the files, place their rows, write manifests and partitions."""
         found = discover(paths, self.old[0].folder() if self.old else None)
         self.root = found.root
-        self._check_root(found)
+        if self.old and self.old[0].folder() != found.root and _holds_no_runs(found):
+            self.root, self.elsewhere = self.old[0].folder(), str(found.root)
+        else:
+            self._check_root(found)
         self._keep_places(found)
         for one in found.refused:
             self._refuse(one)
@@ -186,18 +190,23 @@ class _Ingest:
         for draft, manifest in zip(self.drafts, self.old, strict=True):
             for one in manifest.refused:
                 self.told[one.path] = draft
-                if not found.covered(one.path):
+                if not self._covered(found, one.path):
                     draft.refused.append(one)
             for item in manifest.items:
-                if found.covered(item.path) and item.path not in here:
+                covered = self._covered(found, item.path)
+                if covered and item.path not in here:
                     self.removed.add(item.path)
                     continue
                 draft.rows += item.rows
                 draft.bytes += item.bytes
-                if found.covered(item.path):
+                if covered:
                     self.places[item.path].append((draft, item))
                 else:
                     draft.items.append(item)
+
+    def _covered(self, found: Discovery, path: str) -> bool:
+        """Whether a file of the batches lies within what was asked for."""
+        return self.elsewhere is None and found.covered(path)
 
     def _keep(self, file: Found, held: Sequence[Place]) -> bool:
         """Keep the items of a file if neither its rows changed nor others were added."""
@@ -236,12 +245,14 @@ class _Ingest:
         elif role is Role.REPORT:
             self.reports.append(report_ref(source, self.evidence))
         elif role is Role.PREDICTIONS:
-            self.predictions.append(hashed(source.found))
+            self.predictions.append(ReportRef(**hashed(source.found).model_dump()))
 
     def _refuse(self, one: RefusedFile) -> None:
         """Told in the batch that told of it before, else in the one that is being filled."""
         self.roles[Role.REFUSED.value] += 1
         self.refusals.append(one.refusal())
+        if self.elsewhere:  # no file of the batches; told, and not theirs to keep
+            return
         draft = self.told.get(one.path) or (self.drafts or [self._new()])[-1]
         draft.refused.append(one)
 
@@ -289,7 +300,7 @@ class _Ingest:
         return next(name for name in numbers if name not in taken)
 
     def _manifest(
-        self, draft: Draft, reports: Sequence[ReportRef], predictions: Sequence[FileRef]
+        self, draft: Draft, reports: Sequence[ReportRef], predictions: Sequence[ReportRef]
     ) -> Manifest:
         return Manifest(
             batch=draft.name,
@@ -307,12 +318,12 @@ class _Ingest:
         if not self.drafts:
             self._new()
         self._write(self.drafts[-1], last=True)
-        reports = self._merged(found, "reports", self.reports)
-        predictions = self._merged(found, "predictions", self.predictions)
-        shared = share_reports(reports, [draft.all_items() for draft in self.drafts])
+        items = [draft.all_items() for draft in self.drafts]
+        reports = share_reports(self._merged(found, "reports", self.reports), items)
+        predictions = share_reports(self._merged(found, "predictions", self.predictions), items)
         made = [
-            self._manifest(draft, of_batch, predictions)
-            for draft, of_batch in zip(self.drafts, shared, strict=True)
+            self._manifest(draft, *of_batch)
+            for draft, *of_batch in zip(self.drafts, reports, predictions, strict=True)
         ]
         write_manifests(self.home, made)
         before = {one.batch: one.runs_config() for one in self.old}
@@ -328,15 +339,37 @@ class _Ingest:
             removed=tuple(sorted(self.removed)),
         )
 
-    def _merged(self, found: Discovery, part: str, fresh: list) -> list:
+    def _merged(self, found: Discovery, part: str, fresh: Sequence[ReportRef]) -> list[ReportRef]:
         """What this ingest saw, and what earlier ones saw outside the paths of this one."""
-        kept = {
-            ref.path: ref
+        before = {
+            Path(ref.root or one.folder()) / ref.path: ref
             for one in self.old
             for ref in getattr(one, part)
-            if not found.covered(ref.path)
         }
-        return sorted([*kept.values(), *fresh], key=lambda ref: ref.path)
+        kept = {at: ref for at, ref in before.items() if not found.holds(at)}
+        alone = bool(self.old) and not self.roles[Role.RUNS.value]
+        for ref in fresh:
+            at = found.root / ref.path
+            named = alone or (at in before and before[at].named)
+            kept[at] = ref.model_copy(update={"root": self.elsewhere, "named": named})
+        return sorted(kept.values(), key=lambda ref: (ref.path, ref.root or ""))
+
+
+def _holds_no_runs(found: Discovery) -> bool:
+    """Whether reports were found, and no runs."""
+    roles = set()
+    for file in found.files:
+        if file.ruling is not None:
+            continue
+        try:
+            with file.at.open("rb") as opened:
+                role = open_source(file, opened).ruling.role
+        except OSError:
+            continue
+        if role is Role.RUNS:
+            return False
+        roles.add(role)
+    return not roles.isdisjoint((Role.REPORT, Role.PREDICTIONS))
 
 
 def _holder(held: Sequence[Place], row: int) -> Draft | None:

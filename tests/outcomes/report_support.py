@@ -15,7 +15,9 @@ ID = "django__django-1"
 
 def parse(value: Any, path: str = f"logs/{ID}/report.json", **beside: str) -> list[Any]:
     data = value if isinstance(value, bytes) else orjson.dumps(value)
-    return list(parse_report(data, path, {f"{k}.txt": v for k, v in beside.items()}))
+    names = {"run_instance": "run_instance.log"}
+    logs = {names.get(key, f"{key}.txt"): value for key, value in beside.items()}
+    return list(parse_report(data, path, logs))
 
 
 def read_reports(path: Path) -> Iterator[ReportedOutcome | Refusal]:

@@ -22,7 +22,7 @@ def write_run(folder: Path, name: str, instance: str, patch: str | None, **info:
     info = {"exit_status": "Submitted", "submission": patch, "mini_version": "1.15.0", **info}
     messages = [
         {"role": "system", "content": "You are an agent."},
-        {"role": "user", "content": f"Fix {instance}, {name}."},
+        {"role": "user", "content": f"Fix {instance}, {name} of {folder.name}."},
         {"role": "assistant", "content": "Look.\n\n```bash\nls\n```"},
         {"role": "user", "content": "<returncode>0</returncode>\n<output>\na.py\n</output>"},
     ]

@@ -2,9 +2,9 @@
 
 import orjson
 
-from srft_assets.outcomes.matching import Run, as_outcome
 from srft_assets.outcomes.reports import parse_report
 from srft_assets.outcomes.results import tally
+from srft_assets.outcomes.run import Run, as_outcome
 from srft_assets.outcomes.status import NAMED_TESTS, ReportedOutcome, Status
 
 

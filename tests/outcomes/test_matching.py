@@ -4,8 +4,11 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from srft_assets.home import Home
-from srft_assets.outcomes.matching import Matched, Run, as_outcome, match, source_outcome
+from srft_assets.outcomes.matching import Matched, match, same_model
+from srft_assets.outcomes.run import Run, as_outcome, source_outcome
 from srft_assets.outcomes.status import Detail, ReportedOutcome, Status
 from srft_assets.warehouse.partitions import Warehouse
 from tests.outcomes.conftest import Ingest
@@ -17,7 +20,7 @@ def run(name: str, submission: str | None = "+fix", **cells: object) -> Run:
 
 
 def said(status: Status = Status.RESOLVED, **cells: object) -> ReportedOutcome:
-    return ReportedOutcome("task-1", status, **{"source": "r/report.json", **cells})  # type: ignore[arg-type]
+    return ReportedOutcome("task-1", status, **{"source": "logs/report.json", **cells})  # type: ignore[arg-type]
 
 
 def whose(runs: Iterable[Run], *outcomes: ReportedOutcome) -> tuple[dict[str, str], list[str]]:
@@ -37,17 +40,19 @@ def test_reports_of_other_instances_are_counted_not_refused() -> None:
 
 def test_several_runs_and_a_report_that_does_not_say_which() -> None:
     found, refused = whose([run("a", "+1"), run("b", "+2")], said())
-    assert found == {} and "has 2 runs, and does not say which" in refused[0]
+    assert found == {} and "several runs, and does not say which" in refused[0]
 
 
 def test_the_graded_patch_tells_which() -> None:
     runs = [run("a", "+1\n"), run("b", "+2"), run("c", None)]
-    assert whose(runs, said(patch="+1 \r\n")) == ({"a": "resolved"}, [])
+    assert whose(runs, said(patch="+1\r\n")) == ({"a": "resolved"}, [])
 
 
 def test_the_graded_patch_must_be_the_submitted_one() -> None:
     found, refused = whose([run("a", "+1")], said(patch="+2"))
     assert found == {} and "graded another patch" in refused[0]
+    blanks = whose([run("a", "+1 ")], said(patch="+1"))
+    assert blanks[0] == {}, "blanks at the end of a line are part of a patch"
 
 
 def test_a_run_without_stated_submission_cannot_be_compared() -> None:
@@ -119,12 +124,35 @@ def test_beside_the_run_is_nearer_than_above_it() -> None:
     assert whose(runs, said(source="x/report.json"))[0] == {"a": "resolved"}
 
 
-def test_a_stated_model_counts_more_than_the_place() -> None:
+def test_another_model_in_the_folder_of_a_run_is_not_its_own() -> None:
     runs = [
         run("a", "+1", model="m-1", source="x/a.traj"),
         run("b", "+2", model="m-2", source="y/b.traj"),
     ]
-    assert whose(runs, said(source="y/report.json", model="m-1"))[0] == {"a": "resolved"}
+    found, refused = whose(runs, said(source="y/report.json", model="m-1"))
+    assert found == {} and "another folder" in refused[0]
+
+
+def test_folders_of_other_names_may_be_other_experiments() -> None:
+    one = run("a", source="run-1/a.traj", model="m-1")
+    assert whose([one], said(source="run-2/report.json"))[0] == {}
+    assert whose([one], said(source="run-2/report.json", model="m-1"))[0] == {"a": "resolved"}
+    assert whose([one], said(source="run-1/evaluation/report.json"))[0] == {"a": "resolved"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("google/gemini-3-pro", "gemini-3-pro", True),
+        ("litellm_proxy/anthropic.claude-3-5-sonnet-v2:0", "claude-3-5-sonnet", True),
+        ("claude-3-7-sonnet-20250219", "config__claude-3.7__t-0.00__c-2.00", True),
+        ("gpt4__lite__t-0.00__c-2.00", "gpt4__full__t-0.00__c-2.00", False),
+        ("openai/o1", "openai/o3", False),
+        ("gpt-4", "gpt-4o", False),
+    ],
+)
+def test_names_of_one_model(one: str, other: str, same: bool) -> None:
+    assert same_model(one, other) is same_model(other, one) is same
 
 
 def test_of_two_reports_of_a_run_the_nearer_counts() -> None:
@@ -134,7 +162,7 @@ def test_of_two_reports_of_a_run_the_nearer_counts() -> None:
     far = said(source="openhands/reports/task-1.report.json", detail=Detail.TESTED)
     found, refused = whose([one], near, far)
     assert found == {"a": "unresolved"}
-    assert refused == ["says resolved, but mini/logs/task-1/report.json says unresolved"]
+    assert len(refused) == 1 and "lies in another folder" in refused[0]
 
 
 def test_a_farther_report_that_agrees_may_look_closer() -> None:
@@ -151,7 +179,7 @@ def test_equally_near_reports_that_contradict_are_refused_whatever_is_farther() 
     one = run("a", source="x/a.traj")
     here = said(source="x/1.json"), said(Status.UNRESOLVED, source="x/2.json")
     found, refused = whose([one], *here, said(source="y/3.json"))
-    assert found == {} and len(refused) == 2
+    assert found == {} and len(refused) == 3
 
 
 def test_equal_submissions_share_an_outcome() -> None:
@@ -176,7 +204,7 @@ def test_a_contradiction_refuses_the_less_detailed() -> None:
     tested = said(detail=Detail.TESTED)
     found, refused = whose([run("a")], listed, tested)
     assert found == {"a": "resolved"}
-    assert refused == ["says unresolved, but r/report.json says resolved"]
+    assert refused == ["says unresolved, but logs/report.json says resolved"]
 
 
 def test_equals_that_contradict_are_both_refused() -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,22 @@ class TestOneInstance:
     def test_why_there_are_no_tests_stands_in_the_log(self, log: str, status: Status) -> None:
         report = {"patch_exists": True, "patch_successfully_applied": False, "resolved": False}
         assert one(report, test_output=log).status is status
+
+    @pytest.mark.parametrize("flag", [True, False])
+    def test_applied_without_results_is_the_machine(self, flag: bool) -> None:
+        report = {"patch_exists": True, "patch_successfully_applied": flag, "resolved": False}
+        applied = "2026-01-01 - INFO - >>>>> Applied Patch:\nApplied patch a.py cleanly."
+        outcome = one(report, run_instance=applied, test_output="collecting ...\nKilled")
+        assert outcome.status is Status.INFRA_ERROR
+
+    def test_words_that_the_tests_print_are_none_of_the_harness(self) -> None:
+        report = {"patch_exists": True, "patch_successfully_applied": True, "resolved": False}
+        printed = "E   assert '>>>>> Patch Apply Failed' in out\n1 failed"
+        assert one(report, test_output=printed).status is Status.UNRESOLVED
+
+    def test_a_byte_order_mark(self) -> None:
+        data = b"\xef\xbb\xbf" + orjson.dumps({ID: graded(True)})
+        assert one(data).status is Status.RESOLVED
 
     def test_a_failure_of_the_machine(self) -> None:
         report = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from srft_assets.outcomes.status import Status
+from srft_assets.outcomes.status import OTHERS, Status
 from tests.outcomes.report_support import parse, refusal
 
 
@@ -81,3 +81,40 @@ class TestWholeRuns:
         assert parse({"final_report": self.report()}) == parse(self.report())
         (item,) = parse({"final_report": ["a"]})
         assert (item.instance_id, item.status) == ("a", Status.RESOLVED)
+
+
+class TestWhoIsNotListed:
+    def test_a_resolved_list_beside_lists_of_failures(self) -> None:
+        report = {
+            "resolved": ["r"],
+            "unresolved_ids": ["u"],
+            "empty_patch_ids": ["e"],
+            "error_ids": ["x"],
+            "completed_ids": ["r", "u"],
+        }
+        assert {item.instance_id: item.status.value for item in parse(report)} == {
+            "r": "resolved",
+            "u": "unresolved",
+            "e": "empty_patch",
+            "x": "infra_error",
+        }
+
+    def test_who_was_completed_and_not_resolved_failed(self) -> None:
+        report = {"completed_ids": ["a", "b"], "resolved_ids": ["a"], "error_ids": []}
+        said = {item.instance_id: item.status.value for item in parse(report)}
+        assert said == {"a": "resolved", "b": "unresolved"}
+
+    def test_the_leaderboard_lists_every_other_case(self) -> None:
+        *_, others = parse({"no_generation": ["n"], "no_logs": [], "resolved": ["r"]})
+        assert (others.instance_id, others.status) == (OTHERS, Status.UNRESOLVED)
+
+    def test_swe_agent_counts_them(self) -> None:
+        report = {"stats": {"generated": 2, "with_logs": 2}, "resolved": ["r"]}
+        *_, others = parse(report)
+        assert (others.instance_id, others.patches) == (OTHERS, 2)
+        partly = parse({**report, "stats": {"generated": 3, "with_logs": 2}})
+        assert [item.instance_id for item in partly] == ["r"]
+
+    def test_true_or_false_of_each(self) -> None:
+        said = parse({"a__b-1": True, "a__b-2": False}, "x/eval_results.json")
+        assert [item.status.value for item in said] == ["resolved", "unresolved"]

@@ -9,8 +9,8 @@ from pathlib import Path
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import Grading
-from srft_assets.outcomes.matching import Run
 from srft_assets.outcomes.results import tally
+from srft_assets.outcomes.run import Run
 from srft_assets.outcomes.sandbox_grader import MAX_PATCH_BYTES
 from srft_assets.outcomes.status import NAMED_TESTS, SDIST_GRADER, Status, TestOutcome, cut_log
 from srft_assets.outcomes.task import TaskInstance

@@ -22,7 +22,7 @@ from srft_assets.outcomes.harness.run import (
     write_attempts,
     write_inputs,
 )
-from srft_assets.outcomes.matching import Run, swebench_row
+from srft_assets.outcomes.run import Run, swebench_row
 from srft_assets.outcomes.status import ReportedOutcome, Status, TestOutcome
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import need

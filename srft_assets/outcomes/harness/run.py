@@ -15,7 +15,7 @@ from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import Grading
 from srft_assets.outcomes.reports import parse_report
-from srft_assets.outcomes.reports.instance import LOGS, MARKERS
+from srft_assets.outcomes.reports.instance import LOGS, MARKERS, NO_RESULTS
 from srft_assets.outcomes.status import ReportedOutcome, Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.warehouse.recipe import digest
@@ -30,8 +30,6 @@ SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,150}")
 """Instance ids name folders and containers."""
 FROM = "https://"
 """Other schemes would let a row name files of this machine, or servers that only it reaches."""
-APPLIED = ">>>>> Applied Patch"
-NO_RESULTS = "the tests gave no results"
 NO_COMMAND = "OCI runtime exec failed"
 """What Docker says of a command that the image does not have."""
 ERRORS = re.compile(
@@ -210,7 +208,9 @@ def read_result(root: Path, prediction: Prediction) -> Result:
         return Result(ReportedOutcome(instance_id, Status.INFRA_ERROR, reason=reason))
     report = orjson.loads(path.read_bytes())
     closer = _read(folder / "report.json", instance_id, logs)
-    outcome = _with_applied(closer, logs) if closer else _explained(listed, logs)
+    outcome = closer or _explained(listed, logs)
+    if outcome.reason == NO_RESULTS:  # the reference patch tells whose fault it is
+        outcome = replace(outcome, status=Status.UNRESOLVED)
     if instance_id in report.get("infra_failure_ids", ()):
         outcome = replace(outcome, status=Status.INFRA_ERROR, reason=listed.reason)
     return Result(outcome, _is_ambiguous(outcome, instance_id, report))
@@ -232,13 +232,6 @@ def _read(path: Path, instance_id: str, logs: dict[str, str]) -> ReportedOutcome
         if not isinstance(item, Refusal) and item.instance_id == instance_id:
             return item
     return None
-
-
-def _with_applied(outcome: ReportedOutcome, logs: dict[str, str]) -> ReportedOutcome:
-    """Reports take tests without results for a patch that does not apply; the log knows."""
-    if outcome.status is Status.PATCH_FAILED and APPLIED in logs.get("run_instance.log", ""):
-        return replace(outcome, status=Status.UNRESOLVED, reason=NO_RESULTS)
-    return outcome
 
 
 def _explained(listed: ReportedOutcome, logs: dict[str, str]) -> ReportedOutcome:

@@ -3,8 +3,8 @@
 - SWE-bench's report.json, flat (SWE-smith) or under its id. Of SWE-bench
   (`harness/grading.py: get_eval_report`): `patch_successfully_applied` is false wherever no test
   result could be parsed, which may be a patch that does not apply, a timeout, or the machine; the
-  log beside it tells which. SWE-smith never sets it: with tests in the report, the flag says
-  nothing.
+  log beside it tells which. A patch that was applied, without results, is the machine's failure.
+  SWE-smith never sets it: with tests in the report, the flag says nothing.
 - Predictions with an evaluation, and OpenHands' output lines: `resolved` or `evaluation` (true,
   false, a word, or an object with `resolved`); or `report` / `test_result.report` as OpenHands and
   SWE-Gym write it: {resolved, empty_generation, failed_apply_patch, error_eval, test_timeout}.
@@ -17,20 +17,32 @@ from typing import Any
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.status import Detail, ReportedOutcome, Status, cut_log
 
+SAID = r"^(?:[^\n]*\b(?:INFO|WARNING|ERROR) - )?"
+"""What a line of a harness's log begins with; tests may print the same words further on."""
 MARKERS = (
-    (re.compile(r">>>>> Patch Apply Failed"), Status.PATCH_FAILED, "the patch did not apply"),
     (
-        re.compile(r">>>>> Tests Timed Out|Timeout error: \d+ seconds exceeded"),
+        re.compile(rf"{SAID}>>>>> Patch Apply Failed", re.MULTILINE),
+        Status.PATCH_FAILED,
+        "the patch did not apply",
+    ),
+    (
+        re.compile(
+            rf"{SAID}>>>>> Tests Timed Out|Timeout error: \d+ seconds exceeded", re.MULTILINE
+        ),
         Status.TIMEOUT,
         "the tests timed out",
     ),
     (
-        re.compile(r">>>>> (?:Reset Failed|Tests Errored)"),
+        re.compile(rf"{SAID}>>>>> (?:Reset Failed|Tests Errored)", re.MULTILINE),
         Status.INFRA_ERROR,
         "the harness could not run the tests",
     ),
 )
 """What SWE-bench's harness writes into its logs (`harness/constants`)."""
+APPLIED = ">>>>> Applied Patch"
+NO_RESULTS = "the tests gave no results"
+RESULT = re.compile(r"\b(?:PASS|FAIL|PASSED|FAILED|ERROR|ok|passed|failed)\b")
+"""Some word for the result of a test; whatever else, an output without any holds no results."""
 LOGS = ("test_output.txt", "run_instance.log")
 WORDS = {status.value: status for status in Status if status is not Status.UNKNOWN}
 OPENHANDS = (
@@ -118,6 +130,9 @@ def _why_unresolved(report: dict[str, Any], logs: str) -> dict[str, Any]:
     for marker, status, reason in MARKERS:
         if marker.search(logs):
             return {"status": status, "reason": reason}
+    printed_none = flag(report, "patch_successfully_applied") is False or not RESULT.search(logs)
+    if APPLIED in logs and printed_none:
+        return {"status": Status.INFRA_ERROR, "reason": NO_RESULTS}
     if flag(report, "patch_successfully_applied") is False:
         return {"status": Status.PATCH_FAILED, "reason": "the report says it did not apply"}
     return {"status": Status.UNRESOLVED}

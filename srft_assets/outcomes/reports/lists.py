@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from srft_assets.outcomes.reports.instance import BadReportError, names
-from srft_assets.outcomes.status import Detail, ReportedOutcome, Status
+from srft_assets.outcomes.status import OTHERS, Detail, ReportedOutcome, Status
 
 EXCLUSIVE = {
     "resolved_ids": Status.RESOLVED,
@@ -37,17 +37,30 @@ CAUSES = (
 """The first list an instance is in decides."""
 GRADED = ("applied", "with_logs", "generated", "unresolved")
 """Who is in one of these, and in no list above, failed its tests."""
+OTHER_LISTS = frozenset(
+    {"unresolved_ids", "empty_patch_ids", "error_ids", "completed_ids", "submitted_ids"}
+)
+LEADERBOARD = frozenset({"no_generation", "no_logs", "resolved"})
 
 
 def is_run_report(value: Any) -> bool:
     """Whether a JSON value is such a report."""
-    return isinstance(value, dict) and bool({"resolved_ids", "ids_resolved"} & value.keys())
+    if not isinstance(value, dict):
+        return False
+    mixed = isinstance(value.get("resolved"), list) and not OTHER_LISTS.isdisjoint(value)
+    return mixed or bool({"resolved_ids", "ids_resolved"} & value.keys())
 
 
 def grade_run(report: dict[str, Any]) -> Iterator[ReportedOutcome]:
     """One outcome for each id that was graded. Raises BadReportError for contradictions."""
     if "ids_resolved" in report:
         report = _as_swebench(report)
+    elif "resolved_ids" not in report:
+        report = {**report, "resolved_ids": report["resolved"]}
+    if "unresolved_ids" not in report:
+        listed = {name for key in EXCLUSIVE for name in names(report, key)}
+        rest = [name for name in names(report, "completed_ids") if name not in listed]
+        report = {**report, "unresolved_ids": rest}
     lists = {key: names(report, key) for key in EXCLUSIVE}
     _check_counts(report, lists)
     infra = set(names(report, "infra_failure_ids"))
@@ -139,3 +152,15 @@ def grade_lists(report: dict[str, Any]) -> Iterator[ReportedOutcome]:
                 )
             else:
                 yield ReportedOutcome(instance_id, Status.UNRESOLVED, detail=Detail.LISTED)
+    stated = report.get("stats")
+    stats = stated if isinstance(stated, dict) else {}
+    graded = stats.get("with_logs")
+    counted = isinstance(graded, int) and graded == stats.get("generated")
+    if counted or (report.keys() >= LEADERBOARD and report.keys().isdisjoint(GRADED)):
+        yield ReportedOutcome(
+            OTHERS,
+            Status.UNRESOLVED,
+            detail=Detail.LISTED,
+            reason="graded, and not among the resolved",
+            patches=graded if counted else None,
+        )

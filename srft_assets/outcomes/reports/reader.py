@@ -1,7 +1,7 @@
 """Reports of any known kind, told apart by what is in them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,8 +16,10 @@ from srft_assets.outcomes.reports.instance import (
 )
 from srft_assets.outcomes.reports.lists import grade_lists, grade_run, is_list_report, is_run_report
 from srft_assets.outcomes.status import ReportedOutcome
+from srft_assets.trajectories.discover import is_verdicts
 
 INSTANCE_KEYS = frozenset({"tests_status", "patch_is_None", "patch_exists"})
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def parse_report(
@@ -29,6 +31,7 @@ def parse_report(
     `<instance_id>/report.json`, or the file of `<instance_id>.report.json`. A report, or a row of
     one, that cannot be read or contradicts itself comes as a Refusal.
     """
+    data = data.removeprefix(BYTE_ORDER_MARK)
     if not data.strip():
         yield Refusal(source, "empty file")
         return
@@ -46,6 +49,29 @@ def parse_report(
             yield Refusal(source, str(error), row=row, subject=name)
             continue
         yield from (replace(outcome, source=source) for outcome in outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A patch as a predictions file names it; empty where there is none."""
+
+    instance_id: str
+    model: str | None
+    patch: str
+
+
+def read_predictions(data: bytes) -> list[Prediction]:
+    """The patches that a file names; what is no prediction is passed over."""
+    found = []
+    for name, value in _rows(data.removeprefix(BYTE_ORDER_MARK)) or ():
+        if not isinstance(value, dict) or "model_patch" not in value:
+            continue
+        cells = value.get("instance_id") or name, value.get("model_name_or_path")
+        instance, model = (cell if isinstance(cell, str) else None for cell in cells)
+        patch = value["model_patch"] or ""
+        if instance and isinstance(patch, str):
+            found.append(Prediction(instance, model, patch))
+    return found
 
 
 def instance_of(path: str) -> str:
@@ -80,7 +106,8 @@ def _is_one(value: Any) -> bool:
     if not isinstance(value, dict) or not value:
         return True
     whole = is_run_report(value) or is_list_report(value) or bool(INSTANCE_KEYS & value.keys())
-    return whole or not all(isinstance(cell, dict) for cell in value.values())
+    cells = value.values()
+    return whole or not (is_verdicts(value) or all(isinstance(cell, dict) for cell in cells))
 
 
 def _grade(
@@ -89,6 +116,8 @@ def _grade(
     """What one statement says. `key` is the instance that it stands under, `place` the one that
     its file's place names, where the statement itself names none.
     """
+    if isinstance(value, bool) and key:
+        value = {"instance_id": key, "resolved": value}
     if not isinstance(value, dict):
         raise BadReportError(f"not a report: a {type(value).__name__}")
     if is_run_report(value):

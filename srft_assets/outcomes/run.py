@@ -1,0 +1,103 @@
+"""A run as its outcome is told of it, and the row that it gets in `test_outcomes`."""
+
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from srft_assets.outcomes.status import (
+    FAILED,
+    NAMED_TESTS,
+    ReportedOutcome,
+    Status,
+    TestOutcome,
+    is_crash,
+)
+
+SWEBENCH = "swebench"
+JUDGED = FAILED | {Status.RESOLVED}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is needed of a row of `trajectories` to tell its outcome.
+
+    `submission` is empty, and not None, where the run stated how it ended, and no patch.
+    """
+
+    trajectory_id: str
+    instance_id: str
+    model: str | None
+    submission: str | None
+    source: str
+    source_row: int | None
+    source_resolved: bool | None
+    exit_status: str | None = None
+
+    @property
+    def blank(self) -> bool:
+        """Whether the source states a submission, and there is nothing in it."""
+        return self.submission is not None and not self.submission.strip()
+
+    @property
+    def crashed(self) -> bool:
+        """Whether a server or a machine ended it before anything was submitted."""
+        return not (self.submission or "").strip() and is_crash(self.exit_status)
+
+
+def runs_of(frame: pl.DataFrame) -> list[Run]:
+    """The runs of a `trajectories` partition, in its order."""
+    runs = [Run(**row) for row in frame.select(Run.__slots__).iter_rows(named=True)]
+    return [
+        replace(run, submission="") if run.submission is None and run.exit_status else run
+        for run in runs
+    ]
+
+
+def as_outcome(run: Run, reported: ReportedOutcome) -> TestOutcome:
+    """The row of a run that was reported on."""
+    if run.blank and reported.status is not Status.EMPTY_PATCH:
+        reported = replace(reported, status=Status.EMPTY_PATCH, reason="")
+    reason = reported.reason
+    stated, graded = run.source_resolved, reported.status is Status.RESOLVED
+    if stated is not None and stated != graded and (stated or reported.status in JUDGED):
+        says = "resolved" if stated else "not resolved"
+        reason = f"{reason}; the run itself says {says}".removeprefix("; ")
+    return swebench_row(run, reported, reported.grader_version, reason, reported.log)
+
+
+def swebench_row(
+    run: Run, reported: ReportedOutcome, version: str | None, reason: str, log: str | None
+) -> TestOutcome:
+    """The row of a run, with the counts of a report of SWE-bench's harness."""
+    return TestOutcome(
+        run.trajectory_id,
+        run.instance_id,
+        reported.status,
+        f2p_passed=reported.f2p_passed,
+        f2p_total=reported.f2p_total,
+        p2p_passed=reported.p2p_passed,
+        p2p_total=reported.p2p_total,
+        grader=SWEBENCH,
+        grader_version=version,
+        reason=reason,
+        log=log,
+        failed_tests=reported.failed_tests[:NAMED_TESTS],
+    )
+
+
+def source_outcome(run: Run) -> TestOutcome:
+    """What the run's own source states of it; `unknown` where it states nothing.
+
+    A stated outcome counts more than an empty patch column: SWE-smith-trajectories holds
+    resolved runs whose patch was not kept.
+    """
+    if run.source_resolved:
+        status, grader = Status.RESOLVED, "source"
+        reason = "the source holds no patch" if run.blank else ""
+    elif run.blank:
+        status, grader, reason = Status.EMPTY_PATCH, "source", ""
+    elif run.source_resolved is None:
+        status, grader, reason = Status.UNKNOWN, "none", "nobody graded this run"
+    else:
+        status, grader, reason = Status.UNRESOLVED, "source", ""
+    return TestOutcome(run.trajectory_id, run.instance_id, status, grader=grader, reason=reason)
