@@ -22,8 +22,8 @@ from srft_assets.critic.spec import CriticSpec, RulesSpec
 from srft_assets.critic.stages import llm_stage, prompt_stage, rules_stage
 from srft_assets.errors import SrftError
 from srft_assets.lab.base import base_models_stage
-from srft_assets.lab.collect import VERSION as LAB_VERSION
-from srft_assets.lab.collect import collect
+from srft_assets.lab.teacher import VERSION as LAB_VERSION
+from srft_assets.lab.teacher import collect
 from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.rollouts.batch.collect import collect as play_rollouts
 from srft_assets.rollouts.batch.settings import KIND as ROLLOUT

@@ -17,8 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
-from srft_assets.agent import protocol
-from srft_assets.agent.environment import SandboxEnvironment, working_copy
+from srft_assets.agent.protocol import INSTANCE, SYSTEM, SandboxEnvironment, working_copy
 from srft_assets.errors import SrftError
 from srft_assets.files import place
 from srft_assets.outcomes.task import TaskInstance
@@ -48,8 +47,8 @@ class Told:
         seconds: wall time of the whole run; 0 for no limit.
     """
 
-    system: str = protocol.SYSTEM
-    instance: str = protocol.INSTANCE
+    system: str = SYSTEM
+    instance: str = INSTANCE
     steps: int = 12
     cost: float = 0.0
     seconds: int = 0
@@ -66,24 +65,21 @@ class Play(NamedTuple):
         """Distinct among the plays of a batch."""
         return f"{self.task.instance_id}#{self.attempt}"
 
+    def folder(self, out: Path) -> Path:
+        """Where the runs of this attempt lie: `out` itself for the first, else `attempt-<n>`."""
+        return out / f"attempt-{self.attempt}" if self.attempt else out
+
     def path(self, out: Path) -> Path:
-        """Its run file, see `run_path`."""
-        return run_path(out, self.task.instance_id, self.attempt)
+        """`<instance_id>.traj.json` in its folder. Raises SrftError for an id that is no name."""
+        name = self.task.instance_id
+        if not INSTANCE_ID.fullmatch(name):
+            raise SrftError(f"instance id is no file name: {name[:80]!r}")
+        return self.folder(out) / f"{name}.traj.json"
 
 
 def plays_of(tasks: Sequence[TaskInstance], attempts: int) -> list[Play]:
     """All attempts at all tasks; every task is tried once before any is tried again."""
     return [Play(task, attempt) for attempt in range(attempts) for task in tasks]
-
-
-def run_path(out: Path, instance_id: str, attempt: int = 0) -> Path:
-    """`<out>/<instance_id>.traj.json`; later attempts in `<out>/attempt-<n>`.
-
-    Raises SrftError for an id that is no file name.
-    """
-    if not INSTANCE_ID.fullmatch(instance_id):
-        raise SrftError(f"instance id is no file name: {instance_id[:80]!r}")
-    return attempt_folder(out, attempt) / f"{instance_id}.traj.json"
 
 
 def read_info(path: Path) -> dict[str, Any]:
@@ -98,11 +94,6 @@ def read_info(path: Path) -> dict[str, Any]:
 def missing(out: Path, plays: Sequence[Play]) -> list[Play]:
     """Plays without a run that came to its own end; such a run is never played again."""
     return [play for play in plays if read_info(play.path(out)).get("exit_status") not in ENDS]
-
-
-def attempt_folder(out: Path, attempt: int) -> Path:
-    """Where the runs of one attempt lie: `out` itself for the first."""
-    return out / f"attempt-{attempt}" if attempt else out
 
 
 Scene = tuple[Any, Told]
@@ -120,12 +111,11 @@ def play_all(
 ) -> Iterator[T]:
     """Play side by side, `workers` at a time, each to its file below `out` (see `play_in`).
 
-    A play has its model, of mini-swe-agent's Model protocol, and its scene for as long as it goes
-    on. Yields what `ended` makes of each play, in the order in which they end; it is called in the
-    play's thread, with the exception that ended the play, if any. An exception that `ended` raises
-    goes on, after the plays that have begun are over.
+    A play has its model (of mini-swe-agent's protocol) and its scene for as long as it goes on.
+    Yields what `ended` makes of each, in the order in which they end; it is called in the play's
+    thread, with the exception that ended the play, if any. What it raises goes on, after the plays
+    that have begun are over.
     """
-    prepare_mini()
 
     def one(play: Play) -> T:
         failure = None
@@ -159,12 +149,11 @@ def play_in(
     told: Told,
     secrets: Sequence[str] = (),
 ) -> None:
-    """Run mini-swe-agent's DefaultAgent in an environment of its protocol; keep the run whole.
+    """Run mini-swe-agent's DefaultAgent; keep the run whole, in its format mini-swe-agent-1.1.
 
-    The file (format mini-swe-agent-1.1) is also written when the run crashes, with the
-    exception's name as exit status; then the exception goes on. An interrupted run
-    (KeyboardInterrupt) leaves no file. `secrets` are never written, wherever they stand; nor is
-    what strict readers of JSON refuse (`readable`), for a file that cannot be read counts as a run
+    A run that crashes is kept too, with the exception's name as exit status, and the exception goes
+    on; an interrupted one (KeyboardInterrupt) leaves no file. Never written are `secrets`, wherever
+    they stand, and what strict readers of JSON refuse: a file that cannot be read counts as a run
     that was not played.
     """
     prepare_mini()
@@ -193,9 +182,8 @@ def play_in(
 def prepare_mini() -> None:
     """Import `minisweagent` quietly; call it before any other import from that package.
 
-    On import the package prints a banner, makes a folder below `$HOME` and loads a `.env` file
-    from there into the environment. None of that belongs into a recorded run, so it is given an
-    empty folder that lives only during the import. litellm is not imported by what we use.
+    On import it prints a banner, makes a folder below `$HOME` and loads a `.env` file from there
+    into the environment. It is given an empty folder that lives only during the import.
     """
     with _IMPORTING:
         if "minisweagent" in sys.modules:
@@ -211,10 +199,8 @@ def prepare_mini() -> None:
 
 
 def readable(value: Any) -> Any:
-    """A copy of a JSON value without what strict readers refuse.
-
-    Half a surrogate pair becomes U+FFFD; NaN and the infinities, which RFC 8259 has no words
-    for, become None.
+    """A copy of a JSON value as RFC 8259 knows them: half a surrogate pair becomes U+FFFD, NaN and
+    the infinities None.
     """
     if isinstance(value, str):
         return SURROGATE.sub("\ufffd", value)

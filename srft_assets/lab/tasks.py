@@ -1,13 +1,15 @@
 """Generated tasks: small repositories with planted bugs, as rows of the SWE-bench schema."""
 
-import inspect
+import difflib
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from random import Random
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from srft_assets.agent.protocol import GIT_ENV
 from srft_assets.lab import check
 from srft_assets.lab.functions import (
     MODULES,
@@ -18,11 +20,13 @@ from srft_assets.lab.functions import (
     telling_cases,
     variants,
 )
-from srft_assets.lab.git_objects import commit_id, git_diff
 from srft_assets.outcomes.task import TaskInstance
 
 CHECK = "python3 check.py"
 """The command that the agent runs the tests with."""
+
+CREATED, CREATED_SECONDS = "2025-01-01T00:00:00Z", 1_735_689_600
+"""The date in `GIT_ENV`."""
 
 Cases = Mapping[str, Sequence[Case]]
 """Function name → arguments of its test."""
@@ -55,13 +59,6 @@ def test_source(module: str, title: str, functions: Sequence[Function], cases: C
     return "\n".join(lines)
 
 
-@cache
-def check_source() -> str:
-    """`check.py` as it is shipped in every repository."""
-    return Path(inspect.getfile(check)).read_text(encoding="utf-8")
-
-
-TEST_COMMAND = "python3 -m unittest -v"
 HIDDEN = "test_hidden.py"
 """The file that a task's `test_patch` adds: tests that the agent never sees."""
 
@@ -77,10 +74,9 @@ class TaskSettings(BaseModel):
     """How often a task has one, two, three, … planted bugs, relative to one another."""
 
 
-DEFAULT = TaskSettings()
-
-
-def generate_tasks(count: int, seed: int, settings: TaskSettings = DEFAULT) -> list[TaskInstance]:
+def generate_tasks(
+    count: int, seed: int, settings: TaskSettings = TaskSettings()
+) -> list[TaskInstance]:
     """The first `count` tasks of a seed; the same arguments give the same bytes.
 
     Each task has one or more functions with a wrong operator or constant. A visible test fails
@@ -101,12 +97,17 @@ def _task(seed: int, index: int, settings: TaskSettings) -> TaskInstance:
     places = rng.sample(range(settings.functions), bugs)
     broken = {place: rng.choice(variants(right[place])) for place in places}
     planted = [broken.get(place, function) for place, function in enumerate(right)]
-    seen = _visible_cases(right, broken, rng)
+    seen = {
+        function.name.function: telling_cases(function, [broken[place]], rng)
+        if place in broken
+        else [draw_case(function, rng)]
+        for place, function in enumerate(right)
+    }
     hidden = {f.name.function: telling_cases(f, variants(f), rng) for f in right}
 
     source, tests = f"{module}.py", f"test_{module}.py"
     files = {
-        "check.py": check_source(),
+        "check.py": Path(check.__file__).read_text(encoding="utf-8"),
         source: module_source(planted),
         tests: test_source(module, "Test", right, seen),
     }
@@ -121,24 +122,12 @@ def _task(seed: int, index: int, settings: TaskSettings) -> TaskInstance:
         patch=git_diff(files, {source: module_source(right)}),
         test_patch=git_diff({}, {HIDDEN: test_source(module, "Hidden", right, hidden)}),
         version="1",
-        created_at="2025-01-01T00:00:00Z",
+        created_at=CREATED,
         FAIL_TO_PASS=_test_ids(module, failing),
         PASS_TO_PASS=_test_ids(module, passing),
         files=files,
-        test_command=TEST_COMMAND,
+        test_command="python3 -m unittest -v",
     )
-
-
-def _visible_cases(
-    right: list[Function], broken: dict[int, Function], rng: Random
-) -> dict[str, list[Case]]:
-    """One case a function, that shows the planted bug where there is one."""
-    return {
-        function.name.function: telling_cases(function, [broken[place]], rng)
-        if place in broken
-        else [draw_case(function, rng)]
-        for place, function in enumerate(right)
-    }
 
 
 def _verify(
@@ -161,3 +150,52 @@ def _test_ids(module: str, functions: list[str]) -> list[str]:
     """As unittest prints them with `-v`."""
     classes = (f"test_{module}.Test", "test_hidden.Hidden")
     return [f"test_{name} ({cls}.test_{name})" for cls in classes for name in functions]
+
+
+def commit_id(files: Mapping[str, str]) -> str:
+    """The commit that `working_copy` makes of these files, all of them in the root folder, without
+    starting git: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects.
+    """
+    tree = b"".join(
+        b"100644 " + name.encode() + b"\0" + _object_id("blob", content.encode())
+        for name, content in sorted(files.items())
+    )
+    person = f"{GIT_ENV['GIT_AUTHOR_NAME']} <{GIT_ENV['GIT_AUTHOR_EMAIL']}> {CREATED_SECONDS} +0000"
+    text = f"tree {_object_id('tree', tree).hex()}\nauthor {person}\ncommitter {person}\n\n"
+    return _object_id("commit", f"{text}base\n".encode()).hex()
+
+
+def git_diff(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """What `git diff` prints for changed and new files, in name order; '' where nothing changed."""
+    return "".join(
+        _file_diff(name, before.get(name), after[name])
+        for name in sorted(after)
+        if before.get(name) != after[name]
+    )
+
+
+def _file_diff(name: str, old: str | None, new: str) -> str:
+    head = f"diff --git a/{name} b/{name}\n"
+    blob = _object_id("blob", new.encode()).hex()[:7]
+    if old is None:
+        head += f"new file mode 100644\nindex 0000000..{blob}\n"
+    else:
+        head += f"index {_object_id('blob', old.encode()).hex()[:7]}..{blob} 100644\n"
+    before = (old or "").splitlines(keepends=True)
+    titles = "/dev/null" if old is None else f"a/{name}", f"b/{name}"
+    lines = difflib.unified_diff(before, new.splitlines(keepends=True), *titles)
+    return head + "".join(_with_function(line, before) for line in lines)
+
+
+def _with_function(line: str, before: list[str]) -> str:
+    """Git ends a hunk's header with the last unindented line above the hunk."""
+    hunk = re.match(r"@@ -(\d+)", line)
+    if hunk is None:
+        return line
+    above = reversed(before[: max(0, int(hunk[1]) - 1)])
+    title = next((text.strip()[:80] for text in above if text[0].isalpha()), "")
+    return f"{line.rstrip()} {title}".rstrip() + "\n"
+
+
+def _object_id(kind: str, body: bytes) -> bytes:
+    return hashlib.sha1(f"{kind} {len(body)}\0".encode() + body, usedforsecurity=False).digest()

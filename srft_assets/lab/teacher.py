@@ -1,23 +1,36 @@
-"""A fallible scripted teacher: it reads the chat, acts, and errs at stated rates.
+"""A fallible scripted teacher: it reads the chat, acts, and errs at stated rates; and the collector
+of `lab` batches, which has it play generated tasks in the sandbox.
 
 It stands for the strong model whose runs are distilled. It knows which of its steps are
 mistakes, and says so in `extra.teacher` of its messages, where no critic looks: readers of
 runs keep only what a chat template can render.
 """
 
+import os
 import re
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from srft_assets.agent.play import Play, Told, missing, play_all, plays_of, sandboxed
 from srft_assets.agent.protocol import ACTION, SUBMIT, TextModel, turn
 from srft_assets.critic.verdict import Label
+from srft_assets.errors import SrftError, first_problem
+from srft_assets.files import place
 from srft_assets.lab.functions import NEAR, OPERATORS
-from srft_assets.lab.tasks import CHECK
+from srft_assets.lab.tasks import CHECK, TaskSettings, generate_tasks
+from srft_assets.outcomes.task import tasks_path
+from srft_assets.plugins import need
+from srft_assets.sandbox.detection import open_sandbox
 from srft_assets.trajectories.model import Message
+from srft_assets.warehouse.recipe import digest
+from srft_assets.warehouse.stage import Work
 
 _FAIL = re.compile(r"^FAIL (\w+): .* : (\w+) (\S+) (\w+)$", re.MULTILINE)
 _EDIT = re.compile(r"^sed -i 's\|return (\w+)\.\*\|return (.+)\|' (\w+\.py)$")
@@ -238,3 +251,65 @@ def _sed(chat: Conversation, new: Expression, label: Label, reason: str) -> Move
     command = f"sed -i 's|return {new.left}.*|return {new.text}|' {chat.module}"
     # Said before it is done, the expression is a short copy twice over: easy for a tiny model.
     return Move(f"Fix {new.function}: return {new.text}", command, label, reason)
+
+
+COMMAND_SECONDS = 30.0
+"""Time of one command of the teacher's."""
+
+VERSION = 1
+"""Raised when the runs that are played change; see tools/versions.py."""
+
+
+class LabSettings(BaseModel):
+    """What a `lab` batch is made from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    count: int = Field(ge=1, le=1000)
+    """Runs, one a task."""
+    task_seed: int
+    teacher_seed: int = 0
+    step_limit: int = Field(default=16, ge=1)
+    rates: Rates = Rates()
+    tasks: TaskSettings = TaskSettings()
+
+
+def collect(work: Work, settings: dict[str, Any]) -> Path:
+    """Play the batch; returns the folder of its `<instance_id>.traj.json` files.
+
+    Writes `<runs>/<batch>/tasks.jsonl` first. The folder is named by a digest of settings and
+    version, and a run that came to its end is never played twice: after a crash the same call goes
+    on where it stopped. Raises SrftError for bad settings, SandboxMissingError without sandbox
+    (unless `SRFT_UNSAFE=1`).
+    """
+    need("rollout")
+    try:
+        stated = LabSettings.model_validate(settings)
+    except ValidationError as error:
+        raise SrftError(f"batch {work.partition}: setting {first_problem(error)}") from error
+    sandbox = open_sandbox(unsafe=os.environ.get("SRFT_UNSAFE") == "1")
+    tasks = generate_tasks(stated.count, stated.task_seed, stated.tasks)
+    rows = [orjson.dumps(task.model_dump(by_alias=True)) for task in tasks]
+    listed = tasks_path(work.home, work.partition)
+    place(listed, b"\n".join(rows) + b"\n")
+
+    out = listed.parent / digest({"settings": stated.model_dump(), "version": VERSION})[:12]
+    out.mkdir(parents=True, exist_ok=True)
+    todo = missing(out, plays_of(tasks, 1))
+    work.log.info("%d of %d runs are to be played", len(todo), len(tasks))
+
+    def teacher(play: Play) -> AbstractContextManager[Teacher]:
+        name = play.task.instance_id
+        return nullcontext(Teacher(stated.teacher_seed, name, stated.rates))
+
+    told = Told(steps=stated.step_limit)
+    scene = partial(sandboxed, sandbox=sandbox, seconds=COMMAND_SECONDS, told=told)
+    plays = play_all(todo, teacher, scene, out, _stop_at, max(2, min(4, os.cpu_count() or 2)))
+    for _ in work.progress.track(plays, f"{work.partition}: teacher plays", len(todo)):
+        pass
+    return out
+
+
+def _stop_at(play: Play, failure: Exception | None) -> None:
+    if failure is not None:
+        raise failure

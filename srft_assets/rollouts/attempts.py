@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from srft_assets.agent.play import Play, attempt_folder
+from srft_assets.agent.play import Play
 from srft_assets.outcomes.sandbox_grader import GRADER
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory, trajectory_id
@@ -61,7 +61,7 @@ class Attempt(BaseModel):
 
 def attempt_path(out: Path, play: Play) -> Path:
     """Written after the run was graded: an attempt with this file is finished."""
-    return attempt_folder(out, play.attempt) / f"{play.task.instance_id}.outcome.json"
+    return play.folder(out) / f"{play.task.instance_id}.outcome.json"
 
 
 def read_attempt(out: Path, play: Play) -> Attempt | None:

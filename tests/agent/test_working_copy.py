@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from srft_assets.agent.environment import working_copy
+from srft_assets.agent.protocol import working_copy
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.task import TaskInstance
 

@@ -7,7 +7,7 @@ import pytest
 
 from srft_assets.critic.gold.stage import gold_labels_stage
 from srft_assets.home import Home
-from srft_assets.lab.collect import collect
+from srft_assets.lab.teacher import collect
 from srft_assets.sandbox.model import Sandbox
 from srft_assets.trajectories.batches import write_lab_batch
 from srft_assets.trajectories.stage import trajectories_stage

@@ -12,9 +12,8 @@ import pytest
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.lab.collect import collect
 from srft_assets.lab.tasks import generate_tasks
-from srft_assets.lab.teacher import Teacher
+from srft_assets.lab.teacher import Teacher, collect
 from srft_assets.outcomes.sandbox_grader import grade_patch
 from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
@@ -121,7 +120,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from srft_assets.home import Home
-from srft_assets.lab.collect import collect
+from srft_assets.lab.teacher import collect
 from tests.lab.conftest import lab_work
 collect(lab_work(Home(Path(sys.argv[1]))), {settings})
 """

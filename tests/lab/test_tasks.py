@@ -4,10 +4,9 @@ import subprocess
 
 import pytest
 
-from srft_assets.agent.environment import working_copy
+from srft_assets.agent.protocol import working_copy
 from srft_assets.lab.functions import MODULES, NEAR, OPERATORS
-from srft_assets.lab.git_objects import commit_id, git_diff
-from srft_assets.lab.tasks import generate_tasks
+from srft_assets.lab.tasks import commit_id, generate_tasks, git_diff
 from srft_assets.outcomes.sandbox_grader import grade_patch
 from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance

@@ -2,7 +2,7 @@
 
 import pytest
 
-from srft_assets.agent.play import plays_of, run_path
+from srft_assets.agent.play import Play, plays_of
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.rollouts import model
 from srft_assets.rollouts.attempts import EvaluationJob, attempt_path, read_attempt, read_run
@@ -20,7 +20,7 @@ def job_in(folder, **settings) -> EvaluationJob:
 
 
 def said(folder, task, attempt) -> list[str]:
-    run = read_run(run_path(folder, task.instance_id, attempt), attempt)
+    run = read_run(Play(task, attempt).path(folder), attempt)
     return [message["content"] for message in run.messages]
 
 
@@ -39,8 +39,8 @@ def test_each_attempt_leaves_a_run_and_an_outcome(sandbox, checkpoint, tasks, tm
     assert {(one.instance_id, one.attempt) for one in heard} == wanted
     assert all(read_attempt(tmp_path, play) is not None for play in plays)
     first = tasks[0].instance_id
-    assert run_path(tmp_path, first) == tmp_path / f"{first}.traj.json"
-    assert run_path(tmp_path, first, 2) == tmp_path / "attempt-2" / f"{first}.traj.json"
+    assert Play(tasks[0]).path(tmp_path) == tmp_path / f"{first}.traj.json"
+    assert Play(tasks[0], 2).path(tmp_path) == tmp_path / "attempt-2" / f"{first}.traj.json"
     assert attempt_path(tmp_path, plays[0]) == tmp_path / f"{first}.outcome.json"
 
 
@@ -80,9 +80,9 @@ def test_attempts_are_sampled_apart_and_come_again_with_the_same_seed(
 def test_one_attempt_more_plays_only_that(sandbox, checkpoint, tasks, tmp_path):
     heard = []
     evaluate(job_in(tmp_path), tasks, checkpoint, sandbox, heard.append)
-    before = run_path(tmp_path, tasks[0].instance_id).read_bytes()
+    before = Play(tasks[0]).path(tmp_path).read_bytes()
     heard.clear()
     evaluate(job_in(tmp_path, attempts=2), tasks, checkpoint, sandbox, heard.append)
     assert {one.attempt for one in heard} == {1}
     assert len(heard) == 2
-    assert run_path(tmp_path, tasks[0].instance_id).read_bytes() == before
+    assert Play(tasks[0]).path(tmp_path).read_bytes() == before

@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from srft_assets.agent.environment import SandboxEnvironment
 from srft_assets.agent.play import Play, Scene, sandboxed
+from srft_assets.agent.protocol import SandboxEnvironment
 from srft_assets.home import Home
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import ENVIRONMENTS, plugin
