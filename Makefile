@@ -89,7 +89,7 @@ test-templates: setup
 
 test-smollm2: setup
 	$(BIN)/python -m tests.training.fetch_smollm2
-	$(BIN)/pytest -rP -m smollm2 tests/training/test_smollm2.py tests/rollouts/batch/test_smollm2.py
+	$(BIN)/pytest -rP -m smollm2 tests/training/test_smollm2.py tests/rollouts/test_smollm2.py
 
 bench: setup
 	$(BIN)/python benchmarks/load.py

@@ -23,9 +23,8 @@ import torch
 from srft_assets import lab
 from srft_assets.child import quiet
 from srft_assets.lab.tasks import generate_tasks
-from srft_assets.rollouts.attempts import EvaluationJob, read_run
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
-from srft_assets.rollouts.evaluation import evaluate
+from srft_assets.rollouts.evaluation import EvaluationJob, evaluate, read_run
 from srft_assets.rollouts.generator import Answer, Generator, Prompt
 from srft_assets.sandbox import open_sandbox
 

@@ -3,7 +3,7 @@
 `srft.graders`: name of a grader → its `grade` (`outcomes.grader_choice.Grade`), in a package that
 states `VERSION`, which is raised when outcomes change; its YAML files count as well.
 `srft.environments`: name of an environment for rollouts → its `prepare`
-(`rollouts.batch.environments.Prepare`).
+(`rollouts.environments.Prepare`).
 """
 
 from functools import cache

@@ -7,7 +7,7 @@ from srft_assets.critic.scores import CRITIC_SCORES
 from srft_assets.critic.verdict import CRITIC_PROMPTS, STEP_VERDICTS
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.status import TEST_OUTCOMES
-from srft_assets.rollouts.scores import EVAL_SCORES
+from srft_assets.rollouts.stage import EVAL_SCORES
 from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.training.checkpoint import CHECKPOINTS
 from srft_assets.trajectories.schema import TRAJECTORIES

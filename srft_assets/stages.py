@@ -25,9 +25,9 @@ from srft_assets.lab.base import base_models_stage
 from srft_assets.lab.teacher import VERSION as LAB_VERSION
 from srft_assets.lab.teacher import collect
 from srft_assets.outcomes.stage import test_outcomes_stage
-from srft_assets.rollouts.batch.collect import collect as play_rollouts
-from srft_assets.rollouts.batch.settings import KIND as ROLLOUT
-from srft_assets.rollouts.batch.settings import VERSION as ROLLOUT_VERSION
+from srft_assets.rollouts.player import collect as play_rollouts
+from srft_assets.rollouts.settings import KIND as ROLLOUT
+from srft_assets.rollouts.settings import VERSION as ROLLOUT_VERSION
 from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.stage import masked_tokens_stage

@@ -16,7 +16,7 @@ settings.load_profile("srft")
 
 TOGETHER = {
     "tests/outcomes/harness/": "docker",
-    "tests/rollouts/batch/test_docker_daemon.py": "docker",
+    "tests/rollouts/test_docker_daemon.py": "docker",
     "tests/test_container.py": "docker",
     "tests/specs/": "specs",
     "plugins/srft-sdists/tests/": "sdists",

@@ -14,7 +14,7 @@ from srft_assets.training.launch import command_of, environment_of
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = (
     "srft_assets.outcomes.harness.main",
-    "srft_assets.rollouts.batch.player",
+    "srft_assets.rollouts.player",
     "srft_assets.rollouts.evaluation",
 )
 

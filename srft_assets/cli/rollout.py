@@ -69,7 +69,7 @@ def rollout(
     _check("environment", environment, ENVIRONMENTS)
     _check("prompts", prompts, PROMPTS)
     _check("protocol", protocol, PROTOCOLS)
-    from srft_assets.rollouts.batch.registration import register
+    from srft_assets.rollouts.batch import register
 
     console, home = Console(), current_home()
     asking = {
@@ -125,7 +125,7 @@ def _price(stated: str | None) -> dict[str, float] | None:
 
 def _print_summary(console: Console, home: Home, batch: str) -> None:
     """How the runs ended, what they cost, and what the tests said."""
-    from srft_assets.rollouts.batch.runs import any_run, summary_of
+    from srft_assets.rollouts.batch import any_run, summary_of
 
     heads = [words("exit status"), *figures("runs", "resolved", "steps", "USD")]
     rows = [

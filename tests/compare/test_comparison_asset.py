@@ -8,7 +8,7 @@ import pytest
 from srft_assets.compare import PAIRS
 from srft_assets.compare.stage import comparison_stage
 from srft_assets.errors import SrftError
-from srft_assets.rollouts.scores import EVAL_SCORES
+from srft_assets.rollouts.stage import EVAL_SCORES
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import State, state_of

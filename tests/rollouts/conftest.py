@@ -1,22 +1,27 @@
-"""A micro model that says one thing, a checkpoint partition, and the making of an evaluation."""
+"""A micro model that says one thing, a checkpoint partition, and the making of an evaluation; and a
+batch of rollouts, asked from a server that says what it is told.
+"""
 
 import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from srft_assets import lab
+from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.home import Home
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
+from srft_assets.rollouts.player import BatchJob, play
 from srft_assets.training.checkpoint import CHECKPOINTS
 from srft_assets.training.launch import launch
 from srft_assets.warehouse.making import recipe_of
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stage import Stage, Work
+from srft_assets.warehouse.stage import Launch, Stage, Work
 from tools.base_model.__main__ import make_base_model
 from tools.base_model.model import BaseSettings, Size
 
@@ -82,3 +87,45 @@ def evaluation_of(home: Home, micro: Path) -> Callable[[Stage], Work]:
         )
 
     return ready
+
+
+EDIT_AND_SUBMIT = (turn("Look.", "ls"), turn("Edit.", "echo 1 > new.txt"), turn("Done.", SUBMIT))
+
+
+def in_this_process(argv: Any, env: Any) -> None:
+    play(BatchJob.model_validate_json(Path(argv[-1]).read_bytes()))
+
+
+def in_a_process(argv: Any, env: Any) -> None:
+    launch(argv, env, on_line=lambda line: None)
+
+
+def work_of(home: Home, batch: str, launching: Launch = in_this_process) -> Work:
+    return Work(
+        home=home,
+        warehouse=Warehouse(home.warehouse),
+        partition=batch,
+        recipe=Recipe(config={}),
+        run_id="test",
+        progress=Silent(),
+        launch=launching,
+        log=logging.getLogger("test"),
+    )
+
+
+@pytest.fixture
+def work(home: Home, monkeypatch: pytest.MonkeyPatch) -> Work:
+    monkeypatch.setenv("MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT", "1")
+    return work_of(home, "played")
+
+
+@pytest.fixture
+def asking() -> Callable[..., dict[str, Any]]:
+    """Settings of a batch of two generated tasks whose model is asked at `base_url`."""
+
+    def make(base_url: str, model: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+        endpoint = {"kind": "endpoint", "name": "m", "base_url": base_url, **(model or {})}
+        tasks = {"kind": "lab", "seed": 5, "count": 2}
+        return {"tasks": tasks, "model": endpoint, "step_limit": 5, "workers": 2, **more}
+
+    return make

@@ -4,9 +4,14 @@ import pytest
 
 from srft_assets.agent.play import Play, plays_of
 from srft_assets.lab.tasks import generate_tasks
-from srft_assets.rollouts import model
-from srft_assets.rollouts.attempts import EvaluationJob, attempt_path, read_attempt, read_run
-from srft_assets.rollouts.evaluation import evaluate
+from srft_assets.rollouts import batcher
+from srft_assets.rollouts.evaluation import (
+    EvaluationJob,
+    attempt_path,
+    evaluate,
+    read_attempt,
+    read_run,
+)
 
 
 def job_in(folder, **settings) -> EvaluationJob:
@@ -55,14 +60,14 @@ def test_attempts_are_sampled_apart_and_come_again_with_the_same_seed(
     sandbox, checkpoint, tasks, tmp_path, monkeypatch
 ):
     heard: dict[str, list[str]] = {}
-    reply = model.SharedModel.reply
+    reply = batcher.SharedModel.reply
 
     def listening(self, messages):
         text, extra = reply(self, messages)
         heard.setdefault(self._player, []).append(text)
         return text, extra
 
-    monkeypatch.setattr(model.SharedModel, "reply", listening)
+    monkeypatch.setattr(batcher.SharedModel, "reply", listening)
 
     def played(name, seed):
         heard.clear()

@@ -92,8 +92,7 @@ def test_growing_chats_are_answered_as_plain_generation_does(checkpoint):
 def test_the_base_model_works_on_tasks_as_with_plain_generation(sandbox, tmp_path, monkeypatch):
     """Whole plays of the model that all arms start from, turn by turn."""
     from srft_assets.lab.tasks import generate_tasks
-    from srft_assets.rollouts.attempts import EvaluationJob
-    from srft_assets.rollouts.evaluation import evaluate
+    from srft_assets.rollouts.evaluation import EvaluationJob, evaluate
 
     checkpoint = load_checkpoint(BASE_MODEL)
     compared = []

@@ -6,16 +6,16 @@ from pydantic import ValidationError
 
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.status import SDIST_GRADER
-from srft_assets.rollouts.attempts import Attempt
-from srft_assets.rollouts.scores import (
+from srft_assets.rollouts.evaluation import Attempt
+from srft_assets.rollouts.stage import (
     EVAL_SCORES,
     Played,
     cost_of,
+    eval_scores_stage,
     score_figures,
     score_rows,
     trained_on,
 )
-from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
 from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.trajectories.model import Trajectory

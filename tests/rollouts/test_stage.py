@@ -6,11 +6,15 @@ from srft_assets.agent.play import Play
 from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.teacher import Rates, Teacher
-from srft_assets.rollouts import model
-from srft_assets.rollouts.attempts import EvaluationJob, attempt_path, read_attempt, read_run
-from srft_assets.rollouts.evaluation import evaluate
-from srft_assets.rollouts.scores import EVAL_SCORES
-from srft_assets.rollouts.stage import eval_scores_stage
+from srft_assets.rollouts import batcher
+from srft_assets.rollouts.evaluation import (
+    EvaluationJob,
+    attempt_path,
+    evaluate,
+    read_attempt,
+    read_run,
+)
+from srft_assets.rollouts.stage import EVAL_SCORES, eval_scores_stage
 from srft_assets.sandbox import SandboxError
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
 from srft_assets.trajectories.schema import TRAJECTORIES, from_row
@@ -39,7 +43,7 @@ def taught(monkeypatch):
     def reply(self, messages):
         return Teacher(0, self._player, PERFECT).reply(messages)
 
-    monkeypatch.setattr(model.SharedModel, "reply", reply)
+    monkeypatch.setattr(batcher.SharedModel, "reply", reply)
 
 
 def test_a_micro_checkpoint_is_played_kept_and_graded(sandbox, home, evaluation_of):
@@ -125,7 +129,7 @@ def test_a_chat_that_outgrows_the_context_ends_its_run(sandbox, checkpoint, tmp_
 def test_odd_answers_are_a_run_like_any_other(sandbox, checkpoint, tmp_path, monkeypatch, text):
     said = [turn("Odd.", text), turn("Done.", SUBMIT)]
     monkeypatch.setattr(
-        model.SharedModel,
+        batcher.SharedModel,
         "reply",
         lambda self, messages: (said[min(1, (len(messages) - 2) // 2)], {}),
     )

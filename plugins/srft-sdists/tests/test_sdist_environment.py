@@ -5,12 +5,12 @@ import pytest
 from small_project import World
 
 from srft_assets.agent.protocol import SUBMIT, turn
-from srft_assets.rollouts.batch.collect import collect
-from srft_assets.rollouts.batch.registration import register
+from srft_assets.rollouts.batch import register
+from srft_assets.rollouts.player import collect
 from srft_assets.trajectories.batches import read_manifest
-from tests.rollouts.batch.chat_server import serving
-from tests.rollouts.batch.conftest import work_of
-from tests.rollouts.batch.test_collect import runs_in
+from tests.rollouts.chat_server import serving
+from tests.rollouts.conftest import work_of
+from tests.rollouts.test_collect import runs_in
 
 REPLIES = (
     turn("Test.", "python -m pytest -q tests 2>&1 | tail -3; git log --oneline | wc -l"),

@@ -14,9 +14,9 @@ import pytest
 from srft_assets.agent.protocol import turn
 from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import generate_tasks
-from srft_assets.rollouts.batch.collect import collect
-from tests.rollouts.batch.chat_server import serving
-from tests.rollouts.batch.conftest import EDIT_AND_SUBMIT, in_a_process, work_of
+from srft_assets.rollouts.player import collect
+from tests.rollouts.chat_server import serving
+from tests.rollouts.conftest import EDIT_AND_SUBMIT, in_a_process, work_of
 
 TASKS = [task.instance_id for task in generate_tasks(2, 5)]
 
@@ -140,8 +140,8 @@ def test_a_killed_batch_leaves_whole_files_and_goes_on(sandbox, work, asking, tm
         settings = asking(server.base_url, tasks=tasks)
         code = (
             "import sys, json; from pathlib import Path; from srft_assets.home import Home;"
-            "from tests.rollouts.batch.conftest import work_of;"
-            "from srft_assets.rollouts.batch.collect import collect;"
+            "from tests.rollouts.conftest import work_of;"
+            "from srft_assets.rollouts.player import collect;"
             "collect(work_of(Home(Path(sys.argv[1])), 'played'), json.loads(sys.argv[2]))"
         )
         argv = [sys.executable, "-c", code, str(work.home.root), json.dumps(settings)]

@@ -8,9 +8,8 @@ import pytest
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.outcomes.grader_choice import read_grading
-from srft_assets.rollouts.batch.registration import register
-from srft_assets.rollouts.batch.runs import instances_path, tasks_of
-from srft_assets.rollouts.batch.settings import parse_settings
+from srft_assets.rollouts.batch import instances_path, register, tasks_of
+from srft_assets.rollouts.settings import parse_settings
 from srft_assets.training.checkpoint import CHECKPOINTS
 from srft_assets.trajectories.batches import read_manifest
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version

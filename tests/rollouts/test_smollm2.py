@@ -7,7 +7,7 @@ minutes, and fetches Flask's release.
 import pytest
 
 from srft_assets.warehouse.partitions import Warehouse
-from tests.rollouts.batch.test_platform import srft
+from tests.rollouts.test_platform import srft
 from tests.training.fetch_smollm2 import FOLDER
 
 TASK = "pallets__flask-5014"

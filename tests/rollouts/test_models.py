@@ -8,12 +8,12 @@ import pytest
 
 from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.errors import SrftError
-from srft_assets.rollouts.batch.collect import collect
+from srft_assets.rollouts.player import collect
 from srft_assets.training.model import base_digest
-from tests.rollouts.batch import chat_server
-from tests.rollouts.batch.chat_server import serving
-from tests.rollouts.batch.conftest import EDIT_AND_SUBMIT
-from tests.rollouts.batch.test_collect import TASKS, exits_in, runs_in
+from tests.rollouts import chat_server
+from tests.rollouts.chat_server import serving
+from tests.rollouts.conftest import EDIT_AND_SUBMIT
+from tests.rollouts.test_collect import TASKS, exits_in, runs_in
 
 KEY = "sk-very-secret-0123456789"
 ONE = {"kind": "lab", "seed": 5, "count": 1}

@@ -1,22 +1,88 @@
-"""A task's container as a sandbox: started by mini-swe-agent, its commands bounded by ours."""
+"""Where a task is played, by the settings of a batch: the sandbox, or a container that
+mini-swe-agent starts and whose commands are bounded by ours.
+"""
 
 import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
-from srft_assets.agent.play import prepare_mini
+from srft_assets.agent.play import Play, Scene, prepare_mini, sandboxed
+from srft_assets.agent.protocol import SandboxEnvironment
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.sandbox import Completed, Limits, SandboxError
+from srft_assets.plugins import ENVIRONMENTS, plugin
+from srft_assets.rollouts.settings import RolloutSettings, told_of
+from srft_assets.sandbox import Completed, Limits, SandboxError, open_sandbox
 from srft_assets.sandbox.process import run_bounded
 from srft_assets.sandbox.shell import refusal
 from srft_assets.warehouse.recipe import digest
+
+SDIST_MEMORY_MB = 8192
+SDIST_FILE_MB = 256
+
+
+class Prepared(Protocol):
+    """A task ready to be worked on in the sandbox.
+
+    Attributes:
+        tree: the repository before the fix, without the hidden tests.
+        readonly: folders that the sandbox must show besides.
+        env: environment variables of every command.
+        command: how tests are run, as a hint for the agent.
+    """
+
+    @property
+    def tree(self) -> Path: ...
+    @property
+    def readonly(self) -> tuple[Path, ...]: ...
+    @property
+    def env(self) -> Mapping[str, str]: ...
+    @property
+    def command(self) -> str: ...
+
+
+Prepare: TypeAlias = Callable[[TaskInstance, Home], AbstractContextManager[Prepared]]
+"""What an entry point `srft.environments` gives; its tree is gone afterwards. Raises SrftError."""
+
+
+@contextmanager
+def scene_of(
+    play: Play, settings: RolloutSettings, home: Home, batch: str, unsafe: bool
+) -> Iterator[Scene]:
+    """The task, ready to be worked on; gone afterwards. Raises SrftError, SandboxError.
+
+    `unsafe`: whether machines without a sandbox may do.
+    """
+    seconds = settings.command_seconds
+    if settings.environment == "docker":
+        with container_of(play.task, owner_of(home, batch), settings.network) as container:
+            yield SandboxEnvironment(container, Path(), timeout=seconds), told_of(settings)
+    elif settings.environment == "sdist":
+        prepare: Prepare = plugin(ENVIRONMENTS, "sdist").load()
+        with prepare(play.task, home) as prepared:
+            environment = SandboxEnvironment(
+                open_sandbox(unsafe, prepared.readonly),
+                prepared.tree,
+                timeout=seconds,
+                env=prepared.env,
+                limits=Limits(
+                    memory_mb=SDIST_MEMORY_MB,
+                    file_mb=SDIST_FILE_MB,
+                    cpu_seconds=max(60, int(4 * seconds)),
+                ),
+            )
+            yield environment, told_of(settings, prepared.command)
+    else:
+        with sandboxed(play, open_sandbox(unsafe), seconds, told_of(settings)) as scene:
+            yield scene
+
 
 IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,300}")
 NAMED_BY = ("image", "image_name", "docker_image")

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from srft_assets.errors import SrftError
+from srft_assets.rollouts.batcher import Batcher
 from srft_assets.rollouts.generator import Answer, Prompt
-from srft_assets.rollouts.model import Batcher
 
 NAMES = ["a", "b", "c", "d"]
 

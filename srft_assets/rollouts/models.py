@@ -11,9 +11,15 @@ from typing import Any, Protocol
 from srft_assets.agent.play import Play, context_limit, prepare_mini, readable
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.rollouts.batch import settings as stated
-from srft_assets.rollouts.batch.prompts import reading_of
 from srft_assets.rollouts.checkpoint import load_checkpoint
+from srft_assets.rollouts.settings import (
+    EndpointModel,
+    LocalModel,
+    Price,
+    RolloutSettings,
+    ServedModel,
+    reading_of,
+)
 from srft_assets.serving.server import serve
 from srft_assets.training.model import base_digest
 from srft_assets.trajectories.model import Message
@@ -52,7 +58,7 @@ class Endpoint:
     base_url: str = ""
     api_key: str | None = None
     protocol: str = "text"
-    price: stated.Price | None = None
+    price: Price | None = None
     timeout: float = 600.0
 
 
@@ -61,7 +67,7 @@ class AskedModels:
     """Models that are asked over HTTP, each play for itself and at any time."""
 
     endpoint: Endpoint
-    settings: stated.RolloutSettings
+    settings: RolloutSettings
 
     @property
     def secrets(self) -> Sequence[str]:
@@ -81,16 +87,16 @@ class AskedModels:
 
 @contextmanager
 def opened(
-    settings: stated.RolloutSettings, home: Home, log: Path, tell: Callable[[str], None]
+    settings: RolloutSettings, home: Home, log: Path, tell: Callable[[str], None]
 ) -> Iterator[Models]:
     """The model, ready to play; a server of ours ends with it. Raises SrftError."""
     model = settings.model
-    if isinstance(model, stated.EndpointModel):
+    if isinstance(model, EndpointModel):
         endpoint = endpoint_of(model)
         if settings.cost_limit:
             check_price(endpoint)
         yield AskedModels(endpoint, settings)
-    elif isinstance(model, stated.ServedModel):
+    elif isinstance(model, ServedModel):
         if settings.cost_limit:
             raise SrftError("a model that vLLM serves here has no price: cost_limit must be 0")
         with serve(model.server, log, tell) as served:
@@ -106,7 +112,7 @@ def opened(
         yield local_models(model, settings, home)
 
 
-def endpoint_of(model: stated.EndpointModel) -> Endpoint:
+def endpoint_of(model: EndpointModel) -> Endpoint:
     """Where the model is asked. Raises SrftError where the variable of its key is not set."""
     key = os.environ.get(model.api_key_env) if model.api_key_env else None
     if model.api_key_env and not key:
@@ -121,13 +127,13 @@ def endpoint_of(model: stated.EndpointModel) -> Endpoint:
     )
 
 
-def local_models(model: stated.LocalModel, settings: stated.RolloutSettings, home: Home) -> Models:
+def local_models(model: LocalModel, settings: RolloutSettings, home: Home) -> Models:
     """A checkpoint in this process.
 
     Raises SrftError where the folder is gone, or holds other weights than when it was registered.
     """
+    from srft_assets.rollouts.batcher import LocalModels
     from srft_assets.rollouts.generator import Generator
-    from srft_assets.rollouts.model import LocalModels
 
     folder = home.root / model.path
     if not folder.is_dir():
@@ -152,7 +158,7 @@ class AskedModel:
     The key is handed over at each call, so that no run file holds it.
     """
 
-    def __init__(self, endpoint: Endpoint, settings: stated.RolloutSettings, seed: int) -> None:
+    def __init__(self, endpoint: Endpoint, settings: RolloutSettings, seed: int) -> None:
         self._model = litellm_model(endpoint, settings, seed)
         self._key = {"api_key": endpoint.api_key} if endpoint.api_key else {}
         self._context = settings.context
@@ -178,7 +184,7 @@ class AskedModel:
         return message
 
 
-def litellm_model(endpoint: Endpoint, settings: stated.RolloutSettings, seed: int) -> Any:
+def litellm_model(endpoint: Endpoint, settings: RolloutSettings, seed: int) -> Any:
     """mini-swe-agent's model for the protocol, with templates, limits and prices."""
     prepare_litellm()
     from minisweagent.models.litellm_model import LitellmModel

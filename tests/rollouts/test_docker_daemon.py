@@ -8,14 +8,14 @@ import pytest
 
 from srft_assets.agent.protocol import turn
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.rollouts.batch.collect import collect
-from srft_assets.rollouts.batch.docker import container_of, left_by, owner_of, remove
-from srft_assets.rollouts.batch.registration import register
+from srft_assets.rollouts.batch import register
+from srft_assets.rollouts.environments import container_of, left_by, owner_of, remove
+from srft_assets.rollouts.player import collect
 from srft_assets.sandbox import Limits, SandboxError
 from srft_assets.trajectories.batches import read_manifest
 from tests.outcomes.harness.docker_daemon import BASE, NoDaemonError, docker_daemon
-from tests.rollouts.batch.chat_server import serving
-from tests.rollouts.batch.test_collect import runs_in
+from tests.rollouts.chat_server import serving
+from tests.rollouts.test_collect import runs_in
 
 SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT && cat new.txt"
 ROW = {"instance_id": "d__d-1", "repo": "d/d", "base_commit": "0", "problem_statement": "x"}

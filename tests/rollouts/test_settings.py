@@ -3,7 +3,7 @@
 import pytest
 
 from srft_assets.errors import SrftError
-from srft_assets.rollouts.batch.settings import parse_settings
+from srft_assets.rollouts.settings import parse_settings
 
 BASE = {
     "tasks": {"kind": "lab", "seed": 5, "count": 2},

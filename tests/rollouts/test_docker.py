@@ -5,7 +5,7 @@ import pytest
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.rollouts.batch.docker import (
+from srft_assets.rollouts.environments import (
     ContainerSandbox,
     image_of,
     left_by,

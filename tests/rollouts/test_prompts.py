@@ -4,8 +4,13 @@ import re
 
 import pytest
 
-from srft_assets.rollouts.batch.prompts import PLAIN_ACTION, benchmark, reading_of, told_of
-from srft_assets.rollouts.batch.settings import parse_settings
+from srft_assets.rollouts.settings import (
+    PLAIN_ACTION,
+    benchmark,
+    parse_settings,
+    reading_of,
+    told_of,
+)
 
 
 def settings(prompts, protocol="text"):

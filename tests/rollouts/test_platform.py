@@ -8,8 +8,8 @@ from pathlib import Path
 
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import Warehouse
-from tests.rollouts.batch.chat_server import serving
-from tests.rollouts.batch.conftest import EDIT_AND_SUBMIT
+from tests.rollouts.chat_server import serving
+from tests.rollouts.conftest import EDIT_AND_SUBMIT
 
 ROOT = Path(__file__).resolve().parents[3]
 
