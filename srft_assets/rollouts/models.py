@@ -15,7 +15,6 @@ from srft_assets.rollouts.checkpoint import load_checkpoint
 from srft_assets.rollouts.settings import (
     EndpointModel,
     LocalModel,
-    Price,
     RolloutSettings,
     ServedModel,
     reading_of,
@@ -46,34 +45,25 @@ class Models(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a model is asked, and by what key.
+class AskedModels:
+    """Models that are asked over HTTP, each play for itself and at any time.
 
-    Attributes:
-        model: litellm's name of it.
-        api_key: None leaves it to litellm, which looks into the variable of the provider.
+    `key`: None leaves it to litellm, which looks into the variable of the provider.
     """
 
-    model: str
-    base_url: str = ""
-    api_key: str | None = None
-    protocol: str = "text"
-    price: Price | None = None
-    timeout: float = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class AskedModels:
-    """Models that are asked over HTTP, each play for itself and at any time."""
-
-    endpoint: Endpoint
+    endpoint: EndpointModel
+    key: str | None
     settings: RolloutSettings
+
+    @property
+    def name(self) -> str:
+        """As litellm names it."""
+        return f"{PROVIDER}/{self.endpoint.name}" if self.endpoint.base_url else self.endpoint.name
 
     @property
     def secrets(self) -> Sequence[str]:
         """The key."""
-        key = self.endpoint.api_key
-        return (key,) if key and key != NO_KEY else ()
+        return (self.key,) if self.key and self.key != NO_KEY else ()
 
     def waves(self, plays: Sequence[Play]) -> Iterator[Sequence[Play]]:
         """All at once."""
@@ -81,8 +71,7 @@ class AskedModels:
 
     def model(self, play: Play) -> AbstractContextManager[Any]:
         """A client of its own; attempts ask with seeds of their own."""
-        seed = self.settings.seed + play.attempt
-        return nullcontext(AskedModel(self.endpoint, self.settings, seed))
+        return nullcontext(AskedModel(self, self.settings.seed + play.attempt))
 
 
 @contextmanager
@@ -92,39 +81,31 @@ def opened(
     """The model, ready to play; a server of ours ends with it. Raises SrftError."""
     model = settings.model
     if isinstance(model, EndpointModel):
-        endpoint = endpoint_of(model)
+        asked = AskedModels(model, key_of(model), settings)
         if settings.cost_limit:
-            check_price(endpoint)
-        yield AskedModels(endpoint, settings)
+            check_price(asked)
+        yield asked
     elif isinstance(model, ServedModel):
         if settings.cost_limit:
             raise SrftError("a model that vLLM serves here has no price: cost_limit must be 0")
         with serve(model.server, log, tell) as served:
-            endpoint = Endpoint(
-                model=f"{PROVIDER}/{model.name or served.models[0]}",
+            endpoint = EndpointModel(
+                name=model.name or served.models[0],
                 base_url=served.base_url,
-                api_key=served.api_key,
                 protocol=model.protocol,
                 timeout=model.timeout,
             )
-            yield AskedModels(endpoint, settings)
+            yield AskedModels(endpoint, served.api_key, settings)
     else:
         yield local_models(model, settings, home)
 
 
-def endpoint_of(model: EndpointModel) -> Endpoint:
-    """Where the model is asked. Raises SrftError where the variable of its key is not set."""
+def key_of(model: EndpointModel) -> str | None:
+    """The key it is asked by. Raises SrftError where the variable that shall hold it is not set."""
     key = os.environ.get(model.api_key_env) if model.api_key_env else None
     if model.api_key_env and not key:
         raise SrftError(f"the variable {model.api_key_env}, which shall hold the key, is not set")
-    return Endpoint(
-        model=f"{PROVIDER}/{model.name}" if model.base_url else model.name,
-        base_url=model.base_url,
-        api_key=key or (NO_KEY if model.base_url else None),
-        protocol=model.protocol,
-        price=model.price,
-        timeout=model.timeout,
-    )
+    return key or (NO_KEY if model.base_url else None)
 
 
 def local_models(model: LocalModel, settings: RolloutSettings, home: Home) -> Models:
@@ -158,10 +139,10 @@ class AskedModel:
     The key is handed over at each call, so that no run file holds it.
     """
 
-    def __init__(self, endpoint: Endpoint, settings: RolloutSettings, seed: int) -> None:
-        self._model = litellm_model(endpoint, settings, seed)
-        self._key = {"api_key": endpoint.api_key} if endpoint.api_key else {}
-        self._context = settings.context
+    def __init__(self, asked: AskedModels, seed: int) -> None:
+        self._model = litellm_model(asked, seed)
+        self._key = {"api_key": asked.key} if asked.key else {}
+        self._context = asked.settings.context
         self._tokens = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -184,8 +165,9 @@ class AskedModel:
         return message
 
 
-def litellm_model(endpoint: Endpoint, settings: RolloutSettings, seed: int) -> Any:
+def litellm_model(asked: AskedModels, seed: int) -> Any:
     """mini-swe-agent's model for the protocol, with templates, limits and prices."""
+    endpoint, settings = asked.endpoint, asked.settings
     prepare_litellm()
     from minisweagent.models.litellm_model import LitellmModel
     from minisweagent.models.litellm_textbased_model import LitellmTextbasedModel
@@ -201,10 +183,10 @@ def litellm_model(endpoint: Endpoint, settings: RolloutSettings, seed: int) -> A
     }
     if endpoint.base_url:
         arguments["api_base"] = endpoint.base_url
-    _set_price(endpoint)
+    _set_price(asked)
     made = LitellmTextbasedModel if endpoint.protocol == "text" else LitellmModel
     return made(
-        model_name=endpoint.model,
+        model_name=asked.name,
         model_kwargs=arguments,
         cost_tracking="default" if settings.cost_limit else "ignore_errors",
         **reading_of(settings),
@@ -222,28 +204,27 @@ def prepare_litellm() -> None:
     logging.getLogger("litellm_model").setLevel(logging.ERROR)
 
 
-def check_price(endpoint: Endpoint) -> None:
+def check_price(asked: AskedModels) -> None:
     """Raises SrftError where a cost limit could not be kept: nobody knows the model's price."""
     prepare_litellm()
     import litellm
 
-    _set_price(endpoint)
-    if not {endpoint.model, endpoint.model.partition("/")[2]} & litellm.model_cost.keys():
+    _set_price(asked)
+    if not {asked.name, asked.name.partition("/")[2]} & litellm.model_cost.keys():
         raise SrftError(
-            f"no price of {endpoint.model} is known, so that no cost limit can be kept: state "
+            f"no price of {asked.name} is known, so that no cost limit can be kept: state "
             "`price` (USD for a million tokens), or a cost limit of 0"
         )
 
 
-def _set_price(endpoint: Endpoint) -> None:
-    if endpoint.price is None:
-        return
+def _set_price(asked: AskedModels) -> None:
     import litellm
 
-    price = {
-        "input_cost_per_token": endpoint.price.prompt / MILLION,
-        "output_cost_per_token": endpoint.price.answer / MILLION,
-        "litellm_provider": endpoint.model.partition("/")[0],
-        "mode": "chat",
-    }
-    litellm.register_model({endpoint.model: price})
+    if stated := asked.endpoint.price:
+        price = {
+            "input_cost_per_token": stated.prompt / MILLION,
+            "output_cost_per_token": stated.answer / MILLION,
+            "litellm_provider": asked.name.partition("/")[0],
+            "mode": "chat",
+        }
+        litellm.register_model({asked.name: price})

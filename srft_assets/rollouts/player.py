@@ -8,7 +8,7 @@ one line on standard error and exit code 1.
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -72,8 +72,11 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
         _launch(work, stated, out)
     chosen = folder / f"{stated.identity}-chosen"
     with locked(out):
-        select(out, plays, chosen)
-    _tell_unplayed(work, out, plays)
+        unplayed = select(out, plays, chosen)
+    if len(unplayed) == len(plays):
+        raise SrftError(f"batch {work.partition}: no run could begin; the run's log says why")
+    for name in unplayed:  # they are played when it is made again
+        work.log.warning("%s could not begin", name)
     return chosen
 
 
@@ -99,28 +102,23 @@ def _launch(work: Work, stated: RolloutSettings, out: Path) -> None:
                 remove(left_by(owner_of(work.home, work.partition)))
 
 
-def _tell_unplayed(work: Work, out: Path, plays: list[Play]) -> None:
-    """Runs that could not even begin left no file: they are played when it is made again."""
-    unplayed = [play.name for play in plays if not play.path(out).exists()]
-    if len(unplayed) == len(plays):
-        raise SrftError(f"batch {work.partition}: no run could begin; the run's log says why")
-    for name in unplayed:
-        work.log.warning("%s could not begin", name)
-
-
 def locked(out: Path, wait: bool = True) -> AbstractContextManager[bool]:
     """Hold the lock of the runs in `out`; see `exclusive`."""
     return exclusive(out.parent / f".{out.name}.lock", wait=wait)
 
 
-def select(out: Path, plays: Sequence[Play], chosen: Path) -> None:
-    """Make `chosen` a folder of links to the run files of `plays`, and of nothing else."""
+def select(out: Path, plays: Sequence[Play], chosen: Path) -> list[str]:
+    """Make `chosen` a folder of links to the run files of `plays`; the names of those without."""
     shutil.rmtree(chosen, ignore_errors=True)
     chosen.mkdir(parents=True)
+    unplayed = []
     for play in plays:
         if play.path(out).exists():
             play.path(chosen).parent.mkdir(exist_ok=True)
             os.link(play.path(out), play.path(chosen))
+        else:
+            unplayed.append(play.name)
+    return unplayed
 
 
 def main(arguments: list[str]) -> int:
@@ -129,70 +127,53 @@ def main(arguments: list[str]) -> int:
 
 
 def play(job: BatchJob) -> None:
-    """Play whatever lacks a run. Raises SrftError, also where runs crash and none comes to its end.
+    """Play whatever lacks a run; a crash is kept as a run, and the others go on.
 
     Another process that plays the same is waited for: the orphan of a killed one may still be at
-    work, and runs cost money.
+    work, and runs cost money. Raises SrftError where runs crash and none comes to its end: a
+    server that is down, a wrong key.
     """
+    home, settings = Home(job.home), job.settings
     with locked(job.out):
-        home = Home(job.home)
-        if job.settings.environment == "docker":
+        if settings.environment == "docker":
             remove(left_by(owner_of(home, job.batch)))
-        plays = plays_of(tasks_of(home, job.batch, job.settings), job.settings.attempts)
+        plays = plays_of(tasks_of(home, job.batch, settings), settings.attempts)
         todo = missing(job.out, plays)
-        done, crashed = len(plays) - len(todo), 0
-
-        def show() -> None:
-            label = f"{job.batch}: rollouts"
-            _tell({"step": done, "of": len(plays), "label": label, "crashed": crashed})
-
-        def report(play: Play, crash: str) -> None:
-            nonlocal done, crashed
-            done += 1
-            crashed += bool(crash)
-            if crash:
-                print(f"{play.name} crashed: {crash}", flush=True)
-            show()
-
-        show()
-        with opened(job.settings, home, job.log, lambda line: _tell({"server": line})) as models:
-            play_with(models, job, todo, report)
+        there, crashed = len(plays) - len(todo), 0
+        line = {"step": there, "of": len(plays), "label": f"{job.batch}: rollouts", "crashed": 0}
+        _tell(line)
+        with opened(settings, home, job.log, lambda said: _tell({"server": said})) as models:
+            for over, (name, crash) in enumerate(_played(models, job, home, todo), start=1):
+                crashed += bool(crash)
+                if crash:
+                    print(f"{name} crashed: {crash}", flush=True)
+                _tell({**line, "step": there + over, "crashed": crashed})
+                if crashed == over >= max(MANY, settings.workers):
+                    raise SrftError(
+                        f"batch {job.batch}: {crashed} runs crashed and none came to its end; "
+                        f"the last one: {crash}"
+                    )
 
 
-def play_with(
-    models: Models, job: BatchJob, plays: Sequence[Play], report: Callable[[Play, str], None]
-) -> None:
-    """Play; `report` hears of every run that is over, and why it crashed if it did.
+def _played(
+    models: Models, job: BatchJob, home: Home, plays: Sequence[Play]
+) -> Iterator[tuple[str, str]]:
+    """The name of each play that is over, and why it crashed if it did."""
 
-    A crash is kept as a run, and the others go on. Raises SrftError where runs crash and none
-    comes to its end: a server that is down, a wrong key.
-    """
-
-    def crash_of(play: Play, failure: Exception | None) -> tuple[Play, str]:
+    def crash_of(play: Play, failure: Exception | None) -> tuple[str, str]:
         if failure is None:
-            return play, ""
+            return play.name, ""
         told = str(readable(" ".join(f"{type(failure).__name__}: {failure}".split())))
         for secret in models.secrets:
             told = told.replace(secret, "***")
-        return play, told[:500]
+        return play.name, told[:500]
 
-    scene = partial(
-        scene_of, settings=job.settings, home=Home(job.home), batch=job.batch, unsafe=job.unsafe
-    )
-    workers = job.settings.workers
-    crashed = finished = 0
+    stated = job.settings
+    scene = partial(scene_of, settings=stated, home=home, batch=job.batch, unsafe=job.unsafe)
     for wave in models.waves(plays):
-        for play, crash in play_all(
-            wave, models.model, scene, job.out, crash_of, workers, models.secrets
-        ):
-            crashed += bool(crash)
-            finished += not crash
-            report(play, crash)
-            if not finished and crashed >= max(MANY, workers):
-                raise SrftError(
-                    f"batch {job.batch}: {crashed} runs crashed and none came to its end; "
-                    f"the last one: {crash}"
-                )
+        yield from play_all(
+            wave, models.model, scene, job.out, crash_of, stated.workers, models.secrets
+        )
 
 
 def _tell(line: object) -> None:
