@@ -136,8 +136,8 @@ def _run(console: Console, home: Home, form: "Form", regime: "Regime", command: 
     with console.status("loading the platform"):
         from srft_assets.components.launch import Applier, open_instance
         from srft_assets.definitions import project
-        from srft_assets.experiment.design import BATCH
-        from srft_assets.experiment.reproduce import project_of, reproduce
+        from srft_assets.experiment.design import BATCH, project_of
+        from srft_assets.experiment.report import reproduce
 
     with open_instance(home) as instance, Bars(console) as bars:
 

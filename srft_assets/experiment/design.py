@@ -2,7 +2,8 @@
 and what is drawn for them from the runs of the teacher.
 """
 
-from collections.abc import Iterable, Iterator
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -326,3 +327,20 @@ def arm_name(level: str, seed: int) -> str:
 def arms_of(conditions: Iterable[Condition]) -> dict[str, dict[str, Any]]:
     """Arm → attributes; one arm may stand in several series."""
     return {one.arm: one.settings for one in conditions}
+
+
+def project_of(home: Home) -> Path:
+    """The folder of the experiment's critics and arms."""
+    return home.root / "defs"
+
+
+def write_project(home: Home, arms: Mapping[str, Mapping[str, Any]]) -> None:
+    """The critic and these arms, a folder each, as in `srft_assets/defs`; nothing else stays."""
+    folder = project_of(home)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(SHIPPED / "critics" / CRITIC, folder / "critics" / CRITIC)
+    for name, settings in arms.items():
+        stated = {"type": "srft_assets.components.arm.Arm", "attributes": dict(settings)}
+        path = folder / "arms" / name / "defs.yaml"
+        path.parent.mkdir(parents=True)
+        path.write_text(yaml.safe_dump(stated, sort_keys=False), encoding="utf-8")

@@ -1,13 +1,38 @@
-"""`report.md`, its plots and its scores, from the `eval_scores` of the conditions alone."""
+"""The experiment, from nothing to its report: arms of a project of its own, made by the engine;
+then `report.md`, its plots and its scores, from the `eval_scores` of the conditions alone.
+"""
 
-from collections.abc import Sequence
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 
 import polars as pl
 
 from srft_assets.compare import wilson_interval
-from srft_assets.experiment.design import ARMS, BASE, FULL, Condition, Design, arm_name
+from srft_assets.errors import SrftError
+from srft_assets.experiment.design import (
+    ARMS,
+    BASE,
+    BATCH,
+    FULL,
+    NEEDED,
+    SHIPPED,
+    Condition,
+    Design,
+    Form,
+    Teacher,
+    arm_name,
+    arms_of,
+    set_name,
+    write_project,
+    write_set,
+)
 from srft_assets.experiment.findings import (
     by_seed,
     differences,
@@ -25,8 +50,14 @@ from srft_assets.experiment.findings import (
     span,
 )
 from srft_assets.files import place
+from srft_assets.home import Home
+from srft_assets.lab.regime import Regime
+from srft_assets.trajectories.batches import write_lab_batch
 
-REPORT = "report.md"
+Apply = Callable[[Sequence[str], Sequence[str]], Mapping[str, Sequence[str]]]
+"""Makes assets of the project with these seeds, and all they need, where they are out of sync;
+answers with the partitions that were made, by asset."""
+PACKAGES = ("srft-assets", "torch", "transformers", "trl", "mini-swe-agent", "polars", "duckdb")
 SHOWN_ARMS = (BASE, *ARMS)
 SCORES = pl.Schema(
     {
@@ -46,6 +77,63 @@ failed. `arm` is the name in the report. `x` is the F1 or the share of failed ru
 series has one."""
 
 
+def reproduce(home: Home, form: Form, regime: Regime, command: str, apply: Apply) -> Path:
+    """Make what is out of sync of every condition, then the report; its path.
+
+    `home` is the experiment's own, so that its arms are in no other graph. Stopped at any moment,
+    the same call goes on. Raises SrftError where a run of the engine fails.
+    """
+    began, code = time.monotonic(), commit()
+    write_lab_batch(home, BATCH, regime.batch_settings(form.runs))
+    write_project(home, {})
+    apply(NEEDED, [])
+    teacher = Teacher(home)
+    check_outcomes(teacher.outcomes)
+    for share, seed in product(form.moved, range(form.seeds)):
+        write_set(home, set_name(share, seed), teacher.moved(share, seed))
+    design = Design(form, regime, teacher)
+    conditions = [*design.by_steps(), *design.by_f1(), *design.by_share()]
+    write_project(home, arms_of(conditions))
+    apply([f"masked_tokens/{arm}" for arm in arms_of(conditions)], [])
+    if form.same_tokens:
+        conditions += design.by_tokens()
+        write_project(home, arms_of(conditions))
+    made = 0
+    for seed in range(form.seeds):
+        arms = arms_of(one for one in conditions if one.seed == seed)
+        scores = apply([f"eval_scores/{arm}" for arm in arms], [str(seed)])
+        made += sum(len(names) for key, names in scores.items() if key.startswith("eval_scores/"))
+    ran = Ran(command, time.monotonic() - began, made, code)
+    return write_report(design, conditions, home.root, ran)
+
+
+def check_outcomes(outcomes: pl.DataFrame) -> None:
+    """Raises SrftError where the grading of the teacher's runs failed for the machine's reasons."""
+    bad = outcomes.filter(pl.col("status").is_in(["infra_error", "timeout", "unknown"]))
+    if bad.height:
+        run, status, reason = bad.select("trajectory_id", "status", "reason").row(0)
+        raise SrftError(
+            f"{bad.height} of the teacher's runs were not graded ({run}: {status}, {reason}): "
+            "remove warehouse/test_outcomes from the folder and start again"
+        )
+
+
+def commit() -> str:
+    """The commit of the checkout, and whether files differ from it; `unknown` outside of one."""
+    folder = SHIPPED.parent.parent
+    try:
+        head = _git(folder, "rev-parse", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{head}, with changes" if changed else head
+
+
+def _git(folder: Path, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """How this report came about.
@@ -55,15 +143,12 @@ class Ran:
         seconds: wall time of it.
         made: evaluations that it made; the others were there.
         commit: of the code that ran.
-        machine, versions: where, and with what.
     """
 
     command: str
     seconds: float
     made: int
     commit: str
-    machine: str
-    versions: str
 
 
 def write_report(design: Design, conditions: Sequence[Condition], out: Path, ran: Ran) -> Path:
@@ -77,8 +162,8 @@ def write_report(design: Design, conditions: Sequence[Condition], out: Path, ran
     cells.write_csv(out / "cells.csv")
     draw(scores, design.teacher.f1(design.teacher.rules), out)
     text = "\n\n".join(sections_of(scores, cells, design, ran)) + "\n"
-    place(out / REPORT, text.encode())
-    return out / REPORT
+    place(out / "report.md", text.encode())
+    return out / "report.md"
 
 
 def score_frame(design: Design, conditions: Sequence[Condition]) -> pl.DataFrame:
@@ -265,14 +350,18 @@ def _trained(design: Design, same_tokens: bool) -> str:
 
 def _made(cells: pl.DataFrame, design: Design, ran: Ran, failures: int) -> str:
     trainings = cells.unique("name")
+    cores = len(os.sched_getaffinity(0))
+    machine = f"{cores} {platform.machine()} core{'s' if cores > 1 else ''}"
+    packages = (f"{name} {version(name)}" for name in PACKAGES)
+    versions = ", ".join([f"Python {platform.python_version()}", *packages])
     return f"""\
 - Command: `{ran.command}`
 - Commit: {ran.commit}
-- {ran.machine}.
+- {machine}.
 - {trainings.height} trainings and their evaluations: {duration(sum(trainings["train_seconds"]))} \
 of training. Attempts that the machine failed: {failures}.
 - Wall time of this command: {duration(ran.seconds)}; it made {ran.made} evaluations.
-- {ran.versions}
+- {versions}
 - Regime: `{design.regime.model_dump_json()}`
 - All scores: `scores.parquet`, `scores.csv`; a row a training: `cells.csv`."""
 

@@ -13,10 +13,11 @@ from srft_assets.experiment.design import (
     Form,
     Teacher,
     arms_of,
+    project_of,
     set_name,
+    write_project,
     write_set,
 )
-from srft_assets.experiment.reproduce import project_of, write_project
 from srft_assets.home import Home
 from srft_assets.lab import regime
 from srft_assets.sandbox import Sandbox

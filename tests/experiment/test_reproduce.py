@@ -13,8 +13,7 @@ from srft_assets.cli.lab import run
 from srft_assets.components import platform
 from srft_assets.errors import SrftError
 from srft_assets.experiment.design import ARMS, BASE, Design
-from srft_assets.experiment.report import SCORES
-from srft_assets.experiment.reproduce import check_outcomes
+from srft_assets.experiment.report import SCORES, check_outcomes
 from srft_assets.warehouse.partitions import Warehouse
 from tests.experiment.conftest import REGIME, TINY
 from tests.experiment.forks import Forks
