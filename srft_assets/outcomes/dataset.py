@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from srft_assets.errors import SrftError, first_problem
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.trajectories import hub
+from srft_assets.trajectories.discover import fetch
 from srft_assets.trajectories.records import BadTableError, read_rows, shape_of
 from srft_assets.warehouse.recipe import digest
 
@@ -72,7 +72,7 @@ def files_of(source: str, split: str = "test") -> list[Path]:
                 f"no data set {source!r}: name a file ({', '.join(SUFFIXES)}), a folder, or "
                 "OWNER/NAME on the Hugging Face hub"
             )
-        place = hub.fetch(f"hf://datasets/{source.removeprefix('hf://datasets/')}/{split}")
+        place = fetch(f"hf://datasets/{source.removeprefix('hf://datasets/')}/{split}")
     if place.is_file():
         return [place]
     files = [path for path in sorted(place.rglob("*")) if path.suffix in SUFFIXES]

@@ -1,5 +1,6 @@
 """Which files there are below the given paths, in an order that does not depend on the machine,
 and what each is for: runs, a grading report, predictions, evidence beside a report, or none.
+Data sets of the Hugging Face hub are fetched as Parquet into its local cache.
 """
 
 import re
@@ -8,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from os.path import commonpath
 from pathlib import Path
 from posixpath import basename, dirname
 from typing import Any
 
-from srft_assets.errors import UsageError
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.trajectories.batches import RefusedFile
 from srft_assets.trajectories.formats import run_keys, why_no_run
 from srft_assets.trajectories.records import BadJsonError, parse
@@ -338,3 +340,53 @@ def _role(at: Path) -> Role:
     except (OSError, BadJsonError):
         return Role.REFUSED
     return rule_object(value).role if isinstance(value, dict) else Role.REFUSED
+
+
+HUB = "hf://"
+"""Begins the address of a data set on the Hugging Face hub."""
+CONVERTED = "refs/convert/parquet"
+"""Branch where the hub keeps every public data set as `<config>/<split>/<n>.parquet`."""
+
+
+def fetch(address: str) -> Path:
+    """The local folder of `hf://datasets/OWNER/NAME[/SPLIT]`, downloaded where it is not cached.
+
+    Takes the hub's Parquet copy, else the data files of the main branch. Raises UsageError for
+    another form of address, and SrftError in one line where the hub cannot be reached.
+    """
+    kind, *names = address.removeprefix(HUB).strip("/").split("/")
+    if kind != "datasets" or len(names) not in (2, 3) or not all(names):
+        raise UsageError(
+            f"{address}: write hf://datasets/OWNER/NAME or hf://datasets/OWNER/NAME/SPLIT"
+        )
+    repo, split = "/".join(names[:2]), names[2] if len(names) == 3 else None
+    from httpx import HTTPError
+    from huggingface_hub.errors import HFValidationError, RevisionNotFoundError
+
+    try:
+        try:
+            return _download(repo, CONVERTED, split)
+        except RevisionNotFoundError:
+            return _download(repo, "main", split)
+    except (OSError, HTTPError, HFValidationError) as error:
+        first = " ".join(str(error).split())[:160]
+        raise SrftError(
+            f"{address}: cannot be fetched ({type(error).__name__}: {first}); check the name and "
+            "the network, or download the data set elsewhere and ingest its files"
+        ) from None
+
+
+def _download(repo: str, revision: str, split: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+
+    wanted = [f"*.{suffix}" for suffix in DATA if suffix != "traj"]
+    if split is not None:
+        wanted = [f"*{name}{pattern}" for name in (f"/{split}/", f"{split}-") for pattern in wanted]
+    folder = Path(
+        snapshot_download(repo, repo_type="dataset", revision=revision, allow_patterns=wanted)
+    )
+    held = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    if not any(fnmatchcase(name, pattern) for name in held for pattern in wanted):
+        what = f"split {split!r}" if split else "data file"
+        raise SrftError(f"hf://datasets/{repo}: no {what} in revision {revision}")
+    return folder

@@ -22,15 +22,16 @@ from srft_assets.trajectories.batches import (
 )
 from srft_assets.trajectories.discover import (
     EVIDENCE_NAMES,
+    HUB,
     Discovery,
     Found,
     Role,
     discover,
+    fetch,
     refused,
 )
 from srft_assets.trajectories.drafts import Draft, share_reports
 from srft_assets.trajectories.formats import READERS
-from srft_assets.trajectories.hub import fetch, is_hub
 from srft_assets.trajectories.sources import SourceFile, hashed, open_source, report_ref, unchanged
 from srft_assets.trajectories.stage import Runs, trajectories_stage, write_partition
 from srft_assets.warehouse.partitions import check_partition_name
@@ -89,7 +90,7 @@ def ingest(
     """
     if format not in (None, AUTO, *READERS):
         raise UsageError(f"no format {format!r}; there are: {', '.join([AUTO, *sorted(READERS)])}")
-    local = [fetch(str(path)) if is_hub(str(path)) else Path(path) for path in paths]
+    local = [fetch(str(path)) if str(path).startswith(HUB) else Path(path) for path in paths]
     family = check_partition_name(batch or default_name(paths, local))
     with registering(home):
         return _Ingest(home, family, format, batch_size, partitions).run(local, tell)
@@ -99,7 +100,7 @@ def default_name(paths: Sequence[str | Path], local: Sequence[Path]) -> str:
     """The name of the first path, without its suffix, in characters fit for a partition."""
     if not paths:
         raise UsageError("name at least one file or folder to ingest")
-    if is_hub(str(paths[0])):
+    if str(paths[0]).startswith(HUB):
         name = "-".join(str(paths[0]).removeprefix("hf://datasets/").strip("/").split("/"))
     else:
         first = local[0].expanduser().absolute()

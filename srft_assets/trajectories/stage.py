@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import polars as pl
 from srft_assets.errors import INTERNAL, Refusal, SrftError, excerpt_of
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import Manifest, read_manifest
-from srft_assets.trajectories.discover import Role, discover
+from srft_assets.trajectories.discover import Found, Role, discover
 from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory
@@ -49,16 +49,13 @@ def trajectories_stage(
             config["collector version"] = collector_versions[manifest.kind]
         return config
 
-    def make(work: Work) -> Made:
-        return _make(work, collectors)
-
     return Stage(
         key=ASSET,
         partitioned_by="batch",
         upstream=(),
         schema=TRAJECTORIES,
         code=code,
-        make=make,
+        make=lambda work: _make(work, collectors),
         config_of=config_of,
         description=(
             "Recorded runs of coding agents in one canonical form: the chat as it was, and on "
@@ -79,7 +76,7 @@ def write_partition(stage: Stage, home: Home, manifest: Manifest, rows: Rows) ->
 def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
     manifest = read_manifest(work.home, work.partition)
     if manifest.kind != "files":
-        return _made(manifest, _collected(_collect(work, manifest, collectors), manifest))
+        return _made(manifest, _collected(work, manifest, collectors))
     rows, lost = read_batch(manifest, work.progress)
     if lost:
         raise SourceChangedError(
@@ -88,6 +85,21 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
             f"srft ingest {manifest.root} --batch {manifest.family}"
         )
     return _made(manifest, rows)
+
+
+def _collected(work: Work, manifest: Manifest, collectors: Mapping[str, Collector]) -> Rows:
+    """Have the runs of a batch made, and read them; files of another kind are the collector's."""
+    if manifest.kind not in collectors:
+        known = ", ".join(["files", *sorted(collectors)])
+        raise SrftError(
+            f"batch {manifest.batch} is of kind {manifest.kind!r}; this platform knows: {known}"
+        )
+    folder = collectors[manifest.kind](work, dict(manifest.settings))
+    runs = Runs(manifest.format)
+    played = (one for one in discover([folder]).files if one.path.endswith(".traj.json"))
+    refused = _take(played, runs)
+    frame, of_rows = runs.rows(manifest.batch)
+    return frame, [*refused, *of_rows]
 
 
 def _made(manifest: Manifest, rows: Rows) -> Made:
@@ -106,35 +118,6 @@ def _made(manifest: Manifest, rows: Rows) -> Made:
             "by format": json.dumps(dict(sorted(Counter(frame["format"]).items()))),
         },
     )
-
-
-def _collect(work: Work, manifest: Manifest, collectors: Mapping[str, Collector]) -> Path:
-    """Have the runs of a batch made; the folder of its `.traj.json`. Raises SrftError."""
-    collector = collectors.get(manifest.kind)
-    if collector is None:
-        known = ", ".join(["files", *sorted(collectors)])
-        raise SrftError(
-            f"batch {manifest.batch} is of kind {manifest.kind!r}; this platform knows: {known}"
-        )
-    return collector(work, dict(manifest.settings))
-
-
-def _collected(folder: Path, manifest: Manifest) -> Rows:
-    """The runs that a collector left; files of another kind are its own affair."""
-    runs = Runs(manifest.format)
-    refused: list[Refusal] = []
-    for found in discover([folder]).files:
-        if not found.path.endswith(".traj.json"):
-            continue
-        with found.at.open("rb") as file:
-            source = open_source(found, file)
-            if source.ruling.role is not Role.RUNS:
-                refused.append(Refusal(found.path, source.ruling.reason, excerpt=source.excerpt))
-                continue
-            for record in source.records:
-                runs.add(found.path, record)
-    frame, of_rows = runs.rows(manifest.batch)
-    return frame, [*refused, *of_rows]
 
 
 class Runs:
@@ -189,6 +172,20 @@ def _read(path: str, record: Record, format: str | None) -> Trajectory | Refusal
     return Refusal(path, reason, record.row, subject, excerpt)
 
 
+def _take(files: Iterable[Found], runs: Runs) -> list[Refusal]:
+    """Take the runs of files, whatever else they are; files that are refused as a whole."""
+    refused = []
+    for file in files:
+        with file.at.open("rb") as opened:
+            source = open_source(file, opened, bool(runs.format))
+            if source.ruling.role is Role.RUNS:
+                for record in source.records:
+                    runs.add(file.path, record)
+            elif source.ruling.role is Role.REFUSED:
+                refused.append(Refusal(file.path, source.ruling.reason, excerpt=source.excerpt))
+    return refused
+
+
 def read_batch(manifest: Manifest, progress: Progress) -> tuple[Rows, list[str]]:
     """The rows of a batch of files, and which of its sources changed since, or are gone."""
     runs, root = Runs(manifest.format), manifest.folder()
@@ -212,17 +209,8 @@ def read_files(path: Path, format: str | None = None) -> tuple[list[Trajectory],
     Files of other roles (reports, predictions) are passed over. Raises UsageError where nothing
     is there.
     """
-    found = discover([path])
-    runs, refusals = Runs(format), [one.refusal() for one in found.refused]
-    for file in found.files:
-        if file.ruling is not None:
-            continue
-        with file.at.open("rb") as opened:
-            source = open_source(file, opened, bool(format))
-            if source.ruling.role is Role.RUNS:
-                for record in source.records:
-                    runs.add(file.path, record)
-            elif source.ruling.role is Role.REFUSED:
-                refusals.append(Refusal(file.path, source.ruling.reason, excerpt=source.excerpt))
-    frame, refused = runs.rows("")
-    return [from_row(row) for row in frame.iter_rows(named=True)], [*refusals, *refused]
+    found, runs = discover([path]), Runs(format)
+    refused = _take((file for file in found.files if file.ruling is None), runs)
+    frame, of_rows = runs.rows("")
+    first = [one.refusal() for one in found.refused]
+    return [from_row(row) for row in frame.iter_rows(named=True)], [*first, *refused, *of_rows]

@@ -17,7 +17,7 @@ import pytest
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import read_manifest
-from srft_assets.trajectories.hub import fetch
+from srft_assets.trajectories.discover import fetch
 from tests.trajectories.ingest_support import run_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
