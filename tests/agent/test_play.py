@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from srft_assets.agent.protocol import SUBMIT, SUBMIT_MARK
+from srft_assets.agent.protocol import SUBMIT, SUBMIT_MARK, working_copy
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Sandbox
@@ -168,3 +168,31 @@ def test_no_banner_no_home_no_litellm(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_are_committed_and_the_folder_goes_away(task: TaskInstance) -> None:
+    with working_copy(task) as folder:
+        status = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=folder, capture_output=True, check=True
+        )
+        assert status.stdout == b""
+        assert (folder / "sub" / "b.txt").read_text() == "two\n"
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", ".git/config", ""])
+def test_paths_outside_the_repository_are_refused(path: str, task: TaskInstance) -> None:
+    hostile = task.model_copy(update={"files": {path: "x"}})
+    with (
+        pytest.raises(SrftError, match="lab__tiny-1: `files` names a path outside"),
+        working_copy(hostile),
+    ):
+        pass
+
+
+def test_task_without_files_is_refused(task: TaskInstance) -> None:
+    with (
+        pytest.raises(SrftError, match="bears no `files`"),
+        working_copy(task.model_copy(update={"files": {}})),
+    ):
+        pass

@@ -15,7 +15,7 @@ from srft_assets.sandbox import Limits, SandboxError
 from srft_assets.trajectories.batches import read_manifest
 from tests.outcomes.harness.docker_daemon import BASE, NoDaemonError, docker_daemon
 from tests.rollouts.chat_server import serving
-from tests.rollouts.test_collect import runs_in
+from tests.rollouts.test_player import runs_in
 
 SUBMIT = "echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT && cat new.txt"
 ROW = {"instance_id": "d__d-1", "repo": "d/d", "base_commit": "0", "problem_statement": "x"}

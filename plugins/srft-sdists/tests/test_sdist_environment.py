@@ -10,7 +10,7 @@ from srft_assets.rollouts.player import collect
 from srft_assets.trajectories.batches import read_manifest
 from tests.rollouts.chat_server import serving
 from tests.rollouts.conftest import work_of
-from tests.rollouts.test_collect import runs_in
+from tests.rollouts.test_player import runs_in
 
 REPLIES = (
     turn("Test.", "python -m pytest -q tests 2>&1 | tail -3; git log --oneline | wc -l"),
