@@ -21,7 +21,7 @@ from srft_assets.errors import Refusal
 from srft_assets.home import Home
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.status import TEST_OUTCOMES
-from srft_assets.rollouts.scores import EVAL_SCORES
+from srft_assets.rollouts.stage import EVAL_SCORES
 from srft_assets.schemas import SCHEMAS
 from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.training.checkpoint import CHECKPOINTS
