@@ -1,42 +1,51 @@
+-- A critic is asked about all steps of a run or about none.
 CREATE OR REPLACE VIEW tokens_kept_by_label_and_outcome AS
-WITH asked AS (
-    SELECT DISTINCT 'critic' AS kind, critic AS who, trajectory_id, step_index
-    FROM step_verdicts
-    WHERE label = 'unlabeled'
-    UNION ALL
-    SELECT DISTINCT 'gold', gold_set, trajectory_id, step_index
-    FROM gold_labels
-),
-labellers AS (
+WITH labellers AS (
     SELECT
         split_part(asset, '/', 2) AS arm,
         "partition" AS batch,
-        CASE WHEN config ->> '$.gold' IS NULL THEN 'critic' ELSE 'gold' END AS kind,
-        coalesce(config ->> '$.gold', config ->> '$.critic') AS who
+        config ->> '$.gold' AS gold_set,
+        CASE WHEN gold_set IS NULL THEN config ->> '$.critic' END AS critic
     FROM partitions
     WHERE starts_with(asset, 'masked_tokens/')
 ),
+asked AS (
+    SELECT critic, trajectory_id FROM step_verdicts WHERE step_index = 0
+),
 never_asked AS (
-    SELECT arm, trajectory_id, step_index
+    SELECT arm, label, status, count(*) AS never_asked
     FROM step_tokens
     JOIN labellers USING (arm, batch)
-    ANTI JOIN asked USING (kind, who, trajectory_id, step_index)
+    ANTI JOIN asked USING (critic, trajectory_id)
+    ANTI JOIN gold_labels USING (gold_set, trajectory_id, step_index)
     WHERE label = 'unlabeled'
+    GROUP BY arm, label, status
+),
+kept AS (
+    SELECT
+        arm,
+        label,
+        status,
+        count(*) AS steps,
+        count(*) FILTER (trained) AS trained_steps,
+        sum(tokens)::BIGINT AS tokens,
+        coalesce(sum(tokens) FILTER (trained), 0)::BIGINT AS trained_tokens
+    FROM step_tokens
+    GROUP BY arm, label, status
 )
 SELECT
-    step.arm,
-    step.label,
-    step.status,
-    count(*) AS steps,
-    count(never_asked.arm) AS never_asked,
-    count(*) FILTER (step.trained) AS trained_steps,
-    sum(step.tokens)::BIGINT AS tokens,
-    coalesce(sum(step.tokens) FILTER (step.trained), 0)::BIGINT AS trained_tokens,
-    share(trained_tokens, sum(step.tokens)) AS kept_share
-FROM step_tokens AS step
-LEFT JOIN never_asked USING (arm, trajectory_id, step_index)
-GROUP BY step.arm, step.label, step.status
-ORDER BY step.arm, step.label, step.status;
+    arm,
+    label,
+    status,
+    steps,
+    coalesce(never_asked, 0) AS never_asked,
+    trained_steps,
+    tokens,
+    trained_tokens,
+    share(trained_tokens, tokens) AS kept_share
+FROM kept
+LEFT JOIN never_asked USING (arm, label, status)
+ORDER BY arm, label, status;
 
 COMMENT ON VIEW tokens_kept_by_label_and_outcome IS 'What each arm trains on, by the label of the step and the test outcome of its run.';
 COMMENT ON COLUMN tokens_kept_by_label_and_outcome.arm IS 'The training arm.';
