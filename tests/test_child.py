@@ -9,7 +9,7 @@ import pytest
 
 from srft_assets.child import python
 from srft_assets.tokens.arm import TrainingSpec
-from srft_assets.training.launch import command_of, environment_of
+from srft_assets.training.process import command_of, environment_of
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = (

@@ -33,7 +33,7 @@ def gpu() -> Finding:
 
 def vllm() -> Finding:
     """Where critics are served: a given server, or the program that would be started."""
-    from srft_assets.serving.spec import URL, vllm_program
+    from srft_assets.serving import URL, vllm_program
 
     if os.environ.get(URL):
         return True, f"a server of your own ({URL})", ""

@@ -49,7 +49,7 @@ def export(
     ] = False,
 ) -> None:
     """Write an arm's masked tokens for a trainer, with a data set card."""
-    from srft_assets.exports.folder import check_repository, push
+    from srft_assets.exports.writer import check_repository, push
 
     console, home = Console(), current_home()
     if push_to_hub is not None:
@@ -135,7 +135,7 @@ def merge(
     from srft_assets.child import quiet
 
     quiet()
-    from srft_assets.training.merge import find_trained, write_adapter, write_merged
+    from srft_assets.training.model import find_trained, write_adapter, write_merged
 
     (seed,) = chosen_seeds([seed])
     console = Console()

@@ -15,9 +15,9 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home, current_home
+from srft_assets.serving import ARGS, COMMAND, MODEL, NAME, URL, ServerSpec, words
 from srft_assets.serving.server import Served, SharedServer, Tell, serve
-from srft_assets.serving.spec import ARGS, COMMAND, MODEL, NAME, URL, ServerSpec, words
-from srft_assets.training.launch import launch
+from srft_assets.training.process import launch
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Progress, Work

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import orjson
 
-from srft_assets.exports.card import card
-from srft_assets.exports.counts import Counts
+from srft_assets.exports.card import Counts, card
 from srft_assets.exports.facts import Facts, check_sync, facts_of
-from srft_assets.exports.folder import MANIFEST, REFUSED, placing
 from srft_assets.exports.formats import FORMATS
 from srft_assets.exports.source import Masked, Part, UnfitError
-from srft_assets.exports.writer import DataFile, Format
+from srft_assets.exports.writer import MANIFEST, REFUSED, DataFile, Format, placing
 from srft_assets.home import Home
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, model_source
 from srft_assets.warehouse.partitions import Stamp, Warehouse

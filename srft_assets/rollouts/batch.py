@@ -28,7 +28,7 @@ from srft_assets.rollouts.settings import (
     RolloutSettings,
     parse_settings,
 )
-from srft_assets.serving.spec import ARGS, COMMAND, VLLM, words
+from srft_assets.serving import ARGS, COMMAND, VLLM, words
 from srft_assets.training.model import base_digest
 from srft_assets.trajectories.batches import batch_names, read_manifest, write_batch
 from srft_assets.warehouse.partitions import Warehouse, check_partition_name

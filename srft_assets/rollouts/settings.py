@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from srft_assets.agent import protocol
 from srft_assets.agent.play import Told, prepare_mini
 from srft_assets.errors import SrftError
-from srft_assets.serving.spec import ServerSpec
+from srft_assets.serving import ServerSpec
 from srft_assets.warehouse.recipe import digest
 
 KIND = "rollout"

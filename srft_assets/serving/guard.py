@@ -17,9 +17,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -89,6 +90,38 @@ def descendants(root: int) -> list[int]:
     for process in found:
         found.extend(children.get(process, ()))
     return found[1:]
+
+
+@contextmanager
+def guarded(
+    command: Sequence[str], grace: float, env: Mapping[str, str], **output: Any
+) -> Iterator[tuple[subprocess.Popen[Any], socket.socket]]:
+    """The parent's side: a guard of the command, and our end of its channel.
+
+    `output` are arguments of Popen. The guard passes on what the command prints and ends as it
+    does; both have ended on leaving, with all that the command started.
+    """
+    ours, theirs = socket.socketpair()
+    with closing(ours):
+        with closing(theirs):
+            start = [sys.executable, "-I", "-S", __file__, str(theirs.fileno()), str(os.getpid())]
+            process = subprocess.Popen(
+                [*start, str(grace), *command],
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.STDOUT,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                **output,
+            )
+        with process:
+            try:
+                yield process, ours
+            finally:
+                ours.shutdown(socket.SHUT_RDWR)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(grace + KILL_SECONDS)
+                process.kill()
 
 
 def main(arguments: Sequence[str]) -> int:

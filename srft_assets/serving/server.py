@@ -2,14 +2,15 @@
 
 import json
 import os
+import re
 import secrets
+import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -17,9 +18,9 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from srft_assets.errors import SrftError
-from srft_assets.serving import guard
-from srft_assets.serving.failure import NOT_INSTALLED, failure, last_line
-from srft_assets.serving.spec import ServerSpec, program_of
+from srft_assets.serving import ServerSpec, program_of
+from srft_assets.serving.guard import NOT_FOUND, guarded
+from srft_assets.text import printable
 
 LOOK_SECONDS = 0.2
 TELL_SECONDS = 10.0
@@ -28,6 +29,48 @@ DIRECT = build_opener(ProxyHandler({}))
 """A proxy of the environment is not the way to a server on this machine."""
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Where a server that listens everywhere is asked."""
+TAIL_LINES = 20
+SEARCHED_BYTES = 200_000
+"""Of the log's end; the error that counts may stand before a long traceback."""
+CAUSE_CHARS = 300
+HARMLESS = re.compile(r"\b(INFO|WARNING|DEBUG) \d\d-\d\d ")
+"""vLLM's log lines; a warning may quote an error that did not happen."""
+ERROR = re.compile(
+    r"[A-Z]\w*(Error|Exception): (?!\d+ validation error).*|Value error, .*|error: .*"
+)
+NOT_INSTALLED = (
+    'pip install "srft-assets[vllm]", or state the `command` of another environment, '
+    "or the URL of a running server"
+)
+HINTS = (
+    (
+        r"larger than the available KV cache|No available memory for the cache blocks",
+        "too little memory beside the weights: lower max_model_len, raise gpu_memory_utilization "
+        "or tensor_parallel_size",
+    ),
+    (
+        r"out of memory|OutOfMemoryError|MemoryError|can't allocate memory"
+        r"|less than desired [CG]PU memory utilization",
+        "out of memory: lower gpu_memory_utilization or max_model_len, "
+        "raise tensor_parallel_size, or end what else uses the memory",
+    ),
+    (r"[Aa]ddress already in use", "the port is taken: port 0 takes a free one"),
+    (
+        r"No module named '?vllm\b|No package metadata was found for vllm",
+        f"vLLM is not installed there: {NOT_INSTALLED}",
+    ),
+    (
+        r"not a valid model identifier|Invalid repository ID|RepositoryNotFound|GatedRepo"
+        r"|LocalEntryNotFound|Repo id must|couldn't connect to",
+        "unknown model: state a local folder or a Hub id (HF_TOKEN for one behind a gate)",
+    ),
+    (
+        r"greater than the derived max_model_len",
+        "the model's context is shorter: lower max_model_len",
+    ),
+    (r"World size .* is larger than", "fewer GPUs than that: lower tensor_parallel_size"),
+    (r"unrecognized arguments|invalid choice", "this vLLM does not know the argument"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +112,14 @@ def serve(spec: ServerSpec, log: Path, tell: Tell = lambda line: None) -> Iterat
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     key = secrets.token_urlsafe(32)
     argv = [program, *spec.argv(port)[1:]]
-    with _guarded(spec, argv, key, log) as (process, server):
-        _wait(spec, url, key, process, log, tell)
-        yield Served(f"{url}/v1", key, server, spec.names)
+    env = spec.environment(_with_path_to(program), key)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        log.chmod(0o600)
+        with guarded(argv, spec.stop_timeout, env, stdout=output) as (process, channel):
+            server = int(channel.makefile("rb").readline() or 0)
+            _wait(spec, url, key, process, log, tell)
+            yield Served(f"{url}/v1", key, server, spec.names)
 
 
 def _free_port(spec: ServerSpec) -> int:
@@ -89,37 +137,6 @@ def _free_port(spec: ServerSpec) -> int:
             f"cannot listen on {spec.host} port {spec.port}: {error.strerror}; "
             "port 0 takes a free one"
         ) from error
-
-
-@contextmanager
-def _guarded(
-    spec: ServerSpec, argv: Sequence[str], key: str, log: Path
-) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The guard's process and the server's id; both processes have ended on leaving."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    ours, theirs = socket.socketpair()
-    with closing(ours):
-        with closing(theirs), log.open("ab") as output:
-            log.chmod(0o600)
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-I", "-S", guard.__file__),
-                    *(str(theirs.fileno()), str(os.getpid()), str(spec.stop_timeout)),
-                    *argv,
-                ],
-                env=spec.environment(_with_path_to(argv[0]), key),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-        try:
-            yield process, int(ours.makefile("rb").readline() or 0)
-        finally:
-            ours.shutdown(socket.SHUT_RDWR)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(spec.stop_timeout + guard.KILL_SECONDS)
 
 
 def _with_path_to(program: str) -> dict[str, str]:
@@ -151,6 +168,65 @@ def _wait(
             told = now
             tell(f"{spec.model} starts, {now - start:.0f} s: {last_line(log, key)}")
         time.sleep(LOOK_SECONDS)
+
+
+def failure(
+    spec: ServerSpec, log: Path, secret: str, ended: int | None, seconds: float, lacking: str
+) -> str:
+    """What to tell of a start that failed: how, a hint, and the end of the log.
+
+    `ended` is the server's exit code, 128 + the signal that ended it; None while it runs.
+    """
+    lines = _lines(log, secret)
+    if ended is None:
+        how = f"does not answer after {seconds:.0f} s ({lacking})"
+        hint = "give it more start_timeout"
+    else:
+        how = f"{_end(ended)} after {seconds:.0f} s"
+        hint = "perhaps the system wanted memory" if ended == 128 + signal.SIGKILL else ""
+    line, known = _cause(lines)
+    said = "; ".join(part for part in (line[:CAUSE_CHARS], known or hint) if part)
+    said = f"the server of {spec.model} {how}" + (f": {said}" if said else "")
+    tail = "\n".join(lines[-TAIL_LINES:]) or "(it printed nothing)"
+    return f"{said}\n{log}:\n{tail}"
+
+
+def last_line(log: Path, secret: str) -> str:
+    """The last line of the log that says something."""
+    lines = _lines(log, secret)
+    return lines[-1] if lines else ""
+
+
+def _end(code: int) -> str:
+    if code == NOT_FOUND:
+        return "could not be started"
+    if code > 128:
+        return f"was killed by {signal.Signals(code - 128).name}"
+    return f"ended with exit code {code}"
+
+
+def _cause(lines: Sequence[str]) -> tuple[str, str]:
+    """The first line that states an error, and the hint for the first that is known.
+
+    Those after it are its consequences: `Engine core initialization failed`.
+    """
+    grave = [line for line in lines if not HARMLESS.search(line)]
+    stated = next((match[0] for line in grave if (match := ERROR.search(line))), "")
+    known = (hint for line in grave for pattern, hint in HINTS if re.search(pattern, line))
+    return stated, next(known, "")
+
+
+def _lines(log: Path, secret: str) -> list[str]:
+    """The last lines that are not blank, printable, without the secret."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - SEARCHED_BYTES))
+        text = file.read().decode("utf-8", "replace")
+    # A progress bar writes its states over each other.
+    lines = [
+        re.sub(r"\x1b\[[0-9;]*m", "", line) for line in text.replace(secret, "***").splitlines()
+    ]
+    shown = [printable(line).rstrip() for line in lines]
+    return [line for line in shown if line]
 
 
 def lacks(url: str, api_key: str, names: Sequence[str]) -> str:

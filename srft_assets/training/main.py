@@ -149,7 +149,9 @@ def _train(job: TrainingJob, report: Report, rank: int, ranks: int) -> None:
         draw_loss(result, folder / "loss.png")
         (folder / "job.json").write_text(job.model_dump_json())
         (folder / RESULT).write_text(result.model_dump_json(indent=2))
-        _put_in_place(folder, job)
+        with replacing(job.output) as beside:
+            folder.rename(beside)
+        shutil.rmtree(job.partial)
 
 
 def open_partial(job: TrainingJob, ranks: int = 1) -> None:
@@ -216,12 +218,6 @@ def _result(
         peak_memory_mb=peak / 2**20,
         weights_sha256=sha,
     )
-
-
-def _put_in_place(folder: Path, job: TrainingJob) -> None:
-    with replacing(job.output) as beside:
-        folder.rename(beside)
-    shutil.rmtree(job.partial)
 
 
 if __name__ == "__main__":

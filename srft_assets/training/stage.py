@@ -23,8 +23,8 @@ from srft_assets.training.checkpoint import (
     read_result,
 )
 from srft_assets.training.job import Selection, TrainingJob, order_of, select_rows
-from srft_assets.training.launch import command_of, environment_of
 from srft_assets.training.model import base_digest
+from srft_assets.training.process import command_of, environment_of
 from srft_assets.warehouse.stage import Cost, Made, Planned, Stage, Upstream, Work
 
 VERSION = 1

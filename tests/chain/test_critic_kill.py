@@ -13,7 +13,7 @@ import pytest
 
 from srft_assets.critic.ledger import Ledger
 from srft_assets.home import Home
-from srft_assets.serving.spec import URL
+from srft_assets.serving import URL
 from srft_assets.warehouse.query import run_query
 from tests.chain.support import state, unfinished
 from tests.critic.server import answered_in, serving_apart

@@ -15,7 +15,7 @@ ENDED = "ended with "
 
 
 class Forks:
-    """Stands in for `training.launch.launch`. A context manager."""
+    """Stands in for `training.process.launch`. A context manager."""
 
     def __init__(self, log: Path) -> None:
         with log.open("wb") as errors:

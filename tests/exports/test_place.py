@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.errors import SrftError, UsageError
-from srft_assets.exports.folder import MANIFEST, placing
+from srft_assets.exports.writer import MANIFEST, placing
 from tests.exports.chats import lines
 from tests.exports.conftest import Platform, text_run
 from tests.exports.test_token_formats import records
@@ -28,7 +28,7 @@ FORMS = [
 KILLED = """
 import sys, time
 from pathlib import Path
-from srft_assets.exports.folder import placing
+from srft_assets.exports.writer import placing
 with placing(Path(sys.argv[1])) as folder:
     (folder / "data").mkdir()
     (folder / "data/train-00000.parquet").write_bytes(b"half")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.errors import UsageError
-from srft_assets.exports.folder import check_repository
+from srft_assets.exports.writer import check_repository
 from tests.exports.hub import hub_of
 
 REPOSITORY = "me/runs"
@@ -17,7 +17,7 @@ PUSH = """
 import sys
 from pathlib import Path
 from srft_assets.errors import SrftError
-from srft_assets.exports.folder import push
+from srft_assets.exports.writer import push
 try:
     print(push(Path(sys.argv[1]), sys.argv[2], public=sys.argv[3] == "public"))
 except SrftError as error:

@@ -17,7 +17,7 @@ from srft_assets.home import Home
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
 from srft_assets.rollouts.player import BatchJob, play
 from srft_assets.training.checkpoint import CHECKPOINTS
-from srft_assets.training.launch import launch
+from srft_assets.training.process import launch
 from srft_assets.warehouse.making import recipe_of
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe

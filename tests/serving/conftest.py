@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from srft_assets.serving.spec import ServerSpec
+from srft_assets.serving import ServerSpec
 
 PROGRAM = Path(__file__).with_name("server_program.py")
 MakeSpec = Callable[..., ServerSpec]

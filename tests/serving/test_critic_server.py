@@ -10,8 +10,8 @@ import pytest
 
 from srft_assets.components.platform import CriticServer, Platform
 from srft_assets.errors import SrftError
+from srft_assets.serving import ServerSpec
 from srft_assets.serving.server import Served, SharedServer
-from srft_assets.serving.spec import ServerSpec
 from tests.serving.conftest import PROGRAM, MakeSpec, gone, members
 
 Make = Callable[..., CriticServer]

@@ -18,7 +18,7 @@ PARENT = """
 import os, sys, time
 from pathlib import Path
 from srft_assets.serving.server import serve
-from srft_assets.serving.spec import ServerSpec
+from srft_assets.serving import ServerSpec
 
 with serve(ServerSpec.model_validate_json(sys.argv[1]), Path(sys.argv[2])):
     if "FORK" in os.environ and not os.fork():

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from srft_assets.serving.spec import ServerSpec
+from srft_assets.serving import ServerSpec
 
 
 def test_what_is_not_stated_is_left_to_vllm() -> None:

@@ -24,8 +24,8 @@ from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.spec import Context, LlmSpec, Sampling
 from srft_assets.critic.verdict import Label
 from srft_assets.home import CHECKOUT
+from srft_assets.serving import ServerSpec
 from srft_assets.serving.server import Served
-from srft_assets.serving.spec import ServerSpec
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory
 
@@ -168,7 +168,7 @@ PARENT = """
 import sys, time
 from pathlib import Path
 from srft_assets.serving.server import serve
-from srft_assets.serving.spec import ServerSpec
+from srft_assets.serving import ServerSpec
 
 with serve(ServerSpec.model_validate_json(sys.argv[1]), Path(sys.argv[2])):
     time.sleep(600)

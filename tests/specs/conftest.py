@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.serving.spec import URL
+from srft_assets.serving import URL
 from tests.chain.conftest import tokenizer_with, with_base_model
 from tests.critic.server import Server, serving
 from tests.specs.project import Project

@@ -15,8 +15,7 @@ from srft_assets.cli.export import merge
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.rollouts.checkpoint import load_checkpoint
-from srft_assets.training.merge import Trained, find_trained, write_adapter, write_merged
-from srft_assets.training.model import base_now
+from srft_assets.training.model import Trained, base_now, find_trained, write_adapter, write_merged
 from srft_assets.training.stage import checkpoints_stage
 from tests.training.conftest import put
 from tests.training.test_stage import InProcess, arm_of, make, platform

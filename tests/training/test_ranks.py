@@ -11,8 +11,8 @@ from srft_assets.home import Home
 from srft_assets.tokens.arm import TrainingSpec
 from srft_assets.training.data import make_plan
 from srft_assets.training.job import shuffled
-from srft_assets.training.launch import command_of
 from srft_assets.training.main import last_whole_state
+from srft_assets.training.process import command_of
 from srft_assets.training.stage import checkpoints_stage
 from srft_assets.warehouse.stage import Launch
 from tests.training.test_stage import InProcess, Subprocess, arm_of, make, platform

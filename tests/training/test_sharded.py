@@ -12,8 +12,8 @@ import pytest
 from srft_assets.tokens.arm import TrainingSpec
 from srft_assets.training.checkpoint import TrainingResult, read_result
 from srft_assets.training.job import TrainingJob
-from srft_assets.training.launch import MAIN, command_of, environment_of
 from srft_assets.training.main import train
+from srft_assets.training.process import MAIN, command_of, environment_of
 from tests.training.conftest import Heard, make_rows
 
 MakeJob = Callable[..., TrainingJob]

@@ -16,7 +16,7 @@ import pytest
 
 from srft_assets.home import Home
 from srft_assets.training.checkpoint import TrainingResult, read_result
-from srft_assets.training.launch import MAIN
+from srft_assets.training.process import MAIN
 from srft_assets.warehouse.partitions import Warehouse
 from tests.training.fetch_smollm2 import FOLDER
 from tests.ui.browser import Browser

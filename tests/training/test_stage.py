@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
-from srft_assets.training.launch import launch
 from srft_assets.training.main import main
+from srft_assets.training.process import launch
 from srft_assets.training.stage import checkpoints_stage
 from srft_assets.warehouse.making import make_current, make_partition, recipe_of
 from srft_assets.warehouse.partitions import Stamp, Warehouse

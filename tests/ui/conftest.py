@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.serving.spec import URL
+from srft_assets.serving import URL
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.partitions import Warehouse
 from tests.chain.conftest import tokenizer_with, with_base_model

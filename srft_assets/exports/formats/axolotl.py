@@ -59,31 +59,25 @@ AXOLOTL_SPANS = AXOLOTL_MESSAGES.replace(
 )
 
 
-def _by_message(masked: Masked, tokenizer: ChatTokenizer | None) -> Iterator[Record]:
+def _by_message(masked: Masked, tokenizer: ChatTokenizer) -> Iterator[Record]:
     """`messages[].train`, and tools whose parameters are JSON text."""
-    for _, record in _checked(masked, _given(tokenizer)):
+    for _, record in _checked(masked, tokenizer):
         yield record
 
 
-def _by_characters(masked: Masked, tokenizer: ChatTokenizer | None) -> Iterator[Record]:
+def _by_characters(masked: Masked, tokenizer: ChatTokenizer) -> Iterator[Record]:
     """As by message, with `train_detail`: the characters of a turn's content that are trained.
 
     `end_offset` is that of the last character. A masked turn has no detail at all: with one, even
     one that trains nothing, axolotl would train its end-of-turn token. Raises UnfitError where
     offsets would train other tokens.
     """
-    for chat, record in _checked(masked, _given(tokenizer)):
+    for chat, record in _checked(masked, tokenizer):
         for place, message in enumerate(record["messages"]):
             if message["train"]:
                 message["train_detail"] = [_whole(place, message)]
-        _check_content(masked, chat, record["messages"], _given(tokenizer))
+        _check_content(masked, chat, record["messages"], tokenizer)
         yield record
-
-
-def _given(tokenizer: ChatTokenizer | None) -> ChatTokenizer:
-    if tokenizer is None:
-        raise ValueError("chats are checked with the tokenizer of the masks")
-    return tokenizer
 
 
 def _checked(masked: Masked, tokenizer: ChatTokenizer) -> Iterator[tuple[Conversation, Record]]:
