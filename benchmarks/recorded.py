@@ -7,8 +7,7 @@ from tempfile import TemporaryDirectory
 from srft_assets.home import Home
 from srft_assets.tokens.mask import Job
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.schema import from_row
+from srft_assets.trajectories.model import Trajectory, from_row
 from srft_assets.warehouse.partitions import Warehouse
 
 

@@ -10,7 +10,7 @@ from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.rollouts.stage import EVAL_SCORES
 from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.training.checkpoint import CHECKPOINTS
-from srft_assets.trajectories.schema import TRAJECTORIES
+from srft_assets.trajectories.model import TRAJECTORIES
 
 SCHEMAS = {
     "trajectories": TRAJECTORIES,

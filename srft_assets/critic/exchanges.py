@@ -18,8 +18,7 @@ from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.home import Home
 from srft_assets.outcomes.status import FAILED
 from srft_assets.outcomes.task import gold_patches
-from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.schema import from_row
+from srft_assets.trajectories.model import Trajectory, from_row
 
 if TYPE_CHECKING:
     from srft_assets.critic.ledger import Ledger

@@ -26,7 +26,7 @@ from srft_assets.errors import Refusal
 from srft_assets.home import Home
 from srft_assets.outcomes.status import FAILED
 from srft_assets.outcomes.task import gold_patches
-from srft_assets.trajectories.schema import from_row
+from srft_assets.trajectories.model import from_row
 from srft_assets.warehouse.making import History, make_partition, recipe_of
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.recipe import Code, digest, source_digest

@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 from srft_assets.errors import SrftError
 from srft_assets.tokens.row import MaskedRow, RunRefusedError, Span
 from srft_assets.tokens.template import REASONING, text_of
-from srft_assets.trajectories.model import Message, Trajectory
-from srft_assets.trajectories.schema import from_row
+from srft_assets.trajectories.model import Message, Trajectory, from_row
 from srft_assets.warehouse.partitions import Stamp, Warehouse, stamp_in
 
 ROWS_AT_ONCE = 8

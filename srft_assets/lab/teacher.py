@@ -15,16 +15,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from srft_assets.agent.play import Play, Told, missing, play_all, plays_of, sandboxed
 from srft_assets.agent.protocol import ACTION, SUBMIT, TextModel, turn
 from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError, first_problem
-from srft_assets.files import place
 from srft_assets.lab.functions import NEAR, OPERATORS
-from srft_assets.lab.tasks import CHECK, TaskSettings, generate_tasks
+from srft_assets.lab.tasks import CHECK, TaskSettings, generate_tasks, write_tasks
 from srft_assets.outcomes.task import tasks_path
 from srft_assets.plugins import need
 from srft_assets.sandbox.detection import open_sandbox
@@ -159,10 +157,6 @@ class Move:
     label: Label
     reason: str
 
-    def text(self) -> str:
-        """As an assistant turn."""
-        return turn(self.thought, self.command)
-
 
 class Teacher(TextModel):
     """mini-swe-agent's model protocol, played by the script.
@@ -180,7 +174,8 @@ class Teacher(TextModel):
         """The next turn; `extra.teacher` bears its label and reason."""
         rng = Random(f"{self._seed}/{len(messages)}")
         move = next_move(Conversation(messages), self._rates, rng)
-        return move.text(), {"teacher": {"label": move.label.value, "reason": move.reason}}
+        judgement = {"label": move.label.value, "reason": move.reason}
+        return turn(move.thought, move.command), {"teacher": judgement}
 
 
 def next_move(chat: Conversation, rates: Rates, rng: Random) -> Move:
@@ -289,9 +284,8 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
         raise SrftError(f"batch {work.partition}: setting {first_problem(error)}") from error
     sandbox = open_sandbox(unsafe=os.environ.get("SRFT_UNSAFE") == "1")
     tasks = generate_tasks(stated.count, stated.task_seed, stated.tasks)
-    rows = [orjson.dumps(task.model_dump(by_alias=True)) for task in tasks]
     listed = tasks_path(work.home, work.partition)
-    place(listed, b"\n".join(rows) + b"\n")
+    write_tasks(listed, tasks)
 
     out = listed.parent / digest({"settings": stated.model_dump(), "version": VERSION})[:12]
     out.mkdir(parents=True, exist_ok=True)

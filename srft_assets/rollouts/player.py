@@ -22,6 +22,7 @@ from srft_assets.child import python, run_job
 from srft_assets.errors import SrftError
 from srft_assets.files import place
 from srft_assets.home import Home
+from srft_assets.lab.tasks import write_tasks
 from srft_assets.locks import exclusive
 from srft_assets.outcomes.task import tasks_path
 from srft_assets.rollouts.batch import tasks_of
@@ -64,8 +65,7 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
     folder = work.home.runs / work.partition
     out = folder / stated.identity
     if isinstance(stated.tasks, LabTasks):
-        rows = [orjson.dumps(task.model_dump(by_alias=True)) for task in tasks]
-        place(tasks_path(work.home, work.partition), b"\n".join(rows) + b"\n")
+        write_tasks(tasks_path(work.home, work.partition), tasks)
     todo = missing(out, plays)
     work.log.info("%d of %d runs are to be played", len(todo), len(plays))
     if todo:

@@ -14,7 +14,7 @@ from srft_assets.child import python
 from srft_assets.compare.rates import cells_of, mean_pass_at_k, rate_of, usual_attempts
 from srft_assets.errors import SrftError
 from srft_assets.files import place
-from srft_assets.lab.tasks import generate_tasks
+from srft_assets.lab.tasks import generate_tasks, write_tasks
 from srft_assets.outcomes.status import Status, is_approximate
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import need
@@ -26,8 +26,7 @@ from srft_assets.rollouts.evaluation import (
     read_run,
 )
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.schema import frame_of
+from srft_assets.trajectories.model import Trajectory, frame_of
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
@@ -126,8 +125,7 @@ def _job(arm: ArmSpec, unsafe: bool, out: Path, work: Work) -> EvaluationJob:
 
 
 def _play(job: EvaluationJob, tasks: list[TaskInstance], work: Work) -> None:
-    lines = [orjson.dumps(task.model_dump(by_alias=True)) for task in tasks]
-    place(job.tasks, b"".join(line + b"\n" for line in lines))
+    write_tasks(job.tasks, tasks)
     stated = job.out / "job.json"
     place(stated, job.model_dump_json(indent=2).encode())
     work.launch(python("srft_assets.rollouts.evaluation", str(stated)), {})

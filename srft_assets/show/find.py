@@ -10,8 +10,7 @@ from srft_assets.home import Home
 from srft_assets.outcomes.status import Status, TestOutcome
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, model_source
-from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.schema import from_row
+from srft_assets.trajectories.model import Trajectory, from_row
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.sql import holders
 

@@ -24,7 +24,7 @@ from srft_assets.tokens.tokenizer import (
     model_source,
     tokenizer_fingerprint,
 )
-from srft_assets.trajectories.schema import from_row
+from srft_assets.trajectories.model import from_row
 from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work

@@ -16,9 +16,8 @@ from srft_assets.trajectories.batches import Manifest, read_manifest
 from srft_assets.trajectories.discover import Found, Role, discover
 from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
-from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.model import TRAJECTORIES, Trajectory, from_row, row_of
 from srft_assets.trajectories.records import Record
-from srft_assets.trajectories.schema import TRAJECTORIES, from_row, row_of
 from srft_assets.trajectories.sources import SourceChangedError, open_source, read_item
 from srft_assets.warehouse.making import make_partition, work_alone
 from srft_assets.warehouse.recipe import Code, source_digest

@@ -6,6 +6,7 @@ over text scans forward once, so that hostile text costs linear time.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -213,9 +214,8 @@ def bash_fences(text: str, mark: str = "```bash\n") -> Split:
     return (thought + text[at:]).strip(), actions
 
 
-def mswea_fences(text: str) -> Split:
-    """Every ```mswea_bash_command block (mini-swe-agent 2.x)."""
-    return bash_fences(text, MSWEA)
+mswea_fences = partial(bash_fences, mark=MSWEA)
+"""Every ```mswea_bash_command block (mini-swe-agent 2.x)."""
 
 
 def last_fence(text: str) -> Split:

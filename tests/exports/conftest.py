@@ -17,8 +17,7 @@ from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.tokens.tokenizer import ChatTokenizer
-from srft_assets.trajectories.model import Message, Trajectory
-from srft_assets.trajectories.schema import TRAJECTORIES, rows_of
+from srft_assets.trajectories.model import TRAJECTORIES, Message, Trajectory, rows_of
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe

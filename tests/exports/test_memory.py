@@ -43,7 +43,7 @@ def fill(platform: Platform, batch: str, seed: int) -> None:
         ids = generator.integers(0, 50_000, TOKENS, dtype=np.int32)
         spans = tuple(Span(step, 10 + step * 20, 20 + step * 20, True) for step in range(3))
         rows.append(MaskedRow(run.trajectory_id, "task", "resolved", ids, spans).as_row())
-    from srft_assets.trajectories.schema import rows_of
+    from srft_assets.trajectories.model import rows_of
 
     platform.put("trajectories", rows_of(runs, batch), batch)
     platform.put_rows(batch, rows)

@@ -1,6 +1,6 @@
 """Exported chats hold what the run holds: arguments, thinking, and steps in their order."""
 
-from srft_assets.trajectories.schema import rows_of
+from srft_assets.trajectories.model import rows_of
 from tests.exports.chats import changed, lines
 from tests.exports.conftest import text_run, tool_run
 from tests.exports.test_token_formats import records

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from srft_assets.tokens.tokenizer import load_tokenizer
-from srft_assets.trajectories.schema import from_row
+from srft_assets.trajectories.model import from_row
 from tests.exports.conftest import Platform, text_run, tool_run
 
 IGNORED = -100

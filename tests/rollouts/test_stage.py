@@ -17,7 +17,7 @@ from srft_assets.rollouts.evaluation import (
 from srft_assets.rollouts.stage import EVAL_SCORES, eval_scores_stage
 from srft_assets.sandbox import SandboxError
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
-from srft_assets.trajectories.schema import TRAJECTORIES, from_row
+from srft_assets.trajectories.model import TRAJECTORIES, from_row
 
 ARM = ArmSpec(
     name="rft",

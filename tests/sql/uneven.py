@@ -25,7 +25,7 @@ from srft_assets.rollouts.stage import EVAL_SCORES
 from srft_assets.schemas import SCHEMAS
 from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.training.checkpoint import CHECKPOINTS
-from srft_assets.trajectories.schema import TRAJECTORIES
+from srft_assets.trajectories.model import TRAJECTORIES
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.partitions import Stamp, Warehouse
 from srft_assets.warehouse.recipe import Recipe

@@ -13,8 +13,7 @@ from srft_assets.home import Home
 from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.tokens.row import MASKED_TOKENS, MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer
-from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.schema import rows_of
+from srft_assets.trajectories.model import Trajectory, rows_of
 from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Made, Stage, T, Work

@@ -10,7 +10,7 @@ from srft_assets.critic.verdict import Label
 from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.tokens.arm import ArmSpec, Mixing
 from srft_assets.tokens.run_choice import Chosen, choose, within_cap
-from srft_assets.trajectories.schema import TRAJECTORIES
+from srft_assets.trajectories.model import TRAJECTORIES
 
 TASKS = st.lists(st.sampled_from(["a", "b", "c", "unknown"]), max_size=20)
 

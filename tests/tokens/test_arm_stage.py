@@ -14,7 +14,7 @@ from srft_assets.tokens.arm import ArmSpec, forbidden
 from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.tokens.tokenizer import ChatTokenizer
-from srft_assets.trajectories.schema import rows_of
+from srft_assets.trajectories.model import rows_of
 from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.query import offending_rows
 from srft_assets.warehouse.stage import Made

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.tokens.run_choice import ids_where
-from srft_assets.trajectories.schema import TRAJECTORIES
+from srft_assets.trajectories.model import TRAJECTORIES
 
 RUNS = [
     {"trajectory_id": "short", "instance_id": "django__django-1", "n_steps": 3, "model": "a"},

@@ -10,7 +10,7 @@ from srft_assets.home import Home
 from srft_assets.outcomes.status import Status
 from srft_assets.tokens.render import render
 from srft_assets.tokens.row import MaskedRow
-from srft_assets.trajectories.schema import from_row
+from srft_assets.trajectories.model import from_row
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.query import run_query
 from tests.specs.checkout import Checkout

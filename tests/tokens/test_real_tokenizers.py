@@ -16,8 +16,7 @@ from srft_assets.tokens.row import MaskedRow, RunRefusedError
 from srft_assets.tokens.template import RENDER_DATE
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.schema import from_row
+from srft_assets.trajectories.model import Trajectory, from_row
 from srft_assets.warehouse.partitions import Warehouse
 from tests.tokens.real import assert_exact, tokenizer_of
 

@@ -7,7 +7,7 @@ import pytest
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.tokens.stage import masked_tokens_stage
-from srft_assets.trajectories.schema import rows_of
+from srft_assets.trajectories.model import rows_of
 from tests.tokens.batch import LABELS, STATUS, filled, make, put, run, trained
 
 __all__ = ["filled"]

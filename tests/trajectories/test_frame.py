@@ -4,8 +4,7 @@ import polars as pl
 import pytest
 
 from srft_assets.trajectories.formats import read_record
-from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.schema import TRAJECTORIES, frame_of, from_row, rows_of
+from srft_assets.trajectories.model import TRAJECTORIES, Trajectory, frame_of, from_row, rows_of
 from srft_assets.warehouse.partitions import data_version
 from tests.trajectories.ingest_support import run_of
 

@@ -8,7 +8,7 @@ import pytest
 from srft_assets.errors import UsageError
 from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import detect_format, read_record
-from srft_assets.trajectories.schema import from_row, rows_of
+from srft_assets.trajectories.model import from_row, rows_of
 
 NO_RUNS = re.compile(
     r"(report|manifest|preds|results|example_model_output|swegym_verified_instances|sample_std"

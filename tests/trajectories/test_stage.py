@@ -8,7 +8,7 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import batch_names, write_lab_batch
 from srft_assets.trajectories.ingest import ingest
-from srft_assets.trajectories.schema import TRAJECTORIES, from_row
+from srft_assets.trajectories.model import TRAJECTORIES, from_row
 from srft_assets.trajectories.sources import SourceChangedError
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.partitions import Warehouse

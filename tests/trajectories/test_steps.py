@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.trajectories.formats import read_record
-from srft_assets.trajectories.model import Action
+from srft_assets.trajectories.model import Action, from_row, rows_of
 from srft_assets.trajectories.reader import chat
-from srft_assets.trajectories.schema import from_row, rows_of
 from srft_assets.trajectories.steps import cut_steps
 
 TEXTS = st.text(max_size=12) | st.sampled_from(

@@ -15,8 +15,7 @@ import polars as pl
 from srft_assets.critic.prompt.run_view import task_of
 from srft_assets.critic.prompt.text import estimate, readable, show
 from srft_assets.errors import UsageError
-from srft_assets.trajectories.model import Step, Trajectory
-from srft_assets.trajectories.schema import from_row
+from srft_assets.trajectories.model import Step, Trajectory, from_row
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.sql import holders
 
