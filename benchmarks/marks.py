@@ -9,8 +9,8 @@ import orjson
 from benchmarks.recorded import job_of
 from benchmarks.rounds import alternate, ratio
 from srft_assets.tokens.mask import mask_runs
-from srft_assets.tokens.row import MaskedRow, RunRefusedError
 from srft_assets.tokens.template import NATIVE, WRITTEN_OUT, for_template
+from srft_assets.tokens.token_labels import MaskedRow, RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Trajectory
 

@@ -33,7 +33,7 @@ from benchmarks.recorded import job_of, runs_below
 from benchmarks.rounds import alternate, ratio
 from srft_assets.tokens.mask import mask_runs
 from srft_assets.tokens.render import render
-from srft_assets.tokens.row import MASKED_TOKENS, MaskedRow, RunRefusedError
+from srft_assets.tokens.token_labels import MASKED_TOKENS, MaskedRow, RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version

@@ -24,7 +24,7 @@ import pyarrow as pa
 from benchmarks.recorded import runs_below
 from srft_assets.child import quiet
 from srft_assets.tokens.mask import Job, mask_runs
-from srft_assets.tokens.row import IGNORED, MaskedRow
+from srft_assets.tokens.token_labels import IGNORED, MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.training.data import make_plan
 from srft_assets.training.job import TrainingJob, shuffled

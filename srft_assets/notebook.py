@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from srft_assets.exports.export import Exported
     from srft_assets.planning import Outcome
     from srft_assets.show.find import Found
-    from srft_assets.tokens.row import MaskedRow
+    from srft_assets.tokens.token_labels import MaskedRow
     from srft_assets.tokens.tokenizer import ChatTokenizer
     from srft_assets.trajectories.ingest import IngestPlan
     from srft_assets.trajectories.model import Trajectory
@@ -215,7 +215,7 @@ def label_tokens(row: "MaskedRow") -> "tuple[NDArray[int32], NDArray[float32]]":
 
     Both have shape (tokens,); training and every export take theirs from here.
     """
-    from srft_assets.tokens.row import label_tokens as labelled
+    from srft_assets.tokens.token_labels import label_tokens as labelled
 
     return labelled(row.input_ids, row.spans)
 

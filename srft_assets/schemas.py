@@ -8,7 +8,7 @@ from srft_assets.critic.verdict import CRITIC_PROMPTS, STEP_VERDICTS
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.rollouts.stage import EVAL_SCORES
-from srft_assets.tokens.row import MASKED_TOKENS
+from srft_assets.tokens.token_labels import MASKED_TOKENS
 from srft_assets.training.checkpoint import CHECKPOINTS
 from srft_assets.trajectories.model import TRAJECTORIES
 

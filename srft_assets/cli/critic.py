@@ -165,7 +165,7 @@ def import_labels(
     ] = False,
 ) -> None:
     """Read labels back into a gold set. Doing it again changes nothing."""
-    from srft_assets.critic.gold.answers import Import, import_answers
+    from srft_assets.critic.gold.annotations import Import, import_answers
     from srft_assets.critic.gold.labels import check_set_name, take_over
     from srft_assets.critic.gold.stage import known_steps
     from srft_assets.warehouse.partitions import Warehouse

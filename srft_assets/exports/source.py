@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 import pyarrow.parquet as pq
 
 from srft_assets.errors import SrftError
-from srft_assets.tokens.row import MaskedRow, RunRefusedError, Span
 from srft_assets.tokens.template import REASONING, text_of
+from srft_assets.tokens.token_labels import MaskedRow, RunRefusedError, Span
 from srft_assets.trajectories.model import Message, Trajectory, from_row
 from srft_assets.warehouse.partitions import Stamp, Warehouse, stamp_in
 

@@ -8,7 +8,7 @@ from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.outcomes.status import Status, TestOutcome
-from srft_assets.tokens.row import MaskedRow
+from srft_assets.tokens.token_labels import MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, model_source
 from srft_assets.trajectories.model import Trajectory, from_row
 from srft_assets.warehouse.partitions import Warehouse

@@ -18,7 +18,7 @@ from rich.text import Text
 from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.outcomes.status import FAILED, Status, TestOutcome
 from srft_assets.show.text import clip, plain
-from srft_assets.tokens.row import MaskedRow, Span
+from srft_assets.tokens.token_labels import MaskedRow, Span
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message, Step, Trajectory
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.row import MaskedRow, RunRefusedError, Span
+from srft_assets.tokens.token_labels import MaskedRow, RunRefusedError, Span
 
 COUNTED = {
     "drop": ("runs_too_long",),

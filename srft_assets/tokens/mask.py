@@ -8,7 +8,7 @@ import numpy as np
 
 from srft_assets.outcomes.status import Status
 from srft_assets.tokens.render import Rendering, Turn, render
-from srft_assets.tokens.row import MaskedRow, RunRefusedError, Span
+from srft_assets.tokens.token_labels import MaskedRow, RunRefusedError, Span
 from srft_assets.tokens.tokenizer import SPACE, ChatTokenizer
 from srft_assets.trajectories.model import Trajectory
 

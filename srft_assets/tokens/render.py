@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from srft_assets.tokens.row import RunRefusedError
 from srft_assets.tokens.template import (
     REASONING,
     TEMPLATE_ERRORS,
@@ -22,6 +21,7 @@ from srft_assets.tokens.template import (
     generation_prompt,
     prompts_after,
 )
+from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.tokens.trace import trace
 from srft_assets.trajectories.model import Message, Step, Trajectory

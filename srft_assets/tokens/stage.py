@@ -16,8 +16,8 @@ from srft_assets.outcomes.status import Status
 from srft_assets.tokens.arm import ArmSpec, decide
 from srft_assets.tokens.lengths import Lengths
 from srft_assets.tokens.mask import Job, mask_runs
-from srft_assets.tokens.row import MASKED_TOKENS, MaskedRow, RunRefusedError
 from srft_assets.tokens.run_choice import candidates_sql, choose
+from srft_assets.tokens.token_labels import MASKED_TOKENS, MaskedRow, RunRefusedError
 from srft_assets.tokens.tokenizer import (
     is_base_model_asset,
     kept_tokenizer,

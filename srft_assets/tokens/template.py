@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from jinja2 import Template, TemplateError
 
-from srft_assets.tokens.row import RunRefusedError
+from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
 

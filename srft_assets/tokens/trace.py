@@ -22,8 +22,8 @@ from typing import Any
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
-from srft_assets.tokens.row import RunRefusedError
 from srft_assets.tokens.template import Spans, Tools, apply, compiled, variables
+from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from srft_assets.errors import SrftError
-from srft_assets.tokens.row import IGNORED, Span, SpanError, label_tokens
+from srft_assets.tokens.token_labels import IGNORED, Span, SpanError, label_tokens
 from srft_assets.training.job import Layout, Part, TrainingJob
 from srft_assets.warehouse.partitions import Warehouse
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from srft_assets.errors import Refusal, SrftError
 from srft_assets.outcomes.status import FAILED, Status
 from srft_assets.tokens.arm import ArmSpec, Mixing, TrainingSpec
-from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.tokens.run_choice import within_cap
+from srft_assets.tokens.token_labels import MASKED_TOKENS
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.sql import counted_once
 

@@ -22,7 +22,7 @@ from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from srft_assets.errors import SrftError
-from srft_assets.tokens.row import IGNORED
+from srft_assets.tokens.token_labels import IGNORED
 from srft_assets.training.data import WEIGHTS, Plan
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.process import Report, agree

@@ -11,7 +11,7 @@ import pytest
 from srft_assets.cli.export import license_of, size_of
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
-from srft_assets.tokens.row import MASKED_TOKENS, MaskedRow, Span
+from srft_assets.tokens.token_labels import MASKED_TOKENS, MaskedRow, Span
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
 from tests.cli.conftest import environment

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from docs.examples.human_study import FAULTS, RELATIONS, STUDY, TEXTS, convert, main
-from srft_assets.critic.gold.answers import Import, import_answers
+from srft_assets.critic.gold.annotations import Import, import_answers
 from srft_assets.critic.gold.labels import read_sets
 from srft_assets.home import Home
 from srft_assets.trajectories.formats import read_record

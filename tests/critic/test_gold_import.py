@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.critic.gold.answers import Import, import_answers
+from srft_assets.critic.gold.annotations import Import, import_answers
 from srft_assets.critic.gold.labels import GoldLabel, read_sets
 from srft_assets.critic.gold.queue import QueueFormat, Wanted, queue, write_queue
 from srft_assets.errors import UsageError

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.critic.gold.answers import NOTE, QUESTION
+from srft_assets.critic.gold.annotations import NOTE, QUESTION
 from srft_assets.critic.gold.queue import (
     Wanted,
     allocate,

@@ -14,8 +14,8 @@ from srft_assets.exports.export import Exported, Request, export
 from srft_assets.home import Home
 from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.row import MASKED_TOKENS
 from srft_assets.tokens.stage import masked_tokens_stage
+from srft_assets.tokens.token_labels import MASKED_TOKENS
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import TRAJECTORIES, Message, Trajectory, rows_of
 from srft_assets.warehouse.making import make_partition, recipe_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srft_assets.tokens.row import MaskedRow, Span
+from srft_assets.tokens.token_labels import MaskedRow, Span
 from tests.exports.conftest import Platform, text_run
 
 RUNS, TOKENS, CHARS = 40, 50_000, 400_000

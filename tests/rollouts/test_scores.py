@@ -17,7 +17,7 @@ from srft_assets.rollouts.stage import (
     trained_on,
 )
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
-from srft_assets.tokens.row import MASKED_TOKENS
+from srft_assets.tokens.token_labels import MASKED_TOKENS
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe

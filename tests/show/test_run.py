@@ -15,7 +15,7 @@ from srft_assets.show.run import render_run
 from srft_assets.show.text import LINE_CHARS, clip
 from srft_assets.text import visible_lines
 from srft_assets.tokens.mask import mask_run
-from srft_assets.tokens.row import MaskedRow
+from srft_assets.tokens.token_labels import MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Action, Step, Trajectory

@@ -11,7 +11,7 @@ import pytest
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
 from srft_assets.outcomes.status import TEST_OUTCOMES
-from srft_assets.tokens.row import MASKED_TOKENS, MaskedRow
+from srft_assets.tokens.token_labels import MASKED_TOKENS, MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Trajectory, rows_of
 from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse, data_version

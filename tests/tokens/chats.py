@@ -5,7 +5,7 @@ import json
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from srft_assets.tokens.row import IGNORED, MaskedRow
+from srft_assets.tokens.token_labels import IGNORED, MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message, Trajectory
 from tests.tokens.conftest import SPECIAL

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.tokens.render import Rendering
-from srft_assets.tokens.row import MaskedRow
+from srft_assets.tokens.token_labels import MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from tests.tokens.fetch_tokenizers import FOLDER
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.tokens.lengths import Lengths, cut, windows
-from srft_assets.tokens.row import MaskedRow, RunRefusedError, Span
+from srft_assets.tokens.token_labels import MaskedRow, RunRefusedError, Span
 
 TURN = st.tuples(st.integers(1, 9), st.integers(0, 6), st.booleans())
 """Tokens of a turn, of the context before it, and whether it is trained."""

@@ -11,8 +11,8 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS
 from srft_assets.tokens.arm import ArmSpec, forbidden
-from srft_assets.tokens.row import MaskedRow
 from srft_assets.tokens.stage import masked_tokens_stage
+from srft_assets.tokens.token_labels import MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import rows_of
 from srft_assets.warehouse.partitions import ONLY

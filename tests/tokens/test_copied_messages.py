@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from srft_assets.tokens.mask import mask_run
 from srft_assets.tokens.render import render
-from srft_assets.tokens.row import RunRefusedError
+from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
 from tests.tokens.chats import QUICK, TEXT, assert_sound, decoded

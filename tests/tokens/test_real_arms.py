@@ -9,7 +9,7 @@ import pytest
 from srft_assets.home import Home
 from srft_assets.outcomes.status import Status
 from srft_assets.tokens.render import render
-from srft_assets.tokens.row import MaskedRow
+from srft_assets.tokens.token_labels import MaskedRow
 from srft_assets.trajectories.model import from_row
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.query import run_query

@@ -9,7 +9,7 @@ import pytest
 
 from srft_assets.tokens.mask import Job, mask_runs
 from srft_assets.tokens.render import render
-from srft_assets.tokens.row import MaskedRow
+from srft_assets.tokens.token_labels import MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory

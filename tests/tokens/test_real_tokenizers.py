@@ -12,8 +12,8 @@ import pytest
 from srft_assets.home import Home
 from srft_assets.tokens.mask import Job, mask_runs
 from srft_assets.tokens.render import render
-from srft_assets.tokens.row import MaskedRow, RunRefusedError
 from srft_assets.tokens.template import RENDER_DATE
+from srft_assets.tokens.token_labels import MaskedRow, RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.model import Trajectory, from_row

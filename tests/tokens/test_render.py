@@ -6,8 +6,8 @@ import pytest
 
 from srft_assets.tokens.mask import mask_run
 from srft_assets.tokens.render import render
-from srft_assets.tokens.row import RunRefusedError
 from srft_assets.tokens.template import RENDER_DATE
+from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
 from tests.tokens.conftest import all_of, run_of

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from srft_assets.tokens.mask import encode, mask_run
 from srft_assets.tokens.render import Rendering, render
-from srft_assets.tokens.row import RunRefusedError
+from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
 from tests.tokens.chats import QUICK, TEXT, assert_sound, chats

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.tokens.mask import mask_run
-from srft_assets.tokens.row import RunRefusedError
 from srft_assets.tokens.template import RENDER_DATE
+from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
 from tests.tokens.chats import QUICK, UNSPECIAL, assert_sound, chats, decoded

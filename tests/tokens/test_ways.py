@@ -8,8 +8,8 @@ import pytest
 
 from srft_assets.tokens.mask import mask_run
 from srft_assets.tokens.render import Chat, Rendering, by_prefixes, render
-from srft_assets.tokens.row import RunRefusedError
 from srft_assets.tokens.template import NATIVE, for_template, short_call_ids
+from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import load_tokenizer
 from srft_assets.trajectories.model import Message
 from tests.tokens.conftest import run_of

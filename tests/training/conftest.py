@@ -11,7 +11,7 @@ import pytest
 
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
-from srft_assets.tokens.row import MASKED_TOKENS
+from srft_assets.tokens.token_labels import MASKED_TOKENS
 from srft_assets.training.data import load_rows
 from srft_assets.training.job import Selection, TrainingJob, select_rows, shuffled
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.tokens.arm import Mixing, TrainingSpec
-from srft_assets.tokens.row import IGNORED
+from srft_assets.tokens.token_labels import IGNORED
 from srft_assets.training.job import draw, groups_of, order_of, shuffled
 from srft_assets.warehouse.partitions import InputChangedError
 from tests.training.conftest import Row, frame_of, labelled, make_rows, put, select

@@ -8,7 +8,7 @@ import pytest
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.tokens.row import MASKED_TOKENS
+from srft_assets.tokens.token_labels import MASKED_TOKENS
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.main import train
 from tests.training.conftest import Heard, Row, frame_of, labelled, make_rows, select

@@ -26,7 +26,7 @@ from srft_assets.exports.source import (
     thinking,
 )
 from srft_assets.exports.writer import Format, Record
-from srft_assets.tokens.row import Span
+from srft_assets.tokens.token_labels import Span
 from srft_assets.trajectories.model import Message
 
 FUNCTION = pa.struct({"name": pa.string(), "arguments": pa.string()})

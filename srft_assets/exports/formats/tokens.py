@@ -12,7 +12,7 @@ import pyarrow as pa
 from srft_assets.exports import FormatName
 from srft_assets.exports.source import Masked, UnfitError
 from srft_assets.exports.writer import Format, Record
-from srft_assets.tokens.row import IGNORED, MASKED_TOKENS, MaskedRow, SpanError
+from srft_assets.tokens.token_labels import IGNORED, MASKED_TOKENS, MaskedRow, SpanError
 
 IDS = pa.list_(pa.int32())
 
