@@ -104,6 +104,7 @@ def _choose(home: Home, batch: str, stated: dict[str, Any]) -> str:
     from srft_assets.outcomes.dataset import is_local
     from srft_assets.outcomes.grader_choice import (
         Grading,
+        check_grader,
         copy_dataset,
         deciding,
         read_grading,
@@ -134,6 +135,8 @@ def _choose(home: Home, batch: str, stated: dict[str, Any]) -> str:
         told = f"data set: {len(found)} of the batch's {len(wanted)} instances"
         if not found:
             raise UsageError(f"{told}, e.g. not {min(wanted, default='any')}: {grading.dataset}")
+        if stated or machine_failed(home, batch):
+            check_grader(grading, found)
     if grading.sources and "sources" in stated:
         grading = grading.model_copy(update={"sources": _mirrors(grading.sources)})
     if deciding(grading) == deciding(before) and machine_failed(home, batch):
@@ -220,7 +223,12 @@ def _has_folder(row: dict[str, Any]) -> bool:
 
 
 def _print_failed(console: Console, rows: "pl.DataFrame", batch: str) -> None:
-    failed = rows.filter(status="infra_error")
+    import polars as pl
+
+    from srft_assets.outcomes.stage import KEPT
+
+    kept = pl.col("reason").str.contains(KEPT, literal=True)
+    failed = rows.filter((pl.col("status") == "infra_error") | kept)
     if failed.is_empty():
         return
     told = f"the machine failed at {failed.height}; once that is mended: srft grade {batch}"

@@ -156,6 +156,14 @@ def _tables(package: str) -> str:
     return digest(read)[:16]
 
 
+def check_grader(grading: Grading, tasks: Mapping[str, TaskInstance]) -> None:
+    """Raises SrftError where the grader can grade none of the tasks on this machine now."""
+    found = plugins(GRADERS).get(grading.grader)
+    check = getattr(import_module(found.module), "preconditions", None) if found else None
+    if check is not None:
+        check(tasks, grading)
+
+
 def grade_chosen(
     work: Work, runs: Sequence[Run]
 ) -> tuple[dict[str, TestOutcome], Sequence[Refusal]]:

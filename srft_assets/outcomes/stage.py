@@ -1,6 +1,7 @@
 """The asset `test_outcomes`: what the tests said of each run's patch."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from srft_assets.errors import Refusal
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import chosen_config, grade_chosen
 from srft_assets.outcomes.matching import reported_outcomes
-from srft_assets.outcomes.run import Run, as_outcome, runs_of, source_outcome
+from srft_assets.outcomes.run import JUDGED, Run, as_outcome, runs_of, source_outcome
 from srft_assets.outcomes.sandbox_grader import grade_runs
 from srft_assets.outcomes.status import TEST_OUTCOMES, Status, TestOutcome, outcome_rows
 from srft_assets.outcomes.task import read_tasks, tasks_digest
@@ -30,6 +31,7 @@ Generated tasks are graded here in the sandbox (`srft-local`). Other batches are
 sandbox. Where nobody was chosen, reports found beside the runs decide (`swebench`), else what the
 run's source says (`source`).
 """
+KEPT = "kept, as grading it anew failed: "
 LISTED_LOGS = 50
 FIRST = (Status.INFRA_ERROR, Status.TIMEOUT, Status.PATCH_FAILED, Status.UNRESOLVED)
 LOOKED_AT = [*FIRST, *(status for status in Status if status not in FIRST)]
@@ -70,15 +72,55 @@ def _make(work: Work, unsafe: bool) -> Made:
     runs = runs_of(work.read("trajectories"))
     manifest = read_manifest(work.home, work.partition)
     graded = {run.trajectory_id: _crash(run) for run in runs if _crashed(run, manifest)}
+    before = _graded_before(work)
     graded |= _graded(work, [run for run in runs if run.trajectory_id not in graded], unsafe)
     chosen, ungraded = grade_chosen(work, [run for run in runs if run.trajectory_id not in graded])
     graded |= chosen
+    lost = [run for run in runs if _ungraded(graded.get(run.trajectory_id), run)]
     others = [run for run in runs if run.trajectory_id not in graded]
-    imported, refused, strangers = _imported(manifest, others)
-    outcomes = graded | imported
+    imported, refused, strangers = _imported(manifest, [*others, *lost])
+    for run in lost:
+        graded[run.trajectory_id] = _kept(graded[run.trajectory_id], run, imported, before)
+    outcomes = imported | graded
     rows = [outcomes[run.trajectory_id] for run in runs]
     figures = _figures(rows) | {"reports of other runs": strangers} | _logs(rows)
     return Made(outcome_rows(rows), [*ungraded, *refused], figures)
+
+
+def _ungraded(outcome: TestOutcome | None, run: Run) -> bool:
+    """Whether a grader was asked for the outcome of a run, and could not say."""
+    return outcome is not None and outcome.status not in JUDGED and not run.crashed
+
+
+def _graded_before(work: Work) -> dict[str, TestOutcome]:
+    """What graders of ours, and not reports, found when the partition was made last."""
+    warehouse = Warehouse(work.home.warehouse)
+    if warehouse.stamp("test_outcomes", work.partition) is None:
+        return {}
+    rows = warehouse.read("test_outcomes", work.partition).iter_rows(named=True)
+    known = [
+        TestOutcome(
+            **{**row, "status": Status(row["status"]), "failed_tests": (*row["failed_tests"],)}
+        )
+        for row in rows
+        if row["grader"].startswith("srft-") or Path(row["log"] or "").is_absolute()
+    ]
+    return {one.trajectory_id: one for one in known}
+
+
+def _kept(
+    failed: TestOutcome,
+    run: Run,
+    spare: Mapping[str, TestOutcome],
+    before: Mapping[str, TestOutcome],
+) -> TestOutcome:
+    """A graded outcome is never replaced by a failure of the machine."""
+    for known in (before.get(run.trajectory_id), spare.get(run.trajectory_id)):
+        if known and known.status in JUDGED:
+            reason = known.reason.partition(KEPT)[0].removesuffix("; ")
+            said = f"{reason}; {KEPT}{failed.reason}".removeprefix("; ")
+            return replace(known, reason=said)
+    return failed
 
 
 def _crashed(run: Run, manifest: Manifest) -> bool:
@@ -91,7 +133,7 @@ def _crash(run: Run) -> TestOutcome:
     return TestOutcome(run.trajectory_id, run.instance_id, Status.INFRA_ERROR, reason=reason)
 
 
-def _graded(work: Work, runs: list[Run], unsafe: bool) -> dict[str, TestOutcome]:
+def _graded(work: Work, runs: Sequence[Run], unsafe: bool) -> dict[str, TestOutcome]:
     tasks = read_tasks(work.home, work.partition)
     ours = [run for run in runs if run.instance_id in tasks]
     if not ours:
@@ -102,7 +144,7 @@ def _graded(work: Work, runs: list[Run], unsafe: bool) -> dict[str, TestOutcome]
 
 
 def _imported(
-    manifest: Manifest, runs: list[Run]
+    manifest: Manifest, runs: Sequence[Run]
 ) -> tuple[dict[str, TestOutcome], list[Refusal], int]:
     """Outcomes by trajectory id, of reports or else of the source; reports that had no run."""
     matched = reported_outcomes(manifest, runs)
@@ -147,5 +189,6 @@ def machine_failed(home: Home, batch: str) -> bool:
     warehouse = Warehouse(home.warehouse)
     if warehouse.stamp("test_outcomes", batch) is None:
         return False
-    statuses = warehouse.read("test_outcomes", batch, columns=["status"])["status"]
-    return Status.INFRA_ERROR.value in statuses
+    rows = warehouse.read("test_outcomes", batch, columns=["status", "reason"])
+    failed = rows["status"] == Status.INFRA_ERROR.value
+    return bool((failed | rows["reason"].str.contains(KEPT, literal=True)).any())

@@ -100,38 +100,11 @@ def read_run(path: Path, attempt: int = 0) -> Trajectory:
     Attempts that went word for word alike are runs of their own, with ids of their own.
     """
     record = orjson.loads(path.read_bytes())
-    if any(message["role"] == "assistant" for message in record["messages"]):
-        run = read_record(record, source=path.name, row=0)
-    else:
-        run = _run_without_turns(record, path.name)
+    run = read_record(record, source=path.name, row=0)
     if attempt:
         stated = f"{run.trajectory_id}#{attempt}"
         run.trajectory_id = trajectory_id(run.instance_id, stated, [], SCAFFOLD)
     return run
-
-
-def _run_without_turns(record: dict[str, Any], source: str) -> Trajectory:
-    """A run in which the model never kept to the format.
-
-    Readers refuse it, since there is nothing to learn from it; as an evaluation it counts.
-    """
-    info, instance_id = record["info"], record["instance_id"]
-    messages = [
-        {"role": message["role"], "content": message["content"]}
-        for message in record["messages"]
-        if message["role"] != "exit"
-    ]
-    return Trajectory(
-        trajectory_id=trajectory_id(instance_id, None, messages, SCAFFOLD),
-        instance_id=instance_id,
-        scaffold=SCAFFOLD,
-        format=record["trajectory_format"],
-        messages=messages,
-        steps=[],
-        model=info["config"]["model"]["model_name"],
-        exit_status=info["exit_status"],
-        source=source,
-    )
 
 
 class GatedSandbox:

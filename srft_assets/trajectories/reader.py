@@ -93,7 +93,7 @@ def assemble(
     field: str = "messages",
 ) -> Trajectory:
     """The canonical run; `codes` are return codes by message index. Raises RecordError."""
-    messages = chat(raw_messages, field)
+    messages = chat(raw_messages, field, ended=facts.exit_status is not None)
     instance_id = facts.instance_id or UNKNOWN
     return Trajectory(
         trajectory_id=trajectory_id(instance_id, facts.stated_id, messages, facts.scaffold),
@@ -119,15 +119,17 @@ def holds(value: Any, *keys: str) -> bool:
     return isinstance(first, dict) and all(key in first for key in keys)
 
 
-def chat(raw_messages: list[Any], field: str = "messages") -> list[Message]:
+def chat(raw_messages: list[Any], field: str = "messages", ended: bool = False) -> list[Message]:
     """The same messages with canonical roles and without the scaffold's own keys.
 
     `content` stays as it came (text, None or a list of parts). Null and empty keys are left
     out: a Parquet column of structs has them in every row. Raises RecordError for an unknown
-    role, for a wrong type, and where no assistant ever speaks.
+    role, for a wrong type, and where no assistant ever speaks, unless the run states how it ended:
+    mini-swe-agent keeps no turn of a model that never kept to the format.
     """
     messages = [_message(raw, f"{field}[{place}]") for place, raw in enumerate(raw_messages)]
-    if not any(m["role"] == "assistant" and DEMONSTRATION not in m for m in messages):
+    spoken = any(m["role"] == "assistant" and DEMONSTRATION not in m for m in messages)
+    if not spoken and not (ended and messages):
         raise RecordError(f"no assistant turn among the {len(messages)} of field '{field}'")
     return messages
 

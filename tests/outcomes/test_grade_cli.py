@@ -36,13 +36,28 @@ def srft(home: Home, tmp_path: Path, speaking: Callable[[Home], Srft]) -> Srft:
         ),
         (("mine", "--grader", "swebench"), "needs --dataset FILE_OR_ID"),
         (("mine", "--grader", "local", "--dataset", "gone.jsonl"), "no data set 'gone.jsonl'"),
+        (
+            ("mine", "--grader", "swebench", "--dataset", "bare.jsonl"),
+            "has no image, eval_script",
+        ),
+        (("mine", "--grader", "swebench", "--dataset", "whole.jsonl"), "no Docker daemon answers"),
         (("mine", "--workers", "0"), "--workers"),
         (("mine", "--workers", "300"), "error: --workers: Input should be less than or equal to"),
     ],
 )
 def test_wrong_calls_choose_nothing(
-    srft: Srft, home: Home, words: tuple[str, ...], reason: str
+    srft: Srft,
+    home: Home,
+    words: tuple[str, ...],
+    reason: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    whole = dict.fromkeys(("image", "eval_script", "log_parser", "eval_type"), "x")
+    Path("bare.jsonl").write_text(json.dumps(ROW) + "\n")
+    Path("whole.jsonl").write_text(json.dumps(ROW | whole) + "\n")
     said = srft("grade", *words)
     assert said.code in (1, 2) and reason in said.err
     assert read_grading(home, "mine") == Grading()
@@ -81,13 +96,13 @@ def test_reports_are_the_default(srft: Srft) -> None:
 def test_options_left_out_stay_and_failures_of_the_machine_are_asked_again(
     srft: Srft, home: Home, dataset: Path
 ) -> None:
-    words = ("--grader", "swebench", "--dataset", str(dataset), "--timeout", "60")
+    words = ("--grader", "local", "--dataset", str(dataset), "--timeout", "60")
     said = srft("grade", "mine", *words, "--workers", "3")
     assert said.code == 0, said.err
     assert "data set: 1 of the batch's 1 instances" in said.out
-    assert "graded by swebench in Docker, without network" in said.out
+    assert "graded by the local sandbox, without network" in said.out
     assert "the machine failed at 1; once that is mended: srft grade mine" in said.out
-    assert "no image, eval_script" in said.out
+    assert any(line.split()[:2] == ["resolved", "1"] for line in said.out.splitlines())
 
     assert srft("grade", "mine").code == 0
     again = read_grading(home, "mine")
@@ -100,7 +115,7 @@ def test_options_left_out_stay_and_failures_of_the_machine_are_asked_again(
 
 def test_a_mended_setting_asks_again_too(srft: Srft, home: Home, dataset: Path) -> None:
     """Attempts, workers and mirrors decide no outcome, yet are what may mend the machine."""
-    words = ("--grader", "swebench", "--dataset", str(dataset), "--timeout", "60")
+    words = ("--grader", "local", "--dataset", str(dataset), "--timeout", "60")
     assert "the machine failed at 1" in srft("grade", "mine", *words).out
     assert srft("grade", "mine", "--attempts", "1").code == 0
     assert read_grading(home, "mine").asked_again == 1

@@ -103,3 +103,24 @@ def test_an_empty_batch_has_an_empty_partition(tmp_path: Path, outcomes_of: Inge
     (tmp_path / "in" / "a.traj.json").write_text("{torn")
     made = outcomes_of(tmp_path / "in")
     assert made.frame.height == 0 and made.frame.schema == TEST_OUTCOMES
+
+
+class TestRunsWithoutTurns:
+    def test_a_model_that_never_kept_to_the_format_failed(
+        self, tmp_path: Path, home: Home, outcomes_of: Ingest
+    ) -> None:
+        write_run(tmp_path / "in", "a", "x__y-a", "", exit_status="RepeatedFormatError")
+        path = tmp_path / "in" / "a.traj.json"
+        run = json.loads(path.read_text())
+        path.write_text(json.dumps({**run, "messages": run["messages"][:2]}))
+        made = outcomes_of(tmp_path / "in")
+        assert counts(made.frame) == {"empty_patch": 1}
+        (steps,) = Warehouse(home.warehouse).read("trajectories", "batch")["n_steps"]
+        assert steps == 0
+
+    def test_a_run_that_never_ended_is_none(self, tmp_path: Path, outcomes_of: Ingest) -> None:
+        write_run(tmp_path / "in", "a", "x__y-a", None, exit_status=None)
+        path = tmp_path / "in" / "a.traj.json"
+        run = json.loads(path.read_text())
+        path.write_text(json.dumps({**run, "messages": run["messages"][:2]}))
+        assert outcomes_of(tmp_path / "in").frame.is_empty()

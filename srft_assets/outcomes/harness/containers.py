@@ -4,6 +4,7 @@ swebench 5 has no setting for it: it creates containers through the docker packa
 daemon's default network and SYS_ADMIN. So the calls it makes are replaced, in this process only.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -11,9 +12,11 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from srft_assets.errors import SrftError
 from srft_assets.outcomes.grader_choice import Grading
 from srft_assets.sandbox.process import CutOutput
 
+PING_SECONDS = 30
 LABEL = "srft.grading"
 """Label of our containers; its value names the process that runs the harness."""
 MARGIN_SECONDS = 900
@@ -25,6 +28,23 @@ MAX_TAIL_BYTES = 1024 * 1024
 MAX_OTHER_BYTES = 1024 * 1024
 """Of any other command. After the tests the harness asks for a diff of all that they wrote, which
 can be more than this machine's memory, and logs it."""
+
+
+def daemon() -> Any:
+    """A client of the Docker daemon. Raises SrftError where none answers."""
+    import docker
+
+    try:
+        client = docker.from_env(timeout=PING_SECONDS)
+        client.ping()
+    except docker.errors.DockerException as error:
+        where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        reason = " ".join(str(error).split())[:200]
+        raise SrftError(
+            f"no Docker daemon answers at {where}: {reason}. Start it, set DOCKER_HOST, or "
+            "grade with --grader local"
+        ) from None
+    return client
 
 
 def isolate(grading: Grading, owner: str) -> None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from srft_assets.child import python
+from srft_assets.errors import SrftError
 from srft_assets.files import place
 from srft_assets.outcomes.grader_choice import Grading
+from srft_assets.outcomes.harness.containers import daemon
 from srft_assets.outcomes.harness.run import (
     Attempt,
     HarnessJob,
@@ -70,6 +72,16 @@ def grade(
             if result.ambiguous and said.status is Status.INFRA_ERROR:
                 harness.blame_machine(task, {patch, task.patch}, said.reason)
     return outcomes
+
+
+def preconditions(tasks: Mapping[str, TaskInstance], grading: Grading) -> None:
+    """Raises SrftError where nothing could be graded: no row that the harness takes, no Docker."""
+    need("grade")
+    bad = [reason for task in tasks.values() if (reason := ungradable(task))]
+    if bad and len(bad) == len(tasks):
+        raise SrftError(f"{min(tasks)}: {bad[0]}")
+    if not grading.modal:
+        daemon()
 
 
 def settled(result: Result, control: Result | None) -> ReportedOutcome:

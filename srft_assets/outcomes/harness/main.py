@@ -24,8 +24,9 @@ from typing import Any
 import orjson
 
 from srft_assets.child import quiet
+from srft_assets.errors import SrftError
 from srft_assets.locks import exclusive
-from srft_assets.outcomes.harness.containers import isolate, remove_left
+from srft_assets.outcomes.harness.containers import daemon, isolate, remove_left
 from srft_assets.outcomes.harness.run import (
     MODEL,
     Attempt,
@@ -41,7 +42,6 @@ from srft_assets.outcomes.harness.run import (
 from srft_assets.outcomes.status import Status
 
 LOOK_SECONDS = 1.0
-PING_SECONDS = 30
 OPEN_FILES = 4096
 LONGEST_WAIT_SECONDS = 60
 
@@ -151,22 +151,11 @@ def _put_aside(root: Path, run_id: str) -> None:
 
 def _daemon() -> Any:
     """A client of the Docker daemon; ends the process with one line where none answers."""
-    import docker
-
     try:
-        client = docker.from_env(timeout=PING_SECONDS)
-        client.ping()
-    except docker.errors.DockerException as error:
-        where = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-        reason = " ".join(str(error).split())[:200]
-        print(
-            f"error: no Docker daemon answers at {where}: {reason}. Start it, set DOCKER_HOST, or "
-            "grade with --grader local",
-            file=sys.__stdout__,
-            flush=True,
-        )
+        return daemon()
+    except SrftError as error:
+        print(f"error: {error}", file=sys.__stdout__, flush=True)
         sys.exit(1)
-    return client
 
 
 @contextmanager
