@@ -1,6 +1,7 @@
 """What ingest refuses, it refuses with a true reason, and the rest goes on."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -92,8 +93,12 @@ def test_a_folder_that_cannot_be_read_has_a_name(home, tmp_path, monkeypatch):
     folder = tmp_path / "runs"
     (folder / "below").mkdir(parents=True)
 
-    def denied(path: Path) -> None:
-        raise PermissionError(13, "Permission denied")
+    listed = Path.iterdir
+
+    def denied(path: Path) -> Iterator[Path]:
+        if folder in (path, *path.parents):
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
 
     monkeypatch.setattr(Path, "iterdir", denied)  # tests may run as root, to whom nothing is denied
     plan, _ = ingested(home, folder)
