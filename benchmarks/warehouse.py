@@ -19,6 +19,7 @@ import polars as pl
 
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
+from srft_assets.trajectories.model import TRAJECTORIES
 from srft_assets.warehouse.access import open_readonly
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
@@ -65,11 +66,20 @@ def verdicts(number: int, rows: int) -> pl.DataFrame:
     )
 
 
-def put(warehouse: Warehouse, partition: str, frame: pl.DataFrame) -> None:
+def runs_of(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """The runs that the verdicts speak of: the view leaves out those of runs that are gone."""
+    names = verdicts["trajectory_id"].unique(maintain_order=True)
+    cells = {**dict.fromkeys(TRAJECTORIES), "trajectory_id": names}
+    return pl.DataFrame(cells, schema=TRAJECTORIES, strict=False)
+
+
+def put(
+    warehouse: Warehouse, partition: str, frame: pl.DataFrame, asset: str = "step_verdicts/rules"
+) -> None:
     """Write a partition as a run does, its data version included."""
     version = data_version(frame)
     stamp = Stamp(Recipe(), Recipe().fingerprint, version, frame.height, "bench", "2026-01-01")
-    warehouse.write("step_verdicts/rules", partition, frame, stamp)
+    warehouse.write(asset, partition, frame, stamp)
 
 
 def writing(writers: int, seconds: float) -> dict[str, float]:
@@ -107,7 +117,9 @@ def reading(partitions: int, rounds: int) -> dict[str, float]:
         home = Home(Path(folder))
         warehouse = Warehouse(home.warehouse)
         for number in range(partitions):
-            put(warehouse, f"b{number}", verdicts(number, ROWS))
+            judged = verdicts(number, ROWS)
+            put(warehouse, f"b{number}", judged)
+            put(warehouse, f"b{number}", runs_of(judged), "trajectories")
         began = time.perf_counter()
         build_catalogue(home, schemas)
         built = (time.perf_counter() - began) * 1000

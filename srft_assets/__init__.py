@@ -48,5 +48,5 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module("srft_assets.notebook"), name)
+        return getattr(import_module(f"{__name__}.notebook"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
