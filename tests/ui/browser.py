@@ -99,7 +99,9 @@ STATUS = "query($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }
 
 PARTITIONS = """query($asset: [String!]!) { assetNodeOrError(assetKey: {path: $asset}) {
   ... on AssetNode { assetPartitionStatuses {
-    ... on DefaultPartitionStatuses { materializedPartitions }
+    ... on DefaultPartitionStatuses {
+      materializedPartitions failedPartitions materializingPartitions
+    }
   } }
 } }"""
 
