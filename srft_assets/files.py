@@ -30,7 +30,12 @@ def replacing(target: Path) -> Iterator[Path]:
         aside = beside.with_name(f"{beside.stem}.old.tmp")
         if target.is_dir() and not target.is_symlink():
             target.rename(aside)
-        beside.replace(target)
+        try:
+            beside.replace(target)
+        except OSError:
+            if aside.exists():
+                aside.rename(target)
+            raise
         _remove(aside)
     finally:
         _remove(beside)

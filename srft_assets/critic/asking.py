@@ -48,7 +48,9 @@ def ask_model(critic: str, batch: Batch, judged: Iterable[Judged], work: Work, r
         async with Client(
             endpoint, served.base_url, api_key=served.api_key, budget=budget
         ) as client:
-            asking = Asking(batch.ledger, client, over, critic, work.partition)
+            asking = Asking(
+                batch.ledger, client, over, critic, work.partition, lambda: batch.answered > 0
+            )
             await asking.run(exchanges)
             return asking
 
@@ -68,7 +70,7 @@ def ask_model(critic: str, batch: Batch, judged: Iterable[Judged], work: Work, r
     if told := done.client.parameters_of({"model": batch.spec.model}).told():
         work.log.warning("%s refuses parameters: %s; see endpoint.parameters", critic, told)
     for exchange, reason in done.refused:
-        if done.paid or batch.answered:  # others of its kind were taken: the fault is its own
+        if done.takes_others:
             exchange.refuse(reason)
             over(exchange)
         else:
@@ -98,6 +100,7 @@ class Asking:
 
     Attributes:
         over: told of every exchange that is over.
+        answered_before: whether the ledger held answers of the critic.
         paid: calls that the server answered.
         refused: exchanges whose request the server refuses, without saying whose fault it is.
         unanswered: reasons of calls that another try may answer.
@@ -110,9 +113,11 @@ class Asking:
         over: Callable[[Exchange], None],
         critic: str,
         batch: str,
+        answered_before: Callable[[], bool] = lambda: False,
     ) -> None:
         self.ledger, self.client, self.over = ledger, client, over
         self.critic, self.batch = critic, batch
+        self.answered_before = answered_before
         self.paid = 0
         self.refused: list[tuple[Exchange, str]] = []
         self.unanswered: list[str] = []
@@ -120,6 +125,12 @@ class Asking:
         self._end: Exception | None = None
         self._ending = False
         self._taking = asyncio.Lock()
+
+    @property
+    def takes_others(self) -> bool:
+        """Whether the server answered others of its kind: a request that it refuses without a
+        known reason is then at fault itself."""
+        return self.paid > 0 or self.answered_before()
 
     async def run(self, exchanges: Iterator[Exchange]) -> None:
         """Ask. Exchanges are taken as places get free, so the source may render prompts.
@@ -200,7 +211,7 @@ class Asking:
             self.refused.append((exchange, error.reason))
         else:
             self.unanswered.append(error.reason)
-        own = error.kind is Kind.TOO_LONG or (error.kind is Kind.BAD_REQUEST and self.paid > 0)
+        own = error.kind is Kind.TOO_LONG or (error.kind is Kind.BAD_REQUEST and self.takes_others)
         self._failed_in_a_row += not own
         most = max(FEWEST_IN_A_ROW, self.client.endpoint.concurrency)
         if error.kind in HOPELESS:

@@ -20,7 +20,8 @@ LONGEST_PAUSE = 600.0
 AGAIN = frozenset({408, 409, 425, 429})
 
 LONGEST_MESSAGE = 1000
-"""Characters. A longer message may hold the prompt, whose words say nothing of settings."""
+"""Characters. A longer message may hold the prompt, whose words say nothing of the account, the
+settings or the parameters."""
 
 HIDDEN = "[hidden]"
 SHORTEST = 6
@@ -33,10 +34,11 @@ _LENGTH = re.compile(
 )
 """As OpenAI, Anthropic, Gemini, vLLM, llama.cpp and gateways tell a prompt beyond the context."""
 _CREDIT = re.compile(
-    r"insufficient[ _](credit|balance|quota|funds)|credit balance|more credits|billing"
-    r"|exceeded your current quota",
+    r"insufficient[ _](credit|balance|quota|funds)|credit balance|more credits"
+    r"|billing[ _]hard[ _]limit",
     re.IGNORECASE,
 )
+_RATE = re.compile(r"rate[ _]limit|per minute", re.IGNORECASE)
 _MODERATED = re.compile(
     r"moderation|flagged|content[ _](management policy|filter|policy)|safety", re.IGNORECASE
 )
@@ -56,13 +58,12 @@ class Kind(StrEnum):
     FORBIDDEN = "forbidden"
     AUTH = "auth"
     MODEL = "model"
-    SCHEMA = "schema"
     ENDPOINT = "endpoint"
     QUOTA = "quota"
     UNAVAILABLE = "unavailable"
 
 
-HOPELESS = frozenset({Kind.AUTH, Kind.MODEL, Kind.SCHEMA, Kind.ENDPOINT, Kind.QUOTA})
+HOPELESS = frozenset({Kind.AUTH, Kind.MODEL, Kind.ENDPOINT, Kind.QUOTA})
 """What one call meets, every other call meets too: nothing more is asked."""
 
 ITS_OWN = frozenset({Kind.TOO_LONG, Kind.FORBIDDEN})
@@ -172,12 +173,13 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes, secrets: Se
     if status == 200 and code >= 400:
         status = code
     told = f"HTTP {status}: {excerpt_of(secrets.scrub(said)).strip() or 'no text'}"
-    credit = _CREDIT.search(said) and status in (400, 403, 429)
+    brief = said if len(said) < LONGEST_MESSAGE else ""
+    credit = _CREDIT.search(brief) and status in (400, 403, 429)
     if status == 402 or credit:
         return CallError(Kind.QUOTA, f"the account has no credit or quota left ({told})")
     if status < 300:
         return TransientError(f"no completion in the answer ({told})")
-    rate = status == 413 and "rate" in said.lower()
+    rate = status == 413 and _RATE.search(said)
     if not rate and (status == 413 or (status in (400, 422, 500) and _LENGTH.search(said))):
         return CallError(
             Kind.TOO_LONG,
@@ -185,7 +187,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes, secrets: Se
         )
     if rate or status in AGAIN or status >= 500:
         return _later(told, asked_pause(headers))
-    return CallError(*_settings(status, said, told, headers, secrets))
+    return CallError(*_settings(status, brief, told, headers, secrets))
 
 
 def _later(told: str, pause: float | None) -> CallError:
@@ -196,23 +198,26 @@ def _later(told: str, pause: float | None) -> CallError:
 
 
 def _settings(
-    status: int, said: str, told: str, headers: Mapping[str, str], secrets: Secrets
+    status: int, brief: str, told: str, headers: Mapping[str, str], secrets: Secrets
 ) -> tuple[Kind, str]:
-    if status in (400, 403, 422) and _MODERATED.search(said):
+    if status in (400, 403, 422) and _MODERATED.search(brief):
         return Kind.FORBIDDEN, f"the server forbids this call ({told})"
     if status in (401, 403):
         return Kind.AUTH, (
             f"the API key is missing, wrong or may not use this: see endpoint.api_key_env ({told})"
         )
-    if status == 404 and "model" in said.lower():
+    if status == 404 and "model" in brief.lower():
         return Kind.MODEL, f"the server does not know the model: see `model` ({told})"
     if status in (404, 405):
         return Kind.ENDPOINT, f"no chat API at {secrets.url}: base_url ends in /v1? ({told})"
     if status < 400:
         target = excerpt_of(secrets.scrub(headers.get("location", "")))
         return Kind.ENDPOINT, f"{secrets.url} answers HTTP {status}, a redirect to {target}"
-    if re.search(r"\bschema\b", said) and len(said) < LONGEST_MESSAGE:
-        return Kind.SCHEMA, f"the server refuses the schema of answers: see answer_format ({told})"
+    if re.search(r"\bschema\b", brief):
+        return Kind.BAD_REQUEST, (
+            f"the server refuses the schema of answers: see answer_format, or read in windows "
+            f"({told})"
+        )
     return Kind.BAD_REQUEST, f"the server refuses the request ({told})"
 
 

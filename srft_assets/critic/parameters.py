@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from srft_assets.critic.failures import LONGEST_MESSAGE
+
 RENAMED = {"max_tokens": "max_completion_tokens"}
 """Keys with another name: OpenAI's reasoning models know `max_completion_tokens` only."""
 OPTIONAL = ("top_p", "seed", "temperature", "response_format")
@@ -18,8 +20,6 @@ REFUSING = re.compile(
     r"|unrecogni[sz]ed|unexpected|deprecated",
     re.IGNORECASE,
 )
-LONGEST = 1000
-"""Characters. A longer message may hold the prompt, whose words say nothing of parameters."""
 
 
 class Parameters:
@@ -39,8 +39,11 @@ class Parameters:
         return {key: value for key, value in renamed if key is not None}
 
     def learn(self, said: str, sent: Mapping[str, Any]) -> None:
-        """Take a refusal that names a key of what was sent which can be renamed or left out."""
-        if len(said) > LONGEST or not REFUSING.search(said):
+        """Take a refusal that names a key of what was sent which can be renamed or left out.
+
+        A schema that a server does not take may be one run's own, and says nothing of the others.
+        """
+        if len(said) >= LONGEST_MESSAGE or "schema" in said or not REFUSING.search(said):
             return
         named = (key for key in (*RENAMED, *OPTIONAL) if re.search(rf"\b{key}\b", said))
         for key in named:

@@ -26,6 +26,8 @@ CREDIT = [
     (400, "Billing hard limit has been reached"),
     (429, "You exceeded your current quota: insufficient_quota"),
 ]
+ECHOED = "the request is invalid: " + "billing insufficient credits moderation schema model " * 40
+"""A message that holds the prompt, as some servers send."""
 REFUSED_KEYS = [
     (401, "Unauthorized"),
     (403, "You are not allowed to sample from this model"),
@@ -47,7 +49,10 @@ TOO_LONG = [
         *((status, message, Kind.QUOTA) for status, message in CREDIT),
         *((status, message, Kind.AUTH) for status, message in REFUSED_KEYS),
         *((status, message, Kind.TOO_LONG) for status, message in TOO_LONG),
-        (400, "Invalid schema for response_format 'verdicts': not supported", Kind.SCHEMA),
+        (400, "Invalid schema for response_format 'verdicts': not supported", Kind.BAD_REQUEST),
+        (400, ECHOED, Kind.BAD_REQUEST),
+        (404, ECHOED, Kind.ENDPOINT),
+        (413, "Too large, at this generate rate", Kind.TOO_LONG),
         (400, "The response was filtered: content management policy", Kind.FORBIDDEN),
     ],
 )
@@ -74,6 +79,11 @@ def test_a_request_beyond_the_rate_is_tried_again(server: Server):
     server.faults.append(
         failing(413, "Request too large on tokens per minute, rate_limit_exceeded")
     )
+    assert ask(server.base_url, request()).retries == 1
+
+
+def test_a_quota_that_comes_back_by_itself_is_waited_for(server: Server):
+    server.faults.append(failing(429, "You exceeded your current quota, check plan and billing"))
     assert ask(server.base_url, request()).retries == 1
 
 
@@ -222,3 +232,22 @@ def test_a_request_that_is_refused_while_others_are_answered_is_at_fault_itself(
         found = labels(one.frame)
         assert {name for name, steps in found.items() if "unlabeled" in steps} == {"bad"}
         assert [refusal.reason for refusal in one.refused] == [one.refused[0].reason]
+
+
+def test_runs_that_are_refused_when_it_goes_on_are_at_fault_themselves(home: Home):
+    """More than may fail in a row: the answers of before tell that the server takes others."""
+    graded_runs(home, [("good", 3, False), *((f"bad-{number}", 4, False) for number in range(12))])
+
+    def rule(body: dict) -> Fault | None:
+        odd = len(body["response_format"]["json_schema"]["schema"]["properties"]) == 4
+        return failing(400, "no reason that anybody knows") if odd else None
+
+    with serving(server=Server(rule=lambda body: rule(body) and failing(503, "later"))) as server:
+        labeller = Labeller(home, server.base_url)
+        with pytest.raises(SrftError):
+            labeller.label()
+        assert len(server.answered) == 1
+        server.rule = rule
+        found = labels(labeller.label().frame)
+    assert {name for name, steps in found.items() if "unlabeled" not in steps} == {"good"}
+    assert len(found) == 13
