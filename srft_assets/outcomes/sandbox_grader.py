@@ -34,6 +34,18 @@ APPLYING = Limits(wall_seconds=60, cpu_seconds=60)
 SET_UP_FAILED, PATCH_REFUSED, TEST_PATCH_REFUSED = 20, 21, 22
 """Exit codes of `apply_script`."""
 RECORDER = ".git/recorder.py"
+GNU_PATCH = f"""\
+(
+  command -v patch >/dev/null || {{ echo "GNU patch is not installed"; exit {SET_UP_FAILED}; }}
+  own=$(mktemp -d ./XXXXXXXXXXXX) && mv .git "$own/" || exit {SET_UP_FAILED}
+  patch --unified --batch --forward --fuzz=5 -p1 -i "$own/.git/model.patch" && taken=0
+  rm -rf .git && mv "$own/.git" . && rmdir "$own" || exit {SET_UP_FAILED}
+  exit ${{taken-{PATCH_REFUSED}}}
+)"""
+"""Applies `.git/model.patch` as the last try of SWE-bench's harness, after `git apply`
+(`run_evaluation.GIT_APPLY_CMDS`); `--3way` and `--reject` take no patch of clean files that
+`git apply` refuses. GNU patch writes wherever it is told in the folder: `.git` has a name meanwhile
+that no patch can know, and `--unified` keeps it from running ed scripts."""
 TEST_FILE = re.compile(r"(?:^|/)(?:tests?/|testing/|test_[^/]*\.py$|[^/]*_test\.py$|conftest\.py$)")
 DIFFED = re.compile(r"^diff --git a/(.+?) b/(.+)$", re.MULTILINE)
 NO_CONVERSION = "* -text -eol -ident -filter -working-tree-encoding\n"
@@ -127,11 +139,12 @@ def _grade(
 ) -> TestOutcome:
     lay_out(task, patch, folder)
     applied = sandbox.run(apply_script(task), workdir=folder, limits=APPLYING)
-    if applied.timed_out or applied.returncode == PATCH_REFUSED:
-        why = "took too long to apply" if applied.timed_out else _last_line(applied.output)
+    if applied.returncode == PATCH_REFUSED:
+        why = _last_line(applied.output)
         return replace(blank, status=Status.PATCH_FAILED, reason=why, log=cut_log(applied.output))
     if applied.returncode != 0:
-        reason = f"the task could not be set up: {_last_line(applied.output)}"
+        why = "it took too long" if applied.timed_out else _last_line(applied.output)
+        reason = f"the task could not be set up: {why}"
         return replace(blank, reason=reason, log=cut_log(applied.output))
 
     results = f"results-{secrets.token_hex(8)}.jsonl"
@@ -204,7 +217,7 @@ def apply_script(task: TaskInstance) -> str:
     stale = [path for path in tests if path not in task.files]
     lines = [
         f"git init -q . && git add -A -f . || exit {SET_UP_FAILED}",
-        f"git apply --whitespace=nowarn .git/model.patch || exit {PATCH_REFUSED}",
+        f"git apply --whitespace=nowarn .git/model.patch || {GNU_PATCH} || exit",
     ]
     if kept:
         lines.append(_git("checkout -q", kept, literal=True))

@@ -48,9 +48,8 @@ OUTSIDE = {
     "prose": "I fixed it by adding the numbers.\n",
     "a file that is not there": diff("other.py", "    return a - b", "    return a + b"),
     "lines that are not there": diff("adder.py", "    return a * b", "    return a + b"),
-    "an absolute path": new_file("/etc/srft-evil", "evil\n"),
+    "an ed script": "--- a/adder.py\n+++ b/adder.py\n1,$!touch */.git/ran\n.\n",
     "a path upwards": new_file("../../evil", "evil\n"),
-    "a path into .git": new_file(".git/hooks/post-checkout", "#!/bin/sh\ntouch /testbed/ran\n"),
     "through a link upwards": new_file("out", "../..", mode="120000") + new_file("out/x", "evil\n"),
     "characters no text has": "diff --git a/\ud800 b/\0\n",
 }

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from srft_assets.outcomes import sandbox_grader
+from srft_assets.outcomes.sandbox_grader import GNU_PATCH
 from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Sandbox
@@ -34,13 +36,39 @@ def test_a_file_with_carriage_returns_is_patched_as_it_is(
     assert grade(with_crlf(task), patch, sandbox).status is Status.RESOLVED
 
 
-def test_a_patch_whose_lines_end_otherwise_than_the_file_failed_and_says_where(
+def test_what_only_gnu_patch_takes_is_taken_as_the_harness_does(
     task: TaskInstance, sandbox: Sandbox
 ) -> None:
-    for one, patch in ((with_crlf(task), task.patch), (task, crlf(task.patch))):
-        outcome = grade(one, patch, sandbox)
-        assert outcome.status is Status.PATCH_FAILED, outcome
-        assert "adder.py" in outcome.reason or "patch" in outcome.reason
+    """Lines that end otherwise than the file's; context that has changed since."""
+    files = {"adder.py": "# now\ndef add(a, b):\n    return a - b\n# end\n"}
+    drifted = task.model_copy(update={"files": {**task.files, **files}})
+    patch = task.patch.replace("@@ -1,2 +1,2 @@\n", "@@ -1,3 +1,3 @@\n # before\n")
+    assert grade(drifted, patch, sandbox).status is Status.RESOLVED
+    assert grade(task, crlf(task.patch), sandbox).status is Status.RESOLVED
+
+
+def test_a_patch_that_gnu_patch_refuses_too_failed_and_says_why(
+    task: TaskInstance, sandbox: Sandbox
+) -> None:
+    outcome = grade(with_crlf(task), task.patch, sandbox)
+    assert outcome.status is Status.PATCH_FAILED, outcome
+    assert outcome.reason == "1 out of 1 hunk FAILED -- saving rejects to file adder.py.rej"
+    assert "different line endings" in (outcome.log or "")
+
+
+def test_an_absolute_path_is_one_below_the_folder(task: TaskInstance, sandbox: Sandbox) -> None:
+    patch = task.patch + new_file("/etc/srft-evil", "evil\n")
+    assert grade(task, patch, sandbox).status is Status.RESOLVED
+    assert not Path("/etc/srft-evil").exists()
+
+
+def test_where_gnu_patch_is_missing_nobody_can_say(
+    task: TaskInstance, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox_grader, "GNU_PATCH", GNU_PATCH.replace("-v patch", "-v no"))
+    assert grade(task, task.patch, sandbox).status is Status.RESOLVED
+    outcome = grade(task, crlf(task.patch), sandbox)
+    assert outcome.status is Status.INFRA_ERROR and "GNU patch" in outcome.reason
 
 
 def git_diff(folder: Path, before: dict[str, bytes], after: dict[str, bytes]) -> str:
@@ -68,17 +96,16 @@ def test_a_binary_hunk_is_applied(task: TaskInstance, sandbox: Sandbox, tmp_path
     assert grade(task, right + patch, sandbox).status is Status.RESOLVED
 
 
-def test_a_binary_file_that_is_only_named_is_no_patch(task: TaskInstance, sandbox: Sandbox) -> None:
-    """What `git diff` prints without --binary: the content is missing."""
+def test_a_binary_file_that_is_only_named_is_left_out(task: TaskInstance, sandbox: Sandbox) -> None:
+    """What `git diff` prints without --binary: the content is missing, and GNU patch goes on."""
     named = (
         "diff --git a/x.png b/x.png\nnew file mode 100644\nindex 0000000..1111111\n"
         "Binary files /dev/null and b/x.png differ\n"
     )
-    outcome = grade(task, task.patch + named, sandbox)
-    assert outcome.status is Status.PATCH_FAILED and "x.png" in outcome.reason
+    assert grade(task, task.patch + named, sandbox).status is Status.RESOLVED
 
 
-@pytest.mark.parametrize("target", ["adder.py", "/etc/passwd", "../../outside", "."])
+@pytest.mark.parametrize("target", ["adder.py", "/etc/passwd", "../../outside"])
 def test_a_link_is_a_file_like_any_other_and_leads_nowhere(
     task: TaskInstance, sandbox: Sandbox, target: str
 ) -> None:

@@ -48,7 +48,8 @@ class TestOneInstance:
             ("Timeout error: 1800 seconds exceeded.", Status.TIMEOUT),
             (">>>>> Tests Timed Out", Status.TIMEOUT),
             (">>>>> Reset Failed", Status.INFRA_ERROR),
-            ("nothing of note", Status.PATCH_FAILED),
+            ("nothing of note", Status.INFRA_ERROR),
+            ("Error building image: toomanyrequests", Status.INFRA_ERROR),
         ],
     )
     def test_why_there_are_no_tests_stands_in_the_log(self, log: str, status: Status) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srft_assets.home import Home
-from srft_assets.outcomes.sandbox_grader import shadows
+from srft_assets.outcomes.sandbox_grader import GNU_PATCH, shadows
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.bubblewrap import TESTBED
 from srft_sdists.build import Cache, NotBuiltError
@@ -67,9 +67,12 @@ def patch_script(task: TaskInstance, source: Source, recipe: Recipe, patch: str)
     if source.kind == "sdist":
         # Edits of tests do not outlive the next step, and need not fit those of a release.
         tries.append(_apply([*absent, *map(_as_glob, recipe.tests)], "-C1"))
+    else:
+        tries.append(GNU_PATCH)
     lines = [
+        f"{' || '.join(tries)} || {{",
         f"git apply --numstat .git/model.patch >/dev/null || exit {UNREADABLE}",
-        f"{' || '.join(tries)} || exit {REFUSED}",
+        f"exit {REFUSED}; }}",
         f"({_restore(recipe, task, source)}) || exit {NOT_SET_UP}",
     ]
     return "\n".join(lines)

@@ -49,12 +49,10 @@ class TestBothSources:
         "patch",
         [
             "I added the numbers.\n",
-            new_file("/etc/srft-evil", "evil\n"),
             new_file("../../evil", "evil\n"),
-            new_file(".git/hooks/post-checkout", "#!/bin/sh\n"),
             new_file("out", "../..", mode="120000") + new_file("out/x", "evil\n"),
         ],
-        ids=["prose", "an absolute path", "a path upwards", "into .git", "through a link"],
+        ids=["prose", "a path upwards", "through a link"],
     )
     def test_a_patch_that_is_none_or_would_leave_the_tree_failed(
         self, world: World, mirror: bool, patch: str
@@ -62,6 +60,19 @@ class TestBothSources:
         outcome = world.grade(patch, mirror=mirror)
         assert outcome.status is Status.PATCH_FAILED, outcome
         assert outcome.reason
+
+    @pytest.mark.parametrize("path", ["/etc/srft-evil", ".git/hooks/post-checkout"])
+    def test_a_path_that_only_gnu_patch_takes_reaches_nothing(
+        self, world: World, mirror: bool, path: str
+    ) -> None:
+        """On a checkout it is taken, as by SWE-bench's harness."""
+        outcome = world.grade(new_file(path, "#!/bin/sh\nexit 1\n"), mirror=mirror)
+        assert outcome.status is (Status.UNRESOLVED if mirror else Status.PATCH_FAILED), outcome
+
+    def test_lines_that_end_otherwise_fit_a_checkout(self, world: World, mirror: bool) -> None:
+        """GNU patch takes them, which is the last try of SWE-bench's harness."""
+        outcome = world.grade(RIGHT.replace("\n", "\r\n"), mirror=mirror)
+        assert outcome.status is (Status.RESOLVED if mirror else Status.INFRA_ERROR), outcome
 
     def test_code_that_never_ends_is_a_timeout(self, world: World, mirror: bool) -> None:
         assert world.grade(RIGHT, mirror=mirror).status is Status.RESOLVED

@@ -3,7 +3,7 @@
 - SWE-bench's report.json, flat (SWE-smith) or under its id. Of SWE-bench
   (`harness/grading.py: get_eval_report`): `patch_successfully_applied` is false wherever no test
   result could be parsed, which may be a patch that does not apply, a timeout, or the machine; the
-  log beside it tells which. A patch that was applied, without results, is the machine's failure.
+  log beside it tells which. What no log lays on the patch or a timeout is the machine's failure.
   SWE-smith never sets it: with tests in the report, the flag says nothing.
 - Predictions with an evaluation, and OpenHands' output lines: `resolved` or `evaluation` (true,
   false, a word, or an object with `resolved`); or `report` / `test_result.report` as OpenHands and
@@ -41,6 +41,7 @@ MARKERS = (
 """What SWE-bench's harness writes into its logs (`harness/constants`)."""
 APPLIED = ">>>>> Applied Patch"
 NO_RESULTS = "the tests gave no results"
+UNEXPLAINED = "the tests gave no results, and no log says that the patch did not apply"
 RESULT = re.compile(r"\b(?:PASS|FAIL|PASSED|FAILED|ERROR|ok|passed|failed)\b")
 """Some word for the result of a test; whatever else, an output without any holds no results."""
 LOGS = ("test_output.txt", "run_instance.log")
@@ -130,11 +131,11 @@ def _why_unresolved(report: dict[str, Any], logs: str) -> dict[str, Any]:
     for marker, status, reason in MARKERS:
         if marker.search(logs):
             return {"status": status, "reason": reason}
-    printed_none = flag(report, "patch_successfully_applied") is False or not RESULT.search(logs)
-    if APPLIED in logs and printed_none:
-        return {"status": Status.INFRA_ERROR, "reason": NO_RESULTS}
     if flag(report, "patch_successfully_applied") is False:
-        return {"status": Status.PATCH_FAILED, "reason": "the report says it did not apply"}
+        why = NO_RESULTS if APPLIED in logs else UNEXPLAINED
+        return {"status": Status.INFRA_ERROR, "reason": why}
+    if APPLIED in logs and not RESULT.search(logs):
+        return {"status": Status.INFRA_ERROR, "reason": NO_RESULTS}
     return {"status": Status.UNRESOLVED}
 
 
