@@ -81,6 +81,6 @@ CHEATS = {
     "puts a recorder through a link": (
         new_file("link", ".", mode="120000") + new_file("link/.git/recorder.py", RECORDER)
     ),
-    "hooks into git": new_file(".git/hooks/post-checkout", "#!/bin/sh\ncp adder.py test_adder.py\n"),
+    "hooks into git": new_file(".git/hooks/post-checkout", "#!/bin/sh\ncp adder.py t*r.py\n"),
     "converts the tests": new_file(".gitattributes", "*.py working-tree-encoding=UTF-16\n"),
 }
