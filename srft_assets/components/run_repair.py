@@ -7,7 +7,9 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -31,6 +33,21 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+START_SECONDS = 600.0
+"""A run that was asked for and not started within so long will never be: whoever was to start it
+was killed."""
+
+
+def open_runs(instance: dg.DagsterInstance, **wanted: Any) -> list[dg.DagsterRun]:
+    """Runs that wait or are going on; `wanted` are fields of a RunsFilter."""
+    records = instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED, **wanted))
+    since = datetime.now(UTC).timestamp() - START_SECONDS
+    return [
+        record.dagster_run
+        for record in records
+        if record.dagster_run.status is not dg.DagsterRunStatus.NOT_STARTED
+        or record.create_timestamp.timestamp() > since
+    ]
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import dagster as dg
 from srft_assets.components.asset import BATCH, BATCHES, stages_of
 from srft_assets.components.checks import IN_SYNC, evaluation, observation
 from srft_assets.components.platform import Platform
-from srft_assets.components.run_repair import UNFINISHED, close_killed, untold
+from srft_assets.components.run_repair import close_killed, open_runs, untold
 from srft_assets.defs.jobs import ingest_runs
-from srft_assets.errors import SrftError
+from srft_assets.errors import Refusal, SrftError
 from srft_assets.home import Home
 from srft_assets.planning import look
 from srft_assets.stages import load_stages
@@ -44,68 +45,87 @@ AT_ONCE = 200
     "is read again.",
 )
 def inbox(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorResult:
-    """Register what lies in the inbox, and ask for a run of each batch that is out of sync."""
+    """Register what lies in the inbox, and ask for a run of each batch that is out of sync.
+
+    A tick that asks for nothing says why, entry by entry.
+    """
     home = platform.home()
     home.inbox.mkdir(parents=True, exist_ok=True)
     assert context.repository_def is not None
     known = stages_of(context.repository_def.assets_defs_by_key.values())
-    stages = [known[key] for key in INGESTED]
-    busy = under_way(context.instance)
-    requests: dict[str, dg.RunRequest] = {}
-    for entry in waiting(home.inbox):
+    look = _Inbox(home, context.instance, [known[key] for key in INGESTED])
+    for entry in sorted(home.inbox.iterdir()):
+        if entry.name.startswith("."):
+            continue
         try:
-            plan = ingest(home, [str(entry)], partitions=False)
-            found = [
-                request
-                for batch in plan.batches
-                if reading(home, batch) not in busy and (request := wanted(home, stages, batch))
-            ]
+            refusals = look.at(entry)
         except SrftError as error:
             context.log.error(f"{entry.name}: {error}")
+            look.idle.append(f"{entry.name}: {error}")
             continue
-        for refusal in plan.refusals if found else ():
+        for refusal in refusals:
             context.log.warning(f"refused: {refusal.line()}")
-        requests |= {str(request.partition_key): request for request in found}
+    asked = list(look.asked.values())
     return dg.SensorResult(
-        run_requests=list(requests.values()),
-        dynamic_partitions_requests=[BATCHES.build_add_request(list(requests))] if requests else [],
-        skip_reason=None if requests else f"nothing new in {home.inbox}",
+        run_requests=asked,
+        dynamic_partitions_requests=[BATCHES.build_add_request(list(look.asked))] if asked else [],
+        skip_reason=None if asked else "; ".join(look.idle) or f"nothing new in {home.inbox}",
     )
 
 
-def wanted(home: Home, stages: Sequence[Stage], batch: str) -> dg.RunRequest | None:
-    """A run of the batch, unless it is in sync.
+class _Inbox:
+    """One tick: runs that are asked for, by batch, and why none is of the others."""
 
-    The run key names the runs that made what is there: a file that is changed and then changed
-    back is read again, and a run that failed is not tried again until something changes.
-    """
-    warehouse = Warehouse(home.warehouse)
-    if all(state_of(stage, home, warehouse, batch).state is State.IN_SYNC for stage in stages):
-        return None
-    made = [stamp.run_id for s in stages if (stamp := warehouse.stamp(s.key, batch))]
-    return dg.RunRequest(
-        run_key=":".join([reading(home, batch), *made]),
-        partition_key=batch,
-        tags=BY_INBOX,
-    )
+    def __init__(self, home: Home, instance: dg.DagsterInstance, stages: Sequence[Stage]) -> None:
+        self.home, self.instance, self.stages = home, instance, stages
+        self.busy = {_begun(run) for run in open_runs(instance, tags=BY_INBOX)}
+        self.asked: dict[str, dg.RunRequest] = {}
+        self.idle: list[str] = []
+
+    def at(self, entry: Path) -> tuple[Refusal, ...]:
+        """Ask for what an entry needs; what of it was refused, where anything is asked for."""
+        if not quiet(entry):
+            told = f"{entry.name} changed less than {QUIET_SECONDS:.0f} s ago: it waits"
+            self.idle.append(told)
+            return ()
+        plan = ingest(self.home, [str(entry)], partitions=False)
+        asked = [batch for batch in plan.batches if self._ask(batch, entry)]
+        return plan.refusals if asked else ()
+
+    def _ask(self, batch: str, entry: Path) -> bool:
+        """Ask for a run of the batch, unless it is in sync, under way, or failed as it is now.
+
+        The run key names the runs that made what is there, and the last one of this sensor that
+        succeeded: a file that is changed and then changed back is read again, and so is one whose
+        partitions were lost; a run that failed is not tried again until something changes, as
+        Dagster starts nothing for a key that it knows.
+        """
+        warehouse = Warehouse(self.home.warehouse)
+        states = (state_of(stage, self.home, warehouse, batch).state for stage in self.stages)
+        if all(state is State.IN_SYNC for state in states):
+            return False
+        content = f"{batch}:{manifest_digest(self.home, batch)}"
+        if content in self.busy:
+            self.idle.append(f"{batch} is being read")
+            return False
+        stamps = (warehouse.stamp(stage.key, batch) for stage in self.stages)
+        made = [stamp.run_id for stamp in stamps if stamp]
+        tags = {**BY_INBOX, "dagster/partition": batch}
+        done = dg.RunsFilter(tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS])
+        last = [run.run_id for run in self.instance.get_runs(done, limit=1)]
+        key = ":".join([content, *made, *last])
+        for run in self.instance.get_runs(dg.RunsFilter(tags={RUN_KEY: key}), limit=1):
+            if run.is_finished:
+                told = f"{batch}: run {run.run_id[:8]} of it failed, and nothing changed since"
+                self.idle.append(f"{told}; once its reason is mended: srft ingest {entry}")
+                return False
+        self.asked[batch] = dg.RunRequest(run_key=key, partition_key=batch, tags=BY_INBOX)
+        return True
 
 
-def reading(home: Home, batch: str) -> str:
-    """What a run of the batch reads now; its run key begins with it."""
-    return f"{batch}:{manifest_digest(home, batch)}"
-
-
-def under_way(instance: dg.DagsterInstance) -> set[str]:
-    """What runs of this sensor that wait or are going on read: half-way they are out of sync."""
-    runs = instance.get_runs(dg.RunsFilter(tags=BY_INBOX, statuses=UNFINISHED))
-    return {":".join(run.tags.get(RUN_KEY, "").split(":")[:2]) for run in runs}
-
-
-def waiting(folder: Path) -> Iterator[Path]:
-    """Entries of the inbox that nothing has touched for `QUIET_SECONDS`, by name."""
-    for entry in sorted(folder.iterdir()):
-        if not entry.name.startswith(".") and quiet(entry):
-            yield entry
+def _begun(run: dg.DagsterRun) -> str:
+    """What a run of this sensor reads; its run key begins with it."""
+    return ":".join(run.tags.get(RUN_KEY, "").split(":")[:2])
 
 
 def quiet(entry: Path) -> bool:
@@ -148,7 +168,7 @@ def in_sync(
     seen = look(load_stages(), home)
     busy = being_made(context.instance, repository, began)
     settled = {asset: seen.items[asset] for asset in seen.items if asset in known - busy}
-    told: dict[str, str] = json.loads(context.cursor or "{}")
+    told = remembered(context.cursor)
     items = [item for of in settled.values() for item in of]
     changed = [item for item in items if told.get(_name(item), "") != _short(item)][:AT_ONCE]
     told |= {_name(item): _short(item) for item in changed}
@@ -175,6 +195,15 @@ def in_sync(
         dynamic_partitions_requests=[BATCHES.build_add_request(batches)] if batches else [],
         cursor=json.dumps({name: short for name, short in told.items() if short}),
     )
+
+
+def remembered(cursor: str | None) -> dict[str, str]:
+    """What was told of partitions, by name. A cursor of somebody else counts as none."""
+    with suppress(ValueError):
+        told = json.loads(cursor or "{}")
+        if isinstance(told, dict) and all(isinstance(short, str) for short in told.values()):
+            return told
+    return {}
 
 
 def in_sync_of(items: Sequence[Item]) -> list[str]:
@@ -208,7 +237,7 @@ def being_made(
 ) -> set[str]:
     """Assets of runs that wait or are going on, or that did so at any time after `since`."""
     runs = [
-        *instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)),
+        *open_runs(instance),
         *instance.get_runs(dg.RunsFilter(updated_after=since)),
     ]
     return {key.to_user_string() for run in runs for key in _assets_of(run, repository)}

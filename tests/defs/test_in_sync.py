@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -11,7 +12,7 @@ from srft_assets.components.checks import ROWS, evaluation, observation
 from srft_assets.components.launch import Applier
 from srft_assets.components.platform import Platform
 from srft_assets.components.run_repair import BY_COMMAND
-from srft_assets.defs.sensors import in_sync
+from srft_assets.defs.sensors import in_sync, remembered
 from srft_assets.planning import look
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import Item, State
@@ -152,6 +153,34 @@ def test_what_a_run_is_making_is_left_out_until_it_ends(labelled, tick, instance
     instance.report_run_failed(run)
     instance.delete_run(run.run_id)
     assert tick().partitions[f"{VERDICTS}/b"] == "stale"
+
+
+@pytest.mark.parametrize("cursor", ["no JSON", "[1]", '{"a": 1}', "null"])
+def test_a_cursor_that_is_none_counts_as_none(cursor):
+    assert remembered(cursor) == {}
+
+
+def test_a_run_that_never_started_makes_nothing_after_a_while(
+    labelled, tick, instance, loaded, monkeypatch
+):
+    tick()
+    make_stale(labelled, VERDICTS, "b", code="rules")
+    instance.create_run_for_job(
+        loaded.resolve_implicit_global_asset_job_def(),
+        asset_selection=frozenset([dg.AssetKey(VERDICTS.split("/"))]),
+        status=dg.DagsterRunStatus.NOT_STARTED,
+    )
+    monkeypatch.setattr("srft_assets.components.run_repair.START_SECONDS", -1.0)
+    monkeypatch.setattr("srft_assets.defs.sensors.datetime", LongAfter)
+    assert tick().partitions[f"{VERDICTS}/b"] == "stale"
+
+
+class LongAfter(datetime):
+    """A clock on which what happened now lies behind."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) + timedelta(hours=1)
 
 
 def test_the_run_of_a_killed_command_is_closed_and_what_it_was_making_is_told(

@@ -52,6 +52,19 @@ def run(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition):
     return execute
 
 
+@pytest.fixture
+def done(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition):
+    """Carry out a run request under its run key, as the daemon does."""
+
+    def execute(request: dg.RunRequest) -> None:
+        job = repository.get_job("ingest_runs")
+        tags = {**request.tags, "dagster/run_key": str(request.run_key)}
+        key = request.partition_key
+        assert job.execute_in_process(partition_key=key, tags=tags, instance=instance).success
+
+    return execute
+
+
 def put(path: Path, seconds: float = 60) -> Path:
     """Let a file or folder look as if nothing had touched it for so long."""
     then = time.time() - seconds
@@ -121,6 +134,51 @@ def test_the_same_file_is_asked_for_under_the_same_key_until_it_is_there(tick, r
     assert keys(tick()) == {}
 
 
+def test_partitions_that_are_lost_are_asked_for_under_a_key_that_dagster_does_not_know(
+    tick, done, home
+):
+    put(write_lines(home.inbox / "runs.jsonl", [run_of("a")]))
+    seen = []
+    for _ in range(3):
+        result = tick()
+        seen.append(keys(result)["runs"])
+        done(result.run_requests[0])
+        assert keys(tick()) == {}
+        for asset in ("trajectories", "test_outcomes"):
+            (home.warehouse / asset / "runs.parquet").unlink()
+    assert len(set(seen)) == 3
+
+
+def test_a_run_that_failed_is_named_and_tried_again_when_something_changes(
+    tick, launched, home, instance
+):
+    path = put(write_lines(home.inbox / "runs.jsonl", [run_of("a")]))
+    failed = launched(tick().run_requests[0])
+    instance.report_run_failed(failed)
+    again = tick()
+    assert keys(again) == {}
+    assert f"run {failed.run_id[:8]} of it failed" in again.skip_reason.skip_message
+    assert f"srft ingest {path}" in again.skip_reason.skip_message
+    put(write_lines(path, [run_of("a"), run_of("b")]))
+    assert list(keys(tick())) == ["runs"]
+
+
+def test_a_run_that_was_asked_for_and_never_started_is_asked_for_again(
+    tick, launched, home, monkeypatch
+):
+    put(write_lines(home.inbox / "runs.jsonl", [run_of("a")]))
+    first = tick()
+    launched(first.run_requests[0], dg.DagsterRunStatus.NOT_STARTED)
+    assert "runs is being read" in tick().skip_reason.skip_message
+    monkeypatch.setattr("srft_assets.components.run_repair.START_SECONDS", -1.0)
+    assert keys(tick()) == keys(first)
+
+
+def test_a_tick_that_asks_for_nothing_says_why(tick, home):
+    put(write_lines(home.inbox / "runs.jsonl", [run_of("a")]), seconds=2)
+    assert tick().skip_reason.skip_message == "runs.jsonl changed less than 10 s ago: it waits"
+
+
 def test_a_changed_file_is_asked_for_again_and_so_is_the_old_one_put_back(tick, run, home):
     path = home.inbox / "runs.jsonl"
     seen = []
@@ -177,11 +235,13 @@ def test_hidden_files_are_left_alone(tick, home):
 def launched(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition):
     """Put a requested run into the instance as the daemon does, going on."""
 
-    def launch(request: dg.RunRequest) -> dg.DagsterRun:
+    def launch(
+        request: dg.RunRequest, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED
+    ) -> dg.DagsterRun:
         return instance.create_run_for_job(
             repository.get_job("ingest_runs"),
-            tags={**request.tags, "dagster/run_key": request.run_key},
-            status=dg.DagsterRunStatus.STARTED,
+            tags={**request.tags, "dagster/run_key": str(request.run_key)},
+            status=status,
         )
 
     return launch
