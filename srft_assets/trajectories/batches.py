@@ -4,7 +4,7 @@ A batch is a row of the table `batches`: its name, and as JSON its manifest.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from operator import itemgetter
@@ -142,6 +142,16 @@ class Manifest(_Frozen):
             raise SrftError(f"batch {self.batch} is of kind {self.kind}: it has no source folder")
         return Path(self.root)
 
+    def placed(self, put: Callable[[str], str]) -> "Manifest":
+        """The same batch, its folders put elsewhere: `put` is given each and says where."""
+        update: dict[str, Any] = {"root": self.root and put(self.root)}
+        for part in ("reports", "predictions"):
+            refs: tuple[ReportRef, ...] = getattr(self, part)
+            update[part] = tuple(
+                ref.model_copy(update={"root": put(ref.root)}) if ref.root else ref for ref in refs
+            )
+        return self.model_copy(update=update)
+
     def runs_config(self) -> dict[str, Any]:
         """Settings that decide the runs of the batch: contents, never places or times.
 
@@ -171,7 +181,7 @@ def batch_names(home: Home) -> list[str]:
 def manifests(home: Home) -> list[Manifest]:
     """All manifests in the order of their registration."""
     found = _rows(home, "SELECT name, manifest FROM batches ORDER BY number")
-    return [_parsed(f"batch {name}", content) for name, content in found]
+    return [_parsed(f"batch {name}", content, home.root) for name, content in found]
 
 
 def read_manifest(home: Home, batch: str) -> Manifest:
@@ -179,7 +189,7 @@ def read_manifest(home: Home, batch: str) -> Manifest:
     found = _rows(home, "SELECT manifest FROM batches WHERE name = :name", name=batch)
     if not found:
         raise SrftError(f"no batch {batch!r}: register it with `srft ingest`")
-    return _parsed(f"batch {batch}", found[0][0])
+    return _parsed(f"batch {batch}", found[0][0], home.root)
 
 
 def written_ns(home: Home) -> dict[str, int]:
@@ -200,9 +210,9 @@ def _rows(home: Home, query: str, **values: str) -> list[tuple[Any, ...]]:
 
 
 @lru_cache(maxsize=4096)
-def _parsed(place: str, content: str | bytes) -> Manifest:
+def _parsed(place: str, content: str | bytes, root: Path) -> Manifest:
     try:
-        return Manifest.model_validate_json(content)
+        return Manifest.model_validate_json(content).placed(lambda stored: str(root / stored))
     except ValidationError as error:
         said = first_problem(error)
         raise SrftError(f"{place}: damaged manifest ({said}); remove it and ingest again") from None
@@ -232,7 +242,8 @@ def write_manifests(home: Home, written: Iterable[Manifest]) -> list[str]:
         for one in written:
             here = BATCHES.c.name == check_partition_name(one.batch)
             old = connection.scalar(sa.select(BATCHES.c.manifest).where(here))
-            row = {"manifest": one.model_dump_json(), "written_ns": time.time_ns()}
+            stored = one.placed(lambda place: _relative(place, home.root))
+            row = {"manifest": stored.model_dump_json(), "written_ns": time.time_ns()}
             if old == row["manifest"]:
                 continue
             changed.append(one.batch)
@@ -243,6 +254,12 @@ def write_manifests(home: Home, written: Iterable[Manifest]) -> list[str]:
             else:
                 connection.execute(sa.update(BATCHES).where(here).values(row))
     return changed
+
+
+def _relative(place: str, root: Path) -> str:
+    """A folder as it is kept: what lies in the home moves with it."""
+    path = Path(place)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else place
 
 
 def write_batch(home: Home, batch: str, kind: str, settings: Mapping[str, Any]) -> bool:
@@ -278,7 +295,7 @@ def _take_over(home: Home) -> None:
         found: list[tuple[int, Manifest]] = []
         for path in sorted(home.batches.glob("*.json")):
             if PARTITION_NAME.fullmatch(path.stem) and path.stem not in known:
-                one = _parsed(str(path), content := path.read_bytes())
+                one = _parsed(str(path), content := path.read_bytes(), home.root)
                 found.append((orjson.loads(content)["registered"], one))
         write_manifests(home, [one for _, one in sorted(found, key=itemgetter(0))])
         move(home.batches, home.root / "batches-taken-over")

@@ -93,6 +93,8 @@ def ingest(
     local = [fetch(str(path)) if str(path).startswith(HUB) else Path(path) for path in paths]
     family = check_partition_name(batch or default_name(paths, local))
     with registering(home):
+        if batch is None:
+            family = _moved_family(home, family, local)
         return _Ingest(home, family, format, batch_size, partitions).run(local, tell)
 
 
@@ -106,6 +108,29 @@ def default_name(paths: Sequence[str | Path], local: Sequence[Path]) -> str:
         first = local[0].expanduser().absolute()
         name = first.resolve().name if first.is_dir() else SUFFIXES.sub("", first.name)
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:100] or "batch"
+
+
+def _moved_family(home: Home, name: str, paths: Sequence[Path]) -> str:
+    """The family whose folder is gone and whose files, byte by byte, lie at `paths` now.
+
+    Else `name`, and so where there are batches of that name.
+    """
+    families: dict[str, list[Manifest]] = defaultdict(list)
+    for one in manifests(home):
+        families[one.family].append(one)
+    gone = [
+        (family, of)
+        for family, of in families.items()
+        if family != name and of[0].root is not None and not of[0].folder().exists()
+    ]
+    if name in families or not gone:
+        return name
+    here = {file.path: file for file in discover(paths).files}
+    for family, of in gone:
+        items = [item for one in of for item in one.items]
+        if items and all(i.path in here and unchanged(here[i.path], i, 0) for i in items):
+            return family
+    return name
 
 
 class _Ingest:
@@ -347,7 +372,12 @@ class _Ingest:
             for one in self.old
             for ref in getattr(one, part)
         }
-        kept = {at: ref for at, ref in before.items() if not found.holds(at)}
+        moved = {ref.blake3 for ref in fresh}
+        kept = {
+            at: ref
+            for at, ref in before.items()
+            if not found.holds(at) and not (ref.blake3 in moved and not at.exists())
+        }
         alone = bool(self.old) and not self.roles[Role.RUNS.value]
         for ref in fresh:
             at = found.root / ref.path

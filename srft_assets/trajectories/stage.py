@@ -80,10 +80,17 @@ def _make(work: Work, collectors: Mapping[str, Collector]) -> Made:
     if lost:
         raise SourceChangedError(
             f"batch {manifest.batch}: {len(lost)} of {len(manifest.items)} sources are not as "
-            f"they were ingested ({lost[0]}); the partition stays as it is. Restore them, or run: "
-            f"srft ingest {manifest.root} --batch {manifest.family}"
+            f"they were ingested ({lost[0]}); the partition stays as it is. {_way_out(manifest)}"
         )
     return _made(manifest, rows)
+
+
+def _way_out(manifest: Manifest) -> str:
+    """What helps where sources are gone; only what can work."""
+    root, family = manifest.folder(), f"--batch {manifest.family}"
+    if not root.is_dir():
+        return f"{root} is gone. Restore it, or say where it is: srft ingest FOLDER {family}"
+    return f"Restore them, or run: srft ingest {root} {family}"
 
 
 def _collected(work: Work, manifest: Manifest, collectors: Mapping[str, Collector]) -> Rows:

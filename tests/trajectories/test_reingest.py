@@ -1,16 +1,21 @@
 """Ingested again, a row keeps its batch, and nothing changes without a cause."""
 
 import os
+import shutil
 
 import pytest
 
 from srft_assets.errors import UsageError
+from srft_assets.home import Home
 from srft_assets.trajectories.batches import batch_names, manifests, read_manifest, written_ns
 from srft_assets.trajectories.ingest import ingest
+from srft_assets.trajectories.sources import SourceChangedError
 from tests.trajectories.ingest_support import (
     content,
     fingerprint,
+    make,
     places,
+    put,
     run_of,
     write_lines,
     write_runs,
@@ -108,6 +113,56 @@ def test_a_moved_folder_is_not_stale(home, tmp_path):
     assert plan.unchanged == ("runs",)
     assert fingerprint(home, "runs") == before
     assert read_manifest(home, "runs").root == str(there)
+
+
+def test_the_same_bytes_under_a_new_name_are_the_source_of_their_batch(home, tmp_path):
+    folder = write_runs(tmp_path / "old", ["a", "b", "c"])
+    ingest(home, [folder], batch_size=2)
+    there = folder.rename(tmp_path / "new")
+    write_runs(there, ["d"])
+    plan = ingest(home, [there], batch_size=2)
+    assert plan.batches == ("old-000", "old-001") and plan.changed == ("old-001",)
+    assert {one.root for one in manifests(home)} == {str(there)}
+    make(home, "old-000")
+
+
+def test_a_copy_and_other_bytes_are_batches_of_their_own(home, tmp_path):
+    folder = write_runs(tmp_path / "old", ["a"])
+    ingest(home, [folder])
+    assert ingest(home, [write_runs(tmp_path / "copy", ["a"])]).new == ("copy",)
+    shutil.rmtree(folder)
+    assert ingest(home, [write_runs(tmp_path / "other", ["z"])]).new == ("other",)
+
+
+def test_what_lies_in_the_home_moves_with_it(home, tmp_path):
+    ingest(home, [write_runs(home.inbox / "runs", ["a", "b"])])
+    before = fingerprint(home, "runs")
+    moved = Home(home.root.rename(tmp_path / "moved"))
+    assert read_manifest(moved, "runs").root == str(moved.inbox / "runs")
+    assert ingest(moved, [moved.inbox / "runs"]).unchanged == ("runs",)
+    make(moved, "runs")
+    assert fingerprint(moved, "runs") == before
+
+
+def test_reports_that_moved_are_attached_once(home, tmp_path):
+    ingest(home, [write_runs(tmp_path / "runs", ["a"])])
+    report = put(tmp_path / "graded" / "results.json", {"resolved_ids": ["a"]})
+    ingest(home, [report.parent], batch="runs")
+    there = report.parent.rename(tmp_path / "there")
+    ingest(home, [there], batch="runs")
+    assert [ref.root for ref in read_manifest(home, "runs").reports] == [str(there)]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_lost_source_is_told_with_what_can_help(home, tmp_path, kept):
+    folder = write_runs(tmp_path / "runs", ["a"])
+    ingest(home, [folder])
+    shutil.rmtree(folder)
+    if kept:
+        folder.mkdir()
+    helps = f"run: srft ingest {folder} " if kept else "say where it is: srft ingest FOLDER "
+    with pytest.raises(SourceChangedError, match=helps + "--batch runs"):
+        make(home, "runs")
 
 
 def test_two_folders_of_one_name_do_not_mix(home, tmp_path):
