@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.critic.rules.commands import Program, programs_of
-from srft_assets.critic.rules.edits import Edit, edits_of, rewrites, same_file
+from srft_assets.critic.rules.edits import Edit, Files, edits_of, rewrites, same_file
 from srft_assets.critic.rules.facts import facts_of
 from srft_assets.trajectories.model import Action, Step, Trajectory
 
@@ -21,7 +21,7 @@ def names(command: str) -> list[str]:
 
 
 def edits(command: str) -> list[Edit]:
-    return edits_of(Action("bash", command), programs_of(command), {})
+    return edits_of(Action("bash", command), programs_of(command), Files())
 
 
 def runs_tests(command: str) -> bool:
@@ -101,10 +101,11 @@ def test_no_edits(command: str):
 
 
 def test_a_script_that_rewrites_code_edits_and_one_that_writes_a_table_tries():
-    assert rewrites(programs_of(PYTHON_EDIT)[0], {})
+    assert rewrites(programs_of(PYTHON_EDIT)[0], Files())
     trial = "python -c \"open('t.dat', 'w').write('1'); Table.read('t.dat')\""
-    assert not rewrites(programs_of(trial)[0], {})
-    script = {"fix.py": "s = open('a.py').read()\nopen('a.py', 'w').write(s)"}
+    assert not rewrites(programs_of(trial)[0], Files())
+    script = Files()
+    script.add({"fix.py": "s = open('a.py').read()\nopen('a.py', 'w').write(s)"})
     assert rewrites(programs_of("python3 ./fix.py")[0], script)
 
 

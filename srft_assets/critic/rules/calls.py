@@ -1,10 +1,6 @@
 """Rules about turns and calls: what was refused, what was wrong as written, what was done again."""
 
-from collections.abc import Sequence
-
-from srft_assets.critic.rules.facts import StepFacts
-
-Facts = Sequence[StepFacts]
+from srft_assets.critic.rules.facts import Facts, steps_before
 
 
 def bad_format(facts: Facts, index: int) -> str | None:
@@ -45,7 +41,7 @@ def repeated_action(facts: Facts, index: int) -> str | None:
 
 def _same_before(facts: Facts, index: int) -> int | None:
     here = facts[index]
-    for earlier in range(index - 1, -1, -1):
+    for earlier in steps_before(index):
         there = facts[earlier]
         if there.edits and there.ok:
             return None

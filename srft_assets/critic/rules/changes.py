@@ -1,13 +1,11 @@
 """Rules about edits: what they broke, did not mend, or had to be taken back; and the submission."""
 
 import re
-from collections.abc import Sequence
 
 from srft_assets.critic.rules.answers import last_error, last_frame, own_fault
 from srft_assets.critic.rules.edits import Edit, same_place, undoes
-from srft_assets.critic.rules.facts import StepFacts
+from srft_assets.critic.rules.facts import FAR, Facts, steps_after, steps_before
 
-Facts = Sequence[StepFacts]
 _PROBE = re.compile(
     r"\b(print|pprint|console\.log|printf?|fprintf|log(ger|ging)?\.\w+|breakpoint|set_trace|warn)\s*\("
     r"|\bpdb\b|\bdebug|\btraceback\b|\bsys\.std|/tmp/|\braise RuntimeError\(",
@@ -36,7 +34,7 @@ def edit_broke_code(facts: Facts, index: int) -> str | None:
 
 def _ran_next(facts: Facts, index: int) -> int | None:
     """The first run of code from this step on, if nothing else is edited before it."""
-    for later in range(index, len(facts)):
+    for later in (index, *steps_after(facts, index)):
         if facts[later].tries:
             return later
         if facts[later].edits and later > index:
@@ -46,7 +44,7 @@ def _ran_next(facts: Facts, index: int) -> int | None:
 
 def _edited(facts: Facts, index: int, file: str) -> bool:
     """Whether the file was edited earlier too and nothing run since: either may be at fault."""
-    for earlier in range(index - 1, -1, -1):
+    for earlier in steps_before(index):
         if facts[earlier].tries:
             return False
         if facts[earlier].ok and any(edit.is_of(file) for edit in facts[earlier].edits):
@@ -58,14 +56,14 @@ def _mended(facts: Facts, ran: int, file: str) -> bool:
     """Whether the next edit is of the file whose own line failed, other than in an assertion."""
     if last_error(facts[ran].observation).startswith("AssertionError"):
         return False
-    later = next((fact for fact in facts[ran + 1 :] if fact.edits), None)
-    return later is not None and any(edit.is_of(file) for edit in later.edits)
+    edits = next((edits for step in steps_after(facts, ran) if (edits := facts[step].edits)), ())
+    return any(edit.is_of(file) for edit in edits)
 
 
 def _own(facts: Facts, index: int) -> list[Edit]:
     """The step's edits of source files, less those that only take an earlier one back."""
     edits = facts[index].source_edits
-    before = [edit for fact in facts[:index] for edit in fact.edits] if edits else []
+    before = [one for step in steps_before(index) for one in facts[step].edits] if edits else []
     return [edit for edit in edits if not any(undoes(edit, one) for one in before)]
 
 
@@ -78,7 +76,7 @@ def edit_undone(facts: Facts, index: int) -> str | None:
 def undoes_edit(facts: Facts, index: int) -> str | None:
     """Takes back an earlier edit."""
     here = facts[index].edits
-    for earlier in range(index - 1, -1, -1):
+    for earlier in steps_before(index):
         back = any(undoes(edit, one) for edit in here for one in facts[earlier].edits)
         if back and _undone(facts, earlier) == index:
             return f"takes back the edit of step {earlier}"
@@ -92,12 +90,14 @@ def _undone(facts: Facts, index: int) -> int | None:
     `git checkout` takes back all that was done to a file, of which only the last is known as wrong.
     """
     own = [edit for edit in _own(facts, index) if not _PROBE.search(edit.new)]
-    for later in range(index + 1, len(facts)) if own else ():
+    for later in steps_after(facts, index):
+        if not own:
+            return None
         fact = facts[later]
         if fact.ok and any(undoes(edit, one) for edit in fact.edits for one in own):
             if _looks(facts, later):
                 return None
-            rest = (edit for after in facts[later:] for edit in after.edits)
+            rest = (e for after in (later, *steps_after(facts, later)) for e in facts[after].edits)
             return None if any(_again(edit, one) for edit in rest for one in own) else later
         if fact.tries and not fact.failed:
             return None
@@ -109,9 +109,9 @@ def _looks(facts: Facts, index: int) -> bool:
     """Whether code is run from this step on before source is edited: a look at the baseline."""
     if facts[index].tries:
         return True
-    for fact in facts[index + 1 :]:
-        if fact.tries or fact.source_edits:
-            return not fact.source_edits
+    for later in steps_after(facts, index):
+        if facts[later].tries or facts[later].source_edits:
+            return not facts[later].source_edits
     return False
 
 
@@ -135,7 +135,8 @@ def broke_tests(facts: Facts, index: int) -> str | None:
 
 
 def _later_edits(facts: Facts, index: int) -> list[tuple[Edit, ...]]:
-    return [fact.source_edits for fact in facts[index + 1 :] if fact.source_edits]
+    steps = steps_after(facts, index)
+    return [edits for step in steps if (edits := facts[step].source_edits)]
 
 
 def edit_did_not_help(facts: Facts, index: int) -> str | None:
@@ -154,7 +155,7 @@ def edit_did_not_help(facts: Facts, index: int) -> str | None:
         return None
     # Tests with names do not change by themselves: for them an edit of the file is enough.
     edited_over = _over(edits, known, whole_file=after.tests)
-    given_up = not any(fact.submits for fact in facts[ran + 2 :])
+    given_up = not any(fact.submits for fact in facts[max(ran + 2, len(facts) - FAR) :])
     return f"step {ran} fails as step {before} did" if edited_over or given_up else None
 
 
@@ -166,7 +167,7 @@ def _over(later: list[tuple[Edit, ...]], own: list[Edit], whole_file: bool = Fal
 
 def _ran_after(facts: Facts, index: int) -> int | None:
     """The first run of tests or code after this step, with no other edit of source before it."""
-    for later in range(index + 1, len(facts)):
+    for later in steps_after(facts, index):
         if facts[later].source_edits:
             return None
         if facts[later].tries:
@@ -176,7 +177,7 @@ def _ran_after(facts: Facts, index: int) -> int | None:
 
 def _ran_before(facts: Facts, index: int, ran: int) -> int | None:
     """The last time that the same ran before this step, with no other edit of source between."""
-    for earlier in range(index - 1, -1, -1):
+    for earlier in steps_before(index):
         if facts[earlier].source_edits:
             return None
         if facts[earlier].tries and facts[earlier].commands == facts[ran].commands:
@@ -188,9 +189,10 @@ def mends_tests(facts: Facts, index: int) -> str | None:
     """An edit of a source file after a failed attempt, whose next test run passes."""
     if not facts[index].source_edits:
         return None
-    before = [fact for fact in facts[:index] if fact.tests or fact.source_edits]
-    after = next((f for f in facts[index + 1 :] if f.tests or f.source_edits), None)
-    tried = any(fact.source_edits for fact in before) and before[-1].failed
+    before = [f for step in steps_before(index) if (f := facts[step]).tests or f.source_edits]
+    later = (facts[step] for step in steps_after(facts, index))
+    after = next((fact for fact in later if fact.tests or fact.source_edits), None)
+    tried = any(fact.source_edits for fact in before) and before[0].failed
     if tried and after is not None and after.passed:
         return "tests failed after an earlier edit and pass after this one"
     return None
@@ -209,12 +211,14 @@ def submitted_untested(facts: Facts, index: int) -> str | None:
 
     What is tidied up after the tests passed (a remark, a debug print) needs no further test.
     """
+    if not facts[index].submits:
+        return None
     edited = [
         earlier
         for earlier in range(index)
         if any(not edit.restores for edit in facts[earlier].source_edits)
     ]
-    if not facts[index].submits or not edited:
+    if not edited:
         return None
     if any(fact.tries and not (fact.tests and fact.failed) for fact in facts[edited[0] : index]):
         return None

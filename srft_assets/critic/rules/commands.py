@@ -15,9 +15,9 @@ from tree_sitter import Language, Node, Parser
 
 HEAD_CHARS = 40_000
 """A longer command is read to here."""
-PARSER_CALLS = 100
-"""The parser reports every hundred or so operations; ordinary commands take less than ten reports.
-Hostile text costs it quadratic time."""
+PARSER_CALLS = 30
+"""The parser reports every hundred or so operations; of 2,861 commands of real runs none took more
+than 12 reports. Hostile text costs it quadratic time."""
 CHUNK = 4096
 """Bytes that the parser is given at once; only while it asks for them does it report."""
 DEPTH = 60

@@ -4,8 +4,7 @@ A rule is a function `(facts, index) -> reason | None` about the step at `index`
 """
 
 from srft_assets.critic.rules import calls, changes
-from srft_assets.critic.rules.calls import Facts
-from srft_assets.critic.rules.facts import facts_of
+from srft_assets.critic.rules.facts import Facts, facts_of
 from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.trajectories.model import Trajectory
 

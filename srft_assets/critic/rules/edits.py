@@ -1,7 +1,7 @@
 """What a step changes: edits by shell programs, by Python, and by the scaffolds' edit tools."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -20,13 +20,17 @@ SEES = frozenset({"view", "open", "goto"})
 EVERY_FILE = "*"
 OPEN_FILE = "open file"
 """Stands for the file that SWE-agent's `open` shows."""
+HEAD_CHARS = 20_000
+"""A longer text that is replaced, or put in its place, is read to here."""
+DEEPEST = 32
+"""Names of a path, from its end, by which it is found."""
 NO_CODE = frozenset({".md", ".rst", ".txt", ".log", ".json", ".csv", ".out", ".patch", ".diff"})
 CODE = re.compile(
     r"\.(py[xi]?|[ch]|cc|[ch]pp|[jt]sx?|java|go|rs|rb|php|html|css|cfg|toml|ini|ya?ml|rst|md)$"
 )
 """Ends of the names of files that a script in Python is written to edit."""
 _ADDRESS = r"(?:\d+|\$|/(?:[^/\\]|\\.)*/)"
-SUBSTITUTION = re.compile(rf"\s*(?:{_ADDRESS}(?:,{_ADDRESS})?)?\s*s([|/#,@!%~])")
+SUBSTITUTION = re.compile(rf"\s*(?:{_ADDRESS}(?:,{_ADDRESS})?\s*)?s([|/#,@!%~])")
 """The beginning of `12,14s/old/new/` of sed, with the sign that stands between its parts."""
 _TRIAL = re.compile(
     r"(^|/)(tests?|testing|repro|reproduce|reproduction|check|verify|poc|debug|demo|example)[^/]*$"
@@ -81,6 +85,45 @@ def same_file(one: str, other: str) -> bool:
     return bool(short) and (short == long or long.endswith("/" + short.lstrip("/")))
 
 
+class Files:
+    """Files by path, of which each is also found by another spelling; see `same_file`."""
+
+    def __init__(self, paths: Iterable[str] = ()) -> None:
+        self._texts: dict[str, str] = {}
+        self._paths: dict[str, str] = {}
+        self._ends: dict[str, str] = {}
+        self.add(dict.fromkeys(paths, ""))
+
+    def add(self, texts: Mapping[str, str]) -> None:
+        """Take the texts of files; later ones count."""
+        self._texts.update(texts)
+        for path in texts:
+            for number, end in enumerate(_ends(path)):
+                self._ends.setdefault(end, path)
+                if number == 0:
+                    self._paths.setdefault(end, path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def find(self, path: str) -> str | None:
+        """The path of a file that this one may name."""
+        ends = list(_ends(path))
+        longer = self._ends.get(ends[0]) if ends else None
+        return longer or next((self._paths[end] for end in ends if end in self._paths), None)
+
+    def text(self, path: str) -> str:
+        """Text of the file; empty where none is known."""
+        found = self.find(path)
+        return "" if found is None else self._texts[found]
+
+
+def _ends(path: str) -> Iterator[str]:
+    """The path, and the path without its first names: `a/b.py`, `b.py`."""
+    names = path.removeprefix("./").lstrip("/").split("/")[-DEEPEST:]
+    return ("/".join(names[place:]) for place in range(len(names)) if names[place])
+
+
 def undoes(later: Edit, earlier: Edit) -> bool:
     """Whether the later edit takes the earlier one back."""
     if not earlier.path or earlier.restores:
@@ -100,14 +143,12 @@ def same_place(later: Edit, earlier: Edit) -> bool:
     return bool(later.old) and (later.old == earlier.old or any(map(bool, put & taken)))
 
 
-def edits_of(
-    action: Action, programs: tuple[Program, ...], written: Mapping[str, str]
-) -> list[Edit]:
-    """Edits of one action. `written` has the text of the files that the run wrote before."""
+def edits_of(action: Action, programs: tuple[Program, ...], written: Files) -> list[Edit]:
+    """Edits of one action. `written`: files that the run wrote before."""
     if action.tool in EDITORS:
         return list(_by_tool(action))
     if _PYTHON_TOOLS.search(action.command) and not programs:
-        return [Edit("", new=action.command)]
+        return [Edit("", new=action.command[:HEAD_CHARS])]
     return [edit for program in programs for edit in _by_program(program, written)]
 
 
@@ -139,22 +180,23 @@ def _by_tool(action: Action) -> Iterator[Edit]:
         return
     old = str(stated.get("old_str") or stated.get("search") or "")
     new = str(stated.get("new_str") or stated.get("replace") or stated.get("file_text") or "")
-    yield Edit(path, old, new, restores=command == "undo_edit")
+    yield Edit(path, old[:HEAD_CHARS], new[:HEAD_CHARS], restores=command == "undo_edit")
 
 
 def _by_interface(action: Action) -> Iterator[Edit]:
     """SWE-agent's commands: `edit 3:5` of the open file, `create FILE`, `str_replace_editor …`."""
-    words = action.command.split(maxsplit=3)
+    words = action.command[:HEAD_CHARS].split(maxsplit=3)
     if action.tool.startswith("str_replace") and len(words) > 2:
         if words[1] not in SEES:
             yield Edit(words[2], new=words[3] if len(words) > 3 else "")
     elif action.tool == "create":
         yield Edit(words[1] if len(words) > 1 else "")
     else:
-        yield Edit(OPEN_FILE, old=words[1] if len(words) > 1 else "", new=action.command)
+        new = action.command[:HEAD_CHARS]
+        yield Edit(OPEN_FILE, old=words[1] if len(words) > 1 else "", new=new)
 
 
-def _by_program(program: Program, written: Mapping[str, str]) -> Iterator[Edit]:
+def _by_program(program: Program, written: Files) -> Iterator[Edit]:
     for path in program.writes:
         yield Edit(path, new=program.stdin)
     words = program.operands
@@ -182,14 +224,12 @@ def _by_program(program: Program, written: Mapping[str, str]) -> Iterator[Edit]:
                 yield Edit(path, trial=trial or not CODE.search(path))
 
 
-def _python_code(program: Program, written: Mapping[str, str]) -> str:
+def _python_code(program: Program, written: Files) -> str:
     script = program.script
-    if not script:
-        return program.code
-    return next((text for path, text in written.items() if same_file(path, script)), "")
+    return written.text(script) if script else program.code
 
 
-def rewrites(program: Program, written: Mapping[str, str]) -> bool:
+def rewrites(program: Program, written: Files) -> bool:
     """Whether a program is there to edit files: `sed -i`, `patch`, Python that reads and writes."""
     if program.is_python:
         code = _python_code(program, written)

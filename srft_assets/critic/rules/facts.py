@@ -1,7 +1,7 @@
 """What the rules can see of a step, read once from its actions and observations."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from srft_assets.critic.rules import answers
@@ -10,15 +10,17 @@ from srft_assets.critic.rules.edits import (
     EDITORS,
     OPEN_FILE,
     Edit,
+    Files,
     edits_of,
     rewrites,
-    same_file,
     texts_of,
 )
 from srft_assets.trajectories.model import Action, Step, Trajectory
 from srft_assets.trajectories.steps import SHELLS
 
 HEAD_CHARS = 20_000
+MOST_EDITS = 20
+"""Of one step; its further ones are not looked at."""
 BARE_CHARS = 1_000
 """Where no exit code is stated, a shell's words count at the beginning of its answer only."""
 SUBMIT_MARKS = ("COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT", "MINI_SWE_AGENT_FINAL_OUTPUT")
@@ -44,6 +46,11 @@ INERT = re.compile(
 FILE_READERS = frozenset({"cat", "head", "tail", "nl", "cd", "wc"})
 """Programs that end with an error only where a file cannot be read."""
 _OPEN_FILE = re.compile(r"\(Open file: (\S+)\)|\[File: (\S+) \(")
+
+
+FAR = 200
+"""Steps. What lies farther from a step is not compared with it, or time would grow with the square
+of a run's length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,31 +106,41 @@ class StepFacts:
         )
 
 
+Facts = Sequence[StepFacts]
+
+
+def steps_before(index: int) -> range:
+    """The steps that a step is compared with, the last one first."""
+    return range(index - 1, max(index - 1 - FAR, -1), -1)
+
+
+def steps_after(facts: Facts, index: int) -> range:
+    """Likewise after it, the next one first."""
+    return range(index + 1, min(index + 1 + FAR, len(facts)))
+
+
 def facts_of(run: Trajectory) -> list[StepFacts]:
     """Facts of every step, in step order. Files that the run executes are trials, not source."""
-    written: dict[str, str] = {}
+    written = Files()
     facts = [_facts(step, written) for step in run.steps]
-    scripts = {script for fact in facts for one in fact.programs if (script := one.script)}
-    own = {path for path in written if any(same_file(path, script) for script in scripts)}
+    scripts = Files(script for fact in facts for one in fact.programs if (script := one.script))
+    own = Files(path for path in written if scripts.find(path))
     patch = None if run.submission is None else run.submission.strip()
     return [replace(_of_run(fact, own, written), submitted=patch) for fact in facts]
 
 
-def _of_run(fact: StepFacts, own: set[str], written: Iterable[str]) -> StepFacts:
+def _of_run(fact: StepFacts, own: Files, written: Files) -> StepFacts:
     """The facts, knowing what the run wrote: edits of its scripts are trials, and tests too."""
-    edits = tuple(
-        replace(edit, trial=True) if any(same_file(edit.path, path) for path in own) else edit
-        for edit in fact.edits
-    )
+    edits = tuple(replace(edit, trial=True) if own.find(edit.path) else edit for edit in fact.edits)
     named = {word.partition("::")[0] for one in fact.programs for word in one.operands}
-    tests = fact.tests and not any(same_file(word, path) for word in named for path in written)
+    tests = fact.tests and not any(written.find(word) for word in named)
     source = tuple(edit for edit in edits if edit.of_source and fact.ok)
     return replace(
         fact, edits=edits, source_edits=source, tests=tests, passed=fact.passed and tests
     )
 
 
-def _facts(step: Step, written: dict[str, str]) -> StepFacts:
+def _facts(step: Step, written: Files) -> StepFacts:
     commands = tuple(f"{action.tool} {action.command}".strip() for action in step.actions)
     seen = "\n".join(text[:HEAD_CHARS] for text in step.observations)
     if step.observations and answers.turn_refused(step.observations[0]):
@@ -133,7 +150,7 @@ def _facts(step: Step, written: dict[str, str]) -> StepFacts:
     programs = tuple(one for _, programs in each for one in programs)
     edits: list[Edit] = []
     for action, ran in each:
-        written |= texts_of(action, ran)
+        written.add(texts_of(action, ran))
         edits += edits_of(action, ran, written)
     opened = _OPEN_FILE.search(seen)
     if opened:
@@ -151,7 +168,7 @@ def _facts(step: Step, written: dict[str, str]) -> StepFacts:
         commands=commands,
         programs=programs,
         observation=seen,
-        edits=tuple(edits),
+        edits=tuple(dict.fromkeys(edits))[:MOST_EDITS],
         submits=any(_submits(action) for action in step.actions),
         edit_refused=broke or (_edits_by_tool(step.actions) and answers.call_refused(seen)),
         wrong=_wrong(step.actions, programs, codes, seen),
@@ -165,7 +182,7 @@ def _facts(step: Step, written: dict[str, str]) -> StepFacts:
 
 def _edits_by_tool(actions: Iterable[Action]) -> bool:
     """Whether an edit tool was asked for more than a look."""
-    return any(edits_of(action, (), {}) for action in actions)
+    return any(edits_of(action, (), Files()) for action in actions)
 
 
 def _submits(action: Action) -> bool:
