@@ -1,11 +1,11 @@
-"""Results of single tests: recorded where that is possible, else read off what was printed."""
+"""Results of single tests, as the recorder writes them down."""
 
 import contextlib
 import os
 import re
 import shlex
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,45 +20,20 @@ SHELL = re.compile(r"[;&|<>`$(){}*?\[\]~\n#!\\]")
 """Characters that mean something to the shell: such a command is left alone."""
 VERBOSE = re.compile(r"(?P<method>\S+) \((?P<owner>[^()\s]+)\)")
 """As `python -m unittest -v` prints them: `test_x (mod.Class)`, since 3.11 `(mod.Class.test_x)`."""
-PRINTED_UNITTEST = re.compile(
-    rf"^{VERBOSE.pattern}(?:\n[^\n]*?)? \.\.\. (?P<outcome>ok|FAIL|ERROR|skipped|expected failure|"
-    r"unexpected success)",
-    re.MULTILINE,
-)
-"""`test_x (mod.Class) ... ok`; the docstring of a test stands on a line between."""
-PRINTED_PYTEST = re.compile(
-    r"^(?P<outcome>PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS) (?P<test>\S.*)$", re.MULTILINE
-)
-SUMMARY = "short test summary info"
-OUTCOMES = {
-    "ok": "passed",
-    "PASSED": "passed",
-    "XPASS": "passed",
-    "expected failure": "xfailed",
-    "XFAIL": "xfailed",
-    "skipped": "skipped",
-    "SKIPPED": "skipped",
-}
-"""Printed word → outcome; any other word is `failed`."""
+UNITTEST_FLAGS = frozenset({"-v", "-q", "-b", "-f", "--verbose", "--quiet", "--buffer", "--locals"})
+NAMES_TESTS = re.compile(r"^[^-].*(?:\.py|/|::)|^(?:tests?|testing)$")
+"""A word of pytest's that is a file, a folder or a test."""
 PASSING = frozenset({"passed", "xfailed"})
 """As the SWE-bench harness counts; a skipped test did not pass."""
 MAX_BYTES = 32 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class TestCommand:
-    """What to run, and whether a recorder writes the results or they are only printed."""
+def recorded_command(command: str, recorder: Sequence[str], tests: Sequence[str]) -> str | None:
+    """`[VAR=x] python -m unittest`, `python -m pytest …` or `pytest …`, run by the recorder (its
+    program and first arguments) for these tests alone; None for any other command.
 
-    __test__ = False
-
-    shell: str
-    recorded: bool
-
-
-def recorded_command(command: str, recorder: str, results: str) -> TestCommand:
-    """`[VAR=x] python -m unittest …`, `python -m pytest …` and `pytest …` get the recorder.
-
-    Any other command runs as it stands, and its printed output is all there is.
+    Of unittest's arguments only flags without values are known. What pytest is to run is replaced
+    by the files of the tests: words of its command that name a file or folder, not options.
     """
     words = [] if SHELL.search(command) else _words(command)
     env = 0
@@ -66,17 +41,24 @@ def recorded_command(command: str, recorder: str, results: str) -> TestCommand:
         env += 1
     head, rest = words[:env], words[env:]
     if len(rest) >= 3 and PYTHON.fullmatch(rest[0]) and rest[1] == "-m":
-        kind = {"unittest": "unittest", "pytest": "python-m-pytest"}.get(rest[2])
+        kind = {"unittest": "unittest", "pytest": "python-m-pytest"}.get(rest[2], "")
         python, arguments = rest[0], rest[3:]
     elif rest and PYTEST.fullmatch(rest[0]):
         kind, python, arguments = "pytest", "python3", rest[1:]
     else:
-        kind, python, arguments = None, "", []
-    if kind is None:
-        return TestCommand(command, recorded=False)
+        return None
+    if kind == "unittest":
+        if not UNITTEST_FLAGS.issuperset(arguments):
+            return None
+        arguments = [*arguments, *dict.fromkeys(map(canonical, tests))]
+    elif kind:
+        files = dict.fromkeys(test.partition("::")[0] for test in tests)
+        arguments = [word for word in arguments if not NAMES_TESTS.search(word)] + [*files]
+    else:
+        return None
     # env(1) takes the assignments as words, so that their values can be quoted.
-    argv = [*(["env", *head] if head else []), python, recorder, results, kind, *arguments]
-    return TestCommand(shlex.join(argv), recorded=True)
+    argv = [*(["env", *head] if head else []), python, "-s", *recorder, kind, *arguments]
+    return shlex.join(argv)
 
 
 def _words(command: str) -> list[str]:
@@ -134,27 +116,6 @@ def _read_safely(folder: Path, parts: tuple[str, ...]) -> bytes:
         os.close(place)
 
 
-def parse_printed(output: str) -> list[tuple[str, str]]:
-    """(test, outcome) of `unittest -v` and `pytest -rA` output, in order.
-
-    Of pytest only the last summary counts; ids keep their spaces, messages after ` - ` go.
-    """
-    found = [
-        (
-            canonical(f"{match['method']} ({match['owner']})"),
-            OUTCOMES.get(match["outcome"], "failed"),
-        )
-        for match in PRINTED_UNITTEST.finditer(output)
-    ]
-    _, cut, summary = output.rpartition(SUMMARY)
-    if cut:
-        for match in PRINTED_PYTEST.finditer(summary):
-            test, outcome = match["test"], match["outcome"]
-            test = test if outcome == "PASSED" else test.partition(" - ")[0]
-            found.append((test, OUTCOMES.get(outcome, "failed")))
-    return found
-
-
 def canonical(test: str) -> str:
     """`module.Class.method` for any of unittest's forms; other ids as they are."""
     found = VERBOSE.fullmatch(test.strip())
@@ -162,6 +123,12 @@ def canonical(test: str) -> str:
         return test.strip()
     owner, method = found["owner"], found["method"]
     return owner if owner.rpartition(".")[2] == method else f"{owner}.{method}"
+
+
+def wanted_file(tests: Iterable[str]) -> bytes:
+    """What the recorder is told to run: the tests, under their names and unittest's ids."""
+    names = list(tests)
+    return orjson.dumps([*names, *map(canonical, names)])
 
 
 def tally(wanted: Iterable[str], results: Iterable[tuple[str, str]]) -> Tally:

@@ -1,25 +1,31 @@
 """Grading in the sandbox: the patch applied to a clean copy of a task, whose tests are run."""
 
+import contextlib
+import json
 import os
 import re
 import secrets
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
-from glob import escape
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+import orjson
 
 from srft_assets.errors import SrftError
-from srft_assets.outcomes import recorder
+from srft_assets.outcomes import caller, recorder
+from srft_assets.outcomes.calls import Call, calls_of, files_added, mistakes
+from srft_assets.outcomes.hooks import intruders, is_hook
 from srft_assets.outcomes.results import (
     Recorded,
-    parse_printed,
     read_recorded,
     recorded_command,
     tally,
+    wanted_file,
 )
 from srft_assets.outcomes.run import Run
 from srft_assets.outcomes.status import NAMED_TESTS, Status, TestOutcome, cut_log
@@ -28,24 +34,25 @@ from srft_assets.sandbox import Completed, Limits, Sandbox, SandboxError
 from srft_assets.warehouse.stage import Progress
 
 GRADER = "srft-local"
-GRADER_VERSION = "1"
+GRADER_VERSION = "2"
 MAX_PATCH_BYTES = 10_000_000
 APPLYING = Limits(wall_seconds=60, cpu_seconds=60)
-SET_UP_FAILED, PATCH_REFUSED, TEST_PATCH_REFUSED = 20, 21, 22
-"""Exit codes of `apply_script`."""
-RECORDER = ".git/recorder.py"
+SET_UP_FAILED, PATCH_REFUSED = 20, 21
+"""Exit codes of `GNU_PATCH`."""
 GNU_PATCH = f"""\
 (
   command -v patch >/dev/null || {{ echo "GNU patch is not installed"; exit {SET_UP_FAILED}; }}
   own=$(mktemp -d ./XXXXXXXXXXXX) && mv .git "$own/" || exit {SET_UP_FAILED}
   patch --unified --batch --forward --fuzz=5 -p1 -i "$own/.git/model.patch" && taken=0
-  rm -rf .git && mv "$own/.git" . && rmdir "$own" || exit {SET_UP_FAILED}
+  rm -rf .git && mv "$own/.git" . && rmdir "$own" || exit {PATCH_REFUSED}
   exit ${{taken-{PATCH_REFUSED}}}
 )"""
 """Applies `.git/model.patch` as the last try of SWE-bench's harness, after `git apply`
 (`run_evaluation.GIT_APPLY_CMDS`); `--3way` and `--reject` take no patch of clean files that
 `git apply` refuses. GNU patch writes wherever it is told in the folder: `.git` has a name meanwhile
 that no patch can know, and `--unified` keeps it from running ed scripts."""
+RECORDER, CALLER = ".git/recorder.py", ".git/caller.py"
+WANTED, CALLS = ".git/wanted.json", ".git/calls.json"
 TEST_FILE = re.compile(r"(?:^|/)(?:tests?/|testing/|test_[^/]*\.py$|[^/]*_test\.py$|conftest\.py$)")
 DIFFED = re.compile(r"^diff --git a/(.+?) b/(.+)$", re.MULTILINE)
 NO_CONVERSION = "* -text -eol -ident -filter -working-tree-encoding\n"
@@ -95,14 +102,10 @@ def grade_patch(
 ) -> TestOutcome:
     """Apply `patch` to a clean copy of the task, put its tests in place, and run them.
 
-    Resolved where every FAIL_TO_PASS and PASS_TO_PASS test passes. The sandbox's own failure and
-    a task that cannot be graded give `infra_error`; this never raises for what a patch holds.
-
-    What a patch cannot do: print results, end the run early, change, replace or shadow a test
-    file, or reach out of the sandbox. What it still can: code under test shares a process with
-    the tests, so code that patches unittest or pytest in memory, or looks for the recorder's
-    file, can forge results; and so can a printed line where the task's command is none the
-    recorder knows (`recorded_command`).
+    Resolved where every FAIL_TO_PASS and PASS_TO_PASS test passes and the run of these tests, which
+    are the only ones, exits with 0. The sandbox's own failure and a task that cannot be graded give
+    `infra_error`; this never raises for what a patch holds. What a patch may try, and what holds
+    it, stands in docs/threats.md.
     """
     blank = TestOutcome(
         trajectory_id,
@@ -137,24 +140,59 @@ def _grade(
     limits: Limits,
     blank: TestOutcome,
 ) -> TestOutcome:
+    wanted = [*task.fail_to_pass, *task.pass_to_pass]
+    added = files_added(task.test_patch)
+    calls = None if added is None else calls_of({**task.files, **added}, wanted)
     lay_out(task, patch, folder)
-    applied = sandbox.run(apply_script(task), workdir=folder, limits=APPLYING)
-    if applied.returncode == PATCH_REFUSED:
-        why = _last_line(applied.output)
+    ready = sandbox.run(set_up_script(task), workdir=folder, limits=APPLYING)
+    if ready.returncode:
+        reason = f"the task could not be set up: {_last_line(ready.output)}"
+        return replace(blank, reason=reason, log=cut_log(ready.output))
+    # From here on, what fails is the patch's own doing, but for a program that is not there.
+    applied = sandbox.run(apply_script(task, calls is None), workdir=folder, limits=APPLYING)
+    if applied.returncode == SET_UP_FAILED:
+        return replace(blank, reason=f"the task could not be set up: {_last_line(applied.output)}")
+    if applied.returncode:
+        why = "took too long to apply" if applied.timed_out else _last_line(applied.output)
         return replace(blank, status=Status.PATCH_FAILED, reason=why, log=cut_log(applied.output))
-    if applied.returncode != 0:
-        why = "it took too long" if applied.timed_out else _last_line(applied.output)
-        reason = f"the task could not be set up: {why}"
-        return replace(blank, reason=reason, log=cut_log(applied.output))
+    if calls is None:
+        return _judge(task, *_recorded(task, wanted, sandbox, folder, limits), blank, limits)
+    return _judge(task, *_answered(calls, sandbox, folder, limits), blank, limits)
 
+
+def _recorded(
+    task: TaskInstance, wanted: Sequence[str], sandbox: Sandbox, folder: Path, limits: Limits
+) -> tuple[Recorded, Completed]:
+    """Results of the wanted tests, written down in the process that runs them."""
     results = f"results-{secrets.token_hex(8)}.jsonl"
-    command = recorded_command(task.test_command, RECORDER, f".git/{results}")
-    ran = sandbox.run(command.shell, workdir=folder, limits=limits)
-    if command.recorded:
-        recorded = read_recorded(folder, results)
-    else:
-        recorded = Recorded(parse_printed(ran.output), finished=not ran.timed_out)
-    return _judge(task, recorded, ran, blank, limits)
+    (folder / WANTED).write_bytes(wanted_file(wanted))
+    command = recorded_command(task.test_command, [RECORDER, f".git/{results}", WANTED], wanted)
+    if command is None:
+        raise BadTaskError(
+            f"test command {task.test_command!r}: only `python -m unittest [-v]` and `python -m "
+            "pytest …` can be graded, as what other commands print can be forged"
+        )
+    ran = sandbox.run(command, workdir=folder, limits=limits)
+    return read_recorded(folder, results), ran
+
+
+def _answered(
+    calls: Mapping[str, Sequence[Call]], sandbox: Sandbox, folder: Path, limits: Limits
+) -> tuple[Recorded, Completed]:
+    """Results of tests that are calls: made in the sandbox, compared here."""
+    asked = [[one.module, one.function, one.arguments] for some in calls.values() for one in some]
+    (folder / CALLS).write_bytes(orjson.dumps(asked))
+    ran = sandbox.run(f"python3 -I -B {CALLER} {CALLS}", workdir=folder, limits=limits)
+    said, _, last = ran.output.rstrip("\n").rpartition("\n")
+    answers: Any = None
+    with contextlib.suppress(ValueError, RecursionError):
+        answers = json.loads(last)
+    finished = isinstance(answers, list)
+    wrong = mistakes(calls, answers if finished else [])
+    results = [(test, "failed" if lines else "passed") for test, lines in wrong.items()]
+    told = [f"{test}: {line}" for test, lines in wrong.items() for line in lines]
+    log = "\n".join([said if finished else ran.output, *told])
+    return Recorded(results, finished), replace(ran, output=log)
 
 
 def _judge(
@@ -177,6 +215,9 @@ def _judge(
         return replace(counted, status=Status.UNRESOLVED, reason=reason)
     if missing:
         return replace(counted, status=Status.UNRESOLVED, reason=f"did not pass: {missing[0]}")
+    if ran.returncode:
+        reason = f"the test run failed (exit code {ran.returncode})"
+        return replace(counted, status=Status.UNRESOLVED, reason=reason)
     return replace(counted, status=Status.RESOLVED)
 
 
@@ -203,29 +244,36 @@ def lay_out(task: TaskInstance, patch: str, folder: Path) -> None:
     (own / "model.patch").write_bytes(_patch_bytes(patch))
     (own / "test.patch").write_bytes(_patch_bytes(task.test_patch))
     shutil.copyfile(recorder.__file__, folder / RECORDER)
+    shutil.copyfile(caller.__file__, folder / CALLER)
 
 
-def apply_script(task: TaskInstance) -> str:
-    """Apply the model's patch, then put the task's tests in place, as SWE-bench does.
+def set_up_script(task: TaskInstance) -> str:
+    """Take the clean state into an index, and see that the task's own test patch fits it."""
+    fits = "git apply --check --whitespace=nowarn .git/test.patch"
+    return f"git init -q . && git add -A -f . {f'&& {fits}' if task.test_patch else ''}"
 
-    The index keeps the clean state. Test files that the patch changed come back from it; those
-    it added under a name of ours are removed, and with them whatever Python would import
-    in their stead (a package or extension of the same name, bytecode).
+
+def apply_script(task: TaskInstance, with_tests: bool) -> str:
+    """Apply the model's patch, then put the task's tests in place, as SWE-bench does, or take
+    them out.
+
+    The index keeps the clean state. Test files and hooks that the patch changed come back from it;
+    those it added are removed, and with them whatever Python would import in their stead (a package
+    or extension of the same name, bytecode).
     """
     tests = sorted(test_paths(task))
-    kept = [path for path in tests if path in task.files]
-    stale = [path for path in tests if path not in task.files]
-    lines = [
-        f"git init -q . && git add -A -f . || exit {SET_UP_FAILED}",
-        f"git apply --whitespace=nowarn .git/model.patch || {GNU_PATCH} || exit",
-    ]
+    kept = [path for path in task.files if path in tests or is_hook(path)]
+    gone = [path for path in tests if path not in task.files]
+    lines = [f"git apply --whitespace=nowarn .git/model.patch || {GNU_PATCH} || exit"]
     if kept:
         lines.append(_git("checkout -q", kept, literal=True))
-    if stale:
-        lines.append(_git("clean -ffdxq", stale, literal=True))
-    lines.append(_git("clean -ffdxq", shadows(tests), literal=False))
-    if task.test_patch:
-        lines.append(f"git apply --whitespace=nowarn .git/test.patch || exit {TEST_PATCH_REFUSED}")
+    if gone:
+        lines.append(_git("clean -ffdxq", gone, literal=True))
+    lines.append(_git("clean -ffdxq", intruders(tests), literal=False))
+    if not with_tests:
+        lines.append(f"rm -rf -- .git/*.patch {shlex.join(tests)} || exit")
+    elif task.test_patch:
+        lines.append("git apply --whitespace=nowarn .git/test.patch && rm .git/*.patch || exit")
     return "\n".join(lines)
 
 
@@ -239,16 +287,9 @@ def test_paths(task: TaskInstance) -> set[str]:
 test_paths.__test__ = False  # type: ignore[attr-defined]  # tells pytest: no test
 
 
-def shadows(tests: list[str]) -> list[str]:
-    """Patterns of untracked files that would be imported instead of the tests."""
-    stems = [str(PurePosixPath(path).with_suffix("")) for path in tests if path.endswith(".py")]
-    places = [f"{escape(stem)}{ending}" for stem in stems for ending in ("", ".*")]
-    return [f":(glob){place}" for place in (*places, "**/__pycache__/**", "**/conftest.py")]
-
-
-def _git(command: str, paths: list[str], *, literal: bool) -> str:
+def _git(command: str, paths: Iterable[str], *, literal: bool) -> str:
     how = "git --literal-pathspecs" if literal else "git"
-    return f"{how} {command} -- {shlex.join(paths)} || exit {SET_UP_FAILED}"
+    return f"{how} {command} -- {shlex.join(paths)} || exit"
 
 
 def _patch_bytes(patch: str) -> bytes:

@@ -1,6 +1,7 @@
 """Fixtures for the tests of outcomes."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,19 @@ def task() -> TaskInstance:
         ),
         test_command="python3 -m unittest -v",
     )
+
+
+@pytest.fixture
+def coded(task: TaskInstance) -> TaskInstance:
+    """The same, with hidden tests that are no mere comparisons of a call and a value."""
+    hidden = re.sub(r"assertEqual\((add\(.*?\)), (\d)\)", r"assertTrue(\1 == \2)", task.test_patch)
+    return task.model_copy(update={"test_patch": hidden})
+
+
+@pytest.fixture(params=["task", "coded"])
+def any_task(request: pytest.FixtureRequest) -> TaskInstance:
+    """Tests of both kinds."""
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

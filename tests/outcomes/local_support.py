@@ -82,5 +82,49 @@ CHEATS = {
         new_file("link", ".", mode="120000") + new_file("link/.git/recorder.py", RECORDER)
     ),
     "hooks into git": new_file(".git/hooks/post-checkout", "#!/bin/sh\ncp adder.py t*r.py\n"),
+    "hooks pytest in": new_file("conftest.py", "import os\nos._exit(0)\n"),
+    "adds a plug-in": new_file("forge.egg-info/entry_points.txt", "[pytest11]\nforge = forge\n")
+    + new_file("forge.py", "import os\nos._exit(0)\n"),
+    "adds a test under another name": new_file(
+        "test_other.py",
+        "import unittest\n\n\nclass Hidden(unittest.TestCase):\n"
+        "    __module__ = 'test_hidden'\n\n    def test_add(self):\n"
+        "        'test_zero (test_hidden.Hidden.test_zero)'\n",
+    )
+    + edit("    raise ValueError"),
     "converts the tests": new_file(".gitattributes", "*.py working-tree-encoding=UTF-16\n"),
 }
+
+
+ANSWERS = {
+    "equals everything": edit("    return type('E', (int,), {'__eq__': lambda a, b: True})()"),
+    "equals everything, a plain object": edit(
+        "    return type('E', (), {'__eq__': lambda a, b: 1})()"
+    ),
+    "reads the test": edit(
+        "    import glob, re\n"
+        "    for name in glob.glob('test_*.py') + glob.glob('.git/*'):\n"
+        "        text = open(name, errors='replace').read()\n"
+        "        found = re.search(rf'add\\({a}, {b}\\),? ?=?=? ?(\\d+)', text)\n"
+        "        if found:\n            return int(found[1])"
+    ),
+    "looks at its caller": edit(
+        "    import re, sys, linecache\n    frame = sys._getframe(1)\n"
+        "    while frame:\n"
+        "        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)\n"
+        "        found = re.search(r'\\), (\\d+)\\)', line)\n"
+        "        if found:\n            return int(found[1])\n"
+        "        frame = frame.f_back"
+    ),
+    "looks for what is wanted in memory": edit(
+        "    import gc\n"
+        "    for one in gc.get_objects():\n"
+        "        if isinstance(one, tuple) and one[:2] == (a, b) and len(one) == 3:\n"
+        "            return one[2]"
+    ),
+    "changes unittest": edit(
+        "    import unittest\n    unittest.TestCase.assertEqual = lambda *a: None\n    return 9"
+    ),
+    "is true and not 1": edit("    return (a + b) == 3 and True or float(a + b)"),
+}
+"""Bodies of a function that answer without computing; tests that only compare are not fooled."""

@@ -9,38 +9,62 @@ import pytest
 from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Sandbox
-from tests.outcomes.local_support import CHEATS, grade
+from tests.outcomes.conftest import new_file
+from tests.outcomes.local_support import ANSWERS, CHEATS, edit, grade
 
 
 @pytest.mark.parametrize("patch", CHEATS.values(), ids=CHEATS.keys())
-def test_cheats_do_not_resolve(task: TaskInstance, sandbox: Sandbox, patch: str) -> None:
+def test_cheats_do_not_resolve(any_task: TaskInstance, sandbox: Sandbox, patch: str) -> None:
+    outcome = grade(any_task, patch, sandbox)
+    assert outcome.status is Status.UNRESOLVED, outcome
+    assert outcome.f2p_passed == 0
+
+
+@pytest.mark.parametrize("patch", ANSWERS.values(), ids=ANSWERS.keys())
+def test_values_are_compared_where_no_code_under_test_runs(
+    task: TaskInstance, sandbox: Sandbox, patch: str
+) -> None:
     outcome = grade(task, patch, sandbox)
     assert outcome.status is Status.UNRESOLVED, outcome
     assert outcome.f2p_passed == 0
+
+
+def test_a_run_whose_exit_code_is_not_0_failed(coded: TaskInstance, sandbox: Sandbox) -> None:
+    late = edit("    import atexit, os\n    atexit.register(os._exit, 3)\n    return a + b")
+    outcome = grade(coded, late, sandbox)
+    assert outcome.status is Status.UNRESOLVED
+    assert outcome.reason == "the test run failed (exit code 3)"
+
+
+def test_only_the_named_tests_are_run(any_task: TaskInstance, sandbox: Sandbox) -> None:
+    """A test of the patch's own that fails is nobody's business."""
+    own = new_file("test_own.py", "raise SystemExit('never imported')\n")
+    assert grade(any_task, any_task.patch + own, sandbox).status is Status.RESOLVED
 
 
 HARMLESS = [
     name for name in CHEATS if name.split()[0] in ("shadows", "hooks", "converts", "links", "adds")
 ]
 HARMLESS.remove("links the results elsewhere")
+HARMLESS.remove("adds a test under another name")
 
 
 @pytest.mark.parametrize("cheat", HARMLESS)
 def test_tests_run_as_if_such_files_were_not_there(
-    task: TaskInstance, sandbox: Sandbox, cheat: str
+    any_task: TaskInstance, sandbox: Sandbox, cheat: str
 ) -> None:
     """What is wrong with these patches is the code alone: with the right code they resolve."""
-    outcome = grade(task, task.patch + CHEATS[cheat], sandbox)
+    outcome = grade(any_task, any_task.patch + CHEATS[cheat], sandbox)
     assert outcome.status is Status.RESOLVED, outcome
 
 
-def test_early_ends_are_told(task: TaskInstance, sandbox: Sandbox) -> None:
-    outcome = grade(task, CHEATS["ends the process"], sandbox)
+def test_early_ends_are_told(any_task: TaskInstance, sandbox: Sandbox) -> None:
+    outcome = grade(any_task, CHEATS["ends the process"], sandbox)
     assert outcome.reason == "the test run ended early (exit code 0)"
 
 
 def test_bytecode_of_a_patch_is_never_run(
-    task: TaskInstance, sandbox: Sandbox, tmp_path: Path
+    coded: TaskInstance, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """A .pyc may say that its source needs no check; Python then never reads the test."""
     source = tmp_path / "test_hidden.py"
@@ -56,6 +80,6 @@ def test_bytecode_of_a_patch_is_never_run(
         [*git, "diff", "--cached", "--binary"], check=True, capture_output=True, text=True
     ).stdout
     assert "GIT binary patch" in patch
-    outcome = grade(task, patch, sandbox)
+    outcome = grade(coded, patch, sandbox)
     assert outcome.status is Status.UNRESOLVED and outcome.f2p_passed == 0
-    assert grade(task, task.patch + patch, sandbox).status is Status.RESOLVED
+    assert grade(coded, coded.patch + patch, sandbox).status is Status.RESOLVED

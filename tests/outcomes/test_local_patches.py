@@ -10,14 +10,21 @@ from tests.outcomes.conftest import diff, new_file
 from tests.outcomes.local_support import edit, grade
 
 
-def test_the_right_patch_resolves(task: TaskInstance, sandbox: Sandbox) -> None:
-    outcome = grade(task, task.patch, sandbox)
+def test_the_right_patch_resolves(any_task: TaskInstance, sandbox: Sandbox) -> None:
+    outcome = grade(any_task, any_task.patch, sandbox)
     assert outcome.status is Status.RESOLVED, outcome
     assert (outcome.trajectory_id, outcome.instance_id) == ("run-1", "demo__adder-1")
     assert (outcome.f2p_passed, outcome.f2p_total) == (1, 1)
     assert (outcome.p2p_passed, outcome.p2p_total) == (2, 2)
     assert outcome.grader == "srft-local" and outcome.grader_version
-    assert outcome.log is not None and "Ran 3 tests" in outcome.log
+
+
+def test_the_log_has_what_was_printed_and_which_answers_were_wrong(
+    any_task: TaskInstance, sandbox: Sandbox
+) -> None:
+    outcome = grade(any_task, edit("    print('looked at')\n    return a + b + 1"), sandbox)
+    assert outcome.log is not None and "looked at" in outcome.log
+    assert "adder.add(1, 2) returned 4" in outcome.log or "Ran 3 tests" in outcome.log
 
 
 def test_a_patch_without_its_last_newline_is_whole(task: TaskInstance, sandbox: Sandbox) -> None:
@@ -29,9 +36,9 @@ def test_a_patch_without_its_last_newline_is_whole(task: TaskInstance, sandbox: 
     [("    return a - b - 0", 0, 2), ("    return 3", 1, 0), ("    raise ValueError", 0, 0)],
 )
 def test_a_wrong_patch_is_unresolved_and_counted(
-    task: TaskInstance, sandbox: Sandbox, body: str, f2p: int, p2p: int
+    any_task: TaskInstance, sandbox: Sandbox, body: str, f2p: int, p2p: int
 ) -> None:
-    outcome = grade(task, edit(body), sandbox)
+    outcome = grade(any_task, edit(body), sandbox)
     assert outcome.status is Status.UNRESOLVED
     assert (outcome.f2p_passed, outcome.p2p_passed) == (f2p, p2p)
     assert outcome.reason.startswith("did not pass: test_")

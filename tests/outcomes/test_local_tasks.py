@@ -10,7 +10,7 @@ from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Sandbox, open_sandbox
 from srft_assets.sandbox.detection import UnsafeSandbox
-from tests.outcomes.conftest import new_file
+from tests.outcomes.conftest import diff, new_file
 from tests.outcomes.local_support import CHEATS, edit, grade
 
 
@@ -51,29 +51,71 @@ def test_a_broken_sandbox_is_not_the_model_own_failure(task: TaskInstance, tmp_p
     assert outcome.status is Status.INFRA_ERROR and "did not start" in outcome.reason
 
 
-def test_pytest_tasks_are_recorded_too(task: TaskInstance, sandbox: Sandbox) -> None:
-    site = sysconfig.get_paths()["purelib"]
-    pytest_task = task.model_copy(
+@pytest.fixture
+def pytest_task(coded: TaskInstance) -> TaskInstance:
+    """Its tests are run with the pytest of this environment."""
+    return coded.model_copy(
         update={
-            "test_command": f"PYTHONPATH={site} python -m pytest -p no:cacheprovider -rA",
+            "test_command": f"PYTHONPATH={SITE} python -m pytest -p no:cacheprovider -rA",
             "fail_to_pass": ["test_hidden.py::Hidden::test_add"],
             "pass_to_pass": ["test_hidden.py::Hidden::test_zero", "test_adder.py::Seen::test_seen"],
         }
     )
-    shown = open_sandbox(readonly=[Path(site)])
-    assert grade(pytest_task, task.patch, shown).status is Status.RESOLVED
+
+
+SITE = sysconfig.get_paths()["purelib"]
+FORGE = "import os, pytest\n\ndef pytest_configure():\n    print('a hook ran')\n    os._exit(0)\n"
+HOOKS = {
+    name: new_file("forge.py", FORGE) + new_file(path, content)
+    for name, path, content in [
+        ("pytest.ini", "pytest.ini", "[pytest]\naddopts = -p forge\n"),
+        ("pytest.toml", "pytest.toml", "[pytest]\naddopts = ['-p', 'forge']\n"),
+        ("setup.cfg", "setup.cfg", "[tool:pytest]\naddopts = -p forge\n"),
+        ("tox.ini", "tox.ini", "[pytest]\naddopts = -p forge\n"),
+        ("pyproject.toml", "pyproject.toml", "[tool.pytest.ini_options]\naddopts = '-p forge'\n"),
+        ("conftest.py", "conftest.py", "import forge\nforge.pytest_configure()\n"),
+        ("entry point", "f.egg-info/entry_points.txt", "[pytest11]\nforge = forge\n"),
+        ("entry point of a wheel", "f.dist-info/entry_points.txt", "[pytest11]\nforge = forge\n"),
+        ("sitecustomize", "sitecustomize.py", "import forge\nforge.pytest_configure()\n"),
+        ("usercustomize", "usercustomize/__init__.py", "import forge; forge.pytest_configure()\n"),
+    ]
+}
+
+
+def test_pytest_tasks_are_recorded_too(pytest_task: TaskInstance, sandbox: Sandbox) -> None:
+    shown = open_sandbox(readonly=[Path(SITE)])
+    assert grade(pytest_task, pytest_task.patch, shown).status is Status.RESOLVED
     wrong = grade(pytest_task, edit("    return 3"), shown)
     assert (wrong.status, wrong.f2p_passed, wrong.p2p_passed) == (Status.UNRESOLVED, 1, 0)
     ended = grade(pytest_task, CHEATS["ends the process"], shown)
     assert ended.status is Status.UNRESOLVED and "ended early" in ended.reason
 
 
-def test_commands_the_recorder_does_not_know_are_read_off_their_output(
-    task: TaskInstance, sandbox: Sandbox
+@pytest.mark.parametrize("hook", HOOKS.values(), ids=HOOKS.keys())
+def test_hooks_of_a_patch_are_out(pytest_task: TaskInstance, sandbox: Sandbox, hook: str) -> None:
+    """The run goes as if they were not there; a hook that ran would end it."""
+    shown = open_sandbox(readonly=[Path(SITE)])
+    outcome = grade(pytest_task, pytest_task.patch + hook, shown)
+    assert outcome.status is Status.RESOLVED and "a hook ran" not in (outcome.log or ""), outcome
+
+
+def test_configuration_of_the_task_itself_is_used(
+    pytest_task: TaskInstance, sandbox: Sandbox
 ) -> None:
-    odd = task.model_copy(update={"test_command": "true && python3 -m unittest -v"})
-    assert grade(odd, task.patch, sandbox).status is Status.RESOLVED
-    assert grade(odd, edit("    return 3"), sandbox).status is Status.UNRESOLVED
+    """A patch cannot change it either."""
+    ini = "[pytest]\naddopts = -p no:terminal\n"
+    own = pytest_task.model_copy(update={"files": {**pytest_task.files, "pytest.ini": ini}})
+    edited = diff("pytest.ini", "addopts = -p no:terminal", "addopts = -p x", context="[pytest]")
+    outcome = grade(own, own.patch + edited, open_sandbox(readonly=[Path(SITE)]))
+    assert outcome.status is Status.RESOLVED and "passed" not in (outcome.log or ""), outcome
+
+
+def test_a_task_whose_results_would_only_be_printed_is_not_graded(
+    coded: TaskInstance, sandbox: Sandbox
+) -> None:
+    odd = coded.model_copy(update={"test_command": "true && python3 -m unittest -v"})
+    outcome = grade(odd, odd.patch, sandbox)
+    assert outcome.status is Status.INFRA_ERROR and "can be forged" in outcome.reason
 
 
 def test_generated_tasks_resolve_with_their_own_patch_only(sandbox: Sandbox) -> None:
@@ -85,6 +127,6 @@ def test_generated_tasks_resolve_with_their_own_patch_only(sandbox: Sandbox) -> 
         assert untouched.f2p_passed == 0 and untouched.p2p_passed == untouched.p2p_total
 
 
-def test_without_a_sandbox_grading_is_the_same(task: TaskInstance) -> None:
-    assert grade(task, task.patch, UnsafeSandbox()).status is Status.RESOLVED
-    assert grade(task, CHEATS["shadows unittest"], UnsafeSandbox()).status is Status.UNRESOLVED
+def test_without_a_sandbox_grading_is_the_same(any_task: TaskInstance) -> None:
+    assert grade(any_task, any_task.patch, UnsafeSandbox()).status is Status.RESOLVED
+    assert grade(any_task, CHEATS["shadows unittest"], UnsafeSandbox()).status is Status.UNRESOLVED

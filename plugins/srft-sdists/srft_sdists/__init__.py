@@ -8,7 +8,7 @@ The platform finds `grade` and `prepare` by the entry points of this package.
 from srft_sdists.grader import grade
 from srft_sdists.tree import prepare
 
-VERSION = 2
+VERSION = 3
 """Raised when outcomes change; see tools/versions.py."""
 
 __all__ = ["VERSION", "grade", "prepare"]

@@ -4,7 +4,7 @@ import secrets
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.outcomes import recorder
 from srft_assets.outcomes.grader_choice import Grading
-from srft_assets.outcomes.results import Recorded, read_recorded, tally
+from srft_assets.outcomes.results import Recorded, read_recorded, tally, wanted_file
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Completed, Limits, open_sandbox
 from srft_sdists.build import Cache, NotBuiltError, short
@@ -24,7 +24,7 @@ from srft_sdists.recipes import Recipe, recipe_of
 from srft_sdists.source import Source, source_of
 from srft_sdists.tree import check_out, tests_script
 
-RECORDER = ".git/recorder.py"
+RECORDER, WANTED = ".git/recorder.py", ".git/wanted.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,20 @@ class Ran:
 
 
 def run_tests(
-    task: TaskInstance, recipe: Recipe, environment: Environment, tree: Path, limits: Limits
+    task: TaskInstance,
+    wanted: Sequence[str],
+    recipe: Recipe,
+    environment: Environment,
+    tree: Path,
+    limits: Limits,
 ) -> Ran:
-    """Run the test files of the task's test patch; no network, nothing writable but the tree.
+    """Run the wanted tests, and no others, of the files of the task's test patch; no network,
+    nothing writable but the tree.
 
     Raises SandboxError where the sandbox itself fails.
     """
     shutil.copyfile(recorder.__file__, tree / RECORDER)
+    (tree / WANTED).write_bytes(wanted_file(wanted))
     results = f"results-{secrets.token_hex(8)}.jsonl"
     sandbox = open_sandbox(readonly=environment.readonly)
     done = sandbox.run(
@@ -59,7 +66,8 @@ def command(task: TaskInstance, recipe: Recipe, results: str) -> str:
     """Shell command that runs the tests and leaves their results at `.git/<results>`."""
     files = test_files(task.test_patch)
     places = ":".join("$PWD" if place == "." else f"$PWD/{place}" for place in recipe.path)
-    start = f'TESTED_PATH="{places}" python "$PWD/{RECORDER}" "$PWD/.git/{results}"'
+    given = f'"$PWD/{RECORDER}" "$PWD/.git/{results}" "$PWD/{WANTED}"'
+    start = f'TESTED_PATH="{places}" python -s {given}'
     if recipe.runner == "django":
         labels = shlex.join(_label(path) for path in files)
         options = "--verbosity 2 --settings=test_sqlite --parallel 1"
@@ -123,8 +131,9 @@ def checked(
     """Run the tests with the fix, then without it; kept for the next time.
 
     Gradable is what has every FAIL_TO_PASS test pass with the fix, and not all of them without
-    it. Raises NotBuiltError where the tests with the fix do not come to their end, or any not in
-    time; that is not kept.
+    it, and where the tests that pass with the fix exit with 0 when they are run alone. Raises
+    NotBuiltError where the tests with the fix do not come to their end, or any not in time; that is
+    not kept.
     """
     key = short(
         [
@@ -151,7 +160,8 @@ def checked(
 def _check(
     task: TaskInstance, recipe: Recipe, source: Source, environment: Environment, limits: Limits
 ) -> Checked:
-    fixed = _run(task, recipe, source, source.solved, environment, limits)
+    wanted = [*task.fail_to_pass, *task.pass_to_pass]
+    fixed = _run(task, wanted, recipe, source, source.solved, environment, limits)
     if not fixed.recorded.finished:
         raise NotBuiltError(
             f"the tests of {source.name} ended early (exit code {fixed.completed.returncode}): "
@@ -168,7 +178,13 @@ def _check(
             f" on {source.name}{f': {said}' if said else ''}"
         )
         return Checked(kept, reason, seconds)
-    broken = _run(task, recipe, source, source.base, environment, limits)
+    wanted = [*task.fail_to_pass, *kept]
+    if fixed.completed.returncode:
+        again = _run(task, wanted, recipe, source, source.solved, environment, limits)
+        if code := again.completed.returncode:
+            reason = f"the tests of {source.name} exit with {code} although all of them pass"
+            return Checked(kept, reason, seconds)
+    broken = _run(task, wanted, recipe, source, source.base, environment, limits)
     before = tally(task.fail_to_pass, broken.recorded.results)
     if before.passed == before.total:
         reason = (
@@ -181,6 +197,7 @@ def _check(
 
 def _run(
     task: TaskInstance,
+    wanted: Sequence[str],
     recipe: Recipe,
     source: Source,
     commit: str,
@@ -195,7 +212,7 @@ def _run(
         put = shown.run(script, workdir=tree, limits=SETTING_UP)
         if put.returncode:
             raise NotBuiltError(f"the tests cannot be put in place: {_last_line(put.output)}")
-        ran = run_tests(task, recipe, environment, tree, limits)
+        ran = run_tests(task, wanted, recipe, environment, tree, limits)
     if ran.completed.timed_out:
         raise NotBuiltError(
             f"the tests of {source.name} took longer than {limits.wall_seconds:g} s"

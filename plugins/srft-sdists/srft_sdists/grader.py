@@ -19,9 +19,9 @@ from srft_assets.warehouse.stage import Work
 from srft_sdists.check import SETTING_UP, Ran, limits_of, make_ready, run_tests
 from srft_sdists.git import leaves_tree, paths
 from srft_sdists.source import Source
-from srft_sdists.tree import REFUSED, UNREADABLE, check_out, patch_script
+from srft_sdists.tree import REFUSED, check_out, patch_script
 
-GRADER_VERSION = "1"
+GRADER_VERSION = "2"
 UNSAFE_PATHS = ("invalid path", "beyond a symbolic link")
 """What git says of a patch that would leave the repository."""
 
@@ -95,23 +95,24 @@ def _grade(
         )
         if applied.returncode:
             return _not_applied(blank, source, patch, applied)
-        ran = run_tests(task, recipe, environment, tree, limits)
+        wanted = [*task.fail_to_pass, *kept]
+        ran = run_tests(task, wanted, recipe, environment, tree, limits)
     return _judge(task, kept, ran, blank, limits, about)
 
 
 def _not_applied(blank: TestOutcome, source: Source, patch: str, applied: Completed) -> TestOutcome:
-    """A patch that is none, or would leave the tree, failed. One that only does not fit failed
-    where the files are those of the base commit; a release's differ, so nobody can tell."""
+    """A patch that only does not fit failed where the files are those of the base commit; a
+    release's differ, so nobody can tell. Whatever else goes wrong is the patch's own doing, since
+    the instance was checked without it."""
     code, output = applied.returncode, applied.output
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     why = next((line for line in lines if line.startswith("error:")), lines[-1] if lines else "")
     why = why.removeprefix("error: ")[:300] or "it took too long to apply"
     unsafe = any(word in output for word in UNSAFE_PATHS) or any(map(leaves_tree, paths(patch)))
-    if code == UNREADABLE or unsafe or (code == REFUSED and source.kind == "git"):
-        return replace(blank, status=Status.PATCH_FAILED, reason=why, log=cut_log(output))
-    if code == REFUSED:
+    if code == REFUSED and source.kind != "git" and not unsafe:
         why = f"the patch does not fit {source.name}, which differs from base_commit: {why}"
-    return replace(blank, reason=why, log=cut_log(output))
+        return replace(blank, reason=why, log=cut_log(output))
+    return replace(blank, status=Status.PATCH_FAILED, reason=why, log=cut_log(output))
 
 
 def _judge(
@@ -141,6 +142,9 @@ def _judge(
         return replace(counted, status=Status.UNRESOLVED, reason=reason)
     if missing:
         return replace(counted, status=Status.UNRESOLVED, reason=f"did not pass: {missing[0]}")
+    if code := ran.completed.returncode:
+        reason = f"the test run failed (exit code {code})"
+        return replace(counted, status=Status.UNRESOLVED, reason=reason)
     return replace(counted, status=Status.RESOLVED)
 
 

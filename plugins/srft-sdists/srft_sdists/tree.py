@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srft_assets.home import Home
-from srft_assets.outcomes.sandbox_grader import GNU_PATCH, shadows
+from srft_assets.outcomes.hooks import intruders, is_hook
+from srft_assets.outcomes.sandbox_grader import GNU_PATCH
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.bubblewrap import TESTBED
 from srft_sdists.build import Cache, NotBuiltError
@@ -25,6 +26,9 @@ CHANGED = (
     *("diff-files", "--name-only", "-z"),
 )
 """Lists changed files by size and time: other owners and inodes in a sandbox are no change."""
+
+
+LITERAL = ("git", "--literal-pathspecs")
 
 
 def check_out(source: Source, commit: str, tree: Path) -> None:
@@ -59,8 +63,9 @@ def _init(tree: Path) -> None:
 def patch_script(task: TaskInstance, source: Source, recipe: Recipe, patch: str) -> str:
     """Shell script that applies `.git/model.patch`, then puts the tests in place.
 
-    All files of the recipe's test folders come back as they were, and those of the test patch
-    as they are graded with; what would be imported in their stead is removed.
+    All files of the recipe's test folders, and the hooks of the base commit, come back as they
+    were, and those of the test patch as they are graded with; other hooks, and what would be
+    imported in a test's stead, are removed.
     """
     absent = not_carried(source.repository, source.base, patch)
     tries = [_apply(absent), _apply(absent, "-C1")]
@@ -103,12 +108,14 @@ def _restore(recipe: Recipe, task: TaskInstance, source: Source) -> str:
     gone = [path for path in graded if path not in there]
     folders = shlex.join([*CHANGED, "--", *recipe.tests])
     steps = ["set -e -o pipefail", f"{folders} | git checkout-index -q -f -z --stdin"]
+    carried = git(source.repository, "ls-tree", "-r", "--name-only", "-z", source.base)
+    if hooks := [path for path in carried.split("\0") if is_hook(path)]:
+        steps.append(shlex.join([*LITERAL, "checkout", "-q", source.base, "--", *hooks]))
     if gone:
         steps.append(shlex.join(["rm", "-rf", "--", *gone]))
     if there:
-        checkout = ["git", "--literal-pathspecs", "checkout", "-q", source.tests, "--", *there]
-        steps.append(shlex.join(checkout))
-    steps.append(shlex.join(["git", "clean", "-ffdxq", "--", *shadows(graded)]))
+        steps.append(shlex.join([*LITERAL, "checkout", "-q", source.tests, "--", *there]))
+    steps.append(shlex.join(["git", "clean", "-ffdxq", "--", *intruders(graded)]))
     return "; ".join(steps)
 
 

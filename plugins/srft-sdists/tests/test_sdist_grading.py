@@ -16,6 +16,10 @@ CHEATS = {
         "tests/test_core.py", "    assert add(0, 0) == 0", "    pass", 5, "def test_zero():"
     ),
     "adds a hook": new_file("conftest.py", FORGE),
+    "configures pytest": new_file("pytest.ini", "[pytest]\naddopts = -p forge\n")
+    + new_file("forge.py", FORGE),
+    "adds a plug-in": new_file("src/f.egg-info/entry_points.txt", "[pytest11]\nforge = forge\n")
+    + new_file("src/forge.py", FORGE),
     "adds a hook among the tests": new_file("tests/deep/conftest.py", FORGE),
     "shadows the tests": new_file("tests/test_core/__init__.py", "def test_add():\n    pass\n"),
     "shadows pytest": new_file("pytest.py", "raise SystemExit(0)\n"),
@@ -85,6 +89,13 @@ class TestBothSources:
     ) -> None:
         assert world.grade(edit("    return 1") + cheat, mirror=mirror).status is Status.UNRESOLVED
         assert world.grade(RIGHT + cheat, mirror=mirror).status is Status.RESOLVED
+
+
+def test_a_run_whose_exit_code_is_not_0_failed(world: World) -> None:
+    late = edit("    import atexit, os\n    atexit.register(os._exit, 3)\n    return a + b")
+    outcome = world.grade(late)
+    assert outcome.status is Status.UNRESOLVED
+    assert outcome.reason == "the test run failed (exit code 3)"
 
 
 def test_tests_that_fail_on_the_release_do_not_count(world: World) -> None:

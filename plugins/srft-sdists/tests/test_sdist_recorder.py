@@ -8,7 +8,7 @@ import pytest
 from srft_sdists.environment import interpreter
 
 from srft_assets.outcomes import recorder
-from srft_assets.outcomes.results import tally
+from srft_assets.outcomes.results import tally, wanted_file
 
 SCRIPT = """
 import sys, unittest
@@ -33,6 +33,9 @@ class Cases(unittest.TestCase):
         '''It is wrong.'''
         self.fail()
 
+    def test_unasked(self):
+        self.fail('only wanted tests are run')
+
     def test_paths(self):
         self.assertEqual(os.environ['PYTHONPATH'], sys.path[1])
         self.assertNotIn('TESTED_PATH', os.environ)
@@ -49,7 +52,16 @@ def test_both_lines_of_a_test_are_recorded(tmp_path: Path, version: str) -> None
     (tmp_path / "lib" / "json.py").write_text("raise SystemExit('shadowed')\n")
     (tmp_path / "runner.py").write_text(SCRIPT)
     (tmp_path / "cases.py").write_text(CASES)
-    argv = [found.program, recorder.__file__, "r.jsonl", "script", "runner.py"]
+    good = [
+        "test_plain (cases.Cases)",
+        "test_plain (cases.Cases.test_plain)",
+        "Answers are",
+        "test_described (cases.Cases)",
+        "test_paths (cases.Cases)",
+    ]
+    wrong = ["It is wrong.", "test_wrong (cases.Cases)"]
+    (tmp_path / "wanted.json").write_bytes(wanted_file([*good, *wrong]))
+    argv = [found.program, recorder.__file__, "r.jsonl", "wanted.json", "script", "runner.py"]
     done = subprocess.run(
         [*argv, "--verbosity", "2", "cases"],
         cwd=tmp_path,
@@ -60,12 +72,5 @@ def test_both_lines_of_a_test_are_recorded(tmp_path: Path, version: str) -> None
     assert done.returncode == 1, done.stderr
     results = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
     assert results[-1] == ["done", "1"]
-    good = [
-        "test_plain (cases.Cases)",
-        "test_plain (cases.Cases.test_plain)",
-        "Answers are",
-        "test_described (cases.Cases)",
-        "test_paths (cases.Cases)",
-    ]
-    counted = tally([*good, "It is wrong.", "test_wrong (cases.Cases)"], results)
-    assert counted.missing == ("It is wrong.", "test_wrong (cases.Cases)")
+    assert tally([*good, *wrong], results).missing == tuple(wrong)
+    assert not any("unasked" in test for test, _ in results)
