@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
@@ -44,7 +45,7 @@ class Told:
     Attributes:
         steps: model calls; 0 for no limit.
         cost: USD, after which no further call is made; 0 for no limit.
-        seconds: wall time of the whole run; 0 for no limit.
+        seconds: wall time of the run without what answers take; 0 for no limit.
     """
 
     system: str = SYSTEM
@@ -151,6 +152,7 @@ def play_in(
 ) -> None:
     """Run mini-swe-agent's DefaultAgent; keep the run whole, in its format mini-swe-agent-1.1.
 
+    How long a server takes for its answers is none of the model's doing, and not in its seconds.
     A run that crashes is kept too, with the exception's name as exit status, and the exception goes
     on; an interrupted one (KeyboardInterrupt) leaves no file. Never written are `secrets`, wherever
     they stand, and what strict readers of JSON refuse: a file that cannot be read counts as a run
@@ -168,6 +170,16 @@ def play_in(
         cost_limit=told.cost,
         wall_time_limit_seconds=told.seconds,
     )
+    ask = agent.query
+
+    def query() -> Any:
+        asked = time.time()
+        try:
+            return ask()
+        finally:
+            agent._start_time += time.time() - asked
+
+    agent.query = query  # type: ignore[method-assign]  # a subclass would change the run file
     try:
         agent.run(task.problem_statement)
     finally:

@@ -50,7 +50,9 @@ def rollout(
     prompts: Annotated[str | None, typer.Option(help="short, plain, or swebench.")] = None,
     step_limit: Annotated[int | None, typer.Option(help="Model calls of one run.", min=1)] = None,
     cost_limit: Annotated[float | None, typer.Option(help="USD of one run; 0: none.")] = None,
-    wall_seconds: Annotated[int | None, typer.Option(help="Of one run; 0: none.")] = None,
+    wall_seconds: Annotated[
+        int | None, typer.Option(help="Of one run, without its answers; 0: none.")
+    ] = None,
     command_seconds: Annotated[float | None, typer.Option(help="Of one command.")] = None,
     context: Annotated[int | None, typer.Option(help="Tokens of a chat.")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="Tokens of one answer.")] = None,

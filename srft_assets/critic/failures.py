@@ -27,7 +27,7 @@ HIDDEN = "[hidden]"
 SHORTEST = 6
 """Shorter keys, such as `EMPTY` for local servers, are words and no secrets."""
 
-_LENGTH = re.compile(
+LENGTH = re.compile(
     r"context[ _](length|window|size)|maximum model length|too long|input tokens exceed"
     r"|exceeds the maximum number of tokens|max_tokens must be at least 1, got -",
     re.IGNORECASE,
@@ -180,7 +180,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes, secrets: Se
     if status < 300:
         return TransientError(f"no completion in the answer ({told})")
     rate = status == 413 and _RATE.search(said)
-    if not rate and (status == 413 or (status in (400, 422, 500) and _LENGTH.search(said))):
+    if not rate and (status == 413 or (status in (400, 422, 500) and LENGTH.search(said))):
         return CallError(
             Kind.TOO_LONG,
             f"longer than the model's context: lower context.tokens or read in windows ({told})",

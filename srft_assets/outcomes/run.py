@@ -7,6 +7,7 @@ import polars as pl
 from srft_assets.outcomes.status import (
     FAILED,
     NAMED_TESTS,
+    NOBODY,
     ReportedOutcome,
     Status,
     TestOutcome,
@@ -97,7 +98,7 @@ def source_outcome(run: Run) -> TestOutcome:
     elif run.blank:
         status, grader, reason = Status.EMPTY_PATCH, "source", ""
     elif run.source_resolved is None:
-        status, grader, reason = Status.UNKNOWN, "none", "nobody graded this run"
+        status, grader, reason = Status.UNKNOWN, NOBODY, "nobody graded this run"
     else:
         status, grader, reason = Status.UNRESOLVED, "source", ""
     return TestOutcome(run.trajectory_id, run.instance_id, status, grader=grader, reason=reason)

@@ -10,6 +10,8 @@ import polars as pl
 
 NAMED_TESTS = 100
 MAX_LOG_CHARS = 16_000
+NOBODY = "none"
+"""As grader: no report and no grader told it; with `infra_error`, the run itself crashed."""
 SDIST_GRADER = "srft-sdist"
 """SWE-bench instances graded here without their Docker images, by the package srft-sdists."""
 
@@ -51,7 +53,7 @@ class TestOutcome:
     f2p_total: int | None = None
     p2p_passed: int | None = None
     p2p_total: int | None = None
-    grader: str = "none"
+    grader: str = NOBODY
     grader_version: str | None = None
     reason: str = ""
     log: str | None = None

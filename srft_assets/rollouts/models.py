@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from srft_assets.agent.play import Play, context_limit, prepare_mini, readable
+from srft_assets.critic.failures import LENGTH
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.rollouts.checkpoint import load_checkpoint
@@ -141,6 +142,7 @@ class AskedModel:
 
     def __init__(self, asked: AskedModels, seed: int) -> None:
         self._model = litellm_model(asked, seed)
+        self._model._query = answering(self._model._query)  # within mini-swe-agent's own retries
         self._key = {"api_key": asked.key} if asked.key else {}
         self._context = asked.settings.context
         self._tokens = 0
@@ -163,6 +165,54 @@ class AskedModel:
         usage = message.get("extra", {}).get("response", {}).get("usage") or {}
         self._tokens = usage.get("total_tokens") or 0
         return message
+
+
+class NoAnswerError(SrftError):
+    """What a server sent in the place of the model's answer; another attempt may bring one."""
+
+
+def answering(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """The call, which raises NoAnswerError where its response holds no answer of the model, and
+    litellm's ContextWindowExceededError also in the words that litellm does not know."""
+    import litellm
+
+    def query(messages: list[Message], **kwargs: Any) -> Any:
+        try:
+            response = ask(messages, **kwargs)
+        except litellm.exceptions.BadRequestError as error:
+            if not LENGTH.search(str(error)):
+                raise
+            raise litellm.exceptions.ContextWindowExceededError(
+                error.message, error.model, error.llm_provider
+            ) from None
+        if missing := missing_answer(response):
+            raise NoAnswerError(missing)
+        return response
+
+    return query
+
+
+def missing_answer(response: Any) -> str:
+    """Why a litellm response holds no answer of the model; empty where it does.
+
+    As for critics (`critic.calls.says_nothing`), a server's error and an empty choice are none; nor
+    is one that a filter withheld: the run would end by what the provider thinks of it. What a model
+    thought, refused or was cut at is its own.
+    """
+    if not response.choices:
+        return "the answer holds no choice"
+    choice = response.choices[0]
+    message, stated = choice.message, choice.message.provider_specific_fields or {}
+    if choice.finish_reason == "content_filter":
+        return "a content filter withheld the answer"
+    thought = getattr(message, "reasoning_content", None)
+    said = message.content or message.tool_calls or thought or stated.get("refusal")
+    if said or choice.finish_reason == "length":
+        return ""
+    usage = getattr(response, "usage", None)
+    if message.content is None or not (usage and usage.completion_tokens):
+        return "the answer holds neither text nor a call"
+    return ""
 
 
 def litellm_model(asked: AskedModels, seed: int) -> Any:

@@ -128,7 +128,7 @@ class RolloutSettings(_Stated):
     cost_limit: float = Field(default=0.0, ge=0)
     """USD of one run; 0 for no limit."""
     wall_seconds: int = Field(default=0, ge=0)
-    """Of one run; 0 for no limit."""
+    """Of one run, without the time that answers take; 0 for no limit."""
     command_seconds: float = Field(default=30.0, gt=0)
     context: int | None = Field(default=None, ge=1)
     """Tokens of a chat; None: what the model takes."""

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from srft_assets.errors import SrftError
-from srft_assets.outcomes.status import FAILED, Status
+from srft_assets.outcomes.status import FAILED, NOBODY, Status
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.warehouse.sql import Config, connect, first_line, sql_files
 
@@ -36,8 +36,10 @@ class Chosen:
 def choose(arm: ArmSpec, runs: pl.DataFrame, outcomes: pl.DataFrame) -> Chosen:
     """Choose among the runs of one batch; a run without outcome counts as `unknown`.
 
-    `outcomes`: rows of `test_outcomes`. What is identical or too many over several batches only
-    training can see, and chooses by the same order. Raises SrftError for a wrong `where`.
+    `outcomes`: rows of `test_outcomes`. A run that a server or a machine ended is taken nowhere;
+    one that only could not be graded is ungraded like others. What is identical or too many over
+    several batches only training can see, and chooses by the same order. Raises SrftError for a
+    wrong `where`.
     """
     left_out: Counter[str] = Counter()
 
@@ -46,6 +48,10 @@ def choose(arm: ArmSpec, runs: pl.DataFrame, outcomes: pl.DataFrame) -> Chosen:
         left_out[why] = runs.height - int(taken.sum())
         runs = runs.filter(taken)
 
+    crashed = outcomes.filter(
+        pl.col("status") == Status.INFRA_ERROR.value, pl.col("grader") == NOBODY
+    )
+    keep("crashed", ~runs["trajectory_id"].is_in(crashed["trajectory_id"].to_list()))
     status = dict(outcomes.select("trajectory_id", "status").iter_rows())
     of = [Status(status.get(name, Status.UNKNOWN)) for name in runs["trajectory_id"]]
     keep("of_other_outcome", pl.Series([takes(arm, one) for one in of], dtype=pl.Boolean))
@@ -66,8 +72,9 @@ def choose(arm: ArmSpec, runs: pl.DataFrame, outcomes: pl.DataFrame) -> Chosen:
 def takes(arm: ArmSpec, status: Status) -> bool:
     """Whether runs of this outcome belong to the arm.
 
-    `all` takes every run, ungraded ones as well. `unresolved` takes what is the model's own
-    failure; `unknown` and `infra_error` say nothing of the model and are in neither half.
+    `all` takes every run that came to its end, ungraded ones as well. `unresolved` takes what is
+    the model's own failure; `unknown` and `infra_error` say nothing of the model and are in
+    neither half.
     """
     if arm.runs == "resolved":
         return status == Status.RESOLVED

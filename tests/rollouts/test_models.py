@@ -13,10 +13,9 @@ from srft_assets.training.model import base_digest
 from tests.rollouts import chat_server
 from tests.rollouts.chat_server import serving
 from tests.rollouts.conftest import EDIT_AND_SUBMIT
-from tests.rollouts.test_player import TASKS, exits_in, runs_in
+from tests.rollouts.test_player import ONE, TASKS, exits_in, runs_in
 
 KEY = "sk-very-secret-0123456789"
-ONE = {"kind": "lab", "seed": 5, "count": 1}
 
 
 def files_below(folder: Path) -> str:

@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from tenacity import wait_none
 
 from srft_assets.agent.protocol import turn
 from srft_assets.errors import SrftError
@@ -18,6 +19,7 @@ from srft_assets.rollouts.player import collect
 from tests.rollouts.chat_server import serving
 from tests.rollouts.conftest import EDIT_AND_SUBMIT, in_a_process, work_of
 
+ONE = {"kind": "lab", "seed": 5, "count": 1}
 TASKS = [task.instance_id for task in generate_tasks(2, 5)]
 
 
@@ -75,6 +77,74 @@ def test_a_crash_is_kept_with_its_name_and_played_again(sandbox, work, asking):
         assert exits[f"{TASKS[1]}.traj.json"] == "BadRequestError"
         server.refuse.clear()
         assert set(exits_in(collect(work, asking(server.base_url))).values()) == {"Submitted"}
+
+
+def body(content, finish="stop", tokens=5, **choice):
+    message = {"role": "assistant", "content": content}
+    said = {"index": 0, "message": message, "finish_reason": finish, **choice}
+    usage = {"prompt_tokens": 9, "completion_tokens": tokens, "total_tokens": 9 + tokens}
+    head = {"id": "x", "object": "chat.completion", "created": 1, "model": "m"}
+    return {**head, "choices": [said], "usage": usage}
+
+
+NO_ANSWERS = {
+    "no choice": {**body(""), "choices": []},
+    "withheld": body(None, "content_filter"),
+    "half withheld": body("THOUGHT: I", "content_filter"),
+    "null": body(None),
+    "empty, without tokens": body("", tokens=0),
+    "an error in the choice": body("", "error", 0, error={"code": 502, "message": "upstream"}),
+    "an error in the body": {"error": {"code": 502, "message": "upstream"}},
+}
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Two attempts of mini-swe-agent, without a pause."""
+    monkeypatch.setenv("MSWEA_MODEL_RETRY_STOP_AFTER_ATTEMPT", "2")
+    monkeypatch.setattr("minisweagent.models.utils.retry.wait_exponential", lambda **_: wait_none())
+
+
+@pytest.mark.parametrize("sent", NO_ANSWERS.values(), ids=NO_ANSWERS.keys())
+def test_what_is_no_answer_of_the_model_is_asked_for_again(sandbox, work, asking, hasty, sent):
+    with serving(EDIT_AND_SUBMIT, first=[sent]) as server:
+        [run] = runs_in(collect(work, asking(server.base_url, tasks=ONE))).values()
+    assert run["info"]["exit_status"] == "Submitted"
+    assert len(server.asked) == 4, "one question twice"
+    assert run["info"]["model_stats"]["api_calls"] == 3
+
+
+@pytest.mark.parametrize("said", [body(""), body(None, "length")], ids=["nothing", "cut"])
+def test_an_empty_answer_that_took_tokens_is_the_model_s_own(sandbox, work, asking, hasty, said):
+    with serving(EDIT_AND_SUBMIT, first=[said]) as server:
+        [run] = runs_in(collect(work, asking(server.base_url, tasks=ONE))).values()
+    assert run["info"]["exit_status"] == "Submitted"
+    assert len(server.asked) == 4 and run["info"]["model_stats"]["api_calls"] == 4
+
+
+def test_a_server_that_gives_no_answer_at_all_crashes_the_run(sandbox, work, asking, hasty):
+    withheld = body(None, "content_filter")
+    with serving(EDIT_AND_SUBMIT, first=[withheld, withheld]) as server:
+        settings = asking(server.base_url, tasks=ONE)
+        assert set(exits_in(collect(work, settings)).values()) == {"NoAnswerError"}
+        assert set(exits_in(collect(work, settings)).values()) == {"Submitted"}
+
+
+def test_a_chat_beyond_the_context_ends_the_run_in_any_words(sandbox, work, asking):
+    for words in ("prompt is too long: 208310 tokens > 200000 maximum", "n_ctx exceeded: too long"):
+        with serving(EDIT_AND_SUBMIT, refuse={"": 400}, error=words) as server:
+            settings = asking(server.base_url, tasks=ONE, step_limit=len(words))
+            assert set(exits_in(collect(work, settings)).values()) == {"ContextLimit"}
+        assert len(server.asked) == 1
+
+
+def test_the_wall_time_of_a_run_is_not_that_of_a_slow_server(sandbox, work, asking):
+    with serving(EDIT_AND_SUBMIT, heard=lambda: time.sleep(2.1)) as server:
+        waited = collect(work, asking(server.base_url, tasks=ONE, wall_seconds=4))
+    assert set(exits_in(waited).values()) == {"Submitted"}
+    with serving([turn("Wait.", "sleep 1.1")]) as server:
+        worked = collect(work, asking(server.base_url, tasks=ONE, wall_seconds=1))
+    assert set(exits_in(worked).values()) == {"TimeExceeded"}
 
 
 def test_hostile_words_of_a_server_s_error_stop_no_other_run(sandbox, work, asking):

@@ -47,11 +47,25 @@ def test_reasons_are_counted_in_order() -> None:
     chosen = choose(arm, *runs)
     assert len(ids(chosen)) == 1
     assert chosen.left_out == {
+        "crashed": 0,
         "of_other_outcome": 1,
         "outside_where": 1,
         "identical": 1,
         "over_per_instance": 1,
     }
+
+
+def test_a_run_that_crashed_is_taken_nowhere_and_one_that_could_not_be_graded_is_ungraded() -> None:
+    runs, outcomes = batch(
+        ("a", "infra_error", "1"), ("b", "infra_error", "2"), ("c", "unknown", "3")
+    )
+    graders = pl.Series("grader", ["none", "swebench", "none"])
+    chosen = choose(ArmSpec(name="x"), runs, outcomes.with_columns(graders))
+    assert ids(chosen) == ["1", "2"]
+    assert chosen.left_out["crashed"] == 1
+    for half in ("resolved", "unresolved"):
+        arm = ArmSpec.model_validate({"name": "x", "runs": half})
+        assert ids(choose(arm, runs, outcomes.with_columns(graders))) == []
 
 
 def test_of_identical_runs_the_first_is_taken() -> None:
