@@ -39,7 +39,10 @@ def sql_check(
 
     @dg.asset_check(asset=asset_key(asset), name=name, description=description, blocking=False)
     def check(platform: Platform) -> dg.AssetCheckResult:
-        rows = offending_rows(platform.home(), SCHEMAS, name, parameters or {})
+        try:
+            rows = offending_rows(platform.home(), SCHEMAS, name, parameters or {})
+        except SrftError as error:  # a damaged file of another batch: told here, and no run fails
+            return dg.AssetCheckResult(passed=False, description=printable(str(error)))
         first = {} if rows.is_empty() else {"first": dg.MetadataValue.md(preview(rows))}
         return dg.AssetCheckResult(
             passed=rows.is_empty(), metadata={"offending_rows": rows.height, **first}

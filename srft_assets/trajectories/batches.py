@@ -3,6 +3,7 @@
 A batch is a row of the table `batches`: its name, and as JSON its manifest.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from srft_assets.locks import exclusive
 from srft_assets.warehouse.partitions import PARTITION_NAME, check_partition_name
 from srft_assets.warehouse.recipe import digest
 
+LOG = logging.getLogger(__name__)
 LAB = "lab"
 """Kind of the batches that the lab's teacher plays."""
 
@@ -179,9 +181,18 @@ def batch_names(home: Home) -> list[str]:
 
 
 def manifests(home: Home) -> list[Manifest]:
-    """All manifests in the order of their registration."""
+    """All manifests in the order of their registration, but for those that are damaged.
+
+    The name of a damaged one is free to be ingested again.
+    """
     found = _rows(home, "SELECT name, manifest FROM batches ORDER BY number")
-    return [_parsed(f"batch {name}", content, home.root) for name, content in found]
+    sound = []
+    for name, content in found:
+        try:
+            sound.append(_parsed(f"batch {name}", content, home.root))
+        except SrftError as error:
+            LOG.warning("%s", error)
+    return sound
 
 
 def read_manifest(home: Home, batch: str) -> Manifest:
@@ -209,13 +220,17 @@ def _rows(home: Home, query: str, **values: str) -> list[tuple[Any, ...]]:
     return read_rows(home, query, **values)
 
 
+INGEST = "ingest its runs again under this name: srft ingest PATH --batch NAME"
+"""What mends a batch."""
+
+
 @lru_cache(maxsize=4096)
-def _parsed(place: str, content: str | bytes, root: Path) -> Manifest:
+def _parsed(place: str, content: str | bytes, root: Path, advice: str = INGEST) -> Manifest:
     try:
         return Manifest.model_validate_json(content).placed(lambda stored: str(root / stored))
     except ValidationError as error:
         said = first_problem(error)
-        raise SrftError(f"{place}: damaged manifest ({said}); remove it and ingest again") from None
+        raise SrftError(f"{place}: damaged manifest ({said}); {advice}") from None
 
 
 @contextmanager
@@ -295,7 +310,8 @@ def _take_over(home: Home) -> None:
         found: list[tuple[int, Manifest]] = []
         for path in sorted(home.batches.glob("*.json")):
             if PARTITION_NAME.fullmatch(path.stem) and path.stem not in known:
-                one = _parsed(str(path), content := path.read_bytes(), home.root)
+                content, advice = path.read_bytes(), "remove it and ingest again"
+                one = _parsed(str(path), content, home.root, advice)
                 found.append((orjson.loads(content)["registered"], one))
         write_manifests(home, [one for _, one in sorted(found, key=itemgetter(0))])
         move(home.batches, home.root / "batches-taken-over")

@@ -68,7 +68,8 @@ def _version(warehouse: Warehouse, asset: str, partition: str, wanted_by: str) -
     stamp = warehouse.stamp(asset, partition)
     if stamp is None:
         raise MissingInputError(
-            f"{wanted_by} needs {asset}/{partition}, which was never made: srft apply {asset}"
+            f"{wanted_by} needs {asset}/{partition}, which was never made or is damaged: "
+            f"srft apply {asset}"
         )
     return stamp.data_version
 

@@ -59,11 +59,30 @@ class Stamp:
 
 
 def read_stamp(path: Path) -> Stamp | None:
-    """The stamp of a partition file; None where the file is absent."""
+    """The stamp of a partition file; None where the file is absent, or so damaged that it has none.
+
+    What is damaged is made again like what is missing; `damage` says why.
+    """
     try:
         return stamp_in(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, *UNREADABLE):
         return None
+
+
+def damage(path: Path) -> str:
+    """What is wrong with the end of a file, which says what is in it; empty where nothing is."""
+    try:
+        return "" if stamp_in(path) else "it does not say what it was made from"
+    except UNREADABLE as error:
+        return _told(error)
+
+
+def _told(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+UNREADABLE = (pl.exceptions.PolarsError, ValueError, TypeError, KeyError)
+"""What a damaged file raises: polars for the file, the others for a stamp that is none."""
 
 
 def stamp_in(source: Path | IO[bytes]) -> Stamp | None:
@@ -81,6 +100,10 @@ CALLS = "critic_calls"
 
 class InputChangedError(SrftError):
     """What a partition is made from changed after its recipe was written: write another."""
+
+
+class DamagedError(SrftError):
+    """A partition that cannot be read."""
 
 
 def check_partition_name(name: str) -> str:
@@ -132,15 +155,24 @@ class Warehouse:
 
         Read through one handle: polars opens a path twice, and another process may rename a new
         partition over the old one in between. Raises FileNotFoundError where it was never made,
-        InputChangedError where it is of another version.
+        InputChangedError where it is of another version, DamagedError where it cannot be read.
         """
-        with self.path(asset, partition).open("rb") as file:
-            if version is not None:
-                found = stamp_in(file)
-                if found is None or found.data_version != version:
-                    raise InputChangedError(f"{asset}/{partition} was made anew meanwhile")
-                file.seek(0)
-            return pl.read_parquet(file, columns=columns)
+        path = self.path(asset, partition)
+        try:
+            with path.open("rb") as file:
+                if version is not None:
+                    found = stamp_in(file)
+                    if found is None or found.data_version != version:
+                        raise InputChangedError(f"{asset}/{partition} was made anew meanwhile")
+                    file.seek(0)
+                return pl.read_parquet(file, columns=columns)
+        except pl.exceptions.ColumnNotFoundError:
+            raise
+        except pl.exceptions.PolarsError as error:
+            raise DamagedError(
+                f"{path} is damaged ({_told(error)}): srft doctor --repair moves it aside, "
+                "and srft apply makes it again"
+            ) from error
 
     def write(
         self, asset: str, partition: str, frame: pl.DataFrame, stamp: Stamp | Future[Stamp]

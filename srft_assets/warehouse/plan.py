@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
+from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.warehouse.making import MissingInputError, recipe_of
-from srft_assets.warehouse.partitions import CALLS, ONLY, Stamp, Warehouse, matching
+from srft_assets.warehouse.making import recipe_of
+from srft_assets.warehouse.partitions import CALLS, ONLY, Stamp, Warehouse, damage, matching
 from srft_assets.warehouse.stage import Cost, Partitioning, Planned, Stage, in_order
 
 Partitions = Callable[[Partitioning], Sequence[str]]
@@ -78,14 +79,20 @@ class Snapshot(Warehouse):
 
 
 def state_of(stage: Stage, home: Home, warehouse: Warehouse, partition: str) -> Item:
-    """The state of one partition, looking at its direct inputs."""
+    """The state of one partition, looking at its direct inputs.
+
+    It waits where what it is made from cannot be told (a damaged manifest), and the rest goes on.
+    """
     stamp = warehouse.stamp(stage.key, partition)
     try:
         recipe = recipe_of(stage, home, warehouse, partition)
-    except MissingInputError as error:
+    except SrftError as error:
         return Item(stage.key, partition, State.WAITING, (str(error),))
     if stamp is None:
-        return Item(stage.key, partition, State.MISSING)
+        path = warehouse.path(stage.key, partition)
+        if not path.exists():
+            return Item(stage.key, partition, State.MISSING)
+        return Item(stage.key, partition, State.STALE, (f"{path} is damaged: {damage(path)}",))
     if stamp.fingerprint != recipe.fingerprint:
         why = tuple(recipe.changes_from(stamp.recipe))
         return Item(stage.key, partition, State.STALE, why)
@@ -151,7 +158,7 @@ class Planner:
             return None
         try:
             recipe = recipe_of(stage, self.home, self.snapshot, name)
-        except MissingInputError:
+        except SrftError:
             return None
         stamp = self.snapshot.stamp(stage.key, name)
         return cost(Planned(self.home, self.snapshot, name, recipe, stamp))

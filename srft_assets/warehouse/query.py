@@ -104,6 +104,10 @@ def _reason(error: duckdb.Error, connection: duckdb.DuckDBPyConnection) -> str:
     unknown = re.search(r"Table with name (\S+) does not exist", line)
     if unknown:
         return f"no table or view {unknown[1]!r}; {_close(unknown[1], view_names(connection))}"
+    if ".parquet" in line and not isinstance(
+        error, duckdb.CatalogException | duckdb.BinderException
+    ):
+        return f"{line}: srft doctor --repair moves a damaged file aside, srft apply makes it again"
     return line
 
 

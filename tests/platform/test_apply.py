@@ -1,8 +1,12 @@
 """`apply` makes exactly what is out of sync, as Dagster runs."""
 
+import os
+
 import dagster as dg
 import pytest
 
+from srft_assets.components.checks import sql_check
+from srft_assets.components.platform import Platform
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import Warehouse
@@ -112,3 +116,19 @@ def test_the_plan_says_what_changed_and_what_waits_for_it(apply, toy, home):
 def test_the_plan_of_an_empty_platform(toy, home):
     told = plan(toy, home)
     assert {state for state, _ in told.values()} == {State.MISSING, State.WAITING}
+
+
+def test_a_torn_partition_is_made_again_and_the_other_batch_is_left_alone(apply, home):
+    apply()
+    os.truncate(Warehouse(home.warehouse).path("source", "a"), 200)
+    assert apply("even/two") == ["source/a"]
+
+
+def test_a_check_over_a_torn_partition_fails_and_stops_no_run(home, monkeypatch):
+    monkeypatch.setenv("SRFT_HOME", str(home.root))
+    torn = home.warehouse / "trajectories" / "torn.parquet"
+    torn.parent.mkdir(parents=True)
+    torn.write_bytes(b"PAR1 and no more")
+    check = sql_check("trajectories", "trajectory_ids_unique", "A batch holds a run once")
+    result = check(Platform())
+    assert not result.passed and str(torn) in result.description

@@ -136,8 +136,19 @@ def test_an_unknown_or_damaged_batch_is_one_clear_line(home):
     with database_of(home).write() as connection:
         damaged = {"name": "torn", "number": 0, "manifest": '{"batch": "to'}
         connection.execute(sa.insert(BATCHES), damaged)
-    with pytest.raises(SrftError, match=r"batch torn: damaged manifest"):
+    with pytest.raises(SrftError, match=r"batch torn: damaged manifest .*ingest its runs again"):
         read_manifest(home, "torn")
+
+
+def test_a_damaged_manifest_stops_no_other_batch_and_is_mended_by_ingesting_again(home, tmp_path):
+    folder = write_runs(tmp_path / "runs", ["a"])
+    ingest(home, [folder])
+    sound = read_manifest(home, "runs")
+    with database_of(home).write() as connection:
+        connection.execute(sa.update(BATCHES).values(manifest='{"batch": "ru'))
+    assert ingest(home, [write_runs(tmp_path / "others", ["b"])]).new == ("others",)
+    ingest(home, [folder])
+    assert read_manifest(home, "runs") == sound
 
 
 def test_batches_keep_the_order_of_their_registration(home):

@@ -1,10 +1,13 @@
 """The plan: what is in sync, missing, stale and why, or orphaned, over the whole graph."""
 
+import os
 from dataclasses import replace
 
 import pytest
 
-from srft_assets.warehouse.plan import Costs, State
+from srft_assets.errors import SrftError
+from srft_assets.warehouse.partitions import DamagedError
+from srft_assets.warehouse.plan import Costs, State, make_plan
 from srft_assets.warehouse.stage import Cost
 
 
@@ -91,3 +94,41 @@ def test_costs_are_those_of_what_is_known_to_be_made(made, costs):
     made.runs["b"] = "9"
     waiting = made.plan(costs=costs)["verdicts/c/b"].cost
     assert (waiting is None) == (costs is Costs.ESTIMATED), "exactly: as if the runs came out alike"
+
+
+def test_a_torn_partition_is_stale_by_its_path_and_stops_no_other(made):
+    path = made.warehouse.path("runs", "a")
+    os.truncate(path, 200)
+    plan = made.plan()
+    assert plan["runs/a"].state is State.STALE
+    assert f"{path} is damaged: " in plan["runs/a"].why[0]
+    assert plan["verdicts/c/a"].state is State.WAITING
+    assert plan["verdicts/c/b"].state is State.IN_SYNC
+    made.make("runs")
+    assert made.away() == {}
+
+
+def test_rows_that_cannot_be_read_are_named_with_what_mends_them(made):
+    path = made.warehouse.path("runs", "a")
+    content = bytearray(path.read_bytes())
+    content[4:40] = bytes(36)
+    path.write_bytes(content)
+    with pytest.raises(DamagedError, match=rf"{path} is damaged .*srft doctor --repair"):
+        made.warehouse.read("runs", "a")
+
+
+def test_settings_that_cannot_be_told_block_their_partition_alone(made):
+    stages = made.stages
+    told = SrftError("batch a: damaged manifest")
+    of = stages["runs"].config_of
+
+    def config_of(home, batch):
+        if batch == "a":
+            raise told
+        return of(home, batch)
+
+    stages["runs"] = replace(stages["runs"], config_of=config_of)
+    items = make_plan(stages, made.home, made.warehouse, made.names)
+    states = {f"{item.asset}/{item.partition}": item.state for item in items}
+    assert (states["runs/a"], states["runs/b"]) == (State.WAITING, State.IN_SYNC)
+    assert items[[*states].index("runs/a")].why == (str(told),)
