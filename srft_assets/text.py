@@ -1,13 +1,20 @@
 """Hostile text made visible: nothing survives that a terminal obeys or hides."""
 
+import json
 import re
 
 NOT_PRINTABLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
+    r"[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    r"|(?<![\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff])[\ufe0e\ufe0f]"
 )
-"""Control characters (C0, DEL, C1), and what reorders or hides text (bidirectional, invisible).
+"""Control characters (C0, DEL, C1), and what reorders or hides text: bidirectional marks, and what
+is shown as nothing (soft hyphens, fillers, tags, variation selectors other than the one that says
+whether a symbol is an emoji), in which whole sentences can be hidden from people.
 Stated here and not asked of Python, whose every version knows other characters: what is made
 visible is also stored, and shown to critics."""
+_HIDDEN = re.compile(rf"(?![\n\t])(?:{NOT_PRINTABLE.pattern})")
 
 
 def visible(text: str) -> str:
@@ -19,12 +26,18 @@ def visible(text: str) -> str:
     return shown.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def visible_in_lines(text: str) -> str:
+    """The same of a text whose line ends and tabs stay; `\r\n` becomes `\n`."""
+    shown = _HIDDEN.sub(_symbol, text.replace("\r\n", "\n"))
+    return shown.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def visible_lines(text: str) -> str:
     """The same for people who read a long text: line ends stay, and tabs become spaces.
 
     All that Python calls unprintable is made visible, unassigned characters too.
     """
-    lines = text.replace("\r\n", "\n").expandtabs(4)
+    lines = visible_in_lines(text).expandtabs(4)
     return "".join(char if char == "\n" or char.isprintable() else _sign(char) for char in lines)
 
 
@@ -39,7 +52,7 @@ def json_escaped(text: str) -> str:
     Line breaks stay: outside strings JSON may hold them, inside it never does.
     """
     return NOT_PRINTABLE.sub(
-        lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text
+        lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], text
     )
 
 

@@ -32,7 +32,7 @@ from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.recipe import Code, digest, source_digest
 from srft_assets.warehouse.stage import Cost, Made, Planned, Stage, Upstream, Work
 
-VERSION = 2
+VERSION = 3
 """Raised when the output changes; see tools/versions.py."""
 
 PROMPT_DESCRIPTION = """

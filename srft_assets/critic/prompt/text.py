@@ -3,6 +3,7 @@ between lines that it cannot write."""
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from srft_assets.errors import SrftError
-from srft_assets.text import NOT_PRINTABLE, visible
+from srft_assets.text import visible_in_lines
 
 CHAT_TOKENS = (
     (
@@ -32,8 +33,6 @@ CHAT_TOKENS = (
 instead: ChatML, Llama, Mistral, Gemma, DeepSeek, GLM. A server that tokenizes a rendered chat reads
 such text as the token itself, so it would end the user's turn."""
 
-HIDDEN = re.compile(rf"(?![\n\t]){NOT_PRINTABLE.pattern}")
-
 
 def readable(text: str) -> str:
     """The text with line breaks and tabs kept and everything else that hides made visible.
@@ -42,26 +41,38 @@ def readable(text: str) -> str:
     become symbols or `\\uXXXX` (see `visible`); `\\r\\n` becomes `\\n`. Tokens of chat templates
     get a space after their first character (`< |im_end|>`), so that no tokenizer knows them.
     """
-    if not text.replace("\n", "").replace("\t", "").isprintable():
-        shown = HIDDEN.sub(lambda found: visible(found[0]), text.replace("\r\n", "\n"))
-        text = shown.encode("utf-8", "backslashreplace").decode("utf-8")
+    text = visible_in_lines(text)
     for token, instead in CHAT_TOKENS:
         text = token.sub(instead, text)
     return text
 
 
 def fence_id(seed: str, texts: Iterable[str]) -> str:
-    """8 hex digits that occur in none of the texts: the same for the same texts.
+    """8 hex digits that occur in none of the texts, however they are written (upper case, wide or
+    mathematical letters, Cyrillic and Greek ones that look alike): the same for the same texts.
 
     Derived from `seed`, again and again until they occur nowhere. With the task as seed, runs of
     the same task share their fences, so that a server's prefix cache holds the task once.
     """
-    everything = "\n".join(texts)
+    everything = _plain("\n".join(texts))
     for attempt in range(len(everything) + 1):
         made = hashlib.sha256(f"{attempt}\n{seed}".encode()).hexdigest()[:8]
         if made not in everything:
             return made
     raise AssertionError("a text holds fewer fences than characters")
+
+
+LOOKALIKES = str.maketrans(
+    "\u0430\u0251\u03b1\u0441\u03f2\u0435\u04bd\u0501\u043e\u03bf\u0585\u04cf", "aaacceed0001"
+)
+"""Letters of other scripts that are read as hexadecimal digits."""
+
+
+def _plain(text: str) -> str:
+    text = text.lower()
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", text).casefold().translate(LOOKALIKES)
 
 
 def fenced(fence: str, kind: str, text: str, note: str = "") -> str:
