@@ -68,7 +68,7 @@ def export(
     request = Request(arm, batches, format_.value, folder, size, licence, stale_ok, round_weights)
     with Bars(console) as bars:
         done = write(request, home, stages, bars)
-    for line in told(format_.value, done):
+    for line in told(done):
         say(console, line)
     if push_to_hub is not None:
         with console.status(f"uploading to {push_to_hub}"):
@@ -76,10 +76,8 @@ def export(
         say(console, f"pushed to {quoted(url)}")
 
 
-def told(form: str, done: "Exported") -> list[str]:
+def told(done: "Exported") -> list[str]:
     """What a user is told of an export."""
-    from srft_assets.exports.formats import loading_code
-
     counts, total = done.counts, done.counts.total
     share = total["trained"] / total["tokens"] if total["tokens"] else 0.0
     lines = [
@@ -99,7 +97,8 @@ def told(form: str, done: "Exported") -> list[str]:
     files = f"{len(done.files)} data file{'s' * (len(done.files) != 1)}"
     lines.append(f"wrote {quoted(str(done.folder))}: {files}, {size / 1e6:,.1f} MB")
     lines.append("README.md there is its card. To load it:")
-    code = loading_code(form, str(done.folder))
+    code = done.loading.split("```")[1].partition("\n")[2].rstrip()
+    code = code.replace("FOLDER", str(done.folder))
     return lines + [f"    {escape(visible(line))}" for line in code.splitlines()]
 
 

@@ -96,14 +96,19 @@ class Counts:
 
 
 def card(
-    form: Format, files: Sequence[DataFile], counts: Counts, facts: Facts, license: str | None
+    form: Format,
+    loading: str,
+    files: Sequence[DataFile],
+    counts: Counts,
+    facts: Facts,
+    license: str | None,
 ) -> str:
     """The card of an export. Text of others (names, models, settings) is shown as code."""
     sections = [
         f"# {code(facts.arm)} as {form.name}",
         *_opening(counts, facts),
         "## Load it",
-        form.loading.replace("{longest}", f"{counts.longest}"),
+        loading,
         "## What is in it",
         *_contents(form, counts),
         "## What is not",

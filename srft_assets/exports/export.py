@@ -44,12 +44,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written to `folder`."""
+    """What was written to `folder`, and the Markdown of its card that tells how it is loaded."""
 
     folder: Path
     files: tuple[DataFile, ...]
     counts: Counts
     facts: Facts
+    loading: str
 
 
 def export(
@@ -73,13 +74,13 @@ def export(
     held_by = holders(warehouse, there, asset)
     counts = Counts()
     with placing(request.out) as folder:
-        tokenizer = _tokenizer_of(home, parts[0].stamp) if form.renders else None
+        reader = form.reader(_tokenizer_of(home, parts[0].stamp)) if form.reader else None
         writer = form.writer(folder, request.shard_bytes)
         with (folder / REFUSED).open("wb") as refused:
             for masked in _runs(request, form, parts, progress):
                 try:
                     _check(masked, held_by, any_weight=form.weights or request.round_weights)
-                    records = list(form.records(masked, tokenizer))
+                    records = list(form.records(masked, reader))
                 except UnfitError as error:
                     counts.refused[error.kind] += 1
                     refused.write(_refusal(masked, error))
@@ -90,8 +91,9 @@ def export(
         if not counts.refused:
             (folder / REFUSED).unlink()
         files = writer.close()
-        _describe(request, form, folder, files, counts, facts)
-    return Exported(request.out, tuple(files), counts, facts)
+        loading = form.told(counts.longest, reader.settings if reader else {})
+        _describe(request, form, loading, folder, files, counts, facts)
+    return Exported(request.out, tuple(files), counts, facts, loading)
 
 
 def _tokenizer_of(home: Home, stamp: Stamp) -> ChatTokenizer:
@@ -134,13 +136,14 @@ def _refusal(masked: Masked, error: UnfitError) -> bytes:
 def _describe(
     request: Request,
     form: Format,
+    loading: str,
     folder: Path,
     files: Sequence[DataFile],
     counts: Counts,
     facts: Facts,
 ) -> None:
     """The card, and the manifest that names every file."""
-    text = card(form, files, counts, facts, request.license)
+    text = card(form, loading, files, counts, facts, request.license)
     (folder / "README.md").write_text(text, encoding="utf-8")
     others = [name for name in ("README.md", REFUSED) if (folder / name).exists()]
     listed = {

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.exports import FormatName
@@ -41,13 +42,14 @@ class Format:
     Attributes:
         name: which of the formats it is.
         records: the records of one run, none where it has nothing to train. Raises UnfitError
-            where the format cannot express the run. The tokenizer is given where the format
-            `renders`.
-        loading: Markdown that tells how the export is loaded, for its card.
+            where the format cannot express the run. It is given what `reader` makes.
+        loading: Markdown that tells how the export is loaded, for its card: `FOLDER`, `{longest}`
+            (tokens of the longest row) and `{settings}` (YAML of the reader) are filled in.
         schema: columns of its Parquet files; None writes JSON Lines.
         chats: whether it needs the messages of the runs.
         weights: whether it carries loss weights other than 0 and 1.
-        renders: whether its trainer renders the chats with the tokenizer of the masks.
+        reader: the trainer that renders the chats, made of the tokenizer of the masks; its
+            `settings` are those that it needs of its own for this model.
         file_bytes: most that one file may hold.
     """
 
@@ -57,8 +59,13 @@ class Format:
     schema: pa.Schema | None = None
     chats: bool = False
     weights: bool = False
-    renders: bool = False
+    reader: Callable[[Any], Any] | None = None
     file_bytes: int | None = None
+
+    def told(self, longest: int, settings: Mapping[str, Any]) -> str:
+        """`loading` filled in, but for the folder."""
+        yaml_text = yaml.safe_dump(dict(settings), allow_unicode=True) if settings else ""
+        return self.loading.replace("{longest}", f"{longest}").replace("{settings}", yaml_text)
 
     def writer(self, folder: Path, limit: int) -> "Writer":
         """Writes records into files of at most about `limit` bytes in the export's folder."""

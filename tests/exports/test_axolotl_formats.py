@@ -70,7 +70,7 @@ def test_what_axolotl_would_tokenize_otherwise_is_refused(platform, tmp_path, fo
 def test_offsets_that_a_template_would_shift_are_refused(platform_with, tmp_path):
     platform = platform_with(CHATML.replace("message['content']", "message['content'] | trim"))
     reason = reason_of(platform, "axolotl-spans", tmp_path / "set", text_run("a", " look", "b"))
-    assert reason.startswith("the content of a trained step has other tokens by itself")
+    assert reason.startswith("axolotl finds the turns of it elsewhere")
     assert not platform.export("axolotl-messages", tmp_path / "messages").counts.refused
 
 

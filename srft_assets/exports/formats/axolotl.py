@@ -1,33 +1,39 @@
 """Formats of axolotl's `chat_template`, which masks by message or by characters.
 
 https://docs.axolotl.ai/docs/dataset-formats/conversation.html. axolotl renders and tokenizes
-itself: a run is exported only if that gives the tokens that were masked. What of a turn is trained
-axolotl finds by comparing renderings, so tokens at its edges may differ from ours;
-`axolotl-tokens` has exactly those that were verified.
+itself, and looks for the turns by comparing renderings: a run is exported only if that gives the
+tokens and the labels that were verified, with the settings of the card.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 
 from srft_assets.exports import FormatName
+from srft_assets.exports.axolotl_labels import AxolotlReader
 from srft_assets.exports.formats.messages import PLAIN, plain_message
+from srft_assets.exports.formats.tokens import labelled_rows
 from srft_assets.exports.source import Conversation, Masked, UnfitError, conversation_of
 from srft_assets.exports.writer import Format, Record
 from srft_assets.tokens.template import (
-    TEMPLATE_ERRORS,
     WRITTEN_OUT,
-    apply,
     for_template,
     forms,
     short_call_ids,
     wants_short_ids,
 )
+from srft_assets.tokens.token_labels import IGNORED
 from srft_assets.tokens.tokenizer import ChatTokenizer
 
 Messages = list[dict[str, Any]]
+
+SHIFTED = (
+    "axolotl finds the turns of it elsewhere and would train other tokens than were verified; "
+    "`--format axolotl-tokens` has exactly those"
+)
 
 OFFSETS: dict[str, pa.DataType] = {
     "begin_offset": pa.int32(),
@@ -48,46 +54,48 @@ datasets:
     message_field_training: train
     roles_to_train: []
     train_on_eos: turn
-```
+    train_on_eot: turn
+{settings}```
 
-axolotl renders the chats with the template of the model's tokenizer. Each was checked to give the
-tokens that srft masked; the turns axolotl finds itself, so tokens at their edges may differ.
-`--format axolotl-tokens` has exactly the verified ones."""
+axolotl renders the chats with the template of the model's tokenizer and looks for the turns itself.
+Each chat was read as axolotl 0.18 and 0.19 read it, and trains exactly the verified tokens with all
+of these settings. Set `sequence_len` to at least {longest}, the longest row."""
 
 AXOLOTL_SPANS = AXOLOTL_MESSAGES.replace(
     "    roles_to_train", "    message_field_training_detail: train_detail\n    roles_to_train"
 )
 
 
-def _by_message(masked: Masked, tokenizer: ChatTokenizer) -> Iterator[Record]:
+def _by_message(masked: Masked, reader: AxolotlReader) -> Iterator[Record]:
     """`messages[].train`, and tools whose parameters are JSON text."""
-    for _, record in _checked(masked, tokenizer):
-        yield record
+    return _checked(masked, reader, details=False)
 
 
-def _by_characters(masked: Masked, tokenizer: ChatTokenizer) -> Iterator[Record]:
+def _by_characters(masked: Masked, reader: AxolotlReader) -> Iterator[Record]:
     """As by message, with `train_detail`: the characters of a turn's content that are trained.
 
     `end_offset` is that of the last character. A masked turn has no detail at all: with one, even
-    one that trains nothing, axolotl would train its end-of-turn token. Raises UnfitError where
-    offsets would train other tokens.
+    one that trains nothing, axolotl would train its end-of-turn token.
     """
-    for chat, record in _checked(masked, tokenizer):
-        for place, message in enumerate(record["messages"]):
+    return _checked(masked, reader, details=True)
+
+
+def _checked(masked: Masked, reader: AxolotlReader, *, details: bool) -> Iterator[Record]:
+    """A run that trains a step and of which axolotl makes the verified labels.
+
+    Raises UnfitError.
+    """
+    chat = conversation_of(masked, whole=True)
+    if not chat.trained:
+        return
+    messages = _messages(chat, reader.tokenizer)
+    tools = None if chat.tools is None else [_tool(tool) for tool in chat.tools]
+    if details:
+        for place, message in enumerate(messages):
             if message["train"]:
                 message["train_detail"] = [_whole(place, message)]
-        _check_content(masked, chat, record["messages"], tokenizer)
-        yield record
-
-
-def _checked(masked: Masked, tokenizer: ChatTokenizer) -> Iterator[tuple[Conversation, Record]]:
-    """A run that trains a step and that axolotl renders to the tokens of the masks."""
-    chat = conversation_of(masked, whole=True)
-    if chat.trained:
-        messages = _messages(chat, tokenizer)
-        tools = None if chat.tools is None else [_tool(tool) for tool in chat.tools]
-        _check_tokens(masked, messages, tools, tokenizer)
-        yield chat, {"messages": messages, "tools": tools}
+    _check_labels(masked, messages, tools, reader)
+    yield {"messages": messages, "tools": tools}
 
 
 def _messages(chat: Conversation, tokenizer: ChatTokenizer) -> Messages:
@@ -140,51 +148,40 @@ def _as_masked(chat: Conversation, messages: Messages, tokenizer: ChatTokenizer)
     return short_call_ids(messages) if wants_short_ids(source) else messages
 
 
-def _check_tokens(
+def _check_labels(
     masked: Masked,
     messages: Messages,
     tools: Sequence[Mapping[str, Any]] | None,
-    tokenizer: ChatTokenizer,
+    reader: AxolotlReader,
 ) -> None:
-    """Raises UnfitError unless the chat, rendered and tokenized, begins with the run's tokens.
+    """Raises UnfitError unless axolotl makes the tokens and the labels of the run's row.
 
-    Arguments and parameters are read from their JSON text, and what is None is left out, as
-    axolotl does. Of a run in windows the first is compared.
+    Of a run in windows the first gives the tokens, and all of them those that are trained.
     """
     offered = None if tools is None else [_read(tool, "parameters") for tool in tools]
-    turns = [_turn(message) for message in messages]
-    try:
-        text = apply(tokenizer, tokenizer.template(offered), turns, offered)
-    except TEMPLATE_ERRORS as error:
-        raise UnfitError("the chat template fails on the chat as axolotl hands it on") from error
-    (encoding,) = tokenizer.backend.encode_batch_fast([text], add_special_tokens=False)
-    expected = masked.rows[0].input_ids
-    common = min(len(encoding.ids), len(expected))
-    if encoding.ids[:common] != expected[:common].tolist():
+    chat = reader.read([_turn(message) for message in messages], offered)
+    rows = labelled_rows(masked)
+    expected = rows[0][0].input_ids
+    common = min(len(chat.ids), len(expected))
+    if (chat.ids[:common] != expected[:common]).any():
         raise UnfitError("axolotl would make other tokens of it than were masked")
+    places = [np.flatnonzero(labels != IGNORED) for _, labels in rows]
+    tokens = [row.input_ids[at] for (row, _), at in zip(rows, places, strict=True)]
+    for labels in chat.labels(_lengths(messages, reader.tokenizer)):
+        found = np.flatnonzero(labels != IGNORED)
+        moved = len(rows) == 1 and not np.array_equal(found, places[0])
+        if moved or not np.array_equal(chat.ids[found], np.concatenate(tokens)):
+            raise UnfitError(SHIFTED)
 
 
-def _check_content(
-    masked: Masked, chat: Conversation, messages: Messages, tokenizer: ChatTokenizer
-) -> None:
-    """Raises UnfitError unless the content of each trained step, tokenized alone, is what the
-    span of the step holds before its end-of-turn token: so axolotl counts its offsets."""
-    ids = {
-        span.step_index: row.input_ids[span.start : span.end]
-        for row in masked.rows
-        for span in row.spans
-        if span.trained
-    }
+def _lengths(messages: Messages, tokenizer: ChatTokenizer) -> dict[int, int | None]:
+    """Place of each trained message → tokens of its content by itself, where it has details."""
     places = [place for place, message in enumerate(messages) if message["train"]]
-    texts = [messages[place]["content"] for place in places]
+    detailed = [place for place in places if messages[place].get("train_detail")]
+    texts = [messages[place]["content"] for place in detailed]
     alone = tokenizer.backend.encode_batch_fast(texts, add_special_tokens=False)
-    for place, encoding in zip(places, alone, strict=True):
-        expected = ids[chat.turns[place].step_index].tolist()
-        if encoding.ids != expected[:-1]:
-            raise UnfitError(
-                "the content of a trained step has other tokens by itself than in the chat",
-                f"message {place}",
-            )
+    counted = {place: len(one.ids) for place, one in zip(detailed, alone, strict=True)}
+    return {place: counted.get(place) for place in places}
 
 
 def _turn(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,7 +208,7 @@ FORMATS = (
         AXOLOTL_MESSAGES,
         pa.schema({"messages": pa.list_(pa.struct(PLAIN)), "tools": pa.list_(TOOL)}),
         chats=True,
-        renders=True,
+        reader=AxolotlReader,
     ),
     Format(
         FormatName.AXOLOTL_SPANS,
@@ -226,6 +223,6 @@ FORMATS = (
             }
         ),
         chats=True,
-        renders=True,
+        reader=AxolotlReader,
     ),
 )

@@ -51,7 +51,7 @@ rows = pl.read_parquet("FOLDER/data/*.parquet")
 weight of a span, null for 1."""
 
 
-def _rows(masked: Masked) -> list[tuple[MaskedRow, np.ndarray]]:
+def labelled_rows(masked: Masked) -> list[tuple[MaskedRow, np.ndarray]]:
     """The rows of a run with their labels. Raises UnfitError for a span outside its tokens."""
     try:
         return [(row, row.labels()) for row in masked.rows]
@@ -61,7 +61,7 @@ def _rows(masked: Masked) -> list[tuple[MaskedRow, np.ndarray]]:
 
 def _labelled(masked: Masked, _: object = None) -> Iterator[Record]:
     """`input_ids` and `labels` of each row that trains a token."""
-    for row, labels in _rows(masked):
+    for row, labels in labelled_rows(masked):
         if (labels != IGNORED).any():
             yield {"input_ids": row.input_ids, "labels": labels}
 
@@ -73,7 +73,7 @@ def _with_attention(masked: Masked, _: object = None) -> Iterator[Record]:
 
 def _raw(masked: Masked, _: object = None) -> Iterator[Record]:
     """The rows of `masked_tokens` as they are: ids, and spans with label and weight."""
-    for row, _labels in _rows(masked):
+    for row, _labels in labelled_rows(masked):
         yield row.as_row()
 
 
