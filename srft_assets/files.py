@@ -1,7 +1,8 @@
 """Files and folders that are in place whole or not at all: the one atomic write."""
 
 import os
-import shutil
+import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -75,8 +76,30 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+@contextmanager
+def scratch(prefix: str) -> Iterator[Path]:
+    """An empty folder below the temporary one, for what others may write to; gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder, whatever lies in it and at any depth; no link is followed. Never raises.
+
+    By rm(1) and chmod(1), which walk without recursion: `shutil.rmtree` of Python 3.11 ends in a
+    RecursionError at a thousand nested folders, and `tempfile`'s clean-up changes modes through
+    links (CVE-2023-6597).
+    """
+    script = 'rm -rf -- "$0" || { chmod -R u+rwx -- "$0"; rm -rf -- "$0"; }'
+    with suppress(OSError):
+        subprocess.run(["/bin/sh", "-c", script, folder], check=False, stderr=subprocess.DEVNULL)
+
+
 def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
+    if path.is_dir() and not path.is_symlink():
+        remove_tree(path)
     else:
         path.unlink(missing_ok=True)

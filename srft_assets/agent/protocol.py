@@ -8,7 +8,6 @@ context of a tiny model.
 
 import os
 import subprocess
-import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from srft_assets.errors import SrftError
+from srft_assets.files import scratch
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.model import Limits, Sandbox
 from srft_assets.trajectories.model import Message
@@ -227,8 +227,7 @@ def working_copy(task: TaskInstance) -> Iterator[Path]:
     """
     if not task.files:
         raise SrftError(f"{task.instance_id}: the task bears no `files`, so it cannot be played")
-    with tempfile.TemporaryDirectory(prefix="srft-run-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with scratch("srft-run-") as folder:
         for path, content in task.files.items():
             inside = PurePosixPath(path)
             if inside.is_absolute() or not inside.parts or {"..", ".git"} & set(inside.parts):
@@ -241,7 +240,7 @@ def working_copy(task: TaskInstance) -> Iterator[Path]:
         done = subprocess.run(
             ["/bin/sh", "-c", _COMMIT],
             cwd=folder,
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": name, **GIT_ENV},
+            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(folder), **GIT_ENV},
             capture_output=True,
             text=True,
             check=False,

@@ -103,6 +103,7 @@ def read_recorded(folder: Path, name: str) -> Recorded:
 
 def _read_safely(folder: Path, parts: tuple[str, ...]) -> bytes:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    folder.chmod(0o700)
     place = os.open(folder, flags | os.O_DIRECTORY)
     try:
         for part in parts:

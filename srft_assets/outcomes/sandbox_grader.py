@@ -7,7 +7,6 @@ import re
 import secrets
 import shlex
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
@@ -17,6 +16,7 @@ from typing import Any
 import orjson
 
 from srft_assets.errors import SrftError
+from srft_assets.files import scratch
 from srft_assets.outcomes import caller, recorder
 from srft_assets.outcomes.calls import Call, calls_of, files_added, mistakes
 from srft_assets.outcomes.hooks import intruders, is_hook
@@ -30,7 +30,7 @@ from srft_assets.outcomes.results import (
 from srft_assets.outcomes.run import Run
 from srft_assets.outcomes.status import NAMED_TESTS, Status, TestOutcome, cut_log
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.sandbox import Completed, Limits, Sandbox, SandboxError
+from srft_assets.sandbox import Completed, Limits, Sandbox
 from srft_assets.warehouse.stage import Progress
 
 GRADER = "srft-local"
@@ -126,10 +126,10 @@ def grade_patch(
         reason = f"patch of {len(patch):,} characters, more than {MAX_PATCH_BYTES:,}"
         return replace(blank, status=Status.PATCH_FAILED, reason=reason)
     try:
-        with tempfile.TemporaryDirectory(prefix="srft-grade-", ignore_cleanup_errors=True) as name:
-            return _grade(task, patch, sandbox, Path(name), limits or Limits(), blank)
-    except (SandboxError, BadTaskError, OSError) as error:
-        return replace(blank, reason=str(error))
+        with scratch("srft-grade-") as folder:
+            return _grade(task, patch, sandbox, folder, limits or Limits(), blank)
+    except Exception as error:  # noqa: BLE001 the trouble of one run is no other's
+        return replace(blank, reason=str(error) or type(error).__name__)
 
 
 def _grade(

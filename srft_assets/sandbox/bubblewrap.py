@@ -65,6 +65,8 @@ class BubblewrapSandbox:
         if refused := refusal(command):
             return refused
         limits = limits or Limits()
+        # A command before may have closed the folder to itself, which is no fault of the sandbox.
+        workdir.chmod(workdir.stat().st_mode | 0o700)
         variables = environment([TOOLS, base_interpreter()[1].parent], env)
         reader, writer = os.pipe()
         try:

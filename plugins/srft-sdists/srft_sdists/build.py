@@ -1,7 +1,6 @@
 """What a task needs is built by programs outside the sandbox, once, and kept."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from srft_assets.errors import SrftError
+from srft_assets.files import remove_tree
 from srft_assets.home import Home
 from srft_assets.warehouse.recipe import digest
 
@@ -88,13 +88,13 @@ class Cache:
         target = self.root / kind / name
         with self.lock(kind, name):
             if not (target / DONE).exists():
-                shutil.rmtree(target, ignore_errors=True)
+                remove_tree(target)
                 target.mkdir(parents=True)
                 try:
                     make(target)
                     (target / DONE).touch()
                 except BaseException:
-                    shutil.rmtree(target, ignore_errors=True)
+                    remove_tree(target)
                     raise
         return target
 

@@ -3,14 +3,13 @@
 import secrets
 import shlex
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
 
-from srft_assets.files import place
+from srft_assets.files import place, scratch
 from srft_assets.home import Home
 from srft_assets.outcomes import recorder
 from srft_assets.outcomes.grader_choice import Grading
@@ -204,8 +203,7 @@ def _run(
     environment: Environment,
     limits: Limits,
 ) -> Ran:
-    with tempfile.TemporaryDirectory(prefix="srft-check-", ignore_cleanup_errors=True) as name:
-        tree = Path(name)
+    with scratch("srft-check-") as tree:
         check_out(source, commit, tree)
         shown = open_sandbox(readonly=[source.repository])
         script = tests_script(task, source, recipe)

@@ -1,12 +1,10 @@
 """Grading of patches for SWE-bench instances in the sandbox."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
-from pathlib import Path
 
-from srft_assets.errors import SrftError
+from srft_assets.files import scratch
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import Grading
 from srft_assets.outcomes.results import tally
@@ -14,7 +12,7 @@ from srft_assets.outcomes.run import Run
 from srft_assets.outcomes.sandbox_grader import MAX_PATCH_BYTES
 from srft_assets.outcomes.status import NAMED_TESTS, SDIST_GRADER, Status, TestOutcome, cut_log
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.sandbox import Completed, Limits, SandboxError, open_sandbox
+from srft_assets.sandbox import Completed, Limits, open_sandbox
 from srft_assets.warehouse.stage import Work
 from srft_sdists.check import SETTING_UP, Ran, limits_of, make_ready, run_tests
 from srft_sdists.git import leaves_tree, paths
@@ -71,8 +69,8 @@ def grade_instance(
         return replace(blank, status=Status.PATCH_FAILED, reason=reason)
     try:
         return _grade(task, patch, home, grading, blank)
-    except (SrftError, SandboxError, OSError) as error:
-        return replace(blank, reason=str(error))
+    except Exception as error:  # noqa: BLE001 the trouble of one run is no other's
+        return replace(blank, reason=str(error) or type(error).__name__)
 
 
 def _grade(
@@ -85,8 +83,7 @@ def _grade(
         f"source: {source.name}; Python {environment.interpreter.version}; "
         f"{len(kept)} of {len(task.pass_to_pass)} PASS_TO_PASS tests count\n"
     )
-    with tempfile.TemporaryDirectory(prefix="srft-grade-", ignore_cleanup_errors=True) as name:
-        tree = Path(name)
+    with scratch("srft-grade-") as tree:
         check_out(source, source.base, tree)
         (tree / ".git" / "model.patch").write_bytes(_bytes(patch))
         shown = open_sandbox(readonly=[source.repository])

@@ -1,12 +1,12 @@
 """A task's files in a folder: to be graded, with a patch and the tests, or to work in."""
 
 import shlex
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from srft_assets.files import scratch
 from srft_assets.home import Home
 from srft_assets.outcomes.hooks import intruders, is_hook
 from srft_assets.outcomes.sandbox_grader import GNU_PATCH
@@ -156,8 +156,7 @@ def prepare(task: TaskInstance, home: Home, mirrors: Path | None = None) -> Iter
     if not source.playable:
         raise NotBuiltError(f"the hidden tests cannot be taken out of {source.name}")
     environment = environment_of(task, source.release, cache)
-    with tempfile.TemporaryDirectory(prefix="srft-task-", ignore_cleanup_errors=True) as name:
-        tree = Path(name)
+    with scratch("srft-task-") as tree:
         check_out_alone(source, tree)
         yield Prepared(
             tree=tree,
