@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from srft_assets.backup import back_up
 from srft_assets.database_read import HEAD
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.files import replacing
@@ -165,9 +166,9 @@ class Database:
             reason = " ".join(str(error.orig).split())[:200]
             if "malformed" in reason or "not a database" in reason:
                 raise SrftError(
-                    f"{self.file} is damaged ({reason}): move {self.file}* away, and the next "
-                    "command makes it anew, with the answers of warehouse/critic_calls; "
-                    "ingest your runs again"
+                    f"{self.file} is damaged ({reason}): srft doctor --repair moves it aside, and "
+                    "puts the last copy of srft backup in its place, with the answers of "
+                    "warehouse/critic_calls"
                 ) from error
             raise SrftError(f"{self.file or self.url.render_as_string()}: {reason}") from error
 
@@ -185,8 +186,18 @@ def insert_once(connection: sa.Connection, table: sa.Table, row: Mapping[str, An
 def database_of(home: Home) -> Database:
     """The database of a platform, made or brought to this version where need be.
 
-    Raises SrftError where it is damaged or of a later version, UsageError for a wrong URL.
+    A copy of an earlier version is kept; see `srft_assets.backup`. Raises SrftError where it is
+    damaged or of a later version, UsageError for a wrong URL.
     """
+    return _opened(_url(home))
+
+
+def database_file(home: Home) -> Path:
+    """Where the database of a platform lies, whether it is there or not. Raises UsageError."""
+    return Path(str(_url(home).database)).absolute()
+
+
+def _url(home: Home) -> sa.URL:
     try:
         url = sa.make_url(home.database_url)
     except sa.exc.ArgumentError as error:
@@ -194,7 +205,7 @@ def database_of(home: Home) -> Database:
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         told = url.render_as_string(hide_password=True)
         raise UsageError(f"SRFT_DATABASE={told}: only a SQLite file, sqlite:////folder/file")
-    return _opened(url)
+    return url
 
 
 def _opened(url: sa.URL) -> Database:
@@ -215,8 +226,11 @@ def _known(url: sa.URL, process: int) -> Database:
                 _create(url, file)
     database = Database(url)
     if _revision(database) != HEAD:
-        with exclusive(database.locks / "upgrade.lock"), database.write() as connection:
-            _upgrade(connection)
+        with exclusive(database.locks / "upgrade.lock"):
+            if file.stat().st_size:
+                back_up(file)
+            with database.write() as connection:
+                _upgrade(connection)
     return database
 
 

@@ -1,9 +1,11 @@
 """The database: whole or absent, at the version of the code, and told in one line when it fails."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from srft_assets.backup import backups
 from srft_assets.database import (
     BATCHES,
     CLAIMS,
@@ -103,6 +106,9 @@ def test_a_database_of_an_earlier_version_is_brought_up_by_who_reads_it(home: Ho
         connection.execute(sa.text("INSERT INTO batches VALUES ('a', 0, '{}')"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     assert read_elsewhere(home, "SELECT name, written_ns FROM batches") == "[('a', 0)] True"
+    (copy,) = backups(home.root / "srft.db")
+    with closing(sqlite3.connect(copy)) as before:
+        assert before.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
 
 
 MAKER = """
@@ -190,7 +196,7 @@ def test_a_damaged_file_is_named_with_the_way_out(home: Home, content: bytes) ->
     path.write_bytes(content)
     if content:
         said = in_another_process(home)
-        assert f"{path} is damaged" in said and f"move {path}* away" in said
+        assert f"{path} is damaged" in said and "srft doctor --repair" in said
         assert "critic_calls" in said
     else:
         assert database_of(home).rows(CLAIMS, ["a"]) == [], "an empty file is an empty database"

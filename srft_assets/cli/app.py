@@ -89,6 +89,7 @@ for command in (
     export.export,
     export.merge,
     doctor.doctor,
+    doctor.backup,
     dev.dev,
 ):
     app.command()(command)

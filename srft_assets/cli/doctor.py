@@ -1,14 +1,19 @@
-"""`srft doctor`: what this machine can do, and what to install for the rest."""
+"""`srft doctor`: what this machine can do, and what is damaged; `srft backup`."""
 
 import os
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
+from srft_assets.cli.console import quoted, say
+from srft_assets.errors import SrftError
 from srft_assets.home import current_home
 from srft_assets.tables import table, whole, words
 
@@ -109,11 +114,55 @@ FINDINGS: dict[str, Callable[[], Finding]] = {
 }
 
 
-def doctor() -> None:
-    """Show what this machine can do, and what to install for the rest."""
+def doctor(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Move aside what is damaged, and mend what can be.")
+    ] = False,
+) -> None:
+    """Show what this machine can do, what to install for the rest, and what is damaged."""
+    console = Console()
     rows = []
     for name, look in FINDINGS.items():
         there, found, advice = look()
         mark = Text("yes", "green") if there else Text("no", "yellow")
         rows.append((name, mark, f"{found}; {advice}" if advice else found))
-    Console().print(table([whole(""), whole(""), words("")], rows))
+    console.print(table([whole(""), whole(""), words("")], rows))
+    _state(console, repair)
+
+
+def _state(console: Console, repair: bool) -> None:
+    """Tell what is damaged of the platform, or mend it; exit 1 where damage stays."""
+    from srft_assets.cli.platform import refresh_catalogue
+    from srft_assets.repair import damaged
+    from srft_assets.stages import load_stages
+
+    home = current_home()
+    if not home.root.exists():
+        return
+    with console.status("reading all state"):
+        found = list(damaged(home, load_stages()))
+    for one in found:
+        say(console, f"[red]damaged[/] {quoted(f'{one.path}: {one.why}')}")
+        if repair:
+            say(console, f"  moved to {quoted(str(home.root / 'damaged'))}: {quoted(one.repair())}")
+    if not found:
+        say(console, f"Nothing is damaged in {quoted(str(home.root))}.")
+    elif repair:
+        refresh_catalogue(home)
+    else:
+        raise SrftError("srft doctor --repair moves aside what is damaged, and mends what can be")
+
+
+def backup() -> None:
+    """Copy the database (answers, gold labels, batches), also while others write to it."""
+    from srft_assets.backup import back_up
+    from srft_assets.database import database_file
+
+    file = database_file(current_home())
+    if not file.exists():
+        raise SrftError(f"{file} is not there yet: there is nothing to copy")
+    try:
+        copy = back_up(file)
+    except sqlite3.Error as error:
+        raise SrftError(f"{file} cannot be copied ({error}): srft doctor says more") from error
+    say(Console(), f"copied to {quoted(str(copy))}; srft doctor --repair puts the last copy back")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 import yaml
+from sqlalchemy.exc import DatabaseError
 
 from srft_assets.components.asset import BATCH, FAILED, asset_key, stages_in
 from srft_assets.components.platform import shown_on
@@ -42,8 +43,15 @@ def open_instance(home: Home) -> dg.DagsterInstance:
     os.environ["DAGSTER_HOME"] = str(folder)
     # A connection that an interrupt closes half-way is logged with a traceback; it is no failure.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
-    instance = instance_in(folder)
-    free_left(instance, home)
+    try:
+        instance = instance_in(folder)
+        free_left(instance, home)
+    except (yaml.YAMLError, DatabaseError, dg.DagsterInvalidConfigError) as error:
+        told = " ".join(str(getattr(error, "orig", error)).split())[:200]
+        raise SrftError(
+            f"{folder}: Dagster's settings or databases cannot be read ({told}): "
+            "srft doctor --repair names what is damaged and moves it aside"
+        ) from error
     return instance
 
 

@@ -59,6 +59,20 @@ def take_over(home: Home, database: Database) -> None:
             LOG.warning("took %s answers into the database; their files are in %s", taken, target)
 
 
+def take_back(home: Home, database: Database) -> int:
+    """Add what `critic_calls` holds and the ledger does not; how many answers that were.
+
+    A file that is damaged is passed over, with a line in the log.
+    """
+    taken = 0
+    for path in sorted(calls_folder(home).glob("*/*.parquet")):
+        try:
+            taken += _take(database, [path])
+        except SrftError as error:
+            LOG.warning("%s", error)
+    return taken
+
+
 def _lost(home: Home, database: Database) -> bool:
     """Whether there are calls that were paid for, and no answer in the database."""
     with database.read() as connection:

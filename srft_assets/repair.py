@@ -1,0 +1,150 @@
+"""What is damaged in a platform, found by reading all of it; `repair` moves it aside.
+
+What can be made again is then missing, and made by the next command. Of what cannot, the database,
+the last sound copy takes its place, and the answers of `critic_calls` are added to it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import yaml
+
+from srft_assets.backup import put_back, unsound
+from srft_assets.critic.calls import calls_folder, write_calls
+from srft_assets.critic.old_ledger import take_back
+from srft_assets.database import database_file, database_of
+from srft_assets.errors import SrftError
+from srft_assets.files import move
+from srft_assets.home import Home
+from srft_assets.locks import exclusive
+from srft_assets.trajectories.batches import batch_names
+from srft_assets.warehouse.catalogue import SCHEMA_FILE
+from srft_assets.warehouse.partitions import UNREADABLE, Warehouse, data_version, read_stamp
+from srft_assets.warehouse.stage import Stage
+
+DAGSTER = ("history", "schedules")
+"""Folders of the Dagster instance that hold its databases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Something that cannot be read, or is not what was written.
+
+    Attributes:
+        path: the file, or the folder that is moved aside as one.
+        why: what is wrong with it.
+        repair: moves it aside, and says what becomes of it.
+    """
+
+    path: Path
+    why: str
+    repair: Callable[[], str]
+
+
+def damaged(home: Home, stages: Mapping[str, Stage]) -> Iterator[Damage]:
+    """All that is damaged. It reads every partition; nothing is changed."""
+    yield from _database(home)
+    yield from _dagster(home)
+    yield from _partitions(home, stages)
+
+
+def _database(home: Home) -> Iterator[Damage]:
+    file = database_file(home)
+    if file.exists() and (why := unsound(file)):
+        yield Damage(file, why, lambda: _restored(home, file))
+
+
+def _restored(home: Home, file: Path) -> str:
+    with exclusive(Path(f"{file}-locks", "upgrade.lock")):
+        copy = put_back(file, _aside(home, file))
+    answers = take_back(home, database_of(home))
+    told = f"the copy {copy.name} is in its place" if copy else "there was no copy; it is new"
+    told += f", with {answers} more answers of critic_calls"
+    lost = sorted(set(Warehouse(home.warehouse).partitions("trajectories")) - {*batch_names(home)})
+    if lost:
+        told += f"; ingest again what it does not know: {', '.join(lost)}"
+    return told if copy else f"{told}; import gold labels again"
+
+
+def _dagster(home: Home) -> Iterator[Damage]:
+    settings = home.dagster / "dagster.yaml"
+    if settings.exists() and (why := _no_settings(settings)):
+        yield _moved(home, settings, why, "the next command puts ours in its place")
+    for folder in (home.dagster / name for name in DAGSTER):
+        for file in sorted(folder.rglob("*.db")):
+            if why := unsound(file):
+                why = f"{file.relative_to(folder)}: {why}"
+                told = "Dagster's history is made new; what is in sync stays so"
+                yield _moved(home, folder, why, told)
+                break
+
+
+def _no_settings(path: Path) -> str:
+    try:
+        stated = yaml.safe_load(path.read_bytes())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return f"no YAML: {' '.join(str(error).split())[:200]}"
+    return "" if stated is None or isinstance(stated, dict) else "no mapping of settings"
+
+
+def _partitions(home: Home, stages: Mapping[str, Stage]) -> Iterator[Damage]:
+    of = {key: stage for stage in stages.values() for key in (stage.key, *stage.beside)}
+    found = [
+        *home.warehouse.glob(f"*/{SCHEMA_FILE}"),
+        *home.warehouse.glob("[!_.]*/**/[!_.]*.parquet"),
+    ]
+    for path in sorted(found):
+        asset = path.parent.relative_to(home.warehouse).as_posix()
+        if why := _differs(path, of.get(asset)):
+            if path.is_relative_to(calls_folder(home)):
+                yield Damage(path, why, lambda path=path: _calls_again(home, path))  # type: ignore[misc]
+            else:
+                yield _moved(home, path, why, "srft apply makes it again")
+
+
+def _differs(path: Path, stage: Stage | None) -> str:
+    """Why a partition is not what was written; its rows are read, and hashed as they were then."""
+    try:
+        rows = pl.read_parquet(path)
+    except UNREADABLE as error:
+        return " ".join(str(error).split())[:200]
+    if stage is None or path.name == SCHEMA_FILE:
+        return ""
+    stamp = read_stamp(path)
+    if stamp is None:
+        return "it does not say what it was made from"
+    same_code = dict(stamp.recipe.code) == dict(stage.code)
+    if same_code and data_version(rows, stage.volatile) != stamp.data_version:
+        return "its rows are not those that were written"
+    return ""
+
+
+def _calls_again(home: Home, path: Path) -> str:
+    _put_aside(home, path)
+    write_calls(home, path.parent.name, path.stem)
+    return "written again from the ledger"
+
+
+def _moved(home: Home, path: Path, why: str, told: str) -> Damage:
+    def repair() -> str:
+        _put_aside(home, path)
+        return told
+
+    return Damage(path, why, repair)
+
+
+def _put_aside(home: Home, path: Path) -> None:
+    aside = _aside(home, path)
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        move(path, aside)
+    except OSError as error:
+        raise SrftError(f"{path} cannot be moved to {aside}: {error.strerror}") from error
+
+
+def _aside(home: Home, path: Path) -> Path:
+    """`<home>/damaged/…`, where what is damaged is kept."""
+    inside = path.is_relative_to(home.root)
+    return home.root / "damaged" / (path.relative_to(home.root) if inside else path.name)
