@@ -117,11 +117,24 @@ def applier(console: Console) -> Iterator[Platform]:
         refresh_catalogue(home)
 
 
+def refused_of(asset: str, names: Sequence[str]) -> int:
+    """How many rows the partitions left out; `srft ingest` tells those of runs itself."""
+    from srft_assets.warehouse.partitions import Warehouse
+
+    if asset == "trajectories":
+        return 0
+    warehouse = Warehouse(current_home().warehouse)
+    stamps = (warehouse.stamp(asset, name) for name in names)
+    return sum(len(stamp.refused) for stamp in stamps if stamp)
+
+
 def print_outcome(console: Console, outcome: "Outcome") -> None:
     """One line an asset that was made or failed, and a count of what was in sync."""
     for asset, names in outcome.made.items():
         if names:
-            say(console, f"made {asset}: {', '.join(names)}")
+            refused = refused_of(asset, names)
+            told = f"; {refused:,} refused: srft sql quarantine" if refused else ""
+            say(console, f"made {asset}: {', '.join(names)}{told}")
     tell_failed(console, outcome)
     kept = sum(len(names) for names in outcome.kept.values())
     made = sum(len(names) for names in outcome.made.values())

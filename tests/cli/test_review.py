@@ -6,10 +6,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from srft_assets.critic.gold.labels import read_sets
+from srft_assets.critic.gold.labels import GoldLabel, merge_labels, read_sets
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import write_batch
 from tests.cli.conftest import Srft
+from tests.trajectories.ingest_support import run_of, write_lines
 from tests.warehouse.filled import fill
 from tests.warehouse.filled_figures import BATCHES
 
@@ -42,6 +43,19 @@ def test_out_labelled_and_in_again(home: Home, review: Srft) -> None:
     assert "set people: 6 labels added, 0 changed, 0 as before, 0 refused" in review(*words).out
     assert "0 labels added, 0 changed, 6 as before" in review(*words).out
     assert review("list").out.splitlines()[1].split()[:2] == ["people", "6"]
+
+
+def test_labels_of_runs_that_are_gone_are_told(home: Home, srft: Srft, tmp_path: Path) -> None:
+    runs = write_lines(tmp_path / "mine.jsonl", [run_of("a")])
+    assert srft("ingest", str(runs)).code == 0
+    labels = [
+        GoldLabel(trajectory_id="gone", step_index=step, label="good", annotator="ann")
+        for step in range(3)
+    ]
+    merge_labels(home, "people", enumerate(labels), "hand")
+    assert (
+        "made gold_labels: all; 3 refused: srft sql quarantine" in srft("apply", "gold_labels").out
+    )
 
 
 def test_a_queue_is_never_written_over_labels(home: Home, review: Srft) -> None:

@@ -59,6 +59,10 @@ def test_what_is_no_label_is_told_in_one_line() -> None:
     assert str(told[0]).startswith("label is 'fine': Input should be 'good'")
 
 
+def test_no_note_is_an_empty_one() -> None:
+    assert parse_label(row(note=None)) == label(note="")
+
+
 def test_merging_again_changes_nothing(home: Home) -> None:
     given = (label(0), label(1, None), label(1, "mistake", "bob"))
     assert put(home, "s", *given).added == 3

@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from srft_assets.critic.spec import LABELS
 from srft_assets.database_read import read_rows
@@ -34,7 +34,7 @@ class GoldLabel(BaseModel):
     label: Literal["good", "unnecessary", "mistake", "recover"] | None
     """None: the annotator looked at the step and skipped it."""
     annotator: str = Field(min_length=1)
-    note: str = ""
+    note: Annotated[str, BeforeValidator(lambda given: "" if given is None else given)] = ""
     at: str | None = None
     """When the label was given or imported, ISO 8601."""
 
