@@ -1,9 +1,11 @@
 """Heavy subprocesses: their environment, set before torch is imported, and how they end."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -28,6 +30,22 @@ def quiet(**more: str) -> None:
     """Set what the environment does not say already."""
     for name, value in {**ENVIRONMENT, **more}.items():
         os.environ.setdefault(name, value)
+
+
+def end_when_told() -> None:
+    """Let SIGTERM end this process and its children where it was started with SIGINT ignored.
+
+    A shell starts a background command so (`nohup srft apply &` in a script). Dagster lets SIGTERM
+    do what SIGINT does, and a program that is started inherits what is ignored, but no handler: so
+    SIGINT gets a handler here, which ignores it and ends the process for any other signal.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _end_unless_interrupt)
+
+
+def _end_unless_interrupt(number: int, _: FrameType | None) -> None:
+    if number != signal.SIGINT:
+        raise KeyboardInterrupt
 
 
 def python(module: str, *arguments: str) -> list[str]:

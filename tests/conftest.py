@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ from hypothesis import HealthCheck, settings
 from srft_assets.errors import SandboxMissingError
 from srft_assets.home import Home
 from srft_assets.sandbox import Sandbox, open_sandbox
+
+# `make test &` in a script ignores SIGINT, and all that a test starts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How fast an example runs says something about the machine, not about the code.
 settings.register_profile("srft", deadline=None, suppress_health_check=[HealthCheck.too_slow])

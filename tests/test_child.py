@@ -1,6 +1,7 @@
 """Processes of ours take no module from the folder in which somebody works."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -61,3 +62,54 @@ def test_every_module_of_ours_is_started_so() -> None:
     for path in (ROOT / "srft_assets").rglob("*.py"):
         assert 'sys.executable, "-m"' not in path.read_text(), path
     assert python("a", "b") == [sys.executable, "-P", "-m", "a", "b"]
+
+
+IN_BACKGROUND = """
+import subprocess, sys, time
+import dagster as dg
+from srft_assets.child import end_when_told
+
+end_when_told()
+
+@dg.op
+def work():
+    pass
+
+@dg.job(executor_def=dg.in_process_executor)
+def job():
+    work()
+
+job.execute_in_process()
+child = subprocess.Popen(["sleep", "300"])
+print(child.pid, flush=True)
+time.sleep(300)
+"""
+
+
+def test_what_a_script_started_in_the_background_ends_by_sigterm_and_not_by_ctrl_c() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_BACKGROUND],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    with process:
+        child = int(process.stdout.readline())
+        try:
+            assert ignored(child) == set()
+            process.send_signal(signal.SIGINT)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(1)
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+        finally:
+            os.kill(child, signal.SIGTERM)
+            process.kill()
+
+
+def ignored(process: int) -> set[signal.Signals]:
+    """Which of the signals that end a process it ignores."""
+    status = Path(f"/proc/{process}/status").read_text().split()
+    mask = int(status[status.index("SigIgn:") + 1], 16)
+    return {one for one in (signal.SIGINT, signal.SIGTERM) if mask >> (one - 1) & 1}

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from srft_assets import __version__
+from srft_assets.child import end_when_told
 from srft_assets.cli import (
     compare,
     critic,
@@ -104,6 +105,7 @@ for name, group in (
 
 def main() -> None:
     """Run the command line: exit 0, 1 for a failure, 2 for a wrong call."""
+    end_when_told()
     try:
         app()
     except SrftError as error:
