@@ -28,7 +28,7 @@ Rows = tuple[pl.DataFrame, list[Refusal]]
 ASSET = "trajectories"
 Collector = Callable[[Work, dict[str, Any]], Path]
 """Makes the raw runs of a batch from its settings; returns the folder of its `.traj.json`."""
-VERSION = 3
+VERSION = 4
 """Raised when the output changes; see tools/versions.py."""
 
 
