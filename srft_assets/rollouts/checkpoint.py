@@ -1,6 +1,5 @@
 """What training left, ready to generate: a full model, or a LoRA adapter on its base model."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,14 @@ from typing import Any
 import orjson
 
 from srft_assets.errors import SrftError
+from srft_assets.tokens.mask import by_pieces
+from srft_assets.tokens.render import render_prompt
+from srft_assets.tokens.template import end_tokens
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.training.model import base_now
 from srft_assets.trajectories.model import Message
 
 ADAPTER = "adapter_config.json"
-PLACEHOLDER = "\ue000"
-"""Stands for a special token in somebody's words while the chat template is rendered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     The tokenizer is the folder's own, else that of the adapter's base model. Raises SrftError
     naming the folder where it holds no checkpoint, or none that ends its turns.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, GenerationConfig
 
     if (folder / ADAPTER).exists():
         from peft import PeftModel
@@ -47,6 +47,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         base = adapter_base(folder)
         whole = AutoModelForCausalLM.from_pretrained(base, local_files_only=True)
         model: Any = PeftModel.from_pretrained(whole, str(folder)).merge_and_unload()
+        if (folder / "generation_config.json").exists():
+            model.generation_config = GenerationConfig.from_pretrained(folder)
         own = (folder / "tokenizer_config.json").exists()
         tokenizer = load_tokenizer(folder if own else base)
     elif (folder / "config.json").exists():
@@ -66,50 +68,21 @@ def adapter_base(folder: Path) -> str:
 
 
 def _stops(model: Any, tokenizer: ChatTokenizer) -> tuple[int, ...]:
+    """Where its files say that it stops, and where its template ends a turn: of a base with a
+    ChatML template the files may know `<|endoftext|>` only."""
     stated = model.generation_config.eos_token_id
-    ids = [] if stated is None else stated if isinstance(stated, list) else [stated]
-    if tokenizer.hf.eos_token_id is not None:
-        ids = [*ids, tokenizer.hf.eos_token_id]
+    ids = {*(stated if isinstance(stated, list) else [stated]), tokenizer.hf.eos_token_id} - {None}
+    ids |= {tokenizer.special_ids[end] for end in end_tokens(tokenizer, tokenizer.template(None))}
     if not ids:
         raise SrftError(f"{tokenizer.name}: the model has no token that ends a turn")
-    return tuple(sorted(set(ids)))
+    return tuple(sorted(ids))
 
 
 def prompt_ids(messages: Sequence[Message], tokenizer: ChatTokenizer) -> list[int]:
-    """Token ids of the rendered chat with the generation prompt; contents are strings.
+    """Token ids of the rendered chat with the generation prompt, made as those of training.
 
     Words of the task, of an output or of the model itself that look like a special token become
-    ordinary tokens, as they do in training (`tokens.encode`). Raises SrftError where the chat
-    template leaves such words out or repeats them.
+    ordinary tokens. Raises RunRefusedError where the chat template does not allow it.
     """
-    said: list[str] = []
-    suspicious = re.compile(f"{tokenizer.special_pattern.pattern}|{PLACEHOLDER}")
-
-    def hide(found: re.Match[str]) -> str:
-        said.append(found[0])
-        return PLACEHOLDER
-
-    safe = [
-        {**message, "content": suspicious.sub(hide, message["content"])} for message in messages
-    ]
-    text = tokenizer.hf.apply_chat_template(safe, tokenize=False, add_generation_prompt=True)
-    if not said:
-        return tokenizer.backend.encode(text, add_special_tokens=False).ids
-    if text.count(PLACEHOLDER) != len(said):
-        raise SrftError(f"the chat template of {tokenizer.name} does not write each message once")
-    return _in_pieces(text, said, tokenizer)
-
-
-def _in_pieces(text: str, said: list[str], tokenizer: ChatTokenizer) -> list[int]:
-    """Cut at the template's own special tokens; the rest is tokenized knowing none."""
-    words = iter(said)
-    ids: list[int] = []
-    end = 0
-    for cut in [*tokenizer.special_pattern.finditer(text), None]:
-        piece = text[end : cut.start() if cut else len(text)]
-        shown = re.sub(PLACEHOLDER, lambda _: next(words), piece)
-        ids += tokenizer.literal_backend.encode(shown, add_special_tokens=False).ids
-        if cut:
-            ids.append(tokenizer.special_ids[cut[0]])
-            end = cut.end()
-    return ids
+    ids, _ = by_pieces(render_prompt(messages, None, tokenizer), tokenizer)
+    return ids.tolist()

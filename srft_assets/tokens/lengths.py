@@ -75,7 +75,7 @@ def windows(row: MaskedRow, limit: int, overlap: int) -> list[MaskedRow]:
     rows: list[MaskedRow] = []
     first = 0
     while first < len(row.spans):
-        start, end = _window(row.spans, first, limit, overlap)
+        start, end = _window(row, first, limit, overlap)
         if end > first:
             rows.append(_part(row, start, first, end, len(rows)))
         first = max(end, first + 1)
@@ -84,15 +84,16 @@ def windows(row: MaskedRow, limit: int, overlap: int) -> list[MaskedRow]:
     return rows
 
 
-def _window(spans: Sequence[Span], first: int, limit: int, overlap: int) -> tuple[int, int]:
+def _window(row: MaskedRow, first: int, limit: int, overlap: int) -> tuple[int, int]:
     """Places of the window's first step and of the one after its last; it trains from `first`.
 
     Where not even that one fits, the window ends before it.
     """
+    spans = row.spans
     prompt = spans[0].start
 
     def size(start: int, end: int) -> int:
-        return prompt + spans[end - 1].end - spans[start].start
+        return prompt + spans[end - 1].end - _begin(row, start)
 
     start = max(0, first - overlap)
     while start < first and size(start, first + 1) > limit:
@@ -104,7 +105,7 @@ def _window(spans: Sequence[Span], first: int, limit: int, overlap: int) -> tupl
 
 
 def _part(row: MaskedRow, start: int, first: int, end: int, number: int) -> MaskedRow:
-    prompt, begin = row.spans[0].start, row.spans[start].start
+    prompt, begin = row.spans[0].start, _begin(row, start)
     stretch = row.input_ids[begin : row.spans[end - 1].end]
     moved = tuple(
         replace(span, start=span.start - begin + prompt, end=span.end - begin + prompt)
@@ -112,6 +113,19 @@ def _part(row: MaskedRow, start: int, first: int, end: int, number: int) -> Mask
     )
     ids = np.concatenate([row.input_ids[:prompt], stretch])
     return replace(row, input_ids=ids, spans=moved, part=number)
+
+
+def _begin(row: MaskedRow, step: int) -> int:
+    """Where a window that opens with this step goes on behind the prompt.
+
+    The prompt ends with what opens the first turn. Where the template opens this one by more (an
+    empty think block), the rest comes along.
+    """
+    start = row.spans[step].start
+    first, own = (
+        row.input_ids[row.asked[place] : row.spans[place].start].tolist() for place in (0, step)
+    )
+    return start - (len(own) - len(first) if own[: len(first)] == first else 0)
 
 
 def _too_long(row: MaskedRow, steps: Sequence[Span], limit: int) -> str:

@@ -148,12 +148,12 @@ def encode(
     """
     stretches = None
     if ids is None:
-        ids, stretches = _by_pieces(rendering, tokenizer)
+        ids, stretches = by_pieces(rendering, tokenizer)
     found = _by_bytes(ids, rendering.text, tokenizer)
     if found is not None:
         return found
     if stretches is None:
-        ids, stretches = _by_pieces(rendering, tokenizer)
+        ids, stretches = by_pieces(rendering, tokenizer)
     starts, ends = stretches[:, 0], stretches[:, 1]
     if (np.diff(starts) < 0).any():
         raise RunRefusedError("the tokenizer's tokens do not follow the order of the text")
@@ -176,7 +176,7 @@ def _by_bytes(ids: np.ndarray, text: str, tokenizer: ChatTokenizer) -> Encoded |
     return Encoded(ids, ends - lengths, ends, places, exact=True)
 
 
-def _by_pieces(rendering: Rendering, tokenizer: ChatTokenizer) -> tuple[np.ndarray, np.ndarray]:
+def by_pieces(rendering: Rendering, tokenizer: ChatTokenizer) -> tuple[np.ndarray, np.ndarray]:
     """Ids, and the stretch of characters of each as the tokenizer tells it, of shape (tokens, 2).
 
     Raises RunRefusedError where text that only looks like a special token becomes one.
@@ -229,8 +229,9 @@ def _pieces(rendering: Rendering, tokenizer: ChatTokenizer) -> list[tuple[int, s
 
 def _row(job: Job, rendering: Rendering, tokens: Encoded, tokenizer: ChatTokenizer) -> MaskedRow:
     weighted = not {0.0, 1.0}.issuperset(job.weights.values())
-    spans = []
+    spans, asked = [], []
     for turn in rendering.turns:
+        asked.append(tokens.tokens_within(turn.asked, turn.start)[0])
         start, end = tokens.tokens_within(turn.start, turn.end)
         weight = float(job.weights[turn.step_index])
         label = job.labels.get(turn.step_index)
@@ -241,8 +242,15 @@ def _row(job: Job, rendering: Rendering, tokens: Encoded, tokenizer: ChatTokeniz
     for before, after in pairwise(spans):
         if before.end > after.start:
             raise RunRefusedError(f"steps {before.step_index} and {after.step_index} overlap")
-    run = job.run
-    return MaskedRow(run.trajectory_id, run.instance_id, str(job.status), tokens.ids, tuple(spans))
+    return MaskedRow(
+        job.run.trajectory_id,
+        job.run.instance_id,
+        str(job.status),
+        tokens.ids,
+        tuple(spans),
+        asked=tuple(asked),
+        thinking_dropped=rendering.thinking_dropped,
+    )
 
 
 def _verify(

@@ -1,19 +1,18 @@
 """A run as its model's chat template writes it, and where its assistant turns stand in it."""
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from srft_assets.tokens.calls import Tools
+from srft_assets.tokens.left_out import check_generation, check_nothing_left_out
 from srft_assets.tokens.template import (
     REASONING,
     TEMPLATE_ERRORS,
     Form,
     Spans,
-    Tools,
     apply,
-    call_of,
     end_tokens,
     for_template,
     forms,
@@ -23,12 +22,14 @@ from srft_assets.tokens.template import (
 )
 from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
-from srft_assets.tokens.trace import trace
+from srft_assets.tokens.trace import literals_of, trace
 from srft_assets.trajectories.model import Message, Step, Trajectory
 
 THINKING = re.compile(r"<think>\s*(</think>\s*)?\Z")
 """End of a generation prompt that opens the thinking itself (DeepSeek-R1, QwQ, Qwen3-Thinking) or
 says that there is none (Qwen3.5)."""
+EMPTY_THINKING = re.compile(r"<think>\s*</think>\n*")
+"""What a template writes into a turn in which the model did not think (Qwen3, Nemotron)."""
 
 
 class TemplateFailedError(RunRefusedError):
@@ -60,12 +61,14 @@ class Rendering:
         turns: one for each step, in order; they do not overlap.
         literals: ranges where the run's own words look like a special token.
         path: how the turns were found: by one traced rendering, or by rendering every prefix.
+        thinking_dropped: whether the template leaves out the thinking of every turn.
     """
 
     text: str
     turns: tuple[Turn, ...]
     literals: tuple[tuple[int, int], ...]
     path: Literal["traced", "prefixes"] = "traced"
+    thinking_dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +90,49 @@ def render(run: Trajectory, tokenizer: ChatTokenizer) -> Rendering:
     merges turns, ends them with no end-of-turn token, or disagrees with its own generation blocks.
     """
     source = tokenizer.template(run.tools)
-    reasons: list[RunRefusedError] = []
-    for form in forms(source, run.messages):
+    return _in_a_form(
+        forms(source, run.messages), lambda form: _render(run, tokenizer, source, form)
+    )
+
+
+def render_prompt(messages: Sequence[Message], tools: Tools, tokenizer: ChatTokenizer) -> Rendering:
+    """What a model is given to write the turn after these messages, as in training; no turns.
+
+    Raises RunRefusedError.
+    """
+    source = tokenizer.template(tools)
+
+    def asked(form: Form) -> Rendering:
+        said = for_template(messages, form, source, tools)
         try:
-            return _render(run, tokenizer, source, form)
+            text = apply(tokenizer, source, said, tools, generation_prompt=True)
+            literals = literals_of(text, said, tools, tokenizer, source, generation_prompt=True)
+        except TEMPLATE_ERRORS as error:
+            raise _failed(error) from error
+        return Rendering(text, (), literals)
+
+    return _in_a_form(forms(source, messages), asked)
+
+
+def _in_a_form(tried: Sequence[Form], render_in: Callable[[Form], Rendering]) -> Rendering:
+    """The first rendering that holds. Raises RunRefusedError: why the last that was read did not,
+    else why the template failed."""
+    reasons: list[RunRefusedError] = []
+    for form in tried:
+        try:
+            return render_in(form)
         except RunRefusedError as error:
             reasons.append(error)
     told = [reason for reason in reasons if not isinstance(reason, TemplateFailedError)]
     raise told[-1] if told else reasons[0]
 
 
+def _failed(error: Exception) -> TemplateFailedError:
+    return TemplateFailedError(f"the chat template fails on this run: {error}")
+
+
 def _render(run: Trajectory, tokenizer: ChatTokenizer, source: str, form: Form) -> Rendering:
-    messages = for_template(run.messages, form, source)
+    messages = for_template(run.messages, form, source, run.tools)
     try:
         text = apply(tokenizer, source, messages, run.tools)
         text.encode()
@@ -109,14 +143,14 @@ def _render(run: Trajectory, tokenizer: ChatTokenizer, source: str, form: Form) 
             "the run holds a lone surrogate, which no tokenizer can encode"
         ) from error
     except TEMPLATE_ERRORS as error:
-        raise TemplateFailedError(f"the chat template fails on this run: {error}") from error
+        raise _failed(error) from error
     chat = Chat(run, tokenizer, source, messages, text, literals)
     path: Literal["traced", "prefixes"] = "traced" if owned else "prefixes"
     owned = owned or by_prefixes(chat)
     turns = tuple(_turn(chat, step, owned) for step in run.steps)
-    _check_nothing_left_out(messages, run.tools, text, owned, source)
-    _check_generation(text, turns, blocks)
-    return Rendering(text, turns, literals, path)
+    dropped = check_nothing_left_out(messages, run.tools, text, owned)
+    check_generation(text, [(turn.asked, turn.start, turn.end) for turn in turns], blocks)
+    return Rendering(text, turns, literals, path, dropped)
 
 
 def by_prefixes(chat: Chat) -> dict[int, Spans]:
@@ -158,6 +192,9 @@ def _turn(chat: Chat, step: Step, owned: dict[int, Spans]) -> Turn:
         raise RunRefusedError(f"the chat template {how} {where}")
     asked, limit = spans[0]
     start = _start(chat, step.message_index, spans[0], where)
+    if REASONING[0] not in chat.messages[step.message_index]:
+        added = EMPTY_THINKING.match(chat.text, start, limit)
+        start = added.end() if added else start
     literal_starts = {literal for literal, _ in chat.literals}
     ends = [
         found
@@ -197,75 +234,3 @@ def _after(text: str, prompt: str, span: tuple[int, int]) -> int | None:
         if text.startswith(opening, *span):
             return span[0] + len(opening)
     return None
-
-
-def _check_nothing_left_out(
-    messages: Sequence[Message],
-    tools: Tools,
-    text: str,
-    owned: dict[int, Spans],
-    source: str,
-) -> None:
-    """Every message's words, and its tool calls, are in the rendering.
-
-    A template without tool calls in it, or one that cuts earlier thinking, would otherwise train
-    the model on half of what was done. White space and JSON escaping may differ.
-    Raises RunRefusedError.
-    """
-    thinking: dict[int, bool] = {}
-    for index, message in enumerate(messages):
-        spans = owned.get(index)
-        shown = text[spans[0][0] : spans[-1][1]] if spans else text
-        where = f"message {index} ({message.get('role')})"
-        if not _holds(shown, message["content"] or ""):
-            raise RunRefusedError(f"the chat template leaves out text of {where}")
-        for call in message.get("tool_calls", []):
-            name, arguments = call_of(call)
-            cells = arguments.values() if isinstance(arguments, dict) else [arguments]
-            texts = [name, *(cell for cell in cells if isinstance(cell, str))]
-            if not all(_holds(shown, cell) for cell in texts):
-                raise RunRefusedError(f"the chat template leaves out a tool call of {where}")
-        if REASONING[0] in message:
-            thinking[index] = _holds(shown, message[REASONING[0]])
-    if len(set(thinking.values())) > 1:
-        lost = next(index for index, shown_here in thinking.items() if not shown_here)
-        raise RunRefusedError(
-            f"the chat template drops the thinking of message {lost} only; "
-            "take a template that keeps the thinking of all turns, or of none"
-        )
-    if tools and "tools" in source and not all(_holds(text, said) for said in _told(tools)):
-        raise RunRefusedError("the chat template leaves out the tools")
-
-
-def _check_generation(text: str, turns: Sequence[Turn], generated: Spans | None) -> None:
-    """A template's own `{% generation %}` blocks agree with the turns found.
-
-    Blocks that touch count as one. A block may take in some of the generation prompt, which the
-    model is given and need not learn, and white space after the end-of-turn token.
-    Raises RunRefusedError.
-    """
-    if generated is None:
-        return
-    blocks: dict[int, int] = {}
-    for start, end in generated:
-        first = next((head for head, tail in blocks.items() if tail == start), start)
-        blocks[first] = end
-    for turn in turns:
-        stated = [end for start, end in blocks.items() if turn.asked <= start <= turn.start < end]
-        if len(stated) != 1 or text[turn.start : stated[0]].rstrip() != text[turn.start : turn.end]:
-            raise RunRefusedError(
-                "the template's generation block does not cover the turn that opens "
-                f"{text[turn.start : turn.end][:40]!r}"
-            )
-
-
-def _told(tools: Sequence[dict[str, Any]]) -> list[str]:
-    functions = [tool.get("function") or tool for tool in tools]
-    return [str(function.get(key, "")) for function in functions for key in ("name", "description")]
-
-
-def _holds(text: str, part: str) -> bool:
-    part = part.strip()
-    if part in text or json.dumps(part, ensure_ascii=False)[1:-1] in text:
-        return True
-    return "".join(part.split()) in "".join(text.split())

@@ -29,7 +29,7 @@ from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
-VERSION = 2
+VERSION = 3
 """Raised when the output changes; see tools/versions.py."""
 
 Labels = Mapping[str, Mapping[int, Label]]
@@ -120,7 +120,16 @@ def make_masks(arm: ArmSpec, work: Work) -> Made:
     rows = mask_runs(_jobs(arm, chosen.frame, status, labels), tokenizer)
     ids: list[str] = chosen.frame["trajectory_id"].to_list()
     tracked = work.progress.track(rows, f"masked_tokens/{arm.name} {work.partition}", len(ids))
-    return _fitted(arm, source, zip(ids, tracked, strict=True), left_out)
+    made = _fitted(arm, source, zip(ids, tracked, strict=True), left_out)
+    if without := made.metadata["runs_without_their_thinking"]:
+        work.log.warning(
+            "masked_tokens/%s %s: %d runs are trained without their thinking, which the chat "
+            "template drops in every turn",
+            arm.name,
+            work.partition,
+            without,
+        )
+    return made
 
 
 def _fitted(
@@ -192,6 +201,7 @@ def figures(rows: Sequence[MaskedRow], refused: Sequence[Refusal]) -> dict[str, 
         "runs": len(runs),
         "runs_refused": len(refused),
         "runs_without_a_trained_token": len(runs - with_loss),
+        "runs_without_their_thinking": len({r.trajectory_id for r in rows if r.thinking_dropped}),
         "tokens": tokens,
         "tokens_trained": trained,
         "tokens_masked": masked,

@@ -8,23 +8,35 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-import orjson
 from jinja2 import Template, TemplateError
 
+from srft_assets.tokens.calls import (
+    Arguments,
+    Tools,
+    calls_of,
+    given,
+    with_tools_told,
+    written_out,
+)
 from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
-
-Arguments = Literal["mapping", "text", "written out"]
-"""How tool calls reach the template: arguments as a dict, arguments as JSON text, or the whole
-call written into the content, for a template that knows no tool calls."""
 
 REASONING = ("reasoning_content", "thinking", "reasoning")
 """Names of the field that holds a model's thinking, in the order that transformers reads them."""
 
 PLAIN_KEYS = ("role", "name", "tool_call_id")
+
+THOUGHT = re.compile(r"\s*<think>(.*?)</think>", re.DOTALL)
+"""Thinking that a turn's content opens with."""
+THOUGHT_OPENED = re.compile(r"(.*?)</think>", re.DOTALL)
+"""The same where the generation prompt opened it."""
+SPLITS_THOUGHT = re.compile(r"split\(\s*['\"]</think>")
+"""A template that takes such thinking out of the content itself."""
+READS_THOUGHT = re.compile(rf"{SPLITS_THOUGHT.pattern}|reasoning_content|\.thinking\b|'thinking'")
+"""A template that knows thinking as something else than content."""
 
 SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 """An id of a tool call as Mistral's templates take it."""
@@ -32,8 +44,6 @@ ASKS_FOR_SHORT_IDS = re.compile(r"id\s*\|\s*length\s*!=\s*9")
 
 Spans = list[tuple[int, int]]
 """Half-open ranges of characters."""
-Tools = list[dict[str, Any]] | None
-"""Schemas of the tools that a run was offered."""
 
 RENDER_DATE = datetime(2024, 7, 26)
 """What `strftime_now` tells a template. Llama 3.1 writes today's date into the system prompt: the
@@ -71,7 +81,7 @@ NATIVE = (Form("mapping"), Form("text"), Form("mapping", None), Form("text", Non
 
 def forms(source: str, messages: Sequence[Message]) -> tuple[Form, ...]:
     """The forms to try in turn on a template and a run; the first that renders all of it holds."""
-    calling = [message for message in messages if _calls(message)]
+    calling = [message for message in messages if calls_of(message)]
     if "tool_calls" not in source:
         return (WRITTEN_OUT,)
     if not calling:
@@ -80,13 +90,19 @@ def forms(source: str, messages: Sequence[Message]) -> tuple[Form, ...]:
     return NATIVE if silent else NATIVE[:2]
 
 
-def for_template(messages: Sequence[Message], form: Form, source: str = "") -> list[Message]:
+def for_template(
+    messages: Sequence[Message], form: Form, source: str = "", tools: Tools = None
+) -> list[Message]:
     """Copies of the messages with text content and the given form of tool calls.
 
-    Ids of tool calls are shortened for a template that wants nine characters. Raises
-    RunRefusedError for content that is not text.
+    Ids of tool calls are shortened for a template that wants nine characters, thinking within the
+    content is taken out for one that writes it itself, and tools are told in the first message
+    for one that cannot. Raises RunRefusedError for content that is not text, and for calls that
+    could not be written as they were made.
     """
-    plain = [_convert(index, message, form) for index, message in enumerate(messages)]
+    plain = [_convert(index, message, form, source) for index, message in enumerate(messages)]
+    if "tools" not in source:
+        plain = with_tools_told(plain, tools, form.arguments)
     return short_call_ids(plain) if wants_short_ids(source) else plain
 
 
@@ -133,51 +149,30 @@ def text_of(content: object, where: str) -> str:
     raise RunRefusedError(f"{where} has content of type {type(content).__name__}")
 
 
-def call_of(call: dict[str, Any]) -> tuple[str, object]:
-    """Name and arguments of a tool call; JSON text that holds an object is read."""
-    function = call.get("function") or call
-    arguments = function.get("arguments")
-    if isinstance(arguments, str):
-        try:
-            parsed = orjson.loads(arguments)
-        except orjson.JSONDecodeError:
-            return str(function.get("name", "")), arguments
-        arguments = parsed if isinstance(parsed, dict) else arguments
-    return str(function.get("name", "")), {} if arguments is None else arguments
-
-
-def _convert(index: int, message: Message, form: Form) -> Message:
+def _convert(index: int, message: Message, form: Form, source: str) -> Message:
     where = f"message {index} ({message.get('role')})"
     plain = {key: message[key] for key in PLAIN_KEYS if message.get(key) is not None}
     plain["content"] = text_of(message.get("content"), where)
-    reasoning = next((message[key] for key in REASONING if message.get(key)), None)
-    if reasoning is not None:
-        plain |= {"reasoning_content": str(reasoning), "thinking": str(reasoning)}
-    calls = [_call(call, form.arguments) for call in _calls(message)]
+    reasoning = next((str(message[key]) for key in REASONING if message.get(key)), "")
+    if not reasoning and message.get("role") == "assistant":
+        reasoning, plain["content"] = _thought(plain["content"], source)
+    if reasoning.strip():
+        plain |= {"reasoning_content": reasoning, "thinking": reasoning}
+    calls = [given(call, form.arguments) for call in calls_of(message)]
     if calls and form == WRITTEN_OUT:
-        written = [f"<tool_call>\n{_json(call['function'])}\n</tool_call>" for call in calls]
-        plain["content"] = "\n".join([plain["content"], *written] if plain["content"] else written)
+        plain["content"] = written_out(plain["content"], calls)
     elif calls:
         plain["content"] = plain["content"] or form.silent
         plain["tool_calls"] = calls
     return plain
 
 
-def _calls(message: Message) -> list[dict[str, Any]]:
-    """The tool calls of a turn. The one call of the older `function_call` counts like any other:
-    templates do not know that key, and would leave the turn without its action.
-    """
-    calls: list[dict[str, Any]] = message.get("tool_calls") or []
-    older = message.get("function_call")
-    return calls if calls or not older else [{"function": older}]
-
-
-def _call(call: dict[str, Any], form: Arguments) -> dict[str, Any]:
-    name, arguments = call_of(call)
-    if form == "text" and not isinstance(arguments, str):
-        arguments = _json(arguments)
-    plain = {"type": "function", "function": {"name": name, "arguments": arguments}}
-    return {"id": call["id"], **plain} if call.get("id") else plain
+def _thought(content: str, source: str) -> tuple[str, str]:
+    """The thinking within a content, for a template that writes thinking, and the rest."""
+    found = THOUGHT.match(content) if READS_THOUGHT.search(source) else None
+    if found is None and SPLITS_THOUGHT.search(source):
+        found = THOUGHT_OPENED.match(content)
+    return (found[1].strip("\n"), content[found.end() :]) if found else ("", content)
 
 
 def _part_text(part: object, where: str) -> str:
@@ -187,10 +182,6 @@ def _part_text(part: object, where: str) -> str:
         return part["text"]
     kind = part.get("type") if isinstance(part, dict) else type(part).__name__
     raise RunRefusedError(f"{where} holds a part that is not text: {kind}")
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
 
 
 def _short_id(stated: str | None, index: int, place: int) -> str:

@@ -103,7 +103,12 @@ def label_tokens(input_ids: np.ndarray, spans: Iterable[Span]) -> tuple[np.ndarr
 
 @dataclass(frozen=True, slots=True)
 class MaskedRow:
-    """One run, or a part of one, as a row of `MASKED_TOKENS`. `input_ids` is int32."""
+    """One run, or a part of one, as a row of `MASKED_TOKENS`. `input_ids` is int32.
+
+    `asked` has for each span the token at which its generation prompt starts, and
+    `thinking_dropped` whether the template leaves out what the model thought; both are known when
+    the run is masked, and not kept.
+    """
 
     trajectory_id: str
     instance_id: str
@@ -111,6 +116,8 @@ class MaskedRow:
     input_ids: np.ndarray
     spans: tuple[Span, ...]
     part: int = 0
+    asked: tuple[int, ...] = ()
+    thinking_dropped: bool = False
 
     @property
     def n_tokens(self) -> int:

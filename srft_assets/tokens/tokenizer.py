@@ -59,7 +59,10 @@ class ChatTokenizer:
         """A copy of `backend` that reads special tokens in a text as ordinary text."""
         from tokenizers import Tokenizer
 
-        copy = Tokenizer.from_str(self.backend.to_str())
+        stated = orjson.loads(self.backend.to_str())
+        for token in stated["added_tokens"]:
+            token["special"] = token["content"] in self.special_ids
+        copy = Tokenizer.from_str(orjson.dumps(stated).decode())
         copy.encode_special_tokens = True
         return copy
 
@@ -101,9 +104,23 @@ class ChatTokenizer:
 
     @cached_property
     def special_ids(self) -> dict[str, int]:
-        """Text of each special token → id."""
+        """Text of each special token → id, whether its file flags it or not.
+
+        DeepSeek's `<｜User｜>` and Qwen's `<tool_call>` are not flagged, and steer the model all
+        the same: so does every token that was added to the vocabulary, or that a template writes.
+        What Gemma adds is in its vocabulary (`<table>`, runs of blanks): pieces of text.
+        """
+        words = self.backend.get_vocab(with_added_tokens=False)
+        templates = self.hf.chat_template
+        written = "".join(templates.values() if isinstance(templates, dict) else [templates or ""])
+
+        def steers(token: Any) -> bool:
+            if token.special or not token.content.strip(f"{SPACE} \t\r\n"):
+                return bool(token.special)
+            return token.content not in words or token.content in written
+
         added = self.hf.added_tokens_decoder.items()
-        return {token.content: int(number) for number, token in added if token.special}
+        return {token.content: int(number) for number, token in added if steers(token)}
 
     @cached_property
     def special_pattern(self) -> re.Pattern[str]:
@@ -114,8 +131,8 @@ class ChatTokenizer:
     @cached_property
     def greedy_specials(self) -> bool:
         """Whether some special token takes in the white space beside it."""
-        added = self.hf.added_tokens_decoder.values()
-        return any(token.special and (token.lstrip or token.rstrip) for token in added)
+        added = self.hf.added_tokens_decoder
+        return any(added[one].lstrip or added[one].rstrip for one in self.special_ids.values())
 
     @cached_property
     def stop_tokens(self) -> frozenset[str]:

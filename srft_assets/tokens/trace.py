@@ -22,7 +22,8 @@ from typing import Any
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
-from srft_assets.tokens.template import Spans, Tools, apply, compiled, variables
+from srft_assets.tokens.calls import Tools
+from srft_assets.tokens.template import Spans, apply, compiled, variables
 from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
@@ -54,22 +55,14 @@ def trace(
     Raises RunRefusedError where the template cuts or changes words that look like a special token,
     and `TEMPLATE_ERRORS`.
     """
-    free = [char for char in PRIVATE if char not in text][:3]
-    if len(free) < 3:
-        raise RunRefusedError("the text uses every private-use character that could mark it")
-    literal, enter, leave = free
+    literal, enter, leave = _free_marks(text)
     said, offered = _wrapped([list(messages), tools], tokenizer.special_pattern, literal)
     marked, spans = _render_marked(
         source, said, (enter, leave), tools=offered, **variables(tokenizer)
     )
     if marked.replace(literal, "") != text:
-        spans = {}
-        marked = apply(tokenizer, source, said, offered)
-    if marked.replace(literal, "") != text:
-        raise RunRefusedError(
-            "the chat template does not treat text that looks like a special token as text"
-        )
-    places = [found.start() for found in re.finditer(literal, marked)]
+        return literals_of(text, messages, tools, tokenizer, source), {}
+    places = _places(marked, literal)
 
     def unmarked(position: int) -> int:
         return position - bisect_left(places, position)
@@ -79,6 +72,38 @@ def trace(
         for index, ranges in spans.items()
     }
     return _literals(text, [unmarked(place) for place in places], tokenizer), owned
+
+
+def literals_of(
+    text: str,
+    messages: Sequence[Message],
+    tools: Tools,
+    tokenizer: ChatTokenizer,
+    source: str,
+    generation_prompt: bool = False,
+) -> tuple[tuple[int, int], ...]:
+    """Ranges of a rendering where the run's own words look like a special token; see `trace`."""
+    literal = _free_marks(text)[0]
+    said, offered = _wrapped([list(messages), tools], tokenizer.special_pattern, literal)
+    marked = apply(tokenizer, source, said, offered, generation_prompt)
+    if marked.replace(literal, "") != text:
+        raise RunRefusedError(
+            "the chat template does not treat text that looks like a special token as text"
+        )
+    borders = [place - number for number, place in enumerate(_places(marked, literal))]
+    return _literals(text, borders, tokenizer)
+
+
+def _free_marks(text: str) -> list[str]:
+    """Three characters that the text is free of. Raises RunRefusedError."""
+    free = [char for char in PRIVATE if char not in text][:3]
+    if len(free) < 3:
+        raise RunRefusedError("the text uses every private-use character that could mark it")
+    return free
+
+
+def _places(marked: str, literal: str) -> list[int]:
+    return [found.start() for found in re.finditer(literal, marked)]
 
 
 def _wrapped(value: Any, pattern: re.Pattern[str], mark: str) -> Any:

@@ -61,8 +61,17 @@ def all_of(run: Trajectory) -> dict[int, bool]:
 
 @pytest.fixture(scope="session")
 def tokenizer_with() -> Callable[..., ChatTokenizer]:
-    """Make a byte-level BPE tokenizer with the given chat template."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    """Make a byte-level BPE tokenizer with the given chat template; `unflagged` are added tokens
+    that its file does not call special."""
+    from tokenizers import (
+        AddedToken,
+        Tokenizer,
+        decoders,
+        models,
+        normalizers,
+        pre_tokenizers,
+        trainers,
+    )
     from transformers import PreTrainedTokenizerFast
 
     backend = Tokenizer(models.BPE())
@@ -77,8 +86,11 @@ def tokenizer_with() -> Callable[..., ChatTokenizer]:
     backend.train_from_iterator(TEXTS * 20, trainer)
     source = backend.to_str()
 
-    def make(template: str = CHATML, nfc: bool = False) -> ChatTokenizer:
+    def make(
+        template: str = CHATML, nfc: bool = False, unflagged: Sequence[str] = ()
+    ) -> ChatTokenizer:
         backend = Tokenizer.from_str(source)
+        backend.add_tokens([AddedToken(word, normalized=False) for word in unflagged])
         if nfc:
             backend.normalizer = normalizers.NFC()
         hf = PreTrainedTokenizerFast(

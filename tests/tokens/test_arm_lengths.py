@@ -23,17 +23,19 @@ def rows(draw: st.DrawFn) -> MaskedRow:
         spans.append(Span(step, start, start + turn, trained, "good", 0.5 if trained else None))
         place = start + turn
     ids = np.arange(place + draw(st.integers(0, 3)), dtype=np.int32)
-    return MaskedRow("run.1", "run", "unresolved", ids, tuple(spans))
+    asked = tuple(span.start for span in spans)
+    return MaskedRow("run.1", "run", "unresolved", ids, tuple(spans), asked=asked)
 
 
 def row_of(*lengths: int, prompt: int = 3) -> MaskedRow:
     """Turns of these lengths after one another, all trained."""
     ends = prompt + np.cumsum(lengths)
-    spans = (
+    spans = tuple(
         Span(n, int(end) - size, int(end), True)
         for n, (size, end) in enumerate(zip(lengths, ends, strict=True))
     )
-    return MaskedRow("run.1", "run", "timeout", np.arange(ends[-1], dtype=np.int32), tuple(spans))
+    ids, asked = np.arange(ends[-1], dtype=np.int32), tuple(span.start for span in spans)
+    return MaskedRow("run.1", "run", "timeout", ids, spans, asked=asked)
 
 
 def arm(too_long: str, limit: int) -> ArmSpec:

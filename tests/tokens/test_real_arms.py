@@ -28,7 +28,7 @@ attributes:
 """
 REFUSED = {
     "deepseek_v3": {
-        "no end-of-turn token closes step": 21,
+        "which does not end a turn of this model": 21,
         "the chat template leaves out a tool call": 4,
     }
 }
@@ -72,7 +72,7 @@ def test_trained_are_resolved_runs_whole_and_of_others_all_but_the_mistakes(
         home,
         "SELECT count(*) FROM step_tokens JOIN masked_tokens USING (arm, batch, trajectory_id)"
         " WHERE arm = $arm AND trained <>"
-        " (status = $resolved OR label NOT IN ('mistake', 'unlabeled'))",
+        " (masked_tokens.status = $resolved OR label NOT IN ('mistake', 'unlabeled'))",
         {"arm": name, "resolved": Status.RESOLVED},
     )
     assert wrong.item() == 0

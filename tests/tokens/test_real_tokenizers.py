@@ -25,7 +25,7 @@ REFUSED: dict[str, dict[str, int]] = {
     "smollm2": {},
     "llama3_1": {},
     "deepseek_v3": {
-        "no end-of-turn token closes step": 29,
+        "which does not end a turn of this model": 29,
         "the chat template leaves out a tool call": 13,
     },
     "gemma3": {"Conversation roles must alternate": 43},

@@ -64,7 +64,7 @@ def test_a_template_that_is_not_prefix_stable_is_rendered_as_it_writes_the_whole
 ) -> None:
     assert turns(CHAT, tokenizer_with(QWEN_THINKING)) == [
         "I look.\n\n```bash\ncat add.py\n```<|im_end|>",
-        "<think>\n\n</think>\n\nI edit.<|im_end|>",
+        "I edit.<|im_end|>",
     ]
 
 
@@ -83,10 +83,10 @@ def test_tool_calls_reach_the_template_as_it_wants_them(tokenizer_with: Callable
         f"\n<tool_call>\n{call}\n</tool_call><|im_end|>".lstrip()
     ]
     assert turns(chat, tokenizer_with(SOUND["deepseek"])) == [
-        '\nbash\n```json\n{"command":"ls"}\n```<｜end▁of▁sentence｜>'
+        '\nbash\n```json\n{"command": "ls"}\n```<｜end▁of▁sentence｜>'
     ]
     assert turns(chat, tokenizer_with(CHATML)) == [
-        '<tool_call>\n{"name":"bash","arguments":{"command":"ls"}}\n</tool_call><|im_end|>'
+        '<tool_call>\n{"name": "bash", "arguments": {"command": "ls"}}\n</tool_call><|im_end|>'
     ]
 
 

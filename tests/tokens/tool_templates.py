@@ -168,8 +168,7 @@ def said(name: str, message: Message, call_ids: list[str], eos: str) -> str:
     if not calls:
         return content + "<｜end▁of▁sentence｜>"
     shown = [
-        f"function{call['name']}\n```json\n{_compact(json.loads(call['arguments']))}\n```"
-        "<｜tool▁call▁end｜>"
+        f"function{call['name']}\n```json\n{_json(json.loads(call['arguments']))}\n```<｜tool▁call▁end｜>"
         for call in calls
     ]
     return f"<｜tool▁calls▁begin｜>{''.join(shown)}<｜tool▁calls▁end｜><｜end▁of▁sentence｜>"
@@ -177,7 +176,3 @@ def said(name: str, message: Message, call_ids: list[str], eos: str) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

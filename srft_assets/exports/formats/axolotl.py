@@ -142,7 +142,7 @@ def _as_masked(chat: Conversation, messages: Messages, tokenizer: ChatTokenizer)
     into the content for a template that knows none, ids of calls as short as it wants them."""
     source = tokenizer.template(chat.tools)
     if forms(source, chat.messages) == (WRITTEN_OUT,):
-        written = for_template(chat.messages, WRITTEN_OUT)
+        written = for_template(chat.messages, WRITTEN_OUT, source, chat.tools)
         pairs = zip(messages, written, strict=True)
         return [message | {"content": one["content"], "tool_calls": None} for message, one in pairs]
     return short_call_ids(messages) if wants_short_ids(source) else messages

@@ -1,0 +1,76 @@
+"""A tool call is trained as it was made, and the tools offered are told before it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from srft_assets.tokens.mask import mask_run
+from srft_assets.tokens.token_labels import RunRefusedError
+from srft_assets.tokens.tokenizer import ChatTokenizer
+from tests.tokens.chats import decoded
+from tests.tokens.conftest import all_of, run_of
+from tests.tokens.templates import CHATML, QWEN
+from tests.tokens.tool_templates import TOOLS
+
+SCHEMA = {"name": "bash", "description": "Runs a command.", "parameters": {"type": "object"}}
+BASH = [{"type": "function", "function": SCHEMA}]
+
+
+def turn(arguments: Any, tokenizer: ChatTokenizer) -> str:
+    """The turn of one call with these arguments."""
+    calls = [{"type": "function", "function": {"name": "bash", "arguments": arguments}}]
+    asked = {"role": "user", "content": "Repair p.py."}
+    run = run_of([asked, {"role": "assistant", "content": "", "tool_calls": calls}])
+    return decoded(mask_run(run, all_of(run), tokenizer), tokenizer)[0]
+
+
+@pytest.mark.parametrize("none", ["", "  ", "null", None, "{}", {}])
+@pytest.mark.parametrize("template", [QWEN, TOOLS["deepseek-tools"], CHATML])
+def test_a_call_without_arguments_has_an_empty_object(none, template, tokenizer_with) -> None:
+    text = turn(none, tokenizer_with(template))
+    assert "{}" in text
+    assert "null" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ('{"command": "ls', "broken JSON"),
+        ("ls -la", "broken JSON"),
+        ('{"size": NaN}', "broken JSON"),
+        ('"{\\"command\\": \\"ls\\"}"', "JSON text within JSON text"),
+        ("[1]", "no JSON object"),
+        ('{"command": "ls", "command": "pwd"}', "argument 'command' twice"),
+        ('{"in": {"a": 1, "a": 2}}', "argument 'a' twice"),
+        ('{"size": 1e5}', "number 1e5"),
+        ('{"size": 1.50}', "number 1.50"),
+        ('{"size": 1e999}', "number 1e999"),
+    ],
+)
+@pytest.mark.parametrize("template", [QWEN, TOOLS["deepseek-tools"]])
+def test_arguments_that_no_template_writes_as_they_were_refuse_the_run(
+    arguments: str, reason: str, template: str, tokenizer_with: Callable
+) -> None:
+    with pytest.raises(RunRefusedError, match=reason):
+        turn(arguments, tokenizer_with(template))
+
+
+def test_numbers_and_the_order_of_keys_stay(tokenizer_with: Callable) -> None:
+    made = '{"z": 1.0, "a": 0.1, "m": 123456789012345678901234567890, "none": null}'
+    for template in (QWEN, CHATML, TOOLS["deepseek-tools"]):
+        assert made in turn(made, tokenizer_with(template))
+
+
+@pytest.mark.parametrize("system", [[], [{"role": "system", "content": "You repair."}]])
+def test_tools_that_a_template_cannot_tell_are_told_in_the_first_message(
+    system: list, tokenizer_with: Callable
+) -> None:
+    tokenizer = tokenizer_with(CHATML)
+    chat = [*system, {"role": "user", "content": "Go."}, {"role": "assistant", "content": "ls"}]
+    run = run_of(chat, BASH)
+    row = mask_run(run, all_of(run), tokenizer)
+    text = tokenizer.decode(row.input_ids[: row.spans[0].start].tolist())
+    assert '"name": "bash", "description": "Runs a command."' in text
+    assert text.count("<tools>") == 1
+    assert [message["content"] for message in run.messages] == [m["content"] for m in chat]
