@@ -10,6 +10,13 @@ from itertools import takewhile
 from typing import Any
 
 import torch
+from transformers import (
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    RepetitionPenaltyLogitsProcessor,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from srft_assets.rollouts.checkpoint import Checkpoint
@@ -62,6 +69,9 @@ class Past:
 class Generator:
     """Greedy decoding (temperature 0) or seeded sampling; rows of a batch are independent.
 
+    Of the model's generation_config.json hold the repetition penalty and, where it samples, top_k,
+    top_p and min_p, as where vLLM serves it. The temperature is the caller's.
+
     The keys and values of a chat are kept until `forget`, so that its next prompt is read only
     from where it differs from what was read before. Models whose cache cannot be cut back to a
     prefix (sliding windows, recurrent states) read each prompt whole.
@@ -81,6 +91,7 @@ class Generator:
         self.seed = seed
         self._pasts: dict[str, Past] = {}
         self._keeps = can_keep(checkpoint.model)
+        self._penalty, self._bounds = processors_of(checkpoint.model.generation_config)
 
     def forget(self, name: str) -> None:
         """The chat is over: free its memory."""
@@ -100,7 +111,8 @@ class Generator:
         noise = [self._noise(prompt) for prompt in prompts]
         unfinished = set(range(len(prompts)))
         for _ in range(self.max_new_tokens):
-            chosen = self._choose(batch.logits(), [noise[chat] for chat in batch.chats])
+            rows = [(chats[chat], noise[chat]) for chat in batch.chats]
+            chosen = self._choose(batch.logits(), *zip(*rows, strict=True))
             batch.append(chosen)
             for chat, token in zip(batch.chats, chosen.tolist(), strict=True):
                 if chat in unfinished:
@@ -144,17 +156,42 @@ class Generator:
         seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])
         return torch.Generator().manual_seed(seed)
 
-    def _choose(self, logits: torch.Tensor, noise: Sequence[torch.Generator]) -> torch.Tensor:
-        """Next token ids, [rows], for logits of [rows, vocabulary].
+    def _choose(
+        self,
+        logits: torch.Tensor,
+        chats: Sequence[Sequence[int]],
+        noise: Sequence[torch.Generator],
+    ) -> torch.Tensor:
+        """Next token ids, [rows], for logits of [rows, vocabulary] behind these chats.
 
         The argmax of logits plus Gumbel noise is a sample of their softmax.
         """
+        if self._penalty is not None:
+            said = [torch.tensor([chat], device=logits.device) for chat in chats]
+            rows = zip(said, logits.split(1), strict=True)
+            logits = torch.cat([self._penalty(ids, row.float()) for ids, row in rows])
         if self.temperature == 0:
             return logits.argmax(-1)
         size = logits.shape[1]
         gumbel = [-torch.empty(size).exponential_(generator=stream).log() for stream in noise]
-        scores = logits.float() / self.temperature + torch.stack(gumbel).to(logits.device)
-        return scores.argmax(-1)
+        scores = self._bounds(None, logits.float() / self.temperature)
+        return (scores + torch.stack(gumbel).to(logits.device)).argmax(-1)
+
+
+def processors_of(stated: Any) -> tuple[RepetitionPenaltyLogitsProcessor | None, Any]:
+    """The repetition penalty of a generation configuration, if any, and its bounds on sampling."""
+    penalty = stated.repetition_penalty
+    bounds = (
+        (TopKLogitsWarper, stated.top_k, 0),
+        (TopPLogitsWarper, stated.top_p, 1.0),
+        (MinPLogitsWarper, stated.min_p, 0.0),
+    )
+    return (
+        None if penalty in (None, 1.0) else RepetitionPenaltyLogitsProcessor(penalty),
+        LogitsProcessorList(
+            [kind(value) for kind, value, idle in bounds if value not in (None, idle)]
+        ),
+    )
 
 
 class Batch:

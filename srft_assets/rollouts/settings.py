@@ -16,7 +16,7 @@ from srft_assets.serving import ServerSpec
 from srft_assets.warehouse.recipe import digest
 
 KIND = "rollout"
-VERSION = 1
+VERSION = 2
 """Raised by hand when the same settings mean other runs. Recorded runs may have cost money, so
 that no other change of code makes them stale."""
 

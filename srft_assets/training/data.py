@@ -1,5 +1,6 @@
 """The rows of a job as token ids, labels and loss weights, and the forward passes they meet in."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,15 +19,16 @@ WEIGHTS = "weights"
 Group = list[int]
 
 
-def load_rows(job: TrainingJob) -> pa.Table:
-    """The job's rows as Arrow lists: `input_ids` and `labels` (int32).
+def load_rows(job: TrainingJob) -> tuple[pa.Table, list[int]]:
+    """The job's rows as Arrow lists, and the ids that end turns of theirs, most frequent first.
 
-    Where not all trained tokens weigh the same there are `weights` (float32) too, 0 where there
-    is no loss. Raises SrftError for a span outside its row, and where a partition is not any more
-    the one that the rows were chosen from.
+    The lists are `input_ids` and `labels` (int32). Where not all trained tokens weigh the same
+    there are `weights` (float32) too, 0 where there is no loss. Raises SrftError for a span
+    outside its row, and where a partition is not any more the one that the rows were chosen from.
     """
     warehouse = Warehouse(job.warehouse)
-    lists = [row for part in job.parts for row in _labelled(job.asset, part, warehouse)]
+    ends: Counter[int] = Counter()
+    lists = [row for part in job.parts for row in _labelled(job.asset, part, warehouse, ends)]
     ids, labels, weights = zip(*lists, strict=True)
     int32, float32 = pa.list_(pa.int32()), pa.list_(pa.float32())
     columns = {"input_ids": pa.array(ids, int32), "labels": pa.array(labels, int32)}
@@ -35,13 +37,13 @@ def load_rows(job: TrainingJob) -> pa.Table:
         ((row != IGNORED) != own).any() for row, own in zip(labels, weights, strict=True)
     ):
         columns[WEIGHTS] = pa.array(weights, float32)
-    return pa.table(columns)
+    return pa.table(columns), [end for end, _ in ends.most_common()]
 
 
 def _labelled(
-    asset: str, part: Part, warehouse: Warehouse
+    asset: str, part: Part, warehouse: Warehouse, ends: Counter[int]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Ids, labels and weights of each row."""
+    """Ids, labels and weights of each row; `ends` counts the last tokens of turns."""
     columns = ["input_ids", "spans"]
     rows = warehouse.read(asset, part.batch, columns, version=part.version)[part.rows]
     scales = part.scales or [1.0] * rows.height
@@ -55,6 +57,7 @@ def _labelled(
             raise SrftError(
                 f"{asset}/{part.batch}, row {number}: {error}; materialize masked_tokens again"
             ) from error
+        ends.update(int(tokens[span["end"] - 1]) for span in spans if span["end"])
         yield tokens, labels, (np.float64(scale) * weights).astype(np.float32)
 
 

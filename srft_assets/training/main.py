@@ -35,8 +35,9 @@ from srft_assets.training.checkpoint import (
 )
 from srft_assets.training.data import Plan, check_vocabulary, load_rows, make_plan
 from srft_assets.training.job import TrainingJob
-from srft_assets.training.model import load_base, save_model
+from srft_assets.training.model import load_base
 from srft_assets.training.process import Report, agree, join, prepare, reporting
+from srft_assets.training.saving import base_type, rehearse, save_model
 
 FAILURES = (SrftError, ValidationError, MemoryError, OSError, RuntimeError, SafetensorError)
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
@@ -126,7 +127,9 @@ def _train(job: TrainingJob, report: Report, rank: int, ranks: int) -> None:
         open_partial(job, ranks)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))))
     model, tokenizer, layout = load_base(job)
-    table = load_rows(job)
+    table, ends = load_rows(job)
+    ends = [end for end in ends if end in tokenizer.added_tokens_decoder]
+    dtype = base_type(job.base_model)
     check_vocabulary(table, model.get_input_embeddings().weight.shape[0])
     plan = make_plan(
         job.order,
@@ -139,12 +142,14 @@ def _train(job: TrainingJob, report: Report, rank: int, ranks: int) -> None:
     own = plan.of_rank(rank, ranks)
     trainer = build_trainer(job, model, tokenizer, table, own, report)
     state = agree(last_whole_state(job.partial / "states", ranks) if rank == 0 else None)
+    folder = job.partial / "model"
+    if rank == 0 and state is None:
+        rehearse(trainer.model, tokenizer, folder, ends, dtype)
     trainer.train(resume_from_checkpoint=None if state is None else str(state))
     check_finite(trainer.model, job.max_steps)
     weights = whole_weights(trainer)
     if rank == 0:
-        folder = job.partial / "model"
-        sha = save_model(trainer.model, tokenizer, folder, weights)
+        sha = save_model(trainer.model, tokenizer, folder, ends, dtype, weights)
         result = _result(job, table, plan, trainer.state.log_history, sha)
         draw_loss(result, folder / "loss.png")
         (folder / "job.json").write_text(job.model_dump_json())

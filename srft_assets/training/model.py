@@ -17,6 +17,7 @@ from srft_assets.home import Home
 from srft_assets.plugins import need
 from srft_assets.training.checkpoint import CARD, is_adapter, read_result
 from srft_assets.training.job import Layout, TrainingJob
+from srft_assets.training.saving import base_type
 from srft_assets.warehouse.partitions import Warehouse
 
 EDGE = 2**20
@@ -156,26 +157,6 @@ def segment_attention(
     return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
 
-def save_model(model: Any, tokenizer: Any, folder: Path, weights: Any = None) -> str:
-    """Write weights (safetensors) and tokenizer so that transformers and peft load the folder.
-
-    `weights` stand in the place of the model's own where given. Returns the SHA-256 over the
-    weight files, in name order.
-    """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    base.set_attn_implementation("sdpa")
-    model.save_pretrained(folder, state_dict=weights)
-    (folder / "README.md").unlink(missing_ok=True)
-    tokenizer.save_pretrained(folder)
-    sha = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            sha.update(hashlib.file_digest(file, "sha256").digest())
-    return sha.hexdigest()
-
-
 @dataclass(frozen=True, slots=True)
 class Trained:
     """A finished checkpoint: its folder, and its base model as a name and as a place."""
@@ -205,8 +186,9 @@ def find_trained(home: Home, arm: str, seed: str) -> Trained:
 def write_merged(trained: Trained, out: Path, base: str | None = None) -> None:
     """Write full weights (safetensors) and tokenizer to `out`, which appears whole or not at all.
 
-    An adapter is added to its base in float32, and the sum kept in the base's own type. `base`
-    stands in the place of the one it was trained on. Raises UsageError where `out` is taken.
+    An adapter is added to its base in float32, and the sum kept in the base's own type, as full
+    weights are; where its turns end comes along. `base` stands in the place of the one it was
+    trained on. Raises UsageError where `out` is taken.
     """
     with _new_folder(out) as folder:
         if not is_adapter(trained.folder):
@@ -236,14 +218,15 @@ def _merge(adapter: Path, base: str) -> tuple[Any, Any]:
     need("train")
     import torch
     from peft import PeftModel
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     try:
-        kept = AutoConfig.from_pretrained(base).dtype or torch.float32
+        kept = base_type(base)
         model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     except (OSError, ValueError) as error:
         raise SrftError(f"the base model {base} cannot be loaded: name one by --base") from error
     merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    merged.generation_config = GenerationConfig.from_pretrained(adapter)
     return merged.to(kept), AutoTokenizer.from_pretrained(adapter)
 
 

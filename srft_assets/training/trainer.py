@@ -25,28 +25,14 @@ from srft_assets.errors import SrftError
 from srft_assets.tokens.token_labels import IGNORED
 from srft_assets.training.data import WEIGHTS, Plan
 from srft_assets.training.job import TrainingJob
+from srft_assets.training.options import check_options
 from srft_assets.training.process import Report, agree
 
 CURVE_POINTS = 150
 """Points of a loss curve, about."""
-
-DECIDED = frozenset(
-    {
-        "dataset_kwargs",
-        "gradient_accumulation_steps",
-        "learning_rate",
-        "max_length",
-        "max_steps",
-        "output_dir",
-        "packing",
-        "padding_free",
-        "per_device_train_batch_size",
-        "report_to",
-        "save_strategy",
-        "seed",
-    }
-)
-"""Arguments of SFTConfig that the job or the plan decides."""
+MAMBA = frozenset({"falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"})
+BESIDE_MAMBA = ["conv1d", "out_proj"]
+"""Layers that Mamba's kernels read past an adapter: peft refuses one there."""
 
 
 def build_trainer(
@@ -65,6 +51,7 @@ def build_trainer(
         lora_alpha=job.lora_alpha,
         # Every linear layer but the head, which TRL does not train through an adapter.
         target_modules="all-linear",
+        exclude_modules=BESIDE_MAMBA if model.config.model_type in MAMBA else None,
         task_type="CAUSAL_LM",
     )
     trainer = PlannedTrainer(
@@ -86,11 +73,8 @@ def build_trainer(
 
 
 def sft_config(job: TrainingJob, plan: Plan) -> SFTConfig:
-    """The SFTConfig of a job. Raises SrftError where `options` are wrong or decided elsewhere."""
-    if taken := sorted(DECIDED & job.options.keys()):
-        raise SrftError(f"training.options: {', '.join(taken)} is decided by other settings")
-    if "hub_token" in job.options:
-        raise SrftError("training.options: no key belongs in a file: set HF_TOKEN in its place")
+    """The SFTConfig of a job. Raises SrftError where `options` are wrong; see `check_options`."""
+    check_options(job.options)
     for tracker in job.report_to:
         if find_spec(tracker) is None:
             raise SrftError(f"training.report_to: {tracker} is not here: pip install {tracker}")

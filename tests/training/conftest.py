@@ -138,7 +138,7 @@ def labelled(
         order=[],
         output=home.artifacts / "out",
     )
-    return load_rows(job)
+    return load_rows(job)[0]
 
 
 @pytest.fixture
