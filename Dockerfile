@@ -10,7 +10,7 @@ FROM ${BASE}
 ARG EXTRAS=[all]
 
 RUN apt-get update -qq \
-    && apt-get install -y -qq --no-install-recommends git patch python3-venv \
+    && apt-get install -y -qq --no-install-recommends git libseccomp2 patch python3-venv \
     && rm -rf /var/lib/apt/lists/*
 
 COPY pyproject.toml README.md LICENSE requirements.lock /build/

@@ -1,13 +1,12 @@
 """Commands inside bubblewrap: new namespaces, no network, nothing writable but the folder."""
 
-import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from srft_assets.sandbox.cgroups import PidsCgroup, pids_cgroup, usable_cgroup
+from srft_assets.sandbox.cgroups import command_cgroup, kept_by_cgroups
 from srft_assets.sandbox.model import Completed, Limits, SandboxError
 from srft_assets.sandbox.process import run_bounded
 from srft_assets.sandbox.shell import (
@@ -17,6 +16,7 @@ from srft_assets.sandbox.shell import (
     rlimit_counts,
     shell_argv,
 )
+from srft_assets.sandbox.syscalls import filter_handle, filter_program
 
 TESTBED = "/testbed"
 TOOLS = Path("/opt/tools")
@@ -30,6 +30,15 @@ ISOLATED = (
 )
 
 
+HIDDEN = tuple(
+    word
+    for name in ("keys", "key-users", "kcore", "timer_list", "latency_stats", "sched_debug")
+    if Path("/proc", name).exists()
+    for word in ("--ro-bind", "/dev/null", f"/proc/{name}")
+)
+"""Files of /proc that tell of the machine."""
+
+
 @dataclass
 class BubblewrapSandbox:
     """Each command gets namespaces of its own and a fresh /tmp; only the folder outlives it.
@@ -40,10 +49,11 @@ class BubblewrapSandbox:
 
     Bounded by the kernel: CPU time, address space and file size of each process; /tmp and
     /dev/shm (tmpfs of `memory_mb`); the number of processes and threads (RLIMIT_NPROC, which does
-    not bind root; for root a pids cgroup where one can be made). By us, at looks 20 ms apart: wall
-    time, output, the resident memory of all, growth of the folder, and for root without a cgroup
-    the number of processes. Not bounded: disk bandwidth, the number of empty files, and what
-    happens between two looks.
+    not bind root, and a pids cgroup) and all memory, where a memory cgroup can be made; the system
+    calls, where libseccomp is installed. By us, at looks 20 ms apart: wall time, output, growth of
+    the folder, and without cgroups the resident memory of all and for root the number of processes.
+    `bounds` says which hold on this machine. Not bounded: disk bandwidth, the number of empty
+    files, and what happens between two looks.
     """
 
     program: Path
@@ -65,19 +75,24 @@ class BubblewrapSandbox:
         if refused := refusal(command):
             return refused
         limits = limits or Limits()
-        # A command before may have closed the folder to itself, which is no fault of the sandbox.
-        workdir.chmod(workdir.stat().st_mode | 0o700)
         variables = environment([TOOLS, base_interpreter()[1].parent], env)
         reader, writer = os.pipe()
         try:
-            with os.fdopen(writer, "wb", 0) as status_end, _cgroup(limits) as cgroup:
-                argv = self._argv(command, workdir, limits, variables, status_end.fileno())
+            # A command before may have closed the folder to itself: no fault of the sandbox.
+            workdir.chmod(workdir.stat().st_mode | 0o700)
+            with (
+                os.fdopen(writer, "wb", 0) as status_end,
+                filter_handle() as calls,
+                command_cgroup(limits.processes, limits.all_memory_mb) as cgroup,
+            ):
+                given = [status_end.fileno(), *calls]
+                argv = self._argv(command, workdir, limits, variables, given)
                 done = run_bounded(
                     argv,
                     limits=limits,
                     workdir=workdir,
                     env={},
-                    pass_fds=[status_end.fileno()],
+                    pass_fds=given,
                     cgroup=cgroup,
                 )
             status = os.read(reader, 65536)
@@ -91,13 +106,21 @@ class BubblewrapSandbox:
         return done
 
     @property
-    def process_bound(self) -> str:
-        """What keeps the number of processes, for people."""
-        if rlimit_counts():
-            return "kept by RLIMIT_NPROC"
-        if own := usable_cgroup():
-            return f"kept by the pids cgroup (v{own.version})"
-        return "only watched: this is root without a writable pids cgroup"
+    def bounds(self) -> list[str]:
+        """What keeps processes, memory and system calls in bounds, for people."""
+        kept = kept_by_cgroups()
+        processes = "kept by RLIMIT_NPROC" if rlimit_counts() else ""
+        processes = "kept by a pids cgroup" if "pids" in kept else processes
+        return [
+            f"processes {processes or 'only watched: this is root without a writable pids cgroup'}",
+            "memory kept by a memory cgroup"
+            if "memory" in kept
+            else "memory only watched: no memory cgroup can be made here, so memfd, SysV shared "
+            "memory, socket buffers and files in /tmp do not count",
+            "system calls filtered"
+            if filter_program()
+            else "system calls not filtered: install libseccomp2",
+        ]
 
     def _argv(
         self,
@@ -105,15 +128,18 @@ class BubblewrapSandbox:
         workdir: Path,
         limits: Limits,
         variables: Mapping[str, str],
-        status: int,
+        handles: Sequence[int],
     ) -> list[str]:
+        """`handles`: where bubblewrap writes its status, and where it reads the filter."""
+        status, *calls = handles
         sets = [word for pair in variables.items() for word in ("--setenv", *pair)]
         scratch = str(limits.memory_mb * 1024 * 1024)
         return [
             str(self.program),
             *ISOLATED,
             *("--json-status-fd", str(status), "--clearenv", *sets, *self._system),
-            *("--proc", "/proc", "--dev", "/dev"),
+            *(word for handle in calls for word in ("--seccomp", str(handle))),
+            *("--proc", "/proc", "--dev", "/dev", *HIDDEN),
             *("--size", scratch, "--perms", "1777", "--tmpfs", "/tmp"),
             *("--size", scratch, "--perms", "1777", "--tmpfs", "/dev/shm"),
             *self._shown,
@@ -149,10 +175,6 @@ class BubblewrapSandbox:
         for name in ("python", "python3"):
             argv += ["--symlink", str(program), str(TOOLS / name)]
         return argv
-
-
-def _cgroup(limits: Limits) -> contextlib.AbstractContextManager[PidsCgroup | None]:
-    return contextlib.nullcontext() if rlimit_counts() else pids_cgroup(limits.processes)
 
 
 def _bind(folder: Path) -> Sequence[str]:

@@ -1,4 +1,8 @@
-"""The pids controller of Linux: a number of processes that the kernel keeps, also for root."""
+"""Control groups of Linux: bounds that the kernel keeps for a command as a whole, also for root.
+
+The number of processes (pids), and all memory (memory): what processes hold, files in tmpfs, memfd,
+SysV shared memory and socket buffers, without swap.
+"""
 
 import atexit
 import contextlib
@@ -16,6 +20,7 @@ PROC = Path("/proc")
 NAME = re.compile(r"srft-(\d+)-(\d+)-\d+")
 OWN_TASKS = 2
 """Bubblewrap's monitor, and its process 1."""
+MB = 1024 * 1024
 LEAVING_SECONDS = 0.5
 """For so long the kernel may count a process that has ended."""
 _numbers = count(1)
@@ -25,86 +30,155 @@ _left: set[Path] = set()
 
 @dataclass(frozen=True, slots=True)
 class OwnCgroup:
-    """The cgroup that this process is in; ours are made below it, so its own limits still hold."""
+    """A cgroup that this process is in; in version 1 that of one controller."""
 
     version: int
     folder: Path
 
 
 @dataclass(frozen=True, slots=True)
-class PidsCgroup:
-    """A cgroup of ours, for one command: what that starts is born in it.
+class Place:
+    """A folder below which this process may make cgroups for some controllers.
 
-    In version 2 it is of type `threaded`, the only one that may lie below a cgroup which holds
-    processes (Linux, admin-guide/cgroup-v2, "Threads").
+    Ours are made below our own cgroup, so that its own limits still hold; in version 2, where a
+    cgroup that holds processes gives its children no memory controller, beside it. Without any they
+    are of type `threaded`, the only one that may lie below such a cgroup, and count processes alone
+    (Linux, admin-guide/cgroup-v2, "Threads").
+
+    Attributes:
+        members: the file that a process enters by.
     """
 
-    own: OwnCgroup
+    version: int
     folder: Path
+    controllers: tuple[str, ...]
+    members: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cgroup:
+    """Cgroups of ours, for one command: what that starts is born in them."""
+
+    folders: tuple[tuple[Place, Path], ...]
 
     def entering(self) -> list[str]:
-        """Words to put before a program and its arguments, so that it is run in the cgroup."""
-        members = "tasks" if self.own.version == 1 else "cgroup.threads"
-        enter = 'echo 0 > "$0" && exec "$@"'
+        """Words to put before a program and its arguments, so that it is run in the cgroups."""
+        files = [str(folder / place.members) for place, folder in self.folders]
+        enter = "".join(f'echo 0 > "${number}" && ' for number in range(len(files)))
         # What the shell adds to the environment would show paths of this machine.
         plain = ["/usr/bin/env", "-u", "PWD", "-u", "OLDPWD", "-u", "SHLVL", "-u", "_"]
-        return ["/bin/sh", "-c", enter, str(self.folder / members), *plain]
+        rest = f'shift {len(files) - 1} && exec "$@"' if len(files) > 1 else 'exec "$@"'
+        return ["/bin/sh", "-c", enter + rest, *files, *plain]
 
     def refusals(self) -> int:
         """How often it was full when another process was to start."""
-        return int((self.folder / "pids.events").read_text().split()[1])
+        return self._event("pids", {1: "pids.events", 2: "pids.events"}, "max")
+
+    def out_of_memory(self) -> int:
+        """How many processes were killed as no memory was left."""
+        return self._event("memory", {1: "memory.oom_control", 2: "memory.events"}, "oom_kill")
+
+    def _event(self, controller: str, files: dict[int, str], event: str) -> int:
+        for place, folder in self.folders:
+            if controller in place.controllers:
+                words = (folder / files[place.version]).read_text().split()
+                return int(words[words.index(event) + 1]) if event in words else 0
+        return 0
 
 
 @contextlib.contextmanager
-def pids_cgroup(processes: int) -> Iterator[PidsCgroup | None]:
-    """A cgroup for one command of so many processes and threads; further ones fail with EAGAIN.
+def command_cgroup(processes: int, memory_mb: int) -> Iterator[Cgroup | None]:
+    """Cgroups for one command: of so many processes and threads, further ones fail with EAGAIN, and
+    of so much memory, beyond which one of them is killed.
 
     None where this process may make no cgroups. Raises OSError where it may no longer.
     """
-    own = usable_cgroup()
-    if own is None:
+    places = usable_places()
+    if not places:
         yield None
         return
-    cgroup = _make(own, processes + OWN_TASKS)
+    made: list[tuple[Place, Path]] = []
     try:
-        yield cgroup
+        for place in places:
+            made.append((place, _make(place, processes + OWN_TASKS, memory_mb * MB)))
+        yield Cgroup(tuple(made))
     finally:
-        _left.add(cgroup.folder)
+        _left.update(folder for _, folder in made)
         _remove_left()
 
 
+def kept_by_cgroups() -> frozenset[str]:
+    """The controllers that bound commands here."""
+    return frozenset(name for place in usable_places() for name in place.controllers)
+
+
 @cache
-def usable_cgroup() -> OwnCgroup | None:
+def usable_places() -> tuple[Place, ...]:
     """Where this process may make cgroups and enter them; sweeps what killed processes left."""
-    own = find_own()
-    if own is None:
-        return None
-    sweep(own)
+    found: list[Place] = []
+    for place in _possible():
+        known = {name for one in found for name in one.controllers}
+        if known.isdisjoint(place.controllers) and _works(place):
+            found.append(place)
+    return tuple(found)
+
+
+def _possible() -> Iterator[Place]:
+    for controller in ("pids", "memory"):
+        own = find_own(controller)
+        if own and own.version == 1:
+            yield Place(1, own.folder, (controller,), "tasks")
+    if (own := find_own("pids")) and own.version == 2:
+        for folder in (own.folder, own.folder.parent):
+            yield Place(2, folder, ("pids", "memory"), "cgroup.procs")
+        yield Place(2, own.folder, ("pids",), "cgroup.threads")
+
+
+def _works(place: Place) -> bool:
+    sweep(place.folder)
     try:
-        trial = _make(own, OWN_TASKS)
+        trial = _make(place, OWN_TASKS, 64 * MB)
     except OSError:
-        return None
-    entered = subprocess.run([*trial.entering(), "/bin/true"], check=False, capture_output=True)
-    _left.add(trial.folder)
-    return own if entered.returncode == 0 else None
+        return False
+    argv = [*Cgroup(((place, trial),)).entering(), "/bin/true"]
+    entered = subprocess.run(argv, check=False, capture_output=True)
+    _left.add(trial)
+    return entered.returncode == 0
 
 
-def _make(own: OwnCgroup, tasks: int) -> PidsCgroup:
+def _make(place: Place, tasks: int, memory: int) -> Path:
     """An empty one, whose name says whose it is. Raises OSError where that is not allowed."""
     pid = os.getpid()
-    folder = own.folder / f"srft-{pid}-{_started(pid)}-{next(_numbers)}"
+    folder = place.folder / f"srft-{pid}-{_started(pid)}-{next(_numbers)}"
     folder.mkdir()
     try:
-        if own.version == 2:
-            (folder / "cgroup.type").write_text("threaded")
-            control = own.folder / "cgroup.subtree_control"
-            if "pids" not in control.read_text().split():
-                control.write_text("+pids")
-        (folder / "pids.max").write_text(str(tasks))
+        if place.version == 2:
+            if place.members == "cgroup.threads":
+                (folder / "cgroup.type").write_text("threaded")
+            control = place.folder / "cgroup.subtree_control"
+            for name in {*place.controllers} - {*control.read_text().split()}:
+                control.write_text(f"+{name}")
+        if "pids" in place.controllers:
+            (folder / "pids.max").write_text(str(tasks))
+        if "memory" in place.controllers:
+            _bound_memory(place.version, folder, memory)
     except OSError:
         folder.rmdir()
         raise
-    return PidsCgroup(own, folder)
+    return folder
+
+
+def _bound_memory(version: int, folder: Path, memory: int) -> None:
+    if version == 2:
+        (folder / "memory.max").write_text(str(memory))
+        unasked = {"memory.swap.max": 0}
+    else:
+        (folder / "memory.limit_in_bytes").write_text(str(memory))
+        unasked = {"memory.memsw.limit_in_bytes": memory, "memory.kmem.tcp.limit_in_bytes": memory}
+    for name, value in unasked.items():
+        # Kernels without swap accounting have no such file.
+        with contextlib.suppress(OSError):
+            (folder / name).write_text(str(value))
 
 
 def _remove_left() -> None:
@@ -123,34 +197,34 @@ def _leave() -> None:
         time.sleep(0.005)
 
 
-def sweep(own: OwnCgroup) -> None:
+def sweep(place: Path) -> None:
     """Remove those of processes that are no more, e.g. because they were killed."""
-    for folder in own.folder.glob("srft-*"):
+    for folder in place.glob("srft-*"):
         name = NAME.fullmatch(folder.name)
         if name and _started(int(name[1])) != int(name[2]):
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
 
-def find_own() -> OwnCgroup | None:
-    """Where this process may make cgroups that count processes, if the kernel has them."""
+def find_own(controller: str = "pids") -> OwnCgroup | None:
+    """The cgroup of this process that has the controller, if the kernel has it."""
     try:
         cgroups = (PROC / "self/cgroup").read_text()
         mounts = (PROC / "self/mountinfo").read_text()
     except OSError:
         return None
-    own = read_own(cgroups, mounts)
-    if own and own.version == 2 and not _offers_pids(own.folder):
+    own = read_own(cgroups, mounts, controller)
+    if own and own.version == 2 and not _offers(own.folder, controller):
         return None
     return own
 
 
-def read_own(cgroups: str, mounts: str) -> OwnCgroup | None:
+def read_own(cgroups: str, mounts: str, controller: str = "pids") -> OwnCgroup | None:
     """Read /proc/self/cgroup and /proc/self/mountinfo (cgroups(7), proc(5))."""
     inside: dict[int, PurePosixPath] = {}
     for line in cgroups.splitlines():
         _, controllers, path = line.split(":", 2)
-        if "pids" in controllers.split(","):
+        if controller in controllers.split(","):
             inside[1] = PurePosixPath(path)
         elif not controllers:
             inside[2] = PurePosixPath(path)
@@ -163,15 +237,15 @@ def read_own(cgroups: str, mounts: str) -> OwnCgroup | None:
         mount, _, system = line.partition(" - ")
         root, point = mount.split(" ")[3:5]
         kind, _, options = system.split(" ", 2)
-        fits = kind == "cgroup2" if version == 2 else "pids" in options.split(",")
+        fits = kind == "cgroup2" if version == 2 else controller in options.split(",")
         if fits and kind.startswith("cgroup") and here.is_relative_to(root):
             return OwnCgroup(version, Path(point, here.relative_to(root)))
     return None
 
 
-def _offers_pids(folder: Path) -> bool:
+def _offers(folder: Path, controller: str) -> bool:
     try:
-        return "pids" in (folder / "cgroup.controllers").read_text().split()
+        return controller in (folder / "cgroup.controllers").read_text().split()
     except OSError:
         return False
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from srft_assets.errors import SandboxMissingError
 from srft_assets.sandbox.bubblewrap import BubblewrapSandbox
-from srft_assets.sandbox.cgroups import pids_cgroup
+from srft_assets.sandbox.cgroups import command_cgroup
 from srft_assets.sandbox.model import Completed, Limits, Sandbox, SandboxError
 from srft_assets.sandbox.process import run_bounded
 from srft_assets.sandbox.shell import base_interpreter, environment, refusal, shell_argv
@@ -54,7 +54,7 @@ def sandbox_status() -> str:
     found = probe()
     if found.sandbox is None:
         return f"missing: {found.reason}"
-    return f"bubblewrap ({found.sandbox.program}); processes {found.sandbox.process_bound}"
+    return f"bubblewrap ({found.sandbox.program}); {'; '.join(found.sandbox.bounds)}"
 
 
 @cache
@@ -120,7 +120,7 @@ class UnsafeSandbox:
         variables = environment([program.parent], env)
         argv = shell_argv(command, limits, own_namespace=False)
         try:
-            with pids_cgroup(limits.processes) as cgroup:
+            with command_cgroup(limits.processes, limits.all_memory_mb) as cgroup:
                 return run_bounded(
                     argv, limits=limits, workdir=workdir, env=variables, cgroup=cgroup
                 )

@@ -29,6 +29,11 @@ class Limits(BaseModel):
     processes: int = 256
     """Processes at a time; where the kernel keeps the bound, threads count too."""
 
+    @property
+    def all_memory_mb(self) -> int:
+        """What all processes together may hold, in memory and in files of /tmp and /dev/shm."""
+        return 2 * self.memory_mb
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:

@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from srft_assets.sandbox.cgroups import PidsCgroup
+from srft_assets.sandbox.cgroups import Cgroup
 from srft_assets.sandbox.model import Completed, Limits
+from srft_assets.sandbox.syscalls import leave_session_keyring
 
 LOOK_SECONDS = 0.02
 GRACE_SECONDS = 5.0
 KILLED = 128 + signal.SIGKILL
 OUT_OF_TIME = "out of time"
-MEMORY_FACTOR = 2
-"""All processes together may hold this many times `memory_mb` resident."""
 DISK_FACTOR = 16
 """The working folder may grow by this many times `file_mb`."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -66,15 +65,16 @@ class Watch:
     """Looks at a process tree and its folder; `exceeded` is called some times a second.
 
     Address space is counted by process and file size by file: this bounds the sums. Between two
-    looks a command can overshoot. The number of processes is kept by the kernel where there is a
-    `cgroup`, or where RLIMIT_NPROC binds; for root without one it is only watched, and a
-    doubling fork bomb can take the machine's process ids for a moment before it is killed.
+    looks a command can overshoot, and memory that no process has mapped is not seen. The number of
+    processes and all memory are kept by the kernel where there is a `cgroup`, and the number also
+    where RLIMIT_NPROC binds; for root without one it is only watched, and a doubling fork bomb can
+    take the machine's process ids for a moment before it is killed.
     """
 
     root_pid: int
     workdir: Path
     limits: Limits
-    cgroup: PidsCgroup | None = None
+    cgroup: Cgroup | None = None
     _began: float = field(default_factory=time.time)
     _free: int = -1
 
@@ -90,8 +90,8 @@ class Watch:
             memory += _resident(pid)
             if processes > self.limits.processes:
                 return self._too_many
-        if memory > MEMORY_FACTOR * self.limits.memory_mb * MB:
-            return f"more than {MEMORY_FACTOR * self.limits.memory_mb} MB of memory"
+        if memory > self.limits.all_memory_mb * MB:
+            return self._too_much
         allowed = DISK_FACTOR * self.limits.file_mb * MB
         # Walking the folder is dear: only when the disk as a whole lost that much.
         if self._free - _free_bytes(self.workdir) > allowed and self._written() > allowed:
@@ -99,12 +99,18 @@ class Watch:
         return None
 
     def refused(self) -> str | None:
-        """Why the tree counts as killed where the kernel refused it a process, else None."""
-        return self._too_many if self.cgroup and self.cgroup.refusals() else None
+        """Why the tree counts as killed where the kernel refused it something, else None."""
+        if self.cgroup and self.cgroup.refusals():
+            return self._too_many
+        return self._too_much if self.cgroup and self.cgroup.out_of_memory() else None
 
     @property
     def _too_many(self) -> str:
         return f"more than {self.limits.processes} processes"
+
+    @property
+    def _too_much(self) -> str:
+        return f"more than {self.limits.all_memory_mb} MB of memory"
 
     def _written(self) -> int:
         """Bytes on disk of the files changed since the command began."""
@@ -163,15 +169,16 @@ def run_bounded(
     workdir: Path,
     env: Mapping[str, str],
     pass_fds: Sequence[int] = (),
-    cgroup: PidsCgroup | None = None,
+    cgroup: Cgroup | None = None,
 ) -> Completed:
     """Run `argv` in `workdir`, in a session of its own, until it ends or oversteps `limits`.
 
-    With a `cgroup` the kernel keeps `limits.processes`, and a tree that met that bound counts as
-    killed for it. Safe to call from many threads. Raises OSError where the program cannot be
-    started.
+    With a `cgroup` the kernel keeps the processes and the memory of `limits`, and a tree that met
+    such a bound counts as killed for it. Safe to call from many threads. Raises OSError where the
+    program cannot be started.
     """
     began = time.monotonic()
+    leave_session_keyring()
     process = subprocess.Popen(
         [*(cgroup.entering() if cgroup else ()), *argv],
         stdin=subprocess.DEVNULL,

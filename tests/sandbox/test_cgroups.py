@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.sandbox import Limits, open_sandbox
-from srft_assets.sandbox.cgroups import OwnCgroup, pids_cgroup, read_own, sweep
+from srft_assets.sandbox.cgroups import OwnCgroup, command_cgroup, read_own, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = (
@@ -55,13 +55,13 @@ def test_what_a_killed_process_left_is_swept(own: OwnCgroup, workdir: Path) -> N
     assert _left(own, process.pid)
 
     def swept() -> bool:
-        sweep(own)
+        sweep(own.folder)
         return not _left(own, process.pid)
 
     assert _soon(swept)
-    with pids_cgroup(1) as living:
-        sweep(own)
-        assert living and living.folder.exists(), "those of living processes stay"
+    with command_cgroup(1, 64) as living:
+        sweep(own.folder)
+        assert living and living.folders[0][1].exists(), "those of living processes stay"
 
 
 def test_many_short_commands_leave_few_cgroups(own: OwnCgroup, workdir: Path) -> None:

@@ -29,10 +29,10 @@ def kept(sandbox: Sandbox) -> Sandbox:
 @pytest.fixture
 def no_cgroups(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As where /sys/fs/cgroup is not shown."""
-    monkeypatch.setattr(cgroups, "find_own", lambda: None)
-    cgroups.usable_cgroup.cache_clear()
+    monkeypatch.setattr(cgroups, "find_own", lambda controller: None)
+    cgroups.usable_places.cache_clear()
     yield
-    cgroups.usable_cgroup.cache_clear()
+    cgroups.usable_places.cache_clear()
 
 
 def test_a_doubling_fork_bomb_stays_within_its_bound(kept: Sandbox, workdir: Path) -> None:
