@@ -61,7 +61,7 @@ class Draft:
         old: its manifest so far, None for a new one.
         items: rows that lie in it.
         cut: the rows that were put in last, until others follow.
-        rows: that it holds, or may still hold; `bytes` likewise.
+        rows: that it holds and that are not refused, as far as they were read; `bytes` of all.
         refused: files that were refused while it was filled.
         runs: of a new batch all its rows; those of an old one are read again where it changed.
     """
@@ -80,15 +80,14 @@ class Draft:
         fits = self.rows < batch_size and self.bytes + size <= BATCH_BYTES
         return fits or not self.rows
 
-    def add(self, source: SourceFile, record: Record, at: int) -> None:
-        """Put in a row that begins at byte `at` of its file."""
+    def add(self, source: SourceFile, record: Record, at: int) -> bool:
+        """Put in a row that begins at byte `at` of its file; False where it is refused already."""
         row, cut = record.row or 0, self.cut
         if cut is None or cut.source is not source or cut.first + cut.rows != row:
             self._close()
             self.cut = cut = Cut(source, at, row)
         cut.add(record)
-        if self.runs is not None:
-            self.runs.add(source.found.path, record)
+        return self.runs is None or self.runs.add(source.found.path, record)
 
     def all_items(self) -> list[Item]:
         """All its rows, by path."""

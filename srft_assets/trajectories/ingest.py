@@ -28,10 +28,12 @@ from srft_assets.trajectories.discover import (
     Role,
     discover,
     fetch,
+    is_run,
     refused,
 )
 from srft_assets.trajectories.drafts import Draft, share_reports
 from srft_assets.trajectories.formats import READERS
+from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.sources import SourceFile, hashed, open_source, report_ref, unchanged
 from srft_assets.trajectories.stage import Runs, trajectories_stage, write_partition
 from srft_assets.warehouse.partitions import check_partition_name
@@ -286,17 +288,24 @@ class _Ingest:
         """Put the rows of a file where they were, and further ones where there is room."""
         at = 0
         for record in source.records:
-            draft = _holder(held, record.row or 0) or self._with_room(record.size)
-            draft.add(source, record, at)
+            draft = _holder(held, record.row or 0)
+            if draft is not None:
+                draft.add(source, record, at)
+            else:
+                draft = self._with_room(record)
+                draft.rows += draft.add(source, record, at)
             at += record.size
 
-    def _with_room(self, size: int) -> Draft:
-        """The last batch while it has room for a row of `size` bytes, then a new one."""
+    def _with_room(self, record: Record) -> Draft:
+        """The last batch while it has room for the row, then a new one.
+
+        A row that is no run takes no room: refused rows form no batches.
+        """
         draft = self.drafts[-1] if self.drafts else self._new()
-        if not draft.has_room(size, self.batch_size):
+        may_be_run = record.value is not None and (bool(self.format) or is_run(record.value))
+        if may_be_run and not draft.has_room(record.size, self.batch_size):
             draft = self._new()
-        draft.rows += 1
-        draft.bytes += size
+        draft.bytes += record.size
         return draft
 
     def _new(self) -> Draft:

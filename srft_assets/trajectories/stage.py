@@ -25,6 +25,8 @@ from srft_assets.warehouse.stage import Made, Progress, Stage, Work
 
 Rows = tuple[pl.DataFrame, list[Refusal]]
 """Rows of a partition, and what was refused."""
+REFUSALS_KEPT = 1000
+"""Of a batch; of those after it their number and the last one."""
 ASSET = "trajectories"
 Collector = Callable[[Work, dict[str, Any]], Path]
 """Makes the raw runs of a batch from its settings; returns the folder of its `.traj.json`."""
@@ -133,32 +135,41 @@ class Runs:
         self.format = format
         self._frames = [TRAJECTORIES.to_frame()]
         self._refused: list[Refusal] = []
+        self._more: tuple[Refusal, int] | None = None
         self._first: dict[str, str] = {}
 
-    def add(self, path: str, record: Record) -> None:
-        """Take a record of the file `path`, below the root."""
-        if record.blank:
-            return
+    def add(self, path: str, record: Record) -> bool:
+        """Take a record of the file `path`, below the root; False where it is refused or blank."""
+        made = None if record.blank else self._row(path, record)
+        if isinstance(made, pl.DataFrame):
+            self._frames.append(made)
+            return True
+        if made is not None and len(self._refused) < REFUSALS_KEPT:
+            self._refused.append(made)
+        elif made is not None:
+            self._more = (made, 1 + (self._more[1] if self._more else 0))
+        return False
+
+    def _row(self, path: str, record: Record) -> pl.DataFrame | Refusal:
         read = _read(path, record, self.format)
         if isinstance(read, Refusal):
-            self._refused.append(read)
-            return
+            return read
         place = path if record.row is None else f"{path}, row {record.row}"
         first = self._first.setdefault(read.trajectory_id, place)
         if first != place:
             reason = f"duplicate run {read.trajectory_id}: the first is {first}"
-            self._refused.append(Refusal(path, reason, record.row, read.trajectory_id))
-            return
-        made = row_of(read, "")
-        if isinstance(made, Refusal):
-            self._refused.append(made)
-        else:
-            self._frames.append(made)
+            return Refusal(path, reason, record.row, read.trajectory_id)
+        return row_of(read, "")
 
     def rows(self, batch: str) -> Rows:
         """All rows, of the partition `batch`."""
         frame = pl.concat(self._frames, rechunk=True)
-        return frame.with_columns(batch=pl.lit(batch)), self._refused
+        refused = list(self._refused)
+        if self._more:
+            last, count = self._more
+            reason = f"{count} more rows of the batch are refused, this one: {last.reason}"
+            refused.append(replace(last, reason=reason))
+        return frame.with_columns(batch=pl.lit(batch)), refused
 
 
 def _read(path: str, record: Record, format: str | None) -> Trajectory | Refusal:

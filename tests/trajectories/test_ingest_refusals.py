@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from srft_assets.trajectories.ingest import ingest
-from tests.trajectories.ingest_support import ingested, put, refused_lines, run_of, write_runs
+from srft_assets.warehouse.partitions import Warehouse
+from tests.trajectories.ingest_support import (
+    ingested,
+    put,
+    refused_lines,
+    run_of,
+    write_lines,
+    write_runs,
+)
 
 
 @pytest.mark.parametrize(
@@ -117,3 +125,25 @@ def test_a_batch_of_nothing_but_refusals_keeps_them(home, tmp_path):
     plan, manifest = ingested(home, tmp_path / "runs")
     assert plan.batches == ("b",)
     assert (manifest.rows, len(manifest.refused)) == (0, 1)
+
+
+def test_refused_rows_form_no_batches(home, tmp_path):
+    rows = "{}\n" * 40 + '{"messages": []}\n' * 30 + "[\n" * 10 + "\n" * 10
+    path = write_lines(tmp_path / "runs.jsonl", [run_of("a"), run_of("b")])
+    path.write_text(path.read_text() + rows)
+    write_lines(tmp_path / "z.jsonl", [run_of("c"), run_of("d")])
+    plan = ingest(home, [path, tmp_path / "z.jsonl"], batch_size=2)
+    assert len(plan.batches) == 2
+    stamps = [Warehouse(home.warehouse).stamp("trajectories", name) for name in plan.batches]
+    assert [stamp.rows for stamp in stamps] == [2, 2]
+    assert sum(len(stamp.refused) for stamp in stamps) == 80
+    assert ingest(home, [path, tmp_path / "z.jsonl"], batch_size=2).unchanged == plan.batches
+
+
+def test_of_very_many_refused_rows_the_first_are_kept_and_the_rest_counted(home, tmp_path):
+    path = write_lines(tmp_path / "runs.jsonl", [run_of("a"), *[{} for _ in range(1500)]])
+    plan = ingest(home, [path])
+    assert plan.batches == ("runs",)
+    refused = Warehouse(home.warehouse).stamp("trajectories", "runs").refused
+    assert len(refused) == 1001
+    assert refused[-1].line().startswith("runs.jsonl, row 1500: 500 more rows of the batch are")
