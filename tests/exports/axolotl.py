@@ -9,6 +9,7 @@ it with a release of axolotl that is fetched from PyPI into a folder, without wh
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,7 +41,7 @@ def installed(release: str) -> Path:
         )
         if done.returncode:
             pytest.skip(f"pip does not give axolotl {release}: {done.stderr.strip()[-200:]}")
-        if not folder.exists():
+        with suppress(OSError):  # another process was quicker
             target.rename(folder)
     return folder
 

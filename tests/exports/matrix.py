@@ -10,32 +10,21 @@ axolotl. Ends with 1 where a reader makes other labels of a row.
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from srft_assets.exports import FormatName
 from srft_assets.home import Home
 from srft_assets.tokens.token_labels import IGNORED, MaskedRow
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.model import Trajectory, from_row
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import digest
-from tests.exports.axolotl import RELEASES
 from tests.exports.conftest import Platform
-from tests.exports.readers import Rows, by_axolotl, by_masking, by_polars, by_trl
+from tests.exports.readers import read_all
 from tests.tokens.fetch_tokenizers import FOLDER, NAMES
-
-OLD, NEW = (partial(by_axolotl, release) for release in RELEASES)
-READERS: dict[str, Sequence[Callable[[Path, Path], Rows]]] = {
-    "trl": (by_trl,),
-    "axolotl-tokens": (OLD, NEW),
-    "axolotl-messages": (OLD, NEW),
-    "axolotl-spans": (OLD, NEW),
-    "openai": (by_masking,),
-    "messages": (by_masking,),
-    "parquet": (by_polars,),
-}
 
 
 def runs_of(folder: Path, each: int | None) -> list[Trajectory]:
@@ -57,26 +46,37 @@ def up_to_the_last_label(row: tuple[list[int], list[int]]) -> str:
     return digest([ids[:last], labels[:last]])
 
 
+@dataclass
 class Cell:
-    """One tokenizer and one format."""
+    """One tokenizer and one format: runs refused by reason, rows, and those read otherwise."""
 
-    def __init__(self, platform: Platform, form: str, out: Path) -> None:
-        done = platform.export(form, out)
-        self.refused = done.counts.refused
-        self.rows = done.counts.total["rows"]
-        masked = map(MaskedRow.from_row, platform.rows("real"))
-        verified = Counter(
-            (tuple(r.input_ids.tolist()), tuple(r.labels().tolist())) for r in masked
-        )
-        self.other = 0
-        for reader in READERS[form] if self.rows else ():
-            read = Counter(map(up_to_the_last_label, reader(out, platform.tokenizer)))
-            self.other = max(self.other, (read - verified).total(), self.rows - read.total())
+    refused: Counter[str]
+    rows: int
+    other: int = 0
 
     def __str__(self) -> str:
         refused = self.refused.total()
         told = f"{self.rows - self.other}" + f" + {refused} refused" * bool(refused)
         return told + f" **{self.other} OTHER**" * bool(self.other)
+
+
+def cells_of(
+    platform: Platform, forms: Sequence[FormatName], folder: Path
+) -> dict[FormatName, Cell]:
+    """Every format exported, and read by its readers."""
+    cells = {}
+    for form in forms:
+        counts = platform.export(form, folder / form).counts
+        cells[form] = Cell(counts.refused, counts.total["rows"])
+    masked = map(MaskedRow.from_row, platform.rows("real"))
+    pairs = [(row.input_ids.tolist(), row.labels().tolist()) for row in masked]
+    verified = Counter(map(up_to_the_last_label, pairs))
+    outs = {form: folder / form for form, cell in cells.items() if cell.rows}
+    for form, readings in read_all(outs, platform.tokenizer).items():
+        for rows in readings:
+            read = Counter(map(up_to_the_last_label, rows))
+            cells[form].other = max(cells[form].other, cells[form].rows - (read & verified).total())
+    return cells
 
 
 def main(argv: Sequence[str]) -> int:
@@ -85,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
     ask.add_argument("runs", type=Path)
     ask.add_argument("--each", type=int)
     ask.add_argument("--tokenizers", nargs="*", default=NAMES)
-    ask.add_argument("--formats", nargs="*", default=list(READERS))
+    ask.add_argument("--formats", nargs="*", type=FormatName, default=list(FormatName))
     asked = ask.parse_args(argv)
     runs = runs_of(asked.runs, asked.each)
     wrong, reasons = 0, Counter[str]()
@@ -95,10 +95,10 @@ def main(argv: Sequence[str]) -> int:
         with TemporaryDirectory() as scratch:
             platform = Platform(Home(Path(scratch) / "home"), FOLDER / name)
             platform.add("real", *runs)
-            cells = [Cell(platform, form, Path(scratch) / form) for form in asked.formats]
+            cells = cells_of(platform, asked.formats, Path(scratch))
             masked = len({row["trajectory_id"] for row in platform.rows("real")})
-        print(f"| {name} | {masked} |", " | ".join(map(str, cells)), "|", flush=True)
-        for cell, form in zip(cells, asked.formats, strict=True):
+        print(f"| {name} | {masked} |", " | ".join(map(str, cells.values())), "|", flush=True)
+        for form, cell in cells.items():
             wrong += bool(cell.other)
             reasons.update({f"{name}, {form}: {why}": n for why, n in cell.refused.items()})
     print("\n" + "\n".join(f"- {why}: {count}" for why, count in reasons.items()))

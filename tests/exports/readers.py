@@ -1,16 +1,18 @@
 """What each format's reader makes of an export: `input_ids` and `labels` of every row.
 
 axolotl by its own strategy, TRL by its own trainer and collator. OpenAI renders where nobody sees
-it, and `messages` leaves it to the user: their chats are read by `datasets` and masked once more.
+it, and `messages` leaves it to the user: their chats are read back and masked once more.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 
+from srft_assets.exports import FormatName
 from srft_assets.tokens.mask import Job, mask_runs
 from srft_assets.tokens.token_labels import MaskedRow
 from srft_assets.tokens.tokenizer import load_tokenizer
@@ -21,10 +23,14 @@ Rows = list[tuple[list[int], list[int]]]
 """`input_ids` and `labels` of each row."""
 
 
-def by_axolotl(release: str, export: Path, tokenizer: Path) -> Rows:
-    """By that release, with the YAML of the card."""
-    (rows,) = axolotl.read(release, (export, tokenizer))
-    return [(row["input_ids"], row["labels"]) for row in rows]
+def by_axolotl(exports: Mapping[FormatName, Path], tokenizer: Path) -> dict[FormatName, list[Rows]]:
+    """By each release, with the YAML of the card; one process reads all formats."""
+    found: dict[FormatName, list[Rows]] = {form: [] for form in exports}
+    for release in axolotl.RELEASES if exports else ():
+        pairs = [(out, tokenizer) for out in exports.values()]
+        for form, rows in zip(exports, axolotl.read(release, *pairs), strict=True):
+            found[form].append([(row["input_ids"], row["labels"]) for row in rows])
+    return found
 
 
 def by_trl(export: Path, tokenizer: Path) -> Rows:
@@ -52,17 +58,50 @@ def by_polars(export: Path, _: Path) -> Rows:
     return [(row.input_ids.tolist(), row.labels().tolist()) for row in rows]
 
 
-def by_masking(export: Path, tokenizer: Path) -> Rows:
+def by_datasets(export: Path, tokenizer: Path) -> Rows:
     """Chats read by `datasets`, masked by srft with what the messages say is trained."""
     from datasets import load_dataset
 
     with TemporaryDirectory() as scratch:
         rows = load_dataset(str(export), split="train", cache_dir=scratch).to_list()
-    jobs = [_job(row) for row in rows]
-    found = list(mask_runs(jobs, load_tokenizer(tokenizer)))
+    return _masked(rows, tokenizer)
+
+
+def by_lines(export: Path, tokenizer: Path) -> Rows:
+    """JSON Lines as OpenAI takes them, masked by srft with the weights of the messages.
+
+    They end with the last answer. Some templates write the last turn otherwise, so each chat is
+    read twice: as the end of its run, and with one more message behind.
+    """
+    files = sorted(export.glob("data/*.jsonl"))
+    rows = [json.loads(line) for path in files for line in path.read_text().splitlines()]
+    more = {"role": "user", "content": ""}
+    longer = [{**row, "messages": [*row["messages"], more]} for row in rows]
+    return _masked(rows, tokenizer) + _masked(longer, tokenizer)
+
+
+def _masked(rows: list[dict[str, Any]], tokenizer: Path) -> Rows:
+    found = list(mask_runs(map(_job, rows), load_tokenizer(tokenizer)))
     masked = [one for one in found if isinstance(one, MaskedRow)]
     assert len(masked) == len(found), [one for one in found if not isinstance(one, MaskedRow)][:1]
     return [(row.input_ids.tolist(), row.labels().tolist()) for row in masked]
+
+
+BY_FORMAT = {
+    FormatName.TRL: by_trl,
+    FormatName.OPENAI: by_lines,
+    FormatName.MESSAGES: by_datasets,
+    FormatName.PARQUET: by_polars,
+}
+"""Those that read one format."""
+
+
+def read_all(exports: Mapping[FormatName, Path], tokenizer: Path) -> dict[FormatName, list[Rows]]:
+    """The rows of each export, once for each of its readers."""
+    chats = {form: out for form, out in exports.items() if form not in BY_FORMAT}
+    others = exports.keys() - chats.keys()
+    found = {form: [BY_FORMAT[form](exports[form], tokenizer)] for form in others}
+    return found | by_axolotl(chats, tokenizer)
 
 
 def _job(row: dict[str, Any]) -> Job:

@@ -39,7 +39,7 @@ def test_a_run_in_windows_is_one_chat_again(platform_with, tmp_path):
     (record,) = records(tmp_path / "set")
     steps = [m["step_index"] for m in record["messages"] if m["step_index"] is not None]
     assert steps == list(range(6))
-    assert len(record["messages"]) == 13
+    assert len(record["messages"]) == 14
 
 
 def test_a_run_that_was_cut_ends_with_its_last_step(platform_with, tmp_path):

@@ -59,7 +59,8 @@ for row in load_dataset("FOLDER", split="train"):
 ```
 
 `weight` is the loss weight of a message, `label` the critic's, `step_index` the step. `arguments`
-of tool calls and `tools` are JSON text."""
+of tool calls and `tools` are JSON text, so that Arrow adds no keys to them. TRL's
+`assistant_only_loss` knows no `train`: it trains masked steps too. `--format trl` does not."""
 
 TOOLS = 128
 """Most tools of one chat."""
@@ -75,12 +76,16 @@ $ openai api files.create -f FOLDER/data/train-00000-of-00001.jsonl -p fine-tune
 ```
 
 Assistant messages with `weight: 0` are context only. One job takes one training file of at most
-512 MB: `--max-shard-size 512MB` makes the fewest."""
+512 MB: `--max-shard-size 512MB` makes the fewest. Other programs should read it line by line: older
+releases of `datasets` give every tool the parameters of all tools, as null."""
 
 
 def _records(masked: Masked, _: object = None) -> Iterator[Record]:
-    """One record a run: plain messages with `train`, `weight`, `label` and `step_index`."""
-    chat = conversation_of(masked)
+    """One record a run: plain messages with `train`, `weight`, `label` and `step_index`.
+
+    With what follows the last step: some templates write the last turn of a chat otherwise.
+    """
+    chat = conversation_of(masked, whole=True)
     messages = [
         {**plain_message(place, message, span), **_marks(span)}
         for place, message, span in chat.told()
@@ -112,11 +117,12 @@ def plain_message(place: int, message: Message, span: Span | None) -> dict[str, 
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:
-    """The arguments as the model wrote them, where they were recorded as text."""
+    """The arguments as the model wrote them, where they were recorded as text; none are `{}`."""
     function = call.get("function") or call
     arguments = function.get("arguments")
     if not isinstance(arguments, str):
-        arguments = orjson.dumps({} if arguments is None else arguments).decode()
+        arguments = orjson.dumps(arguments).decode()
+    arguments = "{}" if arguments.strip() in ("", "null") else arguments
     named = {"name": str(function.get("name", "")), "arguments": arguments}
     return {"id": call.get("id"), "type": "function", "function": named}
 
