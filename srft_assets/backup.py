@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from srft_assets.files import move, replacing
+from srft_assets.files import move, private, replacing
 
 PARTS = ("", "-wal", "-shm")
 """Suffixes of the files that are one database."""
@@ -50,7 +50,7 @@ def put_back(file: Path, aside: Path) -> Path | None:
 
     None where there is no such copy: the file is then absent.
     """
-    aside.parent.mkdir(parents=True, exist_ok=True)
+    private(aside.parent)
     for suffix in reversed(PARTS):
         part = Path(f"{file}{suffix}")
         if part.exists():

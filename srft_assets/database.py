@@ -237,6 +237,7 @@ def _known(url: sa.URL, process: int) -> Database:
 def _create(url: sa.URL, file: Path) -> None:
     """Make the file beside its place: where there is one, it is whole and has all tables."""
     with replacing(file) as beside:
+        beside.touch(0o600)  # SQLite gives what it puts beside a file the mode of that file
         engine = _engine(url.set(database=str(beside)))
         with engine.execution_options(writes=True).begin() as connection:
             METADATA.create_all(connection)

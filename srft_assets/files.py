@@ -11,7 +11,8 @@ from itertools import chain, count
 from pathlib import Path
 
 LEFT_SECONDS = 3600
-"""What lies beside a target, and nobody has written to for so long, is of no living process."""
+"""What lies beside a target, and nobody has written to for so long, is of no living process; nor is
+what a clock that was ahead wrote in the future."""
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def replacing(target: Path) -> Iterator[Path]:
     stays as it was; a folder that is there already is first renamed, whole, and then removed. The
     parent is made where it is absent.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    private(target.parent)
     beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
         yield beside
@@ -41,6 +42,12 @@ def replacing(target: Path) -> Iterator[Path]:
     finally:
         _remove(beside)
     _sync(target.parent)
+
+
+def private(folder: Path) -> None:
+    """Make a folder, and those above it that are absent, for this account alone."""
+    for absent in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+        absent.mkdir(mode=0o700, exist_ok=True)
 
 
 def place(target: Path, content: bytes) -> None:
@@ -64,7 +71,7 @@ def remove_left(folder: Path, name: str = "") -> None:
         if left.name.startswith(f".{name}") and left.suffix == ".tmp":
             with suppress(FileNotFoundError):
                 times = [path.stat().st_mtime for path in [left, *left.rglob("*")]]
-                if time.time() - max(times) > LEFT_SECONDS:
+                if abs(time.time() - max(times)) > LEFT_SECONDS:
                     _remove(left)
 
 

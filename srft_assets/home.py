@@ -1,8 +1,11 @@
 """Where a platform keeps its state: one folder, `SRFT_HOME`."""
 
 import os
+import pwd
 from dataclasses import dataclass
 from pathlib import Path
+
+from srft_assets.errors import UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -77,6 +80,37 @@ class Home:
     def dagster(self) -> Path:
         """The Dagster instance (`DAGSTER_HOME`)."""
         return self.root / "dagster_home"
+
+
+def check_home(home: Home) -> None:
+    """Refuse a platform that this account cannot work on, before anything of it is opened.
+
+    A platform is of one account: of what two make, SQLite's files and locks shut out the other.
+    Root may work anywhere, as it does in containers. Raises UsageError.
+    """
+    try:
+        if home.root.exists() and not home.root.is_dir():
+            raise UsageError(
+                f"{home.root} is a file: SRFT_HOME, or --home, is the folder of all state"
+            )
+        owners = [path.stat().st_uid for path in (home.database, home.warehouse) if path.exists()]
+    except PermissionError as error:
+        raise UsageError(
+            f"{error.filename} is of another account: choose another SRFT_HOME"
+        ) from None
+    for owner in owners:
+        if os.geteuid() not in (owner, 0):
+            raise UsageError(
+                f"{home.root} is the platform of {_name(owner)}: work as {_name(owner)}, or choose "
+                "another SRFT_HOME"
+            )
+
+
+def _name(owner: int) -> str:
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return f"account {owner}"
 
 
 def current_home() -> Home:

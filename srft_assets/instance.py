@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from srft_assets.errors import UsageError
-from srft_assets.files import place
+from srft_assets.files import place, private
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.locks import exclusive
 
@@ -26,7 +26,8 @@ def prepare_instance(home: Home) -> Path:
             "name; choose another SRFT_HOME"
         )
     try:
-        home.dagster.mkdir(parents=True, exist_ok=True)
+        private(home.dagster)
+        home.dagster.chmod(0o700)  # of a checkout it is there already
     except OSError as error:
         raise UsageError(f"{home.dagster} cannot be made: {error.strerror}") from error
     if not os.access(home.dagster, os.W_OK):

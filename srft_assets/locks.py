@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from srft_assets.files import private
 from srft_assets.home import Home
 
 POLL_SECONDS = 0.1
@@ -28,7 +29,7 @@ def exclusive(
     """
     from filelock import FileLock, Timeout
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private(path.parent)
     lock = FileLock(path)
     patience = 0.0
     while True:

@@ -16,7 +16,7 @@ from srft_assets.critic.calls import calls_folder, write_calls
 from srft_assets.critic.old_ledger import take_back
 from srft_assets.database import database_file, database_of
 from srft_assets.errors import SrftError
-from srft_assets.files import move
+from srft_assets.files import move, private
 from srft_assets.home import Home
 from srft_assets.locks import exclusive
 from srft_assets.trajectories.batches import batch_names
@@ -137,7 +137,7 @@ def _moved(home: Home, path: Path, why: str, told: str) -> Damage:
 
 def _put_aside(home: Home, path: Path) -> None:
     aside = _aside(home, path)
-    aside.parent.mkdir(parents=True, exist_ok=True)
+    private(aside.parent)
     try:
         move(path, aside)
     except OSError as error:

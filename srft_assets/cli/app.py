@@ -26,7 +26,7 @@ from srft_assets.cli import (
 )
 from srft_assets.cli.console import quoted, say
 from srft_assets.errors import SrftError, UsageError
-from srft_assets.home import current_home
+from srft_assets.home import check_home, current_home
 
 app = typer.Typer(
     name="srft",
@@ -66,10 +66,7 @@ def options(
     if debug:
         os.environ[DEBUG] = "1"
     place = current_home()
-    if place.root.exists() and not place.root.is_dir():
-        raise UsageError(
-            f"{place.root} is a file: SRFT_HOME, or --home, is the folder of all state"
-        )
+    check_home(place)
     if place.ledger.is_dir():
         from srft_assets.critic.ledger import Ledger
 

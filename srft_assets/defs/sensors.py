@@ -129,11 +129,14 @@ def _begun(run: dg.DagsterRun) -> str:
 
 
 def quiet(entry: Path) -> bool:
-    """Whether a file, or all below a folder, has lain untouched for `QUIET_SECONDS`."""
+    """Whether a file, or all below a folder, has lain untouched for `QUIET_SECONDS`.
+
+    A time in the future is of another clock, and no sign that the file is being written.
+    """
     now = time.time()
     try:
         files = [entry, *entry.rglob("*")] if entry.is_dir() else [entry]
-        return all(now - _touched(file) > QUIET_SECONDS for file in files)
+        return not any(0 <= now - _touched(file) <= QUIET_SECONDS for file in files)
     except FileNotFoundError:
         return False
 

@@ -18,6 +18,7 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
 from srft_assets.errors import SrftError
+from srft_assets.files import private
 from srft_assets.serving import ServerSpec, program_of
 from srft_assets.serving.guard import NOT_FOUND, guarded
 from srft_assets.text import printable
@@ -113,7 +114,7 @@ def serve(spec: ServerSpec, log: Path, tell: Tell = lambda line: None) -> Iterat
     key = secrets.token_urlsafe(32)
     argv = [program, *spec.argv(port)[1:]]
     env = spec.environment(_with_path_to(program), key)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    private(log.parent)
     with log.open("ab") as output:
         log.chmod(0o600)
         with guarded(argv, spec.stop_timeout, env, stdout=output) as (process, channel):
