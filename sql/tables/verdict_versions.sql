@@ -17,9 +17,16 @@ SELECT
     call
 FROM stored_verdict_versions()
 JOIN stamps ON file_name = partition_file
-QUALIFY row_number() OVER (
-    PARTITION BY critic, version, trajectory_id, step_index ORDER BY made_at DESC, batch
-) = 1;
+SEMI JOIN (
+    SELECT trajectory_id, partition_file
+    FROM stored_verdict_versions()
+    JOIN stamps ON file_name = partition_file
+    WHERE step_index = 0
+    QUALIFY row_number() OVER (
+        PARTITION BY critic_of_version(partition_file), version, trajectory_id
+        ORDER BY made_at DESC, partition_file
+    ) = 1
+) USING (trajectory_id, partition_file);
 
 COMMENT ON VIEW verdict_versions IS 'Verdicts of every version of a critic, the present one included, one row a step and version: of a run that several batches held, the last verdict.';
 COMMENT ON COLUMN verdict_versions.critic IS 'Who judged.';
