@@ -92,7 +92,8 @@ class Runs:
 
     def _command(self) -> str:
         program = self.draw.choices(list(PROGRAMS), list(PROGRAMS.values()))[0]
-        return f"{program} {self.text(COMMAND)}".replace("`", "'").strip()
+        argument = self.text(COMMAND).translate({ord("`"): " ", ord("'"): " "})
+        return f"{program} '{argument}'"  # quoted, or no shell could read it
 
     def _turn(self, command: str) -> list[dict[str, str]]:
         code = int(self.draw.random() < FAILED)

@@ -6,9 +6,8 @@ Read from the syntax tree of tree-sitter-bash, which also reads what is cut off 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import count
-from pathlib import PurePosixPath
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
@@ -39,7 +38,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED_ESCAPE = re.compile(r'\\(["\\$`\n])')
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Program:
     """One program that a command starts.
 
@@ -57,22 +56,22 @@ class Program:
     writes: tuple[str, ...] = ()
     asks: bool = False
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Without its folder: `python`, `sed`, `run.sh`."""
-        return PurePosixPath(self.word).name
+        return _name(self.word)
 
-    @property
+    @cached_property
     def is_python(self) -> bool:
         """Whether it is a Python interpreter."""
         return PYTHON.fullmatch(self.name) is not None
 
-    @property
+    @cached_property
     def operands(self) -> tuple[str, ...]:
         """The arguments that are no options."""
         return tuple(word for word in self.arguments if not word.startswith("-"))
 
-    @property
+    @cached_property
     def module(self) -> str:
         """`pytest` of `python -m pytest`; empty else."""
         words = self.arguments
@@ -80,7 +79,7 @@ class Program:
             return words[words.index("-m") + 1]
         return ""
 
-    @property
+    @cached_property
     def script(self) -> str:
         """Path of the file that an interpreter runs, or of the program itself where it is one."""
         interpreted = self.is_python or self.name in SHELLS or self.name in ("node", "ruby", "perl")
@@ -90,13 +89,17 @@ class Program:
             return ""
         return next(iter(self.operands), "")
 
-    @property
+    @cached_property
     def code(self) -> str:
         """Text that an interpreter is given to run: after `-c`, or on its standard input."""
         words = self.arguments
         if "-c" in words[:-1]:
             return words[words.index("-c") + 1]
         return "" if self.script or self.module else self.stdin
+
+
+def _name(word: str) -> str:
+    return word.rstrip("/").rpartition("/")[2]
 
 
 @lru_cache(maxsize=4096)
@@ -106,15 +109,18 @@ def programs_of(command: str) -> tuple[Program, ...]:
     None for text that holds no command, or that takes more than PARSER_CALLS to read.
     """
     source = command[:HEAD_CHARS].encode(errors="replace")
-    calls = count()
-    try:
-        # A fresh parser, as one that was stopped goes on where it was.
-        tree = Parser(_language()).parse(
-            lambda offset, _: source[offset : offset + CHUNK],
-            progress_callback=lambda *_: next(calls) > PARSER_CALLS,
-        )
-    except ValueError:
-        return ()
+    # A fresh parser, as one that was stopped goes on where it was.
+    parser, calls = Parser(_language()), count()
+    if len(source) <= CHUNK:  # too short to take long, and read at once three times as fast
+        tree = parser.parse(source)
+    else:
+        try:
+            tree = parser.parse(
+                lambda offset, _: source[offset : offset + CHUNK],
+                progress_callback=lambda *_: next(calls) > PARSER_CALLS,
+            )
+        except ValueError:
+            return ()
     return tuple(_programs(tree.root_node, asks=False, depth=0))
 
 
@@ -214,7 +220,7 @@ def _of_command(node: Node, asks: bool, depth: int) -> Iterator[Program]:
 def _unwrapped(words: list[str]) -> list[str]:
     """The words from the program on, without `sudo`, `env A=b`, `timeout 9`, `poetry run`."""
     while words:
-        name = PurePosixPath(words[0]).name
+        name = _name(words[0])
         if name in RUNNERS and words[1:2] == ["run"]:
             own, words = 0, words[2:]
         elif name in WRAPPERS and len(words) > 1:
