@@ -1,32 +1,48 @@
 """`srft dev`: the Dagster UI on this platform."""
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from srft_assets.home import CHECKOUT, current_home
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def dev(
     port: Annotated[int, typer.Option(help="Port of the UI.")] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="A UI that starts and changes nothing.")
+    ] = False,
 ) -> None:
     """Open the Dagster UI, with sensors and schedules. Ends with Ctrl-C."""
+    import secrets
     import sys
 
+    from srft_assets.child import python
+    from srft_assets.cli.console import quoted, say
+    from srft_assets.components.webserver import MODULE, READ_ONLY, TOKEN
     from srft_assets.instance import prepare_instance
 
     home = current_home()
     os.environ["DAGSTER_HOME"] = str(prepare_instance(home))
     os.environ["SRFT_HOME"] = str(home.root)
     os.environ["VIRTUAL_ENV"] = sys.prefix  # what dg takes for the activated one
+    os.environ["PYTHONSAFEPATH"] = "1"  # a current folder may hold modules of somebody else
+    token = os.environ.setdefault(TOKEN, secrets.token_urlsafe())
+    if read_only:
+        os.environ[READ_ONLY] = "1"
     words = ["--port", str(port), "--host", host]
     if (CHECKOUT / "pyproject.toml").exists():
         os.chdir(CHECKOUT)
-        program, words = "dg", ["dev", *words]
+        words = ["dg", "dev", *words]
     else:  # an installed package: dg works in projects only
-        program, words = "dagster", ["dev", "-m", "srft_assets.definitions", *words]
-    path = str(Path(sys.executable).parent / program)
-    os.execv(path, [path, *words])
+        os.chdir(home.dagster)
+        words = ["dagster", "dev", "-m", "srft_assets.definitions", *words]
+    if host not in LOOPBACK:
+        address = f"http://NAME:{port}/?token={token}"
+        say(Console(), f"By another name than localhost, open {quoted(address)} once.")
+    os.execv(sys.executable, python(MODULE, *words))

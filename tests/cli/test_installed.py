@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.cli import dev
+from srft_assets.components.webserver import MODULE, TOKEN
 from srft_assets.home import CHECKOUT
 
 
@@ -51,10 +52,13 @@ def test_the_state_of_an_installed_package_lies_in_the_current_folder(installed,
 
 def test_the_ui_of_an_installed_package_is_told_its_module(home, tmp_path, monkeypatch):
     seen: list[list[str]] = []
-    for name in ("SRFT_HOME", "DAGSTER_HOME", "VIRTUAL_ENV"):
+    for name in ("SRFT_HOME", "DAGSTER_HOME", "VIRTUAL_ENV", "PYTHONSAFEPATH", TOKEN):
         monkeypatch.setenv(name, str(home.root))
     monkeypatch.setattr(dev, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(os, "execv", lambda path, words: seen.append([Path(path).name, *words[1:]]))
+    monkeypatch.setattr(os, "execv", lambda path, words: seen.append(words[1:]))
+    monkeypatch.chdir(tmp_path)
     dev.dev(port=3111)
     told = ["dagster", "dev", "-m", "srft_assets.definitions", "--port", "3111", "--host"]
-    assert seen == [[*told, "127.0.0.1"]]
+    assert seen == [["-P", "-m", MODULE, *told, "127.0.0.1"]]
+    assert Path.cwd() == home.dagster, "what lies in the current folder is not imported"
+    assert os.environ["PYTHONSAFEPATH"] == "1"
