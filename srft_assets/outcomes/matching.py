@@ -10,15 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from srft_assets.errors import Refusal
-from srft_assets.outcomes.reports import Prediction, parse_report, read_predictions
 from srft_assets.outcomes.run import Run
-from srft_assets.outcomes.status import FAILED, OTHERS, Detail, ReportedOutcome, Status
-from srft_assets.trajectories.batches import Manifest, ReportRef
+from srft_assets.outcomes.status import FAILED, Detail, ReportedOutcome, Status
+from srft_assets.trajectories.batches import ReportRef
 from srft_assets.trajectories.drafts import above, bare
-from srft_assets.trajectories.sources import SourceChangedError, read_verified
 
 BY_INSTANCE = "joined by the instance alone, as the batch was named for the report"
 GRADING_WORDS = frozenset(
@@ -40,127 +38,6 @@ class Matched:
     refused: list[Refusal] = field(default_factory=list)
     strangers: int = 0
     without_patch: set[str] = field(default_factory=set)
-
-
-def reported_outcomes(manifest: Manifest, runs: Sequence[Run]) -> Matched:
-    """What the batch's reports and predictions say of its runs.
-
-    Raises SourceChangedError where one is gone or is not the one that was ingested.
-    """
-    if manifest.kind != "files" or not (manifest.reports or manifest.predictions):
-        return Matched()
-    told = _Told(runs)
-    lost: list[str] = []
-    for ref in (*manifest.reports, *manifest.predictions):
-        root = Path(ref.root) if ref.root else manifest.folder()
-        try:
-            data = read_verified(root, ref)
-            beside = {
-                file.path.rpartition("/")[2]: read_verified(root, file).decode("utf-8", "replace")
-                for file in ref.evidence
-            }
-        except SourceChangedError as error:
-            again = f"srft ingest {root} --batch {manifest.family}"
-            lost.append(f"({error}); the partition stays as it is. Run: {again}")
-            continue
-        told.add(ref, data, beside, predicted=ref in manifest.predictions)
-    if lost:
-        raise SourceChangedError(
-            f"batch {manifest.batch}: {len(lost)} reports are not as they were ingested {lost[0]}"
-        )
-    return told.matched()
-
-
-class _Told:
-    """What reports and predictions say, before it is known of whom."""
-
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self._runs = runs
-        self._outcomes: list[ReportedOutcome] = []
-        self._refused: list[Refusal] = []
-        self._refs: dict[str, ReportRef] = {}
-        self._predictions: list[tuple[ReportRef, Prediction]] = []
-
-    def add(self, ref: ReportRef, data: bytes, beside: Mapping[str, str], predicted: bool) -> None:
-        """Read one file; `beside`: file name → text of what the grader left beside it."""
-        source = str(Path(ref.root) / ref.path) if ref.root else ref.path
-        self._refs[source] = ref
-        if predicted:
-            self._predictions += [(ref, one) for one in read_predictions(data)]
-        for item in parse_report(data, source, beside):
-            if isinstance(item, Refusal):
-                self._refused.append(item)
-            else:
-                self._outcomes.append(item)
-
-    def matched(self) -> Matched:
-        """The outcome of each run that something was said of."""
-        runs = [self._with_prediction(run) for run in self._runs]
-        outcomes = [self._predicted(one) for one in self._outcomes]
-        others = [one for one in outcomes if one.instance_id == OTHERS]
-        listed = [one for one in outcomes if one.instance_id != OTHERS]
-        spread = [each for one in others for each in self._spread(one, listed, runs)]
-        found = match(runs, [*listed, *spread], self._refs)
-        found.refused[:0] = self._refused
-        found.without_patch = {
-            run.trajectory_id
-            for run, stated in zip(runs, self._runs, strict=True)
-            if run.blank and not stated.blank
-        }
-        return found
-
-    def _with_prediction(self, run: Run) -> Run:
-        """The run, of which predictions beside it say that there is no patch."""
-        if run.submission is not None:
-            return run
-        patches = {
-            prediction.patch.strip()
-            for ref, prediction in self._predictions
-            if prediction.instance_id == run.instance_id
-            and not ref.root
-            and run.instance_id not in ref.doubled
-            and is_below(run, ref.scope or "")
-            and not _differ(run.model, prediction.model)
-        }
-        return replace(run, submission="") if patches == {""} else run
-
-    def _near(self, source: str) -> list[Prediction]:
-        """The predictions that were made of the same runs as a report."""
-        ref = self._refs[source]
-        return [
-            prediction
-            for other, prediction in self._predictions
-            if (other.root, other.scope) == (ref.root, ref.scope)
-        ]
-
-    def _predicted(self, outcome: ReportedOutcome) -> ReportedOutcome:
-        """The outcome with the patch that was graded, where only the predictions state it."""
-        if outcome.patch is not None:
-            return outcome
-        found = {
-            (prediction.patch, prediction.model)
-            for prediction in self._near(outcome.source)
-            if prediction.instance_id == outcome.instance_id
-            and not _differ(outcome.model, prediction.model)
-        }
-        if len(found) != 1:
-            return outcome
-        patch, model = found.pop()
-        return replace(outcome, patch=patch, model=outcome.model or model)
-
-    def _spread(
-        self, outcome: ReportedOutcome, listed: Sequence[ReportedOutcome], runs: Sequence[Run]
-    ) -> list[ReportedOutcome]:
-        """A statement on all others of a report, for each of them that has a run here."""
-        known = {one.instance_id for one in listed if one.source == outcome.source}
-        submitted = {run.instance_id for run in runs}
-        if near := self._near(outcome.source):
-            patched = {one.instance_id for one in near if one.patch.strip()}
-            if outcome.patches not in (None, len(patched)):
-                return []
-            submitted &= {one.instance_id for one in near}
-        named = [replace(outcome, instance_id=name) for name in sorted(submitted - known)]
-        return [self._predicted(one) for one in named]
 
 
 def match(
@@ -228,7 +105,7 @@ def _whose(
         run
         for run in fitting
         if (ref.named or _is_beside(ref, run, run in agreed))
-        and not _differ(outcome.model or model_of_path(ref.path), run.model)
+        and not differ(outcome.model or model_of_path(ref.path), run.model)
     ]
     if not near:
         return f"lies in another folder than the run of {instance}, or is of another model; {FIX}"
@@ -305,7 +182,7 @@ def _agree(outcome: ReportedOutcome, run: Run) -> bool:
     return bool(stated and run.model) and same_model(stated or "", run.model or "")
 
 
-def _differ(one: str | None, other: str | None) -> bool:
+def differ(one: str | None, other: str | None) -> bool:
     """Whether both state a model, and not the same."""
     return bool(one and other) and not same_model(one or "", other or "")
 

@@ -18,6 +18,7 @@ from typing import Any
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.trajectories.batches import RefusedFile
 from srft_assets.trajectories.formats import run_keys, why_no_run
+from srft_assets.trajectories.formats.openhands import CALLS_FOLDER
 from srft_assets.trajectories.records import BadJsonError, parse
 
 TABLES = ("parquet", "arrow")
@@ -28,8 +29,6 @@ EVIDENCE_NAMES = frozenset({"test_output.txt", "run_instance.log", "patch.diff",
 """What the SWE-bench harness leaves beside a report.json."""
 DATASET_NAMES = frozenset({"dataset_info.json", "state.json", "dataset_dict.json"})
 """What `save_to_disk` of `datasets` leaves beside, or above, the Arrow files."""
-CALLS_FOLDER = "llm_completions"
-"""OpenHands keeps every LLM call of a run in `llm_completions/<instance>/<model>-<time>.json`."""
 CALL_TIME = re.compile(r"(\d+(?:\.\d+)?)\.json$")
 
 GRADED_KEYS = frozenset(

@@ -119,6 +119,10 @@ def holds(value: Any, *keys: str) -> bool:
     return isinstance(first, dict) and all(key in first for key in keys)
 
 
+BLOCKS = frozenset({"tool_use", "tool_result"})
+"""Parts of a content that are calls and answers, and would be lost as text."""
+
+
 def chat(raw_messages: list[Any], field: str = "messages", ended: bool = False) -> list[Message]:
     """The same messages with canonical roles and without the scaffold's own keys.
 
@@ -169,6 +173,11 @@ def _check_parts(content: object, where: str) -> None:
             raise wrong_type(f"{where}[]", part, "an object")
         if isinstance(part, dict) and not isinstance(part.get("text", ""), str | None):
             raise wrong_type(f"{where}[].text", part["text"], "text")
+        if isinstance(part, dict) and part.get("type") in BLOCKS and not part.get("text"):
+            raise RecordError(
+                f"'{where}' holds a {part['type']!r} block of Anthropic's Messages API, which no "
+                "reader takes: write it as tool_calls, or as a message of role 'tool'"
+            )
 
 
 def _check_calls(message: Message, where: str) -> None:

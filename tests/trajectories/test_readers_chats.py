@@ -4,6 +4,7 @@ import orjson
 import pytest
 
 from srft_assets.trajectories.fields import RecordError
+from srft_assets.trajectories.formats import read_record
 from tests.trajectories.chat_rows import CHAT, TOOLS, read
 
 
@@ -80,3 +81,17 @@ def test_bad_rows_are_refused_with_the_reason(broken, reason):
         read(broken)
     assert reason in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("role", "block"),
+    [
+        ("assistant", {"type": "tool_use", "id": "t", "name": "bash", "input": {"command": "ls"}}),
+        ("user", {"type": "tool_result", "tool_use_id": "t", "content": "a.py"}),
+    ],
+)
+def test_blocks_of_the_messages_api_are_refused_by_name(role, block):
+    chat = [{"role": "user", "content": "Mend it."}, {"role": "assistant", "content": "I look."}]
+    chat.append({"role": role, "content": [{"type": "text", "text": "Well."}, block]})
+    with pytest.raises(RecordError, match=f"'{block['type']}' block of Anthropic's Messages API"):
+        read_record({"messages": chat}, source="a.json", row=0)

@@ -55,6 +55,31 @@ def test_a_timed_file_is_named_after_its_folder(parse):
     assert run.instance_id == "django__django-10973"
 
 
+def logged(before: str, **said: object) -> dict:
+    chat = [{"role": "user", "content": "Mend it."}, {"role": "assistant", "content": before}]
+    chat.append({"role": "user", "content": "EXECUTION RESULT of [terminal]: x = 1"})
+    message = {"role": "assistant", "content": "", **said}
+    return {"messages": chat, "response": {"model": "m", "choices": [{"message": message}]}}
+
+
+CALL = {"id": "c", "type": "function", "function": {"name": "finish", "arguments": "{}"}}
+IN_TEXT = "I look.\n\n<function=terminal>\n<parameter=command>cat a.py</parameter>\n</function>"
+
+
+def test_calls_in_text_before_a_native_answer_are_refused_by_name():
+    mixed = logged(IN_TEXT, tool_calls=[CALL])
+    with pytest.raises(RecordError, match="model without native calls"):
+        read_record(mixed, source="a.json", row=0)
+    whole = read_record(logged(IN_TEXT, content=IN_TEXT), source="a.json", row=0)
+    assert [one.actions[0].command for one in whole.steps] == ["cat a.py", "cat a.py"]
+
+
+@pytest.mark.parametrize("folder", ["", "logs/", "a/logs/"])
+def test_a_call_among_others_in_a_flat_folder_is_refused_by_name(folder):
+    with pytest.raises(RecordError, match="llm_completions/INSTANCE/"):
+        read_record(logged("I look."), source=f"{folder}m-1700000001.100.json", row=0)
+
+
 @pytest.mark.parametrize(
     ("name", "steps"),
     [("basic", 2), ("basic_gui_mode", 5), ("basic_interactions", 3), ("wrong_initial_state", 4)],

@@ -25,12 +25,14 @@ from srft_assets.trajectories.fields import (
     tools,
     wrong_type,
 )
-from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.model import Trajectory, text_of
 from srft_assets.trajectories.reader import Facts, Reader, Source, assemble, holds
 
 COMPLETION, EVENTS = "openhands-completion", "openhands-events"
+CALLS_FOLDER = "llm_completions"
+"""Every LLM call of a run is kept in `llm_completions/<instance>/<model>-<time>.json`."""
 TIMED = re.compile(r".*-\d{9,11}(\.\d+)?")
-"""Name of a file below `llm_completions/`."""
+"""Name of a file below `llm_completions/<instance>/`."""
 NO_CHAT = frozenset({"agent_state_changed", "null", "recall", "condense", "success"})
 NO_CHAT_ACTIONS = frozenset(
     {"change_agent_state", "recall", "condensation", "condensation_request", "null"}
@@ -73,16 +75,33 @@ def _read_completion(record: dict[str, Any], source: Source) -> Trajectory:
     answer = choices[0].get("message") if choices and isinstance(choices[0], dict) else None
     if not isinstance(answer, dict):
         raise RecordError("field 'response.choices' holds no message")
-    folder = PurePosixPath(source.path).parent.name
-    task = folder if folder and TIMED.fullmatch(source.stem) else source.stem
+    place = PurePosixPath(source.path).parent
+    one_of_many = TIMED.fullmatch(source.stem) is not None
+    if one_of_many and place.parent.name != CALLS_FOLDER:
+        raise RecordError(
+            "one call of a run among others, which cannot be told from other runs: lay the calls "
+            f"of each run below {CALLS_FOLDER}/INSTANCE/, and ingest what holds {CALLS_FOLDER}"
+        )
+    raw_messages = [*(listing(record, "messages") or []), {"role": "assistant", **answer}]
+    if answer.get("tool_calls") and _calls_in_text(raw_messages):
+        raise RecordError(
+            "the answer's calls are native, and those of the turns before it stand in their text: "
+            "the log of a model without native calls, which no reader takes"
+        )
     facts = Facts(
-        instance_id=identifier(record, "instance_id") or task,
+        instance_id=identifier(record, "instance_id")
+        or (place.name if one_of_many else source.stem),
         scaffold="openhands",
         model=text(response, "model"),
         tools=tools(section(record, "kwargs")),
     )
-    raw_messages = [*(listing(record, "messages") or []), {"role": "assistant", **answer}]
     return assemble(source, COMPLETION, raw_messages, facts)
+
+
+def _calls_in_text(messages: list[Any]) -> bool:
+    """Whether an assistant's turn holds a call as OpenHands writes it into the text."""
+    said = [one for one in messages if isinstance(one, dict) and one.get("role") == "assistant"]
+    return any("<function=" in text_of(one.get("content")) for one in said)
 
 
 def _read_events(record: Any, source: Source) -> Trajectory:
