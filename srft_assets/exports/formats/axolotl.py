@@ -18,14 +18,9 @@ from srft_assets.exports.formats.messages import PLAIN, plain_message
 from srft_assets.exports.formats.tokens import labelled_rows
 from srft_assets.exports.source import Conversation, Masked, UnfitError, conversation_of
 from srft_assets.exports.writer import Format, Record
-from srft_assets.tokens.template import (
-    WRITTEN_OUT,
-    for_template,
-    forms,
-    short_call_ids,
-    wants_short_ids,
-)
-from srft_assets.tokens.token_labels import IGNORED
+from srft_assets.tokens.calls import as_json
+from srft_assets.tokens.template import for_template, forms
+from srft_assets.tokens.token_labels import IGNORED, RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 
 Messages = list[dict[str, Any]]
@@ -99,11 +94,27 @@ def _checked(masked: Masked, reader: AxolotlReader, *, details: bool) -> Iterato
 
 
 def _messages(chat: Conversation, tokenizer: ChatTokenizer) -> Messages:
+    """The messages as the template was given them when the run was masked, arguments as JSON text.
+
+    Tools and calls are in the content for a template that knows none. Raises UnfitError.
+    """
+    source = tokenizer.template(chat.tools)
     plain = [plain_message(*told) for told in chat.told()]
-    messages = _as_masked(chat, plain, tokenizer)
-    for place, message in enumerate(messages):
-        _check_arguments(place, message)
-    return messages
+    form = forms(source, chat.messages)[0]
+    try:
+        given = for_template(chat.messages, form, source, chat.tools)
+    except RunRefusedError as error:
+        raise UnfitError("the run could not be masked now", str(error)) from error
+    cells = [dict.fromkeys(PLAIN) | _cells(message) for message in given]
+    return [one | {"train": told["train"]} for one, told in zip(cells, plain, strict=True)]
+
+
+def _cells(message: Mapping[str, Any]) -> dict[str, Any]:
+    """The message of a template in the cells of `PLAIN`."""
+    cells = {name: message[name] for name in PLAIN if message.get(name) is not None}
+    for call in cells.get("tool_calls", []):
+        call["function"]["arguments"] = as_json(call["function"]["arguments"])
+    return cells
 
 
 def _whole(place: int, message: dict[str, Any]) -> dict[str, Any]:
@@ -117,16 +128,6 @@ def _whole(place: int, message: dict[str, Any]) -> dict[str, Any]:
     return {"begin_offset": 0, "end_offset": len(message["content"]) - 1, "train": True}
 
 
-def _check_arguments(place: int, message: dict[str, Any]) -> None:
-    """axolotl reads the arguments of every call as JSON and stops where they are not."""
-    for call in message["tool_calls"] or []:
-        try:
-            orjson.loads(call["function"]["arguments"])
-        except orjson.JSONDecodeError:
-            kind = "the arguments of a tool call are no JSON"
-            raise UnfitError(kind, f"message {place}") from None
-
-
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     function = {key: value for key, value in tool.get("function", {}).items() if value is not None}
     if not function or set(function) - set(TOLD) or set(tool) - {"type", "function"}:
@@ -135,17 +136,6 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     if "parameters" in function:
         function["parameters"] = orjson.dumps(function["parameters"]).decode()
     return {"type": tool.get("type", "function"), "function": function}
-
-
-def _as_masked(chat: Conversation, messages: Messages, tokenizer: ChatTokenizer) -> Messages:
-    """The messages as the template was given them when the run was masked: tool calls written
-    into the content for a template that knows none, ids of calls as short as it wants them."""
-    source = tokenizer.template(chat.tools)
-    if forms(source, chat.messages) == (WRITTEN_OUT,):
-        written = for_template(chat.messages, WRITTEN_OUT, source, chat.tools)
-        pairs = zip(messages, written, strict=True)
-        return [message | {"content": one["content"], "tool_calls": None} for message, one in pairs]
-    return short_call_ids(messages) if wants_short_ids(source) else messages
 
 
 def _check_labels(
