@@ -109,9 +109,8 @@ def _whose(
     ]
     if not near:
         return f"lies in another folder than the run of {instance}, or is of another model; {FIX}"
-    known: Sequence[Run] = [run for run in near if run in agreed]
-    if not known:
-        known = [run for run in near if not _has_rival(ref, run)]
+    named = [run for run in near if run in agreed]
+    known: Sequence[Run] = [run for run in named or near if not _has_rival(ref, run, bool(named))]
     known = _narrow(known, [run.model == outcome.model for run in known])
     known = _narrow(known, [above(run.source)[0] == above(ref.path)[0] for run in known])
     if (
@@ -162,14 +161,18 @@ def _is_beside(ref: ReportRef, run: Run, agreed: bool) -> bool:
     return inner in ("", run.instance_id) or bool(words & GRADING_WORDS) or agreed
 
 
-def _has_rival(ref: ReportRef, run: Run) -> bool:
+def _has_rival(ref: ReportRef, run: Run, agreed: bool) -> bool:
     """Whether another run below the report's folder is of the same instance, by the files' names.
 
-    Batches hold parts of an ingest, so that only names tell of the runs of others.
+    Where the report's model is the run's (`agreed`), only another run of that model is a rival.
+    Batches hold parts of an ingest, so that only names and models tell of the runs of others.
     """
     if above(run.source)[0] == above(ref.path)[0] and not ref.root:
         return False
     instance = run.instance_id
+    if agreed:
+        borne = dict(zip(ref.doubled, ref.models, strict=False)).get(instance, ())
+        return sum(not differ(model, run.model) for model in borne) > 1
     filed = instance in (bare(run.source), PurePosixPath(run.source).parent.name)
     return instance in (ref.doubled if filed else (*ref.doubled, *ref.filed))
 

@@ -50,6 +50,7 @@ class Item(_Frozen):
     """Consecutive rows of one file. `blake3` covers bytes `start` to `end`.
 
     Rows of a table (`parquet`, `arrow`) have no byte range: there it covers the whole file.
+    `model` is that of a file that is one run, as far as it states one.
     `bytes` is what the rows take, for tables on average.
     """
 
@@ -64,6 +65,7 @@ class Item(_Frozen):
     size: int
     mtime_ns: int
     ctime_ns: int
+    model: str | None = None
 
     @property
     def label(self) -> str:
@@ -83,6 +85,7 @@ class ReportRef(FileRef):
         named: the user named the batch for it, and gave no runs with it.
         scope: the nearest folder above it that holds runs; None where earlier versions wrote it.
         doubled: names that more than one run file below `scope` bears.
+        models: of the runs of each of `doubled`; None of a run that states none.
         filed: names of run files below `scope`, where rows of tables or lines lie there, too.
     """
 
@@ -92,11 +95,12 @@ class ReportRef(FileRef):
     named: bool = False
     scope: str | None = None
     doubled: tuple[str, ...] = ()
+    models: tuple[tuple[str | None, ...], ...] = ()
     filed: tuple[str, ...] = ()
 
     def config(self) -> dict[str, str]:
         """What of it decides outcomes: contents, and of which runs it may speak."""
-        joins = digest([self.named, self.scope, self.doubled, self.filed])[:8]
+        joins = digest([self.named, self.scope, self.doubled, self.models, self.filed])[:8]
         place = f"{self.path} {self.blake3[:8]}" if self.root else self.path
         config = {f"report {place}": f"{self.blake3[:16]} {joins}"}
         return config | {f"evidence {file.path}": file.blake3[:16] for file in self.evidence}

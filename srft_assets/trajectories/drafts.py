@@ -1,17 +1,18 @@
 """Batches in the making: rows are put into them, and reports shared out among them."""
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from posixpath import basename, dirname
+from typing import TypeAlias
 
 from blake3 import blake3
 
 from srft_assets.trajectories.batches import Item, Manifest, RefusedFile, ReportRef
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.sources import SourceFile, count_line
-from srft_assets.trajectories.stage import Runs
+from srft_assets.trajectories.stage import Runs, model_of
 
 BATCH_BYTES = 256 << 20
 """A batch is closed when its rows would take more, so that one fits into memory."""
@@ -25,6 +26,7 @@ class Cut:
         self.source, self.start, self.first = source, start, first
         self.end, self.rows, self.bytes = start, 0, 0
         self.content = blake3()
+        self.model: str | None = None
 
     def add(self, record: Record) -> None:
         """Put the next row at the end."""
@@ -49,6 +51,7 @@ class Cut:
             size=found.size,
             mtime_ns=found.mtime_ns,
             ctime_ns=found.ctime_ns,
+            model=self.model,
         )
 
 
@@ -87,7 +90,14 @@ class Draft:
             self._close()
             self.cut = cut = Cut(source, at, row)
         cut.add(record)
-        return self.runs is None or self.runs.add(source.found.path, record)
+        path, alone = source.found.path, source.layout == "object"
+        if self.runs is None:
+            if alone:
+                cut.model = model_of(path, record, self.old.format if self.old else None)
+            return True
+        taken = self.runs.add(path, record)
+        cut.model = self.runs.model if taken and alone else None
+        return taken
 
     def all_items(self) -> list[Item]:
         """All its rows, by path."""
@@ -125,6 +135,10 @@ def share_reports(
     return shared
 
 
+Borne: TypeAlias = dict[str, tuple[str | None, ...]]
+"""Name of run files → the models of those that bear it."""
+
+
 class _Runs:
     """Where the run files of all batches of a family lie."""
 
@@ -133,7 +147,7 @@ class _Runs:
         for item in items:
             for folder in above(item.path):
                 self._below[folder].append(item)
-        self._told: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        self._told: dict[str, tuple[Borne, tuple[str, ...]]] = {}
 
     def scoped(self, report: ReportRef) -> ReportRef:
         """The report with the folder whose runs it may speak of, and the names told twice there."""
@@ -143,14 +157,19 @@ class _Runs:
             self._told[scope] = self._doubled(self._below[scope])
         doubled, filed = self._told[scope]
         if one := set(report.instance_ids):
-            doubled, filed = tuple(one & {*doubled}), tuple(one & {*filed})
-        return report.model_copy(update={"scope": scope, "doubled": doubled, "filed": filed})
+            doubled = {name: models for name, models in doubled.items() if name in one}
+            filed = tuple(one & {*filed})
+        told = {"doubled": tuple(doubled), "models": tuple(doubled.values()), "filed": filed}
+        return report.model_copy(update={"scope": scope, **told})
 
-    def _doubled(self, items: Sequence[Item]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _doubled(self, items: Sequence[Item]) -> tuple[Borne, tuple[str, ...]]:
         """Names of more than one run file, and, where rows lie beside files, of any."""
-        files = [item.path for item in items if item.layout == "object"]
-        borne = Counter(name for path in files for name in {bare(path), basename(dirname(path))})
-        doubled = tuple(sorted(name for name, count in borne.items() if count > 1))
+        files = [item for item in items if item.layout == "object"]
+        borne: dict[str, list[str | None]] = defaultdict(list)
+        for item in files:
+            for name in {bare(item.path), basename(dirname(item.path))}:
+                borne[name].append(item.model)
+        doubled = {name: tuple(borne[name]) for name in sorted(borne) if len(borne[name]) > 1}
         return doubled, tuple(sorted(borne)) if len(files) < len(items) else ()
 
 

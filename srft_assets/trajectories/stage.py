@@ -129,10 +129,14 @@ def _made(manifest: Manifest, rows: Rows) -> Made:
 
 
 class Runs:
-    """The runs of one batch, taken record by record in the order of its items."""
+    """The runs of one batch, taken record by record in the order of its items.
+
+    `model`: of the run that was taken last.
+    """
 
     def __init__(self, format: str | None) -> None:
         self.format = format
+        self.model: str | None = None
         self._frames = [TRAJECTORIES.to_frame()]
         self._refused: list[Refusal] = []
         self._more: tuple[Refusal, int] | None = None
@@ -159,6 +163,7 @@ class Runs:
         if first != place:
             reason = f"duplicate run {read.trajectory_id}: the first is {first}"
             return Refusal(path, reason, record.row, read.trajectory_id)
+        self.model = read.model
         return row_of(read, "")
 
     def rows(self, batch: str) -> Rows:
@@ -170,6 +175,12 @@ class Runs:
             reason = f"{count} more rows of the batch are refused, this one: {last.reason}"
             refused.append(replace(last, reason=reason))
         return frame.with_columns(batch=pl.lit(batch)), refused
+
+
+def model_of(path: str, record: Record, format: str | None) -> str | None:
+    """The model of a record that is a run, as far as it states one."""
+    read = _read(path, record, format)
+    return None if isinstance(read, Refusal) else read.model
 
 
 def _read(path: str, record: Record, format: str | None) -> Trajectory | Refusal:

@@ -88,6 +88,23 @@ def test_a_report_above_two_runs_of_a_task_says_nothing_of_either(
         assert set(told.values()) == {"unknown"}
 
 
+@pytest.mark.parametrize("size", [200, 1])
+@pytest.mark.parametrize(
+    ("models", "first"), [(("m-1", "m-2"), "resolved"), (("m-1",) * 2, "unknown")]
+)
+def test_a_report_of_a_model_is_of_its_one_run_of_a_task(
+    tmp_path: Path, home: Home, models: tuple[str, str], first: str, size: int
+) -> None:
+    folder = tmp_path / "in"
+    write(folder / "m-1.json", {"resolved_ids": ["x__y-1"], "unresolved_ids": []})
+    for name, model in zip(("one", "two"), models, strict=True):
+        stated = {"model": {"model_name": model}}
+        write_run(folder / name, "x__y-1", "x__y-1", f"+{name}\n", config=stated)
+        told = outcomes(home, folder, size=size)
+        assert told.pop("one/x__y-1") == (first if told else "resolved"), "two was ingested later"
+        assert set(told.values()) <= {"unknown"}
+
+
 def test_the_graded_patch_finds_its_run_anywhere(tmp_path: Path, home: Home) -> None:
     folder = tmp_path / "in"
     write_run(folder / "one", "x__y-1", "x__y-1", "+one\n")
