@@ -170,7 +170,8 @@ class CriticServer(dg.ConfigurableResource):
         try:
             return ServerSpec.model_validate(stated)
         except ValidationError as error:
-            raise SrftError(f"critic_server: {first_problem(error)}") from error
+            # The cause would hold the environment of the server, and Dagster keeps causes.
+            raise SrftError(f"critic_server: {first_problem(error)}") from None
 
     @contextmanager
     def _serve(self, run_id: str = "", tell: Tell = lambda line: None) -> Iterator[Served]:

@@ -1,6 +1,7 @@
 """Calls of one OpenAI-compatible endpoint: patient with the server, within a budget."""
 
 import asyncio
+import hashlib
 import json
 import logging
 import random
@@ -43,6 +44,7 @@ LONGEST_BACKOFF = 60.0
 CONNECT_SECONDS = 30.0
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 LOOK_SECONDS = 0.02
+IDEMPOTENCY = "Idempotency-Key"
 ANSWER_CHARS = 512 * 1024
 """A longer answer or refusal is cut: it is no sound one."""
 
@@ -186,7 +188,7 @@ class Client:
             async for attempt in retrying:
                 attempts += 1
                 with attempt:
-                    completion = await self._attempt(request.body)
+                    completion = await self._attempt(request.body, attempts)
         except TransientError as error:
             told = f"{attempts} attempts failed, the last with: {error.reason}"
             raise CallError(Kind.UNAVAILABLE, told) from None
@@ -206,26 +208,33 @@ class Client:
             about=request.about,
         )
 
-    async def _attempt(self, body: dict[str, Any]) -> "Completion":
+    async def _attempt(self, body: dict[str, Any], number: int) -> "Completion":
         while (closed := self._opens - time.monotonic()) > 0:
             await asyncio.sleep(closed * random.uniform(1.0, 1.1))  # so that not all come at once
-        answer = await self._post(body)
+        answer = await self._post(body, number)
         if isinstance(answer, Completion):
             return answer
         if isinstance(answer, TransientError) and answer.pause:
             self._opens = max(self._opens, time.monotonic() + answer.pause)
         raise answer
 
-    async def _post(self, body: dict[str, Any]) -> "Completion | CallError":
+    async def _post(self, body: dict[str, Any], number: int) -> "Completion | CallError":
         """What the server answers. Failures are handed back, not raised: errors of the SDK hold
-        the request with its key, and a raised error would carry them along."""
+        the request with its key, and a raised error would carry them along.
+
+        The idempotency key is that of the same attempt in another process: a provider that knows
+        such keys does not charge again for a call that was under way when we were killed.
+        """
         import httpx
         import openai
 
         answer: httpx.Response
         url, timeout = self._secrets.chat_url, self.endpoint.timeout
         sent_body = self.parameters_of(body).adapted(body, self.endpoint.parameters)
-        sent = {"Authorization": self._secrets.authorization or openai.Omit()}
+        sent = {
+            "Authorization": self._secrets.authorization or openai.Omit(),
+            IDEMPOTENCY: f"{hashlib.sha256(orjson.dumps(sent_body)).hexdigest()[:32]}-{number}",
+        }
         try:
             async with asyncio.timeout(timeout):
                 answer = await self._sdk.post(
@@ -247,7 +256,7 @@ class Client:
             learned = self.parameters_of(body)
             learned.learn(said_in(answer.content)[0], sent_body)
             if learned.adapted(body, self.endpoint.parameters) != sent_body:
-                return await self._post(body)
+                return await self._post(body, number)
         return failure
 
     def parameters_of(self, body: Mapping[str, Any]) -> Parameters:

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -44,6 +44,12 @@ _MODERATED = re.compile(
 )
 _TELLING = re.compile(r"key|token|secret|sig|password", re.IGNORECASE)
 _USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
+_QUERY = re.compile(r"(://[^\s?#]*\?)[^\s#\"'<>]+")
+
+
+def hide_in_urls(text: str) -> str:
+    """The text without user information and without query values in URLs."""
+    return _QUERY.sub(rf"\1{HIDDEN}", _USER_INFO.sub(f"{HIDDEN}@", text))
 
 
 class Kind(StrEnum):
@@ -109,19 +115,25 @@ class Secrets:
         chat_url: where calls go; gateways may want a query.
         authorization: the header, if any.
         words: what must not be seen.
+        values: user and query values: hidden too in what servers say, but not in answers, where
+            they may be words like others.
     """
 
     url: str
     chat_url: str
     authorization: str | None
     words: tuple[str, ...]
+    values: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"Secrets({self.url!r})"
 
     def scrub(self, text: str) -> str:
-        """The text without keys and without `user:password@` in URLs."""
-        return _USER_INFO.sub(f"{HIDDEN}@", self.scrub_answer(text) or "")
+        """The text without keys, and without user and query of any URL."""
+        text = self.scrub_answer(text) or ""
+        for value in self.values:
+            text = text.replace(value, HIDDEN)
+        return hide_in_urls(text)
 
     def scrub_answer(self, text: str | None) -> str | None:
         """The model's own text without keys; URLs stay as they are."""
@@ -148,20 +160,27 @@ def secrets_of(base_url: str, api_key: str | None) -> Secrets:
     except (ValueError, httpx.InvalidURL):
         valid = False
     if not valid:
-        shown = _USER_INFO.sub(f"{HIDDEN}@", base_url)
-        raise CallError(Kind.ENDPOINT, f"base_url {shown!r} is no http(s) URL")
+        raise CallError(Kind.ENDPOINT, f"base_url {hide_in_urls(base_url)!r} is no http(s) URL")
     user_info, _, host = parts.netloc.rpartition("@")
     path = parts.path.rstrip("/")
     pair = base64.b64encode(unquote(user_info).encode()).decode() if user_info else ""
     password = user_info.partition(":")[2]
-    queried = [value for name, value in parse_qsl(parts.query) if _TELLING.search(name)]
-    words = {key, quote(key, safe=""), pair, password, unquote(password), *queried}
+    queried = parse_qsl(parts.query)
+    telling = [value for name, value in queried if _TELLING.search(name)]
+    words = {key, quote(key, safe=""), pair, password, unquote(password), *telling}
+    user = user_info.partition(":")[0]
+    values = {user, unquote(user), *(value for _, value in queried)} - words
     return Secrets(
         url=urlunsplit((parts.scheme, host, path, "", "")),
         chat_url=urlunsplit((parts.scheme, host, f"{path}/chat/completions", parts.query, "")),
         authorization=f"Bearer {key}" if key else f"Basic {pair}" if pair else None,
-        words=tuple(sorted((w for w in words if len(w) >= SHORTEST), key=len, reverse=True)),
+        words=_longest_first(words),
+        values=_longest_first(values),
     )
+
+
+def _longest_first(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted((w for w in words if len(w) >= SHORTEST), key=len, reverse=True))
 
 
 def failure_of(status: int, headers: Mapping[str, str], body: bytes, secrets: Secrets) -> CallError:

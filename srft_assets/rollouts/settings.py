@@ -5,9 +5,10 @@ told and how its answers are read.
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from srft_assets.agent import protocol
 from srft_assets.agent.play import Told, prepare_mini
@@ -65,6 +66,15 @@ class EndpointModel(_Stated):
     price: Price | None = None
     timeout: float = Field(default=600.0, gt=0)
     """Seconds for one answer."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _holds_no_secret(cls, stated: str) -> str:
+        """Settings are kept and shown, in Dagster's databases too."""
+        parts = urlsplit(stated)
+        if "@" in parts.netloc or parts.query:
+            raise ValueError("state no user, password or query; api_key_env names the key")
+        return stated
 
     @property
     def deciding(self) -> dict[str, Any]:

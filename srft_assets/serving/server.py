@@ -85,7 +85,7 @@ class Served:
         models: what requests may name as their model; empty where it is not known.
     """
 
-    base_url: str
+    base_url: str = field(repr=False)
     api_key: str | None = field(default=None, repr=False)
     process_id: int | None = None
     models: tuple[str, ...] = ()

@@ -61,6 +61,7 @@ class Server:
     answered: Counter[str] = field(default_factory=Counter)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
+    idempotency: list[str] = field(default_factory=list)
     open: int = 0
     busiest: int = 0
     base_url: str = ""
@@ -91,6 +92,7 @@ class Server:
         key = digest(body)
         self.calls[key] += 1
         self.times.append(time.monotonic())
+        self.idempotency.append(dict(scope["headers"]).get(b"idempotency-key", b"").decode())
         if self.keep:
             self.bodies.append(body)
         draft = self._draft(key, body, dict(scope["headers"]).get(b"authorization", b"").decode())

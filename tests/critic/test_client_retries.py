@@ -17,7 +17,7 @@ from tests.critic.faults import (
     rate_limited,
     sending,
 )
-from tests.critic.server import Server
+from tests.critic.server import Server, serving
 
 
 @pytest.mark.parametrize(
@@ -151,3 +151,12 @@ def test_a_server_that_is_closed_for_hours_is_not_waited_for(server: Server) -> 
     with pytest.raises(CallError, match="asks to wait 7200 s; run again then") as told:
         ask(server.base_url, request())
     assert told.value.kind == Kind.QUOTA
+
+
+def test_an_attempt_bears_the_key_that_it_would_bear_in_another_process() -> None:
+    with serving(failing(500), None, failing(500), None) as server:
+        for number in (1, 1, 2):
+            ask(server.base_url, request(number))
+    first, second, again, after, other = server.idempotency
+    assert (first, second) == (again, after) and len({first, second, other}) == 3
+    assert first.endswith("-1") and second.endswith("-2")

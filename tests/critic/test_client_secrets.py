@@ -82,6 +82,15 @@ def test_a_password_in_the_url_stays_unseen(caplog: pytest.LogCaptureFixture) ->
     assert secrets_of(url, KEY).chat_url == f"http://127.0.0.1:1/v1/chat/completions{query}"
 
 
+def test_user_and_query_values_are_hidden_in_what_a_server_says_and_not_in_answers() -> None:
+    secrets = secrets_of("http://account:pw@host/v1?tenant=my-tenant", KEY)
+    said = "no account at https://other:x@host/v1?a=b&c=d for my-tenant"
+    assert secrets.scrub(said) == "no [hidden] at https://[hidden]@host/v1?[hidden] for [hidden]"
+    assert secrets.scrub_answer("the account of my-tenant") == "the account of my-tenant"
+    with pytest.raises(CallError, match=r"'ftp://\[hidden\]@host/\?\[hidden\]'"):
+        secrets_of("ftp://me:pw@host/?key=topsecret", KEY)
+
+
 def test_a_url_that_is_none_does_not_show_its_password() -> None:
     url = "htp://me:hunter2@host/v1"
     with pytest.raises(CallError) as told:

@@ -63,6 +63,11 @@ def test_what_a_run_depends_on_decides_it(other):
         ({"network": True}, "sandbox never has a network"),
         ({"model": {**BASE["model"], "protocol": "tools"}}, "needs the prompts swebench"),
         ({"model": {"kind": "magic"}}, "batch b: model"),
+        (
+            {"model": {**BASE["model"], "base_url": "http://me:pw@h/v1"}},
+            "api_key_env names the key",
+        ),
+        ({"model": {**BASE["model"], "base_url": "http://h/v1?key=k"}}, "state no user, password"),
         ({"tasks": {"kind": "lab", "seed": 1, "count": 0}}, "batch b: tasks.lab.count"),
     ],
 )
