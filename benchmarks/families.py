@@ -3,7 +3,8 @@
     python -m benchmarks.families RUNS… [--tokenizers FOLDER]
 
 Prints the table of docs/masking.md. RUNS are folders that `srft ingest` reads; FOLDER holds a
-tokenizer a family, as `python -m tests.tokens.fetch_tokenizers FOLDER` fetches them. A cell counts
+tokenizer a family, as `python -m tests.tokens.fetch_tokenizers FOLDER` fetches them; those marked
+† have their own template and control tokens with a vocabulary made here. A cell counts
 the runs whose every step was verified of those that there are: all, those with tool calls, those
 that were offered tools. What becomes of thinking is tried on two small chats. The tokens that turns
 end with, with the number of turns, are those that a checkpoint trained on the rows stops at.
@@ -13,6 +14,7 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmarks.recorded import job_of, runs_below
 from srft_assets.tokens.calls import calls_of
@@ -22,6 +24,7 @@ from srft_assets.tokens.template import REASONING
 from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.trajectories.model import Step, Trajectory
+from tests.families import FAMILIES, write_tokenizer
 from tests.tokens.fetch_tokenizers import FOLDER
 
 HEAD = (
@@ -97,9 +100,16 @@ def main() -> None:
     runs = list(runs_below(stated.runs))
     print(HEAD)
     reasons = {}
-    for folder in sorted(path.parent for path in stated.tokenizers.glob("*/tokenizer.json")):
-        line, reasons[folder.name] = row_of(folder.name, load_tokenizer(folder), runs)
-        print(line, flush=True)
+    with TemporaryDirectory() as scratch:
+        small = {f"{name} †": Path(scratch) / name for name in ("gemma2", "glm4_5")}
+        for folder in small.values():
+            write_tokenizer(FAMILIES[folder.name], folder)
+        real = {
+            path.parent.name: path.parent for path in stated.tokenizers.glob("*/tokenizer.json")
+        }
+        for name, folder in sorted({**real, **small}.items()):
+            line, reasons[name] = row_of(name, load_tokenizer(folder), runs)
+            print(line, flush=True)
     for name, refused in reasons.items():
         for reason, count in refused.most_common(3):
             print(f"{name}: {count} × {reason}")

@@ -72,10 +72,16 @@ def _stops(model: Any, tokenizer: ChatTokenizer) -> tuple[int, ...]:
     ChatML template the files may know `<|endoftext|>` only."""
     stated = model.generation_config.eos_token_id
     ids = {*(stated if isinstance(stated, list) else [stated]), tokenizer.hf.eos_token_id} - {None}
-    ids |= {tokenizer.special_ids[end] for end in end_tokens(tokenizer, tokenizer.template(None))}
+    ids.update(ends_of_turns(tokenizer))
     if not ids:
         raise SrftError(f"{tokenizer.name}: the model has no token that ends a turn")
     return tuple(sorted(ids))
+
+
+def ends_of_turns(tokenizer: ChatTokenizer) -> tuple[int, ...]:
+    """Ids of the tokens with which the chat template ends a turn."""
+    ends = end_tokens(tokenizer, tokenizer.template(None))
+    return tuple(sorted(tokenizer.special_ids[end] for end in ends))
 
 
 def prompt_ids(messages: Sequence[Message], tokenizer: ChatTokenizer) -> list[int]:

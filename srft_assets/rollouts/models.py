@@ -12,7 +12,7 @@ from srft_assets.agent.play import Play, context_limit, prepare_mini, readable
 from srft_assets.critic.failures import LENGTH
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.rollouts.checkpoint import load_checkpoint
+from srft_assets.rollouts.checkpoint import ends_of_turns, load_checkpoint
 from srft_assets.rollouts.settings import (
     EndpointModel,
     LocalModel,
@@ -21,6 +21,7 @@ from srft_assets.rollouts.settings import (
     reading_of,
 )
 from srft_assets.serving.server import serve
+from srft_assets.tokens.tokenizer import load_tokenizer
 from srft_assets.training.model import base_digest
 from srft_assets.trajectories.model import Message
 
@@ -49,12 +50,14 @@ class Models(Protocol):
 class AskedModels:
     """Models that are asked over HTTP, each play for itself and at any time.
 
-    `key`: None leaves it to litellm, which looks into the variable of the provider.
+    `key`: None leaves it to litellm, which looks into the variable of the provider. `stops`: ids of
+    tokens at which the server is told to stop, which only vLLM takes.
     """
 
     endpoint: EndpointModel
     key: str | None
     settings: RolloutSettings
+    stops: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -96,7 +99,7 @@ def opened(
                 protocol=model.protocol,
                 timeout=model.timeout,
             )
-            yield AskedModels(endpoint, served.api_key, settings)
+            yield AskedModels(endpoint, served.api_key, settings, ends_of(model.server.model))
     else:
         yield local_models(model, settings, home)
 
@@ -107,6 +110,15 @@ def key_of(model: EndpointModel) -> str | None:
     if model.api_key_env and not key:
         raise SrftError(f"the variable {model.api_key_env}, which shall hold the key, is not set")
     return key or (NO_KEY if model.base_url else None)
+
+
+def ends_of(model: str) -> tuple[int, ...]:
+    """Where the template of a folder or of a Hub id ends a turn, which the files of a base do not
+    say; none where nobody can tell."""
+    try:
+        return ends_of_turns(load_tokenizer(model)) if "/" in model else ()
+    except SrftError:
+        return ()
 
 
 def local_models(model: LocalModel, settings: RolloutSettings, home: Home) -> Models:
@@ -233,6 +245,8 @@ def litellm_model(asked: AskedModels, seed: int) -> Any:
     }
     if endpoint.base_url:
         arguments["api_base"] = endpoint.base_url
+    if asked.stops:
+        arguments["extra_body"] = {"stop_token_ids": list(asked.stops)}
     _set_price(asked)
     made = LitellmTextbasedModel if endpoint.protocol == "text" else LitellmModel
     return made(

@@ -8,7 +8,10 @@ import pytest
 
 from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.errors import SrftError
+from srft_assets.rollouts.models import AskedModels, litellm_model
 from srft_assets.rollouts.player import collect
+from srft_assets.rollouts.settings import RolloutSettings
+from srft_assets.tokens.tokenizer import load_tokenizer
 from srft_assets.training.model import base_digest
 from tests.rollouts import chat_server
 from tests.rollouts.chat_server import serving
@@ -83,6 +86,33 @@ def test_a_vllm_of_ours_serves_the_adapter_and_ends_with_the_batch(sandbox, work
     argv = json.loads(started.read_text())
     assert argv[argv.index("--enable-lora") + 1 :][:2] == ["--lora-modules", f"srft/0={tmp_path}"]
     assert not Path("/proc", started.name).exists()
+
+
+def test_a_vllm_of_ours_is_told_where_the_template_ends_a_turn(
+    sandbox, work, asking, tmp_path, micro
+):
+    """A base's own files may know the end of a text only."""
+    (tmp_path / "family").mkdir()
+    server = {
+        "model": str(micro),
+        "command": [sys.executable, chat_server.__file__],
+        "env": {"FAMILY": str(tmp_path / "family"), "REPLIES": json.dumps(EDIT_AND_SUBMIT)},
+        "start_timeout": 60,
+    }
+    settings = asking("", tasks=ONE)
+    settings["model"] = {"kind": "vllm", "server": server}
+    [run] = runs_in(collect(work, settings)).values()
+    tokenizer = load_tokenizer(micro)
+    stated = run["info"]["config"]["model"]["model_kwargs"]["extra_body"]
+    assert stated == {"stop_token_ids": [tokenizer.hf.eos_token_id]}
+
+
+def test_the_tokens_to_stop_at_reach_the_server(asking):
+    with serving(EDIT_AND_SUBMIT) as server:
+        settings = RolloutSettings.model_validate(asking(server.base_url))
+        asked = AskedModels(settings.model, None, settings, stops=(7,))
+        litellm_model(asked, 0).query([{"role": "user", "content": "Go."}])
+    assert server.asked[0]["stop_token_ids"] == [7]
 
 
 def test_a_vllm_that_is_not_installed_is_told(sandbox, work, asking):

