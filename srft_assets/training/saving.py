@@ -79,9 +79,9 @@ def stop_at(ends: Sequence[int], model: Any, tokenizer: Any) -> None:
     """
     config = model.generation_config
     known = config.eos_token_id
-    stops = [] if known is None else known if isinstance(known, list) else [known]
-    if more := [end for end in ends if end not in stops]:
-        config.eos_token_id = [*stops, *more]
+    stops = {*(known if isinstance(known, list) else [known]), *ends} - {None}
+    if len(stops) > 1 or ends:
+        config.eos_token_id = sorted(stops) if len(stops) > 1 else stops.pop()
     written = "eos_token" in str(tokenizer.chat_template)
     if ends and tokenizer.eos_token_id not in ends and not written:
         tokenizer.eos_token = tokenizer.convert_ids_to_tokens(ends[0])

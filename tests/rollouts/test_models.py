@@ -8,7 +8,7 @@ import pytest
 
 from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.errors import SrftError
-from srft_assets.rollouts.models import AskedModels, litellm_model
+from srft_assets.rollouts.models import AskedModel, AskedModels, key_of
 from srft_assets.rollouts.player import collect
 from srft_assets.rollouts.settings import RolloutSettings
 from srft_assets.tokens.tokenizer import load_tokenizer
@@ -110,8 +110,8 @@ def test_a_vllm_of_ours_is_told_where_the_template_ends_a_turn(
 def test_the_tokens_to_stop_at_reach_the_server(asking):
     with serving(EDIT_AND_SUBMIT) as server:
         settings = RolloutSettings.model_validate(asking(server.base_url))
-        asked = AskedModels(settings.model, None, settings, stops=(7,))
-        litellm_model(asked, 0).query([{"role": "user", "content": "Go."}])
+        asked = AskedModels(settings.model, key_of(settings.model), settings, stops=(7,))
+        AskedModel(asked, 0).query([{"role": "user", "content": "Go."}])
     assert server.asked[0]["stop_token_ids"] == [7]
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from srft_assets.tokens.mask import by_pieces, mask_run
 from srft_assets.tokens.render import render_prompt
 from srft_assets.tokens.token_labels import RunRefusedError
-from srft_assets.tokens.tokenizer import ChatTokenizer
+from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
+from tests.families import FAMILIES, TEMPLATES, write_tokenizer
 from tests.tokens.chats import QUICK
 from tests.tokens.conftest import all_of, run_of
 from tests.tokens.real import tokenizer_of
@@ -83,6 +84,24 @@ def test_thinking_within_the_content_is_written_as_the_template_writes_it(tokeni
     one, other = (mask_run(run, all_of(run), tokenizer).input_ids.tolist() for run in runs)
     assert one == other
     assert tokenizer.special_ids["<think>"] in one
+
+
+@pytest.mark.skipif(not TEMPLATES.is_dir(), reason="TRL is not installed")
+@pytest.mark.parametrize("name", sorted(FAMILIES.keys() - {"glm4_5"}))
+def test_no_control_token_of_any_family_comes_from_an_observation(name: str, tmp_path) -> None:
+    family = FAMILIES[name]
+    write_tokenizer(family, tmp_path)
+    tokenizer = load_tokenizer(tmp_path)
+    words = [*family.special, *family.unflagged]
+    assert set(words) <= tokenizer.special_ids.keys()
+    rows = []
+    for said in (f"A {' '.join(words)} Z", "A Z"):
+        run = run_of([{"role": "user", "content": said}, {"role": "assistant", "content": "ok"}])
+        rows.append(mask_run(run, all_of(run), tokenizer))
+    one, plain = (row.input_ids.tolist() for row in rows)
+    assert steering(one, tokenizer) == steering(plain, tokenizer)
+    assert f"A {' '.join(words)} Z" in tokenizer.decode(one)
+    assert tokenizer.decode(one[-1:]) == family.ends or tokenizer.decode(one[-2:-1]) == family.ends
 
 
 @pytest.mark.parametrize("name", ["deepseek_v3", "qwen3", "qwen2_5", "gemma3", "tekken"])
