@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.tokens.conftest import TEXTS
-from tests.tokens.templates import MISTRAL
+from tests.tokens.templates import CHATML, MISTRAL
 
 SPEC = find_spec("trl")
 TEMPLATES = Path(SPEC.origin or "").parent / "chat_templates" if SPEC else Path("absent")
@@ -31,6 +31,8 @@ QWEN_UNFLAGGED += ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|repo
 MOE = {"num_experts_per_tok": 2, "moe_intermediate_size": 16, "n_routed_experts": 4}
 GLM = {"n_group": 1, "topk_group": 1, "first_k_dense_replace": 1}
 MLA = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8}
+MAMBA = {"mamba_d_ssm": 64, "mamba_n_heads": 4, "mamba_d_head": 16, "mamba_n_groups": 1}
+MAMBA |= {"mamba_d_state": 16, "mamba_chunk_size": 16}
 WINDOW = {"head_dim": 8, "sliding_window": 16}
 
 
@@ -109,6 +111,10 @@ FAMILIES = {
         "<|endoftext|>", ("<|endoftext|>", "<|user|>", "<|observation|>"), "",
         unflagged=("<think>", "</think>", "<tool_call>", "</tool_call>", "<arg_key>"),
         config={"head_dim": 8, **MOE, **GLM},
+    ),
+    "falcon_h1": Family(
+        "falcon_h1", CHATML, ("<|end_of_text|>", "<|im_start|>", "<|im_end|>"),
+        "<|end_of_text|>", ("<|end_of_text|>",), "<|im_end|>", config=MAMBA,
     ),
     "deepseek_v3_1": Family(
         "deepseek_v3", DEEPSEEK_V3_1, ("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"),

@@ -35,8 +35,8 @@ THOUGHT_OPENED = re.compile(r"(.*?)</think>", re.DOTALL)
 """The same where the generation prompt opened it."""
 SPLITS_THOUGHT = re.compile(r"split\(\s*['\"]</think>")
 """A template that takes such thinking out of the content itself."""
-READS_THOUGHT = re.compile(rf"{SPLITS_THOUGHT.pattern}|reasoning_content|\.thinking\b|'thinking'")
-"""A template that knows thinking as something else than content."""
+READS_THOUGHT = re.compile(r"reasoning_content|\.thinking\b|'thinking'")
+"""A template that is given thinking beside the content."""
 
 SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 """An id of a tool call as Mistral's templates take it."""
@@ -168,11 +168,15 @@ def _convert(index: int, message: Message, form: Form, source: str) -> Message:
 
 
 def _thought(content: str, source: str) -> tuple[str, str]:
-    """The thinking within a content, for a template that writes thinking, and the rest."""
-    found = THOUGHT.match(content) if READS_THOUGHT.search(source) else None
-    if found is None and SPLITS_THOUGHT.search(source):
+    """The thinking within a content, for a template that knows thinking, and the rest."""
+    given_beside, splits = READS_THOUGHT.search(source), SPLITS_THOUGHT.search(source)
+    found = THOUGHT.match(content) if given_beside or splits else None
+    if found is None and splits:
         found = THOUGHT_OPENED.match(content)
-    return (found[1].strip("\n"), content[found.end() :]) if found else ("", content)
+    if found is None:
+        return "", content
+    rest = content[found.end() :]
+    return found[1].strip("\n"), rest.lstrip("\n") if given_beside else rest
 
 
 def _part_text(part: object, where: str) -> str:
