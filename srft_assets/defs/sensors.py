@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,7 +59,7 @@ def inbox(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SensorR
             continue
         try:
             refusals = look.at(entry)
-        except SrftError as error:
+        except (SrftError, OSError) as error:
             context.log.error(f"{entry.name}: {error}")
             look.idle.append(f"{entry.name}: {error}")
             continue
@@ -84,6 +84,10 @@ class _Inbox:
 
     def at(self, entry: Path) -> tuple[Refusal, ...]:
         """Ask for what an entry needs; what of it was refused, where anything is asked for."""
+        if entry.is_symlink() and entry.is_dir():
+            told = "a link to a folder, not followed: put the folder here, or srft ingest"
+            self.idle.append(f"{entry.name} is {told} {entry.resolve()}")
+            return ()
         if not quiet(entry):
             told = f"{entry.name} changed less than {QUIET_SECONDS:.0f} s ago: it waits"
             self.idle.append(told)
@@ -135,10 +139,20 @@ def quiet(entry: Path) -> bool:
     """
     now = time.time()
     try:
-        files = [entry, *entry.rglob("*")] if entry.is_dir() else [entry]
-        return not any(0 <= now - _touched(file) <= QUIET_SECONDS for file in files)
+        return not any(0 <= now - _touched(file) <= QUIET_SECONDS for file in _below(entry))
     except FileNotFoundError:
         return False
+
+
+def _below(entry: Path) -> Iterator[Path]:
+    """An entry and all in it, however deep; links are not followed. What cannot be listed is left
+    to ingest, which says why."""
+    waiting = [entry]
+    while waiting:
+        yield (one := waiting.pop())
+        with suppress(NotADirectoryError, PermissionError):
+            if not one.is_symlink():
+                waiting.extend(one.iterdir())
 
 
 def _touched(file: Path) -> float:

@@ -226,22 +226,25 @@ def _absolute(path: Path) -> Path:
 
 
 def _descend(folder: Path, found: Discovery) -> None:
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        _refuse(folder, found, f"folder cannot be read: {error.strerror}")
-        return
-    for at in entries:
-        if not _is_folder(at):
-            _take(at, found)
-        elif at.is_symlink():
-            _refuse(
-                at, found, "link to a folder, not followed: give its target as a path of its own"
-            )
-        elif at.name.startswith("."):
-            _refuse(at, found, "hidden folder, not read")
-        else:
-            _descend(at, found)
+    """All below a folder; without recursion, as it may be thousands of folders deep."""
+    waiting = [folder]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            _refuse(folder, found, f"folder cannot be read: {error.strerror}")
+            continue
+        for at in entries:
+            if not _is_folder(at):
+                _take(at, found)
+            elif at.is_symlink():
+                reason = "link to a folder, not followed: give its target as a path of its own"
+                _refuse(at, found, reason)
+            elif at.name.startswith("."):
+                _refuse(at, found, "hidden folder, not read")
+            else:
+                waiting.append(at)
 
 
 def _is_folder(at: Path) -> bool:

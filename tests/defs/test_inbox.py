@@ -13,6 +13,7 @@ import pytest
 from srft_assets.components.asset import stages_in
 from srft_assets.components.platform import Platform
 from srft_assets.defs.sensors import inbox, quiet
+from srft_assets.files import remove_tree
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.partitions import Warehouse
@@ -269,3 +270,26 @@ def test_a_file_of_a_clock_that_is_ahead_is_read(tick, home, monkeypatch):
     now = time.time()
     monkeypatch.setattr("srft_assets.defs.sensors.time.time", lambda: now - 7200)
     assert list(keys(tick())) == ["runs"], "no clock says that it is being written"
+
+
+def test_folders_that_are_deep_or_links_do_not_stop_the_others(tick, home, tmp_path):
+    folder, here = home.inbox / "deep", os.open(".", os.O_RDONLY)
+    put(write_runs(folder, ["a"]))
+    os.chdir(folder)
+    try:
+        for _ in range(1500):
+            Path("d").mkdir()
+            os.chdir("d")
+    finally:
+        os.fchdir(here)
+        os.close(here)
+    (home.inbox / "link").symlink_to(tmp_path)
+    put(write_lines(home.inbox / "zoo.jsonl", [run_of("c")]))
+    now = time.time()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("srft_assets.defs.sensors.time.time", lambda: now + 60)
+        result = tick()
+        assert list(keys(result)) == ["deep", "zoo"]
+    remove_tree(folder)
+    (home.inbox / "zoo.jsonl").unlink()
+    assert "link is a link to a folder, not followed" in tick().skip_reason.skip_message
