@@ -138,8 +138,8 @@ def play_all(
 @contextmanager
 def sandboxed(play: Play, sandbox: Sandbox, seconds: float, told: Told) -> Iterator[Scene]:
     """A working copy of the task's repository in the sandbox; `seconds`: of one command."""
-    with working_copy(play.task) as workdir:
-        yield SandboxEnvironment(sandbox, workdir, timeout=seconds), told
+    with working_copy(play.task) as workdir, sandbox.entered(workdir) as inside:
+        yield SandboxEnvironment(inside, workdir, timeout=seconds), told
 
 
 def play_in(

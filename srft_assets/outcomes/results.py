@@ -1,17 +1,16 @@
 """Results of single tests, as the recorder writes them down."""
 
 import contextlib
-import os
 import re
 import shlex
-import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import orjson
 
 from srft_assets.outcomes.recorder import DONE
+from srft_assets.sandbox import Completed, Limits, Sandbox
 
 PYTHON = re.compile(r"(?:\S*/)?python(?:3(?:\.\d+)?)?")
 PYTEST = re.compile(r"(?:\S*/)?(?:pytest|py\.test)")
@@ -25,7 +24,7 @@ NAMES_TESTS = re.compile(r"^[^-].*(?:\.py|/|::)|^(?:tests?|testing)$")
 """A word of pytest's that is a file, a folder or a test."""
 PASSING = frozenset({"passed", "xfailed"})
 """As the SWE-bench harness counts; a skipped test did not pass."""
-MAX_BYTES = 32 * 1024 * 1024
+READING = Limits(wall_seconds=20, output_bytes=32 * 1024 * 1024)
 
 
 def recorded_command(command: str, recorder: Sequence[str], tests: Sequence[str]) -> str | None:
@@ -85,36 +84,23 @@ class Tally:
     missing: tuple[str, ...]
 
 
-def read_recorded(folder: Path, name: str) -> Recorded:
-    """The file `name` that the recorder wrote below `folder/.git`.
+def run_recorded(
+    inside: Sandbox, command: str, results: str, **bounds: Any
+) -> tuple[Recorded, Completed]:
+    """Run a command whose recorder writes to the file `results`, then read that.
 
-    Commands could write there, so no link is followed and nothing but a bounded regular file
-    is read. Damaged lines are as good as absent.
+    Commands could write there too: what is no line of the recorder's is as good as absent.
     """
-    results, finished = [], False
-    for line in _read_safely(folder, (".git", name)).splitlines():
+    ran = inside.run(command, **bounds)
+    read = inside.run(f"cat -- {results}", **{**bounds, "limits": READING})
+    rows, finished = [], False
+    for line in read.output.splitlines():
         with contextlib.suppress(orjson.JSONDecodeError):
             row = orjson.loads(line)
             if isinstance(row, list) and [type(cell) for cell in row] == [str, str]:
                 finished = finished or row[0] == DONE
-                results.append((row[0], row[1]))
-    return Recorded(results, finished)
-
-
-def _read_safely(folder: Path, parts: tuple[str, ...]) -> bytes:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    folder.chmod(0o700)
-    place = os.open(folder, flags | os.O_DIRECTORY)
-    try:
-        for part in parts:
-            inner = os.open(part, flags, dir_fd=place)
-            os.close(place)
-            place = inner
-        return os.read(place, MAX_BYTES) if stat.S_ISREG(os.fstat(place).st_mode) else b""
-    except OSError:
-        return b""
-    finally:
-        os.close(place)
+                rows.append((row[0], row[1]))
+    return Recorded(rows, finished), ran
 
 
 def canonical(test: str) -> str:

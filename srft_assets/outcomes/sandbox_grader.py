@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,8 +23,8 @@ from srft_assets.outcomes.calls import Call, calls_of, files_added, mistakes
 from srft_assets.outcomes.hooks import intruders, is_hook
 from srft_assets.outcomes.results import (
     Recorded,
-    read_recorded,
     recorded_command,
+    run_recorded,
     tally,
     wanted_file,
 )
@@ -140,49 +141,52 @@ def _grade(
     limits: Limits,
     blank: TestOutcome,
 ) -> TestOutcome:
-    wanted = [*task.fail_to_pass, *task.pass_to_pass]
+    calls = _calls(task)
+    lay_out(task, patch, calls, folder)
+    with sandbox.entered(folder, limits) as inside:
+        run = partial(inside.run, workdir=folder)
+        ready = run(set_up_script(task), limits=APPLYING)
+        if ready.returncode:
+            reason = f"the task could not be set up: {_last_line(ready.output)}"
+            return replace(blank, reason=reason, log=cut_log(ready.output))
+        # From here on, what fails is the patch's own doing, but for a program that is not there.
+        applied = run(apply_script(task, calls is None), limits=APPLYING)
+        if applied.returncode == SET_UP_FAILED:
+            reason = f"the task could not be set up: {_last_line(applied.output)}"
+            return replace(blank, reason=reason)
+        if applied.returncode:
+            why = "took too long to apply" if applied.timed_out else _last_line(applied.output)
+            log = cut_log(applied.output)
+            return replace(blank, status=Status.PATCH_FAILED, reason=why, log=log)
+        if calls is None:
+            ran = run_recorded(inside, *_command(task), workdir=folder, limits=limits)
+        else:
+            ran = _answered(calls, run(f"python3 -I -B {CALLER} {CALLS}", limits=limits))
+    return _judge(task, *ran, blank, limits)
+
+
+def _calls(task: TaskInstance) -> dict[str, list[Call]] | None:
+    """Wanted test → calls; None where the tests are of another kind."""
     added = files_added(task.test_patch)
-    calls = None if added is None else calls_of({**task.files, **added}, wanted)
-    lay_out(task, patch, folder)
-    ready = sandbox.run(set_up_script(task), workdir=folder, limits=APPLYING)
-    if ready.returncode:
-        reason = f"the task could not be set up: {_last_line(ready.output)}"
-        return replace(blank, reason=reason, log=cut_log(ready.output))
-    # From here on, what fails is the patch's own doing, but for a program that is not there.
-    applied = sandbox.run(apply_script(task, calls is None), workdir=folder, limits=APPLYING)
-    if applied.returncode == SET_UP_FAILED:
-        return replace(blank, reason=f"the task could not be set up: {_last_line(applied.output)}")
-    if applied.returncode:
-        why = "took too long to apply" if applied.timed_out else _last_line(applied.output)
-        return replace(blank, status=Status.PATCH_FAILED, reason=why, log=cut_log(applied.output))
-    if calls is None:
-        return _judge(task, *_recorded(task, wanted, sandbox, folder, limits), blank, limits)
-    return _judge(task, *_answered(calls, sandbox, folder, limits), blank, limits)
+    wanted = [*task.fail_to_pass, *task.pass_to_pass]
+    return None if added is None else calls_of({**task.files, **added}, wanted)
 
 
-def _recorded(
-    task: TaskInstance, wanted: Sequence[str], sandbox: Sandbox, folder: Path, limits: Limits
-) -> tuple[Recorded, Completed]:
-    """Results of the wanted tests, written down in the process that runs them."""
-    results = f"results-{secrets.token_hex(8)}.jsonl"
-    (folder / WANTED).write_bytes(wanted_file(wanted))
-    command = recorded_command(task.test_command, [RECORDER, f".git/{results}", WANTED], wanted)
+def _command(task: TaskInstance) -> tuple[str, str]:
+    """What runs the wanted tests, and the file that it writes their results to."""
+    results = f".git/results-{secrets.token_hex(8)}.jsonl"
+    wanted = [*task.fail_to_pass, *task.pass_to_pass]
+    command = recorded_command(task.test_command, [RECORDER, results, WANTED], wanted)
     if command is None:
         raise BadTaskError(
             f"test command {task.test_command!r}: only `python -m unittest [-v]` and `python -m "
             "pytest …` can be graded, as what other commands print can be forged"
         )
-    ran = sandbox.run(command, workdir=folder, limits=limits)
-    return read_recorded(folder, results), ran
+    return command, results
 
 
-def _answered(
-    calls: Mapping[str, Sequence[Call]], sandbox: Sandbox, folder: Path, limits: Limits
-) -> tuple[Recorded, Completed]:
-    """Results of tests that are calls: made in the sandbox, compared here."""
-    asked = [[one.module, one.function, one.arguments] for some in calls.values() for one in some]
-    (folder / CALLS).write_bytes(orjson.dumps(asked))
-    ran = sandbox.run(f"python3 -I -B {CALLER} {CALLS}", workdir=folder, limits=limits)
+def _answered(calls: Mapping[str, Sequence[Call]], ran: Completed) -> tuple[Recorded, Completed]:
+    """Results of tests that are calls, which were made in the sandbox and are compared here."""
     said, _, last = ran.output.rstrip("\n").rpartition("\n")
     answers: Any = None
     with contextlib.suppress(ValueError, RecursionError):
@@ -226,7 +230,9 @@ def _last_line(output: str) -> str:
     return lines[-1][:300] if lines else "no message"
 
 
-def lay_out(task: TaskInstance, patch: str, folder: Path) -> None:
+def lay_out(
+    task: TaskInstance, patch: str, calls: Mapping[str, Sequence[Call]] | None, folder: Path
+) -> None:
     """Write the task's files and, below `.git`, what the scripts need, into an empty folder.
 
     Raises BadTaskError for paths that would leave the folder.
@@ -245,6 +251,11 @@ def lay_out(task: TaskInstance, patch: str, folder: Path) -> None:
     (own / "test.patch").write_bytes(_patch_bytes(task.test_patch))
     shutil.copyfile(recorder.__file__, folder / RECORDER)
     shutil.copyfile(caller.__file__, folder / CALLER)
+    (folder / WANTED).write_bytes(wanted_file([*task.fail_to_pass, *task.pass_to_pass]))
+    asked = [
+        [one.module, one.function, one.arguments] for some in (calls or {}).values() for one in some
+    ]
+    (folder / CALLS).write_bytes(orjson.dumps(asked))
 
 
 def set_up_script(task: TaskInstance) -> str:

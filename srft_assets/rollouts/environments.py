@@ -7,7 +7,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -66,19 +66,18 @@ def scene_of(
             yield SandboxEnvironment(container, Path(), timeout=seconds), told_of(settings)
     elif settings.environment == "sdist":
         prepare: Prepare = plugin(ENVIRONMENTS, "sdist").load()
+        limits = Limits(
+            memory_mb=SDIST_MEMORY_MB,
+            file_mb=SDIST_FILE_MB,
+            cpu_seconds=max(60, int(4 * seconds)),
+        )
         with prepare(play.task, home) as prepared:
-            environment = SandboxEnvironment(
-                open_sandbox(unsafe, prepared.readonly),
-                prepared.tree,
-                timeout=seconds,
-                env=prepared.env,
-                limits=Limits(
-                    memory_mb=SDIST_MEMORY_MB,
-                    file_mb=SDIST_FILE_MB,
-                    cpu_seconds=max(60, int(4 * seconds)),
-                ),
-            )
-            yield environment, told_of(settings, prepared.command)
+            sandbox = open_sandbox(unsafe, prepared.readonly)
+            with sandbox.entered(prepared.tree, limits) as inside:
+                environment = SandboxEnvironment(
+                    inside, prepared.tree, timeout=seconds, env=prepared.env, limits=limits
+                )
+                yield environment, told_of(settings, prepared.command)
     else:
         with sandboxed(play, open_sandbox(unsafe), seconds, told_of(settings)) as scene:
             yield scene
@@ -172,6 +171,12 @@ class ContainerSandbox:
             )
         late = done.timed_out or (done.returncode in (124, 137) and done.seconds >= seconds)
         return Completed(-1 if late else done.returncode, done.output, late, done.seconds)
+
+    def entered(
+        self, workdir: Path, limits: Limits | None = None
+    ) -> AbstractContextManager["ContainerSandbox"]:
+        """The container is one sandbox for all commands as it is."""
+        return nullcontext(self)
 
 
 @contextmanager

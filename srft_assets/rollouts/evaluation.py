@@ -9,7 +9,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from srft_assets.outcomes.sandbox_grader import GRADER, grade_patch
 from srft_assets.outcomes.status import Status, TestOutcome
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
-from srft_assets.sandbox import Completed, Sandbox, SandboxError, open_sandbox
+from srft_assets.sandbox import Completed, Limits, Sandbox, SandboxError, open_sandbox
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory, trajectory_id
 
@@ -110,15 +111,23 @@ def read_run(path: Path, attempt: int = 0) -> Trajectory:
 class GatedSandbox:
     """A sandbox that runs few commands at a time, so that waiting for a CPU is no timeout."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, gate: threading.Semaphore | None = None) -> None:
         self.name = sandbox.name
         self._sandbox = sandbox
-        self._gate = threading.Semaphore(2 * (os.cpu_count() or 1))
+        self._gate = gate or threading.Semaphore(2 * (os.cpu_count() or 1))
 
     def run(self, command: str, **bounds: Any) -> Completed:
         """As the sandbox does, after waiting for a turn."""
         with self._gate:
             return self._sandbox.run(command, **bounds)
+
+    @contextmanager
+    def entered(self, workdir: Path, limits: Limits | None = None) -> Iterator[Sandbox]:
+        """One sandbox for a run, whose commands wait for a turn."""
+        with ExitStack() as held:
+            with self._gate:
+                inside = held.enter_context(self._sandbox.entered(workdir, limits))
+            yield GatedSandbox(inside, self._gate)
 
 
 def evaluate(

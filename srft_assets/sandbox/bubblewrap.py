@@ -1,14 +1,17 @@
 """Commands inside bubblewrap: new namespaces, no network, nothing writable but the folder."""
 
 import os
-from collections.abc import Mapping, Sequence
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from srft_assets.sandbox.cgroups import command_cgroup, kept_by_cgroups
-from srft_assets.sandbox.model import Completed, Limits, SandboxError
-from srft_assets.sandbox.process import run_bounded
+from srft_assets.sandbox.model import Completed, Limits, Sandbox, SandboxError
+from srft_assets.sandbox.process import Watch, run_bounded, start
+from srft_assets.sandbox.session import AGENT, Session, packed
 from srft_assets.sandbox.shell import (
     base_interpreter,
     environment,
@@ -41,7 +44,7 @@ HIDDEN = tuple(
 
 @dataclass
 class BubblewrapSandbox:
-    """Each command gets namespaces of its own and a fresh /tmp; only the folder outlives it.
+    """A run enters a sandbox of its own (`entered`), or a single command gets one (`run`).
 
     Attributes:
         program: the `bwrap` executable.
@@ -50,10 +53,10 @@ class BubblewrapSandbox:
     Bounded by the kernel: CPU time, address space and file size of each process; /tmp and
     /dev/shm (tmpfs of `memory_mb`); the number of processes and threads (RLIMIT_NPROC, which does
     not bind root, and a pids cgroup) and all memory, where a memory cgroup can be made; the system
-    calls, where libseccomp is installed. By us, at looks 20 ms apart: wall time, output, growth of
-    the folder, and without cgroups the resident memory of all and for root the number of processes.
-    `bounds` says which hold on this machine. Not bounded: disk bandwidth, the number of empty
-    files, and what happens between two looks.
+    calls, where libseccomp is installed; of a run, the size of its tree. By us, at looks 20 ms
+    apart: wall time, output, growth of the folder of a single command, and without cgroups the
+    resident memory of all and for root the number of processes. `bounds` says which hold on this
+    machine. Not bounded: disk bandwidth, and what happens between two looks.
     """
 
     program: Path
@@ -85,15 +88,13 @@ class BubblewrapSandbox:
                 filter_handle() as calls,
                 command_cgroup(limits.processes, limits.all_memory_mb) as cgroup,
             ):
+                told = ["--json-status-fd", str(status_end.fileno())]
+                folder = [*told, "--bind", str(workdir.resolve()), TESTBED]
+                program = shell_argv(command, limits, own_namespace=True)
+                argv = self._argv(program, folder, limits, variables, calls)
                 given = [status_end.fileno(), *calls]
-                argv = self._argv(command, workdir, limits, variables, given)
                 done = run_bounded(
-                    argv,
-                    limits=limits,
-                    workdir=workdir,
-                    env={},
-                    pass_fds=given,
-                    cgroup=cgroup,
+                    argv, limits=limits, workdir=workdir, env={}, pass_fds=given, cgroup=cgroup
                 )
             status = os.read(reader, 65536)
         except (OSError, ValueError) as error:
@@ -104,6 +105,37 @@ class BubblewrapSandbox:
             said = " ".join(done.output.split())[-300:]
             raise SandboxError(f"the sandbox did not start: {said}")
         return done
+
+    @contextmanager
+    def entered(self, workdir: Path, limits: Limits | None = None) -> Iterator[Sandbox]:
+        """One sandbox, with a copy of `workdir` in memory; see `Sandbox.entered`."""
+        with ExitStack() as held:
+            try:
+                session = self._started(held, workdir, limits or Limits())
+            except (OSError, ValueError) as error:
+                raise SandboxError(f"the sandbox did not start: {error}") from error
+            yield session
+
+    def _started(self, held: ExitStack, workdir: Path, limits: Limits) -> Session:
+        """A session whose folder is filled; `held` ends it, and all that it needs."""
+        cgroup = held.enter_context(command_cgroup(limits.processes, limits.all_memory_mb))
+        calls = held.enter_context(filter_handle())
+        size = str(limits.disk_mb * 1024 * 1024)
+        folder = ["--as-pid-1", "--size", size, "--perms", "0700", "--tmpfs", TESTBED]
+        variables = environment([TOOLS, base_interpreter()[1].parent], None)
+        reader, writer = os.pipe()
+        with packed(workdir) as files:
+            with os.fdopen(writer, "wb", 0):
+                script = AGENT.format(files=files, status=writer)
+                agent = shell_argv(script, limits, own_namespace=True)
+                argv = self._argv(agent, folder, limits, variables, calls)
+                given = [writer, *calls, files]
+                process = start(argv, cgroup, stdin=subprocess.PIPE, pass_fds=given)
+            watch = Watch(process.pid, None, limits, cgroup)
+            session = Session(self.name, process, reader, watch)
+            held.callback(session.end)
+            session.begin()
+        return session
 
     @property
     def bounds(self) -> list[str]:
@@ -124,29 +156,28 @@ class BubblewrapSandbox:
 
     def _argv(
         self,
-        command: str,
-        workdir: Path,
+        program: Sequence[str],
+        folder: Sequence[str],
         limits: Limits,
         variables: Mapping[str, str],
-        handles: Sequence[int],
+        calls: Sequence[int],
     ) -> list[str]:
-        """`handles`: where bubblewrap writes its status, and where it reads the filter."""
-        status, *calls = handles
+        """`folder`: how /testbed is made. `calls`: where the filter of system calls is read."""
         sets = [word for pair in variables.items() for word in ("--setenv", *pair)]
         scratch = str(limits.memory_mb * 1024 * 1024)
         return [
             str(self.program),
             *ISOLATED,
-            *("--json-status-fd", str(status), "--clearenv", *sets, *self._system),
+            *("--clearenv", *sets, *self._system),
             *(word for handle in calls for word in ("--seccomp", str(handle))),
             *("--proc", "/proc", "--dev", "/dev", *HIDDEN),
             *("--size", scratch, "--perms", "1777", "--tmpfs", "/tmp"),
             *("--size", scratch, "--perms", "1777", "--tmpfs", "/dev/shm"),
             *self._shown,
-            *("--bind", str(workdir.resolve()), TESTBED, "--chdir", TESTBED),
+            *(*folder, "--chdir", TESTBED),
             # Run by root, files of /proc/sys would belong to the sandboxed user.
             *("--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/", "--"),
-            *shell_argv(command, limits, own_namespace=True),
+            *program,
         ]
 
     @cached_property

@@ -126,3 +126,8 @@ class UnsafeSandbox:
                 )
         except (OSError, ValueError) as error:
             raise SandboxError(f"the command did not start: {error}") from error
+
+    @contextlib.contextmanager
+    def entered(self, workdir: Path, limits: Limits | None = None) -> Iterator[Sandbox]:
+        """Commands work on `workdir` itself, and `limits` hold for each of them."""
+        yield self

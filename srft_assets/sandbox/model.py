@@ -1,6 +1,7 @@
 """What a sandbox promises."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -30,8 +31,13 @@ class Limits(BaseModel):
     """Processes at a time; where the kernel keeps the bound, threads count too."""
 
     @property
+    def disk_mb(self) -> int:
+        """What the working folder may hold, or where it is no copy, by what it may grow."""
+        return 16 * self.file_mb
+
+    @property
     def all_memory_mb(self) -> int:
-        """What all processes together may hold, in memory and in files of /tmp and /dev/shm."""
+        """What all processes together may hold, in memory and in files that lie in memory."""
         return 2 * self.memory_mb
 
 
@@ -67,3 +73,12 @@ class Sandbox(Protocol):
         env: Mapping[str, str] | None = None,
     ) -> Completed:
         """Run `bash -c command` in `workdir`. A failing command is a result, not an exception."""
+
+    def entered(
+        self, workdir: Path, limits: Limits | None = None
+    ) -> AbstractContextManager["Sandbox"]:
+        """One sandbox for all commands of a run, whose `limits` hold for them together.
+
+        They work on a copy of `workdir`, where the kernel bounds it. Raises SandboxError where it
+        cannot be set up; after that, `run` raises nothing that a command can cause.
+        """

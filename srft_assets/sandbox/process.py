@@ -6,8 +6,8 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -19,8 +19,6 @@ LOOK_SECONDS = 0.02
 GRACE_SECONDS = 5.0
 KILLED = 128 + signal.SIGKILL
 OUT_OF_TIME = "out of time"
-DISK_FACTOR = 16
-"""The working folder may grow by this many times `file_mb`."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MB = 1024 * 1024
 
@@ -43,6 +41,12 @@ class CutOutput:
         # Trimming at twice the room keeps the cost of each byte constant.
         if len(self._tail) > 2 * self._tail_room:
             self._trim()
+
+    def read(self, handle: int) -> bool:
+        """Take what can be read; whether there may be more."""
+        chunk = os.read(handle, 65536)
+        self.feed(chunk)
+        return bool(chunk)
 
     def text(self) -> str:
         """What was kept; a cut is marked on a line of its own. Bad UTF-8 becomes U+FFFD."""
@@ -72,14 +76,24 @@ class Watch:
     """
 
     root_pid: int
-    workdir: Path
+    workdir: Path | None
+    """The folder whose growth is bounded; None where its file system is."""
     limits: Limits
     cgroup: Cgroup | None = None
-    _began: float = field(default_factory=time.time)
-    _free: int = -1
+    _began: float = 0.0
+    _free: int = 0
+    _refusals: int = 0
+    _kills: int = 0
 
     def __post_init__(self) -> None:
-        self._free = _free_bytes(self.workdir)
+        self.start()
+
+    def start(self) -> None:
+        """What is looked at counts from now on."""
+        self._began = time.time()
+        self._free = _free_bytes(self.workdir) if self.workdir else 0
+        if self.cgroup:
+            self._refusals, self._kills = self.cgroup.refusals(), self.cgroup.out_of_memory()
 
     def exceeded(self) -> str | None:
         """Why the tree must be killed, or None."""
@@ -92,17 +106,21 @@ class Watch:
                 return self._too_many
         if memory > self.limits.all_memory_mb * MB:
             return self._too_much
-        allowed = DISK_FACTOR * self.limits.file_mb * MB
+        return self._overgrown(self.workdir) if self.workdir else None
+
+    def _overgrown(self, folder: Path) -> str | None:
+        allowed = self.limits.disk_mb * MB
         # Walking the folder is dear: only when the disk as a whole lost that much.
-        if self._free - _free_bytes(self.workdir) > allowed and self._written() > allowed:
-            return f"more than {allowed // MB} MB written to the working folder"
+        if self._free - _free_bytes(folder) > allowed and self._written(folder) > allowed:
+            return f"more than {self.limits.disk_mb} MB written to the working folder"
         return None
 
     def refused(self) -> str | None:
         """Why the tree counts as killed where the kernel refused it something, else None."""
-        if self.cgroup and self.cgroup.refusals():
+        if self.cgroup and self.cgroup.refusals() > self._refusals:
             return self._too_many
-        return self._too_much if self.cgroup and self.cgroup.out_of_memory() else None
+        killed = self.cgroup is not None and self.cgroup.out_of_memory() > self._kills
+        return self._too_much if killed else None
 
     @property
     def _too_many(self) -> str:
@@ -112,11 +130,9 @@ class Watch:
     def _too_much(self) -> str:
         return f"more than {self.limits.all_memory_mb} MB of memory"
 
-    def _written(self) -> int:
+    def _written(self, folder: Path) -> int:
         """Bytes on disk of the files changed since the command began."""
-        return sum(
-            stat.st_blocks * 512 for stat in _stats(self.workdir) if stat.st_ctime >= self._began
-        )
+        return sum(stat.st_blocks * 512 for stat in _stats(folder) if stat.st_ctime >= self._began)
 
 
 def process_tree(root_pid: int) -> Iterator[int]:
@@ -125,20 +141,17 @@ def process_tree(root_pid: int) -> Iterator[int]:
     while waiting:
         pid = waiting.pop()
         yield pid
-        try:
-            threads = list(Path(f"/proc/{pid}/task").iterdir())
-        except OSError:
-            continue
-        for thread in threads:
-            waiting.extend(_children(thread))
+        waiting.extend(children(pid))
 
 
-def _children(thread: Path) -> list[int]:
-    try:
-        text = (thread / "children").read_text()
-    except OSError:
-        return []
-    return [int(child) for child in text.split()]
+def children(pid: int) -> list[int]:
+    """The processes that its threads started and that still live."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 def _resident(pid: int) -> int:
@@ -178,23 +191,13 @@ def run_bounded(
     program cannot be started.
     """
     began = time.monotonic()
-    leave_session_keyring()
-    process = subprocess.Popen(
-        [*(cgroup.entering() if cgroup else ()), *argv],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=workdir,
-        env=dict(env),
-        pass_fds=pass_fds,
-        start_new_session=True,
-    )
+    process = start(argv, cgroup, cwd=workdir, env=env, pass_fds=pass_fds)
     output = CutOutput(limits.output_bytes)
     watch = Watch(process.pid, workdir, limits, cgroup)
     try:
         stopped = _follow(process, output, watch, began) or watch.refused()
     finally:
-        _kill(process, limits)
+        kill(process, limits)
     _drain(process, output)
     timed_out = stopped == OUT_OF_TIME
     note = "" if stopped is None or timed_out else f"\n[killed: {stopped}]\n"
@@ -204,6 +207,30 @@ def run_bounded(
         timed_out=timed_out,
         seconds=time.monotonic() - began,
         stopped=stopped,
+    )
+
+
+def start(
+    argv: Sequence[str],
+    cgroup: Cgroup | None,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] = {},
+    stdin: int = subprocess.DEVNULL,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """A program in a session of its own, with a keyring of its own, in the `cgroup`. Raises OSError
+    where it cannot be started."""
+    leave_session_keyring()
+    return subprocess.Popen(
+        [*(cgroup.entering() if cgroup else ()), *argv],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=cwd,
+        env=dict(env),
+        pass_fds=pass_fds,
+        start_new_session=True,
     )
 
 
@@ -237,15 +264,20 @@ def _follow(
         os.close(ending)
 
 
-def _kill(process: subprocess.Popen[bytes], limits: Limits) -> None:
+def kill(process: subprocess.Popen[bytes], limits: Limits) -> None:
     """Kill the tree and the process group, and reap. A pid namespace dies with its parent."""
     descendants = list(islice(process_tree(process.pid), 1, 2 * limits.processes))
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    for pid in descendants:
+    kill_each(descendants)
+    process.wait()
+
+
+def kill_each(pids: Iterable[int]) -> None:
+    """SIGKILL; those that are gone are no failure."""
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
-    process.wait()
 
 
 def _drain(process: subprocess.Popen[bytes], output: CutOutput) -> None:

@@ -13,7 +13,7 @@ from srft_assets.files import place, scratch
 from srft_assets.home import Home
 from srft_assets.outcomes import recorder
 from srft_assets.outcomes.grader_choice import Grading
-from srft_assets.outcomes.results import Recorded, read_recorded, tally, wanted_file
+from srft_assets.outcomes.results import Recorded, run_recorded, tally, wanted_file
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Completed, Limits, open_sandbox
 from srft_sdists.build import Cache, NotBuiltError, short
@@ -51,13 +51,11 @@ def run_tests(
     (tree / WANTED).write_bytes(wanted_file(wanted))
     results = f"results-{secrets.token_hex(8)}.jsonl"
     sandbox = open_sandbox(readonly=environment.readonly)
-    done = sandbox.run(
-        command(task, recipe, results),
-        workdir=tree,
-        limits=limits,
-        env={"PATH": environment.path},
-    )
-    recorded = read_recorded(tree, results)
+    shell, variables = command(task, recipe, results), {"PATH": environment.path}
+    with sandbox.entered(tree, limits) as inside:
+        recorded, done = run_recorded(
+            inside, shell, f".git/{results}", workdir=tree, limits=limits, env=variables
+        )
     return Ran(Recorded(named(recipe, recorded.results), recorded.finished), done)
 
 

@@ -1,0 +1,188 @@
+"""One sandbox for all commands of a run, so that its bounds are the run's and not the command's."""
+
+import os
+import select
+import shlex
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+
+from srft_assets.sandbox.model import Completed, Limits, SandboxError
+from srft_assets.sandbox.process import (
+    KILLED,
+    LOOK_SECONDS,
+    OUT_OF_TIME,
+    CutOutput,
+    Watch,
+    children,
+    kill,
+    kill_each,
+)
+from srft_assets.sandbox.shell import refusal
+
+START_SECONDS = 120.0
+ENDING_SECONDS = 5.0
+"""For so long the processes of a command may take to die; then the whole sandbox is killed."""
+GONE = "the sandbox of this run has ended"
+AGENT = """\
+tar -xpf - -C /testbed <&{files} && cd /testbed || exit
+exec {files}<&- 2>/dev/null
+echo ready >&{status}
+while IFS= read -r -d '' variables && IFS= read -r -d '' command; do
+  (eval "$variables" >/dev/null; exec /bin/bash -c "$command") </dev/null 2>&1 {status}>&-
+  code=$?
+  kill -9 -1
+  chmod u+rwx /testbed
+  echo $code >&{status}
+done
+"""
+"""Process 1 of the sandbox. It fills the folder, then runs commands one after the other and kills
+what each has left; nothing inside can kill it."""
+
+
+class Session:
+    """Commands sent through a pipe into a sandbox that holds a copy of a folder.
+
+    Of `Limits` time and output are those of a command, all others hold for the commands together. A
+    command that oversteps a bound is killed with all that it started. Whatever a command does,
+    `run` gives a result; once the sandbox has ended, so has every command.
+    """
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], status: int, watch: Watch):
+        """`status`: a handle on which the agent says `ready`, then an exit code a command."""
+        self.name = name
+        self._process = process
+        self._watch = watch
+        self._status = os.fdopen(status, "rb", buffering=0)
+        self._rest = b""
+        self._ending = os.pidfd_open(process.pid)
+
+    def begin(self) -> None:
+        """Wait until the folder is filled. Raises SandboxError, with what was said."""
+        output = CutOutput(4096)
+        said, stopped = self._follow(output, time.monotonic() + START_SECONDS)
+        if said != b"ready":
+            told = " ".join(output.text().split())[-300:] or stopped
+            raise SandboxError(f"the sandbox did not start: {told}")
+
+    def run(
+        self,
+        command: str,
+        *,
+        workdir: Path,
+        limits: Limits | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run `bash -c command` in the copy of `workdir`."""
+        if refused := refusal(command):
+            return refused
+        limits = limits or self._watch.limits
+        given = (env or {}).items()
+        exports = " ".join(["export", *(shlex.quote(f"{name}={value}") for name, value in given)])
+        output = CutOutput(limits.output_bytes)
+        began = time.monotonic()
+        self._watch.start()
+        said, stopped = None, GONE
+        if self._send(f"{exports}\0{command}\0"):
+            said, stopped = self._follow(output, began + limits.wall_seconds)
+            stopped = stopped or self._watch.refused() or ""
+        # A command could write to the agent's pipe: that decides on nothing but its own result.
+        code = int(said) % 256 if said and len(said) < 4 and said.isdigit() else KILLED
+        late = stopped == OUT_OF_TIME
+        note = f"\n[killed: {stopped}]\n" if stopped and not late else ""
+        return Completed(
+            returncode=(-1 if late else KILLED) if stopped else code,
+            output=output.text() + note,
+            timed_out=late,
+            seconds=time.monotonic() - began,
+            stopped=stopped or None,
+        )
+
+    def entered(
+        self, workdir: Path, limits: Limits | None = None
+    ) -> AbstractContextManager["Session"]:
+        """It is the sandbox of its run already."""
+        return nullcontext(self)
+
+    def end(self) -> None:
+        """Kill all that runs in it."""
+        kill(self._process, self._watch.limits)
+        os.close(self._ending)
+        self._status.close()
+        for pipe in filter(None, (self._process.stdin, self._process.stdout)):
+            # What was not read by an agent that is gone cannot be flushed either.
+            with suppress(OSError):
+                pipe.close()
+
+    def _send(self, text: str) -> bool:
+        """Whether the agent was there to be told."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(text.encode("utf-8", "surrogateescape"))
+            self._process.stdin.flush()
+        except OSError:
+            return False
+        return True
+
+    def _follow(self, output: CutOutput, deadline: float) -> tuple[bytes | None, str]:
+        """Read until the agent's next word; the word, and why the command was killed, if it was."""
+        assert self._process.stdout is not None
+        handle, stopped, last = self._process.stdout.fileno(), "", float("inf")
+        poll = select.poll()
+        for one in (handle, self._status.fileno(), self._ending):
+            poll.register(one, select.POLLIN)
+        look = time.monotonic() + LOOK_SECONDS
+        said = None
+        while said is None:
+            ready = {fd for fd, _ in poll.poll(max(0.0, look - time.monotonic()) * 1000)}
+            if handle in ready and not output.read(handle):
+                poll.unregister(handle)
+            if self._status.fileno() in ready:
+                said, more = self._word()
+                if not more:
+                    poll.unregister(self._status)
+            if said is None and self._ending in ready:
+                stopped = stopped or GONE
+                break
+            now = time.monotonic()
+            if now >= look or now >= deadline:
+                look = now + LOOK_SECONDS
+                late = OUT_OF_TIME if now >= deadline else ""
+                reason = "" if stopped else late or self._watch.exceeded() or ""
+                if reason:
+                    stopped, last = reason, now + ENDING_SECONDS
+                if stopped:
+                    self._end_command(now > last)
+        left = select.poll()
+        left.register(handle, select.POLLIN)
+        while left.poll(0) and output.read(handle):
+            pass
+        return said, stopped
+
+    def _end_command(self, whole: bool) -> None:
+        """Kill what the agent waits for, so that it kills the rest; or, `whole`, the sandbox."""
+        if whole:
+            kill(self._process, self._watch.limits)
+            return
+        for agent in children(self._process.pid):
+            kill_each(children(agent))
+
+    def _word(self) -> tuple[bytes | None, bool]:
+        """What the agent said, once it is whole, and whether it may say more."""
+        chunk = self._status.read(65536)
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        return lines[0] if lines else None, bool(chunk)
+
+
+@contextmanager
+def packed(folder: Path) -> Iterator[int]:
+    """A handle from which the folder can be read as a tar archive."""
+    argv = ["tar", "-C", str(folder), "--format=posix", "-cf", "-", "."]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tar:
+        assert tar.stdout is not None
+        try:
+            yield tar.stdout.fileno()
+        finally:
+            tar.kill()
