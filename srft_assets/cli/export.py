@@ -70,6 +70,8 @@ def export(
         done = write(request, home, stages, bars)
     for line in told(done):
         say(console, line)
+    if done.counts.refused and not done.counts.total["rows"]:
+        raise SrftError(f"{format_.value} takes no run of these: refused, for the reason above")
     if push_to_hub is not None:
         with console.status(f"uploading to {push_to_hub}"):
             url = push(folder, push_to_hub, public=public)

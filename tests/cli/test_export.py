@@ -82,6 +82,10 @@ def test_refused_runs_are_counted_with_the_reason(srft, masked, tmp_path):
     said = srft("export", *words, "--batch", "one", "--stale-ok")
     assert "refused 2 runs: a span lies outside its tokens" in lines(said.out)
     assert (out / "refused.jsonl").is_file()
+    assert said.code == 1
+    assert lines(said.err) == [
+        "error: parquet takes no run of these: refused, for the reason above"
+    ]
 
 
 @pytest.mark.parametrize(
