@@ -24,11 +24,12 @@ def dev(
 
     from srft_assets.child import python
     from srft_assets.cli.console import quoted, say
+    from srft_assets.components.launch import open_instance
     from srft_assets.components.webserver import MODULE, READ_ONLY, TOKEN
-    from srft_assets.instance import prepare_instance
 
     home = current_home()
-    os.environ["DAGSTER_HOME"] = str(prepare_instance(home))
+    with open_instance(home):  # made where it is absent, and named where it is damaged
+        os.environ["DAGSTER_HOME"] = str(home.dagster)
     os.environ["SRFT_HOME"] = str(home.root)
     os.environ["VIRTUAL_ENV"] = sys.prefix  # what dg takes for the activated one
     os.environ["PYTHONSAFEPATH"] = "1"  # a current folder may hold modules of somebody else

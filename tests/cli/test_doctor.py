@@ -107,6 +107,7 @@ def test_a_damaged_dagster_is_named_and_made_new(srft: Srft, filled: Home, what:
     Warehouse(filled.warehouse).path("step_verdicts/rules", "one").unlink()
     failed = srft("apply", "step_verdicts/rules")
     assert failed.code == 1 and "srft doctor --repair" in flat(failed)
+    assert "srft doctor --repair" in flat(srft("dev"))
     assert srft("doctor", "--repair").code == 0
     assert "5 of 6 partitions in sync" in srft("plan", "step_verdicts/rules").out
     assert srft("apply", "step_verdicts/rules").code == 0
