@@ -101,6 +101,7 @@ def test_rollouts_say_the_same_with_what_was_read_kept(script: Script, sandbox: 
 def test_the_sandbox_is_timed_beside_a_bare_command(script: Script, sandbox: Sandbox) -> None:
     told = json.loads(script("sandbox", "--runs", 2))
     assert all(told[f"{one}_ms"] > 0 for one in ("bare", "start", "open", "sandbox_python"))
+    assert all(told[f"{one}_ratio"] > 0 for one in ("enter", "inside", "start"))
 
 
 def test_scale_measures_every_stage_and_the_queries_asked_for(script: Script) -> None:

@@ -1,5 +1,7 @@
 """Tokenizers come from folders, and say clearly why they do not."""
 
+import contextlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +74,18 @@ def test_the_fingerprint_follows_vocabulary_and_template(
     template = folder / "chat_template.jinja"
     template.write_text(template.read_text() + "{# #}")
     assert tokenizer_fingerprint(folder) != before
+
+
+def test_code_of_a_model_folder_is_not_run(folder: Path, tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+    (folder / "own.py").write_text(f"open({str(ran)!r}, 'w')\n\n\nclass Own: pass\n")
+    config = folder / "tokenizer_config.json"
+    stated = json.loads(config.read_text())
+    stated |= {"auto_map": {"AutoTokenizer": ["own.Own", None]}, "tokenizer_class": "Own"}
+    config.write_text(json.dumps(stated))
+    with contextlib.suppress(SrftError):
+        load_tokenizer(folder)
+    assert not ran.exists()
 
 
 def test_an_id_on_the_hub_stands_for_itself() -> None:
