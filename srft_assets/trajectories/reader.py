@@ -119,7 +119,7 @@ def holds(value: Any, *keys: str) -> bool:
     return isinstance(first, dict) and all(key in first for key in keys)
 
 
-BLOCKS = frozenset({"tool_use", "tool_result"})
+BLOCKS = ("tool_use", "tool_result")
 """Parts of a content that are calls and answers, and would be lost as text."""
 
 
