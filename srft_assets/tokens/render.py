@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from srft_assets.tokens.calls import Tools
-from srft_assets.tokens.left_out import check_generation, check_nothing_left_out
+from srft_assets.tokens.omissions import check_generation, check_nothing_left_out
 from srft_assets.tokens.template import (
     REASONING,
     TEMPLATE_ERRORS,
