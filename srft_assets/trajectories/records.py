@@ -22,6 +22,8 @@ CHUNK = 1 << 18
 EXCERPT_BYTES = 1000
 ROWS_AT_ONCE = 16
 """Rows of a table that become Python objects together; 1 MB in Arrow is about 3 MB in Python."""
+OPEN = frozenset({"args", "arguments", "input_schema", "parameters", "tools"})
+"""Fields whose objects have the keys that a tool or its call wants, not those of the format."""
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -193,9 +195,21 @@ def of_table(
             if isinstance(row, int):
                 yield Record(None, number, row, too_large(row, limit))
             else:
-                yield Record(row, number, size)
+                yield Record(_unpadded(row), number, size)
     except BadTableError as error:
         yield Record(None, after, 0, str(error))
+
+
+def _unpadded(value: Any, within: bool = False) -> Any:
+    """The value without the keys of its calls and tools that are null: Arrow gives each object of
+    a column those of all, so that a call would hold the arguments of every other tool."""
+    if isinstance(value, dict):
+        return {
+            key: _unpadded(cell, within or key in OPEN)
+            for key, cell in value.items()
+            if cell is not None or not within
+        }
+    return [_unpadded(cell, within) for cell in value] if isinstance(value, list) else value
 
 
 def shape_of(path: Path, layout: str) -> tuple[int, list[str]]:
@@ -223,30 +237,17 @@ def read_rows(
     try:
         for piece in _pieces(path, layout, first, first + rows):
             fits = piece.nbytes <= limit
-            for row in _rows_of(piece) if fits else _one_by_one(piece, limit):
+            for row in piece.to_pylist() if fits else _one_by_one(piece, limit):
                 yield number, row
                 number += 1
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
         raise BadTableError(f"broken {layout} file at row {number}: {_line(error)}") from None
 
 
-def _rows_of(piece: pa.RecordBatch) -> list[dict[str, Any]]:
-    """The rows as Python objects, with all their columns."""
-    return [{name: _unpadded(cell) for name, cell in row.items()} for row in piece.to_pylist()]
-
-
-def _unpadded(value: Any) -> Any:
-    """The value without the keys that are null: Arrow gives each object of a column those of all,
-    so that a tool call would hold the arguments of every other tool."""
-    if isinstance(value, dict):
-        return {key: _unpadded(cell) for key, cell in value.items() if cell is not None}
-    return [_unpadded(cell) for cell in value] if isinstance(value, list) else value
-
-
 def _one_by_one(piece: pa.RecordBatch, limit: int) -> Iterator[dict[str, Any] | int]:
     for at in range(piece.num_rows):
         row = piece.slice(at, 1)
-        yield row.nbytes if row.nbytes > limit else _rows_of(row)[0]
+        yield row.nbytes if row.nbytes > limit else row.to_pylist()[0]
 
 
 def _pieces(path: Path, layout: str, first: int, last: int) -> Iterator[pa.RecordBatch]:

@@ -6,12 +6,15 @@
 from pathlib import Path
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from srft_assets.home import Home
 from srft_assets.trajectories.formats import FAMILIES, read_record
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.records import of_table
 from srft_assets.warehouse.partitions import Warehouse
 
 FOLDER = Path(__file__).parent / "examples"
@@ -69,6 +72,17 @@ def test_three_steps_are_cut_with_their_thoughts_actions_and_observations(name: 
     assert "def add(a, b):" in steps[0].observations[0]
     code = 0 if name in TEXT_CODES | STATED_CODES else None
     assert [step.return_codes for step in steps] == [[code], [code], []]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_run_from_parquet_is_the_run_from_json(name: str, tmp_path: Path) -> None:
+    (source,) = (FOLDER / name).iterdir()
+    path = tmp_path / "rows.parquet"
+    written = source.read_bytes().replace(b": {}", b": null")  # Parquet has no empty object
+    pq.write_table(pa.Table.from_pylist([orjson.loads(written)]), path)
+    (record,) = of_table(path, "parquet", 0, 1, 0)
+    hint = str(source.relative_to(FOLDER))
+    assert read_record(record.value, source=hint, row=0) == example(name)
 
 
 def test_a_folder_of_all_formats_is_ingested_whole(home: Home) -> None:
