@@ -1,6 +1,6 @@
 """Makes calls of the code under test and prints their answers. Runs inside the sandbox.
 
-    python -I caller.py CALLS
+    python -s -B caller.py CALLS
 
 CALLS is a JSON list of [module, function, arguments]. The last line printed is a JSON list with
 `{"returned": value}` or `{"raised": text}` for each. It imports the standard library only, and all
@@ -14,17 +14,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PLAIN = (type(None), bool, int, float, str)
-
 
 def plain(value: Any) -> Any:
-    """The value, where JSON gives it back as it is. Raises TypeError."""
-    if type(value) in PLAIN:
+    """The value as JSON gives it back: what a subclass holds, and not what it says of itself.
+
+    Raises TypeError for any other.
+    """
+    if value is None or isinstance(value, bool):
         return value
-    if type(value) is list:
-        return [plain(each) for each in value]
-    if type(value) is dict and all(type(key) is str for key in value):
-        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, list):
+        return [plain(each) for each in list.__iter__(value)]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in dict.__iter__(value)):
+        return {plain(key): plain(each) for key, each in dict.items(value)}
     raise TypeError(f"a {type(value).__name__} is no plain value")
 
 
@@ -40,7 +47,7 @@ def answer(module: str, function: str, arguments: "list[Any]") -> "dict[str, Any
 def main() -> None:
     """Answer all calls in order."""
     calls = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    sys.path.insert(0, str(Path.cwd()))
+    sys.path[0] = str(Path.cwd())
     text = json.dumps([answer(*call) for call in calls])
     sys.stdout.flush()
     sys.stderr.flush()

@@ -21,20 +21,15 @@ ADDED = re.compile(r"^diff --git a/(.+?) b/\1\nnew file mode 100644\n", re.MULTI
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`module.function(*arguments)`, and the JSON text of what it should return."""
+    """`module.function(*arguments)`, and a plain value that equals what it should return."""
 
     module: str
     function: str
     arguments: tuple[Any, ...]
-    wanted: str
+    wanted: Any
 
     def __str__(self) -> str:
         return f"{self.module}.{self.function}({', '.join(map(repr, self.arguments))})"
-
-
-def text_of(value: Any) -> str:
-    """JSON in which True, 1 and 1.0 differ, and in which dictionaries have no order."""
-    return json.dumps(value, sort_keys=True)
 
 
 def calls_of(sources: Mapping[str, str], wanted: Sequence[str]) -> dict[str, list[Call]] | None:
@@ -71,8 +66,7 @@ def mistakes(calls: Mapping[str, Sequence[Call]], answers: Sequence[Any]) -> dic
 def _wrong(call: Call, answer: Any) -> str:
     match answer:
         case {"returned": value}:
-            text = text_of(value)
-            return "" if text == call.wanted else f"{call} returned {text[:200]}"
+            return "" if value == call.wanted else f"{call} returned {value!r:.200}"
         case {"raised": str(what)}:
             return f"{call} raised {what[:200]}"
     return f"{call} has no answer"
@@ -147,7 +141,7 @@ def _call(statement: ast.stmt, known: Mapping[str, tuple[str, str]]) -> Call | N
             return None
     try:
         arguments = tuple(map(_plain, call.args))
-        return None if call.keywords else Call(module, function, arguments, text_of(_plain(value)))
+        return None if call.keywords else Call(module, function, arguments, _plain(value))
     except ValueError:
         return None
 

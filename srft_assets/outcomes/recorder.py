@@ -125,6 +125,9 @@ def run_unittest(record: Record, arguments: "list[str]") -> int:
     class Runner(unittest.TextTestRunner):
         resultclass = recording(record)
 
+        def run(self, test: Any) -> Any:
+            return super().run(record.chosen(test))
+
     argv = ["python -m unittest", *arguments]
     program = unittest.main(module=None, argv=argv, testRunner=Runner, exit=False)
     return 0 if program.result.wasSuccessful() else 1

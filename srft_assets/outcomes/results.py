@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -22,17 +23,30 @@ VERBOSE = re.compile(r"(?P<method>\S+) \((?P<owner>[^()\s]+)\)")
 UNITTEST_FLAGS = frozenset({"-v", "-q", "-b", "-f", "--verbose", "--quiet", "--buffer", "--locals"})
 NAMES_TESTS = re.compile(r"^[^-].*(?:\.py|/|::)|^(?:tests?|testing)$")
 """A word of pytest's that is a file, a folder or a test."""
+TAKES_VALUE = frozenset(
+    {
+        *("-c", "--config-file", "--rootdir", "--confcutdir", "--basetemp", "--import-mode"),
+        *("-k", "-m", "-n", "-o", "-p", "-r", "-W", "--override-ini", "--pythonwarnings"),
+        *("--ignore", "--ignore-glob", "--deselect", "--maxfail", "--durations", "--tb"),
+        *("--junitxml", "--junit-xml", "--junit-prefix", "--log-file", "--log-level", "--pdbcls"),
+        *("--capture", "--color", "--show-capture", "--assert", "--verbosity", "--pastebin"),
+        *("--numprocesses", "--dist", "--cov", "--cov-report", "--cov-config", "--timeout"),
+    }
+)
+"""Options of pytest, pytest-xdist, pytest-cov and pytest-timeout whose value may be the next word:
+https://docs.pytest.org/en/stable/reference/reference.html#command-line-flags"""
 PASSING = frozenset({"passed", "xfailed"})
 """As the SWE-bench harness counts; a skipped test did not pass."""
 READING = Limits(wall_seconds=20, output_bytes=32 * 1024 * 1024)
 
 
 def recorded_command(command: str, recorder: Sequence[str], tests: Sequence[str]) -> str | None:
-    """`[VAR=x] python -m unittest`, `python -m pytest …` or `pytest …`, run by the recorder (its
+    """`[VAR=x] python -m unittest …`, `python -m pytest …` or `pytest …`, run by the recorder (its
     program and first arguments) for these tests alone; None for any other command.
 
-    Of unittest's arguments only flags without values are known. What pytest is to run is replaced
-    by the files of the tests: words of its command that name a file or folder, not options.
+    unittest is given the names of the tests where its command has nothing but flags, and else runs
+    as it is told (`discover -s tests`). What pytest is to run is replaced by the files of the
+    tests: words of its command that name a file or folder, and are no option's value.
     """
     words = [] if SHELL.search(command) else _words(command)
     env = 0
@@ -47,17 +61,28 @@ def recorded_command(command: str, recorder: Sequence[str], tests: Sequence[str]
     else:
         return None
     if kind == "unittest":
-        if not UNITTEST_FLAGS.issuperset(arguments):
-            return None
-        arguments = [*arguments, *dict.fromkeys(map(canonical, tests))]
+        if UNITTEST_FLAGS.issuperset(arguments):
+            arguments = [*arguments, *dict.fromkeys(map(canonical, tests))]
     elif kind:
         files = dict.fromkeys(test.partition("::")[0] for test in tests)
-        arguments = [word for word in arguments if not NAMES_TESTS.search(word)] + [*files]
+        options = [
+            word
+            for before, word in pairwise(["", *arguments])
+            if before in TAKES_VALUE or not NAMES_TESTS.search(word)
+        ]
+        arguments = [*options, *files]
     else:
         return None
     # env(1) takes the assignments as words, so that their values can be quoted.
     argv = [*(["env", *head] if head else []), python, "-s", *recorder, kind, *arguments]
     return shlex.join(argv)
+
+
+def unittest_python(command: str) -> str | None:
+    """The program of `python -m unittest` with flags alone; None for any other command."""
+    words = [] if SHELL.search(command) else _words(command)
+    plain = words[1:3] == ["-m", "unittest"] and UNITTEST_FLAGS.issuperset(words[3:])
+    return shlex.quote(words[0]) if plain and PYTHON.fullmatch(words[0]) else None
 
 
 def _words(command: str) -> list[str]:

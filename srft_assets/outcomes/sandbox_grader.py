@@ -26,12 +26,13 @@ from srft_assets.outcomes.results import (
     recorded_command,
     run_recorded,
     tally,
+    unittest_python,
     wanted_file,
 )
 from srft_assets.outcomes.run import Run
-from srft_assets.outcomes.status import NAMED_TESTS, Status, TestOutcome, cut_log
+from srft_assets.outcomes.status import NAMED_TESTS, Status, TestOutcome, cut_log, encodable
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.sandbox import Completed, Limits, Sandbox
+from srft_assets.sandbox import Completed, Limits, Sandbox, SandboxError
 from srft_assets.warehouse.stage import Progress
 
 GRADER = "srft-local"
@@ -105,8 +106,8 @@ def grade_patch(
 
     Resolved where every FAIL_TO_PASS and PASS_TO_PASS test passes and the run of these tests, which
     are the only ones, exits with 0. The sandbox's own failure and a task that cannot be graded give
-    `infra_error`; this never raises for what a patch holds. What a patch may try, and what holds
-    it, stands in docs/threats.md.
+    `infra_error`; this never raises for what a patch holds, nor for what its code answers.
+    What a patch may try, and what holds it, stands in docs/threats.md.
     """
     blank = TestOutcome(
         trajectory_id,
@@ -130,7 +131,11 @@ def grade_patch(
         with scratch("srft-grade-") as folder:
             return _grade(task, patch, sandbox, folder, limits or Limits(), blank)
     except Exception as error:  # noqa: BLE001 the trouble of one run is no other's
-        return replace(blank, reason=str(error) or type(error).__name__)
+        return replace(blank, reason=_told(error))
+
+
+def _told(error: Exception) -> str:
+    return encodable(str(error)) or type(error).__name__
 
 
 def _grade(
@@ -142,6 +147,7 @@ def _grade(
     blank: TestOutcome,
 ) -> TestOutcome:
     calls = _calls(task)
+    command, results = _command(task)
     lay_out(task, patch, calls, folder)
     with sandbox.entered(folder, limits) as inside:
         run = partial(inside.run, workdir=folder)
@@ -158,18 +164,31 @@ def _grade(
             why = "took too long to apply" if applied.timed_out else _last_line(applied.output)
             log = cut_log(applied.output)
             return replace(blank, status=Status.PATCH_FAILED, reason=why, log=log)
-        if calls is None:
-            ran = run_recorded(inside, *_command(task), workdir=folder, limits=limits)
-        else:
-            ran = _answered(calls, run(f"python3 -I -B {CALLER} {CALLS}", limits=limits))
-    return _judge(task, *ran, blank, limits)
+        try:
+            if calls is None:
+                ran = run_recorded(inside, command, results, workdir=folder, limits=limits)
+            else:
+                ran = _answered(calls, run(_calling(task), limits=limits))
+            return _judge(task, *ran, blank, limits)
+        except (SandboxError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 what no reader of answers foresaw is no pass
+            return replace(blank, status=Status.UNRESOLVED, reason=_told(error))
 
 
 def _calls(task: TaskInstance) -> dict[str, list[Call]] | None:
-    """Wanted test → calls; None where the tests are of another kind."""
+    """Wanted test → calls; None where the tests, or the command that runs them, are of another
+    kind."""
+    if unittest_python(task.test_command) is None:
+        return None
     added = files_added(task.test_patch)
     wanted = [*task.fail_to_pass, *task.pass_to_pass]
     return None if added is None else calls_of({**task.files, **added}, wanted)
+
+
+def _calling(task: TaskInstance) -> str:
+    """As the recorder is run, so that the environment counts for both alike."""
+    return f"{unittest_python(task.test_command)} -s -B {CALLER} {CALLS}"
 
 
 def _command(task: TaskInstance) -> tuple[str, str]:
@@ -179,7 +198,7 @@ def _command(task: TaskInstance) -> tuple[str, str]:
     command = recorded_command(task.test_command, [RECORDER, results, WANTED], wanted)
     if command is None:
         raise BadTaskError(
-            f"test command {task.test_command!r}: only `python -m unittest [-v]` and `python -m "
+            f"test command {task.test_command!r}: only `python -m unittest …` and `python -m "
             "pytest …` can be graded, as what other commands print can be forged"
         )
     return command, results

@@ -146,8 +146,16 @@ class ReportedOutcome:
 
 def outcome_rows(outcomes: Iterable[TestOutcome]) -> pl.DataFrame:
     """Rows of a `test_outcomes` partition."""
-    rows = [{**asdict(one), "status": one.status.value} for one in outcomes]
+    rows = [
+        {**asdict(one), "status": one.status.value, "reason": encodable(one.reason)}
+        for one in outcomes
+    ]
     return pl.DataFrame(rows, schema=TEST_OUTCOMES, orient="row")
+
+
+def encodable(text: str) -> str:
+    """The text with `?` for each half of a surrogate pair, which no file can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def is_approximate(grader: str) -> bool:
@@ -156,7 +164,8 @@ def is_approximate(grader: str) -> bool:
 
 
 def cut_log(log: str) -> str:
-    """The log as it is kept: both ends of a long one."""
+    """The log as it is kept: both ends of a long one, in characters that UTF-8 knows."""
+    log = encodable(log)
     if len(log) <= MAX_LOG_CHARS:
         return log
     half = MAX_LOG_CHARS // 2

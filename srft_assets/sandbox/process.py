@@ -265,7 +265,12 @@ def _follow(
 
 
 def kill(process: subprocess.Popen[bytes], limits: Limits) -> None:
-    """Kill the tree and the process group, and reap. A pid namespace dies with its parent."""
+    """Kill the tree and the process group, and reap. A pid namespace dies with its parent.
+
+    Does nothing where it was reaped before: its id may be another's by now.
+    """
+    if process.returncode is not None:
+        return
     descendants = list(islice(process_tree(process.pid), 1, 2 * limits.processes))
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -27,11 +27,13 @@ ENDING_SECONDS = 5.0
 """For so long the processes of a command may take to die; then the whole sandbox is killed."""
 GONE = "the sandbox of this run has ended"
 AGENT = """\
+trap '' INT
 tar -xpf - -C /testbed <&{files} && cd /testbed || exit
 exec {files}<&- 2>/dev/null
 echo ready >&{status}
 while IFS= read -r -d '' variables && IFS= read -r -d '' command; do
-  (eval "$variables" >/dev/null; exec /bin/bash -c "$command") </dev/null 2>&1 {status}>&-
+  (trap - INT; eval "$variables" >/dev/null
+   exec /bin/bash -c "$command") </dev/null 2>&1 {status}>&-
   code=$?
   kill -9 -1
   chmod u+rwx /testbed
@@ -58,6 +60,8 @@ class Session:
         self._status = os.fdopen(status, "rb", buffering=0)
         self._rest = b""
         self._ending = os.pidfd_open(process.pid)
+        assert process.stdin is not None
+        os.set_blocking(process.stdin.fileno(), False)
 
     def begin(self) -> None:
         """Wait until the folder is filled. Raises SandboxError, with what was said."""
@@ -85,7 +89,7 @@ class Session:
         began = time.monotonic()
         self._watch.start()
         said, stopped = None, GONE
-        if self._send(f"{exports}\0{command}\0"):
+        if self._send(f"{exports}\0{command}\0", began + limits.wall_seconds):
             said, stopped = self._follow(output, began + limits.wall_seconds)
             stopped = stopped or self._watch.refused() or ""
         # A command could write to the agent's pipe: that decides on nothing but its own result.
@@ -116,14 +120,27 @@ class Session:
             with suppress(OSError):
                 pipe.close()
 
-    def _send(self, text: str) -> bool:
-        """Whether the agent was there to be told."""
+    def _send(self, text: str, deadline: float) -> bool:
+        """Whether the agent was there to be told; one that does not listen is ended."""
         assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(text.encode("utf-8", "surrogateescape"))
-            self._process.stdin.flush()
-        except OSError:
-            return False
+        pipe, left = (
+            self._process.stdin.fileno(),
+            memoryview(text.encode("utf-8", "surrogateescape")),
+        )
+        poll = select.poll()
+        poll.register(pipe, select.POLLOUT)
+        poll.register(self._ending, select.POLLIN)
+        while left:
+            ready = {fd for fd, _ in poll.poll(max(0.0, deadline - time.monotonic()) * 1000)}
+            if pipe not in ready or self._ending in ready:
+                self._end_command(whole=True)
+                return False
+            try:
+                left = left[os.write(pipe, left) :]
+            except BlockingIOError:
+                continue
+            except OSError:
+                return False
         return True
 
     def _follow(self, output: CutOutput, deadline: float) -> tuple[bytes | None, str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.outcomes.status import Status
+from srft_assets.outcomes import sandbox_grader
+from srft_assets.outcomes.status import Status, outcome_rows
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Sandbox
 from tests.outcomes.conftest import new_file
@@ -83,3 +84,62 @@ def test_bytecode_of_a_patch_is_never_run(
     outcome = grade(coded, patch, sandbox)
     assert outcome.status is Status.UNRESOLVED and outcome.f2p_passed == 0
     assert grade(coded, coded.patch + patch, sandbox).status is Status.RESOLVED
+
+
+HALF = edit("    return '\\ud800'")
+NESTED = edit(
+    "    import os\n    deep = '[' * 900 + ']' * 900\n"
+    "    os.write(1, f'\\n[{{\"returned\": {deep}}}]\\n'.encode())\n    os._exit(0)"
+)
+
+
+@pytest.mark.parametrize("patch", [HALF, NESTED], ids=["half a surrogate pair", "nested"])
+def test_answers_that_are_hard_to_write_down_are_failures(
+    any_task: TaskInstance, sandbox: Sandbox, patch: str
+) -> None:
+    outcome = grade(any_task, patch, sandbox)
+    assert outcome.status is Status.UNRESOLVED, outcome
+    assert outcome_rows([outcome])["status"].to_list() == ["unresolved"]
+
+
+def test_only_the_sandbox_itself_can_fail_after_the_patch_is_applied(
+    task: TaskInstance, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unforeseen(*_: object) -> None:
+        raise RecursionError("too deep \ud800")
+
+    monkeypatch.setattr(sandbox_grader, "mistakes", unforeseen)
+    outcome = grade(task, task.patch, sandbox)
+    assert (outcome.status, outcome.reason) == (Status.UNRESOLVED, "too deep ?")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "float(a + b)",
+        "type('Sub', (int,), {})(a + b)",
+        "__import__('enum').IntEnum('E', {'A': a + b}).A",
+    ],
+)
+def test_values_that_unittest_takes_for_equal_are(
+    any_task: TaskInstance, sandbox: Sandbox, value: str
+) -> None:
+    outcome = grade(any_task, edit(f"    return {value}"), sandbox)
+    assert outcome.status is Status.RESOLVED, outcome
+
+
+def test_a_command_with_variables_is_run_as_it_is(task: TaskInstance, sandbox: Sandbox) -> None:
+    patch = edit("    import os\n    return a + b if os.environ.get('WAY') == 'sum' else None")
+    assert grade(task, patch, sandbox).status is Status.UNRESOLVED
+    told = task.model_copy(update={"test_command": "WAY=sum python3 -m unittest"})
+    assert grade(told, patch, sandbox).status is Status.RESOLVED
+
+
+@pytest.mark.parametrize("arguments", ["discover -s .", "test_hidden test_adder", "discover -v"])
+def test_what_unittest_is_told_to_run_is_run(
+    coded: TaskInstance, sandbox: Sandbox, arguments: str
+) -> None:
+    told = coded.model_copy(update={"test_command": f"python3 -m unittest {arguments}"})
+    outcome = grade(told, coded.patch, sandbox)
+    assert outcome.status is Status.RESOLVED, outcome
+    assert grade(told, edit("    return 9"), sandbox).status is Status.UNRESOLVED

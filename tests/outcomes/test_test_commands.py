@@ -19,6 +19,17 @@ PYTESTS = ["a.py::test_x[1 2]", "a.py::test_y", "tests/b.py::C::test_z"]
         ("python3.12 -m pytest -rA a.py", PYTESTS, "python3.12 -s REC python-m-pytest -rA {files}"),
         ("pytest -rA 'a b.py' tests", PYTESTS, "python3 -s REC pytest -rA {files}"),
         ("pytest -n 2 tests/ a.py::x", PYTESTS, "python3 -s REC pytest -n 2 {files}"),
+        (
+            "pytest --ignore tests/a -c b/pytest.ini --deselect a.py::t tests",
+            PYTESTS,
+            "python3 -s REC pytest --ignore tests/a -c b/pytest.ini --deselect a.py::t {files}",
+        ),
+        ("python -m unittest tests.test_a", UNITTESTS, "python -s REC unittest tests.test_a"),
+        (
+            "python -m unittest discover -s tests",
+            UNITTESTS,
+            "python -s REC unittest discover -s tests",
+        ),
         ("A=1 B='x y' pytest", PYTESTS, "env A=1 'B=x y' python3 -s REC pytest {files}"),
     ],
 )
@@ -41,7 +52,6 @@ def test_known_commands_get_the_recorder_and_the_named_tests(
         "tox -e py",
         "./tests/runtests.py",
         "python -m unittest 'open",
-        "python -m unittest discover -s tests",
         "",
     ],
 )

@@ -131,3 +131,18 @@ def test_what_cannot_begin_is_the_sandbox_own_failure(workdir: Path, sandbox: Sa
     ):
         with pytest.raises(SandboxError, match="did not start"), box.entered(folder):
             raise AssertionError("it was entered")
+
+
+def test_an_agent_that_does_not_listen_is_ended(inside: Sandbox, workdir: Path) -> None:
+    """A command that forges its own end still runs while the next is sent."""
+    short = LIMITS.model_copy(update={"wall_seconds": 2})
+    forged = f"for fd in /proc/1/fd/*; do echo 0 > $fd; done 2>/dev/null; sleep {SLEEP}"
+    assert inside.run(forged, workdir=workdir, limits=short).returncode == 0
+    done = inside.run(f": {'x' * 120_000}", workdir=workdir, limits=short)
+    assert (done.returncode, done.stopped) == (137, "the sandbox of this run has ended")
+    assert inside.run("true", workdir=workdir, limits=short).stopped == done.stopped
+
+
+def test_an_interrupt_ends_the_command_alone(inside: Sandbox, workdir: Path) -> None:
+    assert inside.run("kill -INT $$; sleep 5", workdir=workdir).returncode == 130
+    assert inside.run("kill -INT 1; echo there", workdir=workdir).output == "there\n"
