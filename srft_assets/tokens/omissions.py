@@ -1,6 +1,7 @@
 """What a chat template leaves out of a run, and where it disagrees with itself."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,20 +12,26 @@ from srft_assets.trajectories.model import Message
 
 
 def check_nothing_left_out(
-    messages: Sequence[Message], tools: Tools, text: str, owned: Mapping[int, Spans]
+    messages: Sequence[Message],
+    tools: Tools,
+    text: str,
+    owned: Mapping[int, Spans],
+    opened: bool = False,
 ) -> bool:
     """Every message's words, its tool calls and the tools offered are in the rendering.
 
     A template without tool calls in it would otherwise train the model on half of what was done.
-    White space and JSON escaping may differ. Thinking may be left out of all turns: the answer is
-    whether it is. Raises RunRefusedError.
+    White space and JSON escaping may differ, but not in words that mention `</think>`: a template
+    makes thinking of what precedes it, unless the prompt has `opened` the thinking. Thinking may be
+    left out of all turns: the answer is whether it is. Raises RunRefusedError.
     """
     thinking: dict[int, bool] = {}
     for index, message in enumerate(messages):
         spans = owned.get(index)
         shown = text[spans[0][0] : spans[-1][1]] if spans else text
         where = f"message {index} ({message.get('role')})"
-        if not _holds(shown, message["content"] or ""):
+        words = message["content"] or ""
+        if not _holds(shown, words) or not (opened or _mentions(shown, words)):
             raise RunRefusedError(f"the chat template leaves out text of {where}")
         for call in message.get("tool_calls", []):
             name, arguments = call_of(call)
@@ -72,6 +79,13 @@ def check_generation(
 def _told(tools: Sequence[dict[str, Any]]) -> list[str]:
     functions = [tool.get("function") or tool for tool in tools]
     return [str(function.get(key, "")) for function in functions for key in ("name", "description")]
+
+
+def _mentions(text: str, words: str) -> bool:
+    """Whether words with a `</think>` in them stand as they are, and not behind a `<think>`."""
+    words = words.strip()
+    made_thinking = re.compile(rf"<think>\s*{re.escape(words)}")
+    return "</think>" not in words or (words in text and not made_thinking.search(text))
 
 
 def _holds(text: str, part: str) -> bool:

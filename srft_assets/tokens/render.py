@@ -8,7 +8,6 @@ from typing import Literal
 from srft_assets.tokens.calls import Tools
 from srft_assets.tokens.omissions import check_generation, check_nothing_left_out
 from srft_assets.tokens.template import (
-    REASONING,
     TEMPLATE_ERRORS,
     Form,
     Spans,
@@ -18,7 +17,9 @@ from srft_assets.tokens.template import (
     forms,
     generation_blocks,
     generation_prompt,
+    opens_thinking,
     prompts_after,
+    text_of,
 )
 from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
@@ -101,9 +102,10 @@ def render_prompt(messages: Sequence[Message], tools: Tools, tokenizer: ChatToke
     Raises RunRefusedError.
     """
     source = tokenizer.template(tools)
+    opened = opens_thinking(tokenizer, source)
 
     def asked(form: Form) -> Rendering:
-        said = for_template(messages, form, source, tools)
+        said = for_template(messages, form, source, tools, opened)
         try:
             text = apply(tokenizer, source, said, tools, generation_prompt=True)
             literals = literals_of(text, said, tools, tokenizer, source, generation_prompt=True)
@@ -132,7 +134,8 @@ def _failed(error: Exception) -> TemplateFailedError:
 
 
 def _render(run: Trajectory, tokenizer: ChatTokenizer, source: str, form: Form) -> Rendering:
-    messages = for_template(run.messages, form, source, run.tools)
+    opened = opens_thinking(tokenizer, source)
+    messages = for_template(run.messages, form, source, run.tools, opened)
     try:
         text = apply(tokenizer, source, messages, run.tools)
         text.encode()
@@ -148,7 +151,7 @@ def _render(run: Trajectory, tokenizer: ChatTokenizer, source: str, form: Form) 
     path: Literal["traced", "prefixes"] = "traced" if owned else "prefixes"
     owned = owned or by_prefixes(chat)
     turns = tuple(_turn(chat, step, owned) for step in run.steps)
-    dropped = check_nothing_left_out(messages, run.tools, text, owned)
+    dropped = check_nothing_left_out(messages, run.tools, text, owned, opened)
     check_generation(text, [(turn.asked, turn.start, turn.end) for turn in turns], blocks)
     return Rendering(text, turns, literals, path, dropped)
 
@@ -192,9 +195,10 @@ def _turn(chat: Chat, step: Step, owned: dict[int, Spans]) -> Turn:
         raise RunRefusedError(f"the chat template {how} {where}")
     asked, limit = spans[0]
     start = _start(chat, step.message_index, spans[0], where)
-    if REASONING[0] not in chat.messages[step.message_index]:
-        added = EMPTY_THINKING.match(chat.text, start, limit)
-        start = added.end() if added else start
+    added = EMPTY_THINKING.match(chat.text, start, limit)
+    said = text_of(chat.run.messages[step.message_index].get("content"), where)
+    if added and not EMPTY_THINKING.match(said.lstrip()):
+        start = added.end()
     literal_starts = {literal for literal, _ in chat.literals}
     ends = [
         found

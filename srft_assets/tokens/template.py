@@ -33,6 +33,9 @@ THOUGHT = re.compile(r"\s*<think>(.*?)</think>", re.DOTALL)
 """Thinking that a turn's content opens with."""
 THOUGHT_OPENED = re.compile(r"(.*?)</think>", re.DOTALL)
 """The same where the generation prompt opened it."""
+OPENS_THOUGHT = re.compile(r"<think>\s*\Z")
+"""The end of such a generation prompt."""
+THINK_TAG = re.compile(r"</?think>")
 SPLITS_THOUGHT = re.compile(r"split\(\s*['\"]</think>")
 """A template that takes such thinking out of the content itself."""
 READS_THOUGHT = re.compile(r"reasoning_content|\.thinking\b|'thinking'")
@@ -91,16 +94,20 @@ def forms(source: str, messages: Sequence[Message]) -> tuple[Form, ...]:
 
 
 def for_template(
-    messages: Sequence[Message], form: Form, source: str = "", tools: Tools = None
+    messages: Sequence[Message],
+    form: Form,
+    source: str = "",
+    tools: Tools = None,
+    opened: bool = False,
 ) -> list[Message]:
     """Copies of the messages with text content and the given form of tool calls.
 
     Ids of tool calls are shortened for a template that wants nine characters, thinking within the
     content is taken out for one that writes it itself, and tools are told in the first message
-    for one that cannot. Raises RunRefusedError for content that is not text, and for calls that
-    could not be written as they were made.
+    for one that cannot; `opened` is `opens_thinking`. Raises RunRefusedError for content that is
+    not text, and for calls that could not be written as they were made.
     """
-    plain = [_convert(index, message, form, source) for index, message in enumerate(messages)]
+    plain = [_convert(at, message, form, source, opened) for at, message in enumerate(messages)]
     if "tools" not in source:
         plain = with_tools_told(plain, tools, form.arguments)
     return short_call_ids(plain) if wants_short_ids(source) else plain
@@ -149,13 +156,13 @@ def text_of(content: object, where: str) -> str:
     raise RunRefusedError(f"{where} has content of type {type(content).__name__}")
 
 
-def _convert(index: int, message: Message, form: Form, source: str) -> Message:
+def _convert(index: int, message: Message, form: Form, source: str, opened: bool) -> Message:
     where = f"message {index} ({message.get('role')})"
     plain = {key: message[key] for key in PLAIN_KEYS if message.get(key) is not None}
     plain["content"] = text_of(message.get("content"), where)
     reasoning = next((str(message[key]) for key in REASONING if message.get(key)), "")
     if not reasoning and message.get("role") == "assistant":
-        reasoning, plain["content"] = _thought(plain["content"], source)
+        reasoning, plain["content"] = _thought(plain["content"], source, opened)
     if reasoning.strip():
         plain |= {"reasoning_content": reasoning, "thinking": reasoning}
     calls = [given(call, form.arguments) for call in calls_of(message)]
@@ -167,11 +174,11 @@ def _convert(index: int, message: Message, form: Form, source: str) -> Message:
     return plain
 
 
-def _thought(content: str, source: str) -> tuple[str, str]:
+def _thought(content: str, source: str, opened: bool) -> tuple[str, str]:
     """The thinking within a content, for a template that knows thinking, and the rest."""
     given_beside, splits = READS_THOUGHT.search(source), SPLITS_THOUGHT.search(source)
     found = THOUGHT.match(content) if given_beside or splits else None
-    if found is None and splits:
+    if found is None and splits and opened:
         found = THOUGHT_OPENED.match(content)
     if found is None:
         return "", content
@@ -266,6 +273,14 @@ def generation_prompt(tokenizer: ChatTokenizer, source: str) -> str:
     return prompt
 
 
+def opens_thinking(tokenizer: ChatTokenizer, source: str) -> bool:
+    """Whether the generation prompt opens the thinking, so that a turn may begin within it."""
+    try:
+        return OPENS_THOUGHT.search(generation_prompt(tokenizer, source)) is not None
+    except RunRefusedError:
+        return False
+
+
 def prompts_after(
     messages: Sequence[Message], tools: Tools, tokenizer: ChatTokenizer, source: str
 ) -> tuple[str, str | None]:
@@ -315,3 +330,21 @@ def end_tokens(tokenizer: ChatTokenizer, source: str) -> frozenset[str]:
         return frozenset(known)
     found = tokenizer.special_pattern.match(text, text.rindex("!") + 1) if "!" in text else None
     return frozenset(known | {found[0]}) if found else frozenset(known)
+
+
+@lru_cache(maxsize=16)
+def foreign_to_a_turn(tokenizer: ChatTokenizer, source: str) -> re.Pattern[str]:
+    """Matches the special tokens that no model writes within its turn: those flagged special, and
+    those that open or end a turn. Others, such as Qwen's `<tool_call>`, it writes itself."""
+    added = tokenizer.hf.added_tokens_decoder
+    found = {text for text, number in tokenizer.special_ids.items() if added[number].special}
+    question, answer = {"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}
+    for chat in ([question, answer], [{"role": "system", "content": "."}, question]):
+        for asking in (False, True):
+            try:
+                text = apply(tokenizer, source, chat, None, generation_prompt=asking)
+            except TEMPLATE_ERRORS:
+                continue
+            found.update(tokenizer.special_pattern.findall(THINK_TAG.sub("", text)))
+    longest_first = sorted(found | end_tokens(tokenizer, source), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")

@@ -2,7 +2,8 @@
 
 A run's own words may look like a special token: an observation holds `<|im_end|>` because the agent
 looked at a tokenizer's files, or because someone wants to forge a turn. They are wrapped in
-private-use characters before rendering, so that every unwrapped special token is the template's.
+private-use characters before rendering, so that every unwrapped special token is the template's,
+or one that the model itself writes within its turn (`<tool_call>`, `<think>`).
 
 A chat template is a loop over `messages`. The template's syntax tree is given two more outputs:
 a mark at the head of each loop body, naming the message at hand, and a mark after the loop. One
@@ -23,7 +24,7 @@ from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
 from srft_assets.tokens.calls import Tools
-from srft_assets.tokens.template import Spans, apply, compiled, variables
+from srft_assets.tokens.template import Spans, apply, compiled, foreign_to_a_turn, variables
 from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
@@ -56,7 +57,7 @@ def trace(
     and `TEMPLATE_ERRORS`.
     """
     literal, enter, leave = _free_marks(text)
-    said, offered = _wrapped([list(messages), tools], tokenizer.special_pattern, literal)
+    said, offered = _wrapped_chat(messages, tools, tokenizer, source, literal)
     marked, spans = _render_marked(
         source, said, (enter, leave), tools=offered, **variables(tokenizer)
     )
@@ -84,7 +85,7 @@ def literals_of(
 ) -> tuple[tuple[int, int], ...]:
     """Ranges of a rendering where the run's own words look like a special token; see `trace`."""
     literal = _free_marks(text)[0]
-    said, offered = _wrapped([list(messages), tools], tokenizer.special_pattern, literal)
+    said, offered = _wrapped_chat(messages, tools, tokenizer, source, literal)
     marked = apply(tokenizer, source, said, offered, generation_prompt)
     if marked.replace(literal, "") != text:
         raise RunRefusedError(
@@ -104,6 +105,16 @@ def _free_marks(text: str) -> list[str]:
 
 def _places(marked: str, literal: str) -> list[int]:
     return [found.start() for found in re.finditer(literal, marked)]
+
+
+def _wrapped_chat(
+    messages: Sequence[Message], tools: Tools, tokenizer: ChatTokenizer, source: str, mark: str
+) -> tuple[list[Message], Tools]:
+    """Copies with `mark` on both sides of what is text, though it looks like a special token: of
+    the assistant's own words only what it cannot write itself."""
+    pattern, own = tokenizer.special_pattern, foreign_to_a_turn(tokenizer, source)
+    said = [_wrapped(one, own if one["role"] == "assistant" else pattern, mark) for one in messages]
+    return said, _wrapped(tools, pattern, mark)
 
 
 def _wrapped(value: Any, pattern: re.Pattern[str], mark: str) -> Any:

@@ -6,7 +6,7 @@ import pytest
 
 from srft_assets.tokens.lengths import windows
 from srft_assets.tokens.mask import mask_run
-from srft_assets.tokens.token_labels import MaskedRow
+from srft_assets.tokens.token_labels import MaskedRow, RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
 from tests.tokens.chats import decoded
@@ -19,6 +19,7 @@ ALWAYS_EMPTY = CHATML.replace(
     "{% if message['role'] == 'assistant' %}{{ '<think></think>' }}{% endif %}"
     "{{ message['content'] + '<|im_end|>' + '\n'}}",
 )
+TAGS = ("<think>", "</think>")
 
 
 def answers(*turns: Message) -> list[Message]:
@@ -52,6 +53,46 @@ def test_an_empty_think_block_that_the_template_adds_carries_no_loss(
     row = masked(answers({"content": "ls"}, {"content": "cat a.py"}), tokenizer)
     assert decoded(row, tokenizer) == ["ls<|im_end|>", "cat a.py<|im_end|>"]
     assert "<think>" in tokenizer.decode(row.input_ids.tolist())
+
+
+def test_an_empty_think_block_of_the_models_own_words_carries_loss(
+    tokenizer_with: Callable,
+) -> None:
+    said = "<think>\n\n</think>\n\nls"
+    tokenizer = tokenizer_with(CHATML)
+    assert decoded(masked(answers({"content": said}), tokenizer), tokenizer) == [
+        f"{said}<|im_end|>"
+    ]
+
+
+def test_an_empty_think_block_in_the_place_of_recorded_thinking_carries_no_loss(
+    tokenizer_with: Callable,
+) -> None:
+    tokenizer = tokenizer_with(ALWAYS_EMPTY)
+    row = masked(answers({"content": "ls", "reasoning_content": "I look."}), tokenizer)
+    assert decoded(row, tokenizer) == ["ls<|im_end|>"]
+
+
+@pytest.mark.parametrize("prompt", ["", "<think>\n"])
+@pytest.mark.parametrize("said", ["I close it by </think> here.", "I close it.\n</think>\n\nSo."])
+def test_words_before_a_closing_tag_are_thinking_only_where_the_prompt_opened_it(
+    prompt: str, said: str, tokenizer_with: Callable
+) -> None:
+    split = QWEN_THINKING.replace(
+        "{%- set thinking = message.reasoning_content or '' %}",
+        "{%- set thinking = message.reasoning_content or '' %}{%- set content = message.content %}"
+        "{%- if '</think>' in content and not thinking %}"
+        "{%- set thinking = content.split('</think>')[0].strip('\n') %}"
+        "{%- set content = content.split('</think>')[-1] %}{%- endif %}",
+    ).replace("message.content.lstrip('\n') + '<|im_end|>", "content.lstrip('\n') + '<|im_end|>")
+    asked = split.replace("assistant\n' }}{%- endif %}", f"assistant\n{prompt}' }}}}{{%- endif %}}")
+    assert (asked == split) == (not prompt)
+    chat, tokenizer = answers({"content": said}), tokenizer_with(asked, unflagged=TAGS)
+    if prompt:
+        assert decoded(masked(chat, tokenizer), tokenizer)[0].startswith("I close it")
+        return
+    with pytest.raises(RunRefusedError, match="leaves out text of message 1"):
+        masked(chat, tokenizer)
 
 
 def test_a_window_opens_its_first_turn_as_the_template_opened_it(tokenizer_with: Callable) -> None:

@@ -47,8 +47,10 @@ def chat(said: str) -> list[dict]:
 def test_words_of_a_run_are_ordinary_tokens_that_decode_to_them(qwen, words) -> None:
     said = "".join(words)
     rows = [mask_run(run := run_of(chat(text)), all_of(run), qwen) for text in (said, "plain")]
-    own, plain = (steering(row.input_ids.tolist(), qwen) for row in rows)
+    own, plain = (steering(row.input_ids[: row.spans[1].start].tolist(), qwen) for row in rows)
     assert own == plain
+    turns = [row.input_ids[row.spans[1].start : row.spans[1].end].tolist() for row in rows]
+    assert turns[0].count(qwen.special_ids["<|im_end|>"]) == 1
     text = qwen.hf.apply_chat_template(chat(said), tokenize=False)
     assert qwen.backend.decode(rows[0].input_ids.tolist(), skip_special_tokens=False) == text
 
@@ -58,6 +60,19 @@ def test_the_prompt_of_a_rollout_is_made_as_in_training(qwen) -> None:
     row = mask_run(run, all_of(run), qwen)
     asked, _ = by_pieces(render_prompt(run.messages[:3], None, qwen), qwen)
     assert asked.tolist() == row.input_ids[: row.spans[1].start].tolist()
+
+
+def test_a_model_writes_its_own_unflagged_tokens(qwen) -> None:
+    """The single token, as where the template writes it; in an observation it is text."""
+    said = "<tool_call>\n{}\n</tool_call> <|im_end|>"
+    run = run_of(chat(said))
+    row = mask_run(run, all_of(run), qwen)
+    turn = row.input_ids[row.spans[1].start : row.spans[1].end].tolist()
+    own = [qwen.special_ids[text] for text in ("<tool_call>", "</tool_call>", "<|im_end|>")]
+    assert steering(turn, qwen) == own
+    assert said in qwen.decode(turn)
+    before = row.input_ids[: row.spans[1].start].tolist()
+    assert not {*own[:2]} & {*before}
 
 
 def test_words_that_the_template_itself_looks_for_refuse_the_run(qwen, tokenizer_with) -> None:

@@ -19,7 +19,7 @@ from srft_assets.exports.formats.tokens import labelled_rows
 from srft_assets.exports.source import Conversation, Masked, UnfitError, conversation_of
 from srft_assets.exports.writer import Format, Record
 from srft_assets.tokens.calls import as_json
-from srft_assets.tokens.template import for_template, forms
+from srft_assets.tokens.template import for_template, forms, opens_thinking
 from srft_assets.tokens.token_labels import IGNORED, RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 
@@ -101,8 +101,9 @@ def _messages(chat: Conversation, tokenizer: ChatTokenizer) -> Messages:
     source = tokenizer.template(chat.tools)
     plain = [plain_message(*told) for told in chat.told()]
     form = forms(source, chat.messages)[0]
+    opened = opens_thinking(tokenizer, source)
     try:
-        given = for_template(chat.messages, form, source, chat.tools)
+        given = for_template(chat.messages, form, source, chat.tools, opened)
     except RunRefusedError as error:
         raise UnfitError("the run could not be masked now", str(error)) from error
     cells = [dict.fromkeys(PLAIN) | _cells(message) for message in given]
