@@ -1,5 +1,6 @@
 """Files by which a patch could have its own code run before, around or instead of the tests."""
 
+import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from glob import escape
@@ -11,6 +12,9 @@ HOOKS = (
     *("pyproject.toml", "tox.ini", "setup.cfg"),
 )
 """Names of files and folders that Python or pytest reads unasked, as patterns."""
+TEST_FILE = re.compile(r"(?:^|/)(?:tests?/|testing/|test_[^/]*\.py$|[^/]*_test\.py$|conftest\.py$)")
+UNNEST = "find . -mindepth 2 -name .git -prune -exec rm -rf -- {} +"
+"""Makes repositories inside the tree plain folders: `git clean` looks into no repository."""
 
 
 def is_hook(path: str) -> bool:
@@ -20,9 +24,13 @@ def is_hook(path: str) -> bool:
 
 def intruders(tests: Iterable[str]) -> Sequence[str]:
     """Pathspecs of git for untracked files that must go before `tests` (files) are run: hooks,
-    bytecode, and what would be imported instead of a test.
+    bytecode, what would be imported instead of a test, and what makes a test folder a package.
     """
+    tests = [*tests]
     stems = [str(PurePosixPath(path).with_suffix("")) for path in tests if path.endswith(".py")]
     instead = [f"{escape(stem)}{ending}" for stem in stems for ending in ("", ".*")]
     hooks = [f"**/{hook}{inside}" for hook in HOOKS for inside in ("", "/**")]
-    return [f":(glob){place}" for place in (*instead, *hooks, "**/__pycache__/**")]
+    parents = {str(PurePosixPath(path).parent) for path in tests}
+    folders = [one for one in sorted(parents) if TEST_FILE.search(f"{one}/")]
+    packages = [f"{escape(one)}/__init__.*" for one in folders]
+    return [f":(glob){place}" for place in (*instead, *packages, *hooks, "**/__pycache__/**")]

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 DONE = "done"
+TESTED_PYTEST = "TESTED_PYTEST"
+"""Set where the repository is pytest's own, which then tests itself."""
 CONFIGURATIONS = {
     "pytest.toml": "",
     ".pytest.toml": "",
@@ -202,6 +204,8 @@ def main() -> int:
     sys.path.pop(0)
     plugins = installed_plugins()
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    if os.environ.pop(TESTED_PYTEST, "") == "" and kind in ("pytest", "python-m-pytest"):
+        import pytest  # noqa: F401 a `pytest.py` of the repository is never found
     tested = os.environ.pop("TESTED_PATH", "")
     if tested:
         os.environ["PYTHONPATH"] = tested

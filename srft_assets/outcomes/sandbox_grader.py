@@ -20,7 +20,7 @@ from srft_assets.errors import SrftError
 from srft_assets.files import scratch
 from srft_assets.outcomes import caller, recorder
 from srft_assets.outcomes.calls import Call, calls_of, files_added, mistakes
-from srft_assets.outcomes.hooks import intruders, is_hook
+from srft_assets.outcomes.hooks import TEST_FILE, UNNEST, intruders, is_hook
 from srft_assets.outcomes.results import (
     Recorded,
     recorded_command,
@@ -55,7 +55,6 @@ GNU_PATCH = f"""\
 that no patch can know, and `--unified` keeps it from running ed scripts."""
 RECORDER, CALLER = ".git/recorder.py", ".git/caller.py"
 WANTED, CALLS = ".git/wanted.json", ".git/calls.json"
-TEST_FILE = re.compile(r"(?:^|/)(?:tests?/|testing/|test_[^/]*\.py$|[^/]*_test\.py$|conftest\.py$)")
 DIFFED = re.compile(r"^diff --git a/(.+?) b/(.+)$", re.MULTILINE)
 NO_CONVERSION = "* -text -eol -ident -filter -working-tree-encoding\n"
 """Attributes that outrank those a patch brings."""
@@ -166,7 +165,10 @@ def _grade(
             return replace(blank, status=Status.PATCH_FAILED, reason=why, log=log)
         try:
             if calls is None:
-                ran = run_recorded(inside, command, results, workdir=folder, limits=limits)
+                own = any(path.endswith("_pytest/__init__.py") for path in task.files)
+                bounds: dict[str, Any] = {"workdir": folder, "limits": limits}
+                env = {recorder.TESTED_PYTEST: "1"} if own else {}
+                ran = run_recorded(inside, command, results, **bounds, env=env)
             else:
                 ran = _answered(calls, run(_calling(task), limits=limits))
             return _judge(task, *ran, blank, limits)
@@ -295,6 +297,7 @@ def apply_script(task: TaskInstance, with_tests: bool) -> str:
     kept = [path for path in task.files if path in tests or is_hook(path)]
     gone = [path for path in tests if path not in task.files]
     lines = [f"git apply --whitespace=nowarn .git/model.patch || {GNU_PATCH} || exit"]
+    lines.append(f"{UNNEST} || exit")
     if kept:
         lines.append(_git("checkout -q", kept, literal=True))
     if gone:

@@ -140,7 +140,8 @@ def evaluate(
     """Play and grade what is not finished; every attempt is on disk before it is reported.
 
     Attempts that failed for the sandbox's or grader's own fault are played a second time. Raises
-    what the generation raised: the attempts that it ended do not count.
+    what the generation raised: the attempts that it ended do not count; and, at the end, SrftError
+    for those whose sandbox did not start twice.
     """
     from srft_assets.rollouts.batcher import LocalModels
     from srft_assets.rollouts.generator import Generator
@@ -159,12 +160,16 @@ def evaluate(
         for wave in models.waves(todo):
             ended = partial(grade, job, gated, time.monotonic())
             for play, attempt in play_all(wave, models.model, scene, job.out, ended, job.lanes):
-                if attempt.status == Status.INFRA_ERROR and not last:
+                begun = play.path(job.out).exists()
+                if attempt.status == Status.INFRA_ERROR and not (last and begun):
                     failed.append(play)
+                    reason = attempt.reason
                     continue
                 place(attempt_path(job.out, play), attempt.model_dump_json().encode())
                 report(attempt)
         todo = failed
+    if todo:
+        raise SrftError(f"{len(todo)} attempts did not begin, the last for: {reason}; start again")
 
 
 def grade(
@@ -177,20 +182,19 @@ def grade(
     if failure is not None and not isinstance(failure, SandboxError | OSError):
         raise failure
     path = play.path(job.out)
-    if not path.exists():
-        raise SrftError(f"{play.name} left no run: {failure or 'no reason is known'}")
-    task, run = play.task, read_run(path, play.attempt)
-    if failure is None:
+    if not path.exists() and failure is None:
+        raise SrftError(f"{play.name} left no run: no reason is known")
+    task, run = play.task, read_run(path, play.attempt) if path.exists() else None
+    if failure is None and run is not None:
         outcome = grade_patch(task, run.submission, sandbox, trajectory_id=run.trajectory_id)
     else:
         reason = f"{type(failure).__name__}: {failure}"
-        outcome = TestOutcome(
-            run.trajectory_id, task.instance_id, Status.INFRA_ERROR, reason=reason
-        )
+        known = run.trajectory_id if run else ""
+        outcome = TestOutcome(known, task.instance_id, Status.INFRA_ERROR, reason=reason)
     attempt = Attempt(
         instance_id=task.instance_id,
         attempt=play.attempt,
-        trajectory_id=run.trajectory_id,
+        trajectory_id=outcome.trajectory_id,
         status=outcome.status.value,
         reason=outcome.reason,
         f2p_passed=outcome.f2p_passed,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.outcomes import sandbox_grader
+from srft_assets.outcomes.hooks import intruders
 from srft_assets.outcomes.status import Status, outcome_rows
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Sandbox
@@ -143,3 +144,18 @@ def test_what_unittest_is_told_to_run_is_run(
     outcome = grade(told, coded.patch, sandbox)
     assert outcome.status is Status.RESOLVED, outcome
     assert grade(told, edit("    return 9"), sandbox).status is Status.UNRESOLVED
+
+
+def test_a_repository_inside_the_tree_hides_no_hook(task: TaskInstance, sandbox: Sandbox) -> None:
+    """GNU patch writes such where git refuses; the code sees whether the hook is there."""
+    hook = "import os\nos._exit(3)\n"
+    nested = new_file("sub/.git/HEAD", "ref: refs/heads/main\n") + new_file("sub/conftest.py", hook)
+    nested += new_file("sub/.git/objects/keep", "x\n") + new_file("sub/.git/refs/keep", "x\n")
+    looks = edit("    import os\n    return None if os.path.exists('sub/conftest.py') else a + b")
+    outcome = grade(task, looks + nested, sandbox)
+    assert outcome.status is Status.RESOLVED, outcome
+
+
+def test_a_test_folder_becomes_no_package() -> None:
+    assert ":(glob)tests/unit/__init__.*" in intruders(["tests/unit/test_a.py", "src/test_b.py"])
+    assert ":(glob)src/__init__.*" not in intruders(["tests/unit/test_a.py", "src/test_b.py"])

@@ -130,3 +130,14 @@ def test_generated_tasks_resolve_with_their_own_patch_only(sandbox: Sandbox) -> 
 def test_without_a_sandbox_grading_is_the_same(any_task: TaskInstance) -> None:
     assert grade(any_task, any_task.patch, UnsafeSandbox()).status is Status.RESOLVED
     assert grade(any_task, CHEATS["shadows unittest"], UnsafeSandbox()).status is Status.UNRESOLVED
+
+
+def test_a_pytest_of_the_patch_is_never_imported(
+    pytest_task: TaskInstance, sandbox: Sandbox
+) -> None:
+    own = new_file("pytest.py", "import os\nos._exit(0)\n")
+    outcome = grade(pytest_task, pytest_task.patch + own, sandbox)
+    assert outcome.status is Status.RESOLVED, outcome
+    itself = {**pytest_task.files, "src/_pytest/__init__.py": ""}
+    tested = pytest_task.model_copy(update={"files": itself})
+    assert grade(tested, pytest_task.patch + own, sandbox).status is Status.UNRESOLVED

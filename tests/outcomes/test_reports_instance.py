@@ -49,12 +49,17 @@ class TestOneInstance:
             (">>>>> Tests Timed Out", Status.TIMEOUT),
             (">>>>> Reset Failed", Status.INFRA_ERROR),
             ("nothing of note", Status.INFRA_ERROR),
+            ("", Status.INFRA_ERROR),
             ("Error building image: toomanyrequests", Status.INFRA_ERROR),
         ],
     )
     def test_why_there_are_no_tests_stands_in_the_log(self, log: str, status: Status) -> None:
         report = {"patch_exists": True, "patch_successfully_applied": False, "resolved": False}
         assert one(report, test_output=log).status is status
+
+    def test_without_a_log_the_reports_word_counts(self) -> None:
+        report = {"patch_exists": True, "patch_successfully_applied": False, "resolved": False}
+        assert one(report).status is Status.PATCH_FAILED
 
     @pytest.mark.parametrize("flag", [True, False])
     def test_applied_without_results_is_the_machine(self, flag: bool) -> None:

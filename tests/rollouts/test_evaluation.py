@@ -1,8 +1,11 @@
 """Several attempts at each task: a run, an outcome and a stream of samples for each."""
 
+import threading
+
 import pytest
 
 from srft_assets.agent.play import Play, plays_of
+from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.rollouts import batcher
 from srft_assets.rollouts.evaluation import (
@@ -12,6 +15,7 @@ from srft_assets.rollouts.evaluation import (
     read_attempt,
     read_run,
 )
+from srft_assets.sandbox import SandboxError
 
 
 def job_in(folder, **settings) -> EvaluationJob:
@@ -91,3 +95,34 @@ def test_one_attempt_more_plays_only_that(sandbox, checkpoint, tasks, tmp_path):
     assert {one.attempt for one in heard} == {1}
     assert len(heard) == 2
     assert Play(tasks[0]).path(tmp_path).read_bytes() == before
+
+
+class Unready:
+    """A sandbox that does not start the first `times` times."""
+
+    name = "unready"
+
+    def __init__(self, sandbox, times):
+        self._sandbox, self._times, self._lock = sandbox, times, threading.Lock()
+
+    def run(self, command, **bounds):
+        return self._sandbox.run(command, **bounds)
+
+    def entered(self, workdir, limits=None):
+        with self._lock:
+            self._times -= 1
+            if self._times >= 0:
+                raise SandboxError("no room")
+        return self._sandbox.entered(workdir, limits)
+
+
+def test_a_sandbox_that_does_not_start_is_tried_again(sandbox, checkpoint, tasks, tmp_path):
+    heard = []
+    evaluate(job_in(tmp_path), tasks, checkpoint, Unready(sandbox, 1), heard.append)
+    assert len(heard) == 2 and not {"infra_error"} & {one.status for one in heard}
+
+
+def test_one_that_never_starts_is_told_at_the_end(sandbox, checkpoint, tasks, tmp_path):
+    with pytest.raises(SrftError, match=r"2 attempts did not begin, .*no room; start again"):
+        evaluate(job_in(tmp_path), tasks, checkpoint, Unready(sandbox, 99), lambda _: None)
+    assert read_attempt(tmp_path, Play(tasks[0])) is None

@@ -52,6 +52,8 @@ def run_tests(
     results = f"results-{secrets.token_hex(8)}.jsonl"
     sandbox = open_sandbox(readonly=environment.readonly)
     shell, variables = command(task, recipe, results), {"PATH": environment.path}
+    if task.repo == "pytest-dev/pytest":
+        variables[recorder.TESTED_PYTEST] = "1"
     with sandbox.entered(tree, limits) as inside:
         recorded, done = run_recorded(
             inside, shell, f".git/{results}", workdir=tree, limits=limits, env=variables

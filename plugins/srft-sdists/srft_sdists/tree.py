@@ -8,7 +8,7 @@ from pathlib import Path
 
 from srft_assets.files import scratch
 from srft_assets.home import Home
-from srft_assets.outcomes.hooks import intruders, is_hook
+from srft_assets.outcomes.hooks import UNNEST, intruders, is_hook
 from srft_assets.outcomes.sandbox_grader import GNU_PATCH
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.bubblewrap import TESTBED
@@ -107,7 +107,7 @@ def _restore(recipe: Recipe, task: TaskInstance, source: Source) -> str:
     there = [path for path in graded if path in listed.split("\0")]
     gone = [path for path in graded if path not in there]
     folders = shlex.join([*CHANGED, "--", *recipe.tests])
-    steps = ["set -e -o pipefail", f"{folders} | git checkout-index -q -f -z --stdin"]
+    steps = ["set -e -o pipefail", UNNEST, f"{folders} | git checkout-index -q -f -z --stdin"]
     carried = git(source.repository, "ls-tree", "-r", "--name-only", "-z", source.base)
     if hooks := [path for path in carried.split("\0") if is_hook(path)]:
         steps.append(shlex.join([*LITERAL, "checkout", "-q", source.base, "--", *hooks]))

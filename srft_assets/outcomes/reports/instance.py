@@ -3,7 +3,8 @@
 - SWE-bench's report.json, flat (SWE-smith) or under its id. Of SWE-bench
   (`harness/grading.py: get_eval_report`): `patch_successfully_applied` is false wherever no test
   result could be parsed, which may be a patch that does not apply, a timeout, or the machine; the
-  log beside it tells which. What no log lays on the patch or a timeout is the machine's failure.
+  log beside it tells which. What a log lays on neither the patch nor a timeout is the machine's
+  failure; without any log the report's word counts.
   SWE-smith never sets it: with tests in the report, the flag says nothing.
 - Predictions with an evaluation, and OpenHands' output lines: `resolved` or `evaluation` (true,
   false, a word, or an object with `resolved`); or `report` / `test_result.report` as OpenHands and
@@ -68,7 +69,7 @@ def grade_instance(
     stated = flag(report, "resolved")
     if stated is None:
         raise BadReportError("the report does not say `resolved`")
-    logs = "\n".join(beside[name] for name in LOGS if name in beside)
+    logs = [beside[name] for name in LOGS if name in beside]
     printed = beside.get("test_output.txt")
     common: dict[str, Any] = {
         "instance_id": instance_id,
@@ -124,13 +125,16 @@ def _counts(tests: Any, kind: str) -> tuple[int, int]:
     return len(passed), len(passed) + len(failed)
 
 
-def _why_unresolved(report: dict[str, Any], logs: str) -> dict[str, Any]:
+def _why_unresolved(report: dict[str, Any], beside: list[str]) -> dict[str, Any]:
+    logs = "\n".join(beside)
     if flag(report, "infra_failure"):
         cause = text(report, "infra_failure_reason") or "infrastructure failure"
         return {"status": Status.INFRA_ERROR, "reason": cause}
     for marker, status, reason in MARKERS:
         if marker.search(logs):
             return {"status": status, "reason": reason}
+    if flag(report, "patch_successfully_applied") is False and not beside:
+        return {"status": Status.PATCH_FAILED, "reason": "the report says so, without a log"}
     if flag(report, "patch_successfully_applied") is False:
         why = NO_RESULTS if APPLIED in logs else UNEXPLAINED
         return {"status": Status.INFRA_ERROR, "reason": why}
