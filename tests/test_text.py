@@ -28,7 +28,7 @@ def test_what_is_shown_as_nothing_is_made_visible(kind, shows):
 
 
 def test_an_emoji_and_letters_of_any_script_stay():
-    text = "\u26a0\ufe0f \u2714\ufe0e \U0001f577\ufe0f 漢字 हिन्दी é"
+    text = "1\ufe0f\u20e3 \u26a0\ufe0f \u2714\ufe0e \U0001f577\ufe0f 漢字 हिन्दी é"
     assert visible(text) == visible_in_lines(text) == text
 
 

@@ -211,7 +211,7 @@ class Asking:
             self.refused.append((exchange, error.reason))
         else:
             self.unanswered.append(error.reason)
-        own = error.kind is Kind.TOO_LONG or (error.kind is Kind.BAD_REQUEST and self.takes_others)
+        own = error.kind is Kind.TOO_LONG or (error.kind is Kind.BAD_REQUEST and self.paid > 0)
         self._failed_in_a_row += not own
         most = max(FEWEST_IN_A_ROW, self.client.endpoint.concurrency)
         if error.kind in HOPELESS:

@@ -35,7 +35,7 @@ LENGTH = re.compile(
 """As OpenAI, Anthropic, Gemini, vLLM, llama.cpp and gateways tell a prompt beyond the context."""
 _CREDIT = re.compile(
     r"insufficient[ _](credit|balance|quota|funds)|credit balance|more credits"
-    r"|billing[ _]hard[ _]limit",
+    r"|billing[ _]hard[ _]limit|billing[ _]not[ _]active|account is not active",
     re.IGNORECASE,
 )
 _RATE = re.compile(r"rate[ _]limit|per minute", re.IGNORECASE)

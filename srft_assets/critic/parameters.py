@@ -43,7 +43,8 @@ class Parameters:
 
         A schema that a server does not take may be one run's own, and says nothing of the others.
         """
-        if len(said) >= LONGEST_MESSAGE or "schema" in said or not REFUSING.search(said):
+        schema = re.search(r"\bschema\b", said)
+        if len(said) >= LONGEST_MESSAGE or schema or not REFUSING.search(said):
             return
         named = (key for key in (*RENAMED, *OPTIONAL) if re.search(rf"\b{key}\b", said))
         for key in named:
