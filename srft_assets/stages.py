@@ -31,7 +31,8 @@ from srft_assets.rollouts.settings import VERSION as ROLLOUT_VERSION
 from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.stage import masked_tokens_stage
-from srft_assets.training.stage import checkpoints_stage
+from srft_assets.training.options import check_options
+from srft_assets.training.stage import OURS, checkpoints_stage
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.stage import Stage
 
@@ -89,7 +90,14 @@ def critic_stages(folder: Path, spec: CriticSpec) -> list[Stage]:
 
 
 def arm_stages(spec: ArmSpec) -> list[Stage]:
-    """`masked_tokens`, `checkpoints` and `eval_scores` of an arm."""
+    """`masked_tokens`, `checkpoints` and `eval_scores` of an arm.
+
+    Raises SrftError for `training.options` that training would refuse.
+    """
+    try:
+        check_options({k: v for k, v in spec.training.options.items() if k not in OURS})
+    except SrftError as error:
+        raise SrftError(f"arm {spec.name}: {error}") from None
     stages = (
         masked_tokens_stage(spec),
         checkpoints_stage(spec),

@@ -82,6 +82,11 @@ def test_a_file_that_states_no_sound_component_is_named(
     assert told(tmp_path).startswith(f"{path}{reason}")
 
 
+def test_an_option_that_training_refuses_is_told_as_the_arm_is_read(tmp_path: Path) -> None:
+    write(tmp_path, "arms", "a", f"{ARM}attributes: {{training: {{options: {{seed: 3}}}}}}\n")
+    assert told(tmp_path) == "arm a: training.options: seed is decided by other settings"
+
+
 def test_all_wrong_settings_of_a_file_are_told(tmp_path: Path) -> None:
     write(tmp_path, "arms", "a", ARM + "attributes:\n  dedupe: true\n  seed: many\n")
     assert len(told(tmp_path).split("; ")) == 2

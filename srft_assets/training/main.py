@@ -37,7 +37,7 @@ from srft_assets.training.data import Plan, check_vocabulary, load_rows, make_pl
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.model import load_base
 from srft_assets.training.process import Report, agree, join, prepare, reporting
-from srft_assets.training.saving import base_type, rehearse, save_model
+from srft_assets.training.saving import base_type, rehearse, save_model, stop_at
 
 FAILURES = (SrftError, ValidationError, MemoryError, OSError, RuntimeError, SafetensorError)
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
@@ -143,6 +143,8 @@ def _train(job: TrainingJob, report: Report, rank: int, ranks: int) -> None:
     trainer = build_trainer(job, model, tokenizer, table, own, report)
     state = agree(last_whole_state(job.partial / "states", ranks) if rank == 0 else None)
     folder = job.partial / "model"
+    # Before training, which writes the tokenizer's end of sequence into the model's config.
+    stop_at(ends, model, tokenizer)
     if rank == 0 and state is None:
         rehearse(trainer.model, tokenizer, folder, ends, dtype)
     trainer.train(resume_from_checkpoint=None if state is None else str(state))

@@ -226,7 +226,8 @@ def _merge(adapter: Path, base: str) -> tuple[Any, Any]:
     except (OSError, ValueError) as error:
         raise SrftError(f"the base model {base} cannot be loaded: name one by --base") from error
     merged = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-    merged.generation_config = GenerationConfig.from_pretrained(adapter)
+    if (adapter / "generation_config.json").exists():
+        merged.generation_config = GenerationConfig.from_pretrained(adapter)
     return merged.to(kept), AutoTokenizer.from_pretrained(adapter)
 
 

@@ -1,8 +1,11 @@
 """Which further arguments of TRL's SFTConfig an arm may state in `training.options`."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
 
 from srft_assets.errors import SrftError
+from srft_assets.tokens.arm import TrainingSpec
 
 DECIDED = frozenset(
     [
@@ -39,6 +42,7 @@ BREAKING = {
 
 TAKEN = frozenset(
     [
+        "accelerator_config",
         "activation_checkpointing",
         "activation_checkpointing_kwargs",
         "activation_offloading",
@@ -46,6 +50,7 @@ TAKEN = frozenset(
         "adam_beta2",
         "adam_epsilon",
         "bf16",
+        "dataloader_num_workers",
         "ddp_backend",
         "ddp_broadcast_buffers",
         "ddp_bucket_cap_mb",
@@ -55,6 +60,8 @@ TAKEN = frozenset(
         "debug",
         "deepspeed",
         "disable_tqdm",
+        "do_train",
+        "enable_jit_checkpoint",
         "fp16",
         "fsdp",
         "fsdp_config",
@@ -85,8 +92,10 @@ TAKEN = frozenset(
         "parallelism_config",
         "project",
         "push_to_hub",
+        "remove_unused_columns",
         "router_aux_loss_coef",
         "run_name",
+        "save_on_each_node",
         "save_total_limit",
         "skip_memory_metrics",
         "tf32",
@@ -105,16 +114,95 @@ TAKEN = frozenset(
 """What has an effect on rows that are tokenized, labelled and planned, and on no promise."""
 
 
-def check_options(names: Iterable[str]) -> None:
-    """Raise SrftError for an argument that is decided elsewhere, breaks a promise, or would be
-    ignored: evaluation, preparation of data, its order and its loading.
+IDLE: dict[str, Any] = {
+    "assistant_only_loss": False,
+    "batch_eval_metrics": False,
+    "bf16_full_eval": False,
+    "chat_template_path": None,
+    "completion_only_loss": None,
+    "data_seed": None,
+    "dataloader_drop_last": False,
+    "dataloader_in_order": True,
+    "dataloader_multiprocessing_context": None,
+    "dataloader_persistent_workers": False,
+    "dataloader_pin_memory": True,
+    "dataloader_prefetch_factor": None,
+    "dataset_num_proc": None,
+    "dataset_text_field": "text",
+    "do_eval": False,
+    "do_predict": False,
+    "eos_token": None,
+    "eval_accumulation_steps": None,
+    "eval_delay": 0,
+    "eval_do_concat_batches": True,
+    "eval_on_start": False,
+    "eval_packing": None,
+    "eval_steps": None,
+    "eval_strategy": "no",
+    "eval_use_gather_object": False,
+    "fp16_full_eval": False,
+    "greater_is_better": None,
+    "include_for_metrics": [],
+    "label_names": None,
+    "length_column_name": "length",
+    "load_best_model_at_end": False,
+    "local_rank": -1,
+    "metric_for_best_model": None,
+    "model_init_kwargs": None,
+    "packing_strategy": "bfd",
+    "pad_to_multiple_of": "auto",
+    "pad_token": None,
+    "per_device_eval_batch_size": 8,
+    "prediction_loss_only": False,
+    "resume_from_checkpoint": None,
+    "shuffle_dataset": False,
+    "train_sampling_strategy": "random",
+    "truncation_mode": "keep_start",
+    "trust_remote_code": False,
+    "use_cache": False,
+}
+"""What has no effect here (evaluation, preparation of data, its order), with its default."""
+
+HARMLESS: dict[str, Any] = {
+    **IDLE,
+    "auto_find_batch_size": False,
+    "average_tokens_across_devices": True,
+    "hub_token": None,
+    "ignore_data_skip": False,
+    "logging_strategy": "steps",
+    "packing": False,
+    "restore_callback_states_from_checkpoint": False,
+    "save_only_model": False,
+}
+"""Defaults of SFTConfig that change nothing: whoever states them is right."""
+
+
+def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that SFTConfig is given; stated defaults of others are left out.
+
+    Raises SrftError for an argument that is decided elsewhere, breaks a promise, would be ignored,
+    or is none.
     """
-    stated = set(names)
-    if taken := sorted(DECIDED & stated):
+    stated = {
+        name: value
+        for name, value in options.items()
+        if name not in HARMLESS or value != HARMLESS[name]
+    }
+    if taken := sorted(DECIDED & stated.keys()):
         raise SrftError(f"training.options: {', '.join(taken)} is decided by other settings")
-    for name in sorted(BREAKING.keys() & stated):
+    for name in sorted(BREAKING.keys() & stated.keys()):
         raise SrftError(f"training.options: {name} is refused: {BREAKING[name]}")
-    if idle := sorted(stated - TAKEN):
+    if idle := sorted(IDLE.keys() & stated.keys()):
         raise SrftError(
             f"training.options: {', '.join(idle)} has no effect on a training here: leave it out"
         )
+    for name in sorted(stated.keys() - TAKEN):
+        raise SrftError(f"training.options: {name} is no argument of SFTConfig{_meant(name)}")
+    return stated
+
+
+def _meant(name: str) -> str:
+    settings = {f: f"training.{f}" for f in TrainingSpec.model_fields}
+    known = {one: one for one in TAKEN} | settings
+    near = get_close_matches(name, known, 1)
+    return f": did you mean {known[near[0]]}?" if near else ""

@@ -74,7 +74,7 @@ def build_trainer(
 
 def sft_config(job: TrainingJob, plan: Plan) -> SFTConfig:
     """The SFTConfig of a job. Raises SrftError where `options` are wrong; see `check_options`."""
-    check_options(job.options)
+    options = check_options(job.options)
     for tracker in job.report_to:
         if find_spec(tracker) is None:
             raise SrftError(f"training.report_to: {tracker} is not here: pip install {tracker}")
@@ -103,7 +103,7 @@ def sft_config(job: TrainingJob, plan: Plan) -> SFTConfig:
         "dataloader_pin_memory": gpu,
     }
     try:
-        return SFTConfig(**{**settings, **job.options})
+        return SFTConfig(**{**settings, **options})
     except (TypeError, ValueError) as error:
         raise SrftError(f"training.options: {error}") from error
 

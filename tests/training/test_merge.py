@@ -54,6 +54,12 @@ def test_merged_weights_answer_as_base_and_adapter_do(trained: Trained, tmp_path
     assert not (tmp_path / "merged" / "adapter_config.json").exists()
 
 
+def test_an_adapter_without_a_generation_config_is_merged(trained: Trained, tmp_path: Path) -> None:
+    (trained.folder / "generation_config.json").unlink()
+    write_merged(trained, tmp_path / "merged")
+    assert (tmp_path / "merged" / "model.safetensors").exists()
+
+
 def test_nothing_taken_away_names_a_folder_of_this_machine(
     trained: Trained, tmp_path: Path, platform: Home
 ) -> None:

@@ -1,14 +1,21 @@
 """Further arguments of TRL's SFTConfig: taken, or refused by name."""
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 
 import pytest
 
 from srft_assets.errors import SrftError
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.main import train
-from srft_assets.training.options import BREAKING, DECIDED, TAKEN, check_options
+from srft_assets.training.options import (
+    BREAKING,
+    DECIDED,
+    HARMLESS,
+    IDLE,
+    TAKEN,
+    check_options,
+)
 from tests.training.conftest import Heard, make_rows
 
 
@@ -17,11 +24,11 @@ from tests.training.conftest import Heard, make_rows
     [
         ("save_only_model", "would start Adam and warm-up anew"),
         ("ignore_data_skip", "would go on with other rows"),
-        ("average_tokens_across_devices", "mean over all trained tokens"),
         ("eval_steps", "eval_steps has no effect on a training here"),
-        ("dataloader_num_workers", "has no effect"),
         ("assistant_only_loss", "has no effect"),
-        ("no_such_option", "no_such_option has no effect"),
+        ("no_such_option", "no_such_option is no argument of SFTConfig$"),
+        ("warmup_ratio", "no argument of SFTConfig: did you mean training.warmup_ratio"),
+        ("weight_decy", "did you mean weight_decay"),
         ("save_strategy", "decided by other settings"),
         ("warmup_steps", "decided by other settings"),
     ],
@@ -46,6 +53,20 @@ def test_a_refused_option_ends_the_training_before_its_first_step(
 def test_each_name_is_an_argument_of_sftconfig_and_has_one_answer() -> None:
     from trl import SFTConfig
 
-    groups = (DECIDED, frozenset(BREAKING), TAKEN)
+    groups = (DECIDED, frozenset(BREAKING), TAKEN, frozenset(IDLE))
     assert sum(map(len, groups)) == len(frozenset().union(*groups))
-    assert frozenset().union(*groups) <= {field.name for field in fields(SFTConfig)}
+    assert frozenset().union(*groups) == {field.name for field in fields(SFTConfig)}
+
+
+def test_a_stated_default_changes_nothing_and_is_taken() -> None:
+    from trl import SFTConfig
+
+    defaults = {
+        field.name: field.default_factory() if field.default is MISSING else field.default
+        for field in fields(SFTConfig)
+        if field.name in HARMLESS
+    }
+    assert defaults == HARMLESS
+    assert check_options(defaults | {"optim": "adafactor"}) == {"optim": "adafactor"}
+    with pytest.raises(SrftError, match="mean over all trained tokens"):
+        check_options({"average_tokens_across_devices": False})
