@@ -7,19 +7,24 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+from srft_assets.errors import SrftError
 from srft_assets.files import move, private, replacing
 
 PARTS = ("", "-wal", "-shm")
 """Suffixes of the files that are one database."""
+DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+UPGRADE = "-upgrade"
+KEPT = 3
+"""Copies that upgrades made; those of `srft backup` all stay."""
 
 
-def back_up(file: Path) -> Path:
-    """Copy a database to `<file>-backups/<time>.db`, as of one moment; SQLite's online backup.
+def back_up(file: Path, mark: str = "") -> Path:
+    """Copy a database to `<file>-backups/<time><mark>.db`, as of one moment.
 
-    Raises sqlite3.Error where it is damaged or cannot be read.
+    By SQLite's online backup. Raises sqlite3.Error where it is damaged or cannot be read.
     """
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S-%f")
-    target = Path(f"{file}-backups", f"{now}.db")
+    target = Path(f"{file}-backups", f"{now}{mark}.db")
     with (
         replacing(target) as beside,
         closing(_opened(file)) as source,
@@ -27,6 +32,8 @@ def back_up(file: Path) -> Path:
     ):
         source.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")  # one file, that stands for itself
+    for old in sorted(target.parent.glob(f"*{UPGRADE}.db"))[:-KEPT]:
+        old.unlink(missing_ok=True)
     return target
 
 
@@ -35,14 +42,25 @@ def backups(file: Path) -> Iterator[Path]:
     yield from sorted(Path(f"{file}-backups").glob("*.db"), reverse=True)
 
 
+def is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite says that the file is damaged, and not that it cannot be read now."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in DAMAGE
+
+
 def unsound(file: Path) -> str:
-    """What SQLite's own check finds wrong with a file; empty where it is sound."""
+    """What SQLite's own check finds wrong with a file; empty where it is sound.
+
+    Raises SrftError where that cannot be said: locked, no handles, an error of the disk.
+    """
     try:
         with closing(_opened(file)) as connection:
             said = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
             return "" if said == "ok" else " ".join(said.split())[:200]
-    except sqlite3.DatabaseError as error:
-        return str(error)
+    except sqlite3.Error as error:
+        if is_damage(error):
+            return str(error)
+        raise SrftError(f"{file} cannot be read now: {error}") from error
 
 
 def put_back(file: Path, aside: Path) -> Path | None:
@@ -50,16 +68,23 @@ def put_back(file: Path, aside: Path) -> Path | None:
 
     None where there is no such copy: the file is then absent.
     """
+    last = next((copy for copy in backups(file) if not unsound(copy)), None)
+    if last is None:
+        put_aside(file, aside)
+        return None
+    with replacing(file) as beside:
+        shutil.copyfile(last, beside)
+        put_aside(file, aside)
+    return last
+
+
+def put_aside(file: Path, aside: Path) -> None:
+    """Move a database, and what SQLite keeps beside it."""
     private(aside.parent)
     for suffix in reversed(PARTS):
         part = Path(f"{file}{suffix}")
         if part.exists():
             move(part, Path(f"{aside}{suffix}"))
-    last = next((copy for copy in backups(file) if not unsound(copy)), None)
-    if last is not None:
-        with replacing(file) as beside:
-            shutil.copyfile(last, beside)
-    return last
 
 
 def _opened(file: Path) -> sqlite3.Connection:

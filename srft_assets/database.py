@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from srft_assets.backup import back_up
+from srft_assets.backup import UPGRADE, back_up
 from srft_assets.database_read import HEAD
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.files import replacing
@@ -227,10 +227,12 @@ def _known(url: sa.URL, process: int) -> Database:
     database = Database(url)
     if _revision(database) != HEAD:
         with exclusive(database.locks / "upgrade.lock"):
-            if file.stat().st_size:
-                back_up(file)
-            with database.write() as connection:
-                _upgrade(connection)
+            found = _revision(database)
+            if found != HEAD:
+                if found in _revisions():
+                    back_up(file, UPGRADE)
+                with database.write() as connection:
+                    _upgrade(connection)
     return database
 
 
@@ -251,6 +253,13 @@ def _revision(database: Database) -> str | None:
         if not sa.inspect(connection).has_table(_REVISION.name):
             return None
         return connection.execute(sa.select(_REVISION.c.version_num)).scalar()
+
+
+def _revisions() -> set[str]:
+    """Those that this version knows."""
+    from alembic.script import ScriptDirectory
+
+    return {one.revision for one in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
 
 
 def _upgrade(connection: sa.Connection) -> None:

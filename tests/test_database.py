@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from srft_assets.backup import backups
+from srft_assets.backup import backups, unsound
 from srft_assets.database import (
     BATCHES,
     CLAIMS,
@@ -244,3 +244,15 @@ def test_another_place_is_named_by_a_url(
     monkeypatch.setenv("SRFT_DATABASE", "nonsense")
     with pytest.raises(UsageError, match="no URL"):
         database_of(home)
+
+
+def test_a_database_that_cannot_be_read_now_is_not_called_damaged(tmp_path: Path) -> None:
+    with pytest.raises(SrftError, match="cannot be read now"):
+        unsound(tmp_path / "absent.db")
+
+
+def test_a_database_of_a_later_version_is_not_copied(home: Home) -> None:
+    with database_of(home).write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    assert "9999" in in_another_process(home)
+    assert list(backups(home.root / "srft.db")) == []

@@ -33,7 +33,7 @@ def dev(
     os.environ["SRFT_HOME"] = str(home.root)
     os.environ["VIRTUAL_ENV"] = sys.prefix  # what dg takes for the activated one
     os.environ["PYTHONSAFEPATH"] = "1"  # a current folder may hold modules of somebody else
-    token = os.environ.setdefault(TOKEN, secrets.token_urlsafe())
+    token = os.environ[TOKEN] = os.environ.get(TOKEN) or secrets.token_urlsafe()
     if read_only:
         os.environ[READ_ONLY] = "1"
     words = ["--port", str(port), "--host", host]

@@ -12,6 +12,7 @@ import dagster as dg
 import yaml
 from sqlalchemy.exc import DatabaseError
 
+from srft_assets.backup import is_damage
 from srft_assets.components.asset import BATCH, FAILED, asset_key, stages_in
 from srft_assets.components.platform import shown_on
 from srft_assets.components.run_repair import free_left, locked_run, looked_after, untold
@@ -28,6 +29,7 @@ RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 OURS = ".srft-cli.yaml"
+REPAIR = "srft doctor --repair names what is damaged and moves it aside"
 DATABASES = ("history", "schedules")
 """Folders of the instance's SQLite databases."""
 NO_CAPTURE = {
@@ -48,9 +50,10 @@ def open_instance(home: Home) -> dg.DagsterInstance:
         free_left(instance, home)
     except (yaml.YAMLError, DatabaseError, dg.DagsterInvalidConfigError) as error:
         told = " ".join(str(getattr(error, "orig", error)).split())[:200]
+        passing = isinstance(error, DatabaseError) and not is_damage(error.orig)
         raise SrftError(
             f"{folder}: Dagster's settings or databases cannot be read ({told}): "
-            "srft doctor --repair names what is damaged and moves it aside"
+            + ("run again once that is over" if passing else REPAIR)
         ) from error
     return instance
 

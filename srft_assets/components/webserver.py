@@ -11,7 +11,7 @@ import ipaddress
 import os
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +29,11 @@ from srft_assets.child import end_when_told, python
 MODULE = "srft_assets.components.webserver"
 TOKEN = "SRFT_UI_TOKEN"
 """Variable of the environment: what a browser must know that asks for another name of this host."""
+ORIGINS = "SRFT_UI_ORIGINS"
+"""Variable: further origins whose pages are ours, comma-separated, for a proxy that sets Host."""
+PROBE = "/server_info"
+"""What health probes ask, by any name: versions of Dagster."""
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 READ_ONLY = "SRFT_UI_READ_ONLY"
 PARAMETER = "token"
 COOKIE = "srft_token"
@@ -42,14 +47,15 @@ class Door:
 
     - The Host is this machine (a name that is rebound to it is none), or the token is known: as
       the cookie that the address with `?token=…` sets.
-    - The Origin, which browsers send with all that may change anything but GET, is the Host.
+    - The Origin, which browsers send with all that may change anything but GET, is the Host, or
+      stated.
     - No GET changes anything: browsers send it without an Origin.
 
     It is no login: a program that reaches the port may claim any Host.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self.app, self.token = app, token
+    def __init__(self, app: ASGIApp, token: str, origins: Collection[str] = ()) -> None:
+        self.app, self.token, self.origins = app, token, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, or refuse in one line."""
@@ -66,19 +72,21 @@ class Door:
             url = URL(scope=scope).remove_query_params(PARAMETER)
             inside = RedirectResponse(f"{url.path}?{url.query}" if url.query else url.path)
             given = asked.query_params[PARAMETER]
-            inside.set_cookie(COOKIE, given, httponly=True, samesite="strict")
+            inside.set_cookie(COOKIE, given, httponly=True, samesite="lax")
             await inside(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
     def _refusal(self, asked: HTTPConnection) -> str:
+        if asked.scope["path"] == PROBE and PARAMETER not in asked.query_params:
+            return ""
         host = asked.headers.get("host", "").lower()
         given = asked.query_params.get(PARAMETER) or asked.cookies.get(COOKIE, "")
-        known = secrets.compare_digest(given.encode(), self.token.encode())
+        known = bool(given) and secrets.compare_digest(given.encode(), self.token.encode())
         if not known and not _is_here(host):
             return f"{host!r} is not this machine: open the address with the token of srft dev"
         origin = asked.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host:
+        if origin is not None and origin not in self.origins and not _is_of(origin, host):
             return "a page of another origin asks"
         safe = asked.scope.get("method") in ("GET", "HEAD")
         if safe and any(_changes(query) for query in asked.query_params.getlist("query")):
@@ -86,11 +94,19 @@ class Door:
         return ""
 
 
+def _is_of(origin: str, host: str) -> bool:
+    """Whether an Origin is a Host; browsers leave out the scheme's own port."""
+    scheme, _, place = origin.lower().partition("://")
+    port = DEFAULT_PORTS.get(scheme, "")
+    return place.removesuffix(port) == host.removesuffix(port)
+
+
 def _is_here(host: str) -> bool:
     """Whether a Host header names this machine, to itself."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+        local = name == "localhost" or name.endswith(".localhost")
+        return local or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
 
@@ -110,7 +126,9 @@ def serve(words: Sequence[str]) -> None:
     from dagster_webserver.cli import main
     from dagster_webserver.webserver import DagsterWebserver
 
-    door = Middleware(Door, token=os.environ.get(TOKEN) or secrets.token_urlsafe())
+    origins = {one.strip().rstrip("/") for one in os.environ.get(ORIGINS, "").split(",")} - {""}
+    token = os.environ.get(TOKEN) or secrets.token_urlsafe()
+    door = Middleware(Door, token=token, origins=origins)
     build = DagsterWebserver.build_middleware
     DagsterWebserver.build_middleware = lambda self: [door, *build(self)]  # type: ignore[method-assign]
     sys.argv = ["dagster-webserver", *words]

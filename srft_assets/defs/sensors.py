@@ -99,10 +99,11 @@ class _Inbox:
     def _ask(self, batch: str, entry: Path) -> bool:
         """Ask for a run of the batch, unless it is in sync, under way, or failed as it is now.
 
-        The run key names the runs that made what is there, and the last one of this sensor that
-        succeeded: a file that is changed and then changed back is read again, and so is one whose
-        partitions were lost; a run that failed is not tried again until something changes, as
-        Dagster starts nothing for a key that it knows.
+        The run key names the runs that made what is there and, where something is not there, the
+        last one of this sensor that succeeded: a file that is changed and then changed back is
+        read again, and so is one whose partitions were lost; a run
+        that failed is not tried again until something changes, as Dagster starts nothing for a
+        key that it knows.
         """
         warehouse = Warehouse(self.home.warehouse)
         states = (state_of(stage, self.home, warehouse, batch).state for stage in self.stages)
@@ -112,16 +113,20 @@ class _Inbox:
         if content in self.busy:
             self.idle.append(f"{batch} is being read")
             return False
-        stamps = (warehouse.stamp(stage.key, batch) for stage in self.stages)
+        stamps = [warehouse.stamp(stage.key, batch) for stage in self.stages]
         made = [stamp.run_id for stamp in stamps if stamp]
         tags = {**BY_INBOX, "dagster/partition": batch}
         done = dg.RunsFilter(tags=tags, statuses=[dg.DagsterRunStatus.SUCCESS])
-        last = [run.run_id for run in self.instance.get_runs(done, limit=1)]
-        key = ":".join([content, *made, *last])
+        if len(made) < len(stamps):
+            made += [run.run_id for run in self.instance.get_runs(done, limit=1)]
+        key = ":".join([content, *made])
         for run in self.instance.get_runs(dg.RunsFilter(tags={RUN_KEY: key}), limit=1):
             if run.is_finished:
                 told = f"{batch}: run {run.run_id[:8]} of it failed, and nothing changed since"
-                self.idle.append(f"{told}; once its reason is mended: srft ingest {entry}")
+                told += f"; once its reason is mended: srft ingest {entry}"
+                if run.status is dg.DagsterRunStatus.SUCCESS:
+                    told = f"{batch}: made by newer code than this srft dev runs: start it again"
+                self.idle.append(told)
                 return False
         self.asked[batch] = dg.RunRequest(run_key=key, partition_key=batch, tags=BY_INBOX)
         return True

@@ -198,6 +198,7 @@ def placing(target: Path) -> Iterator[Path]:
     UsageError where the target is something else than an export.
     """
     check_replaceable(target)
+    target.parent.mkdir(parents=True, exist_ok=True)  # it may be of others: not private
     with replacing(target) as beside:
         remove_left(target.parent, target.name)
         beside.mkdir()

@@ -224,7 +224,7 @@ def _rows(home: Home, query: str, **values: str) -> list[tuple[Any, ...]]:
     return read_rows(home, query, **values)
 
 
-INGEST = "ingest its runs again under this name: srft ingest PATH --batch NAME"
+INGEST = "ingest its runs again: srft ingest PATH --batch NAME, NAME without its -000, -001, …"
 """What mends a batch."""
 
 

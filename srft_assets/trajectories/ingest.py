@@ -120,12 +120,14 @@ def _moved_family(home: Home, name: str, paths: Sequence[Path]) -> str:
     families: dict[str, list[Manifest]] = defaultdict(list)
     for one in manifests(home):
         families[one.family].append(one)
+    if name in families:
+        return name
     gone = [
         (family, of)
         for family, of in families.items()
-        if family != name and of[0].root is not None and not of[0].folder().exists()
+        if of[0].root is not None and not of[0].folder().exists()
     ]
-    if name in families or not gone:
+    if not gone:
         return name
     here = {file.path: file for file in discover(paths).files}
     for family, of in gone:

@@ -77,11 +77,12 @@ def damage(path: Path) -> str:
         return _told(error)
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
 
 
-UNREADABLE = (pl.exceptions.PolarsError, ValueError, TypeError, KeyError)
+PANIC = pl.exceptions.PanicException
+UNREADABLE = (pl.exceptions.PolarsError, PANIC, ValueError, TypeError, KeyError)
 """What a damaged file raises: polars for the file, the others for a stamp that is none."""
 
 
@@ -168,7 +169,7 @@ class Warehouse:
                 return pl.read_parquet(file, columns=columns)
         except pl.exceptions.ColumnNotFoundError:
             raise
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, PANIC) as error:
             raise DamagedError(
                 f"{path} is damaged ({_told(error)}): srft doctor --repair moves it aside, "
                 "and srft apply makes it again"

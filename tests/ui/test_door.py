@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient, WebSocketDisconnect
 
 from srft_assets.child import python
@@ -77,7 +78,7 @@ def test_a_name_that_is_rebound_to_this_machine_needs_the_token(server: httpx.Cl
     given = server.get("/runs?token=a-token&a=1", headers={"Host": "me.example"})
     assert (given.status_code, given.headers["location"]) == (307, "/runs?a=1")
     cookie = given.headers["set-cookie"]
-    assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+    assert "HttpOnly" in cookie and "SameSite=lax" in cookie
     assert ask(server, Host="me.example", Cookie=cookie.split(";")[0]).status_code == 200
 
 
@@ -106,3 +107,25 @@ def test_a_socket_is_opened_for_our_own_page_alone():
         ):
             pass
         assert refused.value.code == 1008
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "code"),
+    [
+        ("localhost:80", "http://localhost", 200),
+        ("srft.localhost:3000", "http://srft.localhost:3000", 200),
+        ("localhost:3000", "https://ui.example", 200),
+        ("localhost:443", "http://localhost", 403),
+        ("evil-localhost", "http://evil-localhost", 403),
+    ],
+)
+def test_ports_names_and_stated_origins(host: str, origin: str, code: int):
+    door = Door(PlainTextResponse("in"), "", {"https://ui.example"})
+    client = TestClient(door)
+    assert client.get("/", headers={"Host": host, "Origin": origin}).status_code == code
+    assert client.get("/", headers={"Host": "evil.example"}).status_code == 403, "no token at all"
+
+
+def test_a_probe_asks_by_any_name():
+    client = TestClient(Door(PlainTextResponse("in"), "a-token"))
+    assert client.get("/server_info", headers={"Host": "10.0.0.7:3000"}).status_code == 200
