@@ -49,6 +49,12 @@ def test_critic_calls_are_timed_against_the_ideal(script: Script) -> None:
     assert told["rss_mb_at_10_percent"] > 0 and told["rss_mb_at_the_end"] > 0
 
 
+def test_every_family_has_a_line(script: Script) -> None:
+    told = script("families", RUNS)
+    lines = [line for line in told.splitlines() if line.startswith("| ")]
+    assert len(lines) > 4 and all(line.count("|") == 7 for line in lines)
+
+
 def test_the_share_of_dagster_is_what_no_stage_took(script: Script) -> None:
     told = script("dagster_share", "ingest", RUNS)
     wall, made, rest, share = numbers(told.partition(": ")[2])

@@ -144,7 +144,7 @@ def test_formats_with_weights_carry_them(platform_with, tmp_path, form):
         assert trained in ([None, 0.5], [1.0, 0.5])
     else:
         weights = [message["weight"] for message in record["messages"]]
-        assert weights == [0, 0, 1, 0, 0, 0, 0.5]
+        assert weights == [0, 0, 1, 0, 0, 0, 0.5, 0]
 
 
 def test_counts_add_up(platform, tmp_path):
