@@ -66,7 +66,9 @@ def unsound(file: Path) -> str:
 def put_back(file: Path, aside: Path) -> Path | None:
     """Move a damaged database to `aside`, and put the last sound copy in its place.
 
-    None where there is no such copy: the file is then absent.
+    None where there is no such copy: the file is then absent. A kill leaves the damaged file or
+    the copy, and never none; what SQLite keeps beside the damaged one is gone before the copy is
+    there, as it would be taken for the copy's.
     """
     last = next((copy for copy in backups(file) if not unsound(copy)), None)
     if last is None:
@@ -74,17 +76,18 @@ def put_back(file: Path, aside: Path) -> Path | None:
         return None
     with replacing(file) as beside:
         shutil.copyfile(last, beside)
-        put_aside(file, aside)
+        put_aside(file, aside, stays=True)
     return last
 
 
-def put_aside(file: Path, aside: Path) -> None:
-    """Move a database, and what SQLite keeps beside it."""
+def put_aside(file: Path, aside: Path, stays: bool = False) -> None:
+    """Move a database, and what SQLite keeps beside it; `stays`: the file itself keeps its place
+    too."""
     private(aside.parent)
     for suffix in reversed(PARTS):
         part = Path(f"{file}{suffix}")
         if part.exists():
-            move(part, Path(f"{aside}{suffix}"))
+            move(part, Path(f"{aside}{suffix}"), stays=stays and not suffix)
 
 
 def _opened(file: Path) -> sqlite3.Connection:

@@ -56,11 +56,17 @@ def place(target: Path, content: bytes) -> None:
         beside.write_bytes(content)
 
 
-def move(old: Path, new: Path) -> Path:
-    """Rename, durably, to the first of `new`, `new-2`, `new-3`, … that is free; returns it."""
+def move(old: Path, new: Path, stays: bool = False) -> Path:
+    """Rename, durably, to the first of `new`, `new-2`, `new-3`, … that is free; returns it.
+
+    A file that `stays` has both names, until something else takes the place of the old one.
+    """
     names = (new.with_name(f"{new.name}-{number}") for number in count(2))
     free = next(path for path in chain([new], names) if not path.exists())
-    old.rename(free)
+    if stays:
+        free.hardlink_to(old)
+    else:
+        old.rename(free)
     _sync(free.parent)
     return free
 

@@ -6,22 +6,23 @@ the last sound copy takes its place, and the answers of `critic_calls` are added
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import yaml
 
-from srft_assets.backup import put_back, unsound
+from srft_assets.backup import put_aside, put_back, unsound
 from srft_assets.critic.calls import calls_folder, write_calls
 from srft_assets.critic.old_ledger import take_back
 from srft_assets.database import database_file, database_of
 from srft_assets.errors import SrftError
 from srft_assets.files import move, private
 from srft_assets.home import Home
-from srft_assets.locks import exclusive
+from srft_assets.locks import exclusive, partition_turn
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.catalogue import SCHEMA_FILE
-from srft_assets.warehouse.partitions import UNREADABLE, Warehouse, data_version, read_stamp
+from srft_assets.warehouse.partitions import UNREADABLE, Warehouse, data_version, stamp_in
 from srft_assets.warehouse.stage import Stage
 
 DAGSTER = ("history", "schedules")
@@ -53,7 +54,7 @@ def damaged(home: Home, stages: Mapping[str, Stage]) -> Iterator[Damage]:
 def _database(home: Home) -> Iterator[Damage]:
     file = database_file(home)
     if file.exists() and (why := unsound(file)):
-        yield Damage(file, why, lambda: _restored(home, file))
+        yield Damage(file, why, partial(_restored, home, file))
 
 
 def _restored(home: Home, file: Path) -> str:
@@ -71,14 +72,23 @@ def _restored(home: Home, file: Path) -> str:
 def _dagster(home: Home) -> Iterator[Damage]:
     settings = home.dagster / "dagster.yaml"
     if settings.exists() and (why := _no_settings(settings)):
-        yield _moved(home, settings, why, "the next command puts ours in its place")
+        told = "the next command puts ours in its place"
+        yield Damage(settings, why, partial(_moved, home, settings, told))
     for folder in (home.dagster / name for name in DAGSTER):
         for file in sorted(folder.rglob("*.db")):
-            if why := unsound(file):
-                why = f"{file.relative_to(folder)}: {why}"
+            why = unsound(file)
+            if why and file.parent.name == "runs" and file.stem != "index":
+                yield Damage(file, why, partial(_log_moved, home, file))
+            elif why:
                 told = "Dagster's history is made new; what is in sync stays so"
-                yield _moved(home, folder, why, told)
+                why = f"{file.relative_to(folder)}: {why}"
+                yield Damage(folder, why, partial(_moved, home, folder, told))
                 break
+
+
+def _log_moved(home: Home, file: Path) -> str:
+    put_aside(file, _aside(home, file))
+    return "the events of that run are not shown any more"
 
 
 def _no_settings(path: Path) -> str:
@@ -99,20 +109,35 @@ def _partitions(home: Home, stages: Mapping[str, Stage]) -> Iterator[Damage]:
         asset = path.parent.relative_to(home.warehouse).as_posix()
         if why := _differs(path, of.get(asset)):
             if path.is_relative_to(calls_folder(home)):
-                yield Damage(path, why, lambda path=path: _calls_again(home, path))  # type: ignore[misc]
+                yield Damage(path, why, partial(_calls_again, home, path))
             else:
-                yield _moved(home, path, why, "srft apply makes it again")
+                yield Damage(path, why, partial(_unmade, home, path, asset, of.get(asset)))
+
+
+def _unmade(home: Home, path: Path, asset: str, stage: Stage | None) -> str:
+    """In its turn, and looked at again: whoever makes the partition may have mended it."""
+    with partition_turn(home, asset, path.stem, tell=lambda _: None):
+        if not _differs(path, stage):
+            return "nothing: it was made again meanwhile"
+        return _moved(home, path, "srft apply makes it again")
 
 
 def _differs(path: Path, stage: Stage | None) -> str:
-    """Why a partition is not what was written; its rows are read, and hashed as they were then."""
+    """Why a partition is not what was written; its rows are read, and hashed as they were then.
+
+    Through one handle: another process may rename a new partition over it in between.
+    """
     try:
-        rows = pl.read_parquet(path)
+        with path.open("rb") as file:
+            rows = pl.read_parquet(file)
+            file.seek(0)
+            stamp = None if stage is None else stamp_in(file)
+    except FileNotFoundError:
+        return ""
     except UNREADABLE as error:
         return " ".join(str(error).split())[:200]
     if stage is None or path.name == SCHEMA_FILE:
         return ""
-    stamp = read_stamp(path)
     if stamp is None:
         return "it does not say what it was made from"
     same_code = dict(stamp.recipe.code) == dict(stage.code)
@@ -122,26 +147,19 @@ def _differs(path: Path, stage: Stage | None) -> str:
 
 
 def _calls_again(home: Home, path: Path) -> str:
-    _put_aside(home, path)
+    _moved(home, path, "")
     write_calls(home, path.parent.name, path.stem)
     return "written again from the ledger"
 
 
-def _moved(home: Home, path: Path, why: str, told: str) -> Damage:
-    def repair() -> str:
-        _put_aside(home, path)
-        return told
-
-    return Damage(path, why, repair)
-
-
-def _put_aside(home: Home, path: Path) -> None:
+def _moved(home: Home, path: Path, told: str) -> str:
     aside = _aside(home, path)
     private(aside.parent)
     try:
         move(path, aside)
     except OSError as error:
         raise SrftError(f"{path} cannot be moved to {aside}: {error.strerror}") from error
+    return told
 
 
 def _aside(home: Home, path: Path) -> Path:

@@ -130,6 +130,7 @@ def serve(words: Sequence[str]) -> None:
     token = os.environ.get(TOKEN) or secrets.token_urlsafe()
     door = Middleware(Door, token=token, origins=origins)
     build = DagsterWebserver.build_middleware
+    # Its command line makes the server itself, and takes no middleware.
     DagsterWebserver.build_middleware = lambda self: [door, *build(self)]  # type: ignore[method-assign]
     sys.argv = ["dagster-webserver", *words]
     main()

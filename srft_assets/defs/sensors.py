@@ -101,9 +101,8 @@ class _Inbox:
 
         The run key names the runs that made what is there and, where something is not there, the
         last one of this sensor that succeeded: a file that is changed and then changed back is
-        read again, and so is one whose partitions were lost; a run
-        that failed is not tried again until something changes, as Dagster starts nothing for a
-        key that it knows.
+        read again, and so is one whose partitions were lost; a run that failed is not tried again
+        until something changes, as Dagster starts nothing for a key that it knows.
         """
         warehouse = Warehouse(self.home.warehouse)
         states = (state_of(stage, self.home, warehouse, batch).state for stage in self.stages)

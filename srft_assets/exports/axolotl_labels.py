@@ -218,10 +218,12 @@ def _shared(one: Sequence[Any], other: Sequence[Any], most: int | None = None) -
 
 def _cell(node: nodes.Expr) -> str:
     """The last name of a chain; empty for an index."""
-    if isinstance(node, nodes.Getattr):
-        return node.attr
-    named = isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const)
-    return str(node.arg.value) if named else ""  # type: ignore[attr-defined]
+    match node:
+        case nodes.Getattr():
+            return node.attr
+        case nodes.Getitem(arg=nodes.Const() as name):
+            return str(name.value)
+    return ""
 
 
 def _base(node: nodes.Node) -> str | None:

@@ -4,18 +4,23 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from posixpath import basename, dirname
 from typing import TypeAlias
 
 from blake3 import blake3
 
-from srft_assets.trajectories.batches import Item, Manifest, RefusedFile, ReportRef
+from srft_assets.errors import UsageError
+from srft_assets.home import Home
+from srft_assets.trajectories.batches import Item, Manifest, RefusedFile, ReportRef, manifests
+from srft_assets.trajectories.discover import HUB, discover
 from srft_assets.trajectories.records import Record
-from srft_assets.trajectories.sources import SourceFile, count_line
+from srft_assets.trajectories.sources import SourceFile, count_line, unchanged
 from srft_assets.trajectories.stage import Runs, model_of
 
 BATCH_BYTES = 256 << 20
 """A batch is closed when its rows would take more, so that one fits into memory."""
+SUFFIXES = re.compile(r"(\.traj)?\.(json|jsonl|ndjson|traj|parquet|arrow)$", re.IGNORECASE)
 FILE_SUFFIXES = re.compile(r"\.(traj|report|json|jsonl|ndjson)\b")
 
 
@@ -191,3 +196,40 @@ def _names(items: Sequence[Item]) -> set[str]:
         if item.layout == "object":
             found.update(item.path.split("/")[:-1], [bare(item.path)])
     return found
+
+
+def default_name(paths: Sequence[str | Path], local: Sequence[Path]) -> str:
+    """The name of the first path, without its suffix, in characters fit for a partition."""
+    if not paths:
+        raise UsageError("name at least one file or folder to ingest")
+    if str(paths[0]).startswith(HUB):
+        name = "-".join(str(paths[0]).removeprefix("hf://datasets/").strip("/").split("/"))
+    else:
+        first = local[0].expanduser().absolute()
+        name = first.resolve().name if first.is_dir() else SUFFIXES.sub("", first.name)
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:100] or "batch"
+
+
+def moved_family(home: Home, name: str, paths: Sequence[Path]) -> str:
+    """The family whose folder is gone and whose files, byte by byte, lie at `paths` now.
+
+    Else `name`, and so where there are batches of that name.
+    """
+    families: dict[str, list[Manifest]] = defaultdict(list)
+    for one in manifests(home):
+        families[one.family].append(one)
+    if name in families:
+        return name
+    gone = [
+        (family, of)
+        for family, of in families.items()
+        if of[0].root is not None and not of[0].folder().exists()
+    ]
+    if not gone:
+        return name
+    here = {file.path: file for file in discover(paths).files}
+    for family, of in gone:
+        items = [item for one in of for item in one.items]
+        if items and all(i.path in here and unchanged(here[i.path], i, 0) for i in items):
+            return family
+    return name

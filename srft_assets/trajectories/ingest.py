@@ -1,6 +1,5 @@
 """Recorded runs in: files are parsed once, their rows put into batches, new batches written."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ from srft_assets.trajectories.discover import (
     is_run,
     refused,
 )
-from srft_assets.trajectories.drafts import Draft, share_reports
+from srft_assets.trajectories.drafts import Draft, default_name, moved_family, share_reports
 from srft_assets.trajectories.formats import READERS
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.sources import SourceFile, hashed, open_source, report_ref, unchanged
@@ -41,7 +40,6 @@ from srft_assets.warehouse.partitions import check_partition_name
 BATCH_SIZE = 200
 AUTO = "auto"
 """As `format`: detect it, whatever was said before."""
-SUFFIXES = re.compile(r"(\.traj)?\.(json|jsonl|ndjson|traj|parquet|arrow)$", re.IGNORECASE)
 
 Place = tuple[Draft, Item]
 """Rows of a file that lie in a batch already."""
@@ -96,45 +94,8 @@ def ingest(
     family = check_partition_name(batch or default_name(paths, local))
     with registering(home):
         if batch is None:
-            family = _moved_family(home, family, local)
+            family = moved_family(home, family, local)
         return _Ingest(home, family, format, batch_size, partitions).run(local, tell)
-
-
-def default_name(paths: Sequence[str | Path], local: Sequence[Path]) -> str:
-    """The name of the first path, without its suffix, in characters fit for a partition."""
-    if not paths:
-        raise UsageError("name at least one file or folder to ingest")
-    if str(paths[0]).startswith(HUB):
-        name = "-".join(str(paths[0]).removeprefix("hf://datasets/").strip("/").split("/"))
-    else:
-        first = local[0].expanduser().absolute()
-        name = first.resolve().name if first.is_dir() else SUFFIXES.sub("", first.name)
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:100] or "batch"
-
-
-def _moved_family(home: Home, name: str, paths: Sequence[Path]) -> str:
-    """The family whose folder is gone and whose files, byte by byte, lie at `paths` now.
-
-    Else `name`, and so where there are batches of that name.
-    """
-    families: dict[str, list[Manifest]] = defaultdict(list)
-    for one in manifests(home):
-        families[one.family].append(one)
-    if name in families:
-        return name
-    gone = [
-        (family, of)
-        for family, of in families.items()
-        if of[0].root is not None and not of[0].folder().exists()
-    ]
-    if not gone:
-        return name
-    here = {file.path: file for file in discover(paths).files}
-    for family, of in gone:
-        items = [item for one in of for item in one.items]
-        if items and all(i.path in here and unchanged(here[i.path], i, 0) for i in items):
-            return family
-    return name
 
 
 class _Ingest:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.backup import backups, unsound
+from srft_assets.backup import backups, put_back, unsound
 from srft_assets.cli import doctor as module
 from srft_assets.critic.ledger import Ledger
 from srft_assets.home import Home
+from srft_assets.repair import damaged
+from srft_assets.stages import load_stages
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.partitions import Warehouse
 from tests.cli.conftest import Said, Srft
@@ -95,6 +97,47 @@ def test_a_copy_is_sound_and_the_last_one_is_first(srft: Srft, filled: Home):
     copies = list(backups(filled.root / "srft.db"))
     assert copies == sorted(copies, reverse=True) and len(copies) == 2
     assert [unsound(copy) for copy in copies] == ["", ""]
+
+
+def test_killed_while_a_copy_is_put_back_the_file_is_there(
+    srft: Srft, filled: Home, monkeypatch: pytest.MonkeyPatch
+):
+    assert srft("backup").code == 0
+    file, aside = filled.root / "srft.db", filled.root / "damaged" / "srft.db"
+    file.write_bytes(b"no database" * 999)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        put_back(file, aside)
+    assert file.read_bytes() == aside.read_bytes() == b"no database" * 999
+    assert put_back(file, aside) is not None
+    assert unsound(file) == ""
+    assert file.stat().st_nlink == 1
+
+
+def test_a_partition_that_is_made_again_meanwhile_stays(filled: Home):
+    warehouse, stages = Warehouse(filled.warehouse), load_stages()
+    path = warehouse.path("step_verdicts/rules", "one")
+    sound = path.read_bytes()
+    os.truncate(path, 300)
+    [found] = damaged(filled, stages)
+    path.write_bytes(sound)
+    assert "made again" in found.repair()
+    assert path.read_bytes() == sound
+
+
+def test_the_damaged_log_of_one_run_costs_no_other(srft: Srft, filled: Home):
+    logs = filled.dagster / "history" / "runs"
+    logs.mkdir(parents=True, exist_ok=True)
+    (logs / "a-run.db").write_bytes(b"no database" * 999)
+    beside = {path for path in logs.glob("*.db") if path.name != "a-run.db"}
+    said = srft("doctor", "--repair")
+    assert said.code == 0 and "the events of that run" in flat(said)
+    assert {*logs.glob("*.db")} == beside != set()
+    assert srft("doctor").code == 0
 
 
 @pytest.mark.parametrize("what", ["settings", "history"])
