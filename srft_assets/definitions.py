@@ -50,7 +50,7 @@ def fixed() -> dg.Definitions:
 def resources() -> dg.Definitions:
     """What every run uses, as the environment states it now."""
     return dg.Definitions(
-        resources={"platform": Platform(critic_server=CriticServer.from_environment())},
+        resources={"platform": Platform(critic_server=CriticServer.from_settings())},
         # Stages are heavy or tiny: the heavy ones start subprocesses of their own, and a process
         # for each of the tiny ones would cost more than they do. A step that made some of its
         # partitions fails at its end, and what is behind the good ones is made all the same.

@@ -1,4 +1,4 @@
-"""Where a platform keeps its state: one folder, `SRFT_HOME`."""
+"""Where a platform keeps its state: one folder, by default that of its project."""
 
 import os
 import pwd
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srft_assets.errors import UsageError
-
-CHECKOUT = Path(__file__).resolve().parent.parent
+from srft_assets.project import CHECKOUT as CHECKOUT
+from srft_assets.project import HOME, current_project
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,14 @@ class Home:
 
     @property
     def database(self) -> Path:
-        """What processes share: batches, critic answers, … unless SRFT_DATABASE names another."""
+        """What processes share: batches, critic answers, … unless `database` names another."""
         return self.root / "srft.db"
 
     @property
     def database_url(self) -> str:
         """The SQLAlchemy URL of what processes share."""
-        return os.environ.get("SRFT_DATABASE") or f"sqlite:///{self.database.absolute()}"
+        stated = os.environ.get("SRFT_DATABASE") or current_project().stated().get("database")
+        return str(stated or f"sqlite:///{self.database.absolute()}")
 
     @property
     def ledger(self) -> Path:
@@ -114,11 +115,9 @@ def _name(owner: int) -> str:
 
 
 def current_home() -> Home:
-    """The platform named by the environment variable `SRFT_HOME`, else the checkout.
-
-    An installed package has no checkout: the current folder.
-    """
-    stated = os.environ.get("SRFT_HOME")
-    if stated:
+    """The platform that `SRFT_HOME` or `home` of `srft.yaml` names, else the project's folder."""
+    if stated := os.environ.get(HOME):
         return Home(Path(stated).expanduser().resolve())
-    return Home(CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else Path.cwd())
+    project = current_project()
+    stated = str(project.stated().get("home") or ".")
+    return Home((project.root / Path(stated).expanduser()).resolve())

@@ -4,15 +4,13 @@
 same stages into assets.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel
 
 from srft_assets.compare.stage import SCORES, comparison_stage
 from srft_assets.critic.gold.stage import gold_labels_stage
@@ -29,33 +27,42 @@ from srft_assets.rollouts.player import collect as play_rollouts
 from srft_assets.rollouts.settings import KIND as ROLLOUT
 from srft_assets.rollouts.settings import VERSION as ROLLOUT_VERSION
 from srft_assets.rollouts.stage import eval_scores_stage
+from srft_assets.settings import Settings, settings
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.training.options import check_options
 from srft_assets.training.stage import OURS, checkpoints_stage
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.stage import Stage
+from srft_assets.yaml_files import parsed, read_yaml
 
 DEFS = Path(__file__).parent / "defs"
 COMPONENTS = "srft_assets.components"
 CRITIC_TYPES = (f"{COMPONENTS}.critic.Critic", f"{COMPONENTS}.Critic")
 ARM_TYPES = (f"{COMPONENTS}.arm.Arm", f"{COMPONENTS}.Arm")
 PROMPT = "prompt.md"
+UNDER = ("attributes",)
+DEFAULTS = Settings.model_construct()
 
 
-def load_stages(folder: Path = DEFS) -> dict[str, Stage]:
-    """Stage by asset key, as the files below `folder` state them now.
+def load_stages(folder: Path | None = None) -> dict[str, Stage]:
+    """Stage by asset key, as the files below `folder` state them now, and these alone; None: those
+    of the package, with the settings of the project.
 
     Raises SrftError with file, line and fix for YAML or a prompt that states no sound component.
     """
+    chosen = settings() if folder is None else DEFAULTS
     stages = fixed_stages()
+    folder = folder or DEFS
     for path in sorted(folder.rglob("defs.yaml")):
         for kind, attributes in _components(path):
             if kind in CRITIC_TYPES:
-                stages += critic_stages(path.parent, _parsed(path, CriticSpec, attributes))
+                stages += critic_stages(
+                    path.parent, parsed(path, CriticSpec, attributes, UNDER), chosen
+                )
             elif kind in ARM_TYPES:
                 stated = {"name": path.parent.name, **attributes}
-                stages += arm_stages(_parsed(path, ArmSpec, stated))
+                stages += arm_stages(parsed(path, ArmSpec, stated, UNDER), chosen)
     return {stage.key: stage for stage in [*stages, *comparisons(stages)]}
 
 
@@ -72,15 +79,19 @@ def fixed_stages() -> list[Stage]:
     ]
 
 
-def critic_stages(folder: Path, spec: CriticSpec) -> list[Stage]:
+def critic_stages(folder: Path, spec: CriticSpec, chosen: Settings) -> list[Stage]:
     """`critic_prompt` where there is a prompt, `step_verdicts` and `critic_scores`.
 
-    The folder's name is the critic's. Raises SrftError for a prompt that is not sound.
+    `chosen` has what the YAML leaves open. The folder's name is the critic's. Raises SrftError for
+    a prompt that is not sound.
     """
     name = folder.name
     scores = critic_scores_stage(name)
     if isinstance(spec, RulesSpec):
         return [rules_stage(name, description=spec.description), scores]
+    spec = _filled(spec, {"model": chosen.critic.model})
+    endpoint = _filled(spec.endpoint, {"api_key_env": chosen.critic.api_key_env})
+    spec = spec.model_copy(update={"endpoint": endpoint})
     prompt = load_prompt(folder / PROMPT, spec)
     return [
         prompt_stage(name, spec, prompt),
@@ -89,21 +100,39 @@ def critic_stages(folder: Path, spec: CriticSpec) -> list[Stage]:
     ]
 
 
-def arm_stages(spec: ArmSpec) -> list[Stage]:
+def arm_stages(spec: ArmSpec, chosen: Settings) -> list[Stage]:
     """`masked_tokens`, `checkpoints` and `eval_scores` of an arm.
 
-    Raises SrftError for `training.options` that training would refuse.
+    `chosen` has what the YAML leaves open. Raises SrftError for `training.options` that training
+    would refuse.
     """
     try:
         check_options({k: v for k, v in spec.training.options.items() if k not in OURS})
     except SrftError as error:
         raise SrftError(f"arm {spec.name}: {error}") from None
+    launch = {name: _listed(value) for name, value in chosen.launch}
+    training = {**launch, "batches": _listed(chosen.batches)}
+    spec = _filled(spec, {"model": chosen.base_model})
+    spec = spec.model_copy(update={"training": _filled(spec.training, training)})
     stages = (
         masked_tokens_stage(spec),
         checkpoints_stage(spec),
         eval_scores_stage(spec, unsafe=_unsafe()),
     )
     return [replace(stage, on_request=spec.on_request) for stage in stages]
+
+
+Spec = TypeVar("Spec", bound=BaseModel)
+
+
+def _filled(spec: Spec, chosen: dict[str, Any]) -> Spec:
+    """The spec with what it does not state itself, and the project does."""
+    left = {k: v for k, v in chosen.items() if v is not None and k not in spec.model_fields_set}
+    return spec.model_copy(update=left)
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def comparisons(stages: list[Stage]) -> list[Stage]:
@@ -113,18 +142,12 @@ def comparisons(stages: list[Stage]) -> list[Stage]:
 
 
 def _unsafe() -> bool:
-    return os.environ.get("SRFT_UNSAFE") == "1"
+    return settings().unsafe
 
 
 def _components(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Type and attributes of each component in a file."""
-    try:
-        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SrftError(f"{path}:{line}: no YAML: {error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SrftError(f"{path}: no YAML: {error}") from None
+    documents = read_yaml(path)
     if not any(documents):
         raise SrftError(f"{path}: empty; state `type:` and `attributes:`, or remove the file")
     for document in documents:
@@ -146,34 +169,3 @@ def _exists(kind: str) -> bool:
         return hasattr(import_module(module), name)
     except (ImportError, ValueError):
         return False
-
-
-def _parsed(path: Path, model: Any, attributes: dict[str, Any]) -> Any:
-    """The spec. Raises SrftError that names file, line and setting of each that is wrong."""
-    try:
-        return TypeAdapter(model).validate_python(attributes)
-    except ValidationError as error:
-        root = yaml.compose(path.read_text(encoding="utf-8"))
-        told = []
-        for one in error.errors():
-            reason = one["msg"].removeprefix("Value error, ")
-            where = ".".join(str(part) for part in one["loc"])
-            line = _line(root, ("attributes", *one["loc"]))
-            told.append(
-                f"{path}:{line}: {where + ': ' if where else ''}{reason[:1].lower()}{reason[1:]}"
-            )
-        raise SrftError("; ".join(told)) from None
-
-
-def _line(node: yaml.Node | None, keys: tuple[str | int, ...]) -> int:
-    """The line of the innermost of the nested keys that stands in the YAML, counted from 1."""
-    line = node.start_mark.line + 1 if node else 1
-    for key in keys:
-        if isinstance(node, yaml.MappingNode):
-            found = next(((k, v) for k, v in node.value if k.value == str(key)), None)
-            if found is not None:
-                line, node = found[0].start_mark.line + 1, found[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and node.value[key:]:
-            node = node.value[key]
-            line = node.start_mark.line + 1
-    return line

@@ -62,7 +62,7 @@ def test_an_edited_prompt_is_read_at_every_call(tmp_path: Path) -> None:
         (ARM + "attributes:\n  runs: [\n", ":4: no YAML: "),
         (
             ARM + "attributes:\n  runs: all\n  dedupe: true\n",
-            ":4: dedupe: extra inputs are not permitted",
+            ":4: dedupe: no such setting, the nearest is dedup",
         ),
         (
             ARM + "attributes:\n  critic: rules\n  mask:\n  - good\n  - mistakes\n",

@@ -11,6 +11,7 @@ from srft_assets import __version__
 from srft_assets.child import end_when_told
 from srft_assets.cli import (
     compare,
+    config,
     critic,
     dev,
     doctor,
@@ -27,6 +28,7 @@ from srft_assets.cli import (
 from srft_assets.cli.console import quoted, say
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import check_home, current_home
+from srft_assets.project import HOME, current_project, load_env_file, state_option
 
 app = typer.Typer(
     name="srft",
@@ -62,9 +64,10 @@ def options(
 ) -> None:
     """Options of every command."""
     if home:
-        os.environ["SRFT_HOME"] = home
-    if debug:
-        os.environ[DEBUG] = "1"
+        state_option(HOME, home, "--home")
+    load_env_file()
+    if debug or current_project().stated().get("debug"):
+        state_option(DEBUG, "1", "--debug")
     place = current_home()
     check_home(place)
     if place.ledger.is_dir():
@@ -88,6 +91,7 @@ for command in (
     export.merge,
     doctor.doctor,
     doctor.backup,
+    config.config,
     dev.dev,
 ):
     app.command()(command)

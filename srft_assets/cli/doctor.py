@@ -1,6 +1,5 @@
 """`srft doctor`: what this machine can do, and what is damaged; `srft backup`."""
 
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -38,16 +37,17 @@ def gpu() -> Finding:
 
 def vllm() -> Finding:
     """Where critics are served: a given server, or the program that would be started."""
-    from srft_assets.serving import URL, vllm_program
+    from srft_assets.serving import vllm_program
+    from srft_assets.settings import settings
 
-    if os.environ.get(URL):
-        return True, f"a server of your own ({URL})", ""
+    if settings().critic.url:
+        return True, "a server of your own (critic.url)", ""
     if program := vllm_program():
         return True, program, ""
     return (
         False,
         "not installed",
-        f'to serve critics and students: pip install "srft-assets[vllm]", or set {URL}',
+        'to serve critics and students: pip install "srft-assets[vllm]", or set critic.url',
     )
 
 

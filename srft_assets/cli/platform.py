@@ -1,6 +1,5 @@
 """What commands about partitions have in common: their options, the graph, and Dagster."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -12,6 +11,7 @@ from rich.console import Console
 from srft_assets.cli.console import Bars, quoted, say
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home, current_home
+from srft_assets.project import state_option
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -36,7 +36,7 @@ Arms = Annotated[
 
 def _allow_unsafe(stated: bool) -> bool:
     if stated:
-        os.environ["SRFT_UNSAFE"] = "1"
+        state_option("SRFT_UNSAFE", "1", "--unsafe")
     return stated
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from srft_assets.components.asset import build_asset
 from srft_assets.components.checks import sql_check
 from srft_assets.errors import SrftError
+from srft_assets.settings import settings
 from srft_assets.stages import arm_stages
 from srft_assets.tokens.arm import ArmSpec, forbidden
 
@@ -50,5 +51,5 @@ class Arm(dg.Component):
             "No token outside an accepted step is trained",
             {"arm": arm, **forbidden(self.spec)},
         )
-        stages = arm_stages(self.spec)
+        stages = arm_stages(self.spec, settings())
         return dg.Definitions(assets=[build_asset(stage) for stage in stages], asset_checks=[check])

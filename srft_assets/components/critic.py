@@ -8,6 +8,7 @@ from pydantic import BaseModel, RootModel
 from srft_assets.components.asset import build_asset
 from srft_assets.components.checks import critic_good_enough, sql_check
 from srft_assets.critic.spec import CriticSpec, RulesSpec
+from srft_assets.settings import settings
 from srft_assets.stages import critic_stages
 
 
@@ -38,7 +39,9 @@ class Critic(dg.Component):
         `critic_scores/<name>`, and their checks. Raises SrftError for a bad prompt."""
         name = self.folder.name
         return dg.Definitions(
-            assets=[build_asset(stage) for stage in critic_stages(self.folder, self.spec)],
+            assets=[
+                build_asset(stage) for stage in critic_stages(self.folder, self.spec, settings())
+            ],
             asset_checks=[
                 sql_check(
                     f"step_verdicts/{name}",

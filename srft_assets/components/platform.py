@@ -15,8 +15,9 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home, current_home
-from srft_assets.serving import ARGS, COMMAND, MODEL, NAME, URL, ServerSpec, words
+from srft_assets.serving import MODEL, NAME, URL, ServerSpec
 from srft_assets.serving.server import Served, SharedServer, Tell, serve
+from srft_assets.settings import settings
 from srft_assets.training.process import launch
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
@@ -25,9 +26,9 @@ from srft_assets.warehouse.stage import Progress, Work
 T = TypeVar("T")
 
 TEXTS = {"base_url": URL, "model": MODEL, "served_model_name": NAME}
-WORDS = {"command": COMMAND, "extra_args": ARGS}
 UNCONFIGURED = (
-    f"no server for the critic: set {URL} to the URL of an OpenAI-compatible API (up to /v1), "
+    f"no server for the critic: set critic.url of srft.yaml, or {URL}, to the URL of an "
+    "OpenAI-compatible API (up to /v1), "
     f"or {MODEL} to the model that vLLM shall serve"
 )
 
@@ -136,13 +137,18 @@ class CriticServer(dg.ConfigurableResource):
     _shared: SharedServer | None = PrivateAttr(default=None)
 
     @staticmethod
-    def from_environment() -> "CriticServer":
-        """As the environment states it; a variable that is unset or empty is left out."""
+    def from_settings() -> "CriticServer":
+        """As the project states it. What a variable states shows in the UI by its name alone."""
+        now = settings()
         stated: dict[str, Any] = {
-            field: dg.EnvVar(name) for field, name in TEXTS.items() if os.environ.get(name)
+            "base_url": now.critic.url,
+            "model": now.vllm.model,
+            "served_model_name": now.vllm.name,
+            "command": list(now.vllm.command),
+            "extra_args": list(now.vllm.args),
         }
-        stated |= {field: words(name) for field, name in WORDS.items()}
-        return CriticServer(**stated)
+        told = {field: dg.EnvVar(name) for field, name in TEXTS.items() if os.environ.get(name)}
+        return CriticServer(**{k: v for k, v in stated.items() if v is not None} | told)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Start nothing yet: the ledger may answer everything."""

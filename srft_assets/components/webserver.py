@@ -25,12 +25,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from srft_assets.child import end_when_told, python
+from srft_assets.settings import settings
 
 MODULE = "srft_assets.components.webserver"
 TOKEN = "SRFT_UI_TOKEN"
 """Variable of the environment: what a browser must know that asks for another name of this host."""
-ORIGINS = "SRFT_UI_ORIGINS"
-"""Variable: further origins whose pages are ours, comma-separated, for a proxy that sets Host."""
 PROBE = "/server_info"
 """What health probes ask, by any name: versions of Dagster."""
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -126,7 +125,7 @@ def serve(words: Sequence[str]) -> None:
     from dagster_webserver.cli import main
     from dagster_webserver.webserver import DagsterWebserver
 
-    origins = {one.strip().rstrip("/") for one in os.environ.get(ORIGINS, "").split(",")} - {""}
+    origins = {one.rstrip("/") for one in settings().ui.origins}
     token = os.environ.get(TOKEN) or secrets.token_urlsafe()
     door = Middleware(Door, token=token, origins=origins)
     build = DagsterWebserver.build_middleware
@@ -144,7 +143,7 @@ def develop(program: str, words: Sequence[str]) -> None:
 
     def started(parts: Sequence[str], **more: Any) -> Any:
         if parts[1:3] == ["-m", "dagster_webserver"]:
-            read_only = ["--read-only"] if os.environ.get(READ_ONLY) else []
+            read_only = ["--read-only"] if settings().ui.read_only else []
             parts = python(MODULE, "serve", *parts[3:], *read_only)
         return start(parts, **more)
 

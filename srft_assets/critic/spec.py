@@ -107,8 +107,8 @@ class LlmSpec(Strict):
     """A critic that asks a model. `prompt.md` lies beside the YAML."""
 
     kind: Literal["llm"]
-    model: str
-    """As the server names it."""
+    model: str = ""
+    """As the server names it; left open, `critic.model` of the project."""
     description: str = ""
     judge: Literal["failed", "all"] = "failed"
     """`failed`: runs whose failure is the model's own."""

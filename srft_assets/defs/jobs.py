@@ -1,6 +1,5 @@
 """Jobs, named selections of the graph, and the one that a schedule starts at night."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
@@ -9,6 +8,7 @@ from srft_assets.components.asset import BATCH, BATCHES, ON_REQUEST, PARTITIONS,
 from srft_assets.components.launch import RANGE_END, RANGE_START, consecutive
 from srft_assets.components.platform import Platform
 from srft_assets.planning import look
+from srft_assets.settings import settings
 from srft_assets.stages import load_stages
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.partitions import ONLY
@@ -16,9 +16,6 @@ from srft_assets.warehouse.plan import Item, State
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Stage
 
-CRON = "SRFT_RELABEL_CRON"
-"""Variable of the environment: when, as five fields of cron in UTC."""
-EVERY_NIGHT = "0 3 * * *"
 PROMPT = "critic_prompt/"
 LABELLED = ("step_verdicts", "masked_tokens")
 
@@ -68,7 +65,7 @@ train_and_score = dg.define_asset_job(
 
 @dg.schedule(
     job=relabel,
-    cron_schedule=os.environ.get(CRON) or EVERY_NIGHT,
+    cron_schedule=settings().relabel.cron,
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description="Every night, label again what a changed prompt, critic or run has made stale. "

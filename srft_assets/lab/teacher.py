@@ -282,7 +282,7 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
         stated = LabSettings.model_validate(settings)
     except ValidationError as error:
         raise SrftError(f"batch {work.partition}: setting {first_problem(error)}") from error
-    sandbox = open_sandbox(unsafe=os.environ.get("SRFT_UNSAFE") == "1")
+    sandbox = open_sandbox(unsafe=settings().unsafe)
     tasks = generate_tasks(stated.count, stated.task_seed, stated.tasks)
     listed = tasks_path(work.home, work.partition)
     write_tasks(listed, tasks)

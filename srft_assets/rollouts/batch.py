@@ -28,7 +28,8 @@ from srft_assets.rollouts.settings import (
     RolloutSettings,
     parse_settings,
 )
-from srft_assets.serving import ARGS, COMMAND, VLLM, words
+from srft_assets.serving import VLLM
+from srft_assets.settings import settings
 from srft_assets.training.model import base_digest
 from srft_assets.trajectories.batches import batch_names, read_manifest, write_batch
 from srft_assets.warehouse.partitions import Warehouse, check_partition_name
@@ -162,8 +163,8 @@ def _served(home: Home, stated: str, asking: dict[str, Any]) -> dict[str, Any]:
         model, adapter = adapter_base(folder), folder
     server: dict[str, Any] = {
         "model": model,
-        "command": words(COMMAND) or list(VLLM),
-        "extra_args": words(ARGS),
+        "command": list(settings().vllm.command or VLLM),
+        "extra_args": list(settings().vllm.args),
     }
     label = stated.rpartition(":")[2]
     if adapter is None:

@@ -30,6 +30,7 @@ from srft_assets.rollouts.environments import left_by, owner_of, remove, scene_o
 from srft_assets.rollouts.models import Models, opened
 from srft_assets.rollouts.settings import LabTasks, RolloutSettings, parse_settings
 from srft_assets.sandbox import open_sandbox
+from srft_assets.settings import settings
 from srft_assets.warehouse.stage import Work
 
 MANY = 3
@@ -81,7 +82,7 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
 
 
 def _launch(work: Work, stated: RolloutSettings, out: Path) -> None:
-    unsafe = os.environ.get("SRFT_UNSAFE") == "1"
+    unsafe = settings().unsafe
     if stated.environment != "docker":
         open_sandbox(unsafe)
     job = BatchJob(

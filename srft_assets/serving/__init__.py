@@ -1,7 +1,5 @@
 """Model servers: what one serves, the command that starts it, and the variables that state both."""
 
-import os
-import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from srft_assets.errors import SrftError
+from srft_assets.settings import settings
 
 VLLM = ("vllm", "serve")
 CACHE_HITS = "--enable-prompt-tokens-details"
@@ -23,10 +21,6 @@ MODEL = "SRFT_VLLM_MODEL"
 """What vLLM shall serve: a folder or a Hub id."""
 NAME = "SRFT_VLLM_NAME"
 """As requests name that model."""
-COMMAND = "SRFT_VLLM_COMMAND"
-"""What comes before the model, as a shell would split it; by default `vllm serve`."""
-ARGS = "SRFT_VLLM_ARGS"
-"""Further arguments of that command, as a shell would split them."""
 
 FLAGS = {
     *("served_model_name", "tensor_parallel_size", "max_model_len", "quantization", "dtype"),
@@ -105,13 +99,5 @@ def program_of(command: Sequence[str]) -> str | None:
 
 
 def vllm_program() -> str | None:
-    """The program that would serve by the variables; None where it is not installed."""
-    return program_of(words(COMMAND) or VLLM)
-
-
-def words(name: str) -> list[str]:
-    """The words of a variable; none where it is not set. Raises SrftError for an open quote."""
-    try:
-        return shlex.split(os.environ.get(name, ""))
-    except ValueError as error:
-        raise SrftError(f"{name}: {error}: quote it as for a shell") from error
+    """The program that would serve by the settings; None where it is not installed."""
+    return program_of(settings().vllm.command or VLLM)

@@ -118,7 +118,7 @@ def test_a_given_server_is_used_as_it_is(make: Make, family: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({}, "set SRFT_CRITIC_URL to the URL .* or SRFT_VLLM_MODEL"),
+        ({}, "or SRFT_CRITIC_URL, to the URL .* or SRFT_VLLM_MODEL"),
         ({"base_url": "gpu-7:8000"}, r"base_url .* does not begin with http"),
         ({"model": "m", "tensor_parallel_size": 0}, "tensor_parallel_size: .* greater than 0"),
     ],
@@ -145,7 +145,7 @@ def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SRFT_VLLM_COMMAND", "/other/bin/python -m vllm --model")
     monkeypatch.setenv("SRFT_VLLM_ARGS", "--tensor-parallel-size 2 --chat-template 'a b'")
     seen: list[ServerSpec] = []
-    assert run(CriticServer.from_environment(), lambda server: seen.append(server.spec())).success
+    assert run(CriticServer.from_settings(), lambda server: seen.append(server.spec())).success
     assert seen == [
         ServerSpec(
             model="/models/judge",
@@ -157,8 +157,8 @@ def test_the_environment_configures_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_open_quote_is_told_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SRFT_VLLM_ARGS", "--chat-template 'a b")
-    with pytest.raises(SrftError, match=r"^SRFT_VLLM_ARGS: No closing quotation: quote it"):
-        CriticServer.from_environment()
+    with pytest.raises(SrftError, match=r"^SRFT_VLLM_ARGS: no closing quotation: quote it"):
+        CriticServer.from_settings()
 
 
 def test_the_assets_of_a_run_share_the_server_of_their_platform(
@@ -182,7 +182,7 @@ def test_the_assets_of_a_run_share_the_server_of_their_platform(
         with platform.critic_server.open() as served:
             seen.append(served)
 
-    platform = Platform(critic_server=CriticServer.from_environment())
+    platform = Platform(critic_server=CriticServer.from_settings())
     run = dg.materialize([first, second], resources={"platform": platform})
     assert seen[0] == seen[1]
     assert (tmp_path / "logs" / f"critic-server-{run.run_id}.log").exists()
@@ -200,8 +200,8 @@ def test_an_empty_environment_fails_only_where_a_server_is_asked_for(
         with server.open():
             pass
 
-    assert run(CriticServer.from_environment(), lambda server: None).success
-    failed = run(CriticServer.from_environment(), ask)
+    assert run(CriticServer.from_settings(), lambda server: None).success
+    failed = run(CriticServer.from_settings(), ask)
     assert not failed.success
     assert "SRFT_CRITIC_URL" in str(failed.failure_data_for_node("op_0"))
 

@@ -2,7 +2,6 @@
 
 import json
 import lzma
-import os
 import re
 import shutil
 import tarfile
@@ -17,6 +16,7 @@ from typing import Literal
 from packaging.version import InvalidVersion, Version
 
 from srft_assets.outcomes.task import TaskInstance
+from srft_assets.settings import settings
 from srft_sdists.build import Cache, NotBuiltError, run
 from srft_sdists.environment import own_interpreter
 from srft_sdists.git import changed, commit_files, git, has, init_bare, test_files
@@ -123,7 +123,6 @@ MOST_TRIED = 6
 """Releases that are tried; a fix that is in none of them was reverted or rewritten."""
 COMMIT = re.compile(r"[0-9a-fA-F]{40}(?:[0-9a-fA-F]{24})?")
 HOST = "https://github.com"
-HOST_VARIABLE = "SRFT_GIT_HOST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +161,7 @@ def source_of(task: TaskInstance, cache: Cache, mirrors: Path | None = None) -> 
     mirror = _mirror(task, mirrors)
     if mirror:
         return _checkout(task, mirror, cache)
-    if host := os.environ.get(HOST_VARIABLE):
+    if host := settings().git_host:
         return _checkout(task, f"{host.rstrip('/')}/{task.repo}", cache)
     return _release(task, cache)
 

@@ -1,0 +1,99 @@
+"""The project: the folder whose `srft.yaml`, critics and arms hold. Read by every command, so
+that nothing heavy is imported where the file states nothing."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srft_assets.errors import SrftError, UsageError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+FILE = "srft.yaml"
+ENV_FILE = ".env"
+PROJECT = "SRFT_PROJECT"
+HOME = "SRFT_HOME"
+
+_options: dict[str, str] = {}
+"""Variable → option that stated it in this process."""
+
+
+def state_option(variable: str, value: str, option: str) -> None:
+    """Let an option of this command hold, here and in the processes it starts."""
+    os.environ[variable] = value
+    _options[variable] = option
+
+
+def option_of(variable: str) -> str | None:
+    """The option that stated it; None where none did."""
+    return _options.get(variable)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder; without a `srft.yaml` it states nothing."""
+
+    root: Path
+
+    @property
+    def file(self) -> Path:
+        """The settings."""
+        return self.root / FILE
+
+    @property
+    def env_file(self) -> Path:
+        """Secrets and settings of this machine, as lines `NAME=value`."""
+        return self.root / ENV_FILE
+
+    def stated(self) -> dict[str, Any]:
+        """What the file states, as it stands there. Raises SrftError for what is no mapping."""
+        try:
+            text = self.file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise SrftError(f"{self.file} cannot be read: {error}") from None
+        if all(line.lstrip()[:1] in ("", "#") for line in text.splitlines()):
+            return {}
+        from srft_assets.yaml_files import read_yaml
+
+        documents = read_yaml(self.file)
+        if len(documents) != 1 or not isinstance(documents[0], dict):
+            raise SrftError(f"{self.file}: no mapping of settings, such as `base_model: tiny`")
+        return documents[0]
+
+
+def current_project() -> Project:
+    """The project of this process.
+
+    That of `SRFT_PROJECT`; else `SRFT_HOME` where it holds a `srft.yaml`, since its state was made
+    by what stands there; else the nearest folder upward from the current one that holds one; else
+    the checkout; else, of an installed package, the current folder. Raises UsageError where
+    `SRFT_PROJECT` holds none.
+    """
+    if named := os.environ.get(PROJECT):
+        project = Project(Path(named).expanduser().resolve())
+        if not project.file.is_file():
+            raise UsageError(f"{PROJECT}: no {FILE} in {project.root}; srft init makes one")
+        return project
+    home = os.environ.get(HOME)
+    here = Path.cwd()
+    for folder in ([Path(home).expanduser().resolve()] if home else []) + [here, *here.parents]:
+        if (folder / FILE).is_file():
+            return Project(folder)
+    return Project(CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else here)
+
+
+def read_env_file(project: Project) -> dict[str, str]:
+    """What `.env` states."""
+    if not project.env_file.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    return {name: value or "" for name, value in dotenv_values(project.env_file).items()}
+
+
+def load_env_file() -> None:
+    """Put what `.env` of the project states into the environment, where that says nothing yet."""
+    for name, value in read_env_file(current_project()).items():
+        os.environ.setdefault(name, value)

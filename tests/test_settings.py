@@ -1,0 +1,192 @@
+"""Settings: `srft.yaml`, then `.env`, then variables, then options; and what is wrong in them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from srft_assets.errors import SrftError, UsageError
+from srft_assets.home import CHECKOUT, current_home
+from srft_assets.project import current_project
+from srft_assets.settings import Settings, fields, is_secret, settings, variable_of
+from srft_assets.stages import load_stages
+from srft_assets.stated import every_setting, template
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the current one; no variable of ours is set."""
+    for name in [name for name in os.environ if name.startswith("SRFT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # `.env` is put into it
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "project"
+
+
+def state(project: Path, text: str) -> Path:
+    path = project / "srft.yaml"
+    path.write_text(text)
+    return path
+
+
+def origin(name: str) -> tuple[object, str]:
+    [found] = [one for one in every_setting() if one.name == name]
+    return found.value, found.origin
+
+
+def srft(project: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    code = "from srft_assets.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), **variables},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_each_place_goes_before_the_one_below_it(project: Path) -> None:
+    url = "critic.url"
+    assert origin(url) == (None, "default")
+    state(project, "base_model: tiny\ncritic:\n  url: http://file\n")
+    assert origin(url) == ("http://file", "srft.yaml:3")
+    (project / ".env").write_text("SRFT_CRITIC_URL=http://env-file\n")
+    assert origin(url) == ("http://env-file", ".env")
+    os.environ["SRFT_CRITIC_URL"] = "http://variable"
+    assert origin(url) == ("http://variable", "SRFT_CRITIC_URL")
+    assert settings().critic.model == Settings.model_fields["critic"].default.model
+    told = srft(project, "--home", "elsewhere", "config", "--json", SRFT_HOME="variable")
+    rows = {row["name"]: row for row in json.loads(told.stdout)["rows"]}
+    assert rows["home"] | {"description": ""} == {
+        "name": "home",
+        "value": "elsewhere",
+        "origin": "--home",
+        "variable": "SRFT_HOME",
+        "description": "",
+    }
+
+
+def test_variables_state_lists_and_command_lines(project: Path) -> None:
+    os.environ["SRFT_RELABEL_BATCHES"] = "lab-*, mini"
+    os.environ["SRFT_VLLM_ARGS"] = "--chat-template 'a b'"
+    now = settings()
+    assert now.relabel.batches == ("lab-*", "mini")
+    assert now.vllm.args == ("--chat-template", "a b")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("relable:\n  cron: x\n", ":1: relable: no such setting, the nearest is relabel"),
+        (
+            "relabel:\n  batchs: [a]\n",
+            ":2: relabel.batchs: no such setting, the nearest is",
+        ),
+        ("launch:\n  processes: many\n", ":2: launch.processes: input should be a valid integer"),
+        ("prices:\n  m: {in: 1}\n", ":2: prices.m.in: no such setting, the nearest is input"),
+        ("critic:\n  url: gpu-7\n", ":2: critic.url: does not begin with http:// or https://"),
+        ("critic: [\n", ":2: no YAML"),
+        ("- critic\n", ": no mapping of settings"),
+        ("ui:\n  token: s3cret\n", ":2: ui.token is a secret: state SRFT_UI_TOKEN in the env"),
+    ],
+)
+def test_a_wrong_file_is_told_with_line_and_nearest_key(
+    project: Path, text: str, told: str
+) -> None:
+    path = state(project, text)
+    with pytest.raises(SrftError) as raised:
+        settings()
+    assert str(raised.value).startswith(f"{path}{told}")
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_wrong_variable_is_told_by_its_name_and_anothers_is_left_alone(project: Path) -> None:
+    os.environ["SRFT_CRITIC_KEY"] = "of somebody else"
+    settings()
+    os.environ["SRFT_LAUNCH_PROCESSES"] = "s3cret"
+    with pytest.raises(SrftError, match=r"^SRFT_LAUNCH_PROCESSES: input should be a valid integer"):
+        settings()
+
+
+def test_no_secret_is_shown(project: Path) -> None:
+    state(project, "")
+    (project / ".env").write_text("SRFT_UI_TOKEN=s3cret\nSRFT_ALERTS_WEBHOOK=https://s3cret\n")
+    for words in (["config"], ["config", "--json"]):
+        told = srft(project, *words)
+        assert told.returncode == 0, told.stderr
+        assert "s3cret" not in told.stdout + told.stderr
+    assert origin("ui.token") == ("set", ".env")
+
+
+def test_the_project_is_the_nearest_folder_upward_and_holds_the_state(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state(project, "")
+    (project / "deep" / "er").mkdir(parents=True)
+    monkeypatch.chdir(project / "deep" / "er")
+    assert current_home().root == current_project().root == project
+    state(project, "home: ../state\n")
+    assert current_home().root == project.parent / "state"
+    monkeypatch.chdir(project.parent)
+    os.environ["SRFT_PROJECT"] = str(project)
+    assert current_project().root == project
+    os.environ["SRFT_PROJECT"] = str(project.parent)
+    with pytest.raises(UsageError, match=r"no srft.yaml in .*; srft init makes one"):
+        current_project()
+
+
+def test_a_home_that_is_a_project_goes_before_the_current_folder(project: Path) -> None:
+    state(project, "")
+    other = project.parent / "other"
+    other.mkdir()
+    os.environ["SRFT_HOME"] = str(other)
+    assert current_project().root == project
+    state(other, "")
+    assert current_project().root == other
+
+
+def test_critics_and_arms_take_what_they_leave_open(project: Path) -> None:
+    before = load_stages()
+    state(
+        project,
+        "base_model: some/model\nbatches: [mini]\nlaunch: {launcher: torchrun, processes: 2}\n"
+        "critic: {model: judge}\n",
+    )
+    after = load_stages()
+    changed = [key for key in before if before[key].config != after[key].config]
+    assert {key.split("/")[0] for key in changed} >= {"step_verdicts", "checkpoints"}
+    assert "step_verdicts/rules" not in changed
+    assert after["step_verdicts/default"].config["model"] == "judge"
+
+
+def test_the_checkout_is_a_project_and_its_file_names_every_setting() -> None:
+    assert (CHECKOUT / "srft.yaml").read_text(encoding="utf-8") == template()
+    found = re.findall(r"^# (?:  )?(\w+):", template(), flags=re.MULTILINE)
+    shown = [path for path, field in fields() if not is_secret(field)]
+    assert set(found) == {part for path in shown for part in path}
+
+
+def test_every_variable_has_one_setting() -> None:
+    names = [variable_of(path) for path, _ in fields()]
+    assert len(names) == len(set(names))
+
+
+def test_commands_that_state_nothing_import_no_parser(project: Path) -> None:
+    state(project, "# only comments\n")
+    code = (
+        "import sys, srft_assets.cli; from srft_assets.home import current_home; current_home();"
+        "print(sorted({'yaml', 'pydantic_settings', 'dotenv'} & set(sys.modules)))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == "[]"
