@@ -26,6 +26,7 @@ from srft_assets.lab.tasks import CHECK, TaskSettings, generate_tasks, write_tas
 from srft_assets.outcomes.task import tasks_path
 from srft_assets.plugins import need
 from srft_assets.sandbox.detection import open_sandbox
+from srft_assets.settings import settings as settings_now
 from srft_assets.trajectories.model import Message
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Work
@@ -282,7 +283,7 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
         stated = LabSettings.model_validate(settings)
     except ValidationError as error:
         raise SrftError(f"batch {work.partition}: setting {first_problem(error)}") from error
-    sandbox = open_sandbox(unsafe=settings().unsafe)
+    sandbox = open_sandbox(unsafe=settings_now().unsafe)
     tasks = generate_tasks(stated.count, stated.task_seed, stated.tasks)
     listed = tasks_path(work.home, work.partition)
     write_tasks(listed, tasks)
