@@ -4,7 +4,7 @@ python benchmarks/sandbox.py [--runs 50]
 
 A run enters one sandbox: `enter_ms` is that with an empty folder and its end, `inside_ms` a
 command `true` in it. `start_ms` is a command in a sandbox of its own. `bwrap_ms` is bubblewrap
-alone with the arguments of `start`; `enter_ratio`, `inside_ratio` and `start_ratio` are ratios to
+alone with the arguments of `start`, the filter among them; `enter_ratio`, `inside_ratio` and `start_ratio` are ratios to
 it (aim 1.5). `open_ms` is paid once a process: bubblewrap is looked for and tried with Python.
 Medians of one run, taken in turns; `bare_ms` is 1 to 2 ms on an idle machine, more says how loaded
 it was.
@@ -16,12 +16,13 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from srft_assets.sandbox import Limits, Sandbox, open_sandbox, sandbox_status
 from srft_assets.sandbox.detection import UnsafeSandbox, probe
 from srft_assets.sandbox.shell import environment, shell_argv
+from srft_assets.sandbox.syscalls import filter_handle
 
 
 def measure(runs: int) -> dict[str, float | str | bool]:
@@ -29,12 +30,11 @@ def measure(runs: int) -> dict[str, float | str | bool]:
     sandbox, plain = open_sandbox(), UnsafeSandbox()
     with tempfile.TemporaryDirectory() as name, sandbox.entered(Path(name)) as inside:
         folder = Path(name)
-        bwrap = arguments(folder)
         subjects: dict[str, Callable[[], object]] = {
             "bare": lambda: subprocess.run(["/bin/bash", "-c", "true"], check=True),
             "open": _open_anew,
             "unsafe": lambda: plain.run("true", workdir=folder),
-            "bwrap": lambda: subprocess.run(bwrap, check=True, env={}),
+            "bwrap": lambda: _bare(folder),
             "enter": lambda: _enter(sandbox, folder),
             "inside": lambda: inside.run("true", workdir=folder),
             "start": lambda: sandbox.run("true", workdir=folder),
@@ -52,14 +52,20 @@ def measure(runs: int) -> dict[str, float | str | bool]:
     return {"sandbox": sandbox_status(), **medians, **ratios}
 
 
-def arguments(folder: Path) -> list[str]:
-    """Bubblewrap's own, for `true` in the folder; without the filter, which is read from a pipe."""
+def _bare(folder: Path) -> None:
+    with filter_handle() as calls:
+        argv = arguments(folder, calls)
+        subprocess.run(argv, check=True, env={}, pass_fds=calls)
+
+
+def arguments(folder: Path, calls: Sequence[int] = ()) -> list[str]:
+    """Bubblewrap's own, for `true` in the folder; `calls`: the handle of the filter."""
     found = probe().sandbox
     assert found is not None
     limits = Limits()
     program = shell_argv("true", limits, own_namespace=True)
     mounted = ["--bind", str(folder), "/testbed"]
-    return found._argv(program, mounted, limits, environment([], None), [])
+    return found._argv(program, mounted, limits, environment([], None), calls)
 
 
 def _enter(sandbox: Sandbox, folder: Path) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from srft_assets.sandbox.cgroups import command_cgroup, kept_by_cgroups
 from srft_assets.sandbox.model import Completed, Limits, Sandbox, SandboxError
 from srft_assets.sandbox.process import Watch, run_bounded, start
-from srft_assets.sandbox.session import AGENT, Session, packed
+from srft_assets.sandbox.session import AGENT, Session, packing
 from srft_assets.sandbox.shell import (
     base_interpreter,
+    bounds_script,
     environment,
     refusal,
     rlimit_counts,
@@ -123,17 +124,19 @@ class BubblewrapSandbox:
         size = str(limits.disk_mb * 1024 * 1024)
         folder = ["--as-pid-1", "--size", size, "--perms", "0700", "--tmpfs", TESTBED]
         variables = environment([TOOLS, base_interpreter()[1].parent], None)
-        reader, writer = os.pipe()
-        with packed(workdir) as files:
-            with os.fdopen(writer, "wb", 0):
-                script = AGENT.format(files=files, status=writer)
-                agent = shell_argv(script, limits, own_namespace=True)
-                argv = self._argv(agent, folder, limits, variables, calls)
-                given = [writer, *calls, files]
-                process = start(argv, cgroup, stdin=subprocess.PIPE, pass_fds=given)
-            watch = Watch(process.pid, None, limits, cgroup)
-            session = Session(self.name, process, reader, watch)
-            held.callback(session.end)
+        (reader, status), (files, archive) = os.pipe(), os.pipe()
+        packed = held.enter_context(os.fdopen(archive, "wb", 0))
+        with os.fdopen(status, "wb", 0), os.fdopen(files, "rb", 0):
+            script = bounds_script(limits, own_namespace=True)
+            script += AGENT.format(files=files, status=status)
+            argv = self._argv(["/bin/bash", "-c", script], folder, limits, variables, calls)
+            given = [status, *calls, files]
+            process = start(argv, cgroup, stdin=subprocess.PIPE, pass_fds=given)
+        watch = Watch(process.pid, None, limits, cgroup)
+        session = Session(self.name, process, reader, watch)
+        held.callback(session.end)
+        # The folder is packed while the sandbox is being set up.
+        with packing(workdir, packed):
             session.begin()
         return session
 

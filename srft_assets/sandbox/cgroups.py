@@ -62,13 +62,14 @@ class Cgroup:
     folders: tuple[tuple[Place, Path], ...]
 
     def entering(self) -> list[str]:
-        """Words to put before a program and its arguments, so that it is run in the cgroups."""
+        """Words to put before a program and its arguments, so that it is run in the cgroups.
+
+        A shell does it, which adds variables of its own to the environment.
+        """
         files = [str(folder / place.members) for place, folder in self.folders]
         enter = "".join(f'echo 0 > "${number}" && ' for number in range(len(files)))
-        # What the shell adds to the environment would show paths of this machine.
-        plain = ["/usr/bin/env", "-u", "PWD", "-u", "OLDPWD", "-u", "SHLVL", "-u", "_"]
         rest = f'shift {len(files) - 1} && exec "$@"' if len(files) > 1 else 'exec "$@"'
-        return ["/bin/sh", "-c", enter + rest, *files, *plain]
+        return ["/bin/sh", "-c", enter + rest, *files]
 
     def refusals(self) -> int:
         """How often it was full when another process was to start."""

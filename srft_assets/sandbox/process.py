@@ -19,6 +19,8 @@ LOOK_SECONDS = 0.02
 GRACE_SECONDS = 5.0
 KILLED = 128 + signal.SIGKILL
 OUT_OF_TIME = "out of time"
+UNSEEN = ("/usr/bin/env", "-u", "PWD", "-u", "OLDPWD", "-u", "SHLVL", "-u", "_")
+"""Takes out what the shell of a cgroup adds to the environment: paths of this machine."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MB = 1024 * 1024
 
@@ -191,7 +193,8 @@ def run_bounded(
     program cannot be started.
     """
     began = time.monotonic()
-    process = start(argv, cgroup, cwd=workdir, env=env, pass_fds=pass_fds)
+    words = [*(UNSEEN if cgroup else ()), *argv]
+    process = start(words, cgroup, cwd=workdir, env=env, pass_fds=pass_fds)
     output = CutOutput(limits.output_bytes)
     watch = Watch(process.pid, workdir, limits, cgroup)
     try:

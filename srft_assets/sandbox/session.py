@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 from srft_assets.sandbox.model import Completed, Limits, SandboxError
 from srft_assets.sandbox.process import (
@@ -194,12 +196,20 @@ class Session:
 
 
 @contextmanager
-def packed(folder: Path) -> Iterator[int]:
-    """A handle from which the folder can be read as a tar archive."""
+def packing(folder: Path, archive: BinaryIO) -> Iterator[None]:
+    """Write the folder to a pipe as a tar archive meanwhile.
+
+    Raises SandboxError, with what tar said, where not all of it could be read.
+    """
     argv = ["tar", "-C", str(folder), "--format=posix", "-cf", "-", "."]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tar:
-        assert tar.stdout is not None
+    with TemporaryFile() as said, subprocess.Popen(argv, stdout=archive, stderr=said) as tar:
+        archive.close()
         try:
-            yield tar.stdout.fileno()
-        finally:
+            yield
+        except BaseException:
             tar.kill()
+            raise
+        if tar.wait():
+            said.seek(0)
+            told = " ".join(said.read(300).decode("utf-8", "replace").split())
+            raise SandboxError(f"the sandbox did not start: {folder} cannot be copied: {told}")

@@ -70,7 +70,13 @@ def _refused(returncode: int, reason: str) -> Completed:
 
 
 def shell_argv(command: str, limits: Limits, *, own_namespace: bool) -> list[str]:
-    """`bash -c command` under `ulimit`; the command is an argument, never part of the script.
+    """`bash -c command` under `ulimit`; the command is an argument, never part of the script."""
+    script = f'{bounds_script(limits, own_namespace)}exec /bin/bash -c "$1"'
+    return ["/bin/bash", "-c", script, "bash", command]
+
+
+def bounds_script(limits: Limits, own_namespace: bool) -> str:
+    """The `ulimit` commands that bound a shell, and what it starts.
 
     `own_namespace` says that processes are counted within the sandbox. Elsewhere the limit
     would count every process of the user, and is left to the cgroup and the watch.
@@ -84,8 +90,7 @@ def shell_argv(command: str, limits: Limits, *, own_namespace: bool) -> list[str
     if own_namespace and _kernel() >= COUNTS_BY_NAMESPACE:
         bounds.append(("-u", limits.processes))
     # ulimit fails only where the bound in force is tighter already.
-    script = "".join(f"ulimit {flag} {value} 2>/dev/null; " for flag, value in bounds)
-    return ["/bin/bash", "-c", f'{script}exec /bin/bash -c "$1"', "bash", command]
+    return "".join(f"ulimit {flag} {value} 2>/dev/null; " for flag, value in bounds)
 
 
 def rlimit_counts() -> bool:

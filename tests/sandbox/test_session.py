@@ -49,6 +49,19 @@ def test_a_copy_has_times_modes_and_links(sandbox: Sandbox, workdir: Path) -> No
     assert done.output == "ran\n2001-09-09 01:46:40.123456789 +0000\nrun.sh\n"
 
 
+def test_a_folder_that_cannot_all_be_read_is_not_entered(
+    sandbox: Sandbox, workdir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What tar leaves out would be missing in the sandbox, and nobody would know."""
+    (workdir / "given").write_text("as it was")
+    tar = tmp_path / "tar"
+    tar.write_text('#!/bin/sh\n/bin/tar "$@"\necho "tar: ./given: Permission denied" >&2; exit 2\n')
+    tar.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(SandboxError, match="given: Permission denied"), sandbox.entered(workdir):
+        pass
+
+
 HOSTILE = {
     "leaves processes": f"setsid nohup sleep {SLEEP} & sleep {SLEEP} & true",
     "kills all it can name": "kill -9 1; kill -9 $PPID; kill -9 -1",
