@@ -4,10 +4,10 @@ python benchmarks/sandbox.py [--runs 50]
 
 A run enters one sandbox: `enter_ms` is that with an empty folder and its end, `inside_ms` a
 command `true` in it. `start_ms` is a command in a sandbox of its own. `bwrap_ms` is bubblewrap
-alone with the arguments of `start`, the filter among them; `enter_ratio`, `inside_ratio` and `start_ratio` are ratios to
-it (aim 1.5). `open_ms` is paid once a process: bubblewrap is looked for and tried with Python.
-Medians of one run, taken in turns; `bare_ms` is 1 to 2 ms on an idle machine, more says how loaded
-it was.
+alone with the arguments of `start`, the filter among them; `enter_ratio`, `inside_ratio` and
+`start_ratio` are ratios to it (aim 1.5). `open_ms` is paid once a process: bubblewrap is looked for
+and tried with Python. Medians of one run, taken in turns; `bare_ms` is 1 to 2 ms on an idle
+machine, more says how loaded it was.
 """
 
 import argparse

@@ -1,12 +1,13 @@
 """Runs unittest or pytest and writes one JSON line a finished test. Runs inside the sandbox.
 
-    python recorder.py RESULTS WANTED (unittest|pytest|python-m-pytest|script) [argument…]
+    python recorder.py RESULTS WANTED (unittest|pytest|python-m-pytest|script)
 
 It is copied beside the repository under test, so it imports the standard library only, and
 all of it before the repository is importable: a `unittest.py` of the patch is never found.
-WANTED is a JSON list of the only tests that are run. Printed lines count for nothing, and a run
-that ends early lacks its last line. `script` is a program that runs unittest itself, e.g. Django's
-`runtests.py`. TESTED_PATH becomes PYTHONPATH, for this process only once the imports are done.
+WANTED is a JSON object: `tests`, the only ones that are run, and `arguments`, the runner's. Printed
+lines count for nothing, and a run that ends early lacks its last line. `script` is a program that
+runs unittest itself, e.g. Django's `runtests.py`. TESTED_PATH becomes PYTHONPATH, for this process
+only once the imports are done.
 pytest loads the plug-ins of its own environment, and its configuration is that of the root folder.
 Kept to what Python 3.6 understands.
 """
@@ -197,9 +198,10 @@ def installed_plugins() -> "list[str]":
 
 def main() -> int:
     """Take our own arguments off the command line, then run."""
-    _, path, wanted, kind, *arguments = sys.argv
-    names = json.loads(Path(wanted).read_text(encoding="utf-8"))
-    record = Record(path, names, described=kind == "script")
+    _, path, wanted, kind = sys.argv
+    told = json.loads(Path(wanted).read_text(encoding="utf-8"))
+    arguments = told["arguments"]
+    record = Record(path, told["tests"], described=kind == "script")
     sys.argv = [kind, *arguments]
     sys.path.pop(0)
     plugins = installed_plugins()

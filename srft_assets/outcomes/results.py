@@ -40,9 +40,12 @@ PASSING = frozenset({"passed", "xfailed"})
 READING = Limits(wall_seconds=20, output_bytes=32 * 1024 * 1024)
 
 
-def recorded_command(command: str, recorder: Sequence[str], tests: Sequence[str]) -> str | None:
+def recorded_command(
+    command: str, recorder: Sequence[str], tests: Sequence[str]
+) -> tuple[str, list[str]] | None:
     """`[VAR=x] python -m unittest …`, `python -m pytest …` or `pytest …`, run by the recorder (its
-    program and first arguments) for these tests alone; None for any other command.
+    program and first arguments) for these tests alone: the command, and the runner's arguments,
+    which the recorder reads from a file. None for any other command.
 
     unittest is given the names of the tests where its command has nothing but flags, and else runs
     as it is told (`discover -s tests`). What pytest is to run is replaced by the files of the
@@ -74,8 +77,8 @@ def recorded_command(command: str, recorder: Sequence[str], tests: Sequence[str]
     else:
         return None
     # env(1) takes the assignments as words, so that their values can be quoted.
-    argv = [*(["env", *head] if head else []), python, "-s", *recorder, kind, *arguments]
-    return shlex.join(argv)
+    argv = [*(["env", *head] if head else []), python, "-s", *recorder, kind]
+    return shlex.join(argv), arguments
 
 
 def unittest_python(command: str) -> str | None:
@@ -137,10 +140,12 @@ def canonical(test: str) -> str:
     return owner if owner.rpartition(".")[2] == method else f"{owner}.{method}"
 
 
-def wanted_file(tests: Iterable[str]) -> bytes:
-    """What the recorder is told to run: the tests, under their names and unittest's ids."""
+def wanted_file(tests: Iterable[str], arguments: Sequence[str]) -> bytes:
+    """What the recorder is told: the tests to run, under their names and unittest's ids, and the
+    arguments of the runner. In a file, as Linux bounds what a command may hold."""
     names = list(tests)
-    return orjson.dumps([*names, *map(canonical, names)])
+    told = {"tests": [*names, *map(canonical, names)], "arguments": [*arguments]}
+    return orjson.dumps(told)
 
 
 def tally(wanted: Iterable[str], results: Iterable[tuple[str, str]]) -> Tally:

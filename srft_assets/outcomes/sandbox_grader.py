@@ -38,7 +38,9 @@ from srft_assets.warehouse.stage import Progress
 GRADER = "srft-local"
 GRADER_VERSION = "2"
 MAX_PATCH_BYTES = 10_000_000
-APPLYING = Limits(wall_seconds=60, cpu_seconds=60)
+APPLYING = Limits(wall_seconds=600, cpu_seconds=20)
+"""A patch can cost CPU time, which counts against it; a second is much. That so little of it takes
+so long is the machine's doing."""
 SET_UP_FAILED, PATCH_REFUSED = 20, 21
 """Exit codes of `GNU_PATCH`."""
 GNU_PATCH = f"""\
@@ -54,7 +56,8 @@ GNU_PATCH = f"""\
 `git apply` refuses. GNU patch writes wherever it is told in the folder: `.git` has a name meanwhile
 that no patch can know, and `--unified` keeps it from running ed scripts."""
 RECORDER, CALLER = ".git/recorder.py", ".git/caller.py"
-WANTED, CALLS = ".git/wanted.json", ".git/calls.json"
+WANTED, CALLS, APPLY = ".git/wanted.json", ".git/calls.json", ".git/apply.sh"
+"""Names of tests and files are given in files: Linux takes no argument of 128 KiB."""
 DIFFED = re.compile(r"^diff --git a/(.+?) b/(.+)$", re.MULTILINE)
 NO_CONVERSION = "* -text -eol -ident -filter -working-tree-encoding\n"
 """Attributes that outrank those a patch brings."""
@@ -146,8 +149,9 @@ def _grade(
     blank: TestOutcome,
 ) -> TestOutcome:
     calls = _calls(task)
-    command, results = _command(task)
-    lay_out(task, patch, calls, folder)
+    results = f".git/results-{secrets.token_hex(8)}.jsonl"
+    command, arguments = _command(task, results)
+    lay_out(task, patch, calls, arguments, folder)
     with sandbox.entered(folder, limits) as inside:
         run = partial(inside.run, workdir=folder)
         ready = run(set_up_script(task), limits=APPLYING)
@@ -155,13 +159,12 @@ def _grade(
             reason = f"the task could not be set up: {_last_line(ready.output)}"
             return replace(blank, reason=reason, log=cut_log(ready.output))
         # From here on, what fails is the patch's own doing, but for a program that is not there.
-        applied = run(apply_script(task, calls is None), limits=APPLYING)
-        if applied.returncode == SET_UP_FAILED:
-            reason = f"the task could not be set up: {_last_line(applied.output)}"
-            return replace(blank, reason=reason)
+        cpu = f"ulimit -t {APPLYING.cpu_seconds}"  # others bound all commands of the sandbox
+        applied = run(f"{cpu}; bash {APPLY}", limits=APPLYING)
+        if why := not_the_patch(applied):
+            return replace(blank, reason=why)
         if applied.returncode:
-            why = "took too long to apply" if applied.timed_out else _last_line(applied.output)
-            log = cut_log(applied.output)
+            why, log = _last_line(applied.output), cut_log(applied.output)
             return replace(blank, status=Status.PATCH_FAILED, reason=why, log=log)
         try:
             if calls is None:
@@ -176,6 +179,15 @@ def _grade(
             raise
         except Exception as error:  # noqa: BLE001 what no reader of answers foresaw is no pass
             return replace(blank, status=Status.UNRESOLVED, reason=_told(error))
+
+
+def not_the_patch(applied: Completed) -> str:
+    """Why a patch could not be applied, where the machine is to blame; empty where it is not."""
+    if applied.timed_out:
+        return f"the machine took more than {APPLYING.wall_seconds:g} s to apply the patch"
+    if applied.returncode == SET_UP_FAILED:
+        return f"the task could not be set up: {_last_line(applied.output)}"
+    return ""
 
 
 def _calls(task: TaskInstance) -> dict[str, list[Call]] | None:
@@ -193,9 +205,11 @@ def _calling(task: TaskInstance) -> str:
     return f"{unittest_python(task.test_command)} -s -B {CALLER} {CALLS}"
 
 
-def _command(task: TaskInstance) -> tuple[str, str]:
-    """What runs the wanted tests, and the file that it writes their results to."""
-    results = f".git/results-{secrets.token_hex(8)}.jsonl"
+def _command(task: TaskInstance, results: str) -> tuple[str, list[str]]:
+    """What runs the wanted tests and writes what they said to a file, and the runner's arguments.
+
+    Raises BadTaskError where nothing can.
+    """
     wanted = [*task.fail_to_pass, *task.pass_to_pass]
     command = recorded_command(task.test_command, [RECORDER, results, WANTED], wanted)
     if command is None:
@@ -203,7 +217,7 @@ def _command(task: TaskInstance) -> tuple[str, str]:
             f"test command {task.test_command!r}: only `python -m unittest …` and `python -m "
             "pytest …` can be graded, as what other commands print can be forged"
         )
-    return command, results
+    return command
 
 
 def _answered(calls: Mapping[str, Sequence[Call]], ran: Completed) -> tuple[Recorded, Completed]:
@@ -252,7 +266,11 @@ def _last_line(output: str) -> str:
 
 
 def lay_out(
-    task: TaskInstance, patch: str, calls: Mapping[str, Sequence[Call]] | None, folder: Path
+    task: TaskInstance,
+    patch: str,
+    calls: Mapping[str, Sequence[Call]] | None,
+    arguments: Sequence[str],
+    folder: Path,
 ) -> None:
     """Write the task's files and, below `.git`, what the scripts need, into an empty folder.
 
@@ -272,7 +290,9 @@ def lay_out(
     (own / "test.patch").write_bytes(_patch_bytes(task.test_patch))
     shutil.copyfile(recorder.__file__, folder / RECORDER)
     shutil.copyfile(caller.__file__, folder / CALLER)
-    (folder / WANTED).write_bytes(wanted_file([*task.fail_to_pass, *task.pass_to_pass]))
+    (folder / APPLY).write_text(apply_script(task, calls is None), encoding="utf-8")
+    wanted = [*task.fail_to_pass, *task.pass_to_pass]
+    (folder / WANTED).write_bytes(wanted_file(wanted, arguments))
     asked = [
         [one.module, one.function, one.arguments] for some in (calls or {}).values() for one in some
     ]

@@ -119,6 +119,8 @@ def _kept(
         if known and known.status in JUDGED:
             reason = known.reason.partition(KEPT)[0].removesuffix("; ")
             said = f"{reason}; {KEPT}{failed.reason}".removeprefix("; ")
+            if known.grader == failed.grader and known.grader_version != failed.grader_version:
+                said += f"; it is of version {known.grader_version} of the grader"
             return replace(known, reason=said)
     return failed
 

@@ -67,9 +67,8 @@ class Cgroup:
         A shell does it, which adds variables of its own to the environment.
         """
         files = [str(folder / place.members) for place, folder in self.folders]
-        enter = "".join(f'echo 0 > "${number}" && ' for number in range(len(files)))
-        rest = f'shift {len(files) - 1} && exec "$@"' if len(files) > 1 else 'exec "$@"'
-        return ["/bin/sh", "-c", enter + rest, *files]
+        enter = "".join(f'echo 0 > "${number}" && ' for number in range(1, len(files) + 1))
+        return ["/bin/sh", "-c", f'{enter}shift {len(files)} && exec "$@"', "sh", *files]
 
     def refusals(self) -> int:
         """How often it was full when another process was to start."""

@@ -7,24 +7,16 @@ import platform
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 
-DENIED = (
-    *("add_key", "keyctl", "request_key"),
-    *("bpf", "perf_event_open", "userfaultfd"),
-    *("io_uring_setup", "io_uring_enter", "io_uring_register"),
-    *("mount", "umount2", "pivot_root", "move_mount", "open_tree", "mount_setattr"),
-    *("fsopen", "fsconfig", "fsmount", "fspick", "setns", "unshare", "quotactl", "quotactl_fd"),
-    *("name_to_handle_at", "open_by_handle_at", "fanotify_init"),
-    *("process_vm_readv", "process_vm_writev", "kcmp", "pidfd_getfd", "process_madvise"),
-    *("init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot"),
-    *("acct", "swapon", "swapoff", "syslog", "vhangup", "ioperm", "iopl"),
-    *("clock_settime", "clock_adjtime", "settimeofday", "adjtimex", "lookup_dcookie", "uselib"),
-    *("migrate_pages", "move_pages", "nfsservctl", "sysfs", "ustat"),
-)
-"""Those that Docker's default profile keeps from a container without capabilities, and what reads
-the memory of other processes."""
+ALLOWED = Path(__file__).with_name("syscalls.txt")
+NEW_NAMESPACES = 0x7E02_0000
+"""Flags of clone (linux/sched.h: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET).
+clone3 keeps its flags where no filter sees them: glibc then takes clone."""
+PERSONALITIES = (0, 8, 0x2_0000, 0x2_0008, 0xFFFF_FFFF)
+"""Linux, Linux32, either with the old names of the kernel, and the question which it is."""
 FAMILIES = (1, 2, 10, 16)
 """Of sockets: AF_UNIX, AF_INET, AF_INET6 and AF_NETLINK. Others (AF_VSOCK, AF_PACKET, AF_ALG, …)
 lead out of the namespaces or into seldom-used code of the kernel."""
@@ -43,21 +35,29 @@ def filter_program() -> bytes:
         import pyseccomp
     except (ImportError, RuntimeError):
         return b""
-    made = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-    refused = pyseccomp.ERRNO(errno.EPERM)
-    for name in DENIED:
-        try:
-            made.add_rule(refused, name)
-        except OSError:
-            continue  # This kernel or architecture has no such call.
-    unknown = pyseccomp.ERRNO(errno.EAFNOSUPPORT)
-    for number in {*range(FAMILIES[-1])} - {*FAMILIES}:
-        made.add_rule(unknown, "socket", pyseccomp.Arg(0, pyseccomp.EQ, number))
+    # Programs know what to do where a kernel is too old for a call.
+    made = pyseccomp.SyscallFilter(pyseccomp.ERRNO(errno.ENOSYS))
+    allow, unknown = pyseccomp.ALLOW, pyseccomp.ERRNO(errno.EAFNOSUPPORT)
+    for name in allowed_calls():
+        with suppress(OSError, ValueError):  # This kernel or architecture has no such call.
+            made.add_rule(allow, name)
+    made.add_rule(allow, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, NEW_NAMESPACES, 0))
+    for number in PERSONALITIES:
+        made.add_rule(allow, "personality", pyseccomp.Arg(0, pyseccomp.EQ, number))
+    for number in range(FAMILIES[-1] + 1):
+        told = allow if number in FAMILIES else unknown
+        made.add_rule(told, "socket", pyseccomp.Arg(0, pyseccomp.EQ, number))
     made.add_rule(unknown, "socket", pyseccomp.Arg(0, pyseccomp.GT, FAMILIES[-1]))
     with tempfile.TemporaryFile() as file:
         made.export_bpf(file)
         file.seek(0)
         return file.read()
+
+
+def allowed_calls() -> list[str]:
+    """Names of `syscalls.txt`, in its order."""
+    lines = ALLOWED.read_text(encoding="utf-8").splitlines()
+    return [name for line in lines if not line.startswith("#") for name in line.split()]
 
 
 @contextmanager

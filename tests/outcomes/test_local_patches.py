@@ -2,6 +2,7 @@
 
 import pytest
 
+from srft_assets.outcomes import sandbox_grader
 from srft_assets.outcomes.sandbox_grader import MAX_PATCH_BYTES, grade_patch
 from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
@@ -74,6 +75,29 @@ def test_a_patch_that_cannot_be_applied_failed(
 def test_a_huge_patch_is_refused_unread(task: TaskInstance, sandbox: Sandbox) -> None:
     outcome = grade(task, "x" * (MAX_PATCH_BYTES + 1), sandbox)
     assert outcome.status is Status.PATCH_FAILED and "10,000,001" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "reason"),
+    [
+        ("sleep 300", Status.INFRA_ERROR, "the machine took more than 5 s to apply the patch"),
+        ("while :; do :; done", Status.PATCH_FAILED, ""),
+    ],
+    ids=["waits", "computes"],
+)
+def test_waiting_is_the_machine_own_fault_and_cpu_time_the_patch(
+    task: TaskInstance,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    script: str,
+    status: Status,
+    reason: str,
+) -> None:
+    wall = 5 if reason else 60
+    monkeypatch.setattr(sandbox_grader, "APPLYING", Limits(wall_seconds=wall, cpu_seconds=1))
+    monkeypatch.setattr(sandbox_grader, "apply_script", lambda *_: script)
+    outcome = grade(task, task.patch, sandbox)
+    assert outcome.status is status and reason in outcome.reason, outcome
 
 
 def test_endless_code_is_a_timeout(task: TaskInstance, sandbox: Sandbox) -> None:

@@ -91,6 +91,41 @@ def test_pytest_tasks_are_recorded_too(pytest_task: TaskInstance, sandbox: Sandb
     assert ended.status is Status.UNRESOLVED and "ended early" in ended.reason
 
 
+def test_more_names_than_one_argument_holds_are_graded(
+    coded: TaskInstance, sandbox: Sandbox
+) -> None:
+    """Linux takes no argument of 128 KiB; such are the names of these tests together."""
+    name = f"test_{'x' * 70}_{{}}"
+    methods = "".join(
+        f"    def {name.format(n)}(self):\n        self.assertTrue(add(1, {n}) == {n + 1})\n"
+        for n in range(2000)
+    )
+    hidden = f"import unittest\nfrom adder import add\nclass Many(unittest.TestCase):\n{methods}"
+    wanted = [f"{name.format(n)} (test_many.Many.{name.format(n)})" for n in range(2000)]
+    change = {"fail_to_pass": wanted, "test_patch": new_file("test_many.py", hidden)}
+    many = coded.model_copy(update={**change, "pass_to_pass": []})
+    right = grade(many, many.patch, sandbox)
+    assert (right.status, right.f2p_passed) == (Status.RESOLVED, 2000), right.reason
+    assert grade(many, edit("    return b - a"), sandbox).status is Status.UNRESOLVED
+
+
+def test_more_files_than_one_argument_holds_are_graded(
+    pytest_task: TaskInstance, sandbox: Sandbox
+) -> None:
+    paths = [f"tests/{'x' * 240}/{'y' * 240}/test_{'z' * 240}_{n}.py" for n in range(180)]
+    test = "from adder import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
+    change = {
+        "files": {**pytest_task.files, **dict.fromkeys(paths, test)},
+        "fail_to_pass": [f"{path}::test_add" for path in paths],
+        "pass_to_pass": [],
+        "test_command": f"PYTHONPATH={SITE} python -m pytest -p no:cacheprovider "
+        "--import-mode=importlib -q",
+    }
+    many = pytest_task.model_copy(update=change)
+    outcome = grade(many, many.patch, open_sandbox(readonly=[Path(SITE)]))
+    assert (outcome.status, outcome.f2p_passed) == (Status.RESOLVED, 180), outcome.reason
+
+
 @pytest.mark.parametrize("hook", HOOKS.values(), ids=HOOKS.keys())
 def test_hooks_of_a_patch_are_out(pytest_task: TaskInstance, sandbox: Sandbox, hook: str) -> None:
     """The run goes as if they were not there; a hook that ran would end it."""

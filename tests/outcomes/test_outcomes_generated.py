@@ -14,6 +14,7 @@ from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes import sandbox_grader, task
 from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.sandbox import Sandbox
+from srft_assets.sandbox.bubblewrap import BubblewrapSandbox
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.stage import trajectories_stage
 from tests.outcomes.conftest import Ingest, make, new_file
@@ -70,6 +71,26 @@ class TestGeneratedTasks:
     ) -> None:
         first = outcomes_of(lab).frame.drop("log")
         assert make(home, test_outcomes_stage(), "batch").frame.drop("log").equals(first)
+
+    def test_an_outcome_outlives_a_machine_that_fails_and_says_so(
+        self, lab: Path, home: Home, outcomes_of: Ingest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also one of an earlier version of the grader, which is named then."""
+        before = outcomes_of(lab).frame
+        stage = test_outcomes_stage()
+        broken = BubblewrapSandbox(home.root / "absent")
+        monkeypatch.setattr("srft_assets.outcomes.stage.open_sandbox", lambda _: broken)
+        monkeypatch.setattr(sandbox_grader, "GRADER_VERSION", "later")
+        again = make(home, stage, "batch").frame
+        counted = ["trajectory_id", "status", "f2p_passed", "p2p_passed"]
+        assert again.select(counted).equals(before.select(counted))
+        resolved = again.filter(pl.col("status") == "resolved")["reason"]
+        assert all(
+            "kept, as grading it anew failed: the sandbox did not" in one for one in resolved
+        )
+        assert all(one.endswith("; it is of version 2 of the grader") for one in resolved)
+        once_more = make(home, stage, "batch").frame
+        assert once_more["reason"].to_list() == again["reason"].to_list()
 
     def test_other_tasks_make_the_partition_stale(
         self, lab: Path, home: Home, outcomes_of: Ingest

@@ -1,7 +1,6 @@
 """The tests of a task, and whether it can be graded here: they run without and with the fix."""
 
 import secrets
-import shlex
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from srft_assets.home import Home
 from srft_assets.outcomes import recorder
 from srft_assets.outcomes.grader_choice import Grading
 from srft_assets.outcomes.results import Recorded, run_recorded, tally, wanted_file
+from srft_assets.outcomes.sandbox_grader import APPLYING
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Completed, Limits, open_sandbox
 from srft_sdists.build import Cache, NotBuiltError, short
@@ -23,7 +23,7 @@ from srft_sdists.recipes import Recipe, recipe_of
 from srft_sdists.source import Source, source_of
 from srft_sdists.tree import check_out, tests_script
 
-RECORDER, WANTED = ".git/recorder.py", ".git/wanted.json"
+RECORDER, WANTED, SCRIPT = ".git/recorder.py", ".git/wanted.json", ".git/script.sh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ def run_tests(
     Raises SandboxError where the sandbox itself fails.
     """
     shutil.copyfile(recorder.__file__, tree / RECORDER)
-    (tree / WANTED).write_bytes(wanted_file(wanted))
+    (tree / WANTED).write_bytes(wanted_file(wanted, arguments(task, recipe)))
     results = f"results-{secrets.token_hex(8)}.jsonl"
     sandbox = open_sandbox(readonly=environment.readonly)
-    shell, variables = command(task, recipe, results), {"PATH": environment.path}
+    shell, variables = command(recipe, results), {"PATH": environment.path}
     if task.repo == "pytest-dev/pytest":
         variables[recorder.TESTED_PYTEST] = "1"
     with sandbox.entered(tree, limits) as inside:
@@ -61,18 +61,24 @@ def run_tests(
     return Ran(Recorded(named(recipe, recorded.results), recorded.finished), done)
 
 
-def command(task: TaskInstance, recipe: Recipe, results: str) -> str:
+def command(recipe: Recipe, results: str) -> str:
     """Shell command that runs the tests and leaves their results at `.git/<results>`."""
-    files = test_files(task.test_patch)
     places = ":".join("$PWD" if place == "." else f"$PWD/{place}" for place in recipe.path)
     given = f'"$PWD/{RECORDER}" "$PWD/.git/{results}" "$PWD/{WANTED}"'
     start = f'TESTED_PATH="{places}" python -s {given}'
     if recipe.runner == "django":
-        labels = shlex.join(_label(path) for path in files)
-        options = "--verbosity 2 --settings=test_sqlite --parallel 1"
-        return f'root="$PWD"; cd tests; {_at_root(start)} script runtests.py {options} {labels}'
-    slow = " -m 'not slow'" if recipe.runner == "sympy" else ""
-    return f"{start} pytest -p no:cacheprovider -rA --tb=short{slow} {shlex.join(files)}"
+        return f'root="$PWD"; cd tests; {_at_root(start)} script'
+    return f"{start} pytest"
+
+
+def arguments(task: TaskInstance, recipe: Recipe) -> list[str]:
+    """Of the runner: the files of the task's test patch, and how they are run."""
+    files = test_files(task.test_patch)
+    if recipe.runner == "django":
+        options = ["--verbosity", "2", "--settings=test_sqlite", "--parallel", "1"]
+        return ["runtests.py", *options, *map(_label, files)]
+    slow = ["-m", "not slow"] if recipe.runner == "sympy" else []
+    return ["-p", "no:cacheprovider", "-rA", "--tb=short", *slow, *files]
 
 
 def _at_root(start: str) -> str:
@@ -101,7 +107,15 @@ def named(recipe: Recipe, results: Iterable[tuple[str, str]]) -> list[tuple[str,
     return found
 
 
-SETTING_UP = Limits(wall_seconds=120, cpu_seconds=120, memory_mb=2048)
+def run_script(script: str, source: Source, tree: Path) -> Completed:
+    """Run a shell script in the tree, from a file: it may name more than an argument holds.
+
+    Raises SandboxError where the sandbox itself fails.
+    """
+    (tree / SCRIPT).write_text(script, encoding="utf-8")
+    shown = open_sandbox(readonly=[source.repository])
+    limits = APPLYING.model_copy(update={"memory_mb": 2048})
+    return shown.run(f"bash {SCRIPT}", workdir=tree, limits=limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +219,7 @@ def _run(
 ) -> Ran:
     with scratch("srft-check-") as tree:
         check_out(source, commit, tree)
-        shown = open_sandbox(readonly=[source.repository])
-        script = tests_script(task, source, recipe)
-        put = shown.run(script, workdir=tree, limits=SETTING_UP)
+        put = run_script(tests_script(task, source, recipe), source, tree)
         if put.returncode:
             raise NotBuiltError(f"the tests cannot be put in place: {_last_line(put.output)}")
         ran = run_tests(task, wanted, recipe, environment, tree, limits)

@@ -9,12 +9,12 @@ from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import Grading
 from srft_assets.outcomes.results import tally
 from srft_assets.outcomes.run import Run
-from srft_assets.outcomes.sandbox_grader import MAX_PATCH_BYTES
+from srft_assets.outcomes.sandbox_grader import MAX_PATCH_BYTES, not_the_patch
 from srft_assets.outcomes.status import NAMED_TESTS, SDIST_GRADER, Status, TestOutcome, cut_log
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Completed, Limits, open_sandbox
 from srft_assets.warehouse.stage import Work
-from srft_sdists.check import SETTING_UP, Ran, limits_of, make_ready, run_tests
+from srft_sdists.check import Ran, limits_of, make_ready, run_script, run_tests
 from srft_sdists.git import leaves_tree, paths
 from srft_sdists.source import Source
 from srft_sdists.tree import REFUSED, check_out, patch_script
@@ -86,10 +86,9 @@ def _grade(
     with scratch("srft-grade-") as tree:
         check_out(source, source.base, tree)
         (tree / ".git" / "model.patch").write_bytes(_bytes(patch))
-        shown = open_sandbox(readonly=[source.repository])
-        applied = shown.run(
-            patch_script(task, source, recipe, patch), workdir=tree, limits=SETTING_UP
-        )
+        applied = run_script(patch_script(task, source, recipe, patch), source, tree)
+        if why := not_the_patch(applied):
+            return replace(blank, reason=why)
         if applied.returncode:
             return _not_applied(blank, source, patch, applied)
         wanted = [*task.fail_to_pass, *kept]
@@ -104,7 +103,7 @@ def _not_applied(blank: TestOutcome, source: Source, patch: str, applied: Comple
     code, output = applied.returncode, applied.output
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     why = next((line for line in lines if line.startswith("error:")), lines[-1] if lines else "")
-    why = why.removeprefix("error: ")[:300] or "it took too long to apply"
+    why = why.removeprefix("error: ")[:300] or "it took too much to apply"
     unsafe = any(word in output for word in UNSAFE_PATHS) or any(map(leaves_tree, paths(patch)))
     if code == REFUSED and source.kind != "git" and not unsafe:
         why = f"the patch does not fit {source.name}, which differs from base_commit: {why}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from srft_assets.files import scratch
 from srft_assets.home import Home
 from srft_assets.outcomes.hooks import UNNEST, intruders, is_hook
-from srft_assets.outcomes.sandbox_grader import GNU_PATCH
+from srft_assets.outcomes.sandbox_grader import GNU_PATCH, SET_UP_FAILED
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.bubblewrap import TESTBED
 from srft_sdists.build import Cache, NotBuiltError
@@ -18,8 +18,8 @@ from srft_sdists.git import NO_CONVERSION, git, not_carried, paths
 from srft_sdists.recipes import Recipe, recipe_of
 from srft_sdists.source import Source, source_of
 
-UNREADABLE, REFUSED, NOT_SET_UP = 20, 21, 22
-"""Exit codes of `patch_script`."""
+UNREADABLE, REFUSED, NOT_SET_UP = 30, 31, 32
+"""Exit codes of `patch_script`, beside `SET_UP_FAILED`."""
 
 CHANGED = (
     *("git", "-c", "core.checkStat=minimal", "-c", "core.trustctime=false"),
@@ -76,6 +76,7 @@ def patch_script(task: TaskInstance, source: Source, recipe: Recipe, patch: str)
         tries.append(GNU_PATCH)
     lines = [
         f"{' || '.join(tries)} || {{",
+        f"[ $? -ne {SET_UP_FAILED} ] || exit {SET_UP_FAILED}",
         f"git apply --numstat .git/model.patch >/dev/null || exit {UNREADABLE}",
         f"exit {REFUSED}; }}",
         f"({_restore(recipe, task, source)}) || exit {NOT_SET_UP}",
@@ -107,7 +108,13 @@ def _restore(recipe: Recipe, task: TaskInstance, source: Source) -> str:
     there = [path for path in graded if path in listed.split("\0")]
     gone = [path for path in graded if path not in there]
     folders = shlex.join([*CHANGED, "--", *recipe.tests])
-    steps = ["set -e -o pipefail", UNNEST, f"{folders} | git checkout-index -q -f -z --stdin"]
+    # GNU patch sets modes that a patch states.
+    steps = [
+        "set -e -o pipefail",
+        "chmod -R u+rwX .",
+        UNNEST,
+        f"{folders} | git checkout-index -q -f -z --stdin",
+    ]
     carried = git(source.repository, "ls-tree", "-r", "--name-only", "-z", source.base)
     if hooks := [path for path in carried.split("\0") if is_hook(path)]:
         steps.append(shlex.join([*LITERAL, "checkout", "-q", source.base, "--", *hooks]))

@@ -2,6 +2,7 @@
 
 import pytest
 from small_project import PROJECT, RIGHT, World, edit
+from srft_sdists import check, tree
 
 from srft_assets.outcomes.status import SDIST_GRADER, Status, is_approximate
 from tests.outcomes.conftest import diff, new_file
@@ -162,6 +163,32 @@ def test_what_cannot_be_built_is_the_machine_own_failure(
     other = World(world.home, world.task.model_copy(update=change), world.mirrors)
     outcome = other.grade(RIGHT)
     assert outcome.status is Status.INFRA_ERROR and reason in outcome.reason, outcome.reason
+
+
+def test_a_machine_without_gnu_patch_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tree.GNU_PATCH.replace("command -v patch", "command -v no-such-patch")
+    monkeypatch.setattr(tree, "GNU_PATCH", gone)
+    outcome = world.grade(RIGHT.replace("\n", "\r\n"), mirror=True)
+    assert outcome.status is Status.INFRA_ERROR, outcome
+    assert outcome.reason.endswith("GNU patch is not installed")
+
+
+def test_a_machine_that_takes_too_long_to_apply_a_patch_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert world.grade(RIGHT).status is Status.RESOLVED
+    hasty = check.APPLYING.model_copy(update={"wall_seconds": 0.001})
+    monkeypatch.setattr(check, "APPLYING", hasty)
+    outcome = world.grade(RIGHT)
+    assert outcome.status is Status.INFRA_ERROR and "the machine took more" in outcome.reason
+
+
+def test_more_names_than_one_argument_holds_are_put_in_place(world: World) -> None:
+    """Linux takes no argument of 128 KiB; such are the names of these files together."""
+    many = "".join(new_file(f"tests/{'x' * 140}_{n}.txt", "\n") for n in range(900))
+    task = world.task.model_copy(update={"test_patch": world.task.test_patch + many})
+    outcome = World(world.home, task, world.mirrors).grade(RIGHT, mirror=True)
+    assert outcome.status is Status.RESOLVED, outcome.reason
 
 
 def test_a_commit_that_the_clone_lacks_is_the_machine_own_failure(world: World) -> None:

@@ -60,10 +60,10 @@ def test_both_lines_of_a_test_are_recorded(tmp_path: Path, version: str) -> None
         "test_paths (cases.Cases)",
     ]
     wrong = ["It is wrong.", "test_wrong (cases.Cases)"]
-    (tmp_path / "wanted.json").write_bytes(wanted_file([*good, *wrong]))
-    argv = [found.program, recorder.__file__, "r.jsonl", "wanted.json", "script", "runner.py"]
+    arguments = ["runner.py", "--verbosity", "2", "cases"]
+    (tmp_path / "wanted.json").write_bytes(wanted_file([*good, *wrong], arguments))
     done = subprocess.run(
-        [*argv, "--verbosity", "2", "cases"],
+        [found.program, recorder.__file__, "r.jsonl", "wanted.json", "script"],
         cwd=tmp_path,
         env={"TESTED_PATH": str(tmp_path / "lib"), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
