@@ -5,8 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+from pydantic import TypeAdapter
 
+from srft_assets.critic.spec import CriticSpec
 from srft_assets.home import CHECKOUT
+from srft_assets.tokens.arm import ArmSpec
+from tools.settings_doc import PAGES as SETTINGS
+from tools.settings_doc import with_tables
 
 PACKAGE = CHECKOUT / "srft_assets"
 PAGES = sorted({*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md")} - {CHECKOUT / "CHANGELOG.md"})
@@ -35,3 +41,23 @@ def test_twenty_questions_have_an_answer():
     page = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert len(re.findall(r"^\| (?:where|who|what|which) .*\? \| `[\w./]+` \|$", page, re.M)) == 20
     assert len(set(paths_in(CHECKOUT / "docs" / "architecture.md"))) > 40
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_tables_of_settings_are_those_of_the_specs(name: str):
+    page = (CHECKOUT / name).read_text(encoding="utf-8")
+    assert with_tables(page, SETTINGS[name]) == page, "run: python -m tools.settings_doc"
+
+
+def test_a_setting_that_no_table_shows_is_told():
+    page = "<!-- settings of ArmSpec: runs -->\n<!-- end of settings -->\n"
+    with pytest.raises(ValueError, match=r"in no table: .*ArmSpec\.where"):
+        with_tables(page, [ArmSpec])
+
+
+@pytest.mark.parametrize(("name", "spec"), [("critics", CriticSpec), ("arms", ArmSpec)])
+def test_the_example_of_a_page_is_a_sound_spec(name: str, spec: object):
+    page = (CHECKOUT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(type: .*?)```", page, re.DOTALL)
+    stated = yaml.safe_load(block)["attributes"]
+    TypeAdapter(spec).validate_python({"name": "example", **stated} if name == "arms" else stated)

@@ -22,6 +22,7 @@ class Threshold(Strict):
     measure: Literal["f1", "f1_low", "kappa", "kappa_low"] = "f1_low"
     """`_low`: the lower end of the 95% interval."""
     at_least: float = Field(default=0.5, ge=-1, le=1)
+    """Below it the check fails."""
     mask: Literal["mistake", "mistake+unnecessary"] = "mistake"
     """The keep/mask question that is asked."""
     min_labels: PositiveInt = 50
@@ -29,6 +30,7 @@ class Threshold(Strict):
     sets: tuple[str, ...] = ("*",)
     """Shell patterns of gold sets."""
     severity: Literal["warn", "error"] = "warn"
+    """Of the check."""
 
 
 class RulesSpec(Strict):
@@ -60,15 +62,18 @@ class Context(Strict):
     task_tokens: PositiveInt = 4_000
     """The same for the task's statement."""
     tokenizer: str | None = None
-    """A local `tokenizer.json` (or its folder) or a Hub id; None estimates 3 bytes a token."""
+    """A local `tokenizer.json` (or its folder) or a Hub id; without one, 3 bytes are a token."""
 
 
 class Sampling(Strict):
     """How the model answers."""
 
     temperature: float = Field(default=0.0, ge=0.0)
+    """0 is greedy."""
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    """The most likely tokens that together have this probability are drawn from."""
     seed: int | None = 0
+    """Of the server's random numbers; null sends none."""
     max_tokens_per_step: PositiveInt = 80
     """The answer may take 64 tokens and so many for every step it labels."""
     options: dict[str, Any] = Field(default_factory=dict)
@@ -79,13 +84,15 @@ class Endpoint(Strict):
     """Where the model is served. Nothing here decides what is answered, so nothing goes stale."""
 
     base_url: str | None = None
-    """URL of an OpenAI-compatible API up to `/v1`; None takes the resource `critic_server`."""
+    """URL of an OpenAI-compatible API up to `/v1`; without one, `SRFT_CRITIC_URL`, or the server
+    that the platform starts."""
     api_key_env: str = "OPENAI_API_KEY"
     """Environment variable of the key. It may be unset: local servers want none."""
     parameters: dict[str, str | None] = Field(default_factory=dict)
     """Keys of the request that the server takes under another name, or not at all (null):
     `{max_tokens: max_completion_tokens, seed: null}`. What it refuses is also learned."""
     concurrency: PositiveInt = 32
+    """Calls under way at once, at most."""
     timeout: float = Field(default=600.0, gt=0)
     """Seconds for one attempt."""
     attempts: PositiveInt = 6
@@ -95,7 +102,9 @@ class Endpoint(Strict):
     max_tokens: PositiveInt | None = None
     """Tokens, prompt and answer, that one Dagster run may pay for."""
     usd_per_million_input: float = Field(default=0.0, ge=0)
+    """Price of a million prompt tokens, in US dollars."""
     usd_per_million_output: float = Field(default=0.0, ge=0)
+    """Price of a million tokens of answers."""
 
     def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Price of so many tokens, without discounts."""
@@ -107,9 +116,11 @@ class LlmSpec(Strict):
     """A critic that asks a model. `prompt.md` lies beside the YAML."""
 
     kind: Literal["llm"]
+    """Asks a model; `rules` asks none, and has `description` and `good_enough` only."""
     model: str = ""
     """As the server names it; left open, `critic.model` of the project."""
     description: str = ""
+    """Shown on the pages of its assets."""
     judge: Literal["failed", "all"] = "failed"
     """`failed`: runs whose failure is the model's own."""
     reading: Literal["whole", "windows", "steps"] = "whole"
@@ -118,15 +129,21 @@ class LlmSpec(Strict):
     overlap: int = Field(default=4, ge=0)
     """Steps of context that a window shows before those it labels."""
     labels: Annotated[tuple[Label, ...], Field(min_length=1)] = LABELS
+    """What it may answer."""
     reasons: bool = True
     """Whether the answer holds a short reason for each label."""
     answer_format: Literal["response_format", "structured_outputs", "prompt"] = "response_format"
     """How the JSON schema reaches the server: OpenAI's way, vLLM's, or not at all."""
     sees: Sees = Field(default_factory=Sees)
+    """What of the grading it is told."""
     context: Context = Field(default_factory=Context)
+    """How much of a run one call shows."""
     sampling: Sampling = Field(default_factory=Sampling)
+    """How the model answers."""
     endpoint: Endpoint = Field(default_factory=Endpoint)
+    """Where the model is served; makes nothing stale."""
     good_enough: Threshold = Field(default_factory=Threshold)
+    """What agreement with gold labels the check of `critic_scores/<name>` asks for."""
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide verdicts, JSON-able, with dotted names."""

@@ -51,19 +51,24 @@ class TrainingSpec(BaseModel):
     batches: list[str] = Field(default_factory=lambda: ["lab-*"])
     """Shell patterns of the batches that are trained on."""
     max_steps: int = 120
+    """Optimizer steps of a training."""
     batch_size: int = 4
     """Rows of one optimizer step; split by gradient accumulation where memory asks for it."""
     learning_rate: float = 1e-3
+    """Its peak, after warm-up; then it falls along a cosine, or by `options.lr_scheduler_type`."""
     warmup_ratio: float = 0.1
+    """Part of the steps in which the learning rate rises from 0."""
     max_length: int = Field(default=4096, ge=2)
-    """Tokens; a longer row is refused, never cut in silence. See `ArmSpec.too_long`."""
+    """Tokens; a longer row is refused, never cut in silence. See `too_long`."""
     normalise: Literal["token", "run"] = "token"
     """`token`: every trained token weighs the same, so long runs weigh more. `run`: the trained
     tokens of each run weigh the same together."""
     mixing: Mixing | None = None
-    """How often rows of a group are drawn; None draws every row equally often."""
+    """How often rows of a group are drawn; without it every row is drawn equally often."""
     lora_rank: int = 16
+    """Rank of the adapters; with `lora` and `qlora`."""
     lora_alpha: int = 32
+    """Scale of the adapters, divided by their rank."""
     launcher: Literal["python", "torchrun", "accelerate"] = "python"
     """What starts the processes; see docs/training.md."""
     processes: PositiveInt = 1
@@ -77,7 +82,8 @@ class TrainingSpec(BaseModel):
     )
     """Where else the curves go; keys and addresses come from the environment only."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Further arguments of TRL's SFTConfig; `micro_batch_tokens` and `save_seconds`."""
+    """Further arguments of TRL's SFTConfig; `micro_batch_tokens` (tokens at once in memory) and
+    `save_seconds` (between two saved states)."""
 
     @model_validator(mode="after")
     def _can_start(self) -> Self:
@@ -97,10 +103,13 @@ class EvaluationSpec(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tasks: int = 40
+    """How many."""
     task_seed: int = 90_001
-    """Never a seed of training tasks."""
+    """What they are generated from: never a seed of training tasks."""
     step_limit: int = 16
+    """Steps of an attempt, at most."""
     max_new_tokens: int = 64
+    """Tokens of a turn, at most."""
     temperature: float = Field(default=0.7, ge=0.0)
     """0 is greedy; otherwise sampled, seeded by seed and run."""
     attempts: PositiveInt = 1
@@ -121,10 +130,14 @@ class ArmSpec(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str
+    """Its name in the graph, for code; in YAML the folder's name is it."""
     description: str = ""
+    """Shown on the pages of its assets."""
     on_request: bool = False
     """Made only when it is named: `srft apply` without names and `srft demo` leave it."""
     runs: Literal["all", "resolved", "unresolved"] = "all"
+    """`all`: every run that came to its end, ungraded ones too. `unresolved`: failed by the model
+    itself, neither `unknown` nor `infra_error`."""
     where: str | None = None
     """An SQL condition on the runs of a batch; `sql/arms/candidates.sql` states the columns."""
     dedup: bool = False
@@ -134,19 +147,21 @@ class ArmSpec(BaseModel):
     seed: int = 0
     """Decides what `per_instance` keeps and what `random_mask` masks; not the seed of training."""
     critic: str | None = None
-    """Whose verdicts mask steps; None masks nothing."""
+    """Whose verdicts mask steps; without one, and without `gold`, nothing is masked."""
     gold: str | None = None
     """A gold set whose labels stand in the place of a critic's: the oracle. A step that no
     annotator labelled, or with a tie, is unlabeled."""
     mask: list[Label] = Field(default_factory=lambda: [Label.MISTAKE])
+    """Labels that carry no loss."""
     mask_resolved: bool = False
-    """Whether steps of resolved runs are masked too."""
+    """Whether steps of resolved runs are masked too; else these runs are trained whole."""
     unlabeled: Literal["mask", "train"] = "mask"
+    """What becomes of steps without a label."""
     weights: dict[Label, NonNegativeFloat] = Field(default_factory=dict)
     """Label → loss weight of its steps, 0 is masked. A label without one weighs 0 where `mask`
     or `unlabeled` masks it, else 1."""
     control: Literal["none", "random_mask", "inverted_mask", "prefix_until_mistake"] = "none"
-    """What is made of the mask, to compare it with; see the top of this module."""
+    """What is made of the mask, to compare it with."""
     too_long: Literal["refuse", "cut", "drop", "windows"] = "refuse"
     """What becomes of a run longer than `training.max_length`: refused by training; cut after
     its last whole step that fits; left out; or several rows, each with the prompt."""
@@ -156,7 +171,9 @@ class ArmSpec(BaseModel):
     model: str = "tiny"
     """A base model asset (`base_models/<name>`), a local folder, or a Hugging Face id."""
     training: TrainingSpec = Field(default_factory=TrainingSpec)
+    """How it is trained."""
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
+    """How its checkpoints are scored."""
 
     @property
     def labelled(self) -> bool:
