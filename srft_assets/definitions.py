@@ -8,7 +8,7 @@ import dagster as dg
 import srft_assets.components  # noqa: F401
 from srft_assets import defs as defs_folder
 from srft_assets.components.asset import build_asset, stages_in
-from srft_assets.components.checks import in_sync_checks, sql_check
+from srft_assets.components.checks import in_sync_checks, sql_check, watch_checks
 from srft_assets.components.platform import CriticServer, Platform
 from srft_assets.home import CHECKOUT
 from srft_assets.stages import comparisons, fixed_stages, load_stages
@@ -28,7 +28,7 @@ def defs() -> dg.Definitions:
     keys = [*stages, *(stage.key for stage in compared)]
     more = dg.Definitions(
         assets=[build_asset(stage) for stage in compared],
-        asset_checks=[in_sync_checks(keys, load_stages)],
+        asset_checks=[in_sync_checks(keys, load_stages), watch_checks(stages)],
     )
     return dg.Definitions.merge(loaded, more)
 

@@ -251,7 +251,7 @@ def export(
     """
     from rich.console import Console
 
-    from srft_assets.cli.console import Bars
+    from srft_assets.cli.progress import progress
     from srft_assets.exports.export import Request
     from srft_assets.exports.export import export as write
     from srft_assets.stages import load_stages
@@ -259,8 +259,8 @@ def export(
     at = current_home()
     names = batch_names() if batches is None else batches
     request = Request(arm, names, format, Path(out).expanduser().absolute(), **options)
-    with Bars(Console()) as bars:
-        return write(request, at, load_stages(), bars)
+    with progress(Console()) as told_to:
+        return write(request, at, load_stages(), told_to)
 
 
 def _refresh() -> None:

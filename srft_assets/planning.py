@@ -1,6 +1,6 @@
 """The plan over the whole platform, as the command line, sensors and checks ask for it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from srft_assets.home import Home
@@ -8,7 +8,14 @@ from srft_assets.instance import locks_of_killed
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import Item, State, make_plan
-from srft_assets.warehouse.stage import Partitioning, Stage, in_order, unasked, with_upstream
+from srft_assets.warehouse.stage import (
+    Partitioning,
+    Said,
+    Stage,
+    in_order,
+    unasked,
+    with_upstream,
+)
 
 SEEDS = tuple(str(seed) for seed in range(10))
 """Seeds of training and evaluation."""
@@ -41,6 +48,27 @@ class Wish:
     def names(self, kind: Partitioning) -> Sequence[str]:
         """Partitions of a stage."""
         return {"batch": self.batches, "seed": self.seeds, "none": [ONLY]}[kind]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What assets would leave unsaid; `watch` is the name of the check that says it in the UI."""
+
+    assets: Sequence[str]
+    watch: str
+    said: Said
+
+
+def notices(
+    stages: Iterable[Stage], warehouse: Warehouse, names: Callable[[Partitioning], Sequence[str]]
+) -> list[Notice]:
+    """What the watches of these stages have to say of such partitions; alike is said once."""
+    told: dict[tuple[str, Said], list[str]] = {}
+    for stage in stages:
+        for watch, look in stage.watches.items():
+            if said := look(warehouse, names(stage.partitioned_by)):
+                told.setdefault((watch, said), []).append(stage.key)
+    return [Notice(assets, watch, said) for (watch, said), assets in told.items()]
 
 
 def nothing_to_make(stages: Mapping[str, Stage], home: Home, wish: Wish) -> Outcome | None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 
 NOT_PRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
@@ -44,6 +45,13 @@ def visible_lines(text: str) -> str:
 def printable(text: str) -> str:
     """The text on one line, with a space for every character that is not printable."""
     return "".join(char if char.isprintable() else " " for char in text)
+
+
+def some(names: Sequence[str], shown: int = 3) -> str:
+    """The first names, and how many more there are."""
+    rest = len(names) - shown
+    told = ", ".join(names[:shown])
+    return f"{told} and {rest} more" if rest > 0 else told
 
 
 def json_escaped(text: str) -> str:

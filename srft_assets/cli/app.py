@@ -25,7 +25,7 @@ from srft_assets.cli import (
     show,
     sql,
 )
-from srft_assets.cli.console import quoted, say
+from srft_assets.cli.console import close_log, name_command, quoted, say
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import check_home, current_home
 from srft_assets.project import HOME, current_project, load_env_file, state_option
@@ -53,6 +53,7 @@ def _version(stated: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     home: Annotated[
         str | None,
         typer.Option(help="Folder of all state (SRFT_HOME).", metavar="FOLDER"),
@@ -63,6 +64,7 @@ def options(
     ] = False,
 ) -> None:
     """Options of every command."""
+    name_command(context.invoked_subcommand)
     if home:
         state_option(HOME, home, "--home")
     load_env_file()
@@ -107,6 +109,14 @@ for name, group in (
 def main() -> None:
     """Run the command line: exit 0, 1 for a failure, 2 for a wrong call."""
     end_when_told()
+    try:
+        _run()
+    finally:
+        if log := close_log():
+            say(Console(stderr=True), f"[dim]log: {quoted(str(log))}[/]")
+
+
+def _run() -> None:
     try:
         app()
     except SrftError as error:

@@ -8,8 +8,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from srft_assets.cli.console import Bars, quoted, say
+from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import Batches, chosen_batches, chosen_seeds
+from srft_assets.cli.progress import progress
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.exports import FormatName
 from srft_assets.home import current_home
@@ -66,8 +67,8 @@ def export(
         stages = load_stages()
     folder = Path(out.expanduser().absolute())
     request = Request(arm, batches, format_.value, folder, size, licence, stale_ok, round_weights)
-    with Bars(console) as bars:
-        done = write(request, home, stages, bars)
+    with progress(console) as told_to:
+        done = write(request, home, stages, told_to)
     for line in told(done):
         say(console, line)
     if done.counts.refused and not done.counts.total["rows"]:

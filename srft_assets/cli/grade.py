@@ -10,6 +10,7 @@ from rich.text import Text
 
 from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import applier, chosen_batches, end
+from srft_assets.cli.progress import Quiet
 from srft_assets.errors import UsageError
 from srft_assets.home import Home, current_home
 from srft_assets.plugins import GRADERS, plugin
@@ -66,6 +67,7 @@ def grade(
     network: Network = None,
     sys_admin: SysAdmin = None,
     modal: Modal = None,
+    quiet: Quiet = False,
 ) -> None:
     """Choose who grades a batch, and grade it. Options left out stay as they were.
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from srft_assets.cli.console import quoted, say, say_refused, some
+from srft_assets.cli.console import quoted, say, say_refused
 from srft_assets.cli.platform import applier, end, print_outcome
+from srft_assets.cli.progress import Quiet, progress
 from srft_assets.errors import INTERNAL, Refusal, excerpt_of
 from srft_assets.home import Home, current_home
+from srft_assets.text import some
 
 if TYPE_CHECKING:
     from srft_assets.planning import Outcome
@@ -34,20 +36,21 @@ def ingest(
         str | None, typer.Option("--format", help="Reader to use instead of detecting it.")
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Most runs in a batch.", min=1, max=500)] = 200,
+    quiet: Quiet = False,
 ) -> None:
     """Read recorded runs into batches, with the outcomes that lie beside them."""
     from srft_assets.trajectories.ingest import ingest as register_runs
 
     console = Console()
     home = current_home()
-    with console.status("looking at the files") as status:
+    with progress(console) as told_to:
         plan = register_runs(
             home,
             paths,
             batch=batch,
             format=format_,
             batch_size=batch_size,
-            tell=lambda done, files: status.update(f"reading file {done + 1} of {files}"),
+            tell=lambda done, files: told_to.report("reading files", done, files),
         )
     _print_plan(console, plan)
     if not plan.batches:

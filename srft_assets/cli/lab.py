@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from srft_assets.cli.compare import compared, print_pairs
-from srft_assets.cli.console import Bars, say
+from srft_assets.cli.console import open_log, say
 from srft_assets.cli.platform import (
     Platform,
     Unsafe,
@@ -21,6 +21,7 @@ from srft_assets.cli.platform import (
     refresh_catalogue,
     tell_failed,
 )
+from srft_assets.cli.progress import Quiet, progress
 from srft_assets.errors import SrftError
 from srft_assets.home import Home, current_home
 from srft_assets.locks import exclusive
@@ -42,6 +43,7 @@ def demo(
     ] = None,
     seeds: Annotated[int, typer.Option(help="Seeds of training.", min=1, max=10)] = 1,
     unsafe: Unsafe = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make everything on generated tasks: runs, outcomes, verdicts, tokens, models, scores."""
     from srft_assets.lab.regime import REGIME
@@ -93,6 +95,7 @@ def reproduce(
         int | None, typer.Option(help="Trainings of every arm; 5.", min=1, max=10)
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few small cells, no finding.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train and play every arm of the experiment; write report.md, plots and scores.
 
@@ -139,10 +142,11 @@ def _run(console: Console, home: Home, form: "Form", regime: "Regime", command: 
         from srft_assets.experiment.design import BATCH, project_of
         from srft_assets.experiment.report import reproduce
 
-    with open_instance(home) as instance, Bars(console) as bars:
+    open_log(home)
+    with open_instance(home) as instance, progress(console) as told_to:
 
         def apply(wanted: Sequence[str], seeds: Sequence[str]) -> Mapping[str, Sequence[str]]:
-            platform = Applier(project(project_of(home)), home, instance, bars)
+            platform = Applier(project(project_of(home)), home, instance, told_to)
             outcome = platform.apply(wanted, [BATCH], seeds)
             tell_failed(console, outcome)
             end(outcome)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from srft_assets.cli.console import say, some
+from srft_assets.cli.console import say
 from srft_assets.cli.platform import (
     Arms,
     Assets,
@@ -23,13 +23,17 @@ from srft_assets.cli.platform import (
     chosen_seeds,
     end,
     print_outcome,
+    say_notices,
     wanted_assets,
 )
+from srft_assets.cli.progress import Quiet
 from srft_assets.errors import SrftError
 from srft_assets.home import current_home
 from srft_assets.tables import table, whole, words
+from srft_assets.text import some
 
 if TYPE_CHECKING:
+    from srft_assets.planning import Notice
     from srft_assets.warehouse.plan import Item
     from srft_assets.warehouse.stage import Cost
 
@@ -64,17 +68,16 @@ def plan(
     console = Console()
     home = current_home()
     with console.status("loading the platform"):
-        from srft_assets.planning import SEEDS
+        from srft_assets.planning import SEEDS, notices
         from srft_assets.stages import load_stages
-        from srft_assets.warehouse.partitions import Warehouse
-        from srft_assets.warehouse.plan import Costs, make_plan, orphans
+        from srft_assets.warehouse.plan import Costs, Snapshot, make_plan, orphans
         from srft_assets.warehouse.stage import unasked, with_upstream
 
         stages = load_stages()
     names = {"batch": chosen_batches(home, batch), "seed": chosen_seeds(seed)}
     wanted = wanted_assets(stages, assets, critic, arm)
     chosen = with_upstream(stages, wanted or list(stages))
-    warehouse = Warehouse(home.warehouse)
+    warehouse = Snapshot(home.warehouse)
     with console.status("looking at every partition"):
         costs = Costs.EXACT if exact else Costs.ESTIMATED
         items = make_plan(chosen, home, warehouse, lambda kind: names[kind], costs=costs)
@@ -85,14 +88,18 @@ def plan(
     if not everything:
         there = {key: warehouse.partitions(key) for key in to_name}
         items = [i for i in items if i.asset not in there or i.partition in there[i.asset]]
+    in_use = {item.asset for item in items}
+    looked_at = [stage for key, stage in chosen.items() if key in in_use]
+    told = notices(looked_at, warehouse, lambda kind: names[kind])
     if as_json:
-        typer.echo(_json(items))
+        typer.echo(_json(items, told))
         return
     shown = [item for item in items if everything or item.state != "in sync"]
     if shown:
         console.print(_table(shown))
     for line in _summary(items):
         say(console, line)
+    say_notices(console, told)
     if to_name := [key for key in to_name if not key.startswith("critic_prompt/")]:
         say(console, f"Made only when named: {some(to_name)}.")
 
@@ -104,6 +111,7 @@ def apply(
     critic: Critics = None,
     arm: Arms = None,
     unsafe: Unsafe = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make what is missing or stale, upstream first, and nothing else.
 
@@ -118,6 +126,7 @@ def apply(
         wanted = wanted_assets(platform.stages, assets, critic, arm)
         outcome = platform.apply(wanted, batches, seeds)
     print_outcome(console, outcome)
+    say_notices(console, platform.notices(outcome, batches, seeds))
     end(outcome)
 
 
@@ -127,11 +136,15 @@ def _out_of_sync(items: Sequence["Item"], assets: Collection[str]) -> list[str]:
     return list(dict.fromkeys(away))
 
 
-def _json(items: Sequence["Item"]) -> str:
+def _json(items: Sequence["Item"], notices: Sequence["Notice"]) -> str:
     import orjson
 
     cost = asdict(_total(items))
-    told = {"partitions": [asdict(item) for item in items], "cost": cost}
+    told = {
+        "partitions": [asdict(item) for item in items],
+        "cost": cost,
+        "notices": [asdict(notice) for notice in notices],
+    }
     return orjson.dumps(told, option=orjson.OPT_INDENT_2).decode()
 
 

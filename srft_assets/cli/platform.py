@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from srft_assets.cli.console import Bars, quoted, say
+from srft_assets.cli.console import open_log, quoted, say
+from srft_assets.cli.progress import progress
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home, current_home
 from srft_assets.project import state_option
+from srft_assets.text import some
 
 if TYPE_CHECKING:
     import dagster as dg
 
     from srft_assets.components.launch import Applier
-    from srft_assets.planning import Outcome
+    from srft_assets.planning import Notice, Outcome
     from srft_assets.warehouse.stage import Stage
 
 
@@ -74,6 +76,17 @@ class Platform:
         done = nothing_to_make(self.stages, self.home, wish)
         return done if done is not None else self._loaded().apply(wanted, batches, seeds)
 
+    def notices(
+        self, outcome: "Outcome", batches: Sequence[str], seeds: Sequence[str]
+    ) -> "list[Notice]":
+        """What the assets that were looked at would leave unsaid."""
+        from srft_assets.planning import Wish, notices
+        from srft_assets.warehouse.plan import Snapshot
+
+        looked_at = [self.stages[key] for key in outcome.kept]
+        wish = Wish([], batches, seeds)
+        return notices(looked_at, Snapshot(self.home.warehouse), wish.names)
+
     def _loaded(self) -> "Applier":
         if self._applier is None:
             with self.console.status("loading Dagster"):
@@ -81,8 +94,9 @@ class Platform:
 
                 loaded = load_definitions()
                 instance = self.open.enter_context(open_instance(self.home))
-            bars = self.open.enter_context(Bars(self.console))
-            self._applier = Applier(loaded, self.home, instance, bars)
+            open_log(self.home)
+            told_to = self.open.enter_context(progress(self.console))
+            self._applier = Applier(loaded, self.home, instance, told_to)
         return self._applier
 
 
@@ -144,6 +158,13 @@ def print_outcome(console: Console, outcome: "Outcome") -> None:
         say(console, f"{told}{f', {failed} failed' if failed else ''}.")
     else:
         say(console, f"Nothing to make: all {kept} partitions are in sync.")
+
+
+def say_notices(console: Console, notices: "Sequence[Notice]") -> None:
+    """One line for each thing that partitions in sync would leave unsaid."""
+    for notice in notices:
+        mark = "[yellow]note[/]" if notice.said.warns else "note"
+        say(console, f"{mark} {some(notice.assets)}: {quoted(notice.said.line)}")
 
 
 def tell_failed(console: Console, outcome: "Outcome") -> None:

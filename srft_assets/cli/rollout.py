@@ -7,6 +7,7 @@ from rich.console import Console
 
 from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import Unsafe, applier, end, print_outcome
+from srft_assets.cli.progress import Quiet
 from srft_assets.errors import UsageError
 from srft_assets.home import Home, current_home
 from srft_assets.plugins import need
@@ -61,6 +62,7 @@ def rollout(
     workers: Annotated[int | None, typer.Option(help="Runs played at once.", min=1)] = None,
     network: Annotated[bool, typer.Option(help="Let containers reach the network.")] = False,
     unsafe: Unsafe = False,
+    quiet: Quiet = False,
 ) -> None:
     """Let a model play tasks; grade its runs as those of any batch.
 

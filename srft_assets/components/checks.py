@@ -14,7 +14,8 @@ from srft_assets.critic.spec import Threshold
 from srft_assets.errors import SrftError
 from srft_assets.planning import look
 from srft_assets.schemas import SCHEMAS
-from srft_assets.warehouse.plan import Item, State
+from srft_assets.trajectories.batches import batch_names
+from srft_assets.warehouse.plan import Item, Snapshot, State
 from srft_assets.warehouse.query import offending_rows
 from srft_assets.warehouse.stage import Stage
 
@@ -27,6 +28,15 @@ PAGE_CHARS = 2000
 PLANNED = (State.IN_SYNC, State.MISSING, State.STALE, State.WAITING)
 """States that a plan tells; all are counted, so that their plots have no gaps."""
 NEVER_MADE = "nothing is there yet: srft ingest PATH, or srft demo"
+WATCHED = {
+    "runs_graded": "Somebody said of every run whether it failed: a critic judges failed runs",
+    "steps_labelled": "At most 5% of the steps that the critic was asked for have no label",
+    "tokens_trained": "Of every batch some tokens are trained",
+    "runs_whole": "No run was cut, left out or refused for its length",
+    "batches_trained": "The batches that are trained on, where `training.batches` leaves some out",
+    "rows_trained": "No row is too long to be trained on",
+}
+"""By name of a watch, what its check asks."""
 DESCRIPTION = (
     "Every partition is what would be made now: from this code, these settings, these inputs"
 )
@@ -101,6 +111,36 @@ def in_sync_checks(
             told = [_looked_at(key, seen.items[key], key in seen.needed) for key in assets]
         for one in told:
             yield dg.AssetCheckResult(**one)
+
+    return check
+
+
+def watch_checks(stages: Mapping[str, Stage]) -> dg.AssetChecksDefinition:
+    """What partitions in sync would leave unsaid, over all of each asset; `Stage.watches`."""
+    specs = [
+        dg.AssetCheckSpec(watch, asset=asset_key(key), description=WATCHED[watch])
+        for key, stage in stages.items()
+        for watch in stage.watches
+    ]
+
+    @dg.multi_asset_check(name="watches", specs=specs, can_subset=True)
+    def check(
+        context: dg.AssetCheckExecutionContext, platform: Platform
+    ) -> Iterator[dg.AssetCheckResult]:
+        warehouse, batches = Snapshot(platform.home().warehouse), batch_names(platform.home())
+        for key in context.selected_asset_check_keys:
+            asset = key.asset_key.to_user_string()
+            names = (
+                batches if stages[asset].partitioned_by == "batch" else warehouse.partitions(asset)
+            )
+            said = stages[asset].watches[key.name](warehouse, names)
+            yield dg.AssetCheckResult(
+                asset_key=key.asset_key,
+                check_name=key.name,
+                passed=said is None or not said.warns,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=printable(said.line) if said else "nothing to say",
+            )
 
     return check
 

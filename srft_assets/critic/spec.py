@@ -124,8 +124,10 @@ class LlmSpec(Strict):
     judge: Literal["failed", "all"] = "failed"
     """`failed`: runs whose failure is the model's own."""
     reading: Literal["whole", "windows", "steps"] = "whole"
-    """`whole`: one call a run, the paper's way; a run beyond the context stays unlabeled.
-    `windows`: as many calls as the context asks for. `steps`: one call a step."""
+    """`whole`: one call a run, the paper's way. `windows`: as many calls as the context asks for.
+    `steps`: one call a step."""
+    too_long: Literal["windows", "unlabeled"] = "windows"
+    """With `whole`, what becomes of a run beyond the context."""
     overlap: int = Field(default=4, ge=0)
     """Steps of context that a window shows before those it labels."""
     labels: Annotated[tuple[Label, ...], Field(min_length=1)] = LABELS
@@ -148,6 +150,7 @@ class LlmSpec(Strict):
     def deciding(self) -> dict[str, Any]:
         """The settings that decide verdicts, JSON-able, with dotted names."""
         others = {"kind", "description", "endpoint", "good_enough"}
+        others |= set() if self.reading == "whole" else {"too_long"}
         return _flat(self.model_dump(mode="json", exclude=others))
 
 

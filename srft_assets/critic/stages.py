@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from srft_assets.critic.verdict import (
     shares,
     verdict_row,
 )
+from srft_assets.critic.watches import runs_graded, steps_labelled
 from srft_assets.errors import Refusal
 from srft_assets.home import Home
 from srft_assets.outcomes.status import FAILED
@@ -149,6 +151,10 @@ def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
         volatile=VOLATILE,
         kept=VERSIONS,
         on_request=True,
+        watches={
+            "runs_graded": partial(runs_graded, name, spec),
+            "steps_labelled": partial(steps_labelled, name),
+        },
         pool="critic",
         description=spec.description,
         kinds=frozenset({"openai", "parquet"}),
@@ -230,9 +236,10 @@ def _estimate(name: str, spec: LlmSpec, prompt: Prompt, planned: Planned) -> Cos
     share = judged / runs.rows
     steps = round(runs.figures.get("steps", 0) * share)
     tokens = tokens_of(round(runs.figures.get("characters", 0) * share))
+    in_windows = max(judged, -(-tokens // spec.context.tokens))
     calls = {
-        "whole": judged,
-        "windows": max(judged, -(-tokens // spec.context.tokens)),
+        "whole": judged if spec.too_long == "unlabeled" else in_windows,
+        "windows": in_windows,
         "steps": steps,
     }[spec.reading]
     made = History(planned.home, f"step_verdicts/{name}", VERSIONS, planned.partition)

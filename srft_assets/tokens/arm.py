@@ -41,6 +41,10 @@ class Mixing(BaseModel):
         return self
 
 
+EVERY_BATCH = ("*", "!eval-*")
+"""All but those of evaluation, which are named so."""
+
+
 class TrainingSpec(BaseModel):
     """How a checkpoint is trained. Defaults suit the embedded tiny model."""
 
@@ -48,8 +52,8 @@ class TrainingSpec(BaseModel):
 
     method: Literal["full", "lora", "qlora"] = "full"
     """`qlora` holds the frozen base in 4 bits; it needs a GPU and bitsandbytes."""
-    batches: list[str] = Field(default_factory=lambda: ["lab-*"])
-    """Shell patterns of the batches that are trained on."""
+    batches: list[str] = Field(default_factory=lambda: list(EVERY_BATCH))
+    """Shell patterns of the batches that are trained on; behind a `!`, of those that are not."""
     max_steps: int = 120
     """Optimizer steps of a training."""
     batch_size: int = 4

@@ -24,6 +24,7 @@ from srft_assets.tokens.tokenizer import (
     model_source,
     tokenizer_fingerprint,
 )
+from srft_assets.tokens.watches import runs_whole, tokens_trained
 from srft_assets.trajectories.model import from_row
 from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.recipe import digest
@@ -70,6 +71,10 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
         make=partial(make_masks, arm),
         config=settings_of(arm),
         config_of=config_of,
+        watches={
+            "tokens_trained": partial(tokens_trained, arm),
+            "runs_whole": partial(runs_whole, arm),
+        },
         description=DESCRIPTION.format(name=arm.name, description=arm.description).strip(),
         kinds=frozenset({"polars", "huggingface"}),
     )

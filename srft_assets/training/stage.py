@@ -1,6 +1,7 @@
 """`checkpoints/<arm>`: a model trained on the masked tokens of one arm, by seed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from srft_assets.errors import SrftError, first_problem
 from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.plugins import need
-from srft_assets.tokens.arm import ArmSpec
+from srft_assets.text import some
+from srft_assets.tokens.arm import EVERY_BATCH, ArmSpec
 from srft_assets.tokens.tokenizer import is_base_model_asset, model_source
 from srft_assets.training.checkpoint import (
     CARD,
@@ -25,7 +27,8 @@ from srft_assets.training.checkpoint import (
 from srft_assets.training.job import Selection, TrainingJob, order_of, select_rows
 from srft_assets.training.model import base_digest
 from srft_assets.training.process import command_of, environment_of
-from srft_assets.warehouse.stage import Cost, Made, Planned, Stage, Upstream, Work
+from srft_assets.warehouse.partitions import Warehouse, matching
+from srft_assets.warehouse.stage import Cost, Made, Planned, Said, Stage, Upstream, Work
 
 VERSION = 2
 """Raised when the output changes; see tools/versions.py."""
@@ -50,7 +53,8 @@ The same seed gives the same weights on a CPU.
 def checkpoints_stage(arm: ArmSpec) -> Stage:
     """The stage of one arm. Evaluation settings and the description do not touch it."""
     of_asset = is_base_model_asset(arm.model)
-    upstream = [Upstream(f"masked_tokens/{arm.name}", "all", tuple(arm.training.batches))]
+    only, setting = tuple(arm.training.batches), f"training.batches of the arm {arm.name}"
+    upstream = [Upstream(f"masked_tokens/{arm.name}", "all", only, setting)]
     if of_asset:
         upstream.append(Upstream(f"base_models/{arm.model}", "whole"))
     text = DESCRIPTION.format(
@@ -71,6 +75,10 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
         config=_settings(arm),
         config_of=config_of,
         estimate=lambda planned: _estimate(arm, planned),
+        watches={
+            "batches_trained": partial(_batches_trained, arm),
+            "rows_trained": partial(_rows_trained, arm),
+        },
         pool="training",
         volatile=VOLATILE,
         description=text.strip(),
@@ -173,6 +181,33 @@ def _base_name(arm: ArmSpec) -> str:
     if is_base_model_asset(arm.model):
         return f"base_models/{arm.model}"
     return Path(arm.model).name if Path(arm.model).is_dir() else arm.model
+
+
+def _batches_trained(arm: ArmSpec, warehouse: Warehouse, seeds: Sequence[str]) -> Said | None:
+    """Batches that `training.batches` leaves out, where the arm states it."""
+    there = warehouse.partitions(f"masked_tokens/{arm.name}")
+    stated = arm.training.batches
+    left = sorted(set(there) - set(matching(there, stated)))
+    if not left or stated == list(EVERY_BATCH):
+        return None
+    only = ", ".join(stated)
+    told = f"training.batches ({only}) leaves out {len(left)} of {len(there)} batches: {some(left)}"
+    return Said(told, warns=len(left) == len(there))
+
+
+def _rows_trained(arm: ArmSpec, warehouse: Warehouse, seeds: Sequence[str]) -> Said | None:
+    """Rows that the training refused, as too long."""
+    asset = f"checkpoints/{arm.name}"
+    stamps = [stamp for seed in seeds if (stamp := warehouse.stamp(asset, seed))]
+    refused = max((len(stamp.refused) for stamp in stamps), default=0)
+    if not refused:
+        return None
+    rows = max(round(stamp.figures.get("rows", 0)) + len(stamp.refused) for stamp in stamps)
+    return Said(
+        f"{refused:,} of {rows:,} rows are longer than training.max_length "
+        f"({arm.training.max_length:,} tokens) and are not trained: raise it, or state "
+        "`too_long: windows` or `cut`"
+    )
 
 
 def _nothing_to_train(arm: ArmSpec, batches: list[str], chosen: Selection) -> str:

@@ -159,6 +159,7 @@ class _Ingest:
                 self.roles[Role.RUNS.value] += 1
             else:
                 self._read(file, held)
+        tell(len(found.files), len(found.files))
         return self._finish(found)
 
     def _check_root(self, found: Discovery) -> None:

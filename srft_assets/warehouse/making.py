@@ -3,7 +3,7 @@
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from typing import Any
 from srft_assets.errors import SrftError
 from srft_assets.files import replacing
 from srft_assets.home import Home
+from srft_assets.text import some
 from srft_assets.warehouse.partitions import (
     ONLY,
     InputChangedError,
@@ -55,13 +56,19 @@ def _input_names(edge: Upstream, warehouse: Warehouse, partition: str) -> Iterat
     elif edge.mapping == "whole":
         yield ONLY
     else:
-        names = matching(warehouse.partitions(edge.asset), edge.only)
+        there = warehouse.partitions(edge.asset)
+        names = matching(there, edge.only)
         if not names and not edge.optional:
-            raise MissingInputError(
-                f"{edge.asset} has no partition that matches {', '.join(edge.only)}: "
-                f"make it first (srft apply {edge.asset})"
-            )
+            raise MissingInputError(_none_fits(edge, there))
         yield from names
+
+
+def _none_fits(edge: Upstream, there: Sequence[str]) -> str:
+    only = ", ".join(edge.only)
+    if not there or not edge.setting:
+        told = f"{edge.asset} has no partition that matches {only}"
+        return f"{told}: make it first (srft apply {edge.asset})"
+    return f"{edge.setting} is {only}, which none of the batches there are fits: {some(there)}"
 
 
 def _version(warehouse: Warehouse, asset: str, partition: str, wanted_by: str) -> str:

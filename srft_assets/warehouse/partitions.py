@@ -117,10 +117,14 @@ def check_partition_name(name: str) -> str:
 
 
 def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
-    """The names that match one of the shell patterns, sorted."""
-    return sorted(
-        name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-    )
+    """The names that match one of the shell patterns and none of those behind a `!`, sorted."""
+    wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
+    others = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+
+    def fits(name: str, patterns: Sequence[str]) -> bool:
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+    return sorted(name for name in names if fits(name, wanted) and not fits(name, others))
 
 
 @dataclass(frozen=True, slots=True)

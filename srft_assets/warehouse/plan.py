@@ -132,7 +132,8 @@ class Planner:
         costs: Costs,
     ) -> None:
         self.stages, self.home, self.partitions, self.costs = stages, home, partitions, costs
-        self.snapshot = Snapshot(warehouse.root)
+        known = isinstance(warehouse, Snapshot)
+        self.snapshot = warehouse if known else Snapshot(warehouse.root)
         self.unsettled: dict[str, dict[str, None]] = {}
 
     def items(self) -> Iterator[Item]:

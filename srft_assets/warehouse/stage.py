@@ -166,7 +166,8 @@ class Upstream:
     Attributes:
         asset: key of the upstream stage, e.g. `step_verdicts/rules`.
         mapping: `same` partition; `all` partitions that match `only`; `whole`: unpartitioned.
-        only: for `all`, shell patterns of partition names.
+        only: for `all`, shell patterns of partition names; behind a `!`, of those left out.
+        setting: who says `only`, for messages.
         optional: for `all`, whether the stage can be made while there is none.
         decides: whether its content is part of the recipe. Where it is not, the stage reads
             what the upstream shows from the same files, and the edge is there to be seen.
@@ -175,8 +176,24 @@ class Upstream:
     asset: str
     mapping: Literal["same", "all", "whole"] = "same"
     only: tuple[str, ...] = ("*",)
+    setting: str = ""
     optional: bool = False
     decides: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What partitions would leave unsaid: one line with numbers and what to change.
+
+    `warns`: whether it is a trap, and not only good to know.
+    """
+
+    line: str
+    warns: bool = True
+
+
+Watch = Callable[[Warehouse, Sequence[str]], Said | None]
+"""Looks at partitions of a stage, by their names and without reading rows; None: all is well."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +219,7 @@ class Stage:
         on_request: whether it is made only when it is named, or needed by what is made: its
             making costs money.
         beside: keys of further folders of partitions that `make` writes.
+        watches: by name, what is looked at in partitions that are in sync; asset checks in the UI.
         pool: Dagster pool of what must not run beside its like; empty: none.
         description: business meaning, Markdown.
         kinds: tags for the Dagster graph.
@@ -222,6 +240,7 @@ class Stage:
     kept: str = ""
     on_request: bool = False
     beside: tuple[str, ...] = ()
+    watches: Mapping[str, Watch] = field(default_factory=dict)
     pool: str = ""
     description: str = ""
     kinds: frozenset[str] = frozenset()

@@ -6,8 +6,8 @@ import io
 import pytest
 from rich.console import Console
 
-from srft_assets.cli.console import Bars
 from srft_assets.cli.doctor import FINDINGS
+from srft_assets.cli.progress import Bars
 from tests.cli.conftest import source
 from tests.trajectories.ingest_support import run_of, write_lines
 

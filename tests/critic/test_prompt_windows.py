@@ -24,10 +24,27 @@ from tests.critic.prompt_runs import (
 )
 
 
-def test_beyond_the_context_whole_says_so():
+def test_beyond_the_context_whole_reads_in_windows():
+    long = run(*(step(output="x " * 900) for _ in range(20)))
+    asked = ask(long, context={"tokens": 4096})
+    windows = ask(long, reading="windows", context={"tokens": 4096})
+    assert [one.key for one in asked.requests] == [one.key for one in windows.requests]
+    assert [index for one in asked.requests for index in one.steps] == list(range(20))
+
+
+def test_beyond_the_context_a_critic_may_leave_a_run_unlabeled():
     long = run(*(step(output="x " * 900) for _ in range(20)))
     with pytest.raises(TooLongError, match="20 steps need 14280 tokens, the context has room for"):
-        ask(long, context={"tokens": 4096})
+        ask(long, context={"tokens": 4096}, too_long="unlabeled")
+
+
+def test_a_prompt_that_asks_for_all_steps_cannot_show_windows(tmp_path):
+    path = tmp_path / "prompt.md"
+    path.write_text("{{ task }} {{ run }} Label every step. {{ answer }}")
+    long = run(*(step(output="x " * 900) for _ in range(20)))
+    small = spec(context={"tokens": 4096})
+    with pytest.raises(TooLongError, match="20 steps need"):
+        requests_for(small, load_prompt(path, small), long, Seen(outcome="unresolved"))
 
 
 def test_windows_mark_what_is_context():

@@ -3,7 +3,7 @@
 import pytest
 from rich.console import Console
 
-from srft_assets.cli.console import Bars
+from srft_assets.cli.progress import Bars
 from srft_assets.components.launch import Applier, open_instance
 from srft_assets.definitions import project
 from srft_assets.experiment.design import (

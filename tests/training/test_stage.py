@@ -16,7 +16,7 @@ from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.training.main import main
 from srft_assets.training.process import launch
 from srft_assets.training.stage import checkpoints_stage
-from srft_assets.warehouse.making import make_current, make_partition, recipe_of
+from srft_assets.warehouse.making import MissingInputError, make_current, make_partition, recipe_of
 from srft_assets.warehouse.partitions import Stamp, Warehouse
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import IDLE, Cost, Launch, Made, Planned, Stage, Work
@@ -68,7 +68,7 @@ def platform(home: Home, base_model: Path) -> Home:
     )
     long = ([5] * 101, [(1, 50, True)])
     put(home, "masked_tokens/srft", "lab-1", frame_of([*make_rows(10), long]))
-    put(home, "masked_tokens/srft", "mini", frame_of(make_rows(5, seed=9)))
+    put(home, "masked_tokens/srft", "eval-1", frame_of(make_rows(5, seed=9)))
     return home
 
 
@@ -119,6 +119,44 @@ def test_only_what_decides_the_weights_is_in_the_recipe(platform: Home) -> None:
     assert fingerprint(arm) == fingerprint(told) == fingerprint(same_batch)
     assert fingerprint(arm) != fingerprint(arm_of(max_steps=4))
     assert fingerprint(arm) != fingerprint(arm_of(batches=["*"]))
+
+
+def test_ones_own_batches_are_trained_on_and_those_of_evaluation_are_not(platform: Home) -> None:
+    put(platform, "masked_tokens/srft", "own", frame_of(make_rows(2, seed=3)))
+    recipe = recipe_of(checkpoints_stage(arm_of()), platform, Warehouse(platform.warehouse), "0")
+    assert [key for key in recipe.inputs if key.startswith("masked")] == [
+        "masked_tokens/srft/lab-1",
+        "masked_tokens/srft/own",
+    ]
+
+
+def test_batches_that_no_pattern_fits_are_told_with_the_setting(platform: Home) -> None:
+    arm = arm_of(batches=["smith-*"])
+    said = (
+        "training.batches of the arm srft is smith-[*], which none of the batches there are fits: "
+        "eval-1, lab-1"
+    )
+    with pytest.raises(MissingInputError, match=said):
+        recipe_of(checkpoints_stage(arm), platform, Warehouse(platform.warehouse), "0")
+
+
+def test_batches_that_a_pattern_leaves_out_are_told(platform: Home) -> None:
+    warehouse = Warehouse(platform.warehouse)
+    watch = checkpoints_stage(arm_of(batches=["eval-*"])).watches["batches_trained"]
+    said = watch(warehouse, ["0"])
+    assert said and not said.warns
+    assert said.line == "training.batches (eval-*) leaves out 1 of 2 batches: lab-1"
+    assert checkpoints_stage(arm_of()).watches["batches_trained"](warehouse, ["0"]) is None
+
+
+def test_rows_too_long_to_train_are_told(platform: Home) -> None:
+    stage = checkpoints_stage(arm_of())
+    assert stage.watches["rows_trained"](Warehouse(platform.warehouse), ["0"]) is None
+    make(stage, platform, InProcess())
+    said = stage.watches["rows_trained"](Warehouse(platform.warehouse), ["0", "1"])
+    assert said and said.line.startswith(
+        "1 of 11 rows are longer than training.max_length (100 tokens) and are not trained"
+    )
 
 
 def test_an_arm_without_a_trainable_row_says_so(platform: Home) -> None:

@@ -1,7 +1,7 @@
 """From a run to the requests that ask a model about it: which steps each shows, and its words."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -224,9 +224,10 @@ class Asked:
 
 
 def requests_for(spec: LlmSpec, prompt: Prompt, run: Trajectory, seen: Seen) -> Asked:
-    """The requests that label a run.
+    """The requests that label a run; windows of it where one does not hold it, unless `too_long`
+    or a prompt that asks for all steps forbids that.
 
-    Raises TooLongError where the run, or with `windows` and `steps` one step of it, is beyond the
+    Raises TooLongError where the run, or in windows and steps one step of it, is beyond the
     context; SrftError where the prompt or `sampling.options` are wrong.
     """
     if taken := sorted(OURS & spec.sampling.options.keys()):
@@ -236,14 +237,24 @@ def requests_for(spec: LlmSpec, prompt: Prompt, run: Trajectory, seen: Seen) -> 
     if not ready.steps:
         return Asked((), ready.cuts, 0)
     rendering = Rendering(spec, prompt, ready, count)
-    requests, tokens = [], 0
+    try:
+        return _asked(rendering, run)
+    except TooLongError:
+        if spec.reading != "whole" or spec.too_long != "windows" or not prompt.asks_for_some:
+            raise
+    in_windows = spec.model_copy(update={"reading": "windows"})
+    return _asked(replace(rendering, spec=in_windows), run)
+
+
+def _asked(rendering: Rendering, run: Trajectory) -> Asked:
+    spec, requests, tokens = rendering.spec, [], 0
     for part in _parts(rendering):
         messages = rendering.messages(part)
         asked = rendering.tokens(messages, part)
         _check_fits(spec, part, asked)
         requests.append(Request(_body(spec, messages, part), part.labelled, run.trajectory_id))
         tokens += asked
-    return Asked(tuple(requests), ready.cuts, tokens)
+    return Asked(tuple(requests), rendering.run.cuts, tokens)
 
 
 def _parts(rendering: Rendering) -> Iterator[Part]:

@@ -187,6 +187,11 @@ class Prompt:
         return "".join(_compared(self.text)).rstrip()
 
     @cached_property
+    def asks_for_some(self) -> bool:
+        """Whether it says which steps are to be labelled, so that a call may show some only."""
+        return not self.variables.isdisjoint({"first_step", "last_step"})
+
+    @cached_property
     def variables(self) -> frozenset[str]:
         """Names of the variables that the prompt uses."""
         return frozenset().union(*map(names, self.blocks.values()))
@@ -285,7 +290,7 @@ def _check_sight(prompt: Prompt, spec: LlmSpec) -> None:
             raise prompt.fault(
                 line, f"the critic does not see {name}: set sees.{name}: true, or leave it out"
             )
-    if spec.reading != "whole" and prompt.variables.isdisjoint({"first_step", "last_step"}):
+    if spec.reading != "whole" and not prompt.asks_for_some:
         raise prompt.fault(
             1, f"reading: {spec.reading} asks for some steps only: name first_step and last_step"
         )

@@ -1,0 +1,97 @@
+"""Long work says how far it is: bars on a terminal, lines elsewhere, and a log of either."""
+
+import os
+import pty
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from srft_assets.cli.progress import QUIET, Lines, line
+from tests.cli.conftest import environment
+from tests.trajectories.ingest_support import run_of, write_lines
+
+
+def test_a_line_tells_stage_partition_count_rate_and_time_left():
+    label = "step_verdicts/default mini"
+    assert (
+        line(label, 12, 30, 6, "12 paid") == f"{label}: 12 of 30, 2.0 a second, 9 s left, 12 paid"
+    )
+    assert line(label, 3, 30, 600) == f"{label}: 3 of 30, 0.3 a minute, 1 h 30 min left"
+    assert line(label, 30, 30, 200) == f"{label}: 30 of 30, in 3 min 20 s"
+    assert line(label, 0, 30, 20) == f"{label}: 0 of 30, for 20 s"
+    assert line("", 0, 0, 0) == "at work"
+
+
+def test_lines_come_while_the_work_is_silent():
+    told: list[str] = []
+    twice = threading.Event()
+
+    def write(line: str) -> None:
+        told.append(line)
+        if len(told) == 2:
+            twice.set()
+
+    with Lines(write, every=0.05) as lines:
+        lines.report("checkpoints/srft 0", 1, 120)
+        assert twice.wait(30)
+    assert all(one.startswith("checkpoints/srft 0: 1 of 120, ") for one in told)
+
+
+def test_a_line_at_the_end_of_each_stage_and_for_what_is_waited_for():
+    told: list[str] = []
+    with Lines(told.append, every=1e9) as lines:
+        assert list(lines.track("ab", "reading own")) == ["a", "b"]
+        lines.report("masked_tokens/srft own", 0, 0, "waits for another process")
+    assert [one.partition(",")[0] for one in told] == [
+        "reading own: 2 of 2",
+        "masked_tokens/srft own: for 0 s",
+    ]
+
+
+def test_a_pipe_gets_lines_and_a_log_keeps_them(srft, home):
+    said = srft("ingest", str(write_lines(home.inbox / "own.jsonl", [run_of("a"), run_of("b")])))
+    assert "reading files: 1 of 1, in 0 s" in said.out.splitlines()
+    (log,) = home.logs.glob("*-ingest-*.log")
+    assert f"log: {log}" in said.err.splitlines()
+    kept = [one.partition(" ")[2] for one in log.read_text().splitlines()]
+    assert kept[0].startswith("srft ingest ")
+    assert "made trajectories: own" in kept
+
+
+def test_quiet_shows_no_progress(srft, home, monkeypatch):
+    monkeypatch.setenv(QUIET, "")  # undone after the test, which sets it
+    path = write_lines(home.inbox / "own.jsonl", [run_of("a")])
+    said = srft("ingest", "--quiet", str(path))
+    assert (said.code, "reading files" in said.out) == (0, False)
+    assert "made trajectories: own" in said.out
+    (log,) = home.logs.glob("*-ingest-*.log")
+    assert "made trajectories: own" in log.read_text()
+
+
+def test_a_command_that_makes_nothing_has_no_log(filled, srft):
+    before = set(filled.logs.glob("*.log"))
+    assert srft("apply", "step_verdicts/rules").err == ""
+    assert set(filled.logs.glob("*.log")) == before
+
+
+def test_a_terminal_gets_bars(home, tmp_path: Path):
+    path = write_lines(tmp_path / "own.jsonl", [run_of("a")])
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", "from srft_assets.cli import main; main()"]
+    with subprocess.Popen(
+        [*command, "ingest", str(path)],
+        stdout=theirs,
+        stderr=theirs,
+        env=environment(home) | {"TERM": "xterm"},
+    ) as child:
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 65536):
+                shown += part
+        except OSError:  # the other end is closed
+            pass
+    os.close(ours)
+    assert child.returncode == 0
+    assert "━" in shown.decode() and "reading files: " not in shown.decode()
