@@ -1,8 +1,8 @@
 """The database of a platform: what many processes share and nobody may lose.
 
-Answers of critics, claims of calls under way, gold labels, batches. SQLAlchemy Core over SQLite,
-by default the file `srft.db` in `SRFT_HOME`; `SRFT_DATABASE` is the URL of another. No statement
-is SQLite's own, so that another database can take its place.
+Answers of critics, claims of calls under way, gold labels, batches, seeds. SQLAlchemy Core over
+SQLite, by default the file `srft.db` in `SRFT_HOME`; `SRFT_DATABASE` is the URL of another. No
+statement is SQLite's own, so that another database can take its place.
 """
 
 import os
@@ -99,6 +99,9 @@ BATCHES = sa.Table(
 )
 """Registered batches; `number` is the order of registration, `manifest` JSON, `written_ns` when it
 was written. See `srft_assets.trajectories.batches.Manifest`."""
+
+SEEDS = sa.Table("seeds", METADATA, sa.Column("name", sa.String(20), primary_key=True))
+"""Seeds of training that were asked for, beside the first. See `srft_assets.seeds`."""
 
 
 _REVISION = sa.Table(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from srft_assets.home import Home
 from srft_assets.instance import locks_of_killed
+from srft_assets.seeds import asked_seeds, known_seeds
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import Item, State, make_plan
@@ -16,10 +17,6 @@ from srft_assets.warehouse.stage import (
     unasked,
     with_upstream,
 )
-
-SEEDS = tuple(str(seed) for seed in range(10))
-"""Seeds of training and evaluation."""
-FIRST_SEED = "0"
 
 
 @dataclass(frozen=True)
@@ -109,26 +106,26 @@ def look(stages: Mapping[str, Stage], home: Home, assets: Collection[str] | None
     """
     chosen = with_upstream(stages, assets) if assets is not None else stages
     warehouse = Warehouse(home.warehouse)
-    batches, seeds = batch_names(home), _seeds(stages, warehouse)
+    batches, seeds = batch_names(home), known_seeds(home, stages, warehouse)
     asked = stages if assets is None else assets
     items: dict[str, list[Item]] = {s.key: [] for s in in_order(chosen) if s.key in asked}
     needed = unasked(stages)
-    is_wanted = wanted(stages, warehouse)
-    plan = make_plan(
-        chosen, home, warehouse, lambda kind: batches if kind == "batch" else sorted(seeds)
-    )
+    is_wanted = wanted(stages, warehouse, asked_seeds(home))
+    plan = make_plan(chosen, home, warehouse, lambda kind: batches if kind == "batch" else seeds)
     for item in plan:
         if item.asset in items and is_wanted(item):
             items[item.asset].append(item)
     return Look(stages, items, needed.keys())
 
 
-def wanted(stages: Mapping[str, Stage], warehouse: Warehouse) -> Callable[[Item], bool]:
+def wanted(
+    stages: Mapping[str, Stage], warehouse: Warehouse, seeds: Collection[str]
+) -> Callable[[Item], bool]:
     """Whether anybody wants a partition to be there.
 
     What exists is wanted. What is missing is wanted where it is made without being named: not the
-    verdicts of a critic that costs money and that no arm needs, and of seeds only the first and
-    those whose inputs of the same seed exist.
+    verdicts of a critic that costs money and that no arm needs, and of seeds only those that were
+    asked for (`seeds`) and those whose inputs of the same seed exist.
     """
     needed = unasked(stages)
     there = {key: set(warehouse.partitions(key)) for key in stages}
@@ -139,11 +136,6 @@ def wanted(stages: Mapping[str, Stage], warehouse: Warehouse) -> Callable[[Item]
             return name in there[asset]
         same = [edge.asset for edge in stages[asset].upstream if edge.mapping == "same"]
         by_seed = stages[asset].partitioned_by == "seed"
-        return not by_seed or name == FIRST_SEED or any(name in there[key] for key in same)
+        return not by_seed or name in seeds or any(name in there[key] for key in same)
 
     return is_wanted
-
-
-def _seeds(stages: Mapping[str, Stage], warehouse: Warehouse) -> set[str]:
-    by_seed = [key for key, stage in stages.items() if stage.partitioned_by == "seed"]
-    return {FIRST_SEED}.union(*(warehouse.partitions(key) for key in by_seed))

@@ -22,6 +22,7 @@ from srft_assets.cli import (
     ledger,
     plan,
     rollout,
+    seeds,
     show,
     sql,
 )
@@ -101,6 +102,7 @@ for name, group in (
     ("critic", critic.critic),
     ("review", critic.review),
     ("ledger", ledger.ledger),
+    ("seeds", seeds.seeds),
     ("lab", lab.lab),
 ):
     app.add_typer(group, name=name)

@@ -139,9 +139,9 @@ def merge(
     quiet()
     from srft_assets.training.model import find_trained, write_adapter, write_merged
 
-    (seed,) = chosen_seeds([seed])
-    console = Console()
-    trained = find_trained(current_home(), arm, seed)
+    home, console = current_home(), Console()
+    (seed,) = chosen_seeds(home, [seed])
+    trained = find_trained(home, arm, seed)
     with console.status(f"merging {quoted(arm)}"):
         if adapter:
             write_adapter(trained, out)

@@ -47,15 +47,18 @@ def demo(
 ) -> None:
     """Make everything on generated tasks: runs, outcomes, verdicts, tokens, models, scores."""
     from srft_assets.lab.regime import REGIME
+    from srft_assets.seeds import add_seeds
     from srft_assets.trajectories.batches import write_lab_batch
 
     console = Console()
     home = current_home()
     start = time.monotonic()
     write_lab_batch(home, DEMO_BATCH, REGIME.batch_settings(runs))
+    names = [str(seed) for seed in range(seeds)]
+    add_seeds(home, names)
     with applier(console) as platform:
         wanted = _scores(platform)
-        outcome = platform.apply(wanted, [DEMO_BATCH], [str(seed) for seed in range(seeds)])
+        outcome = platform.apply(wanted, [DEMO_BATCH], names)
     print_outcome(console, outcome)
     end(outcome)
     _print_scores(console, home, BASELINE if f"eval_scores/{BASELINE}" in wanted else None)

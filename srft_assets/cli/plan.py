@@ -68,13 +68,14 @@ def plan(
     console = Console()
     home = current_home()
     with console.status("loading the platform"):
-        from srft_assets.planning import SEEDS, notices
+        from srft_assets.planning import notices
+        from srft_assets.seeds import known_seeds
         from srft_assets.stages import load_stages
         from srft_assets.warehouse.plan import Costs, Snapshot, make_plan, orphans
         from srft_assets.warehouse.stage import unasked, with_upstream
 
         stages = load_stages()
-    names = {"batch": chosen_batches(home, batch), "seed": chosen_seeds(seed)}
+    names = {"batch": chosen_batches(home, batch), "seed": chosen_seeds(home, seed)}
     wanted = wanted_assets(stages, assets, critic, arm)
     chosen = with_upstream(stages, wanted or list(stages))
     warehouse = Snapshot(home.warehouse)
@@ -82,7 +83,8 @@ def plan(
         costs = Costs.EXACT if exact else Costs.ESTIMATED
         items = make_plan(chosen, home, warehouse, lambda kind: names[kind], costs=costs)
         if not wanted:
-            known = {"batch": chosen_batches(home, None), "seed": SEEDS}
+            seeds = known_seeds(home, stages, warehouse)
+            known = {"batch": chosen_batches(home, None), "seed": seeds}
             items += orphans(stages, warehouse, lambda kind: known[kind])
     to_name = [] if wanted else _out_of_sync(items, stages.keys() - unasked(stages).keys())
     if not everything:
@@ -119,7 +121,7 @@ def apply(
     """
     console = Console()
     home = current_home()
-    batches, seeds = chosen_batches(home, batch), chosen_seeds(seed)
+    batches, seeds = chosen_batches(home, batch), chosen_seeds(home, seed)
     if not batches and not assets:
         raise SrftError("there are no batches yet: srft ingest PATH, or srft demo")
     with applier(console) as platform:

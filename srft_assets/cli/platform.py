@@ -27,7 +27,9 @@ Assets = Annotated[
     list[str] | None, typer.Argument(help="Assets, e.g. masked_tokens/srft; all if none.")
 ]
 Batches = Annotated[list[str] | None, typer.Option("--batch", help="Only these batches.")]
-Seeds = Annotated[list[str] | None, typer.Option("--seed", help="Only these seeds; 0 if none.")]
+Seeds = Annotated[
+    list[str] | None, typer.Option("--seed", help="Only these seeds; see srft seeds.")
+]
 Critics = Annotated[
     list[str] | None, typer.Option("--critic", help="The verdicts of this critic, and its scores.")
 ]
@@ -204,14 +206,11 @@ def chosen_batches(home: Home, stated: list[str] | None) -> list[str]:
     return stated or known
 
 
-def chosen_seeds(stated: list[str] | None) -> list[str]:
-    """The stated seeds, or 0. Raises UsageError for one outside 0 to 9."""
-    from srft_assets.planning import SEEDS
+def chosen_seeds(home: Home, stated: list[str] | None) -> list[str]:
+    """The stated seeds, or all that were asked for. Raises UsageError for what is no number."""
+    from srft_assets.seeds import asked_seeds, check_seed
 
-    for seed in stated or []:
-        if seed not in SEEDS:
-            raise UsageError(f"no seed {seed!r}: seeds are 0 to 9")
-    return stated or ["0"]
+    return [check_seed(name) for name in stated] if stated else asked_seeds(home)
 
 
 def wanted_assets(

@@ -15,7 +15,6 @@ from srft_assets.components.metadata import (
 from srft_assets.components.platform import Platform, progress_of
 from srft_assets.errors import SrftError
 from srft_assets.locks import partition_turn
-from srft_assets.planning import SEEDS
 from srft_assets.warehouse.making import make_current
 from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.plan import in_sync
@@ -24,14 +23,20 @@ from srft_assets.warehouse.stage import Stage, Upstream
 BATCH = "batch"
 """Dagster's name of the batches. They are registered by ingest and never deleted."""
 
+SEED = "seed"
+"""Dagster's name of the seeds of arms that are made without being named."""
+
 BATCHES = dg.DynamicPartitionsDefinition(name=BATCH)
 
 PARTITIONS: dict[str, dg.PartitionsDefinition | None] = {
     "batch": BATCHES,
-    "seed": dg.StaticPartitionsDefinition(SEEDS),
+    "seed": dg.DynamicPartitionsDefinition(name=SEED),
     "none": None,
 }
 """By how a stage is partitioned: batches of at most a few hundred runs, or seeds."""
+
+ASKED_SEEDS = dg.DynamicPartitionsDefinition(name="seed_on_request")
+"""Seeds of controls: none until one is asked for, so that Materialize all trains none."""
 
 STAGE = "srft/stage"
 """Metadata key under which an asset carries its stage, within the process."""
@@ -61,6 +66,19 @@ def asset_key(stage: str) -> dg.AssetKey:
 def partition_of(stage: Stage, name: str) -> str | None:
     """A partition's name as Dagster has it: None for the only one of an unpartitioned asset."""
     return None if stage.partitioned_by == "none" else name
+
+
+def partitions_of(stage: Stage) -> dg.PartitionsDefinition | None:
+    """The partitions of a stage's asset."""
+    asked = stage.on_request and stage.partitioned_by == "seed"
+    return ASKED_SEEDS if asked else PARTITIONS[stage.partitioned_by]
+
+
+def register(instance: dg.DagsterInstance, stage: Stage, names: Sequence[str]) -> None:
+    """Let Dagster know partitions of a stage; those that it knows stay."""
+    defined = partitions_of(stage)
+    if isinstance(defined, dg.DynamicPartitionsDefinition) and defined.name:
+        instance.add_dynamic_partitions(defined.name, list(names))
 
 
 def stages_of(assets: Iterable[dg.AssetsDefinition]) -> dict[str, Stage]:
@@ -96,7 +114,7 @@ def build_asset(stage: Stage) -> dg.AssetsDefinition:
     @dg.asset(
         key=asset_key(stage.key),
         deps=[dependency(stage, edge) for edge in stage.upstream],
-        partitions_def=PARTITIONS[stage.partitioned_by],
+        partitions_def=partitions_of(stage),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=stage.key.split("/")[0],
         description=stage.description,

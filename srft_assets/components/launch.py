@@ -13,17 +13,26 @@ import yaml
 from sqlalchemy.exc import DatabaseError
 
 from srft_assets.backup import is_damage
-from srft_assets.components.asset import BATCH, FAILED, asset_key, stages_in
+from srft_assets.components.asset import (
+    BATCH,
+    FAILED,
+    SEED,
+    asset_key,
+    partitions_of,
+    register,
+    stages_in,
+)
 from srft_assets.components.platform import shown_on
 from srft_assets.components.run_repair import free_left, locked_run, looked_after, untold
 from srft_assets.errors import SrftError
 from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.instance import prepare_instance
-from srft_assets.planning import SEEDS, Outcome, Wish
+from srft_assets.planning import Outcome, Wish
+from srft_assets.seeds import asked_seeds
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import State, state_of
-from srft_assets.warehouse.stage import Partitioning, Progress, Stage
+from srft_assets.warehouse.stage import Progress, Stage
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -47,6 +56,7 @@ def open_instance(home: Home) -> dg.DagsterInstance:
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     try:
         instance = instance_in(folder)
+        instance.add_dynamic_partitions(SEED, asked_seeds(home))
         free_left(instance, home)
     except (yaml.YAMLError, DatabaseError, dg.DagsterInvalidConfigError) as error:
         told = " ".join(str(getattr(error, "orig", error)).split())[:200]
@@ -112,9 +122,9 @@ class Applier:
         wave. A partition that fails stops what is behind it and nothing else.
         """
         wish = Wish(wanted, batches, seeds)
-        self.instance.add_dynamic_partitions(BATCH, list(batches))
         outcome = Outcome()
         for stage in wish.stages(stages_in(self.defs)):
+            register(self.instance, stage, wish.names(stage.partitioned_by))
             self._make(stage, wish.names(stage.partitioned_by), outcome)
             for event in untold(self.instance, stage, self.home, outcome.kept[stage.key]):
                 self.instance.report_runless_asset_event(event)
@@ -133,17 +143,18 @@ class Applier:
                 failed[name] = "; ".join(item.why)
             elif item.state is not State.IN_SYNC:
                 stale.append(name)
-        for run in consecutive(stale, self._all(stage.partitioned_by)):
+        for run in consecutive(stale, self._all(stage)):
             failed |= self._materialize(stage, run)
         outcome.made[stage.key] = [name for name in stale if name not in failed]
         outcome.kept[stage.key] = [name for name in names if name not in (*stale, *failed)]
         if failed:
             outcome.failed[stage.key] = failed
 
-    def _all(self, kind: Partitioning) -> Sequence[str]:
-        if kind == "batch":
-            return self.instance.get_dynamic_partitions(BATCH)
-        return SEEDS if kind == "seed" else [ONLY]
+    def _all(self, stage: Stage) -> Sequence[str]:
+        defined = partitions_of(stage)
+        if defined is None:
+            return [ONLY]
+        return defined.get_partition_keys(dynamic_partitions_store=self.instance)
 
     def _materialize(self, stage: Stage, names: Sequence[str]) -> dict[str, str]:
         """One run over neighbours; the partitions that failed, and why.

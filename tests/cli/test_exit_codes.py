@@ -34,7 +34,7 @@ def words_of(value: object) -> str:
         (["plan", "verdicts"], "there are: base_models/tiny, "),
         (["apply", "verdicts"], "there are: base_models/tiny, "),
         (["apply", RULES, "--batch", "three"], "no batch 'three'; there are: one, two"),
-        (["apply", RULES, "--seed", "11"], "seeds are 0 to 9"),
+        (["apply", RULES, "--seed", "-1"], "a seed is a number"),
         (["apply", RULES, "--faster"], "No such option"),
         (["sql", "trajectories", "--format", "xml"], "'table', 'csv', 'json'"),
         (["show", "nobody"], "no run 'nobody'"),

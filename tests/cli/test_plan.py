@@ -157,7 +157,7 @@ def test_on_a_narrow_terminal_names_stay_whole(srft, monkeypatch):
         (("--arm", "nope"), "no arm 'nope'; there are: inverted_mask, oracle_mask"),
         (("nope/x",), "no asset 'nope/x'; there are: "),
         (("--batch", "nope"), "no batch 'nope'; there are: one, two"),
-        (("--seed", "77"), "no seed '77': seeds are 0 to 9"),
+        (("--seed", "x"), "no seed 'x': a seed is a number, 0, 1, 2, …"),
     ],
 )
 def test_an_unknown_name_is_a_wrong_call_and_names_those_there_are(srft, command, words, hint):

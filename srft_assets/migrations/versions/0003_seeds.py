@@ -1,0 +1,12 @@
+"""Seeds of training that were asked for."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Bring the tables to this revision."""
+    op.create_table("seeds", sa.Column("name", sa.String(20), primary_key=True))
