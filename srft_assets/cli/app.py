@@ -25,6 +25,7 @@ from srft_assets.cli import (
     seeds,
     show,
     sql,
+    trial,
 )
 from srft_assets.cli.console import close_log, name_command, quoted, say
 from srft_assets.errors import SrftError, UsageError
@@ -98,6 +99,7 @@ for command in (
     dev.dev,
 ):
     app.command()(command)
+critic.critic.command("try")(trial.try_critic)
 for name, group in (
     ("critic", critic.critic),
     ("review", critic.review),

@@ -73,8 +73,8 @@ def diff(
     steps = shared_steps(home, first, second)
     say(console, f"{changes.height} of {steps} steps changed label, {first} → {second}")
     for old, new, count in changes.group_by("label_a", "label_b").len().sort("len").rows()[::-1]:
-        say(console, f"  {count:>5}  {_label(old)} → {_label(new)}")
-    _print_steps(console, changes.head(limit))
+        say(console, f"  {count:>5}  {label_of(old)} → {label_of(new)}")
+    print_steps(console, changes.head(limit))
     if changes.height > limit:
         say(console, f"… and {changes.height - limit} more: --limit, or --format csv")
 
@@ -102,15 +102,17 @@ def prompt(
         console.print(Text(text), soft_wrap=True)
 
 
-def _label(label: str) -> str:
+def label_of(label: str) -> str:
+    """A label in its colour."""
     return f"[{STYLE[label]}]{label}[/]"
 
 
-def _print_steps(console: Console, changes: "pl.DataFrame") -> None:
+def print_steps(console: Console, changes: "pl.DataFrame") -> None:
+    """Steps with both labels and their reasons."""
     for row in changes.iter_rows(named=True):
         say(console, f"\n{row['trajectory_id']} step {row['step_index']}")
         for side in ("a", "b"):
-            say(console, f"  {_label(row[f'label_{side}'])}: {quoted(row[f'reason_{side}'])}")
+            say(console, f"  {label_of(row[f'label_{side}'])}: {quoted(row[f'reason_{side}'])}")
 
 
 @review.command("export")

@@ -141,7 +141,7 @@ def _out_of_sync(items: Sequence["Item"], assets: Collection[str]) -> list[str]:
 def _json(items: Sequence["Item"], notices: Sequence["Notice"]) -> str:
     import orjson
 
-    cost = asdict(_total(items))
+    cost = asdict(total(items))
     told = {
         "partitions": [asdict(item) for item in items],
         "cost": cost,
@@ -150,7 +150,8 @@ def _json(items: Sequence["Item"], notices: Sequence["Notice"]) -> str:
     return orjson.dumps(told, option=orjson.OPT_INDENT_2).decode()
 
 
-def _total(items: Sequence["Item"]) -> "Cost":
+def total(items: Sequence["Item"]) -> "Cost":
+    """What all of them take."""
     from srft_assets.warehouse.stage import Cost
 
     return sum((item.cost for item in items if item.cost is not None), Cost())
@@ -182,15 +183,15 @@ def _summary(items: Sequence["Item"]) -> list[str]:
         states[str(item.state)] = states.get(str(item.state), 0) + 1
     lines = [f"{states.pop('in sync', 0)} of {len(items)} partitions in sync"]
     lines[0] += "".join(f", {count} {state}" for state, count in states.items()) + "."
-    cost = _total(items)
+    cost = total(items)
     if cost.calls:
-        lines.append(_calls(cost))
+        lines.append(calls_told(cost))
     if cost.tokens_to_train:
         lines.append(f"About {cost.tokens_to_train:,} tokens to train.")
     return lines
 
 
-def _calls(cost: "Cost") -> str:
+def calls_told(cost: "Cost") -> str:
     """What critics cost; an estimate is called one."""
     price = f", about ${cost.usd:,.2f}" if cost.usd else ""
     tokens = f" (about {cost.tokens_to_label:,} tokens to label{price})"

@@ -1,6 +1,6 @@
 """The assets `critic_prompt/<critic>` and `step_verdicts/<critic>`, and what verdicts cost."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -32,7 +32,7 @@ from srft_assets.trajectories.model import from_row
 from srft_assets.warehouse.making import History, make_partition, recipe_of
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.recipe import Code, digest, source_digest
-from srft_assets.warehouse.stage import Cost, Made, Planned, Stage, Upstream, Work
+from srft_assets.warehouse.stage import Cost, Made, Planned, Stage, Trial, Upstream, Work
 
 VERSION = 3
 """Raised when the output changes; see tools/versions.py."""
@@ -148,6 +148,10 @@ def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
         estimate=lambda planned: _estimate(name, spec, prompt, planned),
         count=lambda planned: count(spec, prompt, planned.home, planned.partition),
         preview=lambda home, batch, run: _messages(spec, prompt, home, batch, run),
+        trial=Trial(
+            subjects=lambda home, batch: _judged_ids(spec, home, batch),
+            make=lambda work, runs: _make(name, spec, prompt, work, runs),
+        ),
         volatile=VOLATILE,
         kept=VERSIONS,
         on_request=True,
@@ -161,13 +165,28 @@ def llm_stage(name: str, spec: LlmSpec, prompt: Prompt) -> Stage:
     )
 
 
-def _make(name: str, spec: LlmSpec, prompt: Prompt, work: Work) -> Made:
+def _judged_ids(spec: LlmSpec, home: Home, batch: str) -> list[str]:
+    """Runs of a batch that would be judged, as far as it is graded."""
+    warehouse = Warehouse(home.warehouse)
+    if warehouse.stamp("test_outcomes", batch) is None:
+        return []
+    outcomes = warehouse.read("test_outcomes", batch, ["trajectory_id", "status"])
+    return judged_outcomes(spec, outcomes)["trajectory_id"].to_list()
+
+
+def _make(
+    name: str, spec: LlmSpec, prompt: Prompt, work: Work, only: Collection[str] | None = None
+) -> Made:
+    """The verdicts of a batch; of `only` these runs for a trial, which changes no prompt shown."""
     from srft_assets.critic.asking import ask_model  # a plan needs neither the SDK nor a database
     from srft_assets.critic.ledger import Ledger
 
     version = critic_version(spec, prompt)
-    _show_prompt(prompt_stage(name, spec, prompt), work)
     outcomes = judged_outcomes(spec, work.read("test_outcomes"))
+    if only is None:
+        _show_prompt(prompt_stage(name, spec, prompt), work)
+    else:
+        outcomes = outcomes.filter(pl.col("trajectory_id").is_in(list(only)))
     runs = work.read("trajectories")
     judged = judged_runs(spec, work.home, work.partition, runs, outcomes)
     with Ledger(work.home) as ledger, calls_written(work.home, name, work.partition):

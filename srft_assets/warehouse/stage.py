@@ -2,7 +2,7 @@
 
 import difflib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
@@ -196,6 +196,19 @@ Watch = Callable[[Warehouse, Sequence[str]], Said | None]
 """Looks at partitions of a stage, by their names and without reading rows; None: all is well."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How a stage is tried on some subjects (runs), without making a partition.
+
+    Attributes:
+        subjects: ids of a partition, by home and name, of which it would make rows.
+        make: the rows of these only; `Work` says the partition.
+    """
+
+    subjects: Callable[[Home, str], list[str]]
+    make: Callable[[Work, Collection[str]], Made]
+
+
 @dataclass(frozen=True)
 class Stage:
     """One asset.
@@ -215,6 +228,7 @@ class Stage:
         count: the same, counted exactly; it may read every run.
         preview: what making a partition sends out about one subject of it (a run), as pairs of
             heading and text; by home, partition and subject.
+        trial: how it is tried on a few subjects.
         kept: folder of the warehouse in which earlier versions stay; empty: none stays.
         on_request: whether it is made only when it is named, or needed by what is made: its
             making costs money.
@@ -237,6 +251,7 @@ class Stage:
     estimate: Callable[[Planned], Cost] | None = None
     count: Callable[[Planned], Cost] | None = None
     preview: Callable[[Home, str, str], Iterator[tuple[str, str]]] | None = None
+    trial: Trial | None = None
     kept: str = ""
     on_request: bool = False
     beside: tuple[str, ...] = ()
