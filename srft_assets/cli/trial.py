@@ -46,7 +46,7 @@ def try_critic(
     with console.status("loading Dagster"):
         from srft_assets.components.platform import CriticServer
     with progress(console) as told_to:
-        tried = try_on(home, stage, chosen, of, told_to, CriticServer.from_environment().open)
+        tried = try_on(home, stage, chosen, of, told_to, CriticServer.from_settings().open)
     _print(console, name, tried, limit)
     _print_cost(console, home, stages, stage)
 
