@@ -65,6 +65,7 @@ ANSWERS = sa.Table(
     sa.Column("content", ExactText),
     sa.Column("refusal", ExactText),
     sa.Index("answers_of_partition", "critic", "batch"),
+    sa.Index("answers_by_time", "at"),
 )
 """One row a request that was answered; `key` is its hash. See `srft_assets.critic.calls.Reply`."""
 

@@ -99,18 +99,24 @@ class Look:
     needed: Collection[str]
 
 
-def look(stages: Mapping[str, Stage], home: Home, assets: Collection[str] | None = None) -> Look:
+def look(
+    stages: Mapping[str, Stage],
+    home: Home,
+    assets: Collection[str] | None = None,
+    asked: Collection[str] = (),
+) -> Look:
     """The plan over all stages, or over `assets` and all they depend on, without costs.
 
+    What of `asked` is missing is wanted as if it were made without being named.
     Raises SrftError where the plan cannot be made.
     """
     chosen = with_upstream(stages, assets) if assets is not None else stages
     warehouse = Warehouse(home.warehouse)
     batches, seeds = batch_names(home), known_seeds(home, stages, warehouse)
-    asked = stages if assets is None else assets
-    items: dict[str, list[Item]] = {s.key: [] for s in in_order(chosen) if s.key in asked}
-    needed = unasked(stages)
-    is_wanted = wanted(stages, warehouse, asked_seeds(home))
+    shown = stages if assets is None else assets
+    items: dict[str, list[Item]] = {s.key: [] for s in in_order(chosen) if s.key in shown}
+    needed = unasked(stages) | with_upstream(stages, asked)
+    is_wanted = wanted(stages, warehouse, asked_seeds(home), needed)
     plan = make_plan(chosen, home, warehouse, lambda kind: batches if kind == "batch" else seeds)
     for item in plan:
         if item.asset in items and is_wanted(item):
@@ -119,15 +125,17 @@ def look(stages: Mapping[str, Stage], home: Home, assets: Collection[str] | None
 
 
 def wanted(
-    stages: Mapping[str, Stage], warehouse: Warehouse, seeds: Collection[str]
+    stages: Mapping[str, Stage],
+    warehouse: Warehouse,
+    seeds: Collection[str],
+    needed: Collection[str],
 ) -> Callable[[Item], bool]:
     """Whether anybody wants a partition to be there.
 
-    What exists is wanted. What is missing is wanted where it is made without being named: not the
+    What exists is wanted. What is missing is wanted where it is `needed`: not the
     verdicts of a critic that costs money and that no arm needs, and of seeds only those that were
     asked for (`seeds`) and those whose inputs of the same seed exist.
     """
-    needed = unasked(stages)
     there = {key: set(warehouse.partitions(key)) for key in stages}
 
     def is_wanted(item: Item) -> bool:

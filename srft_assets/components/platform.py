@@ -32,6 +32,8 @@ UNCONFIGURED = (
     f"or {MODEL} to the model that vLLM shall serve"
 )
 
+BY = "srft/by"
+"""Tag of a run: the schedule or sensor that asked for it."""
 EVERY_SECONDS = 5.0
 """How often a run's log says how far it is."""
 
@@ -224,4 +226,5 @@ class Platform(dg.ConfigurableResource):
             launch=PipesLaunch(context, progress),
             log=context.log,
             serve=self.critic_server.open,
+            started_by=context.run.tags.get(BY, ""),
         )

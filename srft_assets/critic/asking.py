@@ -8,11 +8,12 @@ from dataclasses import replace
 from itertools import chain
 
 from srft_assets.critic.calls import Reply, Request
-from srft_assets.critic.client import Client, budget_of
+from srft_assets.critic.client import Budgets, Client, budget_of
 from srft_assets.critic.exchanges import Batch, Exchange, Judged
 from srft_assets.critic.failures import HOPELESS, ITS_OWN, BudgetSpentError, CallError, Kind
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.spec import Endpoint
+from srft_assets.critic.spending import lasting_budgets
 from srft_assets.errors import SrftError
 from srft_assets.serving.server import Served
 from srft_assets.warehouse.stage import Work
@@ -44,7 +45,8 @@ def ask_model(critic: str, batch: Batch, judged: Iterable[Judged], work: Work, r
 
     async def ask(served: Served, exchanges: Iterator[Exchange]) -> Asking:
         nonlocal asking
-        budget = budget_of(work.run_id, endpoint)
+        lasting = lasting_budgets(work.home, critic, batch.spec, work.started_by)
+        budget = Budgets([budget_of(work.run_id, endpoint), *lasting])
         async with Client(
             endpoint, served.base_url, api_key=served.api_key, budget=budget
         ) as client:

@@ -7,7 +7,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -108,6 +108,28 @@ class Budget:
         return ""
 
 
+class Budgets:
+    """Several budgets, each of which must have room for a call."""
+
+    def __init__(self, budgets: Sequence[Budget]) -> None:
+        self.budgets = budgets
+
+    async def reserve(self, tokens: int) -> None:
+        """As `Budget.reserve`, in each."""
+        for place, budget in enumerate(self.budgets):
+            try:
+                await budget.reserve(tokens)
+            except BaseException:
+                for before in self.budgets[:place]:
+                    before.settle(tokens, None)
+                raise
+
+    def settle(self, reserved: int, spent: int | None) -> None:
+        """As `Budget.settle`, in each."""
+        for budget in self.budgets:
+            budget.settle(reserved, spent)
+
+
 def budget_of(run_id: str, endpoint: Endpoint) -> Budget:
     """The budget that all partitions of a run share for one endpoint, within one process."""
     return _budget(run_id, endpoint.model_dump_json())
@@ -138,7 +160,7 @@ class Client:
         base_url: str,
         *,
         api_key: str | None = None,
-        budget: Budget | None = None,
+        budget: Budget | Budgets | None = None,
         backoff: float = BACKOFF,
     ) -> None:
         self.endpoint = endpoint

@@ -1,21 +1,26 @@
 """Jobs, named selections of the graph, and the one that a schedule starts at night."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 
 from srft_assets.components.asset import BATCH, BATCHES, ON_REQUEST, PARTITIONS, asset_key
 from srft_assets.components.launch import RANGE_END, RANGE_START, consecutive
-from srft_assets.components.platform import Platform
+from srft_assets.components.platform import BY, Platform
+from srft_assets.critic.spending import NIGHTLY
+from srft_assets.errors import SrftError
 from srft_assets.planning import look
 from srft_assets.settings import settings
 from srft_assets.stages import load_stages
 from srft_assets.trajectories.batches import batch_names
-from srft_assets.warehouse.partitions import ONLY
+from srft_assets.warehouse.partitions import ONLY, matching
 from srft_assets.warehouse.plan import Item, State
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Stage
 
+EVERY_NIGHT = "0 3 * * *"
 PROMPT = "critic_prompt/"
 LABELLED = ("step_verdicts", "masked_tokens")
 
@@ -63,29 +68,25 @@ train_and_score = dg.define_asset_job(
 )
 
 
-@dg.schedule(
-    job=relabel,
-    cron_schedule=settings().relabel.cron,
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Every night, label again what a changed prompt, critic or run has made stale. "
-    "A critic that costs money is asked where its verdicts exist, or where an arm needs them.",
-)
 def relabel_nightly(
     context: dg.ScheduleEvaluationContext, platform: Platform
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """One run for all neighbouring batches of which the same assets are to be made.
 
-    One run, because a run may start a server for its critics.
+    One run, because a run may start a server for its critics. `relabel:` of the project's settings,
+    as it stands now, says which critics and batches.
     """
     assert context.repository_def is not None
-    home = platform.home()
+    home, stated = platform.home(), settings().relabel
     known = {key.to_user_string() for key in context.repository_def.assets_defs_by_key}
-    seen = look(load_stages(), home)
+    stages = load_stages()
+    seen = look(stages, home, asked=_asked(stages, stated.critics))
     items = [item for asset in seen.items if asset in known for item in seen.items[asset]]
-    batches = batch_names(home)
-    context.instance.add_dynamic_partitions(BATCH, batches)
+    if stated.critics is not None:
+        items = [item for item in items if _judges(item.asset, stated.critics)]
+    context.instance.add_dynamic_partitions(BATCH, batch_names(home))
     order = context.instance.get_dynamic_partitions(BATCH)
+    batches = matching(batch_names(home), stated.batches)
     of_batch = {batch: to_make(seen.stages, items, batch) for batch in batches}
     requests = [
         _request(keys, {RANGE_START: names[0], RANGE_END: names[-1]})
@@ -97,12 +98,50 @@ def relabel_nightly(
     return requests or dg.SkipReason("all verdicts and masks are in sync")
 
 
+def _asked(stages: Mapping[str, Stage], critics: Collection[str] | None) -> list[str]:
+    """The verdicts of critics that `relabel.critics` names. Raises SrftError for an unknown one."""
+    keys = [f"step_verdicts/{critic}" for critic in critics or ()]
+    if unknown := [key for key in keys if key not in stages]:
+        raise SrftError(f"relabel.critics: there is no {unknown[0]}")
+    return keys
+
+
+def _judges(asset: str, critics: Collection[str]) -> bool:
+    """Whether an asset is of these critics, or of no critic at all."""
+    kind, _, name = asset.partition("/")
+    return kind not in ("critic_prompt", "step_verdicts") or name in critics
+
+
+def nightly(cron: str) -> dg.ScheduleDefinition:
+    """The schedule; with a time that is none one that says so, starts nothing, and stops no other
+    command."""
+
+    def at(cron: str, evaluate: Callable[..., Any], more: str = "") -> dg.ScheduleDefinition:
+        return dg.schedule(
+            job=relabel,
+            name=NIGHTLY,
+            cron_schedule=cron,
+            execution_timezone="UTC",
+            default_status=dg.DefaultScheduleStatus.STOPPED,
+            description=f"{more}Label again what a changed prompt, critic or run has made stale, "
+            "as `relabel:` of srft.yaml says. A critic that costs money is asked where its verdicts "
+            "exist, where an arm needs them, or where `relabel.critics` names it.",
+        )(evaluate)
+
+    try:
+        return at(cron, relabel_nightly)
+    except dg.DagsterInvalidDefinitionError:
+        wrong = f"relabel.cron: {cron!r} is no time (five fields of cron, as {EVERY_NIGHT!r})"
+        logging.getLogger(__name__).warning("%s: the schedule %s stands still", wrong, NIGHTLY)
+        return at(EVERY_NIGHT, lambda: dg.SkipReason(wrong), f"Stands still. {wrong}. ")
+
+
 def _request(assets: Sequence[str], tags: Mapping[str, str]) -> dg.RunRequest:
     """A run. Its key tells it from the others of the same tick, as Dagster demands."""
     return dg.RunRequest(
         run_key=digest([assets, tags])[:16],
         asset_selection=[asset_key(asset) for asset in assets],
-        tags={"srft/by": "relabel_nightly", **tags},
+        tags={BY: NIGHTLY, **tags},
     )
 
 
@@ -150,5 +189,6 @@ def _assets(partitions: set[tuple[str, str]]) -> set[str]:
 
 
 defs = dg.Definitions(
-    jobs=[ingest_runs, relabel, prepare_batch, train_and_score], schedules=[relabel_nightly]
+    jobs=[ingest_runs, relabel, prepare_batch, train_and_score],
+    schedules=[nightly(settings().relabel.cron)],
 )

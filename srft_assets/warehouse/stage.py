@@ -62,7 +62,7 @@ def no_server() -> AbstractContextManager[Served]:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The making of one partition, as handed to `Stage.make`."""
+    """The making of one partition, as handed to `Stage.make`. `started_by`: a schedule's name."""
 
     home: Home
     warehouse: Warehouse
@@ -73,6 +73,7 @@ class Work:
     launch: Launch
     log: logging.Logger
     serve: Serve = no_server
+    started_by: str = ""
 
     def read(self, asset: str, partition: str | None = None) -> pl.DataFrame:
         """An upstream partition, by default that of the same name, as the recipe names it.

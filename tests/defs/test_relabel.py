@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from srft_assets.components.asset import stages_in
 from srft_assets.components.launch import RANGE_END, RANGE_START, Applier
 from srft_assets.components.platform import CriticServer, Platform
+from srft_assets.critic import spending
 from srft_assets.database import ANSWERS, database_of
 from srft_assets.definitions import defs
-from srft_assets.defs.jobs import relabel_nightly
+from srft_assets.defs.jobs import EVERY_NIGHT, nightly
 from srft_assets.home import Home
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.partitions import ONLY, Warehouse
@@ -91,7 +92,7 @@ def night(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition) -> 
         with dg.build_schedule_context(
             instance, repository_def=repository, resources={"platform": platform}
         ) as context:
-            told = relabel_nightly.evaluate_tick(context)
+            told = nightly(EVERY_NIGHT).evaluate_tick(context)
         return list(told.run_requests or []) or dg.SkipReason(told.skip_message)
 
     return once
@@ -229,3 +230,49 @@ def test_the_batches_are_known_again_where_dagster_was_made_anew(labelled, night
     make_stale(labelled, VERDICTS, "b")
     assert list(asked(night())) == ["b…b"]
     assert instance.get_dynamic_partitions("batch") == BATCHES
+
+
+def test_settings_name_the_critics_and_the_batches(labelled, night, monkeypatch):
+    monkeypatch.setenv("SRFT_RELABEL_CRITICS", "default")
+    monkeypatch.setenv("SRFT_RELABEL_BATCHES", "a,b")
+    assert asked(night()) == {"a…b": {PROMPT, ASKED}}
+    monkeypatch.setenv("SRFT_RELABEL_CRITICS", "rules")
+    make_stale(labelled, VERDICTS, "c")
+    assert isinstance(night(), dg.SkipReason), "batch c is not named"
+
+
+def test_a_night_ends_at_its_budget_and_the_next_one_goes_on(
+    with_critic, night, server, instance, repository, monkeypatch
+):
+    paid = server.answered.total()
+    forget_answers(with_critic)
+    make_other(with_critic, PROMPT)
+    monkeypatch.setenv("SRFT_RELABEL_MAX_CALLS", "3")
+
+    def execute() -> dg.ExecuteInProcessResult:
+        (request,) = night()
+        return repository.get_job("relabel").execute_in_process(
+            asset_selection=request.asset_selection,
+            tags=request.tags,
+            instance=instance,
+            raise_on_error=False,
+        )
+
+    assert not execute().success
+    assert server.answered.total() - paid == 3
+    assert not execute().success, "nothing is left for today"
+    assert server.answered.total() - paid == 3
+    monkeypatch.setattr(spending, "today", lambda: "9999-01-01")
+    assert execute().success
+    assert server.answered.total() - paid == 4
+    assert isinstance(night(), dg.SkipReason)
+
+
+def test_a_time_that_is_none_stops_the_schedule_only(caplog):
+    schedule = nightly("61 3 * * *")
+    assert schedule.name == "relabel_nightly"
+    with dg.build_schedule_context() as context:
+        told = schedule.evaluate_tick(context)
+    said = "relabel.cron: '61 3 * * *' is no time (five fields of cron, as '0 3 * * *')"
+    assert (told.skip_message, list(told.run_requests or [])) == (said, [])
+    assert said in caplog.text and said in str(schedule.description)

@@ -1,0 +1,98 @@
+"""Budgets that hold over runs: of a critic's life, and of a day of the schedule."""
+
+import pytest
+
+from srft_assets.critic import spending
+from srft_assets.critic.calls import Reply
+from srft_assets.critic.failures import BudgetSpentError
+from srft_assets.critic.ledger import Ledger
+from srft_assets.critic.spending import NIGHTLY, Spent, lasting_budgets, left, price_of, spent
+from srft_assets.home import Home
+from srft_assets.settings import CriticServer, Price
+from tests.critic.platform_support import Labeller, graded_runs
+from tests.critic.server import Server
+
+FOUR = [(f"bad-{number}", 2, False) for number in range(4)]
+
+
+@pytest.fixture
+def labeller(home: Home, server: Server) -> Labeller:
+    graded_runs(home, FOUR)
+    return Labeller(home, server.base_url, {"endpoint": {"concurrency": 1}})
+
+
+def answered(home: Home, *replies: tuple[str, str, str]) -> None:
+    """Keep answers: critic, model, time; 1,000 tokens of prompt and 100 of answer each."""
+    with Ledger(home) as ledger:
+        for number, (critic, model, at) in enumerate(replies):
+            ledger.keep(
+                Reply(f"{number:064x}", "{}", None, "stop", model, 1000, 100, critic=critic, at=at)
+            )
+
+
+def test_what_answers_cost_by_critic_day_and_price(home):
+    answered(
+        home,
+        ("a", "m-2026-01-01", "2026-11-28T23:59:59.000+00:00"),
+        ("a", "m-2026-01-01", "2026-11-29T00:00:00.000+00:00"),
+        ("b", "other", "2026-11-29T03:00:00.000+00:00"),
+    )
+    prices = {"m": Price(input=10, output=100)}
+    assert spent(home, prices) == Spent(3, 3300, pytest.approx(0.04))
+    assert spent(home, prices, "a") == Spent(2, 2200, pytest.approx(0.04))
+    assert spent(home, prices, since="2026-11-29") == Spent(2, 2200, pytest.approx(0.02))
+    assert spent(Home(home.root / "new"), prices) == Spent()
+
+
+def test_the_longest_name_that_fits_is_the_price():
+    prices = {"gpt": Price(input=1), "gpt-5-mini": Price(input=2)}
+    assert price_of("gpt-5-mini-2026", prices).input == 2
+    assert price_of("gpt-5", prices).input == 1
+    assert price_of("llama", prices) == Price()
+
+
+def test_a_critic_stops_at_the_budget_of_its_life_and_a_new_run_pays_nothing(
+    labeller, server, monkeypatch
+):
+    monkeypatch.setenv("SRFT_CRITIC_MAX_CALLS", "3")
+    said = r"the critic c \(critic.max_… of srft.yaml\): 3 calls are spent: 3 answered"
+    with pytest.raises(BudgetSpentError, match=said):
+        labeller.label(run_id="one")
+    assert server.answered.total() == 3
+    with pytest.raises(BudgetSpentError, match="3 calls are spent: 0 answered"):
+        labeller.label(run_id="two")
+    assert server.answered.total() == 3
+    monkeypatch.setenv("SRFT_CRITIC_MAX_CALLS", "4")
+    assert labeller.label(run_id="three").metadata["calls_paid"] == 1
+
+
+def test_a_day_of_the_schedule_has_a_budget_and_the_next_day_goes_on(labeller, server, monkeypatch):
+    monkeypatch.setenv("SRFT_RELABEL_MAX_CALLS", "3")
+    with pytest.raises(BudgetSpentError, match="relabel_nightly today .* 3 calls are spent"):
+        labeller.label(run_id="one", started_by=NIGHTLY)
+    with pytest.raises(BudgetSpentError, match="the rest waits for the next night"):
+        labeller.label(run_id="two", started_by=NIGHTLY)
+    assert server.answered.total() == 3
+    monkeypatch.setattr(spending, "today", lambda: "9999-01-01")
+    labeller.label(run_id="three", started_by=NIGHTLY)
+    assert server.answered.total() == 4
+
+
+def test_what_people_start_is_not_bounded_by_the_schedule(labeller, server, monkeypatch):
+    monkeypatch.setenv("SRFT_RELABEL_MAX_CALLS", "1")
+    labeller.label()
+    assert server.answered.total() == 4
+
+
+def test_usd_bound_what_is_asked(labeller, server, monkeypatch):
+    monkeypatch.setenv("SRFT_CRITIC_MAX_USD", "0.000001")
+    labeller.settings["endpoint"] |= {"usd_per_million_input": 10, "usd_per_million_output": 10}
+    with pytest.raises(BudgetSpentError, match=r"0\.00 of 0\.00 USD are spent"):
+        labeller.label()
+    assert server.answered.total() == 0
+
+
+def test_without_bounds_there_is_no_budget_and_nothing_is_left_to_tell(labeller, home):
+    assert lasting_budgets(home, "c", labeller.spec, NIGHTLY) == []
+    assert left(CriticServer(), Spent(5, 10, 1.0)) == {}
+    assert left(CriticServer(max_calls=3, max_usd=2), Spent(5, 10, 0.5)) == {"calls": 0, "usd": 1.5}
