@@ -51,7 +51,7 @@ def steps_labelled(critic: str, warehouse: Warehouse, batches: Sequence[str]) ->
     if not unlabeled:
         return None
     count = sum(unlabeled.values())
-    whole = f"; {runs:,} runs could not be judged whole" if runs else ""
+    whole = f"; {runs:,} {'run' if runs == 1 else 'runs'} could not be judged" if runs else ""
     return Said(
         f"{count:,} of {steps:,} steps ({count / steps:.1%}) in {some(list(unlabeled))} have no "
         f"label of the critic {critic}{whole}; why: `srft sql unanswered_reasons`",

@@ -124,8 +124,8 @@ def nightly(cron: str) -> dg.ScheduleDefinition:
             execution_timezone="UTC",
             default_status=dg.DefaultScheduleStatus.STOPPED,
             description=f"{more}Label again what a changed prompt, critic or run has made stale, "
-            "as `relabel:` of srft.yaml says. A critic that costs money is asked where its verdicts "
-            "exist, where an arm needs them, or where `relabel.critics` names it.",
+            "as `relabel:` of srft.yaml says. A critic that costs money is asked where its "
+            "verdicts exist, where an arm needs them, or where `relabel.critics` names it.",
         )(evaluate)
 
     try:

@@ -5,6 +5,7 @@ import pytest
 
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.verdict import Label
+from srft_assets.critic.watches import steps_labelled
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.plan import orphans
@@ -130,11 +131,24 @@ def test_a_gold_patch_is_shown_from_the_tasks_and_the_leak_is_noted(labeller, ho
     assert "no reference patch of worse" in refusal.reason
 
 
-def test_a_run_beyond_the_context_is_unlabeled_and_in_quarantine(labeller, server):
+def test_a_run_beyond_the_context_is_read_in_windows(labeller, server):
     labeller.settings = {"context": {"tokens": 1100}}
+    made = labeller.label()
+    assert Label.UNLABELED not in labels(made.frame)["worse"]
+    assert made.refused == []
+    assert paid(server) > 2
+
+
+def test_a_run_beyond_the_context_is_unlabeled_where_the_critic_says_so(labeller, home):
+    labeller.settings = {"context": {"tokens": 1100}, "too_long": "unlabeled"}
     made = labeller.label()
     assert set(labels(made.frame)["worse"]) == {Label.UNLABELED}
     assert "context" in made.refused[0].reason
+    said = steps_labelled("c", Warehouse(home.warehouse), ["batch"])
+    assert said and said.warns
+    assert said.line.startswith(
+        "5 of 8 steps (62.5%) in batch have no label of the critic c; 1 run"
+    )
 
 
 def test_a_batch_without_failed_runs_has_no_verdicts_and_asks_nobody(home, server):

@@ -68,7 +68,7 @@ def test_a_critic_stops_at_the_budget_of_its_life_and_a_new_run_pays_nothing(
 
 def test_a_day_of_the_schedule_has_a_budget_and_the_next_day_goes_on(labeller, server, monkeypatch):
     monkeypatch.setenv("SRFT_RELABEL_MAX_CALLS", "3")
-    with pytest.raises(BudgetSpentError, match="relabel_nightly today .* 3 calls are spent"):
+    with pytest.raises(BudgetSpentError, match=r"relabel_nightly today .* 3 calls are spent"):
         labeller.label(run_id="one", started_by=NIGHTLY)
     with pytest.raises(BudgetSpentError, match="the rest waits for the next night"):
         labeller.label(run_id="two", started_by=NIGHTLY)
