@@ -18,6 +18,8 @@ from srft_assets.settings import Price, Settings, settings
 
 NIGHTLY = "relabel_nightly"
 """The schedule that has a budget of its own for each day."""
+SPENT = "are spent"
+"""Words of every reason that a budget gives."""
 LOOK_SECONDS = 5.0
 MILLION = 1_000_000
 
@@ -104,11 +106,11 @@ class Lasting(Budget):
         usd = self._last.usd + self.dearest * (new_tokens + self._open_tokens + tokens)
         calls, held = calls + self._open_calls, held + self._open_tokens
         if self.max_calls is not None and calls >= self.max_calls:
-            return f"{self.whose}: {self.max_calls:,} calls are spent"
+            return f"{self.whose}: {self.max_calls:,} calls {SPENT}"
         if self.max_tokens is not None and held + tokens > self.max_tokens:
-            return f"{self.whose}: {held:,} of {self.max_tokens:,} tokens are spent"
+            return f"{self.whose}: {held:,} of {self.max_tokens:,} tokens {SPENT}"
         if self.max_usd is not None and usd > self.max_usd:
-            return f"{self.whose}: {self._last.usd:.2f} of {self.max_usd:.2f} USD are spent"
+            return f"{self.whose}: {self._last.usd:.2f} of {self.max_usd:.2f} USD {SPENT}"
         return ""
 
 

@@ -1,0 +1,93 @@
+"""What went wrong while nobody looked is told, in every way that the settings name."""
+
+import json
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import dagster as dg
+import pytest
+
+from srft_assets.alerts import Alert, send
+from srft_assets.defs.alerts import alert_of, alerts
+from srft_assets.settings import Alerts
+
+ALERT = Alert("budget", "relabel", "3 calls are spent\x1b[31m", "r1", "relabel_nightly")
+KEEP = "import sys; open(sys.argv[1], 'wb').write(sys.stdin.buffer.read())"
+
+
+@pytest.fixture
+def hook():
+    """A web server that keeps what is posted: its URL, and the bodies."""
+    bodies: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            size = int(self.headers["content-length"])
+            bodies.append(json.loads(self.rfile.read(size)))
+            self.send_response(204 if self.path == "/good" else 500)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", bodies
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_webhook_and_a_command_get_the_same_json(hook, tmp_path: Path):
+    url, bodies = hook
+    kept = tmp_path / "kept.json"
+    command = (sys.executable, "-c", KEEP, str(kept))
+    assert send(ALERT, Alerts(webhook=f"{url}/good", command=command)) == []
+    assert bodies == [json.loads(kept.read_bytes())]
+    assert bodies[0]["kind"] == "budget"
+    assert bodies[0]["text"] == "srft: budget in relabel: 3 calls are spent [31m"
+
+
+def test_a_way_that_fails_is_told_without_secrets_and_the_others_go_on(hook, tmp_path: Path):
+    url, bodies = hook
+    stated = Alerts(
+        webhook=f"{url}/bad?token=secret", command=("/nowhere",), email=("a@b.example",)
+    )
+    stated = stated.model_copy(update={"smtp": "127.0.0.1:9"})
+    failed = send(ALERT, stated)
+    assert [one.partition(":")[0] for one in failed] == [
+        "alerts.webhook",
+        "alerts.command",
+        "alerts.email",
+    ]
+    assert "secret" not in " ".join(failed)
+    assert len(bodies) == 1
+
+
+def test_a_failed_run_is_told_with_its_reason(hook, monkeypatch):
+    url, bodies = hook
+    monkeypatch.setenv("SRFT_ALERTS_WEBHOOK", f"{url}/good")
+
+    @dg.asset
+    def breaks() -> None:
+        raise dg.Failure(
+            description="relabel_nightly today: 3 calls are spent", allow_retries=False
+        )
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([breaks], instance=instance, raise_on_error=False)
+        event = result.get_run_failure_event()
+        context = dg.build_run_status_sensor_context(
+            "alerts", event, instance, result.dagster_run
+        ).for_run_failure()
+        alerts(context)
+    (told,) = bodies
+    assert told["kind"] == "budget"
+    assert told["reason"] == "relabel_nightly today: 3 calls are spent"
+
+
+def test_other_failures_are_failures():
+    run = dg.DagsterRun("relabel", tags={"srft/by": "relabel_nightly"})
+    alert = alert_of(run, "no such file")
+    assert (alert.kind, alert.what, alert.by) == ("failure", "relabel", "relabel_nightly")
