@@ -103,6 +103,8 @@ def test_a_database_of_an_earlier_version_is_brought_up_by_who_reads_it(home: Ho
     database = database_of(home)
     with database.write() as connection:
         connection.execute(sa.text("ALTER TABLE batches DROP COLUMN written_ns"))
+        connection.execute(sa.text("DROP TABLE seeds"))
+        connection.execute(sa.text("DROP INDEX answers_by_time"))
         connection.execute(sa.text("INSERT INTO batches VALUES ('a', 0, '{}')"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     assert read_elsewhere(home, "SELECT name, written_ns FROM batches") == "[('a', 0)] True"

@@ -57,24 +57,24 @@ def test_a_critic_stops_at_the_budget_of_its_life_and_a_new_run_pays_nothing(
     monkeypatch.setenv("SRFT_CRITIC_MAX_CALLS", "3")
     said = r"the critic c \(critic.max_… of srft.yaml\): 3 calls are spent: 3 answered"
     with pytest.raises(BudgetSpentError, match=said):
-        labeller.label(run_id="one")
+        labeller.label()
     assert server.answered.total() == 3
     with pytest.raises(BudgetSpentError, match="3 calls are spent: 0 answered"):
-        labeller.label(run_id="two")
+        labeller.label()
     assert server.answered.total() == 3
     monkeypatch.setenv("SRFT_CRITIC_MAX_CALLS", "4")
-    assert labeller.label(run_id="three").metadata["calls_paid"] == 1
+    assert labeller.label().metadata["calls_paid"] == 1
 
 
 def test_a_day_of_the_schedule_has_a_budget_and_the_next_day_goes_on(labeller, server, monkeypatch):
     monkeypatch.setenv("SRFT_RELABEL_MAX_CALLS", "3")
     with pytest.raises(BudgetSpentError, match=r"relabel_nightly today .* 3 calls are spent"):
-        labeller.label(run_id="one", started_by=NIGHTLY)
+        labeller.label(started_by=NIGHTLY)
     with pytest.raises(BudgetSpentError, match="the rest waits for the next night"):
-        labeller.label(run_id="two", started_by=NIGHTLY)
+        labeller.label(started_by=NIGHTLY)
     assert server.answered.total() == 3
     monkeypatch.setattr(spending, "today", lambda: "9999-01-01")
-    labeller.label(run_id="three", started_by=NIGHTLY)
+    labeller.label(started_by=NIGHTLY)
     assert server.answered.total() == 4
 
 

@@ -42,7 +42,7 @@ def test_the_code_location_loads_with_everything_in_it(browser: Browser):
     jobs = {job["name"] for job in repository["jobs"]}
     assert jobs >= {"ingest_runs", "relabel", "prepare_batch", "train_and_score"}
     sensors = {one["name"]: one["sensorState"]["status"] for one in repository["sensors"]}
-    assert sensors == {"inbox": "RUNNING", "in_sync": "RUNNING"}
+    assert sensors == {"alerts": "RUNNING", "inbox": "RUNNING", "in_sync": "RUNNING"}
     schedules = {one["name"]: one["scheduleState"]["status"] for one in repository["schedules"]}
     assert schedules == {NIGHTLY: "STOPPED"}
 
