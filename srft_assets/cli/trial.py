@@ -44,9 +44,9 @@ def try_critic(
         raise UsageError(f"no critic {name!r} that asks a model; there are: {', '.join(known)}")
     chosen, of = sample(home, stage, chosen_batches(home, batch), runs, seed, gold)
     with console.status("loading Dagster"):
-        from srft_assets.components.platform import CriticServer
-    with progress(console) as told_to:
-        tried = try_on(home, stage, chosen, of, told_to, CriticServer.from_settings().open)
+        from srft_assets.components.platform import critic_server
+    with progress(console) as told_to, critic_server() as server:
+        tried = try_on(home, stage, chosen, of, told_to, server.open)
     _print(console, name, tried, limit)
     _print_cost(console, home, stages, stage)
 

@@ -193,6 +193,13 @@ class CriticServer(dg.ConfigurableResource):
             raise SrftError(f"critic_server: base_url ({URL}) does not begin with http(s)://")
 
 
+@contextmanager
+def critic_server() -> Iterator[CriticServer]:
+    """The server of the project's settings, for who asks it outside of a run."""
+    with dg.build_resources({"server": CriticServer.from_settings()}) as opened:
+        yield opened.server
+
+
 class Platform(dg.ConfigurableResource):
     """One platform's state: that of `SRFT_HOME`, else of the checkout."""
 
