@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import ExitStack, contextmanager
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -22,7 +22,9 @@ from rich.table import Column
 
 from srft_assets.cli import console as printing
 from srft_assets.cli.console import quoted, say
-from srft_assets.warehouse.stage import Progress as Reported
+
+if TYPE_CHECKING:
+    from srft_assets.warehouse.stage import Progress as Reported
 
 T = TypeVar("T")
 
@@ -167,7 +169,7 @@ def clock(seconds: float) -> str:
 class All(Tracking):
     """Several progresses as one."""
 
-    def __init__(self, told: Sequence[Reported]) -> None:
+    def __init__(self, told: "Sequence[Reported]") -> None:
         self.told = told
 
     def report(self, label: str, done: int, total: int, note: str = "") -> None:
@@ -177,7 +179,7 @@ class All(Tracking):
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Reported]:
+def progress(console: Console) -> "Iterator[Reported]":
     """What long work reports to: bars on a terminal, else lines; nothing shown with `--quiet`.
 
     The lines are in the log of the command either way, where it has one.

@@ -101,7 +101,7 @@ def test_jobs_sensors_schedules_and_checks(loaded):
         "relabel",
         "train_and_score",
     }
-    assert {sensor.name for sensor in repository.sensor_defs} >= {"inbox"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {"alerts", "inbox", "in_sync"}
     nightly = repository.get_schedule_def("relabel_nightly")
     assert nightly.default_status is dg.DefaultScheduleStatus.STOPPED
     checks = {key.name for key in loaded.resolve_asset_graph().asset_check_keys}
@@ -112,6 +112,12 @@ def test_jobs_sensors_schedules_and_checks(loaded):
         "verdicts_cover_steps",
         "trained_tokens_accepted",
         "critic_good_enough",
+        "runs_graded",
+        "steps_labelled",
+        "tokens_trained",
+        "runs_whole",
+        "batches_trained",
+        "rows_trained",
         "in_sync",
     }
 
