@@ -75,7 +75,7 @@ def test_a_run_that_fails_tells_its_reason_and_leaves_the_partition(srft, filled
     (filled.warehouse / "trajectories" / "one.parquet").unlink()
     said = srft("apply", RULES)
     assert said.code == 1
-    assert said.err.count("\n") == 1
+    assert said.err.count("\n") == 2
     assert "failed trajectories one: batch one: 1 of 1 sources" in said.out
     assert "srft ingest" in said.out
     assert f"made {RULES}: two" not in said.out, "what is in sync is kept"
