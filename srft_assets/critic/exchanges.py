@@ -16,7 +16,7 @@ from srft_assets.critic.prompt.template import Prompt
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.home import Home
-from srft_assets.outcomes.status import FAILED
+from srft_assets.outcomes.status import FAILED, crashed_runs
 from srft_assets.outcomes.task import gold_patches
 from srft_assets.trajectories.model import Trajectory, from_row
 
@@ -39,9 +39,9 @@ class Judged:
 
 
 def judged_outcomes(spec: LlmSpec, outcomes: pl.DataFrame) -> pl.DataFrame:
-    """Outcomes of the runs to judge."""
+    """Outcomes of the runs to judge; one that a server or a machine ended is none."""
     if spec.judge == "all":
-        return outcomes
+        return outcomes.filter(~pl.col("trajectory_id").is_in(crashed_runs(outcomes)))
     return outcomes.filter(pl.col("status").is_in([str(one) for one in FAILED]))
 
 

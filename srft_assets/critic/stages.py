@@ -26,7 +26,7 @@ from srft_assets.critic.verdict import (
 from srft_assets.critic.watches import runs_graded, steps_labelled
 from srft_assets.errors import Refusal
 from srft_assets.home import Home
-from srft_assets.outcomes.status import FAILED
+from srft_assets.outcomes.status import FAILED, crashed_runs
 from srft_assets.outcomes.task import gold_patches
 from srft_assets.trajectories.model import from_row
 from srft_assets.warehouse.making import History, make_partition, recipe_of
@@ -34,7 +34,7 @@ from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.recipe import Code, digest, source_digest
 from srft_assets.warehouse.stage import Cost, Made, Planned, Stage, Trial, Upstream, Work
 
-VERSION = 3
+VERSION = 4
 """Raised when the output changes; see tools/versions.py."""
 
 PROMPT_DESCRIPTION = """
@@ -47,12 +47,13 @@ Endpoint, concurrency, prices and this description decide nothing. Earlier versi
 
 
 def rules_stage(name: str = "rules", description: str = "") -> Stage:
-    """`step_verdicts` of the critic that needs no model. It judges every run."""
+    """`step_verdicts` of the critic that needs no model. It judges every run but crashed ones."""
     code: Code = {"version": VERSION, "rules": source_digest("srft_assets.critic.rules")}
     version = digest({"code": code, "config": {}})[:8]
 
     def make(work: Work) -> Made:
-        runs = work.read("trajectories")
+        crashed = crashed_runs(work.read("test_outcomes"))
+        runs = work.read("trajectories").filter(~pl.col("trajectory_id").is_in(crashed))
         label = f"step_verdicts/{name} {work.partition}"
         rows = []
         for row in work.progress.track(runs.iter_rows(named=True), label, runs.height):

@@ -16,7 +16,8 @@ from srft_assets.errors import Refusal
 from srft_assets.outcomes.run import Run
 from srft_assets.outcomes.status import FAILED, Detail, ReportedOutcome, Status
 from srft_assets.trajectories.batches import ReportRef
-from srft_assets.trajectories.drafts import above, bare
+from srft_assets.trajectories.drafts import above
+from srft_assets.trajectories.stage import patch_key
 
 BY_INSTANCE = "joined by the instance alone, as the batch was named for the report"
 GRADING_WORDS = frozenset(
@@ -44,8 +45,11 @@ def match(
     runs: Iterable[Run],
     reported: Iterable[ReportedOutcome],
     refs: Mapping[str, ReportRef] = {},
+    others: Sequence[Run] = (),
 ) -> Matched:
     """Give each run what was reported of it; `refs` by the reports' sources.
+
+    `others`: runs of other batches of whom a report may speak as well.
 
     An outcome that fits no run of its instance, or more than one equally, is refused. Of outcomes
     of one run that contradict each other the nearest counts; the others are refused.
@@ -55,6 +59,9 @@ def match(
     for run in runs:
         by_instance[run.instance_id].append(run)
         sources[run.trajectory_id] = run.source
+    elsewhere = {run.trajectory_id for run in others}
+    for run in others:
+        by_instance[run.instance_id].append(run)
     matched = Matched()
     told: dict[str, list[ReportedOutcome]] = defaultdict(list)
     for outcome in reported:
@@ -67,8 +74,9 @@ def match(
             refusal = Refusal(outcome.source, found, subject=outcome.instance_id)
             matched.refused.append(refusal)
             continue
-        matched.strangers += not found
-        for run in found:
+        here = [run for run in found if run.trajectory_id not in elsewhere]
+        matched.strangers += not here
+        for run in here:
             marked = run.submission is None or outcome.patch is None
             reason = f"{outcome.reason}; {BY_INSTANCE}".removeprefix("; ")
             named = replace(outcome, reason=reason) if ref.named and marked else outcome
@@ -110,13 +118,12 @@ def _whose(
     if not near:
         return f"lies in another folder than the run of {instance}, or is of another model; {FIX}"
     named = [run for run in near if run in agreed]
-    known: Sequence[Run] = [run for run in named or near if not _has_rival(ref, run, bool(named))]
+    known: Sequence[Run] = [
+        run for run in named or near if not _has_rival(ref, run, bool(named), candidates)
+    ]
     known = _narrow(known, [run.model == outcome.model for run in known])
     known = _narrow(known, [above(run.source)[0] == above(ref.path)[0] for run in known])
-    if (
-        len({(run.trajectory_id if run.submission is None else run.submission) for run in known})
-        == 1
-    ):
+    if _submitted(known) == 1:
         return known
     return (
         f"speaks of {instance}, of which there are several runs, and does not say which: state "
@@ -132,15 +139,10 @@ def _fits(outcome: ReportedOutcome, run: Run) -> bool:
     if run.submission is None:
         return True
     if outcome.patch is not None:
-        return same_patch(outcome.patch, run.submission)
+        return patch_key(outcome.patch) == run.patch
     if run.blank:
         return outcome.status is not Status.RESOLVED
     return outcome.status is not Status.EMPTY_PATCH
-
-
-def same_patch(one: str, other: str) -> bool:
-    """Whether two patches are equal byte for byte, but for the ends of lines."""
-    return one.replace("\r\n", "\n").strip("\n") == other.replace("\r\n", "\n").strip("\n")
 
 
 def is_below(run: Run, folder: str) -> bool:
@@ -161,20 +163,20 @@ def _is_beside(ref: ReportRef, run: Run, agreed: bool) -> bool:
     return inner in ("", run.instance_id) or bool(words & GRADING_WORDS) or agreed
 
 
-def _has_rival(ref: ReportRef, run: Run, agreed: bool) -> bool:
-    """Whether another run below the report's folder is of the same instance, by the files' names.
+def _has_rival(ref: ReportRef, run: Run, agreed: bool, runs: Sequence[Run]) -> bool:
+    """Whether `runs` of the instance hold another patch below the report's folder.
 
     Where the report's model is the run's (`agreed`), only another run of that model is a rival.
-    Batches hold parts of an ingest, so that only names and models tell of the runs of others.
     """
     if above(run.source)[0] == above(ref.path)[0] and not ref.root:
         return False
-    instance = run.instance_id
-    if agreed:
-        borne = dict(zip(ref.doubled, ref.models, strict=False)).get(instance, ())
-        return sum(not differ(model, run.model) for model in borne) > 1
-    filed = instance in (bare(run.source), PurePosixPath(run.source).parent.name)
-    return instance in (ref.doubled if filed else (*ref.doubled, *ref.filed))
+    below = [one for one in runs if is_below(one, ref.scope or "")]
+    return _submitted(one for one in below if not (agreed and differ(one.model, run.model))) > 1
+
+
+def _submitted(runs: Iterable[Run]) -> int:
+    """How many patches the runs submitted; what is not known is another one."""
+    return len({run.trajectory_id if run.patch is None else run.patch for run in runs})
 
 
 def _agree(outcome: ReportedOutcome, run: Run) -> bool:

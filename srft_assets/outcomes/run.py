@@ -13,16 +13,29 @@ from srft_assets.outcomes.status import (
     TestOutcome,
     is_crash,
 )
+from srft_assets.trajectories.batches import Manifest
+from srft_assets.trajectories.stage import patch_key
 
 SWEBENCH = "swebench"
 JUDGED = FAILED | {Status.RESOLVED}
+COLUMNS = (
+    "trajectory_id",
+    "instance_id",
+    "model",
+    "submission",
+    "source",
+    "source_row",
+    "source_resolved",
+    "exit_status",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """What is needed of a row of `trajectories` to tell its outcome.
 
-    `submission` is empty, and not None, where the run stated how it ended, and no patch.
+    `submission` is empty, and not None, where the run stated how it ended, and no patch. Where its
+    text is not at hand `key` tells it from others.
     """
 
     trajectory_id: str
@@ -33,6 +46,12 @@ class Run:
     source_row: int | None
     source_resolved: bool | None
     exit_status: str | None = None
+    key: str | None = None
+
+    @property
+    def patch(self) -> str | None:
+        """What tells the submission from others, see `patch_key`; None where it is not known."""
+        return None if self.submission is None else self.key or patch_key(self.submission)
 
     @property
     def blank(self) -> bool:
@@ -41,17 +60,41 @@ class Run:
 
     @property
     def crashed(self) -> bool:
-        """Whether a server or a machine ended it before anything was submitted."""
-        return not (self.submission or "").strip() and is_crash(self.exit_status)
+        """Whether a server or a machine ended it, whatever patch it left."""
+        return is_crash(self.exit_status)
 
 
 def runs_of(frame: pl.DataFrame) -> list[Run]:
     """The runs of a `trajectories` partition, in its order."""
-    runs = [Run(**row) for row in frame.select(Run.__slots__).iter_rows(named=True)]
-    return [
-        replace(run, submission="") if run.submission is None and run.exit_status else run
-        for run in runs
+    return [_ended(Run(**row)) for row in frame.select(COLUMNS).iter_rows(named=True)]
+
+
+def runs_elsewhere(manifest: Manifest) -> list[Run]:
+    """The runs in other batches of whom the reports of a batch may speak, but for crashed ones.
+
+    Their ids are no trajectory ids.
+    """
+    runs = [
+        _ended(
+            Run(
+                trajectory_id=f"{path} {number}",
+                instance_id=run.instance_id,
+                model=run.model,
+                submission=run.patch,
+                source=path,
+                source_row=None,
+                source_resolved=None,
+                exit_status=run.exit_status,
+                key=run.patch,
+            )
+        )
+        for number, (path, run) in enumerate(manifest.others)
     ]
+    return [run for run in runs if not run.crashed]
+
+
+def _ended(run: Run) -> Run:
+    return replace(run, submission="") if run.submission is None and run.exit_status else run
 
 
 def as_outcome(run: Run, reported: ReportedOutcome) -> TestOutcome:

@@ -19,7 +19,7 @@ from srft_assets.trajectories.batches import Manifest, read_manifest
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.stage import Listing, Made, Stage, Upstream, Work
 
-VERSION = 5
+VERSION = 6
 """Raised when the output changes; see tools/versions.py."""
 
 DESCRIPTION = """What the tests said of each run's patch, one row a run.

@@ -8,7 +8,7 @@ from pathlib import Path
 from srft_assets.errors import Refusal
 from srft_assets.outcomes.matching import Matched, differ, is_below, match
 from srft_assets.outcomes.reports import Prediction, parse_report, read_predictions
-from srft_assets.outcomes.run import Run
+from srft_assets.outcomes.run import Run, runs_elsewhere
 from srft_assets.outcomes.status import OTHERS, ReportedOutcome
 from srft_assets.trajectories.batches import Manifest, ReportRef
 from srft_assets.trajectories.sources import SourceChangedError, read_verified
@@ -21,7 +21,7 @@ def reported_outcomes(manifest: Manifest, runs: Sequence[Run]) -> Matched:
     """
     if manifest.kind != "files" or not (manifest.reports or manifest.predictions):
         return Matched()
-    told = _Statements(runs)
+    told = _Statements(runs, runs_elsewhere(manifest))
     lost: list[str] = []
     for ref in (*manifest.reports, *manifest.predictions):
         root = Path(ref.root) if ref.root else manifest.folder()
@@ -46,8 +46,11 @@ def reported_outcomes(manifest: Manifest, runs: Sequence[Run]) -> Matched:
 class _Statements:
     """What reports and predictions state, before it is known of whom."""
 
-    def __init__(self, runs: Sequence[Run]) -> None:
-        self._runs = runs
+    def __init__(self, runs: Sequence[Run], others: Sequence[Run]) -> None:
+        self._runs, self._others = runs, others
+        self._of: dict[str, list[Run]] = defaultdict(list)
+        for run in (*runs, *others):
+            self._of[run.instance_id].append(run)
         self._outcomes: list[ReportedOutcome] = []
         self._refused: list[Refusal] = []
         self._refs: dict[str, ReportRef] = {}
@@ -70,10 +73,11 @@ class _Statements:
         """The outcome of each run that something was said of."""
         runs = [self._with_prediction(run) for run in self._runs]
         outcomes = [self._predicted(one) for one in self._outcomes]
-        others = [one for one in outcomes if one.instance_id == OTHERS]
+        general = [one for one in outcomes if one.instance_id == OTHERS]
         listed = [one for one in outcomes if one.instance_id != OTHERS]
-        spread = [each for one in others for each in self._spread(one, listed, runs)]
-        found = match(runs, [*listed, *spread], self._refs)
+        spread = [each for one in general for each in self._spread(one, listed, runs)]
+        others = [self._with_prediction(run) for run in self._others]
+        found = match(runs, [*listed, *spread], self._refs, others)
         found.refused[:0] = self._refused
         found.without_patch = {
             run.trajectory_id
@@ -90,8 +94,8 @@ class _Statements:
             prediction.patch.strip()
             for ref, prediction in self._predictions.get(run.instance_id, ())
             if not ref.root
-            and run.instance_id not in ref.doubled
-            and is_below(run, ref.scope or "")
+            and is_below(run, scope := ref.scope or "")
+            and sum(is_below(one, scope) for one in self._of[run.instance_id]) == 1
             and not differ(run.model, prediction.model)
         }
         return replace(run, submission="") if patches == {""} else run

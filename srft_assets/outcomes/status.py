@@ -93,6 +93,12 @@ def is_crash(exit_status: str | None) -> bool:
     return ended not in MODEL_ENDS and CRASHES.fullmatch(ended) is not None
 
 
+def crashed_runs(outcomes: pl.DataFrame) -> list[str]:
+    """Trajectory ids of the runs in rows of `test_outcomes` that a server or a machine ended."""
+    ended = (pl.col("status") == Status.INFRA_ERROR.value) & (pl.col("grader") == NOBODY)
+    return outcomes.filter(ended)["trajectory_id"].to_list()
+
+
 OTHERS = "*"
 """As `instance_id`: a statement on every submitted run that its report does not list."""
 

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from srft_assets.errors import SrftError
-from srft_assets.outcomes.status import FAILED, NOBODY, Status
+from srft_assets.outcomes.status import FAILED, Status, crashed_runs
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.warehouse.sql import Config, connect, first_line, sql_files
 
@@ -48,10 +48,7 @@ def choose(arm: ArmSpec, runs: pl.DataFrame, outcomes: pl.DataFrame) -> Chosen:
         left_out[why] = runs.height - int(taken.sum())
         runs = runs.filter(taken)
 
-    crashed = outcomes.filter(
-        pl.col("status") == Status.INFRA_ERROR.value, pl.col("grader") == NOBODY
-    )
-    keep("crashed", ~runs["trajectory_id"].is_in(crashed["trajectory_id"].to_list()))
+    keep("crashed", ~runs["trajectory_id"].is_in(crashed_runs(outcomes)))
     status = dict(outcomes.select("trajectory_id", "status").iter_rows())
     of = [Status(status.get(name, Status.UNKNOWN)) for name in runs["trajectory_id"]]
     keep("of_other_outcome", pl.Series([takes(arm, one) for one in of], dtype=pl.Boolean))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -46,11 +46,24 @@ class FileRef(_Frozen):
     blake3: str
 
 
+class RunRef(NamedTuple):
+    """What of a run tells which reports may be of it.
+
+    `patch`: the head of the hash of what was submitted, its line ends aside; empty where that is
+    nothing, None where the run does not say.
+    """
+
+    instance_id: str
+    model: str | None
+    patch: str | None
+    exit_status: str | None
+
+
 class Item(_Frozen):
     """Consecutive rows of one file. `blake3` covers bytes `start` to `end`.
 
     Rows of a table (`parquet`, `arrow`) have no byte range: there it covers the whole file.
-    `model` is that of a file that is one run, as far as it states one.
+    `runs` are those of its rows that are runs, in order; None where earlier versions wrote it.
     `bytes` is what the rows take, for tables on average.
     """
 
@@ -65,7 +78,7 @@ class Item(_Frozen):
     size: int
     mtime_ns: int
     ctime_ns: int
-    model: str | None = None
+    runs: tuple[RunRef, ...] | None = None
 
     @property
     def label(self) -> str:
@@ -84,9 +97,6 @@ class ReportRef(FileRef):
         root: where it lies, if that is not below `Manifest.root`.
         named: the user named the batch for it, and gave no runs with it.
         scope: the nearest folder above it that holds runs; None where earlier versions wrote it.
-        doubled: names that more than one run file below `scope` bears.
-        models: of the runs of each of `doubled`; None of a run that states none.
-        filed: names of run files below `scope`, where rows of tables or lines lie there, too.
     """
 
     instance_ids: tuple[str, ...] = ()
@@ -94,13 +104,11 @@ class ReportRef(FileRef):
     root: str | None = None
     named: bool = False
     scope: str | None = None
-    doubled: tuple[str, ...] = ()
-    models: tuple[tuple[str | None, ...], ...] = ()
-    filed: tuple[str, ...] = ()
 
     def config(self) -> dict[str, str]:
         """What of it decides outcomes: contents, and of which runs it may speak."""
-        joins = digest([self.named, self.scope, self.doubled, self.models, self.filed])[:8]
+        # The empty lists keep what earlier versions made of reports without rivals.
+        joins = digest([self.named, self.scope, [], [], []])[:8]
         place = f"{self.path} {self.blake3[:8]}" if self.root else self.path
         config = {f"report {place}": f"{self.blake3[:16]} {joins}"}
         return config | {f"evidence {file.path}": file.blake3[:16] for file in self.evidence}
@@ -124,6 +132,8 @@ class Manifest(_Frozen):
 
     `kind` is `files`, or the name of a collector that makes the runs from `settings`.
     `family`: the name given at ingest; its batches are NAME, or NAME-000, NAME-001, …
+    `others`: where there are reports, the runs in other batches of the family of instances that
+    this one holds too, with the paths of their files: a report may be of any of them.
     """
 
     batch: str
@@ -134,6 +144,7 @@ class Manifest(_Frozen):
     items: tuple[Item, ...] = ()
     reports: tuple[ReportRef, ...] = ()
     predictions: tuple[ReportRef, ...] = ()
+    others: tuple[tuple[str, RunRef], ...] = ()
     refused: tuple[RefusedFile, ...] = ()
     settings: dict[str, Any] = Field(default_factory=dict)
 
@@ -176,6 +187,9 @@ class Manifest(_Frozen):
         config: dict[str, Any] = {}
         for file in (*self.reports, *self.predictions):
             config |= file.config()
+        if self.others:
+            others = [[path, *run] for path, run in self.others]
+            config["runs in other batches"] = digest(others)[:16]
         return config
 
 

@@ -5,18 +5,24 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from posixpath import basename, dirname
-from typing import TypeAlias
+from posixpath import basename
 
 from blake3 import blake3
 
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
-from srft_assets.trajectories.batches import Item, Manifest, RefusedFile, ReportRef, manifests
+from srft_assets.trajectories.batches import (
+    Item,
+    Manifest,
+    RefusedFile,
+    ReportRef,
+    RunRef,
+    manifests,
+)
 from srft_assets.trajectories.discover import HUB, discover
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.sources import SourceFile, count_line, unchanged
-from srft_assets.trajectories.stage import Runs, model_of
+from srft_assets.trajectories.stage import Runs, run_in
 
 BATCH_BYTES = 256 << 20
 """A batch is closed when its rows would take more, so that one fits into memory."""
@@ -31,7 +37,7 @@ class Cut:
         self.source, self.start, self.first = source, start, first
         self.end, self.rows, self.bytes = start, 0, 0
         self.content = blake3()
-        self.model: str | None = None
+        self.runs: list[RunRef] = []
 
     def add(self, record: Record) -> None:
         """Put the next row at the end."""
@@ -56,7 +62,7 @@ class Cut:
             size=found.size,
             mtime_ns=found.mtime_ns,
             ctime_ns=found.ctime_ns,
-            model=self.model,
+            runs=tuple(self.runs),
         )
 
 
@@ -95,13 +101,13 @@ class Draft:
             self._close()
             self.cut = cut = Cut(source, at, row)
         cut.add(record)
-        path, alone = source.found.path, source.layout == "object"
+        path = source.found.path
         if self.runs is None:
-            if alone:
-                cut.model = model_of(path, record, self.old.format if self.old else None)
+            run = run_in(path, record, self.old.format if self.old else None)
+            cut.runs += [run] if run else []
             return True
         taken = self.runs.add(path, record)
-        cut.model = self.runs.model if taken and alone else None
+        cut.runs += [self.runs.last] if taken and self.runs.last else []
         return taken
 
     def all_items(self) -> list[Item]:
@@ -122,60 +128,39 @@ def share_reports(
 
     A report of one instance goes where a run of that name lies, else where rows lie whose
     instances nobody has read yet, else into the first batch. A report of many goes everywhere.
-    Each says of which runs of all batches it may speak, so that an outcome does not depend on how
-    runs are spread over batches.
+    Each says in which folder it may speak of runs, of all batches.
     """
     names = [_names(items) for items in batches]
-    many = [n for n, items in enumerate(batches) if any(i.layout != "object" for i in items)]
-    runs = _Runs([item for items in batches for item in items])
+    many = [n for n, items in enumerate(batches) if any(_unread(item) for item in items)]
+    holding = {folder for items in batches for item in items for folder in above(item.path)}
     shared: list[list[ReportRef]] = [[] for _ in batches]
     for report in sorted(reports, key=lambda report: report.path):
         places = list(range(len(batches)))
         if report.instance_ids:
             named = [index for index in places if not names[index].isdisjoint(report.instance_ids)]
             places = named or many or [0]
-        scoped = runs.scoped(report)
+        folders = [""] if report.root or report.named else above(report.path)
+        scope = next((folder for folder in folders if folder in holding), "")
         for index in places:
-            shared[index].append(scoped)
+            shared[index].append(report.model_copy(update={"scope": scope}))
     return shared
 
 
-Borne: TypeAlias = dict[str, tuple[str | None, ...]]
-"""Name of run files → the models of those that bear it."""
+def other_runs(batches: Sequence[Sequence[Item]]) -> list[tuple[tuple[str, RunRef], ...]]:
+    """For each batch the runs of the others that are of an instance which it holds too.
 
-
-class _Runs:
-    """Where the run files of all batches of a family lie."""
-
-    def __init__(self, items: Sequence[Item]) -> None:
-        self._below: dict[str, list[Item]] = defaultdict(list)
+    With them an outcome does not depend on how runs are spread over batches.
+    """
+    held: dict[str, list[tuple[int, str, RunRef]]] = defaultdict(list)
+    for number, items in enumerate(batches):
         for item in items:
-            for folder in above(item.path):
-                self._below[folder].append(item)
-        self._told: dict[str, tuple[Borne, tuple[str, ...]]] = {}
-
-    def scoped(self, report: ReportRef) -> ReportRef:
-        """The report with the folder whose runs it may speak of, and the names told twice there."""
-        places = [""] if report.root or report.named else above(report.path)
-        scope = next((folder for folder in places if folder in self._below), "")
-        if scope not in self._told:
-            self._told[scope] = self._doubled(self._below[scope])
-        doubled, filed = self._told[scope]
-        if one := set(report.instance_ids):
-            doubled = {name: models for name, models in doubled.items() if name in one}
-            filed = tuple(one & {*filed})
-        told = {"doubled": tuple(doubled), "models": tuple(doubled.values()), "filed": filed}
-        return report.model_copy(update={"scope": scope, **told})
-
-    def _doubled(self, items: Sequence[Item]) -> tuple[Borne, tuple[str, ...]]:
-        """Names of more than one run file, and, where rows lie beside files, of any."""
-        files = [item for item in items if item.layout == "object"]
-        borne: dict[str, list[str | None]] = defaultdict(list)
-        for item in files:
-            for name in {bare(item.path), basename(dirname(item.path))}:
-                borne[name].append(item.model)
-        doubled = {name: tuple(borne[name]) for name in sorted(borne) if len(borne[name]) > 1}
-        return doubled, tuple(sorted(borne)) if len(files) < len(items) else ()
+            for run in item.runs or ():
+                held[run.instance_id].append((number, item.path, run))
+    others: list[list[tuple[str, RunRef]]] = [[] for _ in batches]
+    for runs in held.values():
+        for number in {number for number, _, _ in runs}:
+            others[number] += [(path, run) for where, path, run in runs if where != number]
+    return [tuple(one) for one in others]
 
 
 def above(path: str) -> list[str]:
@@ -193,9 +178,15 @@ def _names(items: Sequence[Item]) -> set[str]:
     """What paths say of the instances of runs: names of folders, and of the file bare."""
     found: set[str] = set()
     for item in items:
+        found.update(run.instance_id for run in item.runs or ())
         if item.layout == "object":
             found.update(item.path.split("/")[:-1], [bare(item.path)])
     return found
+
+
+def _unread(item: Item) -> bool:
+    """Whether nothing tells the instances of its rows."""
+    return item.layout != "object" and item.runs is None
 
 
 def default_name(paths: Sequence[str | Path], local: Sequence[Path]) -> str:

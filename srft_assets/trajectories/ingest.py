@@ -14,6 +14,7 @@ from srft_assets.trajectories.batches import (
     Manifest,
     RefusedFile,
     ReportRef,
+    RunRef,
     manifests,
     registering,
     write_manifests,
@@ -30,7 +31,13 @@ from srft_assets.trajectories.discover import (
     is_run,
     refused,
 )
-from srft_assets.trajectories.drafts import Draft, default_name, moved_family, share_reports
+from srft_assets.trajectories.drafts import (
+    Draft,
+    default_name,
+    moved_family,
+    other_runs,
+    share_reports,
+)
 from srft_assets.trajectories.formats import READERS
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.sources import SourceFile, hashed, open_source, report_ref, unchanged
@@ -205,6 +212,8 @@ class _Ingest:
         last = max((item for _, item in held), key=lambda item: item.first_row)
         if last.layout == "lines" and last.end < file.size:
             return False
+        if any(item.runs is None for _, item in held):  # of an earlier version: looked at again
+            return False
         if not all(unchanged(file, item, self.written_ns[draft.name]) for draft, item in held):
             return False
         now = {"size": file.size, "mtime_ns": file.mtime_ns, "ctime_ns": file.ctime_ns}
@@ -284,7 +293,7 @@ class _Ingest:
         if draft.runs is None:
             return
         draft.name = self._name(last)
-        manifest = self._manifest(draft, (), ())
+        manifest = self._manifest(draft)
         write_manifests(self.home, [manifest])
         if self.stage is not None:
             write_partition(self.stage, self.home, manifest, draft.runs.rows(manifest.batch))
@@ -299,7 +308,11 @@ class _Ingest:
         return next(name for name in numbers if name not in taken)
 
     def _manifest(
-        self, draft: Draft, reports: Sequence[ReportRef], predictions: Sequence[ReportRef]
+        self,
+        draft: Draft,
+        reports: Sequence[ReportRef] = (),
+        predictions: Sequence[ReportRef] = (),
+        others: Sequence[tuple[str, RunRef]] = (),
     ) -> Manifest:
         return Manifest(
             batch=draft.name,
@@ -309,6 +322,7 @@ class _Ingest:
             items=tuple(draft.all_items()),
             reports=tuple(reports),
             predictions=tuple(predictions),
+            others=tuple(others) if reports or predictions else (),
             refused=tuple(sorted(draft.refused, key=lambda one: one.path)),
         )
 
@@ -320,10 +334,8 @@ class _Ingest:
         items = [draft.all_items() for draft in self.drafts]
         reports = share_reports(self._merged(found, "reports", self.reports), items)
         predictions = share_reports(self._merged(found, "predictions", self.predictions), items)
-        made = [
-            self._manifest(draft, *of_batch)
-            for draft, *of_batch in zip(self.drafts, reports, predictions, strict=True)
-        ]
+        shared = zip(self.drafts, reports, predictions, other_runs(items), strict=True)
+        made = [self._manifest(*of_batch) for of_batch in shared]
         write_manifests(self.home, made)
         before = {one.batch: one.runs_config() for one in self.old}
         now = {one.batch: one.runs_config() for one in made}

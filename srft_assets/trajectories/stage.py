@@ -12,7 +12,7 @@ import polars as pl
 
 from srft_assets.errors import INTERNAL, Refusal, SrftError, excerpt_of
 from srft_assets.home import Home
-from srft_assets.trajectories.batches import Manifest, read_manifest
+from srft_assets.trajectories.batches import Manifest, RunRef, read_manifest
 from srft_assets.trajectories.discover import Found, Role, discover
 from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
@@ -20,7 +20,7 @@ from srft_assets.trajectories.model import TRAJECTORIES, Trajectory, from_row, r
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.sources import SourceChangedError, open_source, read_item
 from srft_assets.warehouse.making import make_partition, work_alone
-from srft_assets.warehouse.recipe import Code, source_digest
+from srft_assets.warehouse.recipe import Code, digest, source_digest
 from srft_assets.warehouse.stage import Made, Progress, Stage, Work
 
 Rows = tuple[pl.DataFrame, list[Refusal]]
@@ -131,12 +131,12 @@ def _made(manifest: Manifest, rows: Rows) -> Made:
 class Runs:
     """The runs of one batch, taken record by record in the order of its items.
 
-    `model`: of the run that was taken last.
+    `last`: the run that was taken last, as reports may speak of it.
     """
 
     def __init__(self, format: str | None) -> None:
         self.format = format
-        self.model: str | None = None
+        self.last: RunRef | None = None
         self._frames = [TRAJECTORIES.to_frame()]
         self._refused: list[Refusal] = []
         self._more: tuple[Refusal, int] | None = None
@@ -163,7 +163,7 @@ class Runs:
         if first != place:
             reason = f"duplicate run {read.trajectory_id}: the first is {first}"
             return Refusal(path, reason, record.row, read.trajectory_id)
-        self.model = read.model
+        self.last = _ref(read)
         return row_of(read, "")
 
     def rows(self, batch: str) -> Rows:
@@ -177,10 +177,21 @@ class Runs:
         return frame.with_columns(batch=pl.lit(batch)), refused
 
 
-def model_of(path: str, record: Record, format: str | None) -> str | None:
-    """The model of a record that is a run, as far as it states one."""
-    read = _read(path, record, format)
-    return None if isinstance(read, Refusal) else read.model
+def run_in(path: str, record: Record, format: str | None) -> RunRef | None:
+    """The run that a record is, as reports may speak of it."""
+    read = None if record.blank else _read(path, record, format)
+    return _ref(read) if isinstance(read, Trajectory) else None
+
+
+def _ref(run: Trajectory) -> RunRef:
+    patch = None if run.submission is None else patch_key(run.submission)
+    return RunRef(run.instance_id, run.model, patch, run.exit_status)
+
+
+def patch_key(patch: str) -> str:
+    """16 hex digits, equal for patches that differ in nothing but the ends of lines; else empty."""
+    bare = patch.replace("\r\n", "\n").strip("\n")
+    return digest(bare)[:16] if bare.strip() else ""
 
 
 def _read(path: str, record: Record, format: str | None) -> Trajectory | Refusal:

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from srft_assets.critic.stages import rules_stage
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.outcomes.stage import test_outcomes_stage
@@ -15,6 +16,7 @@ from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.partitions import Warehouse
 from tests.outcomes.conftest import make
 from tests.outcomes.stage_support import report, write_run
+from tests.trajectories.ingest_support import run_of, write_lines
 
 
 def write(path: Path, value: Any) -> None:
@@ -137,14 +139,29 @@ class TestNoPatch:
         write(folder / "preds.json", {"x__y-1": {"model_patch": None, "instance_id": "x__y-1"}})
         assert outcomes(home, folder) == {"x__y-1": "empty_patch"}
 
+    @pytest.mark.parametrize("form", ["mini-swe-agent", "rows"])
+    @pytest.mark.parametrize("patch", ["", "+half\n"])
     def test_a_crash_of_the_server_is_no_failure_of_the_model(
-        self, tmp_path: Path, home: Home
+        self, tmp_path: Path, home: Home, patch: str, form: str
     ) -> None:
-        for name in ("ServiceUnavailableError", "IndexError", "exit_api", "RepeatedFormatError"):
-            write_run(tmp_path / "in", name, name, "", exit_status=name)
-        told = outcomes(home, tmp_path / "in")
-        assert told.pop("RepeatedFormatError") == "empty_patch"
+        """Whatever patch it left, and whatever a report says of that."""
+        ends = ("ServiceUnavailableError", "IndexError", "exit_api", "RepeatedFormatError")
+        stated = {"patch": patch, "resolved": False}
+        rows = [{**run_of(name), "exit_status": name, **stated} for name in ends]
+        for name in ends:
+            report(tmp_path / "in/logs", name, resolved=False)
+            if form != "rows":
+                write_run(tmp_path / "in", name, name, patch, exit_status=name)
+        if form == "rows":
+            write_lines(tmp_path / "in/runs.jsonl", rows)
+        outcomes(home, tmp_path / "in")
+        frame = Warehouse(home.warehouse).read("test_outcomes", "b")
+        told = dict(frame.select("instance_id", "status").iter_rows())
+        own = "unresolved" if patch and form == "rows" else "empty_patch"
+        assert told.pop("RepeatedFormatError") == own, "an end of the model's own making"
         assert set(told.values()) == {"infra_error"}
+        judged = make(home, rules_stage(), "b").frame
+        assert judged["trajectory_id"].n_unique() == 1, "nor is it judged"
 
 
 class TestAttached:
