@@ -197,7 +197,8 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes, secrets: Se
     if status == 402 or credit:
         return CallError(Kind.QUOTA, f"the account has no credit or quota left ({told})")
     if status < 300:
-        return TransientError(f"no completion in the answer ({told})")
+        shape = "" if body.lstrip()[:1] in (b"{", b"[") else ", nor JSON: base_url ends in /v1?"
+        return TransientError(f"no completion in the answer{shape} ({told})")
     rate = status == 413 and _RATE.search(said)
     if not rate and (status == 413 or (status in (400, 422, 500) and LENGTH.search(said))):
         return CallError(
