@@ -109,13 +109,16 @@ class Generator:
             self.max_new_tokens,
         )
         noise = [self._noise(prompt) for prompt in prompts]
+        room, device = [0] * self.max_new_tokens, self.checkpoint.model.device
+        said = [torch.tensor([*chat, *room], device=device) for chat in chats]
         unfinished = set(range(len(prompts)))
         for _ in range(self.max_new_tokens):
-            rows = [(chats[chat], noise[chat]) for chat in batch.chats]
+            rows = [(said[chat][: len(chats[chat])], noise[chat]) for chat in batch.chats]
             chosen = self._choose(batch.logits(), *zip(*rows, strict=True))
             batch.append(chosen)
             for chat, token in zip(batch.chats, chosen.tolist(), strict=True):
                 if chat in unfinished:
+                    said[chat][len(chats[chat])] = token
                     chats[chat].append(token)
                     if token in self.checkpoint.stops:
                         unfinished.discard(chat)
@@ -159,17 +162,16 @@ class Generator:
     def _choose(
         self,
         logits: torch.Tensor,
-        chats: Sequence[Sequence[int]],
+        chats: Sequence[torch.Tensor],
         noise: Sequence[torch.Generator],
     ) -> torch.Tensor:
-        """Next token ids, [rows], for logits of [rows, vocabulary] behind these chats.
+        """Next token ids, [rows], for logits of [rows, vocabulary]; a chat is ids, [tokens].
 
         The argmax of logits plus Gumbel noise is a sample of their softmax.
         """
         if self._penalty is not None:
-            said = [torch.tensor([chat], device=logits.device) for chat in chats]
-            rows = zip(said, logits.split(1), strict=True)
-            logits = torch.cat([self._penalty(ids, row.float()) for ids, row in rows])
+            rows = zip(chats, logits.split(1), strict=True)
+            logits = torch.cat([self._penalty(ids[None], row.float()) for ids, row in rows])
         if self.temperature == 0:
             return logits.argmax(-1)
         size = logits.shape[1]
