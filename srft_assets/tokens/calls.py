@@ -28,6 +28,20 @@ Call one by a JSON object with its name and its arguments within these tags:
 </tool_call>"""
 
 
+class ArgumentsError(RunRefusedError):
+    """The arguments of a call are no JSON object, or one that would be written otherwise.
+
+    Attributes:
+        name: of the tool.
+        text: the arguments as they were made.
+        broken: whether they are no sound JSON object, and not only a number written unusually.
+    """
+
+    def __init__(self, reason: str, name: str, text: str, broken: bool = True) -> None:
+        super().__init__(reason)
+        self.name, self.text, self.broken = name, text, broken
+
+
 class _RepeatedKeyError(ValueError):
     """A key stands twice in one object."""
 
@@ -48,33 +62,62 @@ def calls_of(message: Message) -> list[dict[str, Any]]:
 def call_of(call: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Name and arguments of a tool call; none, as vLLM hands them to templates, are `{}`.
 
-    Raises RunRefusedError for arguments that are no JSON object, and for those that would not be
+    Raises ArgumentsError for arguments that are no JSON object, and for those that would not be
     written as they were: with a key twice, or a number such as 1e5, which becomes 100000.0.
     """
     function = call.get("function") or call
-    name, stated = str(function.get("name", "")), function.get("arguments")
-    if isinstance(stated, str):
-        stated = _read(stated, name) if stated.strip() else None
+    name, made = str(function.get("name", "")), function.get("arguments")
+    stated = made
+    if isinstance(made, str):
+        stated = _read(made, name) if made.strip() else None
     if stated is None:
         return name, {}
     if not isinstance(stated, dict):
         within = ", but JSON text within JSON text" if isinstance(stated, str) else ""
-        raise RunRefusedError(f"the arguments of a call of {name!r} are no JSON object{within}")
+        reason = f"the arguments of a call of {name!r} are no JSON object{within}"
+        raise ArgumentsError(reason, name, made if isinstance(made, str) else as_json(made))
     return name, stated
 
 
+def is_broken(message: Message) -> bool:
+    """Whether a turn makes a call whose arguments are no sound JSON object."""
+    for call in calls_of(message):
+        try:
+            call_of(call)
+        except ArgumentsError as error:
+            if error.broken:
+                return True
+    return False
+
+
 def given(call: dict[str, Any], form: Arguments) -> dict[str, Any]:
-    """A call in the form that a template takes."""
-    name, arguments = call_of(call)
-    written = as_json(arguments) if form == "text" else arguments
+    """A call in the form that a template takes.
+
+    Raises ArgumentsError where that is a dict, and the arguments cannot be one. As text they stay
+    as they were made.
+    """
+    written: object
+    try:
+        name, arguments = call_of(call)
+        written = as_json(arguments) if form == "text" else arguments
+    except ArgumentsError as error:
+        if form == "mapping":
+            raise
+        name, written = error.name, error.text
     plain = {"type": "function", "function": {"name": name, "arguments": written}}
     return {"id": call["id"], **plain} if call.get("id") else plain
 
 
 def written_out(content: str, calls: Sequence[dict[str, Any]]) -> str:
     """A turn's content with its calls behind it."""
-    written = [f"<tool_call>\n{as_json(call['function'])}\n</tool_call>" for call in calls]
+    written = [f"<tool_call>\n{_as_made(call['function'])}\n</tool_call>" for call in calls]
     return "\n".join([content, *written] if content else written)
+
+
+def _as_made(function: dict[str, Any]) -> str:
+    made = function["arguments"]
+    text = made if isinstance(made, str) else as_json(made)
+    return f'{{"name": {as_json(function["name"])}, "arguments": {text}}}'
 
 
 def with_tools_told(messages: list[Message], tools: Tools, form: Arguments) -> list[Message]:
@@ -103,14 +146,17 @@ def _read(text: str, name: str) -> Any:
             parse_constant=_no_json,
         )
     except _RepeatedKeyError as error:
-        raise RunRefusedError(f"a call of {name!r} has the argument {error} twice") from None
+        reason = f"a call of {name!r} has the argument {error} twice"
+        raise ArgumentsError(reason, name, text) from None
     except _NumberError as error:
-        raise RunRefusedError(
+        reason = (
             f"a call of {name!r} has the number {error}, which the chat template would write "
             "otherwise"
-        ) from None
+        )
+        raise ArgumentsError(reason, name, text, broken=False) from None
     except (ValueError, RecursionError):
-        raise RunRefusedError(f"the arguments of a call of {name!r} are broken JSON") from None
+        reason = f"the arguments of a call of {name!r} are broken JSON"
+        raise ArgumentsError(reason, name, text) from None
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

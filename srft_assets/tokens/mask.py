@@ -233,7 +233,7 @@ def _row(job: Job, rendering: Rendering, tokens: Encoded, tokenizer: ChatTokeniz
     for turn in rendering.turns:
         asked.append(tokens.tokens_within(turn.asked, turn.start)[0])
         start, end = tokens.tokens_within(turn.start, turn.end)
-        weight = float(job.weights[turn.step_index])
+        weight = 0.0 if turn.broken else float(job.weights[turn.step_index])
         label = job.labels.get(turn.step_index)
         stated = weight if weighted and weight else None
         span = Span(turn.step_index, start, end, weight > 0, label, stated)
@@ -250,6 +250,7 @@ def _row(job: Job, rendering: Rendering, tokens: Encoded, tokenizer: ChatTokeniz
         tuple(spans),
         asked=tuple(asked),
         thinking_dropped=rendering.thinking_dropped,
+        broken_calls=sum(turn.broken for turn in rendering.turns),
     )
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from srft_assets.tokens.calls import Tools, call_of
+from srft_assets.tokens.calls import Tools
 from srft_assets.tokens.template import REASONING, Spans
 from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.trajectories.model import Message
@@ -21,7 +21,8 @@ def check_nothing_left_out(
     """Every message's words, its tool calls and the tools offered are in the rendering.
 
     A template without tool calls in it would otherwise train the model on half of what was done.
-    White space and JSON escaping may differ, but not in words that mention `</think>`: a template
+    White space and JSON escaping may differ, but not in arguments that are handed over as text, and
+    not in words that mention `</think>`: a template
     makes thinking of what precedes it, unless the prompt has `opened` the thinking. Thinking may be
     left out of all turns: the answer is whether it is. Raises RunRefusedError.
     """
@@ -34,9 +35,11 @@ def check_nothing_left_out(
         if not _holds(shown, words) or not (opened or _mentions(shown, words)):
             raise RunRefusedError(f"the chat template leaves out text of {where}")
         for call in message.get("tool_calls", []):
-            name, arguments = call_of(call)
-            texts = [name, *(cell for cell in arguments.values() if isinstance(cell, str))]
-            if not all(_holds(shown, cell) for cell in texts):
+            name, arguments = call["function"]["name"], call["function"]["arguments"]
+            whole = not isinstance(arguments, str) or arguments.strip() in shown
+            cells = [] if isinstance(arguments, str) else arguments.values()
+            texts = [name, *(cell for cell in cells if isinstance(cell, str))]
+            if not whole or not all(_holds(shown, cell) for cell in texts):
                 raise RunRefusedError(f"the chat template leaves out a tool call of {where}")
         if REASONING[0] in message:
             thinking[index] = _holds(shown, message[REASONING[0]])

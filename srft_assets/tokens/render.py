@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from srft_assets.tokens.calls import Tools
+from srft_assets.tokens.calls import ArgumentsError, Tools, is_broken
 from srft_assets.tokens.omissions import check_generation, check_nothing_left_out
 from srft_assets.tokens.template import (
     TEMPLATE_ERRORS,
@@ -44,6 +44,7 @@ class Turn:
     Attributes:
         asked: where the generation prompt starts; it ends at `start`.
         terminator: text of the end-of-turn token.
+        broken: whether it makes a call with broken arguments: it stays, and carries no loss.
     """
 
     step_index: int
@@ -51,6 +52,7 @@ class Turn:
     start: int
     end: int
     terminator: str
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,8 @@ def render_prompt(messages: Sequence[Message], tools: Tools, tokenizer: ChatToke
 
 
 def _in_a_form(tried: Sequence[Form], render_in: Callable[[Form], Rendering]) -> Rendering:
-    """The first rendering that holds. Raises RunRefusedError: why the last that was read did not,
-    else why the template failed."""
+    """The first rendering that holds. Raises RunRefusedError: which arguments it cannot write, else
+    why the last that was read did not hold, else why the template failed."""
     reasons: list[RunRefusedError] = []
     for form in tried:
         try:
@@ -126,7 +128,8 @@ def _in_a_form(tried: Sequence[Form], render_in: Callable[[Form], Rendering]) ->
         except RunRefusedError as error:
             reasons.append(error)
     told = [reason for reason in reasons if not isinstance(reason, TemplateFailedError)]
-    raise told[-1] if told else reasons[0]
+    made = [reason for reason in told if isinstance(reason, ArgumentsError)]
+    raise (made or told[-1:] or reasons)[0]
 
 
 def _failed(error: Exception) -> TemplateFailedError:
@@ -196,7 +199,8 @@ def _turn(chat: Chat, step: Step, owned: dict[int, Spans]) -> Turn:
     asked, limit = spans[0]
     start = _start(chat, step.message_index, spans[0], where)
     added = EMPTY_THINKING.match(chat.text, start, limit)
-    said = text_of(chat.run.messages[step.message_index].get("content"), where)
+    message = chat.run.messages[step.message_index]
+    said = text_of(message.get("content"), where)
     if added and not EMPTY_THINKING.match(said.lstrip()):
         start = added.end()
     literal_starts = {literal for literal, _ in chat.literals}
@@ -212,7 +216,7 @@ def _turn(chat: Chat, step: Step, owned: dict[int, Spans]) -> Turn:
         raise RunRefusedError(
             f"{where} ends with {terminator}, which does not end a turn of this model"
         )
-    return Turn(step.step_index, asked, start, ends[-1].end(), terminator)
+    return Turn(step.step_index, asked, start, ends[-1].end(), terminator, is_broken(message))
 
 
 def _start(chat: Chat, message: int, span: tuple[int, int], where: str) -> int:

@@ -30,7 +30,7 @@ from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
-VERSION = 3
+VERSION = 4
 """Raised when the output changes; see tools/versions.py."""
 
 Labels = Mapping[str, Mapping[int, Label]]
@@ -207,6 +207,9 @@ def figures(rows: Sequence[MaskedRow], refused: Sequence[Refusal]) -> dict[str, 
         "runs_refused": len(refused),
         "runs_without_a_trained_token": len(runs - with_loss),
         "runs_without_their_thinking": len({r.trajectory_id for r in rows if r.thinking_dropped}),
+        "steps_masked_for_broken_calls": sum(
+            {row.trajectory_id: row.broken_calls for row in rows}.values()
+        ),
         "tokens": tokens,
         "tokens_trained": trained,
         "tokens_masked": masked,

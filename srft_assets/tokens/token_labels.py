@@ -105,9 +105,10 @@ def label_tokens(input_ids: np.ndarray, spans: Iterable[Span]) -> tuple[np.ndarr
 class MaskedRow:
     """One run, or a part of one, as a row of `MASKED_TOKENS`. `input_ids` is int32.
 
-    `asked` has for each span the token at which its generation prompt starts, and
-    `thinking_dropped` whether the template leaves out what the model thought; both are known when
-    the run is masked, and not kept.
+    `asked` has for each span the token at which its generation prompt starts, `thinking_dropped` is
+    whether the template leaves out what the model thought, and `broken_calls` how many steps of the
+    run carry no loss because they call a tool with broken arguments. They are known when the run is
+    masked, and not kept.
     """
 
     trajectory_id: str
@@ -118,6 +119,7 @@ class MaskedRow:
     part: int = 0
     asked: tuple[int, ...] = ()
     thinking_dropped: bool = False
+    broken_calls: int = 0
 
     @property
     def n_tokens(self) -> int:

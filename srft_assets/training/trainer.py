@@ -44,7 +44,7 @@ def build_trainer(
     activation checkpointing on a CPU, replacing a NaN loss by an old mean) is switched off.
     """
     args = sft_config(job, plan)
-    if WEIGHTS in table.column_names and (args.loss_type != "nll" or args.label_smoothing_factor):
+    if WEIGHTS in table.column_names and not is_plain(args):
         raise SrftError("training.options: loss weights go with the plain loss only (nll)")
     lora = LoraConfig(
         r=job.lora_rank,
@@ -79,6 +79,8 @@ def sft_config(job: TrainingJob, plan: Plan) -> SFTConfig:
         if find_spec(tracker) is None:
             raise SrftError(f"training.report_to: {tracker} is not here: pip install {tracker}")
     gpu = torch.cuda.is_available()
+    if options.get("use_liger_kernel") and not gpu:
+        raise SrftError("training.options: use_liger_kernel needs a GPU, and there is none")
     settings: dict[str, Any] = {
         "output_dir": str(job.partial / "states"),
         "max_steps": job.max_steps,
@@ -106,6 +108,13 @@ def sft_config(job: TrainingJob, plan: Plan) -> SFTConfig:
         return SFTConfig(**{**settings, **options})
     except (TypeError, ValueError) as error:
         raise SrftError(f"training.options: {error}") from error
+
+
+def is_plain(args: Any) -> bool:
+    """Whether the loss that an SFTConfig states is the likelihood of the trained tokens alone."""
+    return args.loss_type == "nll" and not (
+        args.label_smoothing_factor or args.router_aux_loss_coef
+    )
 
 
 class WeightsCollator(DataCollatorForLanguageModeling):
@@ -148,9 +157,13 @@ class PlannedTrainer(SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Sum over the trained tokens by their number, or weight, in the optimizer step."""
+        """Sum over the trained tokens by their number, or weight, in the optimizer step.
+
+        Another loss that an arm states is TRL's own, which scores every position.
+        """
         weights = inputs.pop(WEIGHTS, None)
-        if self.args.device.type == "cpu" and self.plan.layout == "packed":
+        packed = self.plan.layout == "packed" and is_plain(self.args)
+        if packed and self.args.device.type == "cpu":
             loss = loss_of_trained(model, inputs, weights) / num_items_in_batch
         elif weights is not None:
             loss = weighted_loss(model, inputs, weights) / num_items_in_batch

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from srft_assets.tokens.mask import mask_run
+from srft_assets.tokens.stage import figures
 from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from tests.tokens.chats import decoded
@@ -48,12 +49,42 @@ def test_a_call_without_arguments_has_an_empty_object(none, template, tokenizer_
         ('{"size": 1e999}', "number 1e999"),
     ],
 )
-@pytest.mark.parametrize("template", [QWEN, TOOLS["deepseek-tools"]])
-def test_arguments_that_no_template_writes_as_they_were_refuse_the_run(
-    arguments: str, reason: str, template: str, tokenizer_with: Callable
+def test_arguments_that_a_template_would_write_otherwise_refuse_the_run(
+    arguments: str, reason: str, tokenizer_with: Callable
 ) -> None:
     with pytest.raises(RunRefusedError, match=reason):
-        turn(arguments, tokenizer_with(template))
+        turn(arguments, tokenizer_with(QWEN))
+
+
+AS_TEXT = pytest.mark.parametrize("template", [TOOLS["deepseek-tools"], CHATML])
+"""Templates that take arguments as text, and a chat whose calls are written into the content."""
+
+
+@pytest.mark.parametrize("made", ['{"size": 1e5}', '{"size": 0.10}', '{"in": [1.50, 1e999]}'])
+@AS_TEXT
+def test_a_number_stays_as_it_was_made_where_arguments_are_text(
+    made: str, template: str, tokenizer_with: Callable
+) -> None:
+    assert made in turn(made, tokenizer_with(template))
+
+
+@pytest.mark.parametrize("made", ['{"command": "ls', "ls -la", "[1]", '{"a": 1, "a": 2}', '"{}"'])
+@AS_TEXT
+def test_a_broken_call_stays_in_the_context_and_its_step_carries_no_loss(
+    made: str, template: str, tokenizer_with: Callable
+) -> None:
+    tokenizer = tokenizer_with(template)
+    turns = [("ls", '{"command": "ls"}'), ("bad", made), ("pwd", '{"command": "pwd"}')]
+    chat: list[dict[str, Any]] = [{"role": "user", "content": "Go."}]
+    for name, arguments in turns:
+        calls = [{"type": "function", "function": {"name": name, "arguments": arguments}}]
+        chat.append({"role": "assistant", "content": "", "tool_calls": calls})
+        chat.append({"role": "tool", "content": "done"})
+    run = run_of(chat)
+    row = mask_run(run, all_of(run), tokenizer)
+    assert [span.trained for span in row.spans] == [True, False, True]
+    assert made in tokenizer.decode(row.input_ids.tolist())
+    assert figures([row], [])["steps_masked_for_broken_calls"] == row.broken_calls == 1
 
 
 def test_numbers_and_the_order_of_keys_stay(tokenizer_with: Callable) -> None:

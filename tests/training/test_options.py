@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields
 
 import pytest
+import torch
 
 from srft_assets.errors import SrftError
 from srft_assets.training.job import TrainingJob
@@ -70,3 +71,20 @@ def test_a_stated_default_changes_nothing_and_is_taken() -> None:
     assert check_options(defaults | {"optim": "adafactor"}) == {"optim": "adafactor"}
     with pytest.raises(SrftError, match="mean over all trained tokens"):
         check_options({"average_tokens_across_devices": False})
+
+
+@pytest.mark.parametrize("options", [{"loss_type": "dft"}, {"label_smoothing_factor": 0.3}])
+def test_another_loss_is_taken_on_a_cpu_too(
+    job: Callable[..., TrainingJob], options: dict[str, object]
+) -> None:
+    rows = make_rows(8)
+    plain, other = (train(job(rows, max_steps=1, options=one), Heard()) for one in ({}, options))
+    assert other.loss_curve[0].loss != pytest.approx(plain.loss_curve[0].loss, rel=1e-3)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_kernel_for_gpus_is_refused_without_one(job: Callable[..., TrainingJob]) -> None:
+    heard = Heard()
+    with pytest.raises(SrftError, match="use_liger_kernel needs a GPU"):
+        train(job(make_rows(8), options={"use_liger_kernel": True}), heard)
+    assert not heard.steps
