@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from srft_assets.tokens.calls import Tools
+from srft_assets.tokens.calls import Tools, as_json
 from srft_assets.tokens.template import REASONING, Spans
 from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.trajectories.model import Message
@@ -22,9 +22,9 @@ def check_nothing_left_out(
 
     A template without tool calls in it would otherwise train the model on half of what was done.
     White space and JSON escaping may differ, but not in arguments that are handed over as text, and
-    not in words that mention `</think>`: a template
-    makes thinking of what precedes it, unless the prompt has `opened` the thinking. Thinking may be
-    left out of all turns: the answer is whether it is. Raises RunRefusedError.
+    not in words that mention `</think>`: a template makes thinking of what precedes it, unless the
+    prompt has `opened` the thinking. Thinking may be left out of all turns: the answer is whether
+    it is. Raises RunRefusedError.
     """
     thinking: dict[int, bool] = {}
     for index, message in enumerate(messages):
@@ -36,9 +36,12 @@ def check_nothing_left_out(
             raise RunRefusedError(f"the chat template leaves out text of {where}")
         for call in message.get("tool_calls", []):
             name, arguments = call["function"]["name"], call["function"]["arguments"]
-            whole = not isinstance(arguments, str) or arguments.strip() in shown
-            cells = [] if isinstance(arguments, str) else arguments.values()
-            texts = [name, *(cell for cell in cells if isinstance(cell, str))]
+            texts = [name]
+            if isinstance(arguments, str):
+                whole = arguments.strip() in shown and as_json(arguments) not in shown
+            else:
+                whole = True
+                texts += [cell for cell in arguments.values() if isinstance(cell, str)]
             if not whole or not all(_holds(shown, cell) for cell in texts):
                 raise RunRefusedError(f"the chat template leaves out a tool call of {where}")
         if REASONING[0] in message:

@@ -78,7 +78,8 @@ def test_another_loss_is_taken_on_a_cpu_too(
     job: Callable[..., TrainingJob], options: dict[str, object]
 ) -> None:
     rows = make_rows(8)
-    plain, other = (train(job(rows, max_steps=1, options=one), Heard()) for one in ({}, options))
+    plain = train(job(rows, "plain", max_steps=1), Heard())
+    other = train(job(rows, "other", max_steps=1, options=options), Heard())
     assert other.loss_curve[0].loss != pytest.approx(plain.loss_curve[0].loss, rel=1e-3)
 
 
