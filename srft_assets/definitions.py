@@ -1,17 +1,29 @@
 """The whole platform: what the files below `defs/` state, and what no YAML states."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 # Before the loader, which restores the warning filters that it found.
 import srft_assets.components  # noqa: F401
 from srft_assets import defs as defs_folder
+from srft_assets.components.arm import Arm
 from srft_assets.components.asset import build_asset, stages_in
 from srft_assets.components.checks import in_sync_checks, sql_check, watch_checks
+from srft_assets.components.critic import Critic
 from srft_assets.components.platform import CriticServer, Platform
 from srft_assets.home import CHECKOUT
-from srft_assets.stages import comparisons, fixed_stages, load_stages
+from srft_assets.project import current_project
+from srft_assets.stages import (
+    comparisons,
+    fixed_stages,
+    load_stages,
+    own_files,
+    specs_of_file,
+)
+from srft_assets.tokens.arm import ArmSpec
 
 NUMBERED = "Steps of a run are numbered 0, 1, 2, …"
 GRADED = "Every run has one outcome, and test counts fit its status"
@@ -22,7 +34,8 @@ def defs() -> dg.Definitions:
     """Assets, checks, jobs, sensors, schedules and resources of the platform."""
     # `dg.load_from_defs_folder` wants a `pyproject.toml` around, which an installed package lacks.
     tree = dg.ComponentTree.from_module(defs_module=defs_folder, project_root=CHECKOUT)
-    loaded = dg.Definitions.merge(tree.build_defs(), fixed(), resources())
+    mine = own()
+    loaded = dg.Definitions.merge(without(tree.build_defs(), mine), mine, fixed(), resources())
     stages = stages_in(loaded)
     compared = comparisons(list(stages.values()))
     keys = [*stages, *(stage.key for stage in compared)]
@@ -31,6 +44,41 @@ def defs() -> dg.Definitions:
         asset_checks=[in_sync_checks(keys, load_stages), watch_checks(stages)],
     )
     return dg.Definitions.merge(loaded, more)
+
+
+def own() -> dg.Definitions:
+    """The project's critics and arms."""
+    built = []
+    for path in own_files().values():
+        for spec in specs_of_file(path):
+            one = Arm(spec) if isinstance(spec, ArmSpec) else Critic(path.parent, spec)
+            built.append(one.build_defs())
+    return dg.Definitions.merge(*built) if built else dg.Definitions()
+
+
+def without(shipped: dg.Definitions, mine: dg.Definitions) -> dg.Definitions:
+    """What is shipped, less the critics and arms in whose place one's own stand."""
+    replaced = {(key.path[0], key.path[-1]) for one in mine.assets or () for key in _keys(one)}
+    kinds = {("critic_prompt", name) for kind, name in replaced if kind == "step_verdicts"}
+
+    def stays(one: Any) -> bool:
+        return not any((key.path[0], key.path[-1]) in replaced | kinds for key in _keys(one))
+
+    # Dagster takes one tree: that of a project's own package goes before ours.
+    tree = shipped.component_tree if current_project().root == CHECKOUT else None
+    return dg.Definitions(
+        assets=[one for one in shipped.assets or () if stays(one)],
+        asset_checks=[one for one in shipped.asset_checks or () if stays(one)],
+        jobs=shipped.jobs,
+        schedules=shipped.schedules,
+        sensors=shipped.sensors,
+        component_tree=tree,
+    )
+
+
+def _keys(one: Any) -> Iterable[dg.AssetKey]:
+    """The assets that a definition makes or checks."""
+    return {*one.keys, *(check.asset_key for check in one.check_keys)}
 
 
 def fixed() -> dg.Definitions:

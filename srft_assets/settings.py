@@ -133,13 +133,6 @@ class Alerts(Section):
     """HOST:PORT that takes the mail."""
 
 
-class Keep(Section):
-    """What is kept of what can be made again."""
-
-    checkpoints: Annotated[str, Field(pattern=r"^(all|best [1-9]\d*)$")] = "all"
-    """`all`, or `best N` of each arm, by their scores; with them goes the state to resume from."""
-
-
 class Launch(Section):
     """How trainings start, of arms that state no `training.launcher` and its like."""
 
@@ -193,7 +186,6 @@ class Settings(BaseSettings):
     """Model → USD for a million tokens, as `gpt-5: {input: 1.25, output: 10}`."""
     relabel: Relabel = Relabel()
     alerts: Alerts = Alerts()
-    keep: Keep = Keep()
     launch: Launch = Launch()
     ui: Ui = Ui()
     git_host: Url | None = None

@@ -23,6 +23,7 @@ from srft_assets.lab.base import base_models_stage
 from srft_assets.lab.teacher import VERSION as LAB_VERSION
 from srft_assets.lab.teacher import collect
 from srft_assets.outcomes.stage import test_outcomes_stage
+from srft_assets.project import current_project
 from srft_assets.rollouts.player import collect as play_rollouts
 from srft_assets.rollouts.settings import KIND as ROLLOUT
 from srft_assets.rollouts.settings import VERSION as ROLLOUT_VERSION
@@ -40,30 +41,75 @@ DEFS = Path(__file__).parent / "defs"
 COMPONENTS = "srft_assets.components"
 CRITIC_TYPES = (f"{COMPONENTS}.critic.Critic", f"{COMPONENTS}.Critic")
 ARM_TYPES = (f"{COMPONENTS}.arm.Arm", f"{COMPONENTS}.Arm")
+YAML = "defs.yaml"
 PROMPT = "prompt.md"
+KINDS = ("critics", "arms")
+"""Folders of a project."""
 UNDER = ("attributes",)
 DEFAULTS = Settings.model_construct()
 
 
 def load_stages(folder: Path | None = None) -> dict[str, Stage]:
     """Stage by asset key, as the files below `folder` state them now, and these alone; None: those
-    of the package, with the settings of the project.
+    of the package and of the project, with its settings.
 
     Raises SrftError with file, line and fix for YAML or a prompt that states no sound component.
     """
     chosen = settings() if folder is None else DEFAULTS
     stages = fixed_stages()
-    folder = folder or DEFS
-    for path in sorted(folder.rglob("defs.yaml")):
-        for kind, attributes in _components(path):
-            if kind in CRITIC_TYPES:
-                stages += critic_stages(
-                    path.parent, parsed(path, CriticSpec, attributes, UNDER), chosen
-                )
-            elif kind in ARM_TYPES:
-                stated = {"name": path.parent.name, **attributes}
-                stages += arm_stages(parsed(path, ArmSpec, stated, UNDER), chosen)
+    files = component_files() if folder is None else sorted(folder.rglob(YAML))
+    for path in files:
+        stages += stages_of_file(path, chosen)
     return {stage.key: stage for stage in [*stages, *comparisons(stages)]}
+
+
+def faults() -> Iterator[str]:
+    """What is wrong in the files of critics and arms, each in one line."""
+    chosen = settings()
+    stages = {stage.key: stage for stage in fixed_stages()}
+    for path in component_files():
+        try:
+            stages |= {stage.key: stage for stage in stages_of_file(path, chosen)}
+        except SrftError as error:
+            yield str(error)
+    for stage in stages.values():
+        for edge in stage.upstream:
+            if edge.asset not in stages:
+                yield f"{stage.key} depends on {edge.asset}, which no file states"
+
+
+def component_files() -> list[Path]:
+    """The files of all critics and arms; one's own stand in the place of shipped ones of the same
+    name."""
+    shipped = {path.relative_to(DEFS): path for path in sorted(DEFS.rglob(YAML))}
+    return list({**shipped, **own_files()}.values())
+
+
+def own_files() -> dict[Path, Path]:
+    """The files of the project's own critics and arms, by `critics/NAME/defs.yaml`."""
+    root = current_project().root
+    found = [path for kind in KINDS for path in sorted((root / kind).rglob(YAML))]
+    return {path.relative_to(root): path for path in found}
+
+
+def stages_of_file(path: Path, chosen: Settings) -> list[Stage]:
+    """The stages of the critics and arms of one file. Raises SrftError as `load_stages`."""
+    stages: list[Stage] = []
+    for spec in specs_of_file(path):
+        if isinstance(spec, ArmSpec):
+            stages += arm_stages(spec, chosen)
+        else:
+            stages += critic_stages(path.parent, spec, chosen)
+    return stages
+
+
+def specs_of_file(path: Path) -> Iterator[CriticSpec | ArmSpec]:
+    """What a file states of critics and arms. Raises SrftError as `load_stages`."""
+    for kind, attributes in _components(path):
+        if kind in CRITIC_TYPES:
+            yield parsed(path, CriticSpec, attributes, UNDER)
+        elif kind in ARM_TYPES:
+            yield parsed(path, ArmSpec, {"name": path.parent.name, **attributes}, UNDER)
 
 
 def fixed_stages() -> list[Stage]:

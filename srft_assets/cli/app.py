@@ -13,6 +13,7 @@ from srft_assets.cli import (
     compare,
     config,
     critic,
+    delete,
     dev,
     doctor,
     export,
@@ -21,10 +22,12 @@ from srft_assets.cli import (
     lab,
     ledger,
     plan,
+    project,
     rollout,
     seeds,
     show,
     sql,
+    status,
     trial,
 )
 from srft_assets.cli.console import close_log, name_command, quoted, say
@@ -81,11 +84,14 @@ def options(
 
 
 for command in (
+    project.init,
     lab.demo,
     ingest.ingest,
     grade.grade,
     plan.plan,
     plan.apply,
+    status.status,
+    status.ls,
     sql.sql,
     sql.stats,
     show.show,
@@ -96,12 +102,16 @@ for command in (
     doctor.doctor,
     doctor.backup,
     config.config,
+    project.check,
     dev.dev,
 ):
     app.command()(command)
 critic.critic.command("try")(trial.try_critic)
+critic.critic.command("new")(project.new_critic)
 for name, group in (
     ("critic", critic.critic),
+    ("arm", project.arm),
+    ("delete", delete.delete),
     ("review", critic.review),
     ("ledger", ledger.ledger),
     ("seeds", seeds.seeds),

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from srft_assets.home import CHECKOUT, current_home
+from srft_assets.home import current_home
+from srft_assets.project import PROJECT, current_project
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -37,10 +38,13 @@ def dev(
     if read_only:
         os.environ[READ_ONLY] = "1"
     words = ["--port", str(port), "--host", host]
-    if (CHECKOUT / "pyproject.toml").exists():
-        os.chdir(CHECKOUT)
+    project = current_project()
+    if project.file.is_file():
+        os.environ[PROJECT] = str(project.root)
+    if (project.root / "pyproject.toml").exists():
+        os.chdir(project.root)
         words = ["dg", "dev", *words]
-    else:  # an installed package: dg works in projects only
+    else:  # an installed package: dg works in its own projects only
         os.chdir(home.dagster)
         words = ["dagster", "dev", "-m", "srft_assets.definitions", *words]
     if host not in LOOPBACK:

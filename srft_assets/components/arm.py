@@ -42,7 +42,7 @@ class Arm(dg.Component):
             reason = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise SrftError(f"arm {context.path.name}: {reason}") from None
 
-    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+    def build_defs(self, context: dg.ComponentLoadContext | None = None) -> dg.Definitions:
         """Three assets and a check that no token outside accepted steps is trained."""
         arm = self.spec.name
         check = sql_check(

@@ -34,7 +34,7 @@ class Critic(dg.Component):
         stated = attributes.root if isinstance(attributes, CriticAttributes) else RulesSpec()
         return cls(context.path, stated)
 
-    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+    def build_defs(self, context: dg.ComponentLoadContext | None = None) -> dg.Definitions:
         """`critic_prompt/<name>` where there is a prompt, `step_verdicts/<name>`,
         `critic_scores/<name>`, and their checks. Raises SrftError for a bad prompt."""
         name = self.folder.name

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from srft_assets import project
 from srft_assets.cli import dev
 from srft_assets.components.webserver import MODULE, TOKEN
 from srft_assets.home import CHECKOUT
@@ -54,7 +55,7 @@ def test_the_ui_of_an_installed_package_is_told_its_module(home, tmp_path, monke
     seen: list[list[str]] = []
     for name in ("SRFT_HOME", "DAGSTER_HOME", "VIRTUAL_ENV", "PYTHONSAFEPATH", TOKEN):
         monkeypatch.setenv(name, str(home.root))
-    monkeypatch.setattr(dev, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(project, "CHECKOUT", tmp_path)
     monkeypatch.setattr(os, "execv", lambda path, words: seen.append(words[1:]))
     monkeypatch.chdir(tmp_path)
     dev.dev(port=3111)

@@ -63,3 +63,18 @@ def test_what_needs_an_extra_says_which(core: Path, tmp_path: Path):
         core, tmp_path, "srft", "rollout", "mine", "--tasks", "lab:1:2", "--model", "m", expected=2
     )
     assert 'pip install "srft-assets[rollout]"' in told
+
+
+def test_a_project_is_made_checked_and_used_with_the_wheel_alone(
+    core: Path, tmp_path: Path, shared: Path
+):
+    run(core, tmp_path, "srft", "init", "my-agent")
+    mine = tmp_path / "my-agent"
+    assert "nothing is wrong" in run(core, mine, "srft", "check")
+    run(core, mine, "srft", "arm", "new", "my_arm", "--from", "srft")
+    runs = shared / "trajectories" / "mini-swe-agent-v1"
+    run(core, mine, "srft", "ingest", str(runs), "--batch", "mini")
+    assert "made masked_tokens/my_arm: mini" in run(
+        core, mine, "srft", "apply", "masked_tokens/my_arm"
+    )
+    assert (mine / "warehouse" / "masked_tokens" / "my_arm" / "mini.parquet").is_file()

@@ -1,0 +1,26 @@
+-- Every critic that judged: its version, what it labelled, and F1 of mistakes against gold labels.
+-- What did each critic label, and how good is it?
+WITH latest AS (
+    SELECT critic, arg_max(version, made_at) AS version FROM critic_versions GROUP BY critic
+),
+judged AS (
+    SELECT
+        critic,
+        count(DISTINCT batch) AS batches,
+        count(DISTINCT trajectory_id) AS runs,
+        count(*) AS steps,
+        count(*) FILTER (label <> 'unlabeled') AS labelled
+    FROM step_verdicts
+    GROUP BY critic
+),
+scored AS (
+    SELECT critic, max_by(gold_set, steps) AS gold_set, max_by(f1, steps) AS f1
+    FROM critic_scores
+    WHERE question = 'label' AND target = 'mistake'
+    GROUP BY critic
+)
+SELECT critic, version, batches, runs, steps, labelled, gold_set, f1
+FROM judged
+LEFT JOIN latest USING (critic)
+LEFT JOIN scored USING (critic)
+ORDER BY critic

@@ -1,0 +1,65 @@
+"""`srft delete`: a batch or a checkpoint, after saying what goes with it and what stays."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from srft_assets.cli.console import quoted, say
+from srft_assets.errors import UsageError
+from srft_assets.home import Home, current_home
+
+if TYPE_CHECKING:
+    from srft_assets.removal import Removal
+
+delete = typer.Typer(
+    help="Delete a batch or a checkpoint; says first what goes.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+@delete.command("batch")
+def delete_batch(
+    name: Annotated[str, typer.Argument(help="The batch.")],
+    yes: Yes = False,
+) -> None:
+    """Delete a batch: its runs, outcomes, verdicts and masks. What was paid for stays."""
+    from srft_assets.removal import batch_removal
+
+    home = current_home()
+    _delete(home, f"batch {name}", batch_removal(home, name), yes)
+
+
+@delete.command("checkpoint")
+def delete_checkpoint(
+    name: Annotated[str, typer.Argument(help="ARM/SEED, such as srft/0.")],
+    yes: Yes = False,
+) -> None:
+    """Delete a checkpoint: its weights, the state of its training, its scores."""
+    from srft_assets.removal import checkpoint_removal
+
+    home = current_home()
+    _delete(home, f"checkpoint {name}", checkpoint_removal(home, name), yes)
+
+
+def _delete(home: Home, title: str, what: "Removal", yes: bool) -> None:
+    from srft_assets.cli.platform import refresh_catalogue
+    from srft_assets.removal import remove
+
+    console = Console()
+    for asset, partition in what.partitions:
+        say(console, f"goes   {quoted(f'{asset} {partition}')}")
+    for folder in what.folders:
+        say(console, f"goes   {quoted(str(folder))}")
+    for one in what.stays:
+        say(console, f"stays  {quoted(one)}")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(f"nothing was deleted; --yes deletes {title}")
+        typer.confirm(f"Delete {title}?", abort=True)
+    remove(home, what)
+    refresh_catalogue(home)
+    say(console, f"deleted {quoted(title)}")

@@ -1,0 +1,68 @@
+"""`srft init`, `srft check`, `srft arm new`, `srft critic new`: a project of one's own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from srft_assets.cli.console import quoted, say
+from srft_assets.errors import SrftError
+from srft_assets.project import current_project
+
+arm = typer.Typer(help="Arms of one's own.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(help="Name of the new one.")]
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The new folder, such as my-agent.")],
+) -> None:
+    """Make a project: a folder with settings, critics and arms of its own, and all state."""
+    from srft_assets.new_project import make_project
+
+    project = make_project(folder.expanduser().resolve())
+    console = Console()
+    say(console, f"made {quoted(str(project.root))}: srft.yaml names every setting")
+    say(console, f"cd {quoted(str(folder))}; srft ingest RUNS, srft check, srft dev")
+
+
+def check() -> None:
+    """Check srft.yaml, all YAML of critics and arms, and all prompts; each fault by its line."""
+    from srft_assets.settings import settings
+    from srft_assets.stages import component_files, faults, own_files
+
+    settings()
+    found, console = list(faults()), Console()
+    for one in found:
+        say(console, f"[red]wrong[/] {quoted(one)}")
+    files, own = component_files(), own_files()
+    told = f"{len(files)} critics and arms, {len(own)} of them this project's"
+    if found:
+        raise SrftError(f"{told}: {len(found)} {'fault' if len(found) == 1 else 'faults'}")
+    say(console, f"{told}: nothing is wrong in {quoted(str(current_project().root))}")
+
+
+@arm.command("new")
+def new_arm(
+    name: Name,
+    source: Annotated[str, typer.Option("--from", help="The arm to copy.")] = "srft",
+) -> None:
+    """Copy an arm into the project, to be changed there."""
+    new("arms", name, source)
+
+
+def new_critic(
+    name: Name,
+    source: Annotated[str, typer.Option("--from", help="The critic to copy.")] = "default",
+) -> None:
+    """Copy a critic, its prompt included, into the project, to be changed there."""
+    new("critics", name, source)
+
+
+def new(kind: str, name: str, source: str) -> None:
+    """Copy it, and tell where it is."""
+    from srft_assets.new_project import copy_component
+
+    made = copy_component(current_project(), kind, name, source)
+    say(Console(), f"made {quoted(str(made))}: change it there, then srft check, srft plan")

@@ -1,0 +1,139 @@
+"""What there is, what is stale and why, what goes on, and what to do next: `srft status`."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from srft_assets.home import Home
+from srft_assets.open_runs import OpenRun, open_runs
+from srft_assets.planning import look
+from srft_assets.warehouse.plan import Item, State
+from srft_assets.warehouse.query import run_query
+from srft_assets.warehouse.sql import sql_files
+from srft_assets.warehouse.stage import Stage
+
+NAMED = {"critics": "critic", "arms": "arm"}
+"""Listings that have a row for everything that YAML states."""
+LISTS = {
+    "runs": "FROM runs ORDER BY batch, trajectory_id",
+    "checkpoints": "SELECT * EXCLUDE (loss_curve) FROM checkpoints ORDER BY arm, seed",
+}
+"""Listings that are no named query."""
+KINDS = {"critics": "step_verdicts/", "arms": "masked_tokens/"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """An asset with partitions that are not in sync: how many by state, and the first reason."""
+
+    asset: str
+    states: dict[str, int]
+    why: str
+
+    @property
+    def waits(self) -> bool:
+        """Whether all of it waits for something else."""
+        return set(self.states) == {str(State.WAITING)}
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One look at the platform; the frames are those of the named queries."""
+
+    batches: pl.DataFrame
+    critics: pl.DataFrame
+    arms: pl.DataFrame
+    stale: list[Stale]
+    running: list[OpenRun]
+    next: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same, JSON-able but for times."""
+        frames = {"batches": self.batches, "critics": self.critics, "arms": self.arms}
+        return {
+            **{name: frame.to_dicts() for name, frame in frames.items()},
+            "stale": [
+                {"asset": one.asset, "states": one.states, "why": one.why} for one in self.stale
+            ],
+            "running": [
+                {
+                    "run_id": run.run_id,
+                    "job": run.job,
+                    "by": run.by,
+                    "status": run.status,
+                    "assets": list(run.assets),
+                    "partition": run.partition,
+                    "since": run.since.isoformat(),
+                }
+                for run in self.running
+            ],
+            "next": self.next,
+        }
+
+
+def overview(home: Home, stages: Mapping[str, Stage]) -> Overview:
+    """Look at everything once. The catalogue must be up to date. Raises SrftError."""
+    frames = {name: listing(home, stages, name) for name in ("batches", "critics", "arms")}
+    seen = look(stages, home)
+    stale = list(_stale(seen.items))
+    running = open_runs(home)
+    there = not frames["batches"].is_empty()
+    return Overview(
+        **frames, stale=stale, running=running, next=_next(stale, running, seen.needed, there)
+    )
+
+
+def listing(home: Home, stages: Mapping[str, Stage], name: str, where: str = "") -> pl.DataFrame:
+    """The rows of one listing, of those for which the SQL condition `where` holds.
+
+    Raises SrftError where the condition is wrong or would do anything but read.
+    """
+    parameters: dict[str, Any] | None = None
+    text = LISTS.get(name) or next(f.text for f in sql_files("queries") if f.name == name)
+    if name in NAMED:
+        column = NAMED[name]
+        parameters = {"names": names_of(stages, name)}
+        text = (
+            f"SELECT * FROM (SELECT unnest($names::VARCHAR[]) AS {column}) "
+            f"FULL JOIN ({text}) USING ({column}) ORDER BY {column}"
+        )
+    condition = f" WHERE {where}\n" if where else ""
+    return run_query(home, f"SELECT * FROM ({text}\n){condition}", parameters)
+
+
+def names_of(stages: Mapping[str, Stage], name: str) -> list[str]:
+    """The critics or arms that YAML states."""
+    kind = KINDS[name]
+    return sorted(key.removeprefix(kind) for key in stages if key.startswith(kind))
+
+
+def _stale(items: Mapping[str, Sequence[Item]]) -> Iterator[Stale]:
+    for asset, all_of_it in items.items():
+        other = [item for item in all_of_it if item.state is not State.IN_SYNC]
+        if other:
+            states: dict[str, int] = {}
+            for item in other:
+                states[str(item.state)] = states.get(str(item.state), 0) + 1
+            told = next((item for item in other if item.why), other[0])
+            why = f"{told.partition}: {'; '.join(told.why)}" if told.why else ""
+            yield Stale(asset, states, why)
+
+
+def _next(
+    stale: Sequence[Stale], running: Sequence[OpenRun], needed: Collection[str], there: bool
+) -> str:
+    """What goes on, in one command."""
+    if not there:
+        return "srft ingest PATH reads recorded runs; srft demo makes some"
+    if running:
+        return f"{len(running)} under way; srft status tells when they are over"
+    made = [one for one in stale if not one.waits]
+    if [one for one in made if one.asset in needed]:
+        return "srft plan says what it takes; srft apply makes it"
+    if made:
+        return f"srft apply {made[0].asset} makes what is made only when it is named"
+    if stale:
+        return f"{stale[0].asset} waits: {stale[0].why}"
+    return "nothing to make; srft compare tells the arms apart"

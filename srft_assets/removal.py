@@ -1,0 +1,96 @@
+"""Taking a batch or a checkpoint away: what goes with it, and what stays."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from srft_assets.database_read import read_rows
+from srft_assets.errors import SrftError, UsageError
+from srft_assets.home import Home
+from srft_assets.locks import partition_turn
+from srft_assets.open_runs import open_runs
+from srft_assets.trajectories.batches import batch_names, registering
+from srft_assets.warehouse.partitions import Warehouse, check_partition_name
+
+OF_BATCH = ("trajectories", "test_outcomes", "step_verdicts", "masked_tokens")
+"""Assets that have a partition a batch, or whose critics and arms have."""
+OF_CHECKPOINT = ("checkpoints", "eval_scores")
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What goes.
+
+    Attributes:
+        partitions: asset and partition of each file of the warehouse.
+        folders: what lies elsewhere, weights above all.
+        batch: whose registration goes, if it is one.
+        stays: what is kept of it, in words.
+    """
+
+    partitions: tuple[tuple[str, str], ...]
+    folders: tuple[Path, ...] = ()
+    batch: str | None = None
+    stays: tuple[str, ...] = ()
+
+
+def batch_removal(home: Home, batch: str) -> Removal:
+    """What goes with a batch. Raises UsageError where nothing of it is there."""
+    check_partition_name(batch)
+    found = tuple((asset, batch) for asset in _assets(home, OF_BATCH, batch))
+    known = batch_names(home)
+    if batch not in known and not found:
+        raise UsageError(f"no batch {batch!r}; there are: {', '.join(known) or 'none yet'}")
+    query = "SELECT critic, count(*) FROM answers WHERE batch = :name GROUP BY critic"
+    answers = read_rows(home, query, name=batch)
+    stays = [f"paid answers of {critic}, in the ledger: {count:,}" for critic, count in answers]
+    if (home.runs / batch).exists():
+        stays.append(f"the runs that were played, in {home.runs / batch}")
+    stays.append("its sources; those in the inbox are read again when they change")
+    stays.append("its partition key in Dagster, without content")
+    return Removal(found, batch=batch, stays=tuple(stays))
+
+
+def checkpoint_removal(home: Home, name: str) -> Removal:
+    """What goes with the checkpoint `ARM/SEED`. Raises UsageError where there is none."""
+    arm, _, seed = name.partition("/")
+    check_partition_name(arm)
+    check_partition_name(seed)
+    found = tuple(
+        (asset, seed) for asset in _assets(home, OF_CHECKPOINT, seed) if asset.endswith(f"/{arm}")
+    )
+    weights = home.artifacts / "checkpoints" / arm / seed
+    if not found and not weights.exists():
+        raise UsageError(f"no checkpoint {name!r}: srft ls checkpoints")
+    folders = (weights,) if weights.exists() else ()
+    return Removal(found, folders, stays=(f"masked_tokens/{arm}, from which it can be made again",))
+
+
+def remove(home: Home, what: Removal) -> None:
+    """Take it away; killed on the way, the same call goes on.
+
+    Raises SrftError while runs are under way, which might read what goes.
+    """
+    from srft_assets.database import BATCHES, database_of
+
+    if running := open_runs(home):
+        raise SrftError(f"runs are under way ({len(running)}): wait for them, srft status")
+    if what.batch is not None:
+        with registering(home), database_of(home).write() as connection:
+            connection.execute(BATCHES.delete().where(BATCHES.c.name == what.batch))
+    warehouse = Warehouse(home.warehouse)
+    for asset, partition in what.partitions:
+        with partition_turn(home, asset, partition, lambda note: None):
+            warehouse.path(asset, partition).unlink(missing_ok=True)
+    for folder in what.folders:
+        shutil.rmtree(folder)
+
+
+def _assets(home: Home, kinds: tuple[str, ...], partition: str) -> list[str]:
+    """The assets of these kinds that have the partition."""
+    files = (
+        path
+        for kind in kinds
+        for path in sorted((home.warehouse / kind).glob(f"**/{partition}.parquet"))
+    )
+    return [str(path.parent.relative_to(home.warehouse)) for path in files]

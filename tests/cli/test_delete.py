@@ -1,0 +1,86 @@
+"""`srft delete`: says first what goes; what was paid for, and the sources, stay."""
+
+import pytest
+
+from srft_assets.critic.calls import Reply
+from srft_assets.critic.ledger import Ledger
+from srft_assets.home import Home
+from srft_assets.trajectories.batches import batch_names
+from srft_assets.warehouse.partitions import Warehouse
+from tests.cli.conftest import Srft, source
+
+
+def files(home: Home) -> set[str]:
+    return {str(path.relative_to(home.warehouse)) for path in home.warehouse.rglob("*.parquet")}
+
+
+def test_without_a_yes_it_says_what_would_go_and_nothing_does(srft: Srft, filled: Home) -> None:
+    before = files(filled)
+    with Ledger(filled) as ledger:
+        ledger.keep(Reply("a" * 64, "good", None, "stop", "m", critic="mine", batch="one"))
+    said = srft("delete", "batch", "one")
+    assert said.code == 2
+    assert "stays  paid answers of mine, in the ledger: 1" in said.out
+    assert "goes   step_verdicts/rules one" in said.out
+    assert "stays  its sources" in said.out
+    assert "nothing was deleted; --yes deletes batch one" in said.err
+    assert files(filled) == before
+    assert batch_names(filled) == ["one", "two"]
+
+
+def test_a_batch_goes_with_all_that_was_made_of_it_and_no_other(srft: Srft, filled: Home) -> None:
+    before = files(filled)
+    with Ledger(filled) as ledger:
+        ledger.keep(Reply("a" * 64, "good", None, "stop", "m", critic="mine", batch="one"))
+    assert srft("delete", "batch", "one", "--yes").code == 0
+    assert batch_names(filled) == ["two"]
+    with Ledger(filled) as ledger:
+        assert [reply.key for reply, _ in ledger.everything()] == ["a" * 64]
+    gone = before - files(filled)
+    assert gone == {
+        "trajectories/one.parquet",
+        "test_outcomes/one.parquet",
+        "step_verdicts/rules/one.parquet",
+    }
+    assert source(filled, "one").exists()
+    assert "one" not in srft("plan", "--all").out.split()
+    assert srft("delete", "batch", "one", "--yes").code == 2, "there is none any more"
+    assert srft("ingest", str(source(filled, "one"))).code == 0
+    assert batch_names(filled) == ["one", "two"]
+
+
+def test_a_batch_whose_deletion_was_killed_goes_whole(srft: Srft, filled: Home) -> None:
+    path = Warehouse(filled.warehouse).path("trajectories", "one")
+    held = path.read_bytes()
+    assert srft("delete", "batch", "one", "--yes").code == 0
+    path.write_bytes(held)
+    assert srft("delete", "batch", "one", "--yes").code == 0
+    assert not path.exists()
+
+
+def test_a_checkpoint_goes_with_weights_and_scores_and_the_others_stay(
+    srft: Srft, filled: Home
+) -> None:
+    warehouse = Warehouse(filled.warehouse)
+    for arm in ("srft", "rft"):
+        for asset in ("checkpoints", "eval_scores"):
+            path = warehouse.path(f"{asset}/{arm}", "0")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(warehouse.path("trajectories", "one").read_bytes())
+        (filled.artifacts / "checkpoints" / arm / "0").mkdir(parents=True)
+    before = files(filled)
+    assert srft("delete", "checkpoint", "srft/0", "--yes").code in (0, 1)
+    assert before - files(filled) == {
+        "checkpoints/srft/0.parquet",
+        "eval_scores/srft/0.parquet",
+    }
+    assert not (filled.artifacts / "checkpoints" / "srft" / "0").exists()
+    assert (filled.artifacts / "checkpoints" / "rft" / "0").exists()
+
+
+@pytest.mark.parametrize("name", ["srft", "srft/7", "../up/0", "*/0"])
+def test_a_checkpoint_that_is_not_there_is_named(srft: Srft, filled: Home, name: str) -> None:
+    before = files(filled)
+    said = srft("delete", "checkpoint", name, "--yes")
+    assert said.code == 2
+    assert files(filled) == before
