@@ -28,7 +28,7 @@ from srft_assets.cli.platform import (
 )
 from srft_assets.cli.progress import Quiet
 from srft_assets.errors import SrftError
-from srft_assets.home import current_home
+from srft_assets.home import Home, current_home
 from srft_assets.tables import table, whole, words
 from srft_assets.text import some
 
@@ -99,7 +99,7 @@ def plan(
     shown = [item for item in items if everything or item.state != "in sync"]
     if shown:
         console.print(_table(shown))
-    for line in _summary(items):
+    for line in [*_summary(items), *_budgets(home, items)]:
         say(console, line)
     say_notices(console, told)
     if to_name := [key for key in to_name if not key.startswith("critic_prompt/")]:
@@ -175,6 +175,23 @@ def _reason(item: "Item") -> str:
     rest = len(item.why) - REASONS_SHOWN
     told = "; ".join(item.why[:REASONS_SHOWN])
     return f"{told}; and {rest} more" if rest > 0 else told
+
+
+def _budgets(home: Home, items: Sequence["Item"]) -> list[str]:
+    """What the critics that would be asked may still pay for, where that is bounded."""
+    asked = {item.asset for item in items if item.cost and item.cost.calls > item.cost.answered}
+    if not asked:
+        return []
+    from srft_assets.critic.spending import left_of_life
+    from srft_assets.settings import settings
+
+    stated = settings()
+    lines = []
+    for critic in sorted(asset.rpartition("/")[2] for asset in asked):
+        still = left_of_life(home, critic, stated)
+        told = ", ".join(f"{rest:,.2f} {unit}".replace(".00", "") for unit, rest in still.items())
+        lines += [f"Left of the budget of {critic} (critic.max_…): {told}."] if told else []
+    return lines
 
 
 def _summary(items: Sequence["Item"]) -> list[str]:

@@ -150,6 +150,13 @@ def today() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d}"
 
 
+def left_of_life(home: Home, critic: str, stated: Settings) -> dict[str, float]:
+    """What a critic may still pay for in its life, by unit; none where nothing is bounded."""
+    if not bounds(stated.critic):
+        return {}
+    return left(stated.critic, spent(home, stated.prices, critic))
+
+
 def left(limits: Limits, used: Spent) -> dict[str, float]:
     """What is left of each bound, by unit; none where nothing is bounded."""
     pairs = {

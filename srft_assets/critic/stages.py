@@ -181,6 +181,8 @@ def _make(
     """The verdicts of a batch; of `only` these runs for a trial, which changes no prompt shown."""
     from srft_assets.critic.asking import ask_model  # a plan needs neither the SDK nor a database
     from srft_assets.critic.ledger import Ledger
+    from srft_assets.critic.spending import left_of_life
+    from srft_assets.settings import settings
 
     version = critic_version(spec, prompt)
     outcomes = judged_outcomes(spec, work.read("test_outcomes"))
@@ -203,6 +205,7 @@ def _make(
         Refusal(f"trajectories/{work.partition}", reason, subject=trajectory_id)
         for trajectory_id, reason in batch.refused.items()
     ]
+    still = left_of_life(work.home, name, settings())
     figures = {
         "runs_judged": len(batch.runs),
         "calls_answered_by_ledger": batch.answered,
@@ -210,6 +213,7 @@ def _make(
         **{f"answers_{kind}": count for kind, count in sorted(batch.bad.items())},
         "steps_shown_in_part": frame.filter(pl.col("tokens_cut") > 0).height,
         "tasks_shown_in_part": sum(run.cut[None] > 0 for run in batch.runs),
+        **{f"{unit} left in the critic's life": rest for unit, rest in still.items()},
         **_leak(spec),
         **shares(frame),
     }

@@ -57,6 +57,13 @@ def test_a_critic_has_its_prompt_its_verdicts_and_its_scores_told(srft):
     assert cost[0].endswith(" tokens to label), 0 answered by the ledger.")
 
 
+def test_what_is_left_of_a_budget_is_told(srft, monkeypatch):
+    monkeypatch.setenv("SRFT_CRITIC_MAX_CALLS", "1000")
+    monkeypatch.setenv("SRFT_CRITIC_MAX_USD", "2.5")
+    said = srft("plan", "--critic", "default").out.splitlines()
+    assert "Left of the budget of default (critic.max_…): 1,000 calls, 2.50 usd." in said
+
+
 def test_an_arm_is_told_to_its_evaluation(srft):
     table = told(srft("plan", "--arm", "sft").out)
     assert [row[0] for row in table[1:-1]] == [

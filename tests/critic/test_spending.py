@@ -63,7 +63,9 @@ def test_a_critic_stops_at_the_budget_of_its_life_and_a_new_run_pays_nothing(
         labeller.label()
     assert server.answered.total() == 3
     monkeypatch.setenv("SRFT_CRITIC_MAX_CALLS", "4")
-    assert labeller.label().metadata["calls_paid"] == 1
+    made = labeller.label()
+    assert made.metadata["calls_paid"] == 1
+    assert made.metadata["calls left in the critic's life"] == 0
 
 
 def test_a_day_of_the_schedule_has_a_budget_and_the_next_day_goes_on(labeller, server, monkeypatch):
