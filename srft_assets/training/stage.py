@@ -220,4 +220,6 @@ def _nothing_to_train(arm: ArmSpec, batches: list[str], chosen: Selection) -> st
             f" ({chosen.without_loss} without a trained token, "
             f"{len(chosen.refused)} over {limit} tokens)"
         )
+    if chosen.refused:
+        line += ": raise training.max_length, or state `too_long: windows` or `cut`"
     return line

@@ -159,6 +159,13 @@ def test_rows_too_long_to_train_are_told(platform: Home) -> None:
     )
 
 
+def test_an_arm_whose_runs_are_all_too_long_says_what_to_change(platform: Home) -> None:
+    put(platform, "masked_tokens/srft", "lab-1", frame_of([([5] * 101, [(1, 50, True)])]))
+    said = "1 over 100 tokens.: raise training.max_length, or state `too_long: windows` or `cut`"
+    with pytest.raises(SrftError, match=said):
+        make(checkpoints_stage(arm_of()), platform, launch)
+
+
 def test_an_arm_without_a_trainable_row_says_so(platform: Home) -> None:
     silent = [(ids, []) for ids, _ in make_rows(2)]
     put(platform, "masked_tokens/srft", "lab-1", frame_of(silent))
