@@ -19,7 +19,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Tests start hundreds of processes: without bytecode each would compile 1,600 modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test lint types layers tests test-quick test-core golden test-vllm test-templates test-smollm2 bench versions lock clean
+.PHONY: help setup demo dev test lint types layers tests test-quick test-core golden attacks test-vllm test-templates test-smollm2 bench versions lock clean
 
 help:
 	@echo "make demo   set up, then the whole chain on generated tasks"
@@ -78,6 +78,10 @@ test-core: setup
 
 golden: setup
 	SRFT_GOLDEN=write $(BIN)/pytest -q -n 2 tests/golden
+
+# The attacks of docs/threats.md, each with its variants: a test is an attempt, and held where it passes.
+attacks: setup
+	$(BIN)/pytest -q $(shell grep -o '`tests/[^`]*' docs/threats.md | tr -d '`' | sort -u)
 
 test-vllm: setup $(VLLM_READY)
 	$(BIN)/pytest -m vllm -rP tests/serving

@@ -87,7 +87,7 @@ def check_home(home: Home) -> None:
     """Refuse a platform that this account cannot work on, before anything of it is opened.
 
     A platform is of one account: of what two make, SQLite's files and locks shut out the other.
-    Root may work anywhere, as it does in containers. Raises UsageError.
+    So would root: the owner could not read its files. Raises UsageError.
     """
     try:
         if home.root.exists() and not home.root.is_dir():
@@ -100,7 +100,7 @@ def check_home(home: Home) -> None:
             f"{error.filename} is of another account: choose another SRFT_HOME"
         ) from None
     for owner in owners:
-        if os.geteuid() not in (owner, 0):
+        if os.geteuid() != owner:
             raise UsageError(
                 f"{home.root} is the platform of {_name(owner)}: work as {_name(owner)}, or choose "
                 "another SRFT_HOME"

@@ -1,4 +1,4 @@
-"""What is damaged in a platform, found by reading all of it; `repair` moves it aside.
+"""What is damaged in a platform, by its heads or by reading all of it; `repair` moves it aside.
 
 What can be made again is then missing, and made by the next command. Of what cannot, the database,
 the last sound copy takes its place, and the answers of `critic_calls` are added to it.
@@ -44,16 +44,20 @@ class Damage:
     repair: Callable[[], str]
 
 
-def damaged(home: Home, stages: Mapping[str, Stage]) -> Iterator[Damage]:
-    """All that is damaged. It reads every partition; nothing is changed."""
-    yield from _database(home)
-    yield from _dagster(home)
-    yield from _partitions(home, stages)
+def damaged(home: Home, stages: Mapping[str, Stage], deep: bool) -> Iterator[Damage]:
+    """What is damaged; nothing is changed.
+
+    `deep` reads all rows and databases, and hashes the rows as they were then. Else only the heads
+    of databases and the ends of partitions, which say what they were made from, are read.
+    """
+    yield from _database(home, deep)
+    yield from _dagster(home, deep)
+    yield from _partitions(home, stages, deep)
 
 
-def _database(home: Home) -> Iterator[Damage]:
+def _database(home: Home, deep: bool) -> Iterator[Damage]:
     file = database_file(home)
-    if file.exists() and (why := unsound(file)):
+    if file.exists() and (why := unsound(file, deep)):
         yield Damage(file, why, partial(_restored, home, file))
 
 
@@ -69,14 +73,14 @@ def _restored(home: Home, file: Path) -> str:
     return told if copy else f"{told}; import gold labels again"
 
 
-def _dagster(home: Home) -> Iterator[Damage]:
+def _dagster(home: Home, deep: bool) -> Iterator[Damage]:
     settings = home.dagster / "dagster.yaml"
     if settings.exists() and (why := _no_settings(settings)):
         told = "the next command puts ours in its place"
         yield Damage(settings, why, partial(_moved, home, settings, told))
     for folder in (home.dagster / name for name in DAGSTER):
         for file in sorted(folder.rglob("*.db")):
-            why = unsound(file)
+            why = unsound(file, deep)
             if why and file.parent.name == "runs" and file.stem != "index":
                 yield Damage(file, why, partial(_log_moved, home, file))
             elif why:
@@ -99,7 +103,7 @@ def _no_settings(path: Path) -> str:
     return "" if stated is None or isinstance(stated, dict) else "no mapping of settings"
 
 
-def _partitions(home: Home, stages: Mapping[str, Stage]) -> Iterator[Damage]:
+def _partitions(home: Home, stages: Mapping[str, Stage], deep: bool) -> Iterator[Damage]:
     of = {key: stage for stage in stages.values() for key in (stage.key, *stage.beside)}
     found = [
         *home.warehouse.glob(f"*/{SCHEMA_FILE}"),
@@ -107,7 +111,7 @@ def _partitions(home: Home, stages: Mapping[str, Stage]) -> Iterator[Damage]:
     ]
     for path in sorted(found):
         asset = path.parent.relative_to(home.warehouse).as_posix()
-        if why := _differs(path, of.get(asset)):
+        if why := _differs(path, of.get(asset), deep):
             if path.is_relative_to(calls_folder(home)):
                 yield Damage(path, why, partial(_calls_again, home, path))
             else:
@@ -117,21 +121,21 @@ def _partitions(home: Home, stages: Mapping[str, Stage]) -> Iterator[Damage]:
 def _unmade(home: Home, path: Path, asset: str, stage: Stage | None) -> str:
     """In its turn, and looked at again: whoever makes the partition may have mended it."""
     with partition_turn(home, asset, path.stem, tell=lambda _: None):
-        if not _differs(path, stage):
+        if not _differs(path, stage, deep=True):
             return "nothing: it was made again meanwhile"
         return _moved(home, path, "srft apply makes it again")
 
 
-def _differs(path: Path, stage: Stage | None) -> str:
-    """Why a partition is not what was written; its rows are read, and hashed as they were then.
+def _differs(path: Path, stage: Stage | None, deep: bool) -> str:
+    """Why a partition is not what was written.
 
     Through one handle: another process may rename a new partition over it in between.
     """
     try:
         with path.open("rb") as file:
-            rows = pl.read_parquet(file)
+            rows = pl.read_parquet(file) if deep else None
             file.seek(0)
-            stamp = None if stage is None else stamp_in(file)
+            stamp = None if stage is None and deep else stamp_in(file)
     except FileNotFoundError:
         return ""
     except UNREADABLE as error:
@@ -141,7 +145,7 @@ def _differs(path: Path, stage: Stage | None) -> str:
     if stamp is None:
         return "it does not say what it was made from"
     same_code = dict(stamp.recipe.code) == dict(stage.code)
-    if same_code and data_version(rows, stage.volatile) != stamp.data_version:
+    if rows is not None and same_code and data_version(rows, stage.volatile) != stamp.data_version:
         return "its rows are not those that were written"
     return ""
 

@@ -40,14 +40,21 @@ def test_a_dagster_folder_that_was_there_becomes_private(home: Home) -> None:
     assert mode(prepare_instance(home)) == "0o700"
 
 
-def test_another_account_is_refused_in_one_line_and_root_is_not(home: Home, monkeypatch) -> None:
+def test_another_account_is_refused_in_one_line(home: Home, monkeypatch) -> None:
     database_of(home)
     owner = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: owner + 4242)
     with pytest.raises(UsageError, match=f"{home.root} is the platform of .*: work as"):
         check_home(home)
+
+
+def test_root_is_refused_where_it_would_lock_the_owner_out(home: Home, monkeypatch) -> None:
+    database_of(home)
+    if os.geteuid() == 0:
+        os.chown(home.database, 4242, 4242)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    check_home(home)
+    with pytest.raises(UsageError, match=r"is the platform of .*: work as"):
+        check_home(home)
 
 
 def test_a_home_that_is_not_there_or_empty_is_nobodys(home: Home, monkeypatch) -> None:

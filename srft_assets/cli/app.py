@@ -46,6 +46,8 @@ app = typer.Typer(
 
 INTERRUPTED = 130
 """What Typer exits with after Ctrl-C, without a word."""
+FOR_OTHERS = ("init", "export", "merge")
+"""Commands whose output people share; all else is made for this account alone."""
 DEBUG = "SRFT_DEBUG"
 """Set by `--debug`; also understood from the environment."""
 
@@ -70,6 +72,8 @@ def options(
 ) -> None:
     """Options of every command."""
     name_command(context.invoked_subcommand)
+    if context.invoked_subcommand not in FOR_OTHERS:
+        os.umask(0o077)
     if home:
         state_option(HOME, home, "--home")
     load_env_file()

@@ -118,6 +118,9 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="Move aside what is damaged, and mend what can be.")
     ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read all state, as --repair does, and not only heads.")
+    ] = False,
 ) -> None:
     """Show what this machine can do, what to install for the rest, and what is damaged."""
     console = Console()
@@ -127,10 +130,10 @@ def doctor(
         mark = Text("yes", "green") if there else Text("no", "yellow")
         rows.append((name, mark, f"{found}; {advice}" if advice else found))
     console.print(table([whole(""), whole(""), words("")], rows))
-    _state(console, repair)
+    _state(console, repair, deep or repair)
 
 
-def _state(console: Console, repair: bool) -> None:
+def _state(console: Console, repair: bool, deep: bool) -> None:
     """Tell what is damaged of the platform, or mend it; exit 1 where damage stays."""
     from srft_assets.cli.platform import refresh_catalogue
     from srft_assets.repair import damaged
@@ -139,14 +142,15 @@ def _state(console: Console, repair: bool) -> None:
     home = current_home()
     if not home.root.exists():
         return
-    with console.status("reading all state"):
-        found = list(damaged(home, load_stages()))
+    with console.status("reading all state" if deep else "reading the heads of state"):
+        found = list(damaged(home, load_stages(), deep))
     for one in found:
         say(console, f"[red]damaged[/] {quoted(f'{one.path}: {one.why}')}")
         if repair:
             say(console, f"  moved to {quoted(str(home.root / 'damaged'))}: {quoted(one.repair())}")
     if not found:
-        say(console, f"Nothing is damaged in {quoted(str(home.root))}.")
+        told = "" if deep else ", as far as heads tell; --deep reads all of it"
+        say(console, f"Nothing is damaged in {quoted(str(home.root))}{told}.")
     elif repair:
         refresh_catalogue(home)
     else:

@@ -76,10 +76,14 @@ def probe() -> Found:
 
 
 def _try(sandbox: BubblewrapSandbox) -> str:
-    """Empty where a command ran inside; else the reason."""
-    with tempfile.TemporaryDirectory(prefix="srft-probe-") as folder:
+    """Empty where a command ran inside, in a sandbox of its own and in one of a run; else why."""
+    with tempfile.TemporaryDirectory(prefix="srft-probe-") as name:
+        folder = Path(name)
         try:
-            done = sandbox.run("python -c 'print(6 * 7)'", workdir=Path(folder), limits=PROBE)
+            done = sandbox.run("python -c 'print(6 * 7)'", workdir=folder, limits=PROBE)
+            if done.output.strip() == "42":
+                with sandbox.entered(folder, PROBE) as inside:
+                    done = inside.run("echo 42", workdir=folder)
         except SandboxError as error:
             return str(error)
     return "" if done.output.strip() == "42" else " ".join(done.output.split())[:300]

@@ -3,6 +3,7 @@
 import os
 import select
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from srft_assets.sandbox.process import (
     kill,
     kill_each,
 )
-from srft_assets.sandbox.shell import refusal
+from srft_assets.sandbox.shell import SYSTEM_PATH, refusal
 
 START_SECONDS = 120.0
 ENDING_SECONDS = 5.0
@@ -201,7 +202,8 @@ def packing(folder: Path, archive: BinaryIO) -> Iterator[None]:
 
     Raises SandboxError, with what tar said, where not all of it could be read.
     """
-    argv = ["tar", "-C", str(folder), "--format=posix", "-cf", "-", "."]
+    tar_program = shutil.which("tar", path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}") or "tar"
+    argv = [tar_program, "-C", str(folder), "--format=posix", "-cf", "-", "."]
     with TemporaryFile() as said, subprocess.Popen(argv, stdout=archive, stderr=said) as tar:
         archive.close()
         try:

@@ -34,10 +34,13 @@ def call(patch: pytest.MonkeyPatch, home: Home, words: tuple[str, ...]) -> int:
     patch.setenv("COLUMNS", "200")
     patch.setenv(DEBUG, "")
     patch.setattr(sys, "argv", ["srft", *words])
+    before = os.umask(0o022)
     try:
         main()
     except SystemExit as end:
         return int(end.code or 0)
+    finally:
+        os.umask(before)
     return 0
 
 

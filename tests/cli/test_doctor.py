@@ -38,7 +38,8 @@ def overwrite(path: Path, start: int, count: int) -> None:
 def test_a_sound_platform_is_said_to_be_sound(srft: Srft, filled: Home):
     said = srft("doctor")
     assert (said.code, said.err) == (0, "")
-    assert "Nothing is damaged" in said.out
+    assert "Nothing is damaged" in said.out and "--deep reads all of it" in flat(said)
+    assert flat(srft("doctor", "--deep")).endswith(f"Nothing is damaged in {filled.root}.")
 
 
 def test_damaged_partitions_are_named_moved_aside_and_made_again(srft: Srft, filled: Home):
@@ -51,7 +52,9 @@ def test_damaged_partitions_are_named_moved_aside_and_made_again(srft: Srft, fil
         warehouse.stamp("step_verdicts/rules", "two"),
     )
     warehouse.write("step_verdicts/rules", "two", frame.head(0), stamp)
-    said = srft("doctor")
+    heads = flat(srft("doctor"))
+    assert f"{torn}: parquet" in heads and str(rows) not in heads
+    said = srft("doctor", "--deep")
     assert said.code == 1
     assert f"{torn}: parquet" in flat(said)
     assert f"{rows}: its rows are not those that were written" in flat(said)
@@ -123,7 +126,7 @@ def test_a_partition_that_is_made_again_meanwhile_stays(filled: Home):
     path = warehouse.path("step_verdicts/rules", "one")
     sound = path.read_bytes()
     os.truncate(path, 300)
-    [found] = damaged(filled, stages)
+    [found] = damaged(filled, stages, deep=True)
     path.write_bytes(sound)
     assert "made again" in found.repair()
     assert path.read_bytes() == sound

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -140,6 +141,13 @@ def test_stats_shows_label_shares(ask):
     said = ask("stats")
     assert said.code == 0
     assert "rules" in said.out
+
+
+def test_what_commands_make_is_of_this_account_alone(srft, filled):
+    filled.catalogue.unlink()
+    assert srft("backup").code == srft("sql", "SELECT 1").code == 0
+    made = [filled.catalogue, *Path(f"{filled.database}-backups").iterdir()]
+    assert len(made) == 2 and not any(path.stat().st_mode & 0o077 for path in made)
 
 
 def test_doctor_says_what_is_here_and_what_to_install_for_the_rest(srft, home):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.sandbox import Limits, open_sandbox
+from srft_assets.sandbox import Limits, cgroups, open_sandbox
 from srft_assets.sandbox.cgroups import OwnCgroup, command_cgroup, read_own, sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,6 +107,39 @@ OTHERS = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n29 25 0:27 / /c/cpu rw - cgroup c
 def test_the_own_cgroup_is_found(cgroups: str, mounts: str, found: tuple[int, str] | None) -> None:
     expected = found and OwnCgroup(found[0], Path("/sys/fs/cgroup", found[1]))
     assert read_own(cgroups, OTHERS + mounts) == expected
+
+
+def test_version_2_bounds_memory_and_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain files stand for its tree: what is asked of the kernel, and how its answers are read."""
+    tree, proc = tmp_path / "cgroup", tmp_path / "proc"
+    own = tree / "user.slice"
+    own.mkdir(parents=True)
+    (own / "cgroup.controllers").write_text("cpu memory pids\n")
+    (own / "cgroup.subtree_control").write_text("pids\n")
+    (proc / "self").mkdir(parents=True)
+    (proc / "self/cgroup").write_text("0::/user.slice\n")
+    mount = MOUNT_V2.format("/").replace("/sys/fs/cgroup", str(tree))
+    (proc / "self/mountinfo").write_text(mount)
+    monkeypatch.setattr(cgroups, "PROC", proc)
+    monkeypatch.setattr(cgroups, "_left", set())
+    cgroups.usable_places.cache_clear()
+    try:
+        assert cgroups.kept_by_cgroups() == {"memory", "pids"}
+        assert (own / "cgroup.subtree_control").read_text() == "+memory"
+        with command_cgroup(30, 64) as cgroup:
+            assert cgroup
+            [(_, folder)] = cgroup.folders
+            subprocess.run([*cgroup.entering(), "/bin/true"], check=True)
+            written = {path.name: path.read_text().strip() for path in folder.iterdir()}
+            (folder / "memory.events").write_text("low 0\noom 2\noom_kill 1\n")
+            (folder / "pids.events").write_text("max 3\n")
+            assert (cgroup.out_of_memory(), cgroup.refusals()) == (1, 3)
+    finally:
+        cgroups.usable_places.cache_clear()
+    bounds = {"memory.max": str(64 << 20), "memory.swap.max": "0", "pids.max": "32"}
+    assert written == {**bounds, "cgroup.procs": "0"}
 
 
 def _said(code: str, workdir: Path) -> str:

@@ -88,6 +88,19 @@ def test_an_old_bubblewrap_is_told_so(
         open_sandbox()
 
 
+def test_a_bubblewrap_that_cannot_be_entered_is_none(
+    sandbox: Sandbox, nothing_carried: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It runs single commands; what a run enters needs more of it."""
+    old = tmp_path / "bwrap"
+    unknown = 'case "$*" in *--as-pid-1*) echo "bwrap: Unknown option --as-pid-1" >&2; exit 1; esac'
+    old.write_text(f'#!/bin/sh\n{unknown}\nexec {sandbox.program} "$@"\n')
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(SandboxMissingError, match="too old"):
+        open_sandbox()
+
+
 def test_blocked_user_namespaces_are_told_so(sandbox: Sandbox) -> None:
     """As in a container that forbids user namespaces: a sandbox inside one that does."""
     done = subprocess.run(
