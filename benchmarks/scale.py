@@ -3,7 +3,8 @@
     python -m benchmarks.scale [--runs 67000] [--rounds 3] [--query NAME…] [--folder FOLDER]
 
 Runs come from `benchmarks/scale_runs.py`, in batches of 200. Prints one JSON object. Each thing is
-measured in a process of its own: seconds from its start to its end, and the most memory it held.
+measured in a process of its own: seconds from its start to its end, of the processors, and the
+most memory it held.
 Ingest, the verdicts of the rules and masks (with a byte-level BPE of 32k tokens, trained here)
 grow with the runs; `plan` and an `apply` with nothing to make stand beside `import dagster`, in
 alternating rounds. Of a named query `answer_seconds` leaves out the start of Python. 1,000 runs
@@ -113,9 +114,11 @@ def measured(argv: Sequence[str], env: Mapping[str, str]) -> dict[str, Any]:
     if child.returncode:
         raise subprocess.CalledProcessError(child.returncode, argv, text.decode(errors="replace"))
     last = text.splitlines()[-1] if argv[0] == sys.executable and text else b"{}"
-    return {"seconds": round(seconds, 2), "peak_mib": round(usage.ru_maxrss / 1024)} | orjson.loads(
-        last
-    )
+    return {
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 2),
+        "peak_mib": round(usage.ru_maxrss / 1024),
+    } | orjson.loads(last)
 
 
 def stages(runs: int, folder: Path, rounds: int, queries: Sequence[str]) -> dict[str, Any]:

@@ -7,12 +7,17 @@ SELECT
     (place - 1)::INTEGER AS step_index,
     step_messages[place] AS message_index,
     step_thoughts[place] AS thought,
-    step_actions[place] AS actions,
+    list_transform(
+        step_tools[place],
+        lambda tool, i: {
+            'tool': tool, 'command': step_commands[place][i], 'call_id': step_call_ids[place][i]
+        }
+    ) AS actions,
     step_observations[place] AS observations,
     step_return_codes[place] AS return_codes,
-    step_actions[place][1].tool AS tool,
-    step_actions[place][1].command AS command,
-    command_word(step_actions[place][1].command) AS command_word,
+    step_tools[place][1] AS tool,
+    step_commands[place][1] AS command,
+    step_words[place] AS command_word,
     list_bool_or(list_transform(step_return_codes[place], lambda code: code <> 0)) AS failed
 FROM (SELECT *, unnest(range(1, n_steps + 1)) AS place FROM stored_eval_trajectories());
 

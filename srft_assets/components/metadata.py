@@ -29,13 +29,22 @@ SHOWN_AS = {
     "set": "gold_set",
     "step_messages": "steps.message_index",
     "step_thoughts": "steps.thought",
-    "step_actions": "steps.actions",
+    "step_tools": "steps.actions",
+    "step_commands": "steps.actions",
+    "step_call_ids": "steps.actions",
+    "step_words": "steps.command_word",
     "step_observations": "steps.observations",
     "step_return_codes": "steps.return_codes",
 }
 """Columns that the views show under another name, or as a table of their own."""
 
-SHOWN = ("step_thoughts", "step_actions", "step_observations", "step_return_codes")
+SHOWN = (
+    "step_thoughts",
+    "step_tools",
+    "step_commands",
+    "step_observations",
+    "step_return_codes",
+)
 """What a critic sees of a step."""
 DERIVED = {
     "label": (*SHOWN, "status"),

@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from srft_assets.errors import Refusal, excerpt_of
 from srft_assets.trajectories.fields import RecordError, kind_of
+from srft_assets.warehouse.sql import connect, sql_files
 
 Message = dict[str, Any]
 """An OpenAI chat message, loss-free.
@@ -147,8 +148,6 @@ def trajectory_id(
     return f"{name or 'unknown'}.{digits}"
 
 
-ACTION: pl.DataType = pl.Struct({"tool": pl.String, "command": pl.String, "call_id": pl.String})
-
 _COLUMNS: dict[str, Any] = {
     "trajectory_id": pl.String,
     "instance_id": pl.String,
@@ -167,15 +166,22 @@ _COLUMNS: dict[str, Any] = {
     "n_steps": pl.Int32,
     "step_messages": pl.List(pl.Int32),
     "step_thoughts": pl.List(pl.String),
-    "step_actions": pl.List(pl.List(ACTION)),
+    "step_tools": pl.List(pl.List(pl.String)),
+    "step_commands": pl.List(pl.List(pl.String)),
+    "step_call_ids": pl.List(pl.List(pl.String)),
     "step_observations": pl.List(pl.List(pl.String)),
     "step_return_codes": pl.List(pl.List(pl.Int32)),
 }
-TRAJECTORIES = pl.Schema(_COLUMNS)
-STEP_COLUMNS = ("messages", "thoughts", "actions", "observations", "return_codes")
-"""Columns with one element a step, less their `step_`, in the order of `Step`."""
+TRAJECTORIES = pl.Schema({**_COLUMNS, "step_words": pl.List(pl.String)})
+"""`step_words` is what `command_word` of sql/macros says of each first action: reading all commands
+of a large platform again for every question takes seconds."""
+STEP_COLUMNS = (
+    *("step_messages", "step_thoughts", "step_tools", "step_commands", "step_call_ids"),
+    *("step_observations", "step_return_codes"),
+)
+"""Columns with one element a step."""
 
-_EMPTY = TRAJECTORIES.to_frame().to_arrow(compat_level=pl.CompatLevel.newest())
+_EMPTY = pl.Schema(_COLUMNS).to_frame().to_arrow(compat_level=pl.CompatLevel.newest())
 ROWS = pa.large_list(pa.struct(list(_EMPTY.schema)))
 """The rows as Arrow knows them, with texts as polars holds them: nothing is copied on the way."""
 UNFIT = (TypeError, ValueError, OverflowError, pa.ArrowException)
@@ -185,12 +191,29 @@ def frame_of(runs: Iterable[Trajectory], batch: str) -> tuple[pl.DataFrame, list
     """The rows of the partition `batch`, and the runs that do not fit the schema."""
     made = [row_of(run, batch) for run in runs]
     frames = [one for one in made if isinstance(one, pl.DataFrame)]
-    refused = [one for one in made if isinstance(one, Refusal)]
-    return pl.concat([TRAJECTORIES.to_frame(), *frames], rechunk=True), refused
+    return joined(frames), [one for one in made if isinstance(one, Refusal)]
+
+
+def joined(rows: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """One frame of rows as `row_of` makes them, with the words of their commands."""
+    frame = pl.concat([pl.Schema(_COLUMNS).to_frame(), *rows], rechunk=True)
+    return frame.with_columns(command_words(frame["step_commands"])).cast(dict(TRAJECTORIES))
+
+
+def command_words(commands: pl.Series) -> pl.Series:
+    """`step_words` of `step_commands`."""
+    (macro,) = (file.text for file in sql_files("macros") if file.name == "command_word")
+    with connect() as connection:
+        connection.execute(macro)
+        connection.register("given", pl.DataFrame({"steps": commands}).to_arrow())
+        return connection.sql(
+            "SELECT list_transform(steps, lambda given: command_word(given[1])) AS step_words "
+            "FROM given"
+        ).pl()["step_words"]
 
 
 def row_of(run: Trajectory, batch: str) -> pl.DataFrame | Refusal:
-    """The row of one run, or why it does not fit the schema."""
+    """The row of one run, without `step_words`, or why it does not fit the schema."""
     try:
         return rows_of([run], batch)
     except UNFIT as error:
@@ -199,8 +222,9 @@ def row_of(run: Trajectory, batch: str) -> pl.DataFrame | Refusal:
 
 
 def rows_of(runs: Sequence[Trajectory], batch: str) -> pl.DataFrame:
-    """Rows of the partition `batch`. Raises one of `UNFIT` where a run does not fit.
+    """Rows of the partition `batch`, without `step_words`.
 
+    Raises one of `UNFIT` where a run does not fit.
     A scalar, because `pyarrow.array` of a list would import pandas, which takes seconds.
     """
     cells = pa.scalar([_cells(run, batch) for run in runs], ROWS).values
@@ -226,9 +250,9 @@ def _cells(run: Trajectory, batch: str) -> dict[str, Any]:
         "n_steps": len(run.steps),
         "step_messages": [step.message_index for step in run.steps],
         "step_thoughts": [step.thought for step in run.steps],
-        "step_actions": [
-            [(one.tool, one.command, one.call_id) for one in step.actions] for step in run.steps
-        ],
+        "step_tools": [[one.tool for one in step.actions] for step in run.steps],
+        "step_commands": [[one.command for one in step.actions] for step in run.steps],
+        "step_call_ids": [[one.call_id for one in step.actions] for step in run.steps],
         "step_observations": [step.observations for step in run.steps],
         "step_return_codes": [step.return_codes for step in run.steps],
     }
@@ -255,10 +279,10 @@ def from_row(row: dict[str, Any]) -> Trajectory:
 
 
 def _steps(row: dict[str, Any]) -> list[Step]:
-    columns = (row[f"step_{name}"] for name in STEP_COLUMNS)
+    columns = (row[name] for name in STEP_COLUMNS)
     return [
-        Step(index, message, thought, [Action(**one) for one in actions], observations, codes)
-        for index, (message, thought, actions, observations, codes) in enumerate(
+        Step(index, message, thought, [*map(Action, *actions)], observations, codes)
+        for index, (message, thought, *actions, observations, codes) in enumerate(
             zip(*columns, strict=True)
         )
     ]

@@ -16,7 +16,7 @@ from srft_assets.trajectories.batches import Manifest, RunRef, read_manifest
 from srft_assets.trajectories.discover import Found, Role, discover
 from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
-from srft_assets.trajectories.model import TRAJECTORIES, Trajectory, from_row, row_of
+from srft_assets.trajectories.model import TRAJECTORIES, Trajectory, from_row, joined, row_of
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.sources import SourceChangedError, open_source, read_item
 from srft_assets.warehouse.making import make_partition, work_alone
@@ -30,7 +30,7 @@ REFUSALS_KEPT = 1000
 ASSET = "trajectories"
 Collector = Callable[[Work, dict[str, Any]], Path]
 """Makes the raw runs of a batch from its settings; returns the folder of its `.traj.json`."""
-VERSION = 4
+VERSION = 5
 """Raised when the output changes; see tools/versions.py."""
 
 
@@ -137,7 +137,7 @@ class Runs:
     def __init__(self, format: str | None) -> None:
         self.format = format
         self.last: RunRef | None = None
-        self._frames = [TRAJECTORIES.to_frame()]
+        self._frames: list[pl.DataFrame] = []
         self._refused: list[Refusal] = []
         self._more: tuple[Refusal, int] | None = None
         self._first: dict[str, str] = {}
@@ -168,7 +168,7 @@ class Runs:
 
     def rows(self, batch: str) -> Rows:
         """All rows, of the partition `batch`."""
-        frame = pl.concat(self._frames, rechunk=True)
+        frame = joined(self._frames)
         refused = list(self._refused)
         if self._more:
             last, count = self._more

@@ -186,6 +186,6 @@ def test_columns_name_columns_that_exist_upstream(specs):
 def test_a_label_comes_from_steps_and_outcomes(specs):
     lineage = specs["step_verdicts/rules"].metadata["dagster/column_lineage"].deps_by_column
     found = {(dep.asset_key.to_user_string(), dep.column_name) for dep in lineage["label"]}
-    parts = ("thoughts", "actions", "observations", "return_codes")
+    parts = ("thoughts", "tools", "commands", "observations", "return_codes")
     steps = {("trajectories", f"step_{part}") for part in parts}
     assert found == {*steps, ("test_outcomes", "status")}

@@ -199,10 +199,10 @@ def runs_of(batch: str) -> pl.DataFrame:
                 "n_steps": len(commands),
                 "step_messages": list(range(len(commands))),
                 "step_thoughts": ["so"] * len(commands),
-                "step_actions": [
-                    [{"tool": tool, "command": word, "call_id": None}]
-                    for tool, (word, _) in zip(tools, commands, strict=True)
-                ],
+                "step_tools": [[tool] for tool in tools],
+                "step_commands": [[word] for word, _ in commands],
+                "step_call_ids": [[None]] * len(commands),
+                "step_words": [word for word, _ in commands],
                 "step_observations": [["seen"]] * len(commands),
                 "step_return_codes": [[code] for code in codes],
             }

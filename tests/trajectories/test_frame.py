@@ -4,7 +4,14 @@ import polars as pl
 import pytest
 
 from srft_assets.trajectories.formats import read_record
-from srft_assets.trajectories.model import TRAJECTORIES, Trajectory, frame_of, from_row, rows_of
+from srft_assets.trajectories.model import (
+    TRAJECTORIES,
+    Trajectory,
+    frame_of,
+    from_row,
+    joined,
+    rows_of,
+)
 from srft_assets.warehouse.partitions import data_version
 from tests.trajectories.ingest_support import run_of
 
@@ -40,7 +47,7 @@ def test_a_run_that_does_not_fit_is_refused_alone(field, value):
 
 def test_the_data_version_does_not_tell_how_the_rows_were_made():
     whole, _ = frame_of(runs("a", "b", "c"), "batch")
-    pieces = rows_of(runs("a", "b", "c"), "batch")
+    pieces = joined([rows_of([run], "batch") for run in runs("a", "b", "c")])
     by_row = pl.DataFrame(whole.rows(), schema=TRAJECTORIES, orient="row")
     around = pl.concat([whole[1:], whole, whole[:2]], rechunk=False)
     for same in (pieces, by_row, around[2:5], around.rechunk()[2:5]):

@@ -9,7 +9,7 @@ from srft_assets.critic.verdict import CRITIC_PROMPTS, STEP_VERDICTS
 from srft_assets.rollouts.stage import EVAL_SCORES
 from srft_assets.tokens.token_labels import MASKED_TOKENS
 from srft_assets.training.checkpoint import CHECKPOINTS
-from srft_assets.trajectories.model import TRAJECTORIES
+from srft_assets.trajectories.model import TRAJECTORIES, command_words
 from tests.warehouse.filled_figures import ATTEMPTS, BATCHES, COMMANDS, GOLD, ONE, RULES, STATUS
 
 
@@ -38,17 +38,17 @@ def trajectories(batch: str) -> pl.DataFrame:
                 "n_steps": len(commands),
                 "step_messages": [2 + 2 * index for index in range(len(commands))],
                 "step_thoughts": [f"thought {index}" for index in range(len(commands))],
-                "step_actions": [
-                    [{"tool": _tool(command), "command": command, "call_id": None}]
-                    for command in commands
-                ],
+                "step_tools": [[_tool(command)] for command in commands],
+                "step_commands": [[command] for command in commands],
+                "step_call_ids": [[None] for _ in commands],
                 "step_observations": [["seen"] for _ in commands],
                 "step_return_codes": [
                     [1 if command.startswith("python") else 0] for command in commands
                 ],
             }
         )
-    return framed(rows, TRAJECTORIES)
+    frame = framed(rows, TRAJECTORIES)
+    return frame.with_columns(command_words(frame["step_commands"]))
 
 
 def _tool(command: str) -> str:

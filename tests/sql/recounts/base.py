@@ -58,16 +58,14 @@ def verdicts(world: Uneven) -> pl.DataFrame:
 
 def steps_of(world: Uneven) -> pl.DataFrame:
     """One row a step."""
-    lists = ["step_actions", "step_return_codes"]
+    lists = ["step_tools", "step_commands", "step_words", "step_return_codes"]
     cut = trajectories(world).filter(pl.col("n_steps") > 0)
     cut = cut.with_columns(step_index=pl.int_ranges(0, "n_steps", dtype=pl.Int32))
     code = pl.col("step_return_codes").list.first()
-    action = pl.col("step_actions").list.first().struct
-    command = action.field("command")
     return cut.explode(*lists, "step_index").with_columns(
-        tool=action.field("tool"),
-        command=command,
-        command_word=command,
+        tool=pl.col("step_tools").list.first(),
+        command=pl.col("step_commands").list.first(),
+        command_word=pl.col("step_words"),
         failed=code != 0,
     )
 
