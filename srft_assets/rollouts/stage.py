@@ -30,7 +30,7 @@ from srft_assets.trajectories.model import Trajectory, frame_of
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
-VERSION = 3
+VERSION = 4
 """Raised when the output changes; see tools/versions.py."""
 
 EVAL_SCORES = pl.Schema(
