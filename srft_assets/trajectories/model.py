@@ -197,7 +197,7 @@ def frame_of(runs: Iterable[Trajectory], batch: str) -> tuple[pl.DataFrame, list
 def joined(rows: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """One frame of rows as `row_of` makes them, with the words of their commands."""
     frame = pl.concat([pl.Schema(_COLUMNS).to_frame(), *rows], rechunk=True)
-    return frame.with_columns(command_words(frame["step_commands"])).cast(dict(TRAJECTORIES))
+    return frame.with_columns(command_words(frame["step_commands"])).cast(TRAJECTORIES)
 
 
 def command_words(commands: pl.Series) -> pl.Series:
@@ -206,10 +206,11 @@ def command_words(commands: pl.Series) -> pl.Series:
     with connect() as connection:
         connection.execute(macro)
         connection.register("given", pl.DataFrame({"steps": commands}).to_arrow())
-        return connection.sql(
+        words: pl.Series = connection.sql(
             "SELECT list_transform(steps, lambda given: command_word(given[1])) AS step_words "
             "FROM given"
         ).pl()["step_words"]
+    return words
 
 
 def row_of(run: Trajectory, batch: str) -> pl.DataFrame | Refusal:
