@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from srft_assets.compare.stage import SCORES, comparison_stage
 from srft_assets.critic.gold.stage import gold_labels_stage
@@ -29,13 +29,13 @@ from srft_assets.rollouts.settings import KIND as ROLLOUT
 from srft_assets.rollouts.settings import VERSION as ROLLOUT_VERSION
 from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.settings import Settings, settings
-from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.training.options import check_options
 from srft_assets.training.stage import OURS, checkpoints_stage
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.stage import Stage
-from srft_assets.yaml_files import parsed, read_yaml
+from srft_assets.yaml_files import parsed, read_yaml, reason_of
 
 DEFS = Path(__file__).parent / "defs"
 COMPONENTS = "srft_assets.components"
@@ -150,7 +150,7 @@ def arm_stages(spec: ArmSpec, chosen: Settings) -> list[Stage]:
     """`masked_tokens`, `checkpoints` and `eval_scores` of an arm.
 
     `chosen` has what the YAML leaves open. Raises SrftError for `training.options` that training
-    would refuse.
+    would refuse, and for a launch that the arm cannot have.
     """
     try:
         check_options({k: v for k, v in spec.training.options.items() if k not in OURS})
@@ -159,7 +159,12 @@ def arm_stages(spec: ArmSpec, chosen: Settings) -> list[Stage]:
     launch = {name: _listed(value) for name, value in chosen.launch}
     training = {**launch, "batches": _listed(chosen.batches)}
     spec = _filled(spec, {"model": chosen.base_model})
-    spec = spec.model_copy(update={"training": _filled(spec.training, training)})
+    try:
+        filled = TrainingSpec.model_validate(_filled(spec.training, training).model_dump())
+    except ValidationError as error:
+        reason = reason_of(error.errors()[0], TrainingSpec)
+        raise SrftError(f"arm {spec.name}: launch of srft.yaml: {reason}") from None
+    spec = spec.model_copy(update={"training": filled})
     stages = (
         masked_tokens_stage(spec),
         checkpoints_stage(spec),

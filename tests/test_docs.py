@@ -39,7 +39,7 @@ def test_every_path_exists(page: Path):
 
 def test_twenty_questions_have_an_answer():
     page = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    assert len(re.findall(r"^\| (?:where|who|what|which) .*\? \| `[\w./]+` \|$", page, re.M)) == 20
+    assert len(re.findall(r"^\| (?:where|who|what|which) .*\? \| `[\w./]+` \|$", page, re.M)) >= 20
     assert len(set(paths_in(CHECKOUT / "docs" / "architecture.md"))) > 40
 
 

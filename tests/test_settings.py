@@ -164,6 +164,12 @@ def test_critics_and_arms_take_what_they_leave_open(project: Path) -> None:
     assert after["step_verdicts/default"].config["model"] == "judge"
 
 
+def test_a_launch_that_an_arm_cannot_have_is_told_with_the_arm(project: Path) -> None:
+    state(project, "launch: {processes: 2}\n")
+    with pytest.raises(SrftError, match=r"^arm \w+: launch of srft.yaml: processes needs launch"):
+        load_stages()
+
+
 def test_the_checkout_is_a_project_and_its_file_names_every_setting() -> None:
     assert (CHECKOUT / "srft.yaml").read_text(encoding="utf-8") == template()
     found = re.findall(r"^# (?:  )?(\w+):", template(), flags=re.MULTILINE)
