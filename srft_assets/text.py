@@ -17,6 +17,16 @@ Stated here and not asked of Python, whose every version knows other characters:
 visible is also stored, and shown to critics."""
 _HIDDEN = re.compile(rf"(?![\n\t])(?:{NOT_PRINTABLE.pattern})")
 
+HIDDEN = "[hidden]"
+"""Stands for what nobody shall see."""
+_USER_INFO = re.compile(r"(?<=://)[^/\s]+@")
+_QUERY = re.compile(r"(://[^\s?#]*\?)[^\s#\"'<>]+")
+
+
+def hide_in_urls(text: str) -> str:
+    """The text without user information and without query values in URLs."""
+    return _QUERY.sub(rf"\1{HIDDEN}", _USER_INFO.sub(f"{HIDDEN}@", text))
+
 
 def visible(text: str) -> str:
     """The text on one line: control characters as symbols (␛, ↵), others as `\\uXXXX`.

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from srft_assets.errors import Refusal
 from srft_assets.home import Home
-from srft_assets.text import visible
+from srft_assets.text import hide_in_urls, visible
 
 SHOWN_REFUSALS = 20
 
@@ -37,14 +37,16 @@ def open_log(home: Home) -> None:
     if _log is None:
         home.logs.mkdir(parents=True, exist_ok=True)
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{_command}-{os.getpid()}.log"
-        _log = (home.logs / name).open("a", encoding="utf-8", buffering=1)
-        keep(shlex.join(["srft", *sys.argv[1:]]))
+        path = home.logs / name
+        path.touch(mode=0o600)
+        _log = path.open("a", encoding="utf-8", buffering=1)
+        keep(hide_in_urls(shlex.join(["srft", *sys.argv[1:]])))
 
 
 def keep(line: str) -> None:
-    """Put a line into the log, with its time (UTC)."""
+    """Put a line into the log, with its time (UTC); no control character gets there."""
     if _log is not None:
-        _log.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
+        _log.write(f"{datetime.now(UTC):%H:%M:%S} {visible(line)}\n")
 
 
 def close_log() -> Path | None:

@@ -43,7 +43,7 @@ def _be_quiet(stated: bool) -> bool:
 
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.", callback=_be_quiet)]
-"""Option of commands that take long; also understood as SRFT_QUIET=1."""
+"""Option of commands that take long; also understood as SRFT_QUIET=1; 0 is none."""
 
 
 class Tracking:
@@ -184,7 +184,7 @@ def progress(console: Console) -> "Iterator[Reported]":
 
     The lines are in the log of the command either way, where it has one.
     """
-    shown = not os.environ.get(QUIET)
+    shown = os.environ.get(QUIET, "") in ("", "0")
     with ExitStack() as open:
         told: list[Reported] = []
         if shown and console.is_terminal:

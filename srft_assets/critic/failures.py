@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 import orjson
 
 from srft_assets.errors import SrftError, excerpt_of
+from srft_assets.text import HIDDEN, hide_in_urls
 
 LONGEST_PAUSE = 600.0
 """Seconds. A server that asks for more has no quota left for now: the run ends, to go on later."""
@@ -23,7 +24,6 @@ LONGEST_MESSAGE = 1000
 """Characters. A longer message may hold the prompt, whose words say nothing of the account, the
 settings or the parameters."""
 
-HIDDEN = "[hidden]"
 SHORTEST = 6
 """Shorter keys, such as `EMPTY` for local servers, are words and no secrets."""
 
@@ -43,13 +43,6 @@ _MODERATED = re.compile(
     r"moderation|flagged|content[ _](management policy|filter|policy)|safety", re.IGNORECASE
 )
 _TELLING = re.compile(r"key|token|secret|sig|password", re.IGNORECASE)
-_USER_INFO = re.compile(r"(?<=://)[^/\s@]+@")
-_QUERY = re.compile(r"(://[^\s?#]*\?)[^\s#\"'<>]+")
-
-
-def hide_in_urls(text: str) -> str:
-    """The text without user information and without query values in URLs."""
-    return _QUERY.sub(rf"\1{HIDDEN}", _USER_INFO.sub(f"{HIDDEN}@", text))
 
 
 class Kind(StrEnum):
