@@ -1,6 +1,9 @@
 """README and docs: what they name is there."""
 
+import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,3 +64,24 @@ def test_the_example_of_a_page_is_a_sound_spec(name: str, spec: object):
     (block,) = re.findall(r"```yaml\n(type: .*?)```", page, re.DOTALL)
     stated = yaml.safe_load(block)["attributes"]
     TypeAdapter(spec).validate_python({"name": "example", **stated} if name == "arms" else stated)
+
+
+def test_the_site_is_built_without_a_broken_link(tmp_path: Path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for page in ("index.html", "critics/index.html", "changelog/index.html"):
+        assert (tmp_path / page).is_file()
+
+
+def test_every_message_of_the_troubleshooting_page_is_one_of_ours():
+    texts = {
+        node.value
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    page = (CHECKOUT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    messages = re.findall(r"^\| `([^`]+)` \|", page, re.M)
+    assert len(messages) > 30
+    assert [one for one in messages if not any(one in text for text in texts)] == []
