@@ -79,18 +79,32 @@ TEST_OUTCOMES = pl.Schema(_COLUMNS)
 """The asset `test_outcomes`: one row a run."""
 
 
-MODEL_ENDS = frozenset({"RepeatedFormatError", "FormatError", "ContextWindowExceededError"})
-"""Ends of the model's own making that are named like a program's error."""
+MODEL_ENDS = frozenset(
+    {"FormatError", "RepeatedFormatError", "FunctionCallValidationError", "AgentStuckInLoopError"}
+    | {"ContextWindowExceededError", "LLMContextWindowExceedError"}
+    | {"BudgetExceededError", "InstanceCostLimitExceededError"}
+)
+"""Ends of the model's own making, or by a limit, that are named like a program's error."""
+LIMIT = "Agent reached maximum"
+"""OpenHands ends a run of too many turns by `RuntimeError: Agent reached maximum iteration …`."""
 CRASHES = re.compile(
-    r"[\w.]*(?:Error|Exception|Timeout|Interrupt)|exit_error|exit_environment_error|exit_api"
+    r"\w*(?:Error|Exception|Timeout|Interrupt)|exit_error|exit_environment_error|exit_api"
 )
 """Exit statuses of a crash: the name of an exception (mini-swe-agent), or SWE-agent's words."""
 
 
 def is_crash(exit_status: str | None) -> bool:
-    """Whether a run was ended by a server or a machine, and not by itself or a limit."""
-    ended = exit_status or ""
-    return ended not in MODEL_ENDS and CRASHES.fullmatch(ended) is not None
+    """Whether a run was ended by a server or a machine, and not by itself or a limit.
+
+    An exception may have its module before it (`litellm.exceptions.APIError`), and its text behind
+    it (OpenHands). SWE-agent says `submitted (exit_api)` of what it found after a crash.
+    """
+    ended = (exit_status or "").removeprefix("submitted (").removesuffix(")")
+    name, _, said = ended.partition(":")
+    name = name.rpartition(".")[2].strip()
+    if name in MODEL_ENDS or said.strip().startswith(LIMIT):
+        return False
+    return CRASHES.fullmatch(name) is not None
 
 
 def crashed_runs(outcomes: pl.DataFrame) -> list[str]:
