@@ -171,7 +171,7 @@ def _judged_ids(spec: LlmSpec, home: Home, batch: str) -> list[str]:
     warehouse = Warehouse(home.warehouse)
     if warehouse.stamp("test_outcomes", batch) is None:
         return []
-    outcomes = warehouse.read("test_outcomes", batch, ["trajectory_id", "status"])
+    outcomes = warehouse.read("test_outcomes", batch, ["trajectory_id", "status", "grader"])
     return judged_outcomes(spec, outcomes)["trajectory_id"].to_list()
 
 

@@ -2,8 +2,10 @@
 
 import pytest
 
+from srft_assets.critic.stages import llm_stage
+from srft_assets.critic.trial import sample
 from srft_assets.warehouse.partitions import Warehouse
-from tests.critic.platform_support import graded_runs
+from tests.critic.platform_support import Labeller, graded_runs
 from tests.critic.server import serving
 
 RUNS = [("good", 2, True), *((f"bad-{number}", 3, False) for number in range(4))]
@@ -40,6 +42,15 @@ def test_a_critic_is_tried_on_a_few_runs_and_their_answers_are_not_paid_again(ho
     assert "0 of 9 steps changed label:" in again
     assert "The whole is made already." in again
     assert server.answered.total() == 4
+
+
+def test_a_critic_that_judges_all_runs_is_tried_on_all(home, server):
+    graded_runs(home, RUNS)
+    critic = Labeller(home, server.base_url, {"judge": "all"})
+    stage = llm_stage("c", critic.spec, critic.prompt)
+    runs, total = sample(home, stage, ["batch"], count=9, seed=0, gold=False)
+    assert (len(runs["batch"]), total) == (5, 5)
+    assert server.answered.total() == 0
 
 
 def test_who_asks_no_model_cannot_be_tried(home, srft):
