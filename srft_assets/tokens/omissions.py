@@ -38,7 +38,7 @@ def check_nothing_left_out(
             name, arguments = call["function"]["name"], call["function"]["arguments"]
             texts = [name]
             if isinstance(arguments, str):
-                whole = arguments.strip() in shown and as_json(arguments) not in shown
+                whole = arguments.strip() in shown and not _quoted(shown, arguments, message)
             else:
                 whole = True
                 texts += [cell for cell in arguments.values() if isinstance(cell, str)]
@@ -92,6 +92,14 @@ def _mentions(text: str, words: str) -> bool:
     words = words.strip()
     made_thinking = re.compile(rf"<think>\s*{re.escape(words)}")
     return "</think>" not in words or (words in text and not made_thinking.search(text))
+
+
+def _quoted(shown: str, arguments: str, message: Message) -> bool:
+    """Whether a template quotes arguments that are text: in more places than the turn says so."""
+    quoted = as_json(arguments)
+    made = [call["function"]["arguments"] for call in message["tool_calls"]]
+    said = [message["content"], message.get(REASONING[0]), *made]
+    return shown.count(quoted) > sum(one.count(quoted) for one in said if isinstance(one, str))
 
 
 def _holds(text: str, part: str) -> bool:

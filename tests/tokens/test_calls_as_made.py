@@ -105,3 +105,43 @@ def test_tools_that_a_template_cannot_tell_are_told_in_the_first_message(
     assert '"name": "bash", "description": "Runs a command."' in text
     assert text.count("<tools>") == 1
     assert [message["content"] for message in run.messages] == [m["content"] for m in chat]
+
+
+WORDS_AND_TEXT = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message.role + '\n' + message.content }}"
+    "{% for call in message.tool_calls or [] %}"
+    "{{ '<tool_call>' + call.function.name + ' ' + call.function.arguments + '</tool_call>' }}"
+    "{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+"""Words, and calls whose arguments it takes as text."""
+IN_THE_WORDS = ('I will print "{}" now', [("ls", "")])
+IN_ANOTHER_CALL = ("", [("ls", ""), ("edit", '{"insert": "{}"}')])
+
+
+def spoken(words: str, calls: list[tuple[str, str]], tokenizer: ChatTokenizer) -> str:
+    """The turn of these words and calls."""
+    made = [{"type": "function", "function": {"name": n, "arguments": a}} for n, a in calls]
+    asked = {"role": "user", "content": "Go."}
+    run = run_of([asked, {"role": "assistant", "content": words, "tool_calls": made}])
+    return decoded(mask_run(run, all_of(run), tokenizer), tokenizer)[0]
+
+
+@pytest.mark.parametrize(("words", "calls"), [IN_THE_WORDS, IN_ANOTHER_CALL])
+def test_arguments_may_stand_quoted_elsewhere_in_the_turn(
+    words: str, calls: list[tuple[str, str]], tokenizer_with: Callable
+) -> None:
+    text = spoken(words, calls, tokenizer_with(WORDS_AND_TEXT))
+    assert words in text
+    assert all((arguments or "{}") in text for _, arguments in calls)
+
+
+@pytest.mark.parametrize(("words", "calls"), [("", [("ls", "")]), IN_THE_WORDS, IN_ANOTHER_CALL])
+def test_arguments_that_a_template_quotes_refuse_the_run(
+    words: str, calls: list[tuple[str, str]], tokenizer_with: Callable
+) -> None:
+    text_only = "call.function.arguments + ''"
+    quoting = WORDS_AND_TEXT.replace("call.function.arguments +", f"({text_only}) | tojson +")
+    with pytest.raises(RunRefusedError, match="leaves out a tool call"):
+        spoken(words, calls, tokenizer_with(quoting))
