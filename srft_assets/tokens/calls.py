@@ -93,8 +93,8 @@ def is_broken(message: Message) -> bool:
 def given(call: dict[str, Any], form: Arguments) -> dict[str, Any]:
     """A call in the form that a template takes.
 
-    Raises ArgumentsError where that is a dict, and the arguments cannot be one. As text they stay
-    as they were made.
+    Raises ArgumentsError where that is a dict, and the arguments cannot be one. As text sound
+    ones are written anew by `as_json`, others stay as they were made.
     """
     written: object
     try:
