@@ -49,7 +49,7 @@ def match(
 ) -> Matched:
     """Give each run what was reported of it; `refs` by the reports' sources.
 
-    `others`: runs of other batches of whom a report may speak as well.
+    `others`: further runs, e.g. of other batches, of whom a report may speak as well.
 
     An outcome that fits no run of its instance, or more than one equally, is refused. Of outcomes
     of one run that contradict each other the nearest counts; the others are refused.
@@ -61,7 +61,8 @@ def match(
         sources[run.trajectory_id] = run.source
     elsewhere = {run.trajectory_id for run in others}
     for run in others:
-        by_instance[run.instance_id].append(run)
+        if run.instance_id in by_instance:
+            by_instance[run.instance_id].append(run)
     matched = Matched()
     told: dict[str, list[ReportedOutcome]] = defaultdict(list)
     for outcome in reported:

@@ -70,11 +70,11 @@ def runs_of(frame: pl.DataFrame) -> list[Run]:
 
 
 def runs_elsewhere(manifest: Manifest) -> list[Run]:
-    """The runs in other batches of whom the reports of a batch may speak, but for crashed ones.
+    """The runs in other batches of whom the reports of a batch may speak.
 
     Their ids are no trajectory ids.
     """
-    runs = [
+    return [
         _ended(
             Run(
                 trajectory_id=f"{path} {number}",
@@ -90,7 +90,6 @@ def runs_elsewhere(manifest: Manifest) -> list[Run]:
         )
         for number, (path, run) in enumerate(manifest.others)
     ]
-    return [run for run in runs if not run.crashed]
 
 
 def _ended(run: Run) -> Run:

@@ -78,7 +78,10 @@ def _make(work: Work, unsafe: bool) -> Made:
     graded |= chosen
     lost = [run for run in runs if _ungraded(graded.get(run.trajectory_id), run)]
     others = [run for run in runs if run.trajectory_id not in graded]
-    imported, refused, strangers = _imported(manifest, [*others, *lost])
+    asked = [*others, *lost]
+    known = {run.trajectory_id for run in asked}
+    rest = [run for run in runs if run.trajectory_id not in known]
+    imported, refused, strangers = _imported(manifest, asked, rest)
     for run in lost:
         graded[run.trajectory_id] = _kept(graded[run.trajectory_id], run, imported, before)
     outcomes = imported | graded
@@ -146,10 +149,13 @@ def _graded(work: Work, runs: Sequence[Run], unsafe: bool) -> dict[str, TestOutc
 
 
 def _imported(
-    manifest: Manifest, runs: Sequence[Run]
+    manifest: Manifest, runs: Sequence[Run], rest: Sequence[Run]
 ) -> tuple[dict[str, TestOutcome], list[Refusal], int]:
-    """Outcomes by trajectory id, of reports or else of the source; reports that had no run."""
-    matched = reported_outcomes(manifest, runs)
+    """Outcomes by trajectory id, of reports or else of the source; reports that had no run.
+
+    `rest`: the other runs of the batch, of whom reports may speak as well.
+    """
+    matched = reported_outcomes(manifest, runs, rest)
     reasons = {refusal.subject: refusal.reason for refusal in matched.refused}
     refused = list(matched.refused)
     outcomes: dict[str, TestOutcome] = {}

@@ -14,14 +14,18 @@ from srft_assets.trajectories.batches import Manifest, ReportRef
 from srft_assets.trajectories.sources import SourceChangedError, read_verified
 
 
-def reported_outcomes(manifest: Manifest, runs: Sequence[Run]) -> Matched:
+def reported_outcomes(manifest: Manifest, runs: Sequence[Run], rest: Sequence[Run] = ()) -> Matched:
     """What the batch's reports and predictions say of its runs.
+
+    `rest`: runs of the batch whose outcome is known already. A report may be of them, as of runs in
+    other batches, but of none that crashed without a patch.
 
     Raises SourceChangedError where one is gone or is not the one that was ingested.
     """
     if manifest.kind != "files" or not (manifest.reports or manifest.predictions):
         return Matched()
-    told = _Statements(runs, runs_elsewhere(manifest))
+    others = [*runs_elsewhere(manifest), *rest]
+    told = _Statements(runs, [run for run in others if not (run.crashed and run.blank)])
     lost: list[str] = []
     for ref in (*manifest.reports, *manifest.predictions):
         root = Path(ref.root) if ref.root else manifest.folder()

@@ -5,14 +5,20 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from srft_assets.errors import Refusal
 from srft_assets.home import Home
+from srft_assets.outcomes import stage
+from srft_assets.outcomes.run import Run
 from srft_assets.outcomes.stage import test_outcomes_stage
+from srft_assets.outcomes.status import Status, TestOutcome
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.partitions import Warehouse
+from srft_assets.warehouse.stage import Work
 from tests.outcomes.conftest import make
 from tests.outcomes.stage_support import report, write_run
 from tests.trajectories.ingest_support import put, run_of, write_lines
@@ -21,8 +27,10 @@ NAMES = st.sampled_from(["x__y-1", "x__y-2"])
 MODELS = st.sampled_from([None, "m-1", "m-2"])
 PATCHES = st.sampled_from([None, "", "+a\n", "+b\n"])
 FOLDERS = st.sampled_from([".", "one", "two"])
+ENDS = st.sampled_from([None, None, None, "APIError"])
+"""How a run crashed, if it did."""
 RUNS = st.lists(
-    st.tuples(FOLDERS, st.sampled_from(["rows", "table", "file"]), NAMES, MODELS, PATCHES),
+    st.tuples(FOLDERS, st.sampled_from(["rows", "table", "file"]), NAMES, MODELS, PATCHES, ENDS),
     min_size=2,
     max_size=6,
 )
@@ -41,15 +49,16 @@ REPORTS = st.lists(
 
 def write_all(root: Path, runs: list[tuple], reports: list[tuple]) -> None:
     lines: dict[Path, list[dict[str, Any]]] = {}
-    for number, (folder, kind, name, model, patch) in enumerate(runs):
+    for number, (folder, kind, name, model, patch, crash) in enumerate(runs):
         stated = {"model": model} if model else {}
         if kind == "file":
             config = {"config": {"model": {"model_name": model}}} if model else {}
-            ended = {"exit_status": None} if patch is None else {}
+            ended = {"exit_status": crash} if crash or patch is None else {}
             write_run(root / folder / str(number), name, name, patch, **config, **ended)
             continue
         at = root / folder / f"{kind}.{'jsonl' if kind == 'rows' else 'json'}"
         row = {**run_of(name, turns=number + 1), "patch": patch, **stated}
+        row |= {"exit_status": crash} if crash else {}
         lines.setdefault(at, []).append(row)
     for at, rows in lines.items():
         put(at, rows) if at.suffix == ".json" else write_lines(at, rows)
@@ -95,7 +104,38 @@ def test_the_size_of_batches_decides_nothing(runs: list, reports: list, size: in
 
 
 def test_a_report_beside_rows_of_one_task_says_nothing_of_either(tmp_path: Path) -> None:
-    runs = [(".", "rows", "x__y-1", None, f"+{number}\n") for number in range(2)]
-    write_all(tmp_path / "in", runs, [(".", "list", "x__y-1", None, None)])
+    write_all(tmp_path / "in", two_rows(), LISTED)
     for size in (200, 1):
         assert {status for status, _ in outcomes(tmp_path / "in", size).values()} == {"unknown"}
+
+
+LISTED = [(".", "list", "x__y-1", None, None)]
+
+
+def two_rows(crash: str | None = None) -> list[tuple]:
+    """Two runs of one task in one file, of which the first may have crashed."""
+    return [(".", "rows", "x__y-1", None, f"+{n}\n", None if n else crash) for n in range(2)]
+
+
+def test_the_report_of_a_crashed_run_with_a_patch_may_not_be_its_neighbours(tmp_path: Path) -> None:
+    write_all(tmp_path / "in", two_rows("APIError"), LISTED)
+    for size in (200, 1):
+        told = outcomes(tmp_path / "in", size)
+        assert sorted(status for status, _ in told.values()) == ["infra_error", "unknown"]
+
+
+def test_a_run_that_is_graded_stays_a_rival_of_one_that_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a grader fails for one run only, its report is as uncertain as it was for both."""
+
+    def grade(work: Work, runs: list[Run]) -> tuple[dict[str, TestOutcome], list[Refusal]]:
+        status = {"+0\n": Status.UNRESOLVED, "+1\n": Status.INFRA_ERROR}
+        of = {r.trajectory_id: status[r.submission or ""] for r in runs}
+        return {i: TestOutcome(i, "x__y-1", s, grader="srft-test") for i, s in of.items()}, []
+
+    monkeypatch.setattr(stage, "grade_chosen", grade)
+    write_all(tmp_path / "in", two_rows(), LISTED)
+    for size in (200, 1):
+        told = outcomes(tmp_path / "in", size)
+        assert sorted(status for status, _ in told.values()) == ["infra_error", "unresolved"]
