@@ -1,13 +1,12 @@
 """Alerts: what went wrong while nobody looked, to a webhook, a command and by e-mail."""
 
+import json
 import smtplib
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from email.message import EmailMessage
 from typing import Literal
-
-import orjson
 
 from srft_assets.settings import Alerts
 from srft_assets.text import printable
@@ -51,7 +50,8 @@ def send(alert: Alert, stated: Alerts) -> list[str]:
 
 
 def _ways(alert: Alert, stated: Alerts) -> Iterator[tuple[str, Callable[[], object]]]:
-    body = orjson.dumps(asdict(alert) | {"text": alert.line()})
+    # Reasons may hold lone surrogates, which JSON writes as escapes and orjson refuses.
+    body = json.dumps(asdict(alert) | {"text": alert.line()}).encode()
     if stated.webhook is not None:
         url = stated.webhook.get_secret_value()
         yield "webhook", lambda: _post(url, body)
@@ -78,5 +78,5 @@ def _mail(alert: Alert, stated: Alerts) -> None:
     mail["From"] = stated.email[0]
     mail["To"] = ", ".join(stated.email)
     mail.set_content(f"{alert.line()}\n\nrun {alert.run_id}\n")
-    with smtplib.SMTP(host, int(port), timeout=SECONDS) as server:
+    with smtplib.SMTP(host.strip("[]"), int(port), timeout=SECONDS) as server:
         server.send_message(mail)

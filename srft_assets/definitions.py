@@ -41,7 +41,7 @@ def defs() -> dg.Definitions:
     keys = [*stages, *(stage.key for stage in compared)]
     more = dg.Definitions(
         assets=[build_asset(stage) for stage in compared],
-        asset_checks=[in_sync_checks(keys, load_stages), watch_checks(stages)],
+        asset_checks=[in_sync_checks(keys, load_stages), watch_checks(stages, load_stages)],
     )
     return dg.Definitions.merge(loaded, more)
 

@@ -21,8 +21,12 @@ def asked_seeds(home: Home) -> list[str]:
 def known_seeds(home: Home, stages: Mapping[str, Stage], warehouse: Warehouse) -> list[str]:
     """Those, and all of which some partition is there."""
     by_seed = [key for key, stage in stages.items() if stage.partitioned_by == "seed"]
-    there = {name for key in by_seed for name in warehouse.partitions(key) if NAME.fullmatch(name)}
-    return _ordered(there.union(asked_seeds(home)))
+    return _ordered({*asked_seeds(home)}.union(*(seeds_there(warehouse, key) for key in by_seed)))
+
+
+def seeds_there(warehouse: Warehouse, asset: str) -> set[str]:
+    """The seeds of which a partition of the asset is there."""
+    return {name for name in warehouse.partitions(asset) if NAME.fullmatch(name)}
 
 
 def check_seed(name: str) -> str:

@@ -53,6 +53,13 @@ def _url(stated: Any) -> Any:
     return stated
 
 
+def _host_and_port(stated: Any) -> Any:
+    host, _, port = str(stated).rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ValueError("is no HOST:PORT, such as localhost:25")
+    return stated
+
+
 Url = Annotated[str, BeforeValidator(_url)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 """A list; in a variable comma-separated."""
@@ -129,7 +136,7 @@ class Alerts(Section):
     """Command that gets the same JSON on its standard input."""
     email: Names = ()
     """Addresses."""
-    smtp: str = "localhost:25"
+    smtp: Annotated[str, BeforeValidator(_host_and_port)] = "localhost:25"
     """HOST:PORT that takes the mail."""
 
 

@@ -21,7 +21,12 @@ PROTOCOLS = ("text", "tools")
 def rollout(
     name: Annotated[str, typer.Argument(help="Name of the batch.")],
     tasks: Annotated[
-        str, typer.Option(help="lab:SEED:COUNT, or SWE-bench rows: a file, a folder, OWNER/NAME.")
+        str,
+        typer.Option(
+            help="lab:SEED:COUNT, or SWE-bench rows: a file, a folder, OWNER/NAME. Runs of "
+            "held-out tasks (evaluation.task_seed of an arm) are not trained on: name their batch "
+            "eval-…."
+        ),
     ],
     model: Annotated[
         str,

@@ -14,9 +14,11 @@ from srft_assets.components.metadata import (
 )
 from srft_assets.components.platform import Platform, progress_of
 from srft_assets.errors import SrftError
+from srft_assets.home import Home
 from srft_assets.locks import partition_turn
+from srft_assets.seeds import asked_seeds, check_seed, seeds_there
 from srft_assets.warehouse.making import make_current
-from srft_assets.warehouse.partitions import ONLY
+from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import in_sync
 from srft_assets.warehouse.stage import Stage, Upstream
 
@@ -79,6 +81,19 @@ def register(instance: dg.DagsterInstance, stage: Stage, names: Sequence[str]) -
     defined = partitions_of(stage)
     if isinstance(defined, dg.DynamicPartitionsDefinition) and defined.name:
         instance.add_dynamic_partitions(defined.name, list(names))
+
+
+def seeds_to_know(stages: Iterable[Stage], home: Home) -> dict[str, list[str]]:
+    """What Dagster is to know of, by its name of the partitions: seeds that were asked for, but of
+    controls, and those of which some partition is there."""
+    found: dict[str, set[str]] = {SEED: set(asked_seeds(home))}
+    for stage in stages:
+        defined = partitions_of(stage)
+        if stage.partitioned_by == "seed" and isinstance(defined, dg.DynamicPartitionsDefinition):
+            found.setdefault(str(defined.name), set()).update(
+                seeds_there(Warehouse(home.warehouse), stage.key)
+            )
+    return {name: sorted(seeds, key=int) for name, seeds in found.items()}
 
 
 def stages_of(assets: Iterable[dg.AssetsDefinition]) -> dict[str, Stage]:
@@ -209,6 +224,8 @@ def _make_one(
 
     with partition_turn(home, stage.key, name, tell):
         start = time.perf_counter()
+        if stage.partitioned_by == "seed":
+            check_seed(name)
         if not platform.force and in_sync(stage, home, name):
             context.log.info(f"{stage.key}/{name} is in sync: kept")
             return kept_metadata(stage, home, name)

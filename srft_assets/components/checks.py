@@ -115,8 +115,13 @@ def in_sync_checks(
     return check
 
 
-def watch_checks(stages: Mapping[str, Stage]) -> dg.AssetChecksDefinition:
-    """What partitions in sync would leave unsaid, over all of each asset; `Stage.watches`."""
+def watch_checks(
+    stages: Mapping[str, Stage], now: Callable[[], Mapping[str, Stage]]
+) -> dg.AssetChecksDefinition:
+    """What partitions in sync would leave unsaid, over all of each asset; `Stage.watches`.
+
+    `now` reads the graph as the files state it by then.
+    """
     specs = [
         dg.AssetCheckSpec(watch, asset=asset_key(key), description=WATCHED[watch])
         for key, stage in stages.items()
@@ -128,12 +133,13 @@ def watch_checks(stages: Mapping[str, Stage]) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, platform: Platform
     ) -> Iterator[dg.AssetCheckResult]:
         warehouse, batches = Snapshot(platform.home().warehouse), batch_names(platform.home())
+        stated = {**stages, **now()}
         for key in context.selected_asset_check_keys:
             asset = key.asset_key.to_user_string()
-            names = (
-                batches if stages[asset].partitioned_by == "batch" else warehouse.partitions(asset)
-            )
-            said = stages[asset].watches[key.name](warehouse, names)
+            stage = stated[asset]
+            names = batches if stage.partitioned_by == "batch" else warehouse.partitions(asset)
+            watch = stage.watches.get(key.name)
+            said = watch(warehouse, names) if watch else None
             yield dg.AssetCheckResult(
                 asset_key=key.asset_key,
                 check_name=key.name,

@@ -20,6 +20,7 @@ from srft_assets.components.asset import (
     asset_key,
     partitions_of,
     register,
+    seeds_to_know,
     stages_in,
 )
 from srft_assets.components.platform import shown_on
@@ -122,8 +123,10 @@ class Applier:
         wave. A partition that fails stops what is behind it and nothing else.
         """
         wish = Wish(wanted, batches, seeds)
-        outcome = Outcome()
-        for stage in wish.stages(stages_in(self.defs)):
+        outcome, stages = Outcome(), stages_in(self.defs)
+        for kind, names in seeds_to_know(stages.values(), self.home).items():
+            self.instance.add_dynamic_partitions(kind, names)
+        for stage in wish.stages(stages):
             register(self.instance, stage, wish.names(stage.partitioned_by))
             self._make(stage, wish.names(stage.partitioned_by), outcome)
             for event in untold(self.instance, stage, self.home, outcome.kept[stage.key]):

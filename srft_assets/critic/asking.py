@@ -156,7 +156,7 @@ class Asking:
         for worker in done:
             worker.result()
         if isinstance(self._end, BudgetSpentError):
-            raise BudgetSpentError(f"{self._end}: {self.paid} answered; run again to go on")
+            raise BudgetSpentError(f"{self._end}: {self.paid} answered; {self._end.then}")
         if self._end is not None:
             raise self._end
 

@@ -23,6 +23,7 @@ from tenacity import (
 
 from srft_assets.critic.calls import Reply, Request, says_nothing
 from srft_assets.critic.failures import (
+    SPENT,
     BudgetSpentError,
     CallError,
     Kind,
@@ -57,6 +58,9 @@ class Budget:
     tokens by no more than the estimates are too low.
     """
 
+    then = "run again to go on"
+    """What a person reads once it is spent."""
+
     def __init__(self, max_calls: int | None = None, max_tokens: int | None = None) -> None:
         self.max_calls = max_calls
         self.max_tokens = max_tokens
@@ -88,7 +92,7 @@ class Budget:
         with self._lock:
             spent = self._spent(tokens)
             if spent and not self._open_calls:
-                raise BudgetSpentError(spent)
+                raise BudgetSpentError(spent, self.then)
             if not spent:
                 self._open_calls += 1
                 self._open_tokens += tokens
@@ -98,12 +102,12 @@ class Budget:
         """Which limit one more call would pass."""
         calls = self.calls + self._open_calls
         if self.max_calls is not None and calls >= self.max_calls:
-            return f"budget of {self.max_calls} calls is spent"
+            return f"budget of this run: {self.max_calls} calls {SPENT}"
         held = self.tokens + self._open_tokens
         if self.max_tokens is not None and held + tokens > self.max_tokens:
             return (
                 f"budget of {self.max_tokens} tokens has no room for a call of about {tokens}: "
-                f"{self.tokens} are spent"
+                f"{self.tokens} {SPENT}"
             )
         return ""
 

@@ -95,8 +95,20 @@ class TransientError(CallError):
         self.pause = pause
 
 
+SPENT = "are spent"
+"""Words of every reason that a budget gives; alerts know it by them."""
+
+
 class BudgetSpentError(SrftError):
-    """The budget allows no further call; what was answered is kept."""
+    """The budget allows no further call; what was answered is kept.
+
+    Attributes:
+        then: what goes on from here, and when.
+    """
+
+    def __init__(self, reason: str, then: str = "run again to go on") -> None:
+        super().__init__(reason)
+        self.then = then
 
 
 @dataclass(frozen=True, repr=False)

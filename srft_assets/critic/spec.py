@@ -150,7 +150,8 @@ class LlmSpec(Strict):
     def deciding(self) -> dict[str, Any]:
         """The settings that decide verdicts, JSON-able, with dotted names."""
         others = {"kind", "description", "endpoint", "good_enough"}
-        others |= set() if self.reading == "whole" else {"too_long"}
+        # Runs were left unlabeled before there was a choice.
+        others |= {"too_long"} if self.reading != "whole" or self.too_long == "unlabeled" else set()
         return _flat(self.model_dump(mode="json", exclude=others))
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 from srft_assets.alerts import Alert, send
 from srft_assets.components.platform import BY
 from srft_assets.components.run_repair import BY_COMMAND
-from srft_assets.critic.spending import SPENT
+from srft_assets.critic.failures import SPENT
 from srft_assets.settings import settings
 
 

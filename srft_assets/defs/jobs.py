@@ -14,6 +14,7 @@ from srft_assets.errors import SrftError
 from srft_assets.planning import look
 from srft_assets.settings import settings
 from srft_assets.stages import load_stages
+from srft_assets.text import some
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.partitions import ONLY, matching
 from srft_assets.warehouse.plan import Item, State
@@ -83,10 +84,14 @@ def relabel_nightly(
     seen = look(stages, home, asked=_asked(stages, stated.critics))
     items = [item for asset in seen.items if asset in known for item in seen.items[asset]]
     if stated.critics is not None:
-        items = [item for item in items if _judges(item.asset, stated.critics)]
-    context.instance.add_dynamic_partitions(BATCH, batch_names(home))
+        items = [item for item in items if _may_be_made(item, stated.critics)]
+    known_batches = batch_names(home)
+    batches = matching(known_batches, stated.batches)
+    if known_batches and not batches:
+        fits_none = f"relabel.batches ({', '.join(stated.batches)}) fits none of: "
+        return dg.SkipReason(fits_none + some(known_batches))
+    context.instance.add_dynamic_partitions(BATCH, known_batches)
     order = context.instance.get_dynamic_partitions(BATCH)
-    batches = matching(batch_names(home), stated.batches)
     of_batch = {batch: to_make(seen.stages, items, batch) for batch in batches}
     requests = [
         _request(keys, {RANGE_START: names[0], RANGE_END: names[-1]})
@@ -106,10 +111,11 @@ def _asked(stages: Mapping[str, Stage], critics: Collection[str] | None) -> list
     return keys
 
 
-def _judges(asset: str, critics: Collection[str]) -> bool:
-    """Whether an asset is of these critics, or of no critic at all."""
-    kind, _, name = asset.partition("/")
-    return kind not in ("critic_prompt", "step_verdicts") or name in critics
+def _may_be_made(item: Item, critics: Collection[str]) -> bool:
+    """Whether it is of these critics, or of none; what is in sync counts for what is behind it."""
+    kind, _, name = item.asset.partition("/")
+    of_others = kind in ("critic_prompt", "step_verdicts") and name not in critics
+    return not of_others or item.state is State.IN_SYNC
 
 
 def nightly(cron: str) -> dg.ScheduleDefinition:

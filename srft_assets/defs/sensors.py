@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from srft_assets.components.asset import BATCH, BATCHES, SEED, stages_of
+from srft_assets.components.asset import BATCH, BATCHES, seeds_to_know, stages_of
 from srft_assets.components.checks import IN_SYNC, evaluation, observation
 from srft_assets.components.platform import Platform
 from srft_assets.components.run_repair import close_killed, open_runs, untold
@@ -17,7 +17,6 @@ from srft_assets.defs.jobs import ingest_runs
 from srft_assets.errors import Refusal, SrftError
 from srft_assets.home import Home
 from srft_assets.planning import look
-from srft_assets.seeds import asked_seeds
 from srft_assets.stages import load_stages
 from srft_assets.trajectories.batches import batch_names, manifest_digest
 from srft_assets.trajectories.ingest import ingest
@@ -204,8 +203,11 @@ def in_sync(
         for asset, of in settled.items()
         for event in untold(context.instance, seen.stages[asset], home, in_sync_of(of))
     ][:AT_ONCE]
-    seeds = [s for s in asked_seeds(home) if s not in context.instance.get_dynamic_partitions(SEED)]
-    if not changed and not news and not batches and not seeds and not forgotten:
+    to_know = {BATCH: batches}
+    for kind, names in seeds_to_know(seen.stages.values(), home).items():
+        known_names = {*context.instance.get_dynamic_partitions(kind)}
+        to_know[kind] = [name for name in names if name not in known_names]
+    if not changed and not news and not any(to_know.values()) and not forgotten:
         return dg.SkipReason(f"nothing changed; {took}")
     told_of = f"told of {len(news)} assets and {len(changed)} partitions"
     return dg.SensorResult(
@@ -216,9 +218,7 @@ def in_sync(
             *(observation(item, seen.stages[item.asset]) for item in changed),
         ],
         dynamic_partitions_requests=[
-            dg.AddDynamicPartitionsRequest(kind, names)
-            for kind, names in ((BATCH, batches), (SEED, seeds))
-            if names
+            dg.AddDynamicPartitionsRequest(kind, names) for kind, names in to_know.items() if names
         ],
         cursor=json.dumps({name: short for name, short in told.items() if short}),
     )

@@ -155,6 +155,12 @@ def select_rows(arm: ArmSpec, partitions: Iterable[tuple[str, pl.DataFrame]]) ->
     )
 
 
+def held_out_batches(rows: pl.DataFrame, task_seed: int) -> list[str]:
+    """Batches of which some rows are runs of generated tasks of this seed, sorted."""
+    of_seed = pl.col("instance_id").str.contains(rf"^lab__\w+-{task_seed}-\d+$")
+    return sorted(rows.filter(of_seed)["batch"].unique())
+
+
 def _survey(batch: str, frame: pl.DataFrame) -> pl.DataFrame:
     """One line a row. Its first token, which nothing predicts, is not counted as trained."""
     # Partitions that an earlier version made lack weights; those count as null.

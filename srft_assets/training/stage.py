@@ -12,7 +12,7 @@ from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.plugins import need
 from srft_assets.text import some
-from srft_assets.tokens.arm import EVERY_BATCH, ArmSpec
+from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.tokenizer import is_base_model_asset, model_source
 from srft_assets.training.checkpoint import (
     CARD,
@@ -24,7 +24,13 @@ from srft_assets.training.checkpoint import (
     figures_of,
     read_result,
 )
-from srft_assets.training.job import Selection, TrainingJob, order_of, select_rows
+from srft_assets.training.job import (
+    Selection,
+    TrainingJob,
+    held_out_batches,
+    order_of,
+    select_rows,
+)
 from srft_assets.training.model import base_digest
 from srft_assets.training.process import command_of, environment_of
 from srft_assets.warehouse.partitions import Warehouse, matching
@@ -123,6 +129,8 @@ def make_checkpoint(arm: ArmSpec, work: Work) -> Made:
     chosen = select_rows(arm, ((batch, work.read(asset, batch)) for batch in batches))
     if chosen.rows.is_empty():
         raise SrftError(_nothing_to_train(arm, batches, chosen))
+    if held_out := held_out_batches(chosen.rows, arm.evaluation.task_seed):
+        raise SrftError(_held_out(arm, held_out))
     job = _job(arm, base_model, chosen, work)
     result = read_result(job.output) or _train(arm, job, work)
     # Written again where a kill came between the training and this.
@@ -184,11 +192,11 @@ def _base_name(arm: ArmSpec) -> str:
 
 
 def _batches_trained(arm: ArmSpec, warehouse: Warehouse, seeds: Sequence[str]) -> Said | None:
-    """Batches that `training.batches` leaves out, where the arm states it."""
+    """Batches that `training.batches` leaves out."""
     there = warehouse.partitions(f"masked_tokens/{arm.name}")
     stated = arm.training.batches
     left = sorted(set(there) - set(matching(there, stated)))
-    if not left or stated == list(EVERY_BATCH):
+    if not left:
         return None
     only = ", ".join(stated)
     told = f"training.batches ({only}) leaves out {len(left)} of {len(there)} batches: {some(left)}"
@@ -207,6 +215,17 @@ def _rows_trained(arm: ArmSpec, warehouse: Warehouse, seeds: Sequence[str]) -> S
         f"{refused:,} of {rows:,} rows are longer than training.max_length "
         f"({arm.training.max_length:,} tokens) and are not trained: raise it, or state "
         "`too_long: windows` or `cut`"
+    )
+
+
+def _held_out(arm: ArmSpec, batches: list[str]) -> str:
+    without = ", ".join(
+        f"'{name}'" for name in (*arm.training.batches, *(f"!{b}" for b in batches))
+    )
+    return (
+        f"arm {arm.name}: {some(batches)} hold runs of the held-out tasks of "
+        f"evaluation.task_seed {arm.evaluation.task_seed}, which are never trained on: state "
+        f"training.batches: [{without}]"
     )
 
 

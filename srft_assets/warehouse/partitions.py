@@ -117,9 +117,15 @@ def check_partition_name(name: str) -> str:
 
 
 def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
-    """The names that match one of the shell patterns and none of those behind a `!`, sorted."""
+    """The names that match one of the shell patterns and none of those behind a `!`, sorted.
+
+    Patterns behind a `!` alone leave those out of all.
+    """
     wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
     others = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+
+    if others and not wanted:
+        wanted = ["*"]
 
     def fits(name: str, patterns: Sequence[str]) -> bool:
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

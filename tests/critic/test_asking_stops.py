@@ -72,7 +72,8 @@ def test_answers_that_came_while_the_process_was_busy_are_kept(asked: Asked) -> 
 def test_a_budget_of_calls_ends_the_run_and_the_next_goes_on(asked: Asked) -> None:
     with serving(delay=0.01) as server:
         with pytest.raises(
-            BudgetSpentError, match=r"^budget of 12 calls is spent: 12 answered; run again to go on"
+            BudgetSpentError,
+            match=r"^budget of this run: 12 calls are spent: 12 answered; run again to go on",
         ):
             ask_many(server.base_url, requests(30), asked, budget=Budget(max_calls=12))
         assert len(asked.kept) == len(asked.over) == server.answered.total() == 12

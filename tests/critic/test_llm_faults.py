@@ -83,7 +83,7 @@ def test_calls_without_an_answer_leave_the_partition_unmade_and_keep_what_was_pa
 
 
 def test_a_spent_budget_stops_cleanly_and_the_next_run_goes_on(platform):
-    with pytest.raises(SrftError, match="budget of 1 calls is spent"):
+    with pytest.raises(SrftError, match="budget of this run: 1 calls are spent"):
         labelled(platform, max_calls=1)
     made, server = labelled(platform)
     assert server.answered.total() == 1

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from srft_assets.critic.ledger import Ledger
+from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.verdict import Label
 from srft_assets.critic.watches import steps_labelled
 from srft_assets.home import Home
@@ -164,3 +165,9 @@ def test_what_was_cut_of_a_step_is_recorded(labeller):
     made = labeller.label()
     assert (made.frame["tokens_cut"] > 0).all()
     assert made.metadata["steps_shown_in_part"] == made.frame.height
+
+
+def test_leaving_long_runs_unlabeled_is_what_critics_did_before_there_was_a_choice():
+    stated = {"kind": "llm", "model": "m"}
+    assert "too_long" not in LlmSpec.model_validate(stated | {"too_long": "unlabeled"}).deciding()
+    assert LlmSpec.model_validate(stated).deciding()["too_long"] == "windows"

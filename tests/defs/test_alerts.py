@@ -1,5 +1,6 @@
 """What went wrong while nobody looked is told, in every way that the settings name."""
 
+import asyncio
 import json
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -10,8 +11,11 @@ import dagster as dg
 import pytest
 
 from srft_assets.alerts import Alert, send
+from srft_assets.critic.client import Budget
+from srft_assets.critic.failures import BudgetSpentError
 from srft_assets.defs.alerts import alert_of, alerts
-from srft_assets.settings import Alerts
+from srft_assets.errors import SrftError
+from srft_assets.settings import Alerts, settings
 
 ALERT = Alert("budget", "relabel", "3 calls are spent\x1b[31m", "r1", "relabel_nightly")
 KEEP = "import sys; open(sys.argv[1], 'wb').write(sys.stdin.buffer.read())"
@@ -63,6 +67,27 @@ def test_a_way_that_fails_is_told_without_secrets_and_the_others_go_on(hook, tmp
     ]
     assert "secret" not in " ".join(failed)
     assert len(bodies) == 1
+
+
+def test_text_that_is_no_unicode_is_told_all_the_same(hook, tmp_path: Path):
+    url, bodies = hook
+    alert = Alert("failure", "ingest", "no caf\udce9", "r1")
+    assert send(alert, Alerts(webhook=f"{url}/good")) == []
+    assert bodies[0]["text"] == "srft: failure in ingest: no caf "
+
+
+@pytest.mark.parametrize("stated", ["host", "host:", ":25", "host:smtp", "host:99999"])
+def test_a_mail_server_without_a_port_is_told_where_it_is_stated(monkeypatch, stated):
+    monkeypatch.setenv("SRFT_ALERTS_SMTP", stated)
+    with pytest.raises(SrftError, match=r"SRFT_ALERTS_SMTP: .*is no HOST:PORT"):
+        settings()
+
+
+def test_the_budget_of_a_run_is_told_as_a_budget():
+    run = dg.DagsterRun("relabel")
+    with pytest.raises(BudgetSpentError) as told:
+        asyncio.run(Budget(max_calls=0).reserve(1))
+    assert alert_of(run, str(told.value)).kind == "budget"
 
 
 def test_a_failed_run_is_told_with_its_reason(hook, monkeypatch):

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import dagster as dg
 import pytest
 
-from srft_assets.components.asset import stages_in
-from srft_assets.components.checks import ROWS, evaluation, observation
+from srft_assets.components.asset import build_asset, stages_in
+from srft_assets.components.checks import ROWS, evaluation, observation, watch_checks
 from srft_assets.components.launch import Applier
 from srft_assets.components.platform import Platform
 from srft_assets.components.run_repair import BY_COMMAND
@@ -16,6 +16,7 @@ from srft_assets.defs.sensors import in_sync, remembered
 from srft_assets.planning import look
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import Item, State
+from srft_assets.warehouse.stage import Said, Stage
 from tests.defs.conftest import BATCHES
 from tests.defs.stale import VERDICTS, make_stale, stamp
 from tests.platform.toy import Silent, Toy
@@ -224,6 +225,47 @@ def test_of_seeds_the_first_is_wanted_and_those_whose_checkpoint_exists(labelled
     names = {key: [item.partition for item in of] for key, of in items.items()}
     assert names["checkpoints/srft"] == names["eval_scores/srft"] == ["0", "3"]
     assert names["checkpoints/sft"] == ["0"]
+
+
+def test_seeds_that_are_there_become_known_and_those_of_controls_apart(labelled, tick, instance):
+    warehouse = Warehouse(labelled.warehouse)
+    for asset, seed in (("checkpoints/srft", "3"), ("checkpoints/oracle_mask", "12")):
+        old = stamp(labelled, VERDICTS, "a")
+        warehouse.write(asset, seed, warehouse.read(VERDICTS, "a"), old)
+    tick()
+    assert instance.get_dynamic_partitions("seed") == ["0", "3"]
+    assert instance.get_dynamic_partitions("seed_on_request") == ["12"]
+
+
+def test_a_seed_that_is_no_number_is_refused_where_it_is_made(instance):
+    instance.add_dynamic_partitions("seed", ["01"])
+    toy = Toy()
+    made = dg.materialize(
+        [build_asset(toy.stages()["total"])],
+        partition_key="01",
+        instance=instance,
+        resources={"platform": Platform()},
+        raise_on_error=False,
+    )
+    (failed,) = made.get_step_failure_events()
+    assert "a seed is a number" in failed.step_failure_data.user_failure_data.description
+    assert not toy.made
+
+
+def test_watches_are_those_that_the_files_state_by_now(instance):
+    def saying(line: str) -> dict[str, Stage]:
+        source = Toy().stages()["source"]
+        return {"source": replace(source, watches={"rows_trained": lambda *_: Said(line)})}
+
+    checks = watch_checks(saying("old"), lambda: saying("new"))
+    done = dg.materialize(
+        [build_asset(saying("old")["source"]), checks],
+        selection=dg.AssetSelection.checks(checks),
+        instance=instance,
+        resources={"platform": Platform()},
+    )
+    (told,) = done.get_asset_check_evaluations()
+    assert told.description == "new"
 
 
 def test_a_plan_over_some_assets_is_of_these_alone(labelled, loaded):

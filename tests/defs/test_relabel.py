@@ -241,6 +241,26 @@ def test_settings_name_the_critics_and_the_batches(labelled, night, monkeypatch)
     assert isinstance(night(), dg.SkipReason), "batch c is not named"
 
 
+def test_patterns_that_fit_no_batch_are_told(labelled, night, monkeypatch):
+    monkeypatch.setenv("SRFT_RELABEL_BATCHES", "smith-*")
+    told = night()
+    assert isinstance(told, dg.SkipReason)
+    assert told.skip_message == "relabel.batches (smith-*) fits none of: a, b, c"
+    monkeypatch.setenv("SRFT_RELABEL_BATCHES", "!a")
+    for batch in BATCHES:
+        make_stale(labelled, VERDICTS, batch)
+    assert list(asked(night())) == ["b…c"]
+
+
+def test_masks_of_critics_that_are_not_named_are_made_anew_too(with_critic, night, monkeypatch):
+    monkeypatch.setenv("SRFT_RELABEL_CRITICS", "default")
+    monkeypatch.setenv("SRFT_RELABEL_BATCHES", "a")
+    make_stale(with_critic, "masked_tokens/srft", "a")
+    assert asked(night()) == {"a…a": {"masked_tokens/srft"}}
+    make_stale(with_critic, VERDICTS, "a")
+    assert isinstance(night(), dg.SkipReason), "its verdicts are not to be made"
+
+
 def test_a_night_ends_at_its_budget_and_the_next_one_goes_on(
     with_critic, night, server, instance, repository, monkeypatch
 ):

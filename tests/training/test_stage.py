@@ -146,7 +146,28 @@ def test_batches_that_a_pattern_leaves_out_are_told(platform: Home) -> None:
     said = watch(warehouse, ["0"])
     assert said and not said.warns
     assert said.line == "training.batches (eval-*) leaves out 1 of 2 batches: lab-1"
-    assert checkpoints_stage(arm_of()).watches["batches_trained"](warehouse, ["0"]) is None
+    by_default = checkpoints_stage(arm_of()).watches["batches_trained"](warehouse, ["0"])
+    told = "training.batches (*, !eval-*) leaves out 1 of 2 batches: eval-1"
+    assert by_default and (by_default.line, by_default.warns) == (told, False)
+    every = checkpoints_stage(arm_of(batches=["*"])).watches["batches_trained"]
+    assert every(warehouse, ["0"]) is None
+
+
+def test_held_out_tasks_are_not_trained_on_whatever_their_batch_is_called(platform: Home) -> None:
+    rows = frame_of(make_rows(2, seed=3))
+    held_out = rows.with_columns(
+        trajectory_id="played-" + pl.col("trajectory_id"),
+        instance_id=pl.lit("lab__median-90001-0007"),
+    )
+    put(platform, "masked_tokens/srft", "played", held_out)
+    said = (
+        r"arm srft: played hold runs of the held-out tasks of evaluation.task_seed 90001, .* state "
+        r"training.batches: \['\*', '!eval-\*', '!played'\]"
+    )
+    with pytest.raises(SrftError, match=said):
+        make(checkpoints_stage(arm_of()), platform, InProcess())
+    batches = ["*", "!eval-*", "!played"]
+    assert make(checkpoints_stage(arm_of(batches=batches)), platform, InProcess())
 
 
 def test_rows_too_long_to_train_are_told(platform: Home) -> None:
