@@ -76,5 +76,6 @@ def _comment(text: str, mark: str = "# ") -> list[str]:
 
 def _default(name: str, field: FieldInfo, mark: str) -> str:
     value = field.get_default(call_default_factory=True)
-    shown = yaml.safe_dump(list(value) if isinstance(value, tuple) else value)
+    value = list(value) if isinstance(value, tuple) else value
+    shown = yaml.safe_dump(value, default_flow_style=True)
     return f"{mark}{name}: {shown.partition('...')[0].strip()}"

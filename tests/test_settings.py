@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import CHECKOUT, current_home
@@ -175,6 +176,11 @@ def test_the_checkout_is_a_project_and_its_file_names_every_setting() -> None:
     found = re.findall(r"^# (?:  )?(\w+):", template(), flags=re.MULTILINE)
     shown = [path for path, field in fields() if not is_secret(field)]
     assert set(found) == {part for path in shown for part in path}
+
+
+def test_the_template_states_the_defaults_once_its_comments_are_taken_away() -> None:
+    stated = re.sub(r"^# (?=(  )?\w+:( |$))", "", template(), flags=re.MULTILINE)
+    assert Settings(**yaml.safe_load(stated)) == Settings()
 
 
 def test_every_variable_has_one_setting() -> None:
