@@ -110,7 +110,7 @@ def _restore(recipe: Recipe, task: TaskInstance, source: Source) -> str:
     folders = shlex.join([*CHANGED, "--", *recipe.tests])
     # GNU patch sets modes that a patch states.
     steps = [
-        "set -e -o pipefail",
+        "set -o pipefail",
         "chmod -R u+rwX .",
         UNNEST,
         f"{folders} | git checkout-index -q -f -z --stdin",
@@ -123,7 +123,8 @@ def _restore(recipe: Recipe, task: TaskInstance, source: Source) -> str:
     if there:
         steps.append(shlex.join([*LITERAL, "checkout", "-q", source.tests, "--", *there]))
     steps.append(shlex.join(["git", "clean", "-ffdxq", "--", *intruders(graded)]))
-    return "; ".join(steps)
+    # Not `set -e`, which bash ignores on the left of `||`.
+    return " && ".join(steps)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,18 @@
 """Recipes, patches' files, test commands and test names: what needs no environment."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
+from small_project import git
 from srft_sdists.build import NotBuiltError
 from srft_sdists.check import arguments, command, named
 from srft_sdists.environment import best_interpreter, interpreter, own_interpreter
 from srft_sdists.git import paths, test_files, touched
 from srft_sdists.recipes import recipe_of, recipes
+from srft_sdists.source import Source
+from srft_sdists.tree import NOT_SET_UP, check_out
+from srft_sdists.tree import tests_script as putting
 
 from srft_assets.outcomes.results import tally
 from srft_assets.outcomes.task import TaskInstance
@@ -116,3 +123,22 @@ def test_pytest_ids_are_cut_at_the_first_blank_and_all_of_them_must_pass() -> No
         ["t.py::test_x[a", "t.py::test_x[a b]"], named(recipes()["pallets/flask"], results)
     )
     assert counted.missing == ("t.py::test_x[a",)
+
+
+def test_tests_that_cannot_be_put_in_place_are_no_set_up(tmp_path: Path) -> None:
+    origin, tree = tmp_path / "origin", tmp_path / "tree"
+    origin.mkdir()
+    git(origin, "init", "-q")
+    (origin / "tests").mkdir()
+    (origin / "tests/test_a.py").write_text("a = 1\n")
+    git(origin, "add", "-A")
+    git(origin, "commit", "-qm", "start")
+    commit = git(origin, "rev-parse", "HEAD").strip()
+    source = Source("git", "here", "1", origin / ".git", commit, commit, commit)
+    tree.mkdir()
+    check_out(source, commit, tree)
+    one = task("pallets/flask", "2.3", diff("tests/test_a.py", "a = 0", "a = 1"))
+    script = ["bash", "-c", putting(one, source, recipe_of(one))]
+    assert subprocess.run(script, cwd=tree).returncode == 0
+    (tree / ".git/index.lock").touch()  # only `git checkout` minds it
+    assert subprocess.run(script, cwd=tree).returncode == NOT_SET_UP
