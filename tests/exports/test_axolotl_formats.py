@@ -6,10 +6,11 @@ import pytest
 
 from srft_assets.tokens.tokenizer import load_tokenizer
 from tests.exports.axolotl_schema import Chat
-from tests.exports.chats import reason_of
+from tests.exports.chats import changed, reason_of
 from tests.exports.conftest import TOOLS, text_run, tool_run
 from tests.exports.test_token_formats import records
 from tests.tokens.templates import CHATML
+from tests.tokens.test_calls_as_made import WORDS_AND_TEXT
 
 
 @pytest.mark.parametrize("form", ["axolotl-messages", "axolotl-spans"])
@@ -80,3 +81,16 @@ def test_a_schema_that_axolotl_has_no_place_for_is_refused(platform, tmp_path):
     run = tool_run("a", tools=STRICT)
     reason = reason_of(platform, "axolotl-messages", tmp_path / "set", run)
     assert reason.startswith("a tool's schema has other keys")
+
+
+@pytest.mark.parametrize("arguments", ['{"n": 1e5}', '{"n": '])
+def test_arguments_that_were_masked_as_text_are_refused_for_what_axolotl_makes_of_them(
+    platform_with, tmp_path, arguments
+):
+    platform = platform_with(WORDS_AND_TEXT)
+    run = tool_run("a", tools=None)
+    (call,) = run.messages[1]["tool_calls"]
+    made = {**call, "function": {"name": "bash", "arguments": arguments}}
+    odd = changed(run, 1, tool_calls=[made])
+    reason = reason_of(platform, "axolotl-messages", tmp_path / "out", odd)
+    assert reason == "axolotl reads the arguments of calls, and would write these otherwise"

@@ -18,7 +18,7 @@ from srft_assets.exports.formats.messages import PLAIN, plain_message
 from srft_assets.exports.formats.tokens import labelled_rows
 from srft_assets.exports.source import Conversation, Masked, UnfitError, conversation_of
 from srft_assets.exports.writer import Format, Record
-from srft_assets.tokens.calls import as_json
+from srft_assets.tokens.calls import ArgumentsError, as_json
 from srft_assets.tokens.template import for_template, forms, opens_thinking
 from srft_assets.tokens.token_labels import IGNORED, RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
@@ -104,6 +104,9 @@ def _messages(chat: Conversation, tokenizer: ChatTokenizer) -> Messages:
     opened = opens_thinking(tokenizer, source)
     try:
         given = for_template(chat.messages, form, source, chat.tools, opened)
+    except ArgumentsError as error:  # a template that takes text was given them as they were made
+        kind = "axolotl reads the arguments of calls, and would write these otherwise"
+        raise UnfitError(kind, str(error)) from error
     except RunRefusedError as error:
         raise UnfitError("the run could not be masked now", str(error)) from error
     cells = [dict.fromkeys(PLAIN) | _cells(message) for message in given]
