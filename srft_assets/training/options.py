@@ -198,6 +198,11 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
         )
     for name in sorted(stated.keys() - TAKEN):
         raise SrftError(f"training.options: {name} is no argument of SFTConfig{_meant(name)}")
+    if stated.get("label_smoothing_factor") and stated.get("loss_type", "nll") != "nll":
+        raise SrftError(
+            "training.options: label_smoothing_factor goes with loss_type nll only, TRL would "
+            "ignore it: leave one of them out"
+        )
     return stated
 
 

@@ -44,8 +44,6 @@ def build_trainer(
     activation checkpointing on a CPU, replacing a NaN loss by an old mean) is switched off.
     """
     args = sft_config(job, plan)
-    if WEIGHTS in table.column_names and not is_plain(args):
-        raise SrftError("training.options: loss weights go with the plain loss only (nll)")
     lora = LoraConfig(
         r=job.lora_rank,
         lora_alpha=job.lora_alpha,
@@ -65,6 +63,11 @@ def build_trainer(
             padding_free=plan.layout == "packed",
         ),
     )
+    if WEIGHTS in table.column_names and not trainer.is_plain:
+        raise SrftError(
+            "training.options: loss weights go with the plain loss only: loss_type nll, without "
+            "label_smoothing_factor, and for a mixture of experts router_aux_loss_coef 0.0"
+        )
     trainer.plan, trainer.report = plan, report
     trainer.clock = Clock(job.save_seconds)
     trainer.add_callback(trainer.clock)
@@ -110,13 +113,6 @@ def sft_config(job: TrainingJob, plan: Plan) -> SFTConfig:
         raise SrftError(f"training.options: {error}") from error
 
 
-def is_plain(args: Any) -> bool:
-    """Whether the loss that an SFTConfig states is the likelihood of the trained tokens alone."""
-    return args.loss_type == "nll" and not (
-        args.label_smoothing_factor or args.router_aux_loss_coef
-    )
-
-
 class WeightsCollator(DataCollatorForLanguageModeling):
     """TRL's collator, which also lays out the loss weights of rows, as it does their labels."""
 
@@ -136,6 +132,16 @@ class PlannedTrainer(SFTTrainer):
     plan: Plan
     report: Report
     clock: "Clock"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the loss is the likelihood of the trained tokens alone.
+
+        A mixture of experts has the auxiliary loss of its router, by its own coefficient where
+        the options state none.
+        """
+        other = self.args.label_smoothing_factor or self.aux_loss_enabled
+        return self.args.loss_type == "nll" and not other
 
     def get_train_dataloader(self) -> DataLoader:
         """The plan's groups of rows, in its order."""
@@ -162,7 +168,7 @@ class PlannedTrainer(SFTTrainer):
         Another loss that an arm states is TRL's own, which scores every position.
         """
         weights = inputs.pop(WEIGHTS, None)
-        packed = self.plan.layout == "packed" and is_plain(self.args)
+        packed = self.plan.layout == "packed" and self.is_plain
         if packed and self.args.device.type == "cpu":
             loss = loss_of_trained(model, inputs, weights) / num_items_in_batch
         elif weights is not None:

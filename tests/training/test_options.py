@@ -89,3 +89,9 @@ def test_a_kernel_for_gpus_is_refused_without_one(job: Callable[..., TrainingJob
     with pytest.raises(SrftError, match="use_liger_kernel needs a GPU"):
         train(job(make_rows(8), options={"use_liger_kernel": True}), heard)
     assert not heard.steps
+
+
+def test_smoothing_that_would_be_ignored_is_refused() -> None:
+    assert check_options({"label_smoothing_factor": 0.1, "loss_type": "nll"})
+    with pytest.raises(SrftError, match="label_smoothing_factor goes with loss_type nll only"):
+        check_options({"label_smoothing_factor": 0.1, "loss_type": "dft"})

@@ -154,3 +154,52 @@ def test_rows_of_an_earlier_version_weigh_one(home: Home) -> None:
 def test_another_loss_does_not_go_with_weights(fit) -> None:
     with pytest.raises(SrftError, match="loss weights go with the plain loss only"):
         fit(weighted(trainable(2), 0.5, 1.0), "dft", options={"loss_type": "dft"})
+
+
+@pytest.fixture
+def mixture(base_model: Path, tmp_path: Path) -> Path:
+    """A folder with a mixture of experts whose architecture has an auxiliary loss of its own."""
+    import torch
+    from transformers import AutoTokenizer, Qwen3MoeConfig, Qwen3MoeForCausalLM
+
+    tokenizer = AutoTokenizer.from_pretrained(base_model)
+    tokenizer.save_pretrained(tmp_path / "mixture")
+    torch.manual_seed(0)
+    config = Qwen3MoeConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        moe_intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        num_experts=4,
+        num_experts_per_tok=2,
+        eos_token_id=1,
+        pad_token_id=0,
+        bos_token_id=None,
+    )
+    assert config.router_aux_loss_coef == 0.001
+    Qwen3MoeForCausalLM(config).save_pretrained(tmp_path / "mixture")
+    return tmp_path / "mixture"
+
+
+@pytest.mark.parametrize("layout", ["padded", "packed"])
+def test_a_mixture_of_experts_keeps_its_auxiliary_loss(
+    fit, mixture: Path, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    packed = layout == "packed"
+    monkeypatch.setattr("srft_assets.training.model.supports_segments", lambda config: packed)
+    one = {"base_model": str(mixture), "max_steps": 1}
+    without = {"options": {"router_aux_loss_coef": 0.0}}
+    (loss,), _ = fit(frame_of(make_rows(4)), "own", **one)
+    (bare,), _ = fit(frame_of(make_rows(4)), "bare", **one, **without)
+    assert loss > bare + 1e-4
+
+
+def test_loss_weights_need_a_mixture_without_its_auxiliary_loss(fit, mixture: Path) -> None:
+    rows, one = weighted(trainable(2), 0.5, 1.0), {"base_model": str(mixture), "max_steps": 1}
+    with pytest.raises(SrftError, match=r"a mixture of experts router_aux_loss_coef 0\.0"):
+        fit(rows, "own", **one)
+    fit(rows, "bare", **one, options={"router_aux_loss_coef": 0.0})
