@@ -15,12 +15,11 @@ from srft_assets.components.checks import in_sync_checks, sql_check, watch_check
 from srft_assets.components.critic import Critic
 from srft_assets.components.platform import CriticServer, Platform
 from srft_assets.home import CHECKOUT
-from srft_assets.project import current_project
+from srft_assets.project import current_project, own_files
 from srft_assets.stages import (
     comparisons,
     fixed_stages,
     load_stages,
-    own_files,
     specs_of_file,
 )
 from srft_assets.tokens.arm import ArmSpec

@@ -8,9 +8,8 @@ from srft_assets.errors import UsageError
 from srft_assets.files import private
 from srft_assets.home import Home
 from srft_assets.instance import prepare_instance
-from srft_assets.project import FILE, Project
+from srft_assets.project import FILE, YAML, Project, component_files
 from srft_assets.settings import fields, is_secret, variable_of
-from srft_assets.stages import YAML, component_files
 from srft_assets.stated import template
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")

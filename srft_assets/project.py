@@ -10,6 +10,10 @@ from srft_assets.errors import SrftError, UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 FILE = "srft.yaml"
+DEFS = Path(__file__).parent / "defs"
+YAML = "defs.yaml"
+KINDS = ("critics", "arms")
+"""Folders of a project, and of what is shipped in `DEFS`."""
 ENV_FILE = ".env"
 PROJECT = "SRFT_PROJECT"
 HOME = "SRFT_HOME"
@@ -82,6 +86,20 @@ def current_project() -> Project:
         if (folder / FILE).is_file():
             return Project(folder)
     return Project(CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else here)
+
+
+def component_files() -> list[Path]:
+    """The files of all critics and arms; one's own stand in the place of shipped ones of the same
+    name."""
+    shipped = {path.relative_to(DEFS): path for path in sorted(DEFS.rglob(YAML))}
+    return list({**shipped, **own_files()}.values())
+
+
+def own_files() -> dict[Path, Path]:
+    """The files of the project's own critics and arms, by `critics/NAME/defs.yaml`."""
+    root = current_project().root
+    found = [path for kind in KINDS for path in sorted((root / kind).rglob(YAML))]
+    return {path.relative_to(root): path for path in found}
 
 
 def read_env_file(project: Project) -> dict[str, str]:

@@ -23,7 +23,7 @@ from srft_assets.lab.base import base_models_stage
 from srft_assets.lab.teacher import VERSION as LAB_VERSION
 from srft_assets.lab.teacher import collect
 from srft_assets.outcomes.stage import test_outcomes_stage
-from srft_assets.project import current_project
+from srft_assets.project import YAML, component_files
 from srft_assets.rollouts.player import collect as play_rollouts
 from srft_assets.rollouts.settings import KIND as ROLLOUT
 from srft_assets.rollouts.settings import VERSION as ROLLOUT_VERSION
@@ -37,14 +37,10 @@ from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.stage import Stage
 from srft_assets.yaml_files import parsed, read_yaml, reason_of
 
-DEFS = Path(__file__).parent / "defs"
 COMPONENTS = "srft_assets.components"
 CRITIC_TYPES = (f"{COMPONENTS}.critic.Critic", f"{COMPONENTS}.Critic")
 ARM_TYPES = (f"{COMPONENTS}.arm.Arm", f"{COMPONENTS}.Arm")
-YAML = "defs.yaml"
 PROMPT = "prompt.md"
-KINDS = ("critics", "arms")
-"""Folders of a project."""
 UNDER = ("attributes",)
 DEFAULTS = Settings.model_construct()
 
@@ -76,20 +72,6 @@ def faults() -> Iterator[str]:
         for edge in stage.upstream:
             if edge.asset not in stages:
                 yield f"{stage.key} depends on {edge.asset}, which no file states"
-
-
-def component_files() -> list[Path]:
-    """The files of all critics and arms; one's own stand in the place of shipped ones of the same
-    name."""
-    shipped = {path.relative_to(DEFS): path for path in sorted(DEFS.rglob(YAML))}
-    return list({**shipped, **own_files()}.values())
-
-
-def own_files() -> dict[Path, Path]:
-    """The files of the project's own critics and arms, by `critics/NAME/defs.yaml`."""
-    root = current_project().root
-    found = [path for kind in KINDS for path in sorted((root / kind).rglob(YAML))]
-    return {path.relative_to(root): path for path in found}
 
 
 def stages_of_file(path: Path, chosen: Settings) -> list[Stage]:

@@ -22,8 +22,8 @@ COMMENT ON COLUMN critic_calls.critic IS 'Who asked first. A critic that sends t
 COMMENT ON COLUMN critic_calls.trajectory_id IS 'The run that was shown.';
 COMMENT ON COLUMN critic_calls.model IS 'The model, as the server named itself in the answer.';
 COMMENT ON COLUMN critic_calls.answered_at IS 'When the answer came.';
-COMMENT ON COLUMN critic_calls.prompt_tokens IS 'Tokens of the request, as the server counts; 0 where it does not.';
-COMMENT ON COLUMN critic_calls.completion_tokens IS 'Tokens of the answer, as the server counts; 0 where it does not.';
+COMMENT ON COLUMN critic_calls.prompt_tokens IS 'Tokens of the request, as the server counts; estimated where it counts none.';
+COMMENT ON COLUMN critic_calls.completion_tokens IS 'Tokens of the answer, as the server counts; estimated where it counts none.';
 COMMENT ON COLUMN critic_calls.cached_tokens IS 'Tokens of the request that the server had in its prefix cache.';
 COMMENT ON COLUMN critic_calls.seconds IS 'From the first attempt to the answer, in seconds.';
 COMMENT ON COLUMN critic_calls.retries IS 'Attempts before the one that was answered.';

@@ -29,8 +29,9 @@ def init(
 
 def check() -> None:
     """Check srft.yaml, all YAML of critics and arms, and all prompts; each fault by its line."""
+    from srft_assets.project import component_files, own_files
     from srft_assets.settings import settings
-    from srft_assets.stages import component_files, faults, own_files
+    from srft_assets.stages import faults
 
     settings()
     found, console = list(faults()), Console()

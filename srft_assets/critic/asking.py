@@ -13,7 +13,7 @@ from srft_assets.critic.exchanges import Batch, Exchange, Judged
 from srft_assets.critic.failures import HOPELESS, ITS_OWN, BudgetSpentError, CallError, Kind
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.spec import Endpoint
-from srft_assets.critic.spending import lasting_budgets
+from srft_assets.critic.spending import counted, lasting_budgets
 from srft_assets.errors import SrftError
 from srft_assets.serving.server import Served
 from srft_assets.warehouse.stage import Work
@@ -196,7 +196,7 @@ class Asking:
             await asyncio.to_thread(self.ledger.release, request.key)
             raise
         self._failed_in_a_row = 0
-        reply = replace(reply, critic=self.critic, batch=self.batch)
+        reply = replace(counted(reply, request), critic=self.critic, batch=self.batch)
         kept = await asyncio.shield(asyncio.to_thread(self.ledger.keep, reply))
         self.paid += 1
         return kept

@@ -60,7 +60,8 @@ class Reply:
         refusal: the model's refusal in the field of that name; None where it did not refuse.
         finish_reason: as the server states it: `stop`, `length`, `content_filter`, …
         model: as the server names itself in the answer.
-        prompt_tokens, completion_tokens, cached_tokens: as the server counts; 0 where it does not.
+        prompt_tokens, completion_tokens, cached_tokens: as the server counts; where it does
+            not, 0 for the client, and in the ledger an estimate from the bytes of both.
         seconds: from the first attempt to the answer.
         retries: attempts before the one that was answered.
         at: ISO 8601, UTC, when the answer came.

@@ -4,22 +4,31 @@ They are counted from the answers in the database. A process looks there every f
 its own calls at once; what others have under way at that moment it does not know.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
+import orjson
+
+from srft_assets.critic.calls import Reply, Request
+from srft_assets.critic.client import LOOK_SECONDS as PAUSE
 from srft_assets.critic.client import Budget
-from srft_assets.critic.spec import LlmSpec
+from srft_assets.critic.failures import SPENT, BudgetSpentError
+from srft_assets.critic.prompt.text import tokens_of
+from srft_assets.critic.spec import Endpoint, LlmSpec
 from srft_assets.database_read import read_rows
+from srft_assets.errors import SrftError
 from srft_assets.home import Home
+from srft_assets.project import component_files
 from srft_assets.settings import Price, Settings, settings
+from srft_assets.yaml_files import parsed, read_yaml
 
 NIGHTLY = "relabel_nightly"
 """The schedule that has a budget of its own for each day."""
-SPENT = "are spent"
-"""Words of every reason that a budget gives."""
+REST = "the rest waits for the next night"
 LOOK_SECONDS = 5.0
 MILLION = 1_000_000
 
@@ -44,30 +53,52 @@ class Spent:
     usd: float = 0.0
 
 
-def spent(
-    home: Home, prices: Mapping[str, Price], critic: str | None = None, since: str = ""
-) -> Spent:
-    """What answers cost: those of one critic or of all, since a time (ISO 8601, UTC) or ever."""
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What tokens cost, by critic and model.
+
+    Attributes:
+        stated: `prices:` of `srft.yaml`, by model.
+        critics: of each critic the model that it asks for, and the price of its own endpoint,
+            None where that states none.
+    """
+
+    stated: Mapping[str, Price]
+    critics: Mapping[str, tuple[str, Price | None]] = field(default_factory=dict)
+
+    def of(self, critic: str, model: str) -> Price | None:
+        """The price of a model that answered the critic; one that no name fits costs what the
+        critic asked for. None where neither is known."""
+        asked, own = self.critics.get(critic, ("", None))
+        known = {**self.stated, **({asked: own} if own else {})}
+        return price_of(model, known) or price_of(asked, known)
+
+
+def spent(home: Home, prices: Prices, critic: str | None = None, since: str = "") -> Spent:
+    """What answers cost: those of one critic or of all, since a time (ISO 8601, UTC) or ever.
+
+    What has no price costs nothing.
+    """
     mine = "AND critic = :critic " if critic is not None else ""
     rows = read_rows(
         home,
-        "SELECT model, count(*), sum(prompt_tokens), sum(completion_tokens) FROM answers "
-        f"WHERE at >= :since {mine}GROUP BY model",
+        "SELECT critic, model, count(*), sum(prompt_tokens), sum(completion_tokens) FROM answers "
+        f"WHERE at >= :since {mine}GROUP BY critic, model",
         since=since,
         **({"critic": critic} if critic is not None else {}),
     )
     total = Spent()
-    for model, calls, prompt, answer in rows:
-        price = price_of(_text(model), prices)
+    for asker, model, calls, prompt, answer in rows:
+        price = prices.of(_text(asker), _text(model)) or Price()
         usd = (prompt * price.input + answer * price.output) / MILLION
         total = Spent(total.calls + calls, total.tokens + prompt + answer, total.usd + usd)
     return total
 
 
-def price_of(model: str, prices: Mapping[str, Price]) -> Price:
+def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
     """The price of a model; servers name a dated version: the longest name it begins with."""
     named = [name for name in prices if model.startswith(name)]
-    return prices[max(named, key=len)] if named else Price()
+    return prices[max(named, key=len)] if named else None
 
 
 def _text(model: str | bytes) -> str:
@@ -80,64 +111,125 @@ class Lasting(Budget):
     Attributes:
         whose: what is bounded, and by which settings, for messages.
         dearest: USD a token at most, for calls under way.
+        then: what goes on once it is spent, and when.
     """
 
     def __init__(
-        self, limits: Limits, whose: str, counted: Callable[[], Spent], dearest: float
+        self, limits: Limits, whose: str, counted: Callable[[], Spent], dearest: float, then: str
     ) -> None:
         super().__init__(limits.max_calls, limits.max_tokens)
-        self.max_usd, self.whose, self.counted, self.dearest = (
-            limits.max_usd,
-            whose,
-            counted,
-            dearest,
-        )
+        self.max_usd, self.whose, self.counted = limits.max_usd, whose, counted
+        self.dearest, self.then = dearest, then
         self._first = self._last = counted()
         self._own = (0, 0)
         self._looked = time.monotonic()
 
+    async def reserve(self, tokens: int) -> None:
+        """As `Budget.reserve`; gives up only by what the database says when all is settled."""
+        while True:
+            if time.monotonic() - self._looked > LOOK_SECONDS:
+                await asyncio.to_thread(self._look)
+            try:
+                if self._taken(tokens):
+                    return
+            except BudgetSpentError:
+                if self._own == (self.calls, self.tokens):
+                    raise
+                await asyncio.to_thread(self._look)
+            else:
+                await asyncio.sleep(PAUSE)
+
+    def _look(self) -> None:
+        with self._lock:
+            own = (self.calls, self.tokens)
+        last = self.counted()
+        with self._lock:
+            self._last, self._own, self._looked = last, own, time.monotonic()
+
     def _spent(self, tokens: int) -> str:
-        if time.monotonic() - self._looked > LOOK_SECONDS:
-            self._last, self._own = self.counted(), (self.calls, self.tokens)
-            self._looked = time.monotonic()
         new_calls, new_tokens = self.calls - self._own[0], self.tokens - self._own[1]
         calls = max(self._first.calls + self.calls, self._last.calls + new_calls)
         held = max(self._first.tokens + self.tokens, self._last.tokens + new_tokens)
-        usd = self._last.usd + self.dearest * (new_tokens + self._open_tokens + tokens)
+        # What is not in the database yet costs as if all of it were the dearer kind.
+        usd = self._last.usd + self.dearest * (held - self._last.tokens)
+        more = self.dearest * (self._open_tokens + tokens)
         calls, held = calls + self._open_calls, held + self._open_tokens
         if self.max_calls is not None and calls >= self.max_calls:
             return f"{self.whose}: {self.max_calls:,} calls {SPENT}"
         if self.max_tokens is not None and held + tokens > self.max_tokens:
             return f"{self.whose}: {held:,} of {self.max_tokens:,} tokens {SPENT}"
-        if self.max_usd is not None and usd > self.max_usd:
-            return f"{self.whose}: {self._last.usd:.2f} of {self.max_usd:.2f} USD {SPENT}"
+        if self.max_usd is not None and usd + more > self.max_usd:
+            told = f"{usd:.2f} of {self.max_usd:.2f} USD {SPENT}"
+            return f"{self.whose}: {told}, and the next call may cost {more:.2f}"
         return ""
 
 
 def lasting_budgets(home: Home, critic: str, spec: LlmSpec, started_by: str) -> list[Budget]:
-    """Of the critic's life and, where the schedule asks, of its day; those that bound something."""
+    """Of the critic's life and, where the schedule asks, of its day; those that bound something.
+
+    Raises SrftError where USD are bounded and the critic's price is not known.
+    """
     stated = settings()
-    prices = prices_of(stated, spec)
-    price = price_of(spec.model, prices)
-    dearest = max(price.input, price.output) / MILLION
+    nightly = started_by == NIGHTLY and bounds(stated.relabel)
+    if not (bounds(stated.critic) or nightly):
+        return []
+    prices = prices_of(stated)
+    asked = (spec.model, _own_price(spec.endpoint))
+    prices = Prices(prices.stated, {**prices.critics, critic: asked})
+    price = prices.of(critic, spec.model)
+    in_usd = {
+        "critic": stated.critic.max_usd,
+        "relabel": stated.relabel.max_usd if nightly else None,
+    }
+    for section, most in in_usd.items():
+        if most is not None and price is None:
+            raise SrftError(
+                f"{section}.max_usd: there is no price for {spec.model}: state it in `prices:` of "
+                f"srft.yaml, or as endpoint.usd_per_million_input and _output of the critic "
+                f"{critic} (0 where it costs nothing)"
+            )
+    dearest = max(price.input, price.output) / MILLION if price else 0.0
     found: list[Budget] = []
     if bounds(stated.critic):
-        whose = f"the critic {critic} (critic.max_… of srft.yaml)"
-        found.append(Lasting(stated.critic, whose, lambda: spent(home, prices, critic), dearest))
-    if started_by == NIGHTLY and bounds(stated.relabel):
-        whose = f"{NIGHTLY} today (relabel.max_… of srft.yaml); the rest waits for the next night"
+        whose, then = f"the critic {critic} (critic.max_… of srft.yaml)", "raise it to go on"
         found.append(
-            Lasting(stated.relabel, whose, lambda: spent(home, prices, since=today()), dearest)
+            Lasting(stated.critic, whose, lambda: spent(home, prices, critic), dearest, then)
+        )
+    if nightly:
+        whose, then = f"{NIGHTLY} today (relabel.max_… of srft.yaml)", REST
+        found.append(
+            Lasting(
+                stated.relabel, whose, lambda: spent(home, prices, since=today()), dearest, then
+            )
         )
     return found
 
 
-def prices_of(stated: Settings, spec: LlmSpec) -> dict[str, Price]:
-    """Those of `srft.yaml`, and the critic's own where it names any."""
-    own = Price(
-        input=spec.endpoint.usd_per_million_input, output=spec.endpoint.usd_per_million_output
-    )
-    return {**stated.prices, **({spec.model: own} if own.input or own.output else {})}
+def counted(reply: Reply, request: Request) -> Reply:
+    """The reply with an estimate of its tokens where the server counted none."""
+    if reply.prompt_tokens or reply.completion_tokens:
+        return reply
+    prompt, answer = len(orjson.dumps(request.body)), len((reply.content or "").encode())
+    return replace(reply, prompt_tokens=tokens_of(prompt), completion_tokens=tokens_of(answer))
+
+
+def prices_of(stated: Settings) -> Prices:
+    """Those of `srft.yaml`, and what the files of all critics state as their own."""
+    critics: dict[str, tuple[str, Price | None]] = {}
+    for path in component_files():
+        for document in read_yaml(path):
+            values = document.get("attributes") if isinstance(document, dict) else None
+            if isinstance(values, dict) and values.get("kind") == "llm":
+                spec = parsed(path, LlmSpec, values, ("attributes",))
+                asked = spec.model or stated.critic.model
+                critics[path.parent.name] = (asked, _own_price(spec.endpoint))
+    return Prices(stated.prices, critics)
+
+
+def _own_price(endpoint: Endpoint) -> Price | None:
+    if not endpoint.model_fields_set & {"usd_per_million_input", "usd_per_million_output"}:
+        return None
+    return Price(input=endpoint.usd_per_million_input, output=endpoint.usd_per_million_output)
 
 
 def bounds(limits: Limits) -> bool:
@@ -154,7 +246,7 @@ def left_of_life(home: Home, critic: str, stated: Settings) -> dict[str, float]:
     """What a critic may still pay for in its life, by unit; none where nothing is bounded."""
     if not bounds(stated.critic):
         return {}
-    return left(stated.critic, spent(home, stated.prices, critic))
+    return left(stated.critic, spent(home, prices_of(stated), critic))
 
 
 def left(limits: Limits, used: Spent) -> dict[str, float]:

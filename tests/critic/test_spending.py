@@ -1,14 +1,28 @@
 """Budgets that hold over runs: of a critic's life, and of a day of the schedule."""
 
+import asyncio
+
 import pytest
 
 from srft_assets.critic import spending
 from srft_assets.critic.calls import Reply
 from srft_assets.critic.failures import BudgetSpentError
 from srft_assets.critic.ledger import Ledger
-from srft_assets.critic.spending import NIGHTLY, Spent, lasting_budgets, left, price_of, spent
+from srft_assets.critic.spending import (
+    NIGHTLY,
+    Lasting,
+    Prices,
+    Spent,
+    lasting_budgets,
+    left,
+    price_of,
+    prices_of,
+    spent,
+)
+from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.settings import CriticServer, Price
+from srft_assets.settings import CriticServer, Price, settings
+from tests.critic.faults import no_usage
 from tests.critic.platform_support import Labeller, graded_runs
 from tests.critic.server import Server
 
@@ -37,18 +51,71 @@ def test_what_answers_cost_by_critic_day_and_price(home):
         ("a", "m-2026-01-01", "2026-11-29T00:00:00.000+00:00"),
         ("b", "other", "2026-11-29T03:00:00.000+00:00"),
     )
-    prices = {"m": Price(input=10, output=100)}
+    prices = Prices({"m": Price(input=10, output=100)})
     assert spent(home, prices) == Spent(3, 3300, pytest.approx(0.04))
     assert spent(home, prices, "a") == Spent(2, 2200, pytest.approx(0.04))
     assert spent(home, prices, since="2026-11-29") == Spent(2, 2200, pytest.approx(0.02))
     assert spent(Home(home.root / "new"), prices) == Spent()
 
 
+def test_a_critic_with_a_price_of_its_own_counts_in_the_sum_of_all(home):
+    answered(
+        home,
+        ("a", "served-as", "2026-11-29T00:00:00.000+00:00"),
+        ("b", "m", "2026-11-29T03:00:00.000+00:00"),
+    )
+    prices = Prices({"m": Price(input=1)}, {"a": ("asked-for", Price(input=10, output=100))})
+    assert spent(home, prices).usd == pytest.approx(0.02 + 0.001)
+    assert prices.of("a", "m") == Price(input=1)
+    assert prices.of("b", "other") is None
+
+
+def test_the_files_of_critics_state_prices(tmp_path, monkeypatch):
+    (tmp_path / "srft.yaml").write_text("critic: {model: gpt}\n")
+    folder = tmp_path / "critics" / "mine"
+    folder.mkdir(parents=True)
+    folder.joinpath("defs.yaml").write_text(
+        "type: srft_assets.components.Critic\n"
+        "attributes: {kind: llm, endpoint: {usd_per_million_input: 3}}\n"
+    )
+    monkeypatch.setenv("SRFT_PROJECT", str(tmp_path))
+    assert prices_of(settings()).critics["mine"] == ("gpt", Price(input=3))
+
+
+def test_usd_cannot_be_bounded_without_a_price(labeller, server, monkeypatch):
+    monkeypatch.setenv("SRFT_CRITIC_MAX_USD", "5")
+    with pytest.raises(SrftError, match=r"critic.max_usd: there is no price for m: state it in"):
+        labeller.label()
+    assert server.answered.total() == 0
+
+
+def test_usd_are_decided_by_what_calls_took_and_not_by_what_they_might_have():
+    """Ten calls of 1,000 tokens at most, each of which takes 0.10 USD, of a budget of 1 USD."""
+    made = [Spent()]
+
+    async def ask(budget: Lasting) -> None:
+        while True:
+            await budget.reserve(1000)
+            budget.settle(1000, 1000)
+            made.append(Spent(len(made), 1000 * len(made), 0.1 * len(made)))
+
+    limits = CriticServer(max_usd=1.0)
+    budget = Lasting(limits, "c", lambda: made[-1], dearest=0.0002, then="raise it")
+    with pytest.raises(BudgetSpentError, match=r"^c: 0\.90 of 1\.00 USD are spent, and the next"):
+        asyncio.run(ask(budget))
+
+
+def test_what_a_server_does_not_count_is_estimated(labeller, server, home):
+    server.faults.extend([no_usage] * 4)
+    labeller.label()
+    assert spent(home, Prices({})).tokens > 4 * 50
+
+
 def test_the_longest_name_that_fits_is_the_price():
     prices = {"gpt": Price(input=1), "gpt-5-mini": Price(input=2)}
     assert price_of("gpt-5-mini-2026", prices).input == 2
     assert price_of("gpt-5", prices).input == 1
-    assert price_of("llama", prices) == Price()
+    assert price_of("llama", prices) is None
 
 
 def test_a_critic_stops_at_the_budget_of_its_life_and_a_new_run_pays_nothing(
@@ -72,7 +139,7 @@ def test_a_day_of_the_schedule_has_a_budget_and_the_next_day_goes_on(labeller, s
     monkeypatch.setenv("SRFT_RELABEL_MAX_CALLS", "3")
     with pytest.raises(BudgetSpentError, match=r"relabel_nightly today .* 3 calls are spent"):
         labeller.label(started_by=NIGHTLY)
-    with pytest.raises(BudgetSpentError, match="the rest waits for the next night"):
+    with pytest.raises(BudgetSpentError, match=r"0 answered; the rest waits for the next night$"):
         labeller.label(started_by=NIGHTLY)
     assert server.answered.total() == 3
     monkeypatch.setattr(spending, "today", lambda: "9999-01-01")
