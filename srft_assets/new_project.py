@@ -19,11 +19,14 @@ COMPONENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DEFINITIONS = '''\
 """The whole platform: shipped critics and arms, those of this folder, and what `defs/` adds."""
 
+import os
 from pathlib import Path
 
 import dagster as dg
 
-from srft_assets import definitions as platform
+os.environ.setdefault("SRFT_PROJECT", str(Path(__file__).resolve().parent.parent))
+
+from srft_assets import definitions as platform  # noqa: E402
 
 
 @dg.definitions

@@ -49,6 +49,11 @@ class Project:
         """Secrets and settings of this machine, as lines `NAME=value`."""
         return self.root / ENV_FILE
 
+    @property
+    def is_one(self) -> bool:
+        """Whether what lies there holds: a current folder alone may be somebody else's."""
+        return self.file.is_file() or self.root == CHECKOUT
+
     def stated(self) -> dict[str, Any]:
         """What the file states, as it stands there. Raises SrftError for what is no mapping."""
         try:
@@ -97,18 +102,24 @@ def component_files() -> list[Path]:
 
 def own_files() -> dict[Path, Path]:
     """The files of the project's own critics and arms, by `critics/NAME/defs.yaml`."""
-    root = current_project().root
+    project = current_project()
+    if not project.is_one:
+        return {}
+    root = project.root
     found = [path for kind in KINDS for path in sorted((root / kind).rglob(YAML))]
     return {path.relative_to(root): path for path in found}
 
 
 def read_env_file(project: Project) -> dict[str, str]:
-    """What `.env` states."""
-    if not project.env_file.is_file():
+    """What `.env` states; a relative `SRFT_HOME` is so to the project, not the current folder."""
+    if not (project.is_one and project.env_file.is_file()):
         return {}
     from dotenv import dotenv_values
 
-    return {name: value or "" for name, value in dotenv_values(project.env_file).items()}
+    found = {name: value or "" for name, value in dotenv_values(project.env_file).items()}
+    if home := found.get(HOME):
+        found[HOME] = str((project.root / Path(home).expanduser()).resolve())
+    return found
 
 
 def load_env_file() -> None:

@@ -54,6 +54,24 @@ def test_a_new_project_is_sound_and_asks_for_nothing_new(project: Project) -> No
     assert one["python_module"]["module_name"] == "my_agent.definitions"
 
 
+def test_its_definitions_are_the_same_from_another_folder(project: Project, tmp_path: Path) -> None:
+    copy_component(project, "arms", "my_arm", "srft")
+    code = (
+        "import dagster as dg; from my_agent.definitions import defs;"
+        "from srft_assets.home import current_home; print(current_home().root);"
+        "print(dg.AssetKey(['masked_tokens', 'my_arm']) in defs().resolve_all_asset_keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{CHECKOUT}{os.pathsep}{project.root}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(project.root), "True"]
+
+
 def test_ones_own_are_beside_the_shipped_and_stand_over_those_of_the_same_name(
     project: Project,
 ) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import CHECKOUT, current_home
-from srft_assets.project import current_project
+from srft_assets.project import current_project, own_files
 from srft_assets.settings import Settings, fields, is_secret, settings, variable_of
 from srft_assets.stages import load_stages
 from srft_assets.stated import every_setting, template
@@ -149,6 +149,32 @@ def test_a_home_that_is_a_project_goes_before_the_current_folder(project: Path) 
     assert current_project().root == project
     state(other, "")
     assert current_project().root == other
+
+
+def test_a_relative_home_in_the_env_file_is_so_to_the_project(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state(project, "")
+    (project / ".env").write_text("SRFT_HOME=state\n")
+    (project / "deep").mkdir()
+    monkeypatch.chdir(project / "deep")
+    assert origin("home") == (str(project / "state"), ".env")
+    assert current_home().root == project / "state"
+
+
+def test_a_current_folder_that_is_no_project_states_nothing(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srft_assets.project.CHECKOUT", project.parent / "site-packages")
+    (project / ".env").write_text("SRFT_BASE_MODEL=theirs\n")
+    arm = project / "arms" / "theirs" / "defs.yaml"
+    arm.parent.mkdir(parents=True)
+    arm.write_text("type: srft_assets.components.Arm\n")
+    assert current_project().root == project
+    assert (settings().base_model, own_files()) == ("tiny", {})
+    state(project, "")
+    assert settings().base_model == "theirs"
+    assert len(own_files()) == 1
 
 
 def test_critics_and_arms_take_what_they_leave_open(project: Path) -> None:
