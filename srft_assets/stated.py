@@ -1,6 +1,7 @@
 """Settings as people see them: each with where it came from, and as a file of comments."""
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any
@@ -10,7 +11,11 @@ from pydantic.fields import FieldInfo
 
 from srft_assets.project import current_project, option_of, read_env_file
 from srft_assets.settings import Section, Settings, at, fields, is_secret, settings, variable_of
+from srft_assets.text import HIDDEN, hide_in_urls
 from srft_assets.yaml_files import line_of_file
+
+SECRET_WORDS = ("--api-key", "--hf-token")
+"""Options of model servers that a secret follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,8 @@ class Stated:
 
 
 def every_setting() -> list[Stated]:
-    """All settings as they hold, in the order of the model; secrets are `set` or None."""
+    """All settings as they hold, in the order of the model; secrets are `set` or None, and those
+    within a URL or a command line are hidden."""
     project, now = current_project(), settings()
     file, in_env_file = project.stated(), read_env_file(project)
     found = []
@@ -44,8 +50,26 @@ def every_setting() -> list[Stated]:
         elif at(file, path) is not None:
             origin = f"{project.file.name}:{line_of_file(project.file, path)}"
         told = " ".join((field.description or "").split())
-        found.append(Stated(".".join(path), value, origin, variable, told))
+        found.append(Stated(".".join(path), _open(value), origin, variable, told))
     return found
+
+
+def _open(value: Any) -> Any:
+    """The value without the secrets that text or a command line of it holds."""
+    if isinstance(value, tuple):
+        return tuple(hide_in_urls(word) for word in _words(value))
+    return hide_in_urls(value) if isinstance(value, str) else value
+
+
+def _words(words: Sequence[str]) -> Iterator[str]:
+    secret = False
+    for word in words:
+        option, equals, _ = word.partition("=")
+        if option.startswith("--"):
+            secret = option.replace("_", "-") in SECRET_WORDS
+            yield f"{option}={HIDDEN}" if secret and equals else word
+        else:
+            yield HIDDEN if secret else word
 
 
 def template() -> str:

@@ -124,6 +124,48 @@ def test_no_secret_is_shown(project: Path) -> None:
     assert origin("ui.token") == ("set", ".env")
 
 
+def test_no_secret_within_a_url_or_a_command_line_is_shown(project: Path) -> None:
+    state(
+        project,
+        "git_host: http://user:s3cret@host/v1\ncritic: {url: 'http://user:s3cret@gpu/v1'}\n"
+        "vllm:\n  args: [--api-key, s3cret, s3cret-too, --api-key=s3cret, --dtype, half]\n"
+        "relabel: {batches: ['lab-[ab]*']}\n",
+    )
+    for words in (["config"], ["config", "--json"]):
+        told = srft(project, *words, COLUMNS="200")
+        assert told.returncode == 0, told.stderr
+        assert "s3cret" not in told.stdout + told.stderr
+        assert "lab-[ab]*" in told.stdout
+    assert origin("git_host")[0] == "http://[hidden]@host/v1"
+    shown = ("--api-key", "[hidden]", "[hidden]", "--api-key=[hidden]", "--dtype", "half")
+    assert origin("vllm.args")[0] == shown
+    os.environ["SRFT_DATABASE"] = "postgresql://user:s3cret@host/db"
+    assert origin("database")[0] == "postgresql://[hidden]@host/db"
+
+
+@pytest.mark.parametrize(
+    ("file", "variable", "shows", "place"),
+    [
+        ("", "", False, "default"),
+        ("", "0", False, "SRFT_DEBUG"),
+        ("", "yes", True, "SRFT_DEBUG"),
+        ("debug: true\n", "", True, "srft.yaml:1"),
+        ("debug: true\n", "0", False, "SRFT_DEBUG"),
+    ],
+)
+def test_tracebacks_are_shown_as_the_settings_say(
+    project: Path, file: str, variable: str, shows: bool, place: str
+) -> None:
+    state(project, file)
+    os.environ["SRFT_DEBUG"] = variable
+    assert origin("debug") == (shows, place)
+    told = srft(project, "show", "nothing")
+    assert told.returncode == 2
+    assert ("Traceback" in told.stderr) == shows
+    rows = json.loads(srft(project, "config", "--json").stdout)["rows"]
+    assert {row["name"]: row["origin"] for row in rows}["debug"] == place
+
+
 def test_the_project_is_the_nearest_folder_upward_and_holds_the_state(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

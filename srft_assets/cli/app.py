@@ -77,7 +77,7 @@ def options(
     if home:
         state_option(HOME, home, "--home")
     load_env_file()
-    if debug or current_project().stated().get("debug"):
+    if debug:
         state_option(DEBUG, "1", "--debug")
     place = current_home()
     check_home(place)
@@ -150,13 +150,24 @@ def _run() -> None:
         sys.stdout = None
         sys.exit(0)
     except Exception as error:  # the last line before a traceback, which only --debug shows
-        if os.environ.get(DEBUG):
+        if _debugging():
             raise
         _tell(f"{type(error).__name__}: {error} (srft --debug shows where)")
         sys.exit(1)
 
 
+def _debugging() -> bool:
+    """`debug` as the settings read it, also where others of them are wrong."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        stated = os.environ.get(DEBUG) or current_project().stated().get("debug", False)
+        return TypeAdapter(bool).validate_python(stated)
+    except (SrftError, ValidationError):
+        return False
+
+
 def _tell(message: str) -> None:
-    if os.environ.get(DEBUG):
+    if _debugging():
         Console(stderr=True).print_exception()
     say(Console(stderr=True), f"[bold red]error:[/] {quoted(message)}")

@@ -10,6 +10,7 @@ from srft_assets.cli.console import quoted, say
 from srft_assets.home import current_home
 from srft_assets.project import current_project
 from srft_assets.tables import table, whole, words
+from srft_assets.text import visible
 
 if TYPE_CHECKING:
     from srft_assets.stated import Stated
@@ -36,8 +37,8 @@ def config(
 
 def _shown(value: Any) -> Text:
     if isinstance(value, tuple):
-        return Text(quoted(", ".join(map(str, value))) or "-")
-    return Text(quoted("-" if value is None or value == {} else _plain(value)))
+        return Text(visible(", ".join(map(str, value))) or "-")
+    return Text(visible("-" if value is None or value == {} else _plain(value)))
 
 
 def _plain(value: Any) -> str:
