@@ -15,7 +15,7 @@ from srft_assets.components.checks import in_sync_checks, sql_check, watch_check
 from srft_assets.components.critic import Critic
 from srft_assets.components.platform import CriticServer, Platform
 from srft_assets.home import CHECKOUT
-from srft_assets.project import current_project, own_files
+from srft_assets.project import current_project, own_files, refuse_twins
 from srft_assets.stages import (
     comparisons,
     fixed_stages,
@@ -48,7 +48,8 @@ def defs() -> dg.Definitions:
 def own() -> dg.Definitions:
     """The project's critics and arms."""
     built = []
-    for path in own_files().values():
+    refuse_twins()
+    for path in own_files():
         for spec in specs_of_file(path):
             one = Arm(spec) if isinstance(spec, ArmSpec) else Critic(path.parent, spec)
             built.append(one.build_defs())

@@ -4,6 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
+import yaml
+
 from srft_assets.errors import UsageError
 from srft_assets.files import private
 from srft_assets.home import Home
@@ -11,6 +13,7 @@ from srft_assets.instance import prepare_instance
 from srft_assets.project import FILE, YAML, Project, component_files
 from srft_assets.settings import fields, is_secret, variable_of
 from srft_assets.stated import template
+from srft_assets.yaml_files import line_of
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 COMPONENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -178,7 +181,17 @@ def copy_component(project: Project, kind: str, name: str, source: str) -> Path:
         raise UsageError(f"{target} is there already")
     target.parent.mkdir(exist_ok=True)
     shutil.copytree(known[source], target, ignore=shutil.ignore_patterns("__pycache__"))
+    _unname(target / YAML)
     return target
+
+
+def _unname(file: Path) -> None:
+    """Take `name:` away, so that the copy has that of its folder."""
+    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    node = next(iter(yaml.compose_all("".join(lines))), None)
+    at = line_of(node, ("attributes", "name")) - 1
+    if lines[at].lstrip().startswith("name:"):
+        file.write_text("".join(lines[:at] + lines[at + 1 :]), encoding="utf-8")
 
 
 def _is(path: Path, kind: str) -> bool:

@@ -2,6 +2,7 @@
 that nothing heavy is imported where the file states nothing."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,18 +97,62 @@ def current_project() -> Project:
 def component_files() -> list[Path]:
     """The files of all critics and arms; one's own stand in the place of shipped ones of the same
     name."""
-    shipped = {path.relative_to(DEFS): path for path in sorted(DEFS.rglob(YAML))}
-    return list({**shipped, **own_files()}.values())
+    own = _own_names()
+    shipped = [path for path in sorted(DEFS.rglob(YAML)) if _folders(path) not in own]
+    return [*shipped, *own_files()]
 
 
-def own_files() -> dict[Path, Path]:
-    """The files of the project's own critics and arms, by `critics/NAME/defs.yaml`."""
+def own_files() -> list[Path]:
+    """The files of the project's own critics and arms."""
     project = current_project()
     if not project.is_one:
-        return {}
-    root = project.root
-    found = [path for kind in KINDS for path in sorted((root / kind).rglob(YAML))]
-    return {path.relative_to(root): path for path in found}
+        return []
+    return [path for kind in KINDS for path in sorted((project.root / kind).rglob(YAML))]
+
+
+def twins() -> Iterator[str]:
+    """Two of the project's own critics or arms that have one name, each in one line."""
+    for (kind, name), paths in _own_names().items():
+        if len(paths) > 1:
+            where = " and ".join(map(str, paths))
+            yield f"{kind[:-1]} {name} is stated twice, in {where}: give one another name"
+
+
+def refuse_twins() -> None:
+    """Raise SrftError where there are any."""
+    for told in twins():
+        raise SrftError(told)
+
+
+def _own_names() -> dict[tuple[str, str], list[Path]]:
+    """The project's files by what they state: `("arms", NAME)`."""
+    found: dict[tuple[str, str], list[Path]] = {}
+    for path in own_files():
+        for place in _names(path):
+            found.setdefault(place, []).append(path)
+    return found
+
+
+def _names(path: Path) -> Iterator[tuple[str, str]]:
+    """What the file states; of one that is no YAML, what its folders are called."""
+    from srft_assets.yaml_files import read_yaml
+
+    try:
+        documents = [one for one in read_yaml(path) if isinstance(one, dict)]
+    except SrftError:
+        yield _folders(path)
+        return
+    for one in documents:
+        kind, attributes = str(one.get("type")).rpartition(".")[2], one.get("attributes")
+        named = attributes.get("name") if isinstance(attributes, dict) else None
+        if kind == "Critic":
+            yield "critics", path.parent.name
+        elif kind == "Arm":
+            yield "arms", str(named or path.parent.name)
+
+
+def _folders(path: Path) -> tuple[str, str]:
+    return path.parent.parent.name, path.parent.name
 
 
 def read_env_file(project: Project) -> dict[str, str]:

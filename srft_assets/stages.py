@@ -23,7 +23,7 @@ from srft_assets.lab.base import base_models_stage
 from srft_assets.lab.teacher import VERSION as LAB_VERSION
 from srft_assets.lab.teacher import collect
 from srft_assets.outcomes.stage import test_outcomes_stage
-from srft_assets.project import YAML, component_files
+from srft_assets.project import YAML, component_files, refuse_twins, twins
 from srft_assets.rollouts.player import collect as play_rollouts
 from srft_assets.rollouts.settings import KIND as ROLLOUT
 from srft_assets.rollouts.settings import VERSION as ROLLOUT_VERSION
@@ -53,6 +53,8 @@ def load_stages(folder: Path | None = None) -> dict[str, Stage]:
     """
     chosen = settings() if folder is None else DEFAULTS
     stages = fixed_stages()
+    if folder is None:
+        refuse_twins()
     files = component_files() if folder is None else sorted(folder.rglob(YAML))
     for path in files:
         stages += stages_of_file(path, chosen)
@@ -62,6 +64,7 @@ def load_stages(folder: Path | None = None) -> dict[str, Stage]:
 def faults() -> Iterator[str]:
     """What is wrong in the files of critics and arms, each in one line."""
     chosen = settings()
+    yield from twins()
     stages = {stage.key: stage for stage in fixed_stages()}
     for path in component_files():
         try:

@@ -10,7 +10,7 @@ import yaml
 
 from srft_assets.components.asset import stages_in
 from srft_assets.definitions import defs
-from srft_assets.errors import UsageError
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import CHECKOUT
 from srft_assets.new_project import copy_component, make_project
 from srft_assets.project import Project, current_project
@@ -97,6 +97,36 @@ def test_ones_own_are_beside_the_shipped_and_stand_over_those_of_the_same_name(
     assert {"critic_prompt/default", "step_verdicts/default"} <= changed
     inputs = [edge.asset for edge in ours["masked_tokens/srft"].upstream]
     assert "step_verdicts/mine" in inputs and "step_verdicts/rules" not in inputs
+
+
+def test_an_own_arm_stands_over_the_shipped_one_of_its_name_not_of_its_folder(
+    project: Project,
+) -> None:
+    shipped = load_stages()
+    arm = copy_component(project, "arms", "srft", "srft") / "defs.yaml"
+    arm.write_text(arm.read_text().replace("attributes:\n", "attributes:\n  name: rft\n", 1))
+    ours, theirs = load_stages(), stages_in(defs())
+    assert ours.keys() == theirs.keys() == shipped.keys()
+    key = "masked_tokens/rft"
+    assert ours[key].config == theirs[key].config != shipped[key].config
+    assert ours["masked_tokens/srft"].config == shipped["masked_tokens/srft"].config
+
+
+def test_two_own_arms_of_one_name_are_refused_and_a_copy_has_that_of_its_folder(
+    project: Project,
+) -> None:
+    one = copy_component(project, "arms", "one", "srft") / "defs.yaml"
+    one.write_text(one.read_text().replace("attributes:\n", "attributes:\n  name: twin\n", 1))
+    two = copy_component(project, "arms", "two", "one") / "defs.yaml"
+    assert "name: twin" not in two.read_text()
+    assert {"masked_tokens/twin", "masked_tokens/two"} <= load_stages().keys()
+    two.write_text(one.read_text())
+    told = f"arm twin is stated twice, in {one} and {two}: give one another name"
+    assert list(faults()) == [told]
+    for load in (load_stages, defs):
+        with pytest.raises(SrftError) as raised:
+            load()
+        assert str(raised.value) == told
 
 
 def test_check_tells_every_fault_by_file_and_line(project: Project) -> None:

@@ -213,7 +213,7 @@ def test_a_current_folder_that_is_no_project_states_nothing(
     arm.parent.mkdir(parents=True)
     arm.write_text("type: srft_assets.components.Arm\n")
     assert current_project().root == project
-    assert (settings().base_model, own_files()) == ("tiny", {})
+    assert (settings().base_model, own_files()) == ("tiny", [])
     state(project, "")
     assert settings().base_model == "theirs"
     assert len(own_files()) == 1
