@@ -129,6 +129,7 @@ class WeightsCollator(DataCollatorForLanguageModeling):
 class PlannedTrainer(SFTTrainer):
     """Feeds the groups of a plan, weighs tokens, scores only trained positions on a CPU."""
 
+    args: SFTConfig
     plan: Plan
     report: Report
     clock: "Clock"
