@@ -9,7 +9,7 @@ from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.locks import partition_turn
 from srft_assets.open_runs import open_runs
-from srft_assets.trajectories.batches import batch_names, registering
+from srft_assets.trajectories.batches import batch_names, manifests, registering
 from srft_assets.warehouse.partitions import Warehouse, check_partition_name
 
 OF_BATCH = ("trajectories", "test_outcomes", "step_verdicts", "masked_tokens")
@@ -35,18 +35,24 @@ class Removal:
 
 
 def batch_removal(home: Home, batch: str) -> Removal:
-    """What goes with a batch. Raises UsageError where nothing of it is there."""
+    """What goes with a batch.
+
+    Raises UsageError where nothing of it is there, SrftError while it lies in the inbox, whose
+    sensor would register it again.
+    """
     check_partition_name(batch)
     found = tuple((asset, batch) for asset in _assets(home, OF_BATCH, batch))
     known = batch_names(home)
     if batch not in known and not found:
         raise UsageError(f"no batch {batch!r}; there are: {', '.join(known) or 'none yet'}")
+    if entry := _in_inbox(home, batch):
+        raise SrftError(f"move {entry} away first, else the inbox makes batch {batch} again")
     query = "SELECT critic, count(*) FROM answers WHERE batch = :name GROUP BY critic"
     answers = read_rows(home, query, name=batch)
     stays = [f"paid answers of {critic}, in the ledger: {count:,}" for critic, count in answers]
     if (home.runs / batch).exists():
         stays.append(f"the runs that were played, in {home.runs / batch}")
-    stays.append("its sources; those in the inbox are read again when they change")
+    stays.append("its sources")
     stays.append("its partition key in Dagster, without content")
     return Removal(found, batch=batch, stays=tuple(stays))
 
@@ -84,6 +90,18 @@ def remove(home: Home, what: Removal) -> None:
             warehouse.path(asset, partition).unlink(missing_ok=True)
     for folder in what.folders:
         shutil.rmtree(folder)
+
+
+def _in_inbox(home: Home, batch: str) -> Path | None:
+    """The entry of the inbox that the batch is read from, if it is still there."""
+    inbox = home.inbox.resolve()
+    for one in manifests(home):
+        if one.batch == batch and one.root is not None:
+            for item in one.items:
+                path = (Path(one.root) / item.path).resolve()
+                if path.is_relative_to(inbox) and path.exists():
+                    return home.inbox / path.relative_to(inbox).parts[0]
+    return None
 
 
 def _assets(home: Home, kinds: tuple[str, ...], partition: str) -> list[str]:

@@ -1,5 +1,7 @@
 """`srft delete`: says first what goes; what was paid for, and the sources, stay."""
 
+from pathlib import Path
+
 import pytest
 
 from srft_assets.critic.calls import Reply
@@ -8,6 +10,17 @@ from srft_assets.home import Home
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.partitions import Warehouse
 from tests.cli.conftest import Srft, source
+
+
+@pytest.fixture
+def filled(filled: Home) -> Home:
+    """The platform whose sources were moved out of the inbox."""
+    filled.inbox.rename(outside(filled))
+    return filled
+
+
+def outside(home: Home) -> Path:
+    return home.root.parent / "sources"
 
 
 def files(home: Home) -> set[str]:
@@ -42,11 +55,26 @@ def test_a_batch_goes_with_all_that_was_made_of_it_and_no_other(srft: Srft, fill
         "test_outcomes/one.parquet",
         "step_verdicts/rules/one.parquet",
     }
-    assert source(filled, "one").exists()
+    assert (outside(filled) / "one.jsonl").exists()
     assert "one" not in srft("plan", "--all").out.split()
     assert srft("delete", "batch", "one", "--yes").code == 2, "there is none any more"
-    assert srft("ingest", str(source(filled, "one"))).code == 0
+    assert srft("ingest", str(outside(filled) / "one.jsonl")).code == 0
     assert batch_names(filled) == ["one", "two"]
+
+
+def test_a_batch_that_lies_in_the_inbox_is_refused_as_it_would_come_back(
+    srft: Srft, filled: Home
+) -> None:
+    outside(filled).rename(filled.inbox)
+    before = files(filled)
+    said = srft("delete", "batch", "one", "--yes")
+    assert said.code == 1
+    told = f"error: move {source(filled, 'one')} away first, else the inbox makes batch one again"
+    assert said.err.splitlines() == [told]
+    assert files(filled) == before
+    assert batch_names(filled) == ["one", "two"]
+    source(filled, "one").rename(filled.root.parent / "one.jsonl")
+    assert srft("delete", "batch", "one", "--yes").code == 0
 
 
 def test_a_batch_whose_deletion_was_killed_goes_whole(srft: Srft, filled: Home) -> None:
