@@ -17,6 +17,8 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.locks import partition_turn
 from srft_assets.seeds import asked_seeds, check_seed, seeds_there
+from srft_assets.text import some
+from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.making import make_current
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import in_sync
@@ -148,10 +150,11 @@ def build_asset(stage: Stage) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult]:
         names = [ONLY] if stage.partitioned_by == "none" else context.partition_keys
-        failed = _make_all(stage, context, platform, names)
-        if len(failed) < len(names):
+        made, failed = _make_all(stage, context, platform, names)
+        if made or not failed:
             # Pipes wants a result from every asset that opened a session; rows are stored already.
-            yield dg.MaterializeResult(metadata={TOLD_ALREADY: True} if failed else None)
+            told = made < len(names)
+            yield dg.MaterializeResult(metadata={TOLD_ALREADY: True} if told else None)
         if failed:
             raise _failure(stage, names, failed)
 
@@ -160,12 +163,20 @@ def build_asset(stage: Stage) -> dg.AssetsDefinition:
 
 def _make_all(
     stage: Stage, context: dg.AssetExecutionContext, platform: Platform, names: Sequence[str]
-) -> dict[str, str]:
-    """Make the partitions; those that failed, with the reason. One does not stop the others."""
+) -> tuple[int, dict[str, str]]:
+    """Make the partitions; how many were, and those that failed, with the reason.
+
+    One does not stop the others. Batches that were deleted, whose keys Dagster keeps, are left out.
+    """
     failed: dict[str, str] = {}
     done: dict[str, dict[str, Any]] = {}
+    there = batch_names(platform.home()) if stage.partitioned_by == "batch" else names
+    if gone := sorted(set(names) - set(there)):
+        context.log.info(f"{stage.key}: left out, as there is no such batch: {some(gone)}")
     try:
         for name in names:
+            if name in gone:
+                continue
             try:
                 done[name] = _make_one(stage, context, platform, name)
             except TRANSIENT:
@@ -178,12 +189,12 @@ def _make_all(
         if isinstance(error, TRANSIENT):
             raise dg.RetryRequested(max_retries=3, seconds_to_wait=10) from error
         raise
-    if failed:
+    if len(done) < len(names):
         _tell_of(stage, context, done)
     else:
         for name, figures in done.items():
             context.add_asset_metadata(figures, partition_key=partition_of(stage, name))
-    return failed
+    return len(done), failed
 
 
 def _reason(error: Exception) -> str:

@@ -7,6 +7,7 @@ from srft_assets.components.asset import build_asset
 from srft_assets.components.launch import Applier, open_instance
 from srft_assets.components.platform import Platform
 from srft_assets.home import Home
+from srft_assets.trajectories.batches import write_batch
 from tests.platform.toy import Silent, Toy
 
 
@@ -29,6 +30,8 @@ def apply(home: Home, toy: Toy, monkeypatch: pytest.MonkeyPatch):
                 resources={"platform": Platform()},
                 executor=dg.in_process_executor,
             )
+            for batch in toy.names("batch"):
+                write_batch(home, batch, "toy", {})
             toy.made.clear()
             applier = Applier(defs, home, instance, Silent())
             go.failed = applier.apply(wanted, toy.names("batch"), ["0"]).failed

@@ -3,6 +3,9 @@
 import dagster as dg
 import pytest
 
+from srft_assets.components.asset import build_asset
+from srft_assets.components.platform import Platform
+from srft_assets.trajectories.batches import write_batch
 from srft_assets.warehouse.stage import Made, Work
 from tests.outcomes.conftest import make
 
@@ -69,3 +72,24 @@ def test_an_instance_that_forgot_is_told_again(apply):
     assert apply() == []
     assert told(apply.instance, "source") == {"a": 2, "b": 1}
     assert told(apply.instance, "total") == {"0": 1}
+
+
+def test_a_run_over_all_leaves_out_batches_that_were_deleted(apply, toy, home):
+    """Dagster keeps the key of a batch that is there no more."""
+    apply.instance.add_dynamic_partitions("batch", ["a", "b"])
+    write_batch(home, "b", "toy", {})
+
+    def run(first: str, last: str) -> bool:
+        ends = {"start": first, "end": last}
+        return dg.materialize(
+            [build_asset(toy.stages()["source"])],
+            instance=apply.instance,
+            resources={"platform": Platform()},
+            tags={f"dagster/asset_partition_range_{end}": name for end, name in ends.items()},
+        ).success
+
+    assert run("a", "b")
+    assert toy.made == ["source/b"]
+    assert told(apply.instance, "source") == {"b": 1}
+    assert run("a", "a"), "nothing is left"
+    assert told(apply.instance, "source") == {"b": 1}
