@@ -14,7 +14,7 @@ from srft_assets.warehouse.partitions import Warehouse, check_partition_name
 
 OF_BATCH = ("trajectories", "test_outcomes", "step_verdicts", "masked_tokens")
 """Assets that have a partition a batch, or whose critics and arms have."""
-OF_CHECKPOINT = ("checkpoints", "eval_scores")
+OF_CHECKPOINT = ("checkpoints", "eval_scores", "eval_trajectories")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,11 @@ def batch_removal(home: Home, batch: str) -> Removal:
     query = "SELECT critic, count(*) FROM answers WHERE batch = :name GROUP BY critic"
     answers = read_rows(home, query, name=batch)
     stays = [f"paid answers of {critic}, in the ledger: {count:,}" for critic, count in answers]
+    for folder in sorted(home.warehouse.glob(f"verdict_versions/*/{batch}")):
+        count = len(list(folder.glob("*.parquet")))
+        stays.append(
+            f"verdicts of {folder.parent.name}, in verdict_versions: {count} of its versions"
+        )
     if (home.runs / batch).exists():
         stays.append(f"the runs that were played, in {home.runs / batch}")
     stays.append("its sources")

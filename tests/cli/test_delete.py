@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from srft_assets.components.launch import open_instance
 from srft_assets.critic.calls import Reply
 from srft_assets.critic.ledger import Ledger
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.partitions import Warehouse
 from tests.cli.conftest import Srft, source
+from tests.warehouse.filled import fill
 
 
 @pytest.fixture
@@ -31,8 +34,13 @@ def test_without_a_yes_it_says_what_would_go_and_nothing_does(srft: Srft, filled
     before = files(filled)
     with Ledger(filled) as ledger:
         ledger.keep(Reply("a" * 64, "good", None, "stop", "m", critic="mine", batch="one"))
+    version = filled.warehouse / "verdict_versions" / "mine" / "one" / "0123.parquet"
+    version.parent.mkdir(parents=True)
+    version.touch()
+    before.add("verdict_versions/mine/one/0123.parquet")
     said = srft("delete", "batch", "one")
     assert said.code == 2
+    assert "stays  verdicts of mine, in verdict_versions: 1 of its versions" in said.out
     assert "stays  paid answers of mine, in the ledger: 1" in said.out
     assert "goes   step_verdicts/rules one" in said.out
     assert "stays  its sources" in said.out
@@ -86,24 +94,37 @@ def test_a_batch_whose_deletion_was_killed_goes_whole(srft: Srft, filled: Home) 
     assert not path.exists()
 
 
-def test_a_checkpoint_goes_with_weights_and_scores_and_the_others_stay(
-    srft: Srft, filled: Home
+def test_a_checkpoint_goes_with_weights_scores_and_runs_and_the_others_stay(
+    srft: Srft, home: Home
 ) -> None:
-    warehouse = Warehouse(filled.warehouse)
-    for arm in ("srft", "rft"):
-        for asset in ("checkpoints", "eval_scores"):
-            path = warehouse.path(f"{asset}/{arm}", "0")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(warehouse.path("trajectories", "one").read_bytes())
-        (filled.artifacts / "checkpoints" / arm / "0").mkdir(parents=True)
-    before = files(filled)
-    assert srft("delete", "checkpoint", "srft/0", "--yes").code in (0, 1)
-    assert before - files(filled) == {
+    fill(home)
+    weights = home.artifacts / "checkpoints"
+    for arm in ("srft", "sft"):
+        (weights / arm / "0").mkdir(parents=True)
+    before = files(home)
+    assert srft("delete", "checkpoint", "srft/0", "--yes").code == 0
+    assert before - files(home) == {
         "checkpoints/srft/0.parquet",
         "eval_scores/srft/0.parquet",
+        "eval_trajectories/srft/0.parquet",
     }
-    assert not (filled.artifacts / "checkpoints" / "srft" / "0").exists()
-    assert (filled.artifacts / "checkpoints" / "rft" / "0").exists()
+    assert not (weights / "srft" / "0").exists()
+    assert (weights / "sft" / "0").exists()
+
+
+def test_nothing_goes_while_a_run_is_under_way(srft: Srft, home: Home) -> None:
+    @dg.job
+    def busy() -> None:
+        pass
+
+    fill(home)
+    before = files(home)
+    with open_instance(home) as instance:
+        instance.create_run_for_job(busy, status=dg.DagsterRunStatus.STARTED)
+        said = srft("delete", "checkpoint", "srft/0", "--yes")
+    assert said.code == 1
+    assert said.err == "error: runs are under way (1): wait for them, srft status\n"
+    assert files(home) == before
 
 
 @pytest.mark.parametrize("name", ["srft", "srft/7", "../up/0", "*/0"])
