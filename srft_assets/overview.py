@@ -6,16 +6,18 @@ from typing import Any
 
 import polars as pl
 
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.open_runs import OpenRun, open_runs
 from srft_assets.planning import look
+from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.plan import Item, State
 from srft_assets.warehouse.query import run_query
 from srft_assets.warehouse.sql import sql_files
 from srft_assets.warehouse.stage import Stage
 
-NAMED = {"critics": "critic", "arms": "arm"}
-"""Listings that have a row for everything that YAML states."""
+NAMED = {"batches": "batch", "critics": "critic", "arms": "arm"}
+"""Listings that have a row for everything that is registered, or that YAML states."""
 LISTS = {
     "runs": "FROM runs ORDER BY batch, trajectory_id",
     "checkpoints": "SELECT * EXCLUDE (loss_curve) FROM checkpoints ORDER BY arm, seed",
@@ -88,19 +90,24 @@ def overview(home: Home, stages: Mapping[str, Stage]) -> Overview:
 def listing(home: Home, stages: Mapping[str, Stage], name: str, where: str = "") -> pl.DataFrame:
     """The rows of one listing, of those for which the SQL condition `where` holds.
 
-    Raises SrftError where the condition is wrong or would do anything but read.
+    Raises UsageError where the condition is wrong or would do anything but read.
     """
     parameters: dict[str, Any] | None = None
     text = LISTS.get(name) or next(f.text for f in sql_files("queries") if f.name == name)
     if name in NAMED:
         column = NAMED[name]
-        parameters = {"names": names_of(stages, name)}
+        parameters = {"names": batch_names(home) if name == "batches" else names_of(stages, name)}
         text = (
             f"SELECT * FROM (SELECT unnest($names::VARCHAR[]) AS {column}) "
             f"FULL JOIN ({text}) USING ({column}) ORDER BY {column}"
         )
-    condition = f" WHERE {where}\n" if where else ""
-    return run_query(home, f"SELECT * FROM ({text}\n){condition}", parameters)
+    if not where:
+        return run_query(home, text, parameters)
+    try:
+        return run_query(home, f"SELECT * FROM ({text}\n) WHERE {where}\n", parameters)
+    except SrftError as error:
+        run_query(home, text, parameters)  # what fails without the condition is no fault of it
+        raise UsageError(str(error)) from None
 
 
 def names_of(stages: Mapping[str, Stage], name: str) -> list[str]:

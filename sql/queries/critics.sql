@@ -1,7 +1,10 @@
 -- Every critic that judged: its version, what it labelled, and F1 of mistakes against gold labels.
 -- What did each critic label, and how good is it?
 WITH latest AS (
-    SELECT critic, arg_max(version, made_at) AS version FROM critic_versions GROUP BY critic
+    SELECT critic, arg_max(version, made_at) AS version
+    FROM step_verdicts
+    JOIN partitions ON asset = 'step_verdicts/' || critic AND "partition" = batch
+    GROUP BY critic
 ),
 judged AS (
     SELECT

@@ -57,12 +57,12 @@ def ls(
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
     """List batches, runs, critics, arms or checkpoints. Exits 3 where nothing matched."""
-    from srft_assets.overview import NAMED, listing
+    from srft_assets.overview import KINDS, listing
     from srft_assets.stages import load_stages
     from srft_assets.warehouse.output import as_table, json_text
 
     home = current_home()
-    stages = load_stages() if what in NAMED else {}
+    stages = load_stages() if what in KINDS else {}
     refresh_catalogue(home)
     rows = listing(home, stages, what, where)
     if as_json:
@@ -80,7 +80,7 @@ def _screen(found: "Overview") -> Iterable[RenderableType]:
     if found.batches.height:
         yield _batches(found.batches)
     yield _critics(found.critics)
-    yield _arms(found.arms)
+    yield from _arms(found.arms)
     if found.stale and found.batches.height:
         yield _stale(found.stale)
     if found.running:
@@ -110,7 +110,9 @@ def _batches(rows: "pl.DataFrame") -> RenderableType:
     columns = [whole("batch"), *figures(*counted), words("graded by")]
     lines = [
         (row["batch"], *(_count(row[name]) for name in counted), row["graded_by"] or "·")
-        for row in rows.sort("runs", "batch", descending=[True, False]).head(SHOWN).to_dicts()
+        for row in rows.sort("runs", "batch", descending=[True, False], nulls_last=True)
+        .head(SHOWN)
+        .to_dicts()
     ]
     if rows.height > 1:
         sums = rows.select(counted).sum().row(0)
@@ -133,10 +135,13 @@ def _critics(rows: "pl.DataFrame") -> RenderableType:
     return table(columns, [*lines, *_rest(columns, rows.height, "critics")])
 
 
-def _arms(rows: "pl.DataFrame") -> RenderableType:
-    """Those with rows first; arms that hold nothing are counted only."""
+def _arms(rows: "pl.DataFrame") -> Iterable[RenderableType]:
+    """Those that hold anything; the others are counted only."""
     columns = [whole("arm"), *figures("rows", "trained", "checkpoints", "resolved", "95%")]
-    used = rows.filter(rows["rows"].is_not_null())
+    empty = rows["rows"].is_null() & rows["rate"].is_null()
+    used = rows.filter(~empty | (rows["checkpoints"] > 0))
+    if used.is_empty():
+        return
     lines: list[tuple[Any, ...]] = [
         (
             row["arm"],
@@ -150,7 +155,7 @@ def _arms(rows: "pl.DataFrame") -> RenderableType:
     ]
     if left := rows.height - len(lines):
         lines.append((Text(f"… {left} more: srft ls arms", "dim"), *[""] * 5))
-    return table(columns, lines)
+    yield table(columns, lines)
 
 
 def _stale(stale: "Sequence[Stale]") -> RenderableType:

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
 from srft_assets.components.launch import open_instance
@@ -13,7 +15,11 @@ from srft_assets.components.run_repair import locked_run
 from srft_assets.definitions import defs
 from srft_assets.home import Home
 from srft_assets.open_runs import open_runs
+from srft_assets.trajectories.batches import write_batch
 from tests.cli.conftest import Srft, environment
+from tests.warehouse.filled import fill, put
+from tests.warehouse.filled_figures import BATCHES, STRICT
+from tests.warehouse.filled_frames import PROMPT, verdicts
 
 
 def seen(srft: Srft, *words: str, code: int = 0) -> dict:
@@ -56,6 +62,36 @@ def test_it_fits_one_screen(once_filled: Home, columns: int) -> None:
 
 def test_an_empty_home_says_how_to_begin(srft: Srft) -> None:
     assert "next srft ingest PATH reads recorded runs; srft demo makes some" in srft("status").out
+    assert "arm" not in srft("status").out.split()
+
+
+def test_a_batch_without_runs_of_its_own_is_listed(srft: Srft, home: Home) -> None:
+    write_batch(home, "again", "toy", {})
+    told = seen(srft, "status")
+    assert [(one["batch"], one["runs"]) for one in told["batches"]] == [("again", None)]
+    assert "srft ingest" not in told["next"]
+    assert "again" in srft("status").out.split()
+    assert [one["batch"] for one in seen(srft, "ls", "batches")["rows"]] == ["again"]
+
+
+def test_an_arm_without_masks_is_shown_with_its_scores(srft: Srft, home: Home) -> None:
+    fill(home)
+    shutil.rmtree(home.warehouse / "masked_tokens")
+    words = srft("status").out.split()
+    assert {"sft", "srft"} <= set(words)
+
+
+def test_the_version_of_a_critic_is_that_of_its_verdicts(srft: Srft, home: Home) -> None:
+    """A prompt that was changed and changed back leaves the version in between behind."""
+    warehouse = fill(home)
+    for batch in BATCHES:
+        now = verdicts(STRICT, batch).with_columns(version=pl.lit("first"))
+        put(warehouse, "step_verdicts/strict", batch, now)
+    for version in ("first", "second"):
+        of = PROMPT.with_columns(version=pl.lit(version))
+        put(warehouse, "critic_versions/strict/all", version, of)
+    told = {one["critic"]: one["version"] for one in seen(srft, "status")["critics"]}
+    assert told["strict"] == "first"
 
 
 def test_a_listing_takes_a_condition_and_exits_3_where_nothing_matches(ask: Srft) -> None:
@@ -68,11 +104,12 @@ def test_a_listing_takes_a_condition_and_exits_3_where_nothing_matches(ask: Srft
 
 
 @pytest.mark.parametrize(
-    "condition", ["runs >", "1) ; DROP VIEW runs; --", "(SELECT count(*) FROM '/etc/passwd') > 0"]
+    "condition",
+    ["nope", "runs >", "1) ; DROP VIEW runs; --", "(SELECT count(*) FROM '/etc/passwd') > 0"],
 )
 def test_a_condition_can_do_nothing_but_read(ask: Srft, condition: str) -> None:
     said = ask("ls", "batches", "--where", condition)
-    assert said.code == 1
+    assert said.code == 2
     assert said.err.startswith("error: ")
 
 
