@@ -25,9 +25,9 @@ Every command exits with one of these:
 
 Where a command takes `--json` it prints one JSON object and nothing else on standard output. Rows
 are a list of objects: `rows` of a listing (`srft ls`, `srft config`), or by what they are rows of
-(`srft status`: `batches`, `critics`, `arms`, `stale`, `running`, and the text `next`; `srft plan`:
-`partitions`, and the object `cost`). What is unknown is null, times are ISO 8601 in UTC, shares are
-0 to 1.
+(`srft status`: `batches`, `critics`, `arms`, `stale`, `running`, and the texts `home` and `next`;
+`srft plan`: `partitions`, `notices`, and the object `cost`). What is unknown is null, times are
+ISO 8601 in UTC, shares are 0 to 1.
 """
 
 

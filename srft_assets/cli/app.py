@@ -30,7 +30,7 @@ from srft_assets.cli import (
     status,
     trial,
 )
-from srft_assets.cli.console import close_log, name_command, quoted, say
+from srft_assets.cli.console import close_log, keep, name_command, quoted, say
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import check_home, current_home
 from srft_assets.project import HOME, current_project, load_env_file, state_option
@@ -130,8 +130,7 @@ def main() -> None:
     try:
         _run()
     finally:
-        if log := close_log():
-            say(Console(stderr=True), f"[dim]log: {quoted(str(log))}[/]")
+        _end_log()
 
 
 def _run() -> None:
@@ -167,7 +166,15 @@ def _debugging() -> bool:
         return False
 
 
+def _end_log() -> None:
+    if log := close_log():
+        say(Console(stderr=True), f"[dim]log: {quoted(str(log))}[/]")
+
+
 def _tell(message: str) -> None:
+    """The error is the last line, also of the log."""
     if _debugging():
         Console(stderr=True).print_exception()
+    keep(f"error: {' '.join(message.split())}")
+    _end_log()
     say(Console(stderr=True), f"[bold red]error:[/] {quoted(message)}")

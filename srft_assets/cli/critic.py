@@ -39,12 +39,18 @@ def history(
     format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
     """List the versions of critics, oldest first, and how much each labelled."""
+    from srft_assets.overview import names_of
+    from srft_assets.stages import load_stages
     from srft_assets.warehouse.query import run_query
 
     home = current_home()
     refresh_catalogue(home)
     rows = run_query(home, "critic_history")
-    print_rows(rows if name is None else rows.filter(critic=name), format_)
+    if name is not None:
+        rows = rows.filter(critic=name)
+        if rows.is_empty() and name not in (known := names_of(load_stages(), "critics")):
+            raise UsageError(f"no critic {name!r}; there are: {', '.join(known)}")
+    print_rows(rows, format_)
 
 
 @critic.command()

@@ -24,7 +24,7 @@ from tenacity import (
     wait_fixed,
 )
 
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.warehouse.access import check_plan, check_statement, open_readonly
 from srft_assets.warehouse.catalogue import Schemas, build_catalogue
@@ -83,7 +83,7 @@ def _text_of(text_or_name: str, connection: duckdb.DuckDBPyConnection) -> str:
     names = view_names(connection)
     if name in names:
         return f"FROM {name}"
-    raise SrftError(f"no query, table or view {name!r}; {_close(name, [*names, *queries])}")
+    raise UsageError(f"no query, table or view {name!r}; {_close(name, [*names, *queries])}")
 
 
 def _rows(

@@ -37,6 +37,8 @@ def words_of(value: object) -> str:
         (["apply", RULES, "--seed", "-1"], "a seed is a number"),
         (["apply", RULES, "--faster"], "No such option"),
         (["sql", "trajectories", "--format", "xml"], "'table', 'csv', 'json'"),
+        (["sql", "trajectoris"], "did you mean trajectories"),
+        (["critic", "history", "nobody"], "no critic 'nobody'; there are: default, "),
         (["show", "nobody"], "no run 'nobody'"),
         (["show", "one-0", "--critic", "nobody"], "nobody"),
         (["demo", "--runs", "0"], "greater than or equal to 1"),
@@ -57,7 +59,6 @@ def test_a_wrong_call_exits_2_with_a_hint(ask: Srft, words, hint):
         (["sql", "DROP VIEW steps"], "read-only"),
         (["sql", "SELECT nothing FROM steps"], '"nothing" not found'),
         (["sql", "SELECT * FROM read_csv('/etc/passwd')"], "/etc/passwd"),
-        (["sql", "trajectoris"], "did you mean trajectories"),
         (["show", "one-0", "--arm", "srft"], "masked_tokens/srft"),
     ],
     ids=words_of,
@@ -75,7 +76,10 @@ def test_a_run_that_fails_tells_its_reason_and_leaves_the_partition(srft, filled
     (filled.warehouse / "trajectories" / "one.parquet").unlink()
     said = srft("apply", RULES)
     assert said.code == 1
-    assert said.err.count("\n") == 2
+    log, error = said.err.splitlines()
+    assert log.startswith("log: ")
+    assert error.startswith("error: ")
+    assert error in Path(log.removeprefix("log: ")).read_text()
     assert "failed trajectories one: batch one: 1 of 1 sources" in said.out
     assert "srft ingest" in said.out
     assert f"made {RULES}: two" not in said.out, "what is in sync is kept"
