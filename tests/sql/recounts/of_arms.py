@@ -127,6 +127,19 @@ def seed_scores(world: Uneven) -> pl.DataFrame:
 
 
 @recount
+def arms(world: Uneven) -> pl.DataFrame:
+    masked = rows_of(world).group_by("arm").agg(rows=pl.len(), trained=pl.sum("n_trained"))
+    share = kept(world, "arm").select("arm", kept="kept_share")
+    made = world.table("checkpoints", "arm", "seed").group_by("arm").agg(checkpoints=pl.len())
+    scores = scored(world, "arm").select(
+        "arm", "scored", "rate", resolved="resolved_attempts", low="rate_low", high="rate_high"
+    )
+    told = masked.join(share, on="arm").join(made, on="arm", how="full", coalesce=True)
+    told = told.join(scores, on="arm", how="full", coalesce=True)
+    return told.with_columns(pl.col("checkpoints").fill_null(0))
+
+
+@recount
 def seed_spread(world: Uneven) -> pl.DataFrame:
     rate = pl.col("rate")
     return (

@@ -298,6 +298,27 @@ def critics_against_gold(world: Uneven) -> pl.DataFrame:
 
 
 @recount
+def critics(world: Uneven) -> pl.DataFrame:
+    """Partitions are made at one time here, and by one version."""
+    judged = (
+        verdicts(world)
+        .group_by("critic")
+        .agg(
+            version=pl.col("version").max(),
+            batches=pl.col("batch").n_unique(),
+            runs=pl.col("trajectory_id").n_unique(),
+            steps=pl.len(),
+            labelled=LABELLED.sum(),
+        )
+    )
+    asked = world.table("critic_scores", "critic", "x").filter(question="label", target="mistake")
+    most = (
+        asked.sort("steps").group_by("critic").agg(pl.last("set").alias("gold_set"), pl.last("f1"))
+    )
+    return judged.join(most, on="critic", how="left")
+
+
+@recount
 def critic_history(world: Uneven) -> pl.DataFrame:
     """Versions are made at one time here: of a run that several batches held, the first counts."""
     told = world.table("verdict_versions", "critic").sort("batch")

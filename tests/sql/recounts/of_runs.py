@@ -63,6 +63,24 @@ def outcomes_by_batch(world: Uneven) -> pl.DataFrame:
 
 
 @recount
+def batches(world: Uneven) -> pl.DataFrame:
+    resolved = pl.col("resolved")
+    return (
+        runs_told(world)
+        .group_by("batch")
+        .agg(
+            runs=pl.len(),
+            steps=pl.sum("n_steps"),
+            resolved=resolved.sum(),
+            failed=(~resolved).sum(),
+            unknown=resolved.is_null().sum(),
+            graded_by=pl.col("grader").drop_nulls().unique().sort().str.join(", "),
+        )
+        .with_columns(pl.col("graded_by").replace("", None))
+    )
+
+
+@recount
 def outcomes_by_exit_status(world: Uneven) -> pl.DataFrame:
     return rates(world, "exit_status")
 
