@@ -51,7 +51,7 @@ def test_export_tells_what_is_in_it_where_it_is_and_how_to_load_it(srft, masked,
     said = srft("export", *words, "--batch", "one", "--stale-ok")
     assert said.code == 0, said.err
     told = lines(said.out)
-    assert told[0].startswith("srft one as trl") and "2/2" in told[0]
+    assert told[0].startswith("srft one as trl: 2 of 2, in ")
     counted = "2 runs, 2 rows: 20 tokens, 6 trained (30.0%), 4 masked, 10 context"
     assert counted in told
     assert "not in sync one; the card says so" in told
