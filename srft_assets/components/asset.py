@@ -166,12 +166,14 @@ def _make_all(
 ) -> tuple[int, dict[str, str]]:
     """Make the partitions; how many were, and those that failed, with the reason.
 
-    One does not stop the others. Batches that were deleted, whose keys Dagster keeps, are left out.
+    One does not stop the others. Batches that were deleted, whose keys Dagster keeps, are left out
+    where others are asked for beside them.
     """
     failed: dict[str, str] = {}
     done: dict[str, dict[str, Any]] = {}
     there = batch_names(platform.home()) if stage.partitioned_by == "batch" else names
-    if gone := sorted(set(names) - set(there)):
+    gone = sorted(set(names) - set(there)) if set(names) & set(there) else []
+    if gone:
         context.log.info(f"{stage.key}: left out, as there is no such batch: {some(gone)}")
     try:
         for name in names:
