@@ -44,9 +44,19 @@ def open_log(home: Home) -> None:
 
 
 def keep(line: str) -> None:
-    """Put a line into the log, with its time (UTC); no control character gets there."""
-    if _log is not None:
+    """Put a line into the log, with its time (UTC); no control character gets there.
+
+    A log that cannot be written (a full disk) ends with a word on standard error; what the command
+    has to say goes on without it.
+    """
+    global _log
+    if _log is None:
+        return
+    try:
         _log.write(f"{datetime.now(UTC):%H:%M:%S} {visible(line)}\n")
+    except OSError as error:
+        lost, _log = _log, None
+        sys.stderr.write(f"the log ends here: {lost.name}: {error.strerror}\n")
 
 
 def close_log() -> Path | None:

@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -46,7 +47,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.", 
 """Option of commands that take long; also understood as SRFT_QUIET=1; 0 is none."""
 
 
-class Tracking:
+class Tracking(ABC):
     """A progress whose `track` is told by `report`."""
 
     def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
@@ -57,9 +58,9 @@ class Tracking:
             yield item
             self.report(label, done, count or done)
 
+    @abstractmethod
     def report(self, label: str, done: int, total: int, note: str = "") -> None:
         """Tell that `done` of `total` are done."""
-        raise NotImplementedError
 
 
 class Bars(Tracking):

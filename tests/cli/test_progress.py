@@ -119,3 +119,13 @@ def test_quiet_by_the_environment(monkeypatch, capsys, stated, quiet):
     with progress(Console()) as told_to:
         told_to.report("reading files", 1, 1)
     assert ("reading files" not in capsys.readouterr().out) == quiet
+
+
+def test_a_log_on_a_full_disk_ends_and_the_command_speaks_on(monkeypatch, capsys):
+    full = Path("/dev/full").open("a", encoding="utf-8", buffering=1)
+    monkeypatch.setattr(printing, "_log", full)
+    for told in ("one", "two"):
+        printing.say(Console(), told)
+    said = capsys.readouterr()
+    assert said.out.splitlines() == ["one", "two"]
+    assert said.err == "the log ends here: /dev/full: No space left on device\n"
