@@ -16,12 +16,7 @@ from srft_assets.components.critic import Critic
 from srft_assets.components.platform import CriticServer, Platform
 from srft_assets.home import CHECKOUT
 from srft_assets.project import current_project, own_files, refuse_twins
-from srft_assets.stages import (
-    comparisons,
-    fixed_stages,
-    load_stages,
-    specs_of_file,
-)
+from srft_assets.stages import comparisons, fixed_stages, load_stages, specs_of_file
 from srft_assets.tokens.arm import ArmSpec
 
 NUMBERED = "Steps of a run are numbered 0, 1, 2, …"
@@ -86,9 +81,7 @@ def fixed() -> dg.Definitions:
     return dg.Definitions(
         assets=[build_asset(stage) for stage in fixed_stages()],
         asset_checks=[
-            sql_check(
-                "trajectories", "steps_consecutive", "Steps of a run are numbered 0, 1, 2, …"
-            ),
+            sql_check("trajectories", "steps_consecutive", NUMBERED),
             sql_check("trajectories", "trajectory_ids_unique", "A batch holds a run once"),
             sql_check("test_outcomes", "outcomes_add_up", GRADED),
         ],

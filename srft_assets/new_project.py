@@ -2,6 +2,8 @@
 
 import re
 import shutil
+from importlib.util import find_spec
+from keyword import iskeyword
 from pathlib import Path
 
 import yaml
@@ -119,12 +121,15 @@ $ srft dev                        # the UI; `dg dev` and `dagster dev` work, too
 def make_project(folder: Path) -> Project:
     """Make the folder and all files of a project.
 
-    Raises UsageError for a name that Dagster would refuse, and where one of the files is there.
+    Raises UsageError for a name that Dagster would refuse or that would hide another module, and
+    where one of the files is there.
     """
     name = folder.name
     if not NAME.fullmatch(name):
         raise UsageError(f"{name!r}: a name of letters, digits, - and _, such as my-agent")
     module = name.replace("-", "_").lower()
+    if iskeyword(module) or find_spec(module):
+        raise UsageError(f"{name!r} is a word or a module of Python already: choose another name")
     project = Project(folder)
     texts = {
         FILE: template(),

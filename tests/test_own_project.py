@@ -167,6 +167,10 @@ def test_wrong_names_are_refused_and_nothing_is_overwritten(
         make_project(project.root)
     with pytest.raises(UsageError, match="such as my-agent"):
         make_project(tmp_path / "my agent")
+    for taken in ("class", "srft-assets", "json"):
+        with pytest.raises(UsageError, match="choose another name"):
+            make_project(tmp_path / taken)
+        assert not (tmp_path / taken).exists()
     with pytest.raises(UsageError, match="no critic 'nobody'; there are: default, rules, strict"):
         copy_component(project, "critics", "new", "nobody")
     with pytest.raises(UsageError, match="as Dagster takes them"):
