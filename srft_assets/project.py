@@ -79,7 +79,7 @@ def current_project() -> Project:
     That of `SRFT_PROJECT`; else `SRFT_HOME` where it holds a `srft.yaml`, since its state was made
     by what stands there; else the nearest folder upward from the current one that holds one; else
     the checkout; else, of an installed package, the current folder. Raises UsageError where
-    `SRFT_PROJECT` holds none.
+    `SRFT_PROJECT` holds none, and for one of another account that nobody named.
     """
     if named := os.environ.get(PROJECT):
         project = Project(Path(named).expanduser().resolve())
@@ -90,8 +90,21 @@ def current_project() -> Project:
     here = Path.cwd()
     for folder in ([Path(home).expanduser().resolve()] if home else []) + [here, *here.parents]:
         if (folder / FILE).is_file():
-            return Project(folder)
+            return _of_this_account(Project(folder))
     return Project(CHECKOUT if (CHECKOUT / "pyproject.toml").exists() else here)
+
+
+def _of_this_account(project: Project) -> Project:
+    """The project, unless another account put it above the current folder: settings start programs.
+
+    Root's hold for all. Raises UsageError.
+    """
+    if project.file.stat().st_uid not in (os.geteuid(), 0):
+        raise UsageError(
+            f"{project.file} is of another account, and its settings start programs: if it is "
+            f"yours to use, say so by {PROJECT}={project.root}"
+        )
+    return project
 
 
 def component_files() -> list[Path]:

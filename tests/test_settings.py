@@ -183,6 +183,20 @@ def test_the_project_is_the_nearest_folder_upward_and_holds_the_state(
         current_project()
 
 
+def test_a_project_that_another_account_put_above_the_current_folder_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = state(project.parent, "vllm: {command: [touch, planted]}\n")
+    if os.geteuid() == 0:
+        os.chown(file, 4242, 4242)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    with pytest.raises(UsageError, match=r"srft.yaml is of another account, .*SRFT_PROJECT="):
+        current_project()
+    os.environ["SRFT_PROJECT"] = str(project.parent)
+    assert current_project().root == project.parent
+
+
 def test_a_home_that_is_a_project_goes_before_the_current_folder(project: Path) -> None:
     state(project, "")
     other = project.parent / "other"
