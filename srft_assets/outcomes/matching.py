@@ -167,12 +167,13 @@ def _is_beside(ref: ReportRef, run: Run, agreed: bool) -> bool:
 def _has_rival(ref: ReportRef, run: Run, agreed: bool, runs: Sequence[Run]) -> bool:
     """Whether `runs` of the instance hold another patch below the report's folder.
 
-    Where the report's model is the run's (`agreed`), only another run of that model is a rival.
+    Where the report's model is the run's (`agreed`), only another run that states it is a rival.
     """
     if above(run.source)[0] == above(ref.path)[0] and not ref.root:
         return False
     below = [one for one in runs if is_below(one, ref.scope or "")]
-    return _submitted(one for one in below if not (agreed and differ(one.model, run.model))) > 1
+    rivals = [one for one in below if not agreed or same_model(one.model or "", run.model or "")]
+    return _submitted(rivals) > 1
 
 
 def _submitted(runs: Iterable[Run]) -> int:

@@ -64,6 +64,11 @@ def test_the_model_tells_which() -> None:
     assert whose(runs, said(model="org__m-2"))[0] == {"b": "resolved"}
 
 
+def test_a_run_that_states_the_report_s_model_has_no_rival_in_one_that_states_none() -> None:
+    runs = [run("a", model="m-1", source="runs/a.traj"), run("b", None, source="rows.jsonl")]
+    assert whose(runs, said(model="m-1")) == ({"a": "resolved"}, [])
+
+
 def test_the_folder_tells_which() -> None:
     runs = [run("a", "+1", source="x/a.traj"), run("b", "+2", source="y/b.traj")]
     assert whose(runs, said(source="y/report.json"))[0] == {"b": "resolved"}
