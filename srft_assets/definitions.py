@@ -20,6 +20,8 @@ from srft_assets.stages import comparisons, fixed_stages, load_stages, specs_of_
 from srft_assets.tokens.arm import ArmSpec
 
 NUMBERED = "Steps of a run are numbered 0, 1, 2, …"
+UNIQUE = "A batch holds a run once"
+RUNS = {"family": "runs"}
 GRADED = "Every run has one outcome, and test counts fit its status"
 
 
@@ -32,10 +34,10 @@ def defs() -> dg.Definitions:
     loaded = dg.Definitions.merge(without(tree.build_defs(), mine), mine, fixed(), resources())
     stages = stages_in(loaded)
     compared = comparisons(list(stages.values()))
-    keys = [*stages, *(stage.key for stage in compared)]
+    known = {**stages, **{stage.key: stage for stage in compared}}
     more = dg.Definitions(
         assets=[build_asset(stage) for stage in compared],
-        asset_checks=[in_sync_checks(keys, load_stages), watch_checks(stages, load_stages)],
+        asset_checks=[in_sync_checks(known, load_stages), watch_checks(stages, load_stages)],
     )
     return dg.Definitions.merge(loaded, more)
 
@@ -81,9 +83,9 @@ def fixed() -> dg.Definitions:
     return dg.Definitions(
         assets=[build_asset(stage) for stage in fixed_stages()],
         asset_checks=[
-            sql_check("trajectories", "steps_consecutive", NUMBERED),
-            sql_check("trajectories", "trajectory_ids_unique", "A batch holds a run once"),
-            sql_check("test_outcomes", "outcomes_add_up", GRADED),
+            sql_check("trajectories", "steps_consecutive", NUMBERED, tags=RUNS),
+            sql_check("trajectories", "trajectory_ids_unique", UNIQUE, tags=RUNS),
+            sql_check("test_outcomes", "outcomes_add_up", GRADED, tags=RUNS),
         ],
     )
 

@@ -4,7 +4,7 @@
 same stages into assets.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -99,14 +99,14 @@ def specs_of_file(path: Path) -> Iterator[CriticSpec | ArmSpec]:
 
 def fixed_stages() -> list[Stage]:
     """Runs, what the tests said of them, gold labels, and the base model of the default."""
+    trajectories = trajectories_stage(
+        collectors={"lab": collect, ROLLOUT: play_rollouts},
+        collector_versions={"lab": LAB_VERSION, ROLLOUT: ROLLOUT_VERSION},
+    )
     return [
-        trajectories_stage(
-            collectors={"lab": collect, ROLLOUT: play_rollouts},
-            collector_versions={"lab": LAB_VERSION, ROLLOUT: ROLLOUT_VERSION},
-        ),
-        test_outcomes_stage(unsafe=_unsafe()),
-        gold_labels_stage(),
-        base_models_stage(),
+        *_tagged([trajectories, test_outcomes_stage(unsafe=_unsafe())], "runs"),
+        *_tagged([gold_labels_stage()], "gold"),
+        *_tagged([base_models_stage()], "model"),
     ]
 
 
@@ -119,16 +119,18 @@ def critic_stages(folder: Path, spec: CriticSpec, chosen: Settings) -> list[Stag
     name = folder.name
     scores = critic_scores_stage(name)
     if isinstance(spec, RulesSpec):
-        return [rules_stage(name, description=spec.description), scores]
+        stages = [rules_stage(name, description=spec.description), scores]
+        return _tagged(stages, "critic", critic=name)
     spec = _filled(spec, {"model": chosen.critic.model})
     endpoint = _filled(spec.endpoint, {"api_key_env": chosen.critic.api_key_env})
     spec = spec.model_copy(update={"endpoint": endpoint})
     prompt = load_prompt(folder / PROMPT, spec)
-    return [
+    stages = [
         prompt_stage(name, spec, prompt),
         llm_stage(name, spec, prompt),
         replace(scores, on_request=True),
     ]
+    return _tagged(stages, "critic", critic=name)
 
 
 def arm_stages(spec: ArmSpec, chosen: Settings) -> list[Stage]:
@@ -155,7 +157,15 @@ def arm_stages(spec: ArmSpec, chosen: Settings) -> list[Stage]:
         checkpoints_stage(spec),
         eval_scores_stage(spec, unsafe=_unsafe()),
     )
-    return [replace(stage, on_request=spec.on_request) for stage in stages]
+    family = "control" if spec.on_request else "arm"
+    tagged = _tagged(stages, family, arm=spec.name, critic=spec.critic, gold=spec.gold)
+    return [replace(stage, on_request=spec.on_request) for stage in tagged]
+
+
+def _tagged(stages: Iterable[Stage], family: str, **more: str | None) -> list[Stage]:
+    """The stages with what they are of; what is None is left out."""
+    tags = {"family": family, **{name: value for name, value in more.items() if value}}
+    return [replace(stage, tags=tags) for stage in stages]
 
 
 Spec = TypeVar("Spec", bound=BaseModel)
@@ -174,7 +184,7 @@ def _listed(value: Any) -> Any:
 def comparisons(stages: list[Stage]) -> list[Stage]:
     """The comparison of all arms that are made without being named, where there are any."""
     scores = [s.key for s in stages if s.key.startswith(SCORES) and not s.on_request]
-    return [comparison_stage(scores)] if scores else []
+    return _tagged([comparison_stage(scores)], "comparison") if scores else []
 
 
 def _unsafe() -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel, ValidationError, create_model
 
-from srft_assets.components.asset import build_asset
+from srft_assets.components.asset import build_asset, tags_of
 from srft_assets.components.checks import sql_check
 from srft_assets.errors import SrftError
 from srft_assets.settings import settings
@@ -44,12 +44,12 @@ class Arm(dg.Component):
 
     def build_defs(self, context: dg.ComponentLoadContext | None = None) -> dg.Definitions:
         """Three assets and a check that no token outside accepted steps is trained."""
-        arm = self.spec.name
+        arm, stages = self.spec.name, arm_stages(self.spec, settings())
         check = sql_check(
             f"masked_tokens/{arm}",
             "trained_tokens_accepted",
             "No token outside an accepted step is trained",
             {"arm": arm, **forbidden(self.spec)},
+            tags_of(stages[0]),
         )
-        stages = arm_stages(self.spec, settings())
         return dg.Definitions(assets=[build_asset(stage) for stage in stages], asset_checks=[check])

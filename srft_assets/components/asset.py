@@ -1,5 +1,6 @@
 """A stage as a Dagster asset: its partitions, its edges, and how a run makes it."""
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -50,6 +51,12 @@ SECONDS = "seconds_to_make"
 
 ON_REQUEST = "srft/on_request"
 """Tag of assets that are made only when they are named, or needed by what is made."""
+
+CONTROLS = "controls"
+"""Group of the arms that are made only when they are named."""
+
+NO_TAG = re.compile(r"[^A-Za-z0-9_.-]")
+TAG_CHARS = 63
 
 FAILED = "failed"
 """Metadata key of a step's failure: partition → reason."""
@@ -115,6 +122,16 @@ def stages_in(defs: dg.Definitions) -> dict[str, Stage]:
     return stages_of(defs.resolve_asset_graph().assets_defs)
 
 
+def group_of(stage: Stage) -> str:
+    """One group for each kind of stage, and one for the controls, so that each folds away."""
+    return CONTROLS if stage.tags.get("family") == "control" else stage.key.split("/")[0]
+
+
+def tags_of(stage: Stage) -> dict[str, str]:
+    """What the stage is of, in the characters that Dagster lets a tag have."""
+    return {name: NO_TAG.sub("_", value)[:TAG_CHARS] for name, value in stage.tags.items()}
+
+
 def dependency(stage: Stage, edge: Upstream) -> dg.AssetDep:
     """The edge with its mapping stated: Dagster's default would silently be identity."""
     mapping: dg.PartitionMapping | None = None
@@ -133,13 +150,13 @@ def build_asset(stage: Stage) -> dg.AssetsDefinition:
         deps=[dependency(stage, edge) for edge in stage.upstream],
         partitions_def=partitions_of(stage),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        group_name=stage.key.split("/")[0],
+        group_name=group_of(stage),
         description=stage.description,
         kinds=set(stage.kinds),
         owners=["team:srft"],
         code_version="-".join(map(str, stage.code.values())),
         pool=stage.pool or None,
-        tags={ON_REQUEST: "true"} if stage.on_request else {},
+        tags=tags_of(stage) | ({ON_REQUEST: "true"} if stage.on_request else {}),
         metadata={
             STAGE: stage,
             "dagster/column_schema": table_schema(stage),
@@ -150,6 +167,7 @@ def build_asset(stage: Stage) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, platform: Platform
     ) -> Iterator[dg.MaterializeResult]:
         names = [ONLY] if stage.partitioned_by == "none" else context.partition_keys
+        tag_run(context, stage)
         made, failed = _make_all(stage, context, platform, names)
         if made or not failed:
             # Pipes wants a result from every asset that opened a session; rows are stored already.
@@ -159,6 +177,19 @@ def build_asset(stage: Stage) -> dg.AssetsDefinition:
             raise _failure(stage, names, failed)
 
     return compute
+
+
+def tag_run(context: dg.AssetExecutionContext, stage: Stage) -> None:
+    """Tag the run with what it makes; where that is of several arms, with all of them."""
+    run = context.instance.get_run_by_id(context.run_id)
+    has = run.tags if run else {}
+    new = {}
+    for name, value in tags_of(stage).items():
+        known = has[name].split(",") if name in has else []
+        if value not in known:
+            new[name] = ",".join(sorted([*known, value]))
+    if run and new:
+        context.instance.add_run_tags(context.run_id, new)
 
 
 def _make_all(

@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from srft_assets.components.asset import asset_key, partition_of
+from srft_assets.components.asset import asset_key, partition_of, tags_of
 from srft_assets.components.metadata import markdown_table, preview, printable
 from srft_assets.components.platform import Platform
 from srft_assets.critic.scores import CRITIC_SCORES, judge
@@ -43,11 +43,20 @@ DESCRIPTION = (
 
 
 def sql_check(
-    asset: str, name: str, description: str, parameters: Mapping[str, Any] | None = None
+    asset: str,
+    name: str,
+    description: str,
+    parameters: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> dg.AssetChecksDefinition:
-    """A check that passes where `sql/checks/<name>.sql` finds no row, over all partitions."""
+    """A check that passes where `sql/checks/<name>.sql` finds no row, over all partitions.
 
-    @dg.asset_check(asset=asset_key(asset), name=name, description=description, blocking=False)
+    A check of Dagster has no tags: it bears those of its asset as metadata.
+    """
+
+    @dg.asset_check(
+        asset=asset_key(asset), name=name, description=description, blocking=False, metadata=tags
+    )
     def check(platform: Platform) -> dg.AssetCheckResult:
         try:
             rows = offending_rows(platform.home(), SCHEMAS, name, parameters or {})
@@ -70,6 +79,7 @@ def critic_good_enough(critic: str, threshold: Threshold) -> dg.AssetChecksDefin
         name="critic_good_enough",
         description="The critic agrees with gold labels as well as its YAML asks for",
         blocking=False,
+        metadata={"critic": critic, "family": "critic"},
     )
     def check(platform: Platform) -> dg.AssetCheckResult:
         warehouse = platform.warehouse()
@@ -87,14 +97,17 @@ def critic_good_enough(critic: str, threshold: Threshold) -> dg.AssetChecksDefin
 
 
 def in_sync_checks(
-    keys: Sequence[str], stages: Callable[[], Mapping[str, Stage]]
+    known: Mapping[str, Stage], stages: Callable[[], Mapping[str, Stage]]
 ) -> dg.AssetChecksDefinition:
     """The check of all assets in one: a run plans once, after all that it made.
 
     `stages` reads the graph as the files state it by then, which may be edited during the run.
     """
     specs = [
-        dg.AssetCheckSpec(IN_SYNC, asset=asset_key(key), description=DESCRIPTION) for key in keys
+        dg.AssetCheckSpec(
+            IN_SYNC, asset=asset_key(key), description=DESCRIPTION, metadata=tags_of(stage)
+        )
+        for key, stage in known.items()
     ]
 
     @dg.multi_asset_check(name=IN_SYNC, specs=specs, can_subset=True, description=DESCRIPTION)
@@ -123,7 +136,9 @@ def watch_checks(
     `now` reads the graph as the files state it by then.
     """
     specs = [
-        dg.AssetCheckSpec(watch, asset=asset_key(key), description=WATCHED[watch])
+        dg.AssetCheckSpec(
+            watch, asset=asset_key(key), description=WATCHED[watch], metadata=tags_of(stage)
+        )
         for key, stage in stages.items()
         for watch in stage.watches
     ]

@@ -48,6 +48,7 @@ class Critic(dg.Component):
                     "verdicts_cover_steps",
                     "Every step of every judged run has exactly one verdict, and no other step has",
                     {"critic": name},
+                    {"critic": name, "family": "critic"},
                 ),
                 critic_good_enough(name, self.spec.good_enough),
             ],

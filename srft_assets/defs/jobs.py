@@ -52,20 +52,28 @@ relabel = dg.define_asset_job(
     "critic, also those that no arm needs. What is in sync is kept.",
 )
 
-prepare_batch = dg.define_asset_job(
-    "prepare_batch",
+label_new_runs = dg.define_asset_job(
+    "label_new_runs",
     BY_BATCH | UNASKED | ARM_TOKENS,
     partitions_def=BATCHES,
     description="From recorded runs to masked tokens, for a batch. Asks no critic that costs "
     "money, unless an arm needs it, and leaves control arms alone.",
 )
 
-train_and_score = dg.define_asset_job(
-    "train_and_score",
-    (CHECKPOINTS | SCORES) - ASKED_FOR,
+train_arm = dg.define_asset_job(
+    "train_arm",
+    CHECKPOINTS - ASKED_FOR,
     partitions_def=PARTITIONS["seed"],
-    description="Train every arm but the controls with a seed, and score the checkpoints on "
-    "held-out tasks.",
+    description="Train with a seed: the arms that are selected in the job's graph, else every arm "
+    "but the controls.",
+)
+
+evaluate_arm = dg.define_asset_job(
+    "evaluate_arm",
+    SCORES - ASKED_FOR,
+    partitions_def=PARTITIONS["seed"],
+    description="Score the checkpoints of a seed on held-out tasks: of the arms that are selected "
+    "in the job's graph, else of every arm but the controls.",
 )
 
 
@@ -195,6 +203,6 @@ def _assets(partitions: set[tuple[str, str]]) -> set[str]:
 
 
 defs = dg.Definitions(
-    jobs=[ingest_runs, relabel, prepare_batch, train_and_score],
+    jobs=[ingest_runs, relabel, label_new_runs, train_arm, evaluate_arm],
     schedules=[nightly(settings().relabel.cron)],
 )

@@ -236,6 +236,7 @@ class Stage:
         beside: keys of further folders of partitions that `make` writes.
         watches: by name, what is looked at in partitions that are in sync; asset checks in the UI.
         pool: Dagster pool of what must not run beside its like; empty: none.
+        tags: what it is of, to find it by: `arm`, `critic`, `gold`, `family`.
         description: business meaning, Markdown.
         kinds: tags for the Dagster graph.
     """
@@ -258,6 +259,7 @@ class Stage:
     beside: tuple[str, ...] = ()
     watches: Mapping[str, Watch] = field(default_factory=dict)
     pool: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
     kinds: frozenset[str] = frozenset()
 

@@ -97,9 +97,10 @@ def test_jobs_sensors_schedules_and_checks(loaded):
     assert {job.name for job in repository.get_all_jobs()} == {
         "__ASSET_JOB",
         "ingest_runs",
-        "prepare_batch",
+        "label_new_runs",
         "relabel",
-        "train_and_score",
+        "train_arm",
+        "evaluate_arm",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {"alerts", "inbox", "in_sync"}
     nightly = repository.get_schedule_def("relabel_nightly")

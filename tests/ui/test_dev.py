@@ -40,7 +40,7 @@ def test_the_code_location_loads_with_everything_in_it(browser: Browser):
     keys = {"/".join(node["assetKey"]["path"]) for node in repository["assetNodes"]}
     assert keys == set(stages_in(defs()))
     jobs = {job["name"] for job in repository["jobs"]}
-    assert jobs >= {"ingest_runs", "relabel", "prepare_batch", "train_and_score"}
+    assert jobs >= {"ingest_runs", "relabel", "label_new_runs", "train_arm", "evaluate_arm"}
     sensors = {one["name"]: one["sensorState"]["status"] for one in repository["sensors"]}
     assert sensors == {"alerts": "RUNNING", "inbox": "RUNNING", "in_sync": "RUNNING"}
     schedules = {one["name"]: one["scheduleState"]["status"] for one in repository["schedules"]}
