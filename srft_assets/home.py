@@ -2,7 +2,7 @@
 
 import os
 import pwd
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from srft_assets.errors import UsageError
@@ -12,9 +12,13 @@ from srft_assets.project import HOME, current_project
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The folders of one platform. Two platforms with different roots never meet."""
+    """The folders of one platform. Two platforms with different roots never meet.
+
+    `database_named` is the URL of its database, for who asks for it often; else it is looked up.
+    """
 
     root: Path
+    database_named: str = field(default="", compare=False)
 
     @property
     def warehouse(self) -> Path:
@@ -39,6 +43,8 @@ class Home:
     @property
     def database_url(self) -> str:
         """The SQLAlchemy URL of what processes share."""
+        if self.database_named:
+            return self.database_named
         stated = os.environ.get("SRFT_DATABASE") or current_project().stated().get("database")
         return str(stated or f"sqlite:///{self.database.absolute()}")
 

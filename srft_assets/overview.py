@@ -1,6 +1,7 @@
 """What there is, what is stale and why, what goes on, and what to do next: `srft status`."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,9 @@ from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.open_runs import OpenRun, open_runs
 from srft_assets.planning import look
+from srft_assets.summaries import held_once, summary
 from srft_assets.trajectories.batches import batch_names
-from srft_assets.warehouse.plan import Item, State
+from srft_assets.warehouse.plan import Item, Snapshot, State
 from srft_assets.warehouse.query import run_query
 from srft_assets.warehouse.sql import sql_files
 from srft_assets.warehouse.stage import Stage
@@ -77,14 +79,31 @@ class Overview:
 
 def overview(home: Home, stages: Mapping[str, Stage]) -> Overview:
     """Look at everything once. The catalogue must be up to date. Raises SrftError."""
-    frames = {name: listing(home, stages, name) for name in ("batches", "critics", "arms")}
-    seen = look(stages, home)
+    warehouse = Snapshot(home.warehouse)
+    seen = look(stages, home, warehouse=warehouse)
+    frames = _frames(home, stages, warehouse)
     stale = list(_stale(seen.items))
     running = open_runs(home)
     there = not frames["batches"].is_empty()
     return Overview(
         **frames, stale=stale, running=running, next=_next(stale, running, seen.needed, there)
     )
+
+
+def _frames(
+    home: Home, stages: Mapping[str, Stage], warehouse: Snapshot
+) -> dict[str, pl.DataFrame]:
+    """The rows of the named listings; of those that partitions cannot sum up, by counting rows."""
+    found: dict[str, pl.DataFrame | None] = {}
+    with suppress(SrftError, OSError, pl.exceptions.PolarsError):
+        if held_once(warehouse):
+            for name in NAMED:
+                found[name] = summary(home, warehouse, name, _names(home, stages, name))
+    frames = {name: found.get(name) for name in NAMED}
+    return {
+        name: listing(home, stages, name) if frame is None else frame
+        for name, frame in frames.items()
+    }
 
 
 def listing(home: Home, stages: Mapping[str, Stage], name: str, where: str = "") -> pl.DataFrame:
@@ -96,7 +115,7 @@ def listing(home: Home, stages: Mapping[str, Stage], name: str, where: str = "")
     text = LISTS.get(name) or next(f.text for f in sql_files("queries") if f.name == name)
     if name in NAMED:
         column = NAMED[name]
-        parameters = {"names": batch_names(home) if name == "batches" else names_of(stages, name)}
+        parameters = {"names": _names(home, stages, name)}
         text = (
             f"SELECT * FROM (SELECT unnest($names::VARCHAR[]) AS {column}) "
             f"FULL JOIN ({text}) USING ({column}) ORDER BY {column}"
@@ -108,6 +127,11 @@ def listing(home: Home, stages: Mapping[str, Stage], name: str, where: str = "")
     except SrftError as error:
         run_query(home, text, parameters)  # what fails without the condition is no fault of it
         raise UsageError(str(error)) from None
+
+
+def _names(home: Home, stages: Mapping[str, Stage], name: str) -> list[str]:
+    """The batches that are registered, or see `names_of`."""
+    return batch_names(home) if name == "batches" else names_of(stages, name)
 
 
 def names_of(stages: Mapping[str, Stage], name: str) -> list[str]:

@@ -104,14 +104,16 @@ def look(
     home: Home,
     assets: Collection[str] | None = None,
     asked: Collection[str] = (),
+    warehouse: Warehouse | None = None,
 ) -> Look:
     """The plan over all stages, or over `assets` and all they depend on, without costs.
 
-    What of `asked` is missing is wanted as if it were made without being named.
-    Raises SrftError where the plan cannot be made.
+    What of `asked` is missing is wanted as if it were made without being named. A `Snapshot` as
+    the warehouse has all that was looked at afterwards. Raises SrftError where the plan cannot be
+    made.
     """
     chosen = with_upstream(stages, assets) if assets is not None else stages
-    warehouse = Warehouse(home.warehouse)
+    warehouse = warehouse or Warehouse(home.warehouse)
     batches, seeds = batch_names(home), known_seeds(home, stages, warehouse)
     shown = stages if assets is None else assets
     items: dict[str, list[Item]] = {s.key: [] for s in in_order(chosen) if s.key in shown}

@@ -3,7 +3,9 @@ that nothing heavy is imported where the file states nothing."""
 
 import os
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,19 +60,29 @@ class Project:
     def stated(self) -> dict[str, Any]:
         """What the file states, as it stands there. Raises SrftError for what is no mapping."""
         try:
-            text = self.file.read_text(encoding="utf-8")
+            state = self.file.stat()
         except FileNotFoundError:
             return {}
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise SrftError(f"{self.file} cannot be read: {error}") from None
-        if all(line.lstrip()[:1] in ("", "#") for line in text.splitlines()):
-            return {}
-        from srft_assets.yaml_files import read_yaml
+        return deepcopy(_stated(self.file, state.st_ino, state.st_mtime_ns, state.st_size))
 
-        documents = read_yaml(self.file)
-        if len(documents) != 1 or not isinstance(documents[0], dict):
-            raise SrftError(f"{self.file}: no mapping of settings, such as `base_model: tiny`")
-        return documents[0]
+
+@lru_cache(maxsize=8)
+def _stated(file: Path, inode: int, mtime_ns: int, size: int) -> dict[str, Any]:
+    """The content of the file as it is; a plan asks for a setting once a partition."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SrftError(f"{file} cannot be read: {error}") from None
+    if all(line.lstrip()[:1] in ("", "#") for line in text.splitlines()):
+        return {}
+    from srft_assets.yaml_files import read_yaml
+
+    documents = read_yaml(file)
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        raise SrftError(f"{file}: no mapping of settings, such as `base_model: tiny`")
+    return documents[0]
 
 
 def current_project() -> Project:

@@ -20,7 +20,7 @@ from srft_assets.critic.verdict import (
     STEP_VERDICTS,
     VERSIONS,
     VOLATILE,
-    shares,
+    verdict_figures,
     verdict_row,
 )
 from srft_assets.critic.watches import runs_graded, steps_labelled
@@ -60,7 +60,7 @@ def rules_stage(name: str = "rules", description: str = "") -> Stage:
             run = from_row(row)
             rows += [verdict_row(run.trajectory_id, one, version) for one in judge(run)]
         frame = pl.DataFrame(rows, schema=STEP_VERDICTS, orient="row")
-        return Made(frame, metadata=shares(frame))
+        return Made(frame, metadata=verdict_figures(frame))
 
     return Stage(
         key=f"step_verdicts/{name}",
@@ -215,7 +215,7 @@ def _make(
         "tasks_shown_in_part": sum(run.cut[None] > 0 for run in batch.runs),
         **{f"{unit} left in the critic's life": rest for unit, rest in still.items()},
         **_leak(spec),
-        **shares(frame),
+        **verdict_figures(frame),
     }
     return Made(frame, refusals, figures)
 

@@ -87,8 +87,12 @@ def verdict_row(
     }
 
 
-def shares(frame: pl.DataFrame) -> dict[str, float]:
-    """Share of each label among the rows, for the asset's page."""
+def verdict_figures(frame: pl.DataFrame) -> dict[str, float]:
+    """Runs, labelled steps, and the share of each label among the rows."""
     total = max(frame.height, 1)
     counts = dict(frame.group_by("label").len().iter_rows())
-    return {f"share_{label}": round(counts.get(str(label), 0) / total, 4) for label in Label}
+    return {
+        "runs": frame["trajectory_id"].n_unique(),
+        "labelled": frame.height - counts.get(str(Label.UNLABELED), 0),
+        **{f"share_{label}": round(counts.get(str(label), 0) / total, 4) for label in Label},
+    }

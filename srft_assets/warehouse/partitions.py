@@ -88,7 +88,8 @@ UNREADABLE = (pl.exceptions.PolarsError, PANIC, ValueError, TypeError, KeyError)
 
 def stamp_in(source: Path | IO[bytes]) -> Stamp | None:
     """The stamp within a Parquet file; None for a file of somebody else."""
-    stamped = pl.read_parquet_metadata(source).get(KEY)
+    # no search for keys of a cloud, which takes as long as the reading
+    stamped = pl.read_parquet_metadata(source, credential_provider=None).get(KEY)
     return Stamp.from_bytes(stamped.encode()) if stamped else None
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from pathlib import Path
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
@@ -61,15 +60,15 @@ class Item:
 class Snapshot(Warehouse):
     """A `Warehouse` that remembers stamps, for one plan and no longer."""
 
-    stamps: dict[Path, Stamp | None] = field(default_factory=dict)
+    stamps: dict[tuple[str, str], Stamp | None] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
 
     def stamp(self, asset: str, partition: str = ONLY) -> Stamp | None:
         """As `Warehouse.stamp`."""
-        path = self.path(asset, partition)
-        if path not in self.stamps:
-            self.stamps[path] = super().stamp(asset, partition)
-        return self.stamps[path]
+        place = (asset, partition)
+        if place not in self.stamps:
+            self.stamps[place] = super().stamp(asset, partition)
+        return self.stamps[place]
 
     def partitions(self, asset: str) -> list[str]:
         """As `Warehouse.partitions`."""
@@ -131,7 +130,8 @@ class Planner:
         partitions: Partitions,
         costs: Costs,
     ) -> None:
-        self.stages, self.home, self.partitions, self.costs = stages, home, partitions, costs
+        self.stages, self.partitions, self.costs = stages, partitions, costs
+        self.home = replace(home, database_named=home.database_url)  # asked for once a partition
         known = isinstance(warehouse, Snapshot)
         self.snapshot = warehouse if known else Snapshot(warehouse.root)
         self.unsettled: dict[str, dict[str, None]] = {}

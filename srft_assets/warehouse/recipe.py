@@ -3,7 +3,7 @@
 import ast
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,7 +38,7 @@ class Recipe:
     @property
     def fingerprint(self) -> str:
         """Equal exactly where code, settings and inputs are equal."""
-        return digest(asdict(self))
+        return digest({"code": self.code, "config": self.config, "inputs": self.inputs})
 
     def changes_from(self, old: "Recipe") -> list[str]:
         """One line for each thing that differs from `old`, as `code x`, `config y: 1 → 2`, …"""

@@ -121,6 +121,13 @@ def test_scale_measures_every_stage_and_the_queries_asked_for(script: Script) ->
         assert figures["seconds"] > 0 and figures["peak_mib"] > 0, name
 
 
+def test_one_screen_of_a_platform_is_timed_as_a_whole_process(script: Script) -> None:
+    told = json.loads(script("status", "--batches", 2, "--runs", 2, "--rounds", 1))
+    assert (told.pop("batches"), told.pop("critics"), told.pop("arms")) == (2, 5, 10)
+    for name, figures in told.items():
+        assert figures["seconds"] > 0 and figures["cpu_seconds"] > 0, name
+
+
 def test_masking_is_measured_beside_the_tokenizer_and_the_marks(script: Script) -> None:
     template = TOKENIZER / "chat_template.jinja"
     told = json.loads(script("tokens", TOKENIZER, RUNS, "--rounds", 1, "--marked", template))
