@@ -20,14 +20,14 @@ class Alert:
     """One thing that happened.
 
     Attributes:
-        kind: `failure` of a run, or a `budget` that is spent.
+        kind: `failure` of a run, a `budget` that is spent, or a `check` that did not pass.
         what: what ran, such as a job's name.
         reason: in words; it may hold text of others.
         run_id: of Dagster.
         by: the schedule or sensor that asked for it; empty for a person.
     """
 
-    kind: Literal["failure", "budget"]
+    kind: Literal["failure", "budget", "check"]
     what: str
     reason: str
     run_id: str

@@ -1,11 +1,12 @@
-"""The sensor that tells of failed runs and of budgets that are spent, as `alerts:` of `srft.yaml`
-says."""
+"""Sensors that tell of failed runs, of budgets that are spent and of checks that did not pass, as
+`alerts:` of `srft.yaml` says."""
 
 from typing import Literal
 
 import dagster as dg
 
 from srft_assets.alerts import Alert, send
+from srft_assets.components.checks import IN_SYNC
 from srft_assets.components.platform import BY
 from srft_assets.components.run_repair import BY_COMMAND
 from srft_assets.critic.failures import SPENT
@@ -29,12 +30,55 @@ def alerts(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
     return None
 
 
+@dg.run_status_sensor(
+    dg.DagsterRunStatus.SUCCESS,
+    name="check_alerts",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells of asset checks that did not pass in a run that succeeded, in the ways of "
+    "`alerts`. `in_sync`, which says what an edit has made stale, is nobody's alarm.",
+)
+def check_alerts(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
+    """One alert a run, for all its checks."""
+    run, stated = context.dagster_run, settings().alerts
+    if BY_COMMAND.items() <= run.tags.items():
+        return dg.SkipReason("a command, which told it")
+    failed = failed_checks(context.instance, run.run_id)
+    if not failed:
+        return dg.SkipReason("every check passed")
+    alert = Alert("check", _name(run), "; ".join(failed), run.run_id, run.tags.get(BY, ""))
+    for wrong in send(alert, stated):
+        context.log.error(wrong)
+    return None
+
+
+def failed_checks(instance: dg.DagsterInstance, run_id: str) -> list[str]:
+    """Of a run: asset, check and what it says, each in one line."""
+    kind = dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    found = []
+    for record in instance.get_records_for_run(run_id, of_type=kind).records:
+        event = record.event_log_entry.dagster_event
+        told = event.event_specific_data if event else None
+        if not isinstance(told, dg.AssetCheckEvaluation) or told.passed:
+            continue
+        if told.check_name != IN_SYNC:
+            rows = told.metadata.get("offending_rows")
+            said = told.description or (f"{rows.value} rows" if rows else "did not pass")
+            found.append(f"{told.asset_key.to_user_string()}: {told.check_name}: {said}")
+    return found
+
+
 def alert_of(run: dg.DagsterRun, reason: str) -> Alert:
     """What is told of a failed run."""
-    assets = sorted(key.to_user_string() for key in run.asset_selection or ())
-    what = ", ".join(assets[:3]) if run.job_name.startswith("__") else run.job_name
     kind: Literal["budget", "failure"] = "budget" if SPENT in reason else "failure"
-    return Alert(kind, what or run.job_name, reason, run.run_id, run.tags.get(BY, ""))
+    return Alert(kind, _name(run), reason, run.run_id, run.tags.get(BY, ""))
+
+
+def _name(run: dg.DagsterRun) -> str:
+    """Its job; of the job of all assets, the first of those that it makes."""
+    assets = sorted(key.to_user_string() for key in run.asset_selection or ())
+    what = ", ".join(assets[:3]) if run.job_name.startswith("__") else ""
+    return what or run.job_name
 
 
 def reason_of(context: dg.RunFailureSensorContext) -> str:
@@ -48,4 +92,4 @@ def reason_of(context: dg.RunFailureSensorContext) -> str:
     return context.failure_event.message or "no reason is known"
 
 
-defs = dg.Definitions(sensors=[alerts])
+defs = dg.Definitions(sensors=[alerts, check_alerts])

@@ -13,7 +13,7 @@ import pytest
 from srft_assets.alerts import Alert, send
 from srft_assets.critic.client import Budget
 from srft_assets.critic.failures import BudgetSpentError
-from srft_assets.defs.alerts import alert_of, alerts
+from srft_assets.defs.alerts import alert_of, alerts, check_alerts
 from srft_assets.errors import SrftError
 from srft_assets.settings import Alerts, settings
 
@@ -110,6 +110,41 @@ def test_a_failed_run_is_told_with_its_reason(hook, monkeypatch):
     (told,) = bodies
     assert told["kind"] == "budget"
     assert told["reason"] == "relabel_nightly today: 3 calls are spent"
+
+
+def test_checks_that_did_not_pass_are_told_once_a_run_and_in_sync_is_not(hook, monkeypatch):
+    url, bodies = hook
+    monkeypatch.setenv("SRFT_ALERTS_WEBHOOK", f"{url}/good")
+
+    @dg.asset
+    def runs() -> None:
+        pass
+
+    def check(name: str, **told: object) -> dg.AssetChecksDefinition:
+        @dg.asset_check(asset=runs, name=name)
+        def made() -> dg.AssetCheckResult:
+            return dg.AssetCheckResult(**told)
+
+        return made
+
+    checks = [
+        check("steps_labelled", passed=False, description="12% of the steps have no label"),
+        check("trajectory_ids_unique", passed=False, metadata={"offending_rows": 3}),
+        check("in_sync", passed=False, description="2 stale"),
+        check("runs_whole", passed=True),
+    ]
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([runs, *checks], instance=instance)
+        context = dg.build_run_status_sensor_context(
+            "check_alerts", result.get_run_success_event(), instance, result.dagster_run
+        )
+        check_alerts(context)
+    (told,) = bodies
+    assert (told["kind"], told["run_id"]) == ("check", result.run_id)
+    assert sorted(told["reason"].split("; ")) == [
+        "runs: steps_labelled: 12% of the steps have no label",
+        "runs: trajectory_ids_unique: 3 rows",
+    ]
 
 
 def test_other_failures_are_failures():

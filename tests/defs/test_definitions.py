@@ -102,7 +102,12 @@ def test_jobs_sensors_schedules_and_checks(loaded):
         "train_arm",
         "evaluate_arm",
     }
-    assert {sensor.name for sensor in repository.sensor_defs} == {"alerts", "inbox", "in_sync"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "alerts",
+        "check_alerts",
+        "inbox",
+        "in_sync",
+    }
     nightly = repository.get_schedule_def("relabel_nightly")
     assert nightly.default_status is dg.DefaultScheduleStatus.STOPPED
     checks = {key.name for key in loaded.resolve_asset_graph().asset_check_keys}
