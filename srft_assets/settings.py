@@ -153,6 +153,17 @@ class Launch(Section):
     """What comes before the launcher, such as `srun --nodes 2`."""
 
 
+class Training(Section):
+    """How arms train that do not state it themselves."""
+
+    max_length: Annotated[int, Field(ge=2)] = 4096
+    """Tokens of a row, at most; what the base model can read."""
+    too_long: Literal["refuse", "cut", "drop", "windows"] = "refuse"
+    """What becomes of a run longer than that; see docs/arms.md."""
+    max_steps: PositiveInt = 120
+    """Optimizer steps of a training."""
+
+
 class Ui(Section):
     """The UI that `srft dev` opens."""
 
@@ -193,6 +204,7 @@ class Settings(BaseSettings):
     """Model → USD for a million tokens, as `gpt-5: {input: 1.25, output: 10}`."""
     relabel: Relabel = Relabel()
     alerts: Alerts = Alerts()
+    training: Training = Training()
     launch: Launch = Launch()
     ui: Ui = Ui()
     git_host: Url | None = None

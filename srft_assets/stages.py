@@ -134,24 +134,16 @@ def critic_stages(folder: Path, spec: CriticSpec, chosen: Settings) -> list[Stag
 
 
 def arm_stages(spec: ArmSpec, chosen: Settings) -> list[Stage]:
-    """`masked_tokens`, `checkpoints` and `eval_scores` of an arm.
+    """`masked_tokens`, `checkpoints` and `eval_scores` of an arm, as `filled_arm` has it.
 
-    `chosen` has what the YAML leaves open. Raises SrftError for `training.options` that training
-    would refuse, and for a launch that the arm cannot have.
+    Raises SrftError for `training.options` that training would refuse, and for a launch that the
+    arm cannot have.
     """
     try:
         check_options({k: v for k, v in spec.training.options.items() if k not in OURS})
     except SrftError as error:
         raise SrftError(f"arm {spec.name}: {error}") from None
-    launch = {name: _listed(value) for name, value in chosen.launch}
-    training = {**launch, "batches": _listed(chosen.batches)}
-    spec = _filled(spec, {"model": chosen.base_model})
-    try:
-        filled = TrainingSpec.model_validate(_filled(spec.training, training).model_dump())
-    except ValidationError as error:
-        reason = reason_of(error.errors()[0], TrainingSpec)
-        raise SrftError(f"arm {spec.name}: launch of srft.yaml: {reason}") from None
-    spec = spec.model_copy(update={"training": filled})
+    spec = filled_arm(spec, chosen)
     stages = (
         masked_tokens_stage(spec),
         checkpoints_stage(spec),
@@ -166,6 +158,22 @@ def _tagged(stages: Iterable[Stage], family: str, **more: str | None) -> list[St
     """The stages with what they are of; what is None is left out."""
     tags = {"family": family, **{name: value for name, value in more.items() if value}}
     return [replace(stage, tags=tags) for stage in stages]
+
+
+def filled_arm(spec: ArmSpec, chosen: Settings) -> ArmSpec:
+    """The arm with what its YAML leaves open and `chosen` has.
+
+    Raises SrftError for a launch that it cannot have.
+    """
+    of_project = {**dict(chosen.launch), **dict(chosen.training), "batches": chosen.batches}
+    training = {k: _listed(v) for k, v in of_project.items() if k in TrainingSpec.model_fields}
+    spec = _filled(spec, {"model": chosen.base_model, "too_long": chosen.training.too_long})
+    try:
+        filled = TrainingSpec.model_validate(_filled(spec.training, training).model_dump())
+    except ValidationError as error:
+        reason = reason_of(error.errors()[0], TrainingSpec)
+        raise SrftError(f"arm {spec.name}: launch of srft.yaml: {reason}") from None
+    return spec.model_copy(update={"training": filled})
 
 
 Spec = TypeVar("Spec", bound=BaseModel)

@@ -179,7 +179,7 @@ def arm_scores(home: Home) -> Table | None:
     return table(heads, lines, "Held-out tasks")
 
 
-NOTHING = "nothing yet: srft ingest PATH, or make demo"
+NOTHING = "nothing yet: srft ingest PATH, or srft demo"
 SECTIONS = (asset_sizes, quarantined, outcomes, label_shares, tokens_kept, arm_scores)
 
 

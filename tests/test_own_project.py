@@ -160,6 +160,13 @@ def test_check_is_quick_because_it_loads_nothing_heavy(project: Project) -> None
     assert done.stdout.strip() == "[]"
 
 
+def test_an_asset_of_batches_is_nothing_in_sync_where_there_are_none(project: Project) -> None:
+    for asset in ("trajectories", "step_verdicts/rules"):
+        assert "error: there are no batches yet: srft ingest PATH" in srft(
+            project, "apply", asset, expected=1
+        )
+
+
 def test_wrong_names_are_refused_and_nothing_is_overwritten(
     project: Project, tmp_path: Path
 ) -> None:

@@ -14,8 +14,9 @@ from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import CHECKOUT, current_home
 from srft_assets.project import current_project, own_files
 from srft_assets.settings import Settings, fields, is_secret, settings, variable_of
-from srft_assets.stages import load_stages
+from srft_assets.stages import filled_arm, load_stages
 from srft_assets.stated import every_setting, template
+from srft_assets.tokens.arm import ArmSpec, TrainingSpec, forbidden
 
 
 @pytest.fixture
@@ -245,6 +246,39 @@ def test_critics_and_arms_take_what_they_leave_open(project: Path) -> None:
     assert {key.split("/")[0] for key in changed} >= {"step_verdicts", "checkpoints"}
     assert "step_verdicts/rules" not in changed
     assert after["step_verdicts/default"].config["model"] == "judge"
+
+
+def test_how_long_rows_are_is_stated_once_for_all_arms_that_leave_it_open(project: Path) -> None:
+    own = project / "arms" / "short" / "defs.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text(
+        "type: srft_assets.components.Arm\nattributes:\n  too_long: cut\n"
+        "  training: {max_length: 512}\n"
+    )
+    state(project, "")
+    before = load_stages()
+    state(project, "training: {too_long: windows, max_length: 8192, max_steps: 7}\n")
+    after = load_stages()
+    masked = after["masked_tokens/sft"].config
+    assert (masked["too_long"], masked["max_length"], masked["overlap"]) == ("windows", 8192, 4)
+    assert after["checkpoints/sft"].config == {
+        **before["checkpoints/sft"].config,
+        "max_length": 8192,
+        "max_steps": 7,
+    }
+    assert after["masked_tokens/short"].config == before["masked_tokens/short"].config
+    assert after["checkpoints/short"].config["max_length"] == 512
+    dealt = ArmSpec(name="dealt", critic="rules", control="random_mask")
+    assert forbidden(dealt)["as_many_as"] == ["mistake"]
+    assert forbidden(filled_arm(dealt, settings()))["as_many_as"] == [], "windows lose steps"
+
+
+def test_the_project_trains_by_default_as_an_arm_does() -> None:
+    arm, chosen = ArmSpec(name="x"), Settings()
+    assert filled_arm(arm, chosen) == arm
+    assert chosen.training.model_dump(exclude={"too_long"}).items() <= (
+        TrainingSpec().model_dump().items()
+    )
 
 
 def test_a_launch_that_an_arm_cannot_have_is_told_with_the_arm(project: Path) -> None:

@@ -45,6 +45,7 @@ STYLE = {
     "orphaned": "red",
 }
 REASONS_SHOWN = 4
+NO_BATCHES = "there are no batches yet: srft ingest PATH, or srft demo"
 
 
 def plan(
@@ -123,9 +124,11 @@ def apply(
     home = current_home()
     batches, seeds = chosen_batches(home, batch), chosen_seeds(home, seed)
     if not batches and not assets:
-        raise SrftError("there are no batches yet: srft ingest PATH, or srft demo")
+        raise SrftError(NO_BATCHES)
     with applier(console) as platform:
         wanted = wanted_assets(platform.stages, assets, critic, arm)
+        if not batches and all(platform.stages[key].partitioned_by == "batch" for key in wanted):
+            raise SrftError(NO_BATCHES)
         outcome = platform.apply(wanted, batches, seeds)
     print_outcome(console, outcome)
     say_notices(console, platform.notices(outcome, batches, seeds))

@@ -9,7 +9,7 @@ from srft_assets.components.asset import build_asset, tags_of
 from srft_assets.components.checks import sql_check
 from srft_assets.errors import SrftError
 from srft_assets.settings import settings
-from srft_assets.stages import arm_stages
+from srft_assets.stages import arm_stages, filled_arm
 from srft_assets.tokens.arm import ArmSpec, forbidden
 
 _fields: dict[str, Any] = {
@@ -44,12 +44,13 @@ class Arm(dg.Component):
 
     def build_defs(self, context: dg.ComponentLoadContext | None = None) -> dg.Definitions:
         """Three assets and a check that no token outside accepted steps is trained."""
-        arm, stages = self.spec.name, arm_stages(self.spec, settings())
+        arm, chosen = self.spec.name, settings()
+        stages = arm_stages(self.spec, chosen)
         check = sql_check(
             f"masked_tokens/{arm}",
             "trained_tokens_accepted",
             "No token outside an accepted step is trained",
-            {"arm": arm, **forbidden(self.spec)},
+            {"arm": arm, **forbidden(filled_arm(self.spec, chosen))},
             tags_of(stages[0]),
         )
         return dg.Definitions(assets=[build_asset(stage) for stage in stages], asset_checks=[check])

@@ -46,6 +46,8 @@ OURS = ("micro_batch_tokens", "save_seconds")
 the rounding of sums, so that a checkpoint stays in sync, and an unfinished training goes on, when
 one is lowered for want of memory."""
 
+SHORTER = "`too_long: windows` or `cut`, in the arm or for all under `training:` of srft.yaml"
+
 DESCRIPTION = """
 The base model `{model}` fine-tuned ({method}) on the masked tokens of the arm `{name}`. Masked
 steps are context without loss; the loss is the mean over all trained tokens of an optimizer step,
@@ -213,8 +215,8 @@ def _rows_trained(arm: ArmSpec, warehouse: Warehouse, seeds: Sequence[str]) -> S
     rows = max(round(stamp.figures.get("rows", 0)) + len(stamp.refused) for stamp in stamps)
     return Said(
         f"{refused:,} of {rows:,} rows are longer than training.max_length "
-        f"({arm.training.max_length:,} tokens) and are not trained: raise it, or state "
-        "`too_long: windows` or `cut`"
+        f"({arm.training.max_length:,} tokens) and are not trained: raise it, "
+        f"or state {SHORTER}"
     )
 
 
@@ -240,5 +242,5 @@ def _nothing_to_train(arm: ArmSpec, batches: list[str], chosen: Selection) -> st
             f"{len(chosen.refused)} over {limit} tokens)"
         )
     if chosen.refused:
-        line += ": raise training.max_length, or state `too_long: windows` or `cut`"
+        line += f": raise training.max_length, or state {SHORTER}"
     return line

@@ -23,11 +23,11 @@ def page(home: Home, width: int = 110) -> str:
 
 
 def test_an_empty_platform_says_how_to_begin(home: Home) -> None:
-    assert page(home).strip() == "nothing yet: srft ingest PATH, or make demo"
+    assert page(home).strip() == "nothing yet: srft ingest PATH, or srft demo"
 
 
 def test_an_empty_warehouse_says_how_to_begin(empty: Home) -> None:
-    assert page(empty).strip() == "nothing yet: srft ingest PATH, or make demo"
+    assert page(empty).strip() == "nothing yet: srft ingest PATH, or srft demo"
 
 
 def test_the_page_shows_partitions_outcomes_labels_tokens_and_scores(filled: Home) -> None:

@@ -182,7 +182,10 @@ def test_rows_too_long_to_train_are_told(platform: Home) -> None:
 
 def test_an_arm_whose_runs_are_all_too_long_says_what_to_change(platform: Home) -> None:
     put(platform, "masked_tokens/srft", "lab-1", frame_of([([5] * 101, [(1, 50, True)])]))
-    said = "1 over 100 tokens.: raise training.max_length, or state `too_long: windows` or `cut`"
+    said = (
+        "1 over 100 tokens.: raise training.max_length, or state `too_long: windows` or `cut`, "
+        "in the arm or for all under `training:` of srft.yaml"
+    )
     with pytest.raises(SrftError, match=said):
         make(checkpoints_stage(arm_of()), platform, launch)
 
