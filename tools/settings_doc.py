@@ -16,14 +16,18 @@ from typing import Any
 from pydantic import BaseModel
 
 from srft_assets.critic import spec as critic
-from srft_assets.tokens import arm
+from srft_assets.outcomes.grader_choice import GradingLimits
+from srft_assets.tokens import arm, evaluation
 
 PAGES: dict[str, list[type[BaseModel]]] = {
     "docs/critics.md": [
         *(critic.LlmSpec, critic.Sees, critic.Context, critic.Sampling),
         *(critic.Endpoint, critic.Threshold),
     ],
-    "docs/arms.md": [arm.ArmSpec, arm.TrainingSpec, arm.Mixing, arm.EvaluationSpec],
+    "docs/arms.md": [
+        *(arm.ArmSpec, arm.TrainingSpec, arm.Mixing, evaluation.EvaluationSpec),
+        *(evaluation.AgentSpec, evaluation.ServeSpec, evaluation.PriceSpec, GradingLimits),
+    ],
 }
 """Page → the models whose settings it holds, each of them whole."""
 ROOT = Path(__file__).parent.parent

@@ -52,7 +52,7 @@ MANY_SEEDS = 5
 """With fewer, a bootstrap over seeds knows little of their spread: docs/scores.md has figures."""
 COLUMN = "settings"
 """JSON of an evaluation's settings and code; a frame of scores may lack it."""
-SEEN_ELSEWHERE = frozenset({"tasks", "task_seed"})
+SEEN_ELSEWHERE = frozenset({"tasks", "task_seed", "rows"})
 """Settings that show in which tasks are paired."""
 
 

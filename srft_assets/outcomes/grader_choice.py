@@ -27,17 +27,11 @@ NOT_DECIDING = frozenset({"dataset", "workers", "attempts", "sources"})
 """Settings that say where and how fast, not what: of `dataset` the rows' content counts."""
 
 
-class Grading(BaseModel):
-    """How the runs of one batch are graded, where the platform holds no tasks of its own."""
+class GradingLimits(BaseModel):
+    """Bounds of a grading."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    grader: str = "reports"
-    """`reports` found beside the runs, or a grader that is installed (`srft.graders`):
-    `swebench`, its harness in Docker; `local` of srft-sdists, an approximation in bubblewrap."""
-    dataset: str = ""
-    """Where the instances are; see `read_dataset`."""
-    split: str = "test"
     workers: int = Field(default=2, ge=1, le=256)
     """Instances graded at once."""
     timeout: int = Field(default=1800, ge=1)
@@ -54,6 +48,17 @@ class Grading(BaseModel):
     """How often an instance is tried whose grading fails for the machine's reasons."""
     sources: str | None = None
     """Folder of local git mirrors, for `local`."""
+
+
+class Grading(GradingLimits):
+    """How the runs of one batch are graded, where the platform holds no tasks of its own."""
+
+    grader: str = "reports"
+    """`reports` found beside the runs, or a grader that is installed (`srft.graders`):
+    `swebench`, its harness in Docker; `local` of srft-sdists, an approximation in bubblewrap."""
+    dataset: str = ""
+    """Where the instances are; see `read_dataset`."""
+    split: str = "test"
     asked_again: int = Field(default=0, ge=0)
     """How often the same was asked for once more, because the machine had failed."""
 
@@ -109,6 +114,16 @@ def wanted_tasks(home: Home, batch: str, grading: Grading) -> dict[str, TaskInst
     return read_dataset(_source(home, batch, grading), wanted_ids(home, batch), grading.split)
 
 
+def known_rows(home: Home, batch: str) -> dict[str, TaskInstance]:
+    """As `wanted_tasks`, of the data set that was chosen for the batch; empty where there is none,
+    or none that can be read now."""
+    try:
+        grading = read_grading(home, batch)
+        return wanted_tasks(home, batch, grading) if grading.dataset else {}
+    except SrftError:
+        return {}
+
+
 def wanted_ids(home: Home, batch: str) -> set[str]:
     """The instances of the batch's runs; empty where `trajectories` was not made yet."""
     warehouse = Warehouse(home.warehouse)
@@ -136,15 +151,19 @@ def chosen_config(home: Home, batch: str) -> dict[str, Any]:
         rows = dataset_digest(source, wanted_ids(home, batch), grading.split)
     except SrftError as error:
         rows = f"cannot be read: {error}"
-    config["grading rows"] = rows
-    grader = plugins(GRADERS).get(grading.grader)
-    if grader is None:
-        return config | {"grader version": "not installed"}
-    if grader.name == "swebench":
-        config["grading harness"] = installed("swebench")
+    return config | {"grading rows": rows} | code_of(grading.grader)
+
+
+def code_of(grader: str) -> dict[str, Any]:
+    """What of an installed grader decides outcomes."""
+    found = plugins(GRADERS).get(grader)
+    if found is None:
+        return {"grader version": "not installed"}
+    if found.name == "swebench":
+        config = {"grading harness": installed("swebench")}
     else:
-        config["grading tables"] = _tables(grader.module)
-    return config | {"grader version": import_module(grader.module).VERSION}
+        config = {"grading tables": _tables(found.module)}
+    return config | {"grader version": import_module(found.module).VERSION}
 
 
 def _tables(package: str) -> str:
@@ -181,10 +200,9 @@ def grade_chosen(
     outcomes: dict[str, TestOutcome] = {}
     if ours:
         try:
-            grade: Grade = plugin(GRADERS, grading.grader).load()
+            outcomes = grade_by(grading, ours, tasks, work)
         except UsageError as error:
             raise SrftError(f"{grading_path(work.home, work.partition)}: {error}") from None
-        outcomes = grade(ours, tasks, grading, work)
     refused = []
     for run in stated:
         if run.instance_id not in tasks:
@@ -194,6 +212,14 @@ def grade_chosen(
                 run.trajectory_id, run.instance_id, Status.UNKNOWN, reason=reason
             )
     return outcomes, refused
+
+
+def grade_by(
+    grading: Grading, runs: Sequence[Run], tasks: Mapping[str, TaskInstance], work: Work
+) -> dict[str, TestOutcome]:
+    """Outcome by trajectory id; see `Grade`. Raises UsageError where the grader is not there."""
+    grade: Grade = plugin(GRADERS, grading.grader).load()
+    return grade(runs, tasks, grading, work)
 
 
 def _source(home: Home, batch: str, grading: Grading) -> str:

@@ -24,6 +24,8 @@ from srft_assets.sandbox.process import run_bounded
 from srft_assets.sandbox.shell import refusal
 from srft_assets.warehouse.recipe import digest
 
+SANDBOXED, CONTAINERS = ("sandbox", "sdist"), ("docker", "podman")
+"""Environments that are bubblewrap, and those of a daemon or its like that speak Docker's words."""
 SDIST_MEMORY_MB = 8192
 SDIST_FILE_MB = 256
 
@@ -61,8 +63,9 @@ def scene_of(
     `unsafe`: whether machines without a sandbox may do.
     """
     seconds = settings.command_seconds
-    if settings.environment == "docker":
-        with container_of(play.task, owner_of(home, batch), settings.network) as container:
+    if settings.environment in CONTAINERS:
+        owner = owner_of(home, batch)
+        with container_of(play.task, owner, settings.network, settings.environment) as container:
             yield SandboxEnvironment(container, Path(), timeout=seconds), told_of(settings)
     elif settings.environment == "sdist":
         prepare: Prepare = plugin(ENVIRONMENTS, "sdist").load()
@@ -128,7 +131,7 @@ class ContainerSandbox:
     @property
     def name(self) -> str:
         """What isolates the commands."""
-        return f"docker {self.image}"
+        return f"{self.executable} {self.image}"
 
     def argv(self, command: str, seconds: float, env: Mapping[str, str]) -> list[str]:
         """`docker exec`; the command is one argument, and ends inside the container in time."""
@@ -180,7 +183,9 @@ class ContainerSandbox:
 
 
 @contextmanager
-def container_of(task: TaskInstance, owner: str, network: bool) -> Iterator[ContainerSandbox]:
+def container_of(
+    task: TaskInstance, owner: str, network: bool, executable: str = "docker"
+) -> Iterator[ContainerSandbox]:
     """A container of the task's image, gone afterwards; `owner`: see `owner_of`.
 
     Raises SandboxError.
@@ -195,12 +200,13 @@ def container_of(task: TaskInstance, owner: str, network: bool) -> Iterator[Cont
             cwd="/testbed",
             run_args=run_arguments(owner, network),
             container_timeout=LIFETIME,
+            **({} if executable == "docker" else {"executable": executable}),
         )
     except subprocess.SubprocessError as error:
         said = str(getattr(error, "stderr", "") or error).strip().splitlines() or ["no message"]
         raise SandboxError(f"no container of {image}: {said[-1][:300]}") from error
     except OSError as error:
-        raise SandboxError(f"docker cannot be run: {error}") from error
+        raise SandboxError(f"{executable} cannot be run: {error}") from error
     container, executable = held.container_id or "", held.config.executable
     # Ours ends it at once; mini-swe-agent would do so in the background, some time later.
     held.container_id = None

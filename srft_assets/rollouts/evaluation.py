@@ -74,7 +74,7 @@ class Attempt(BaseModel):
     f2p_total: int | None
     p2p_passed: int | None
     p2p_total: int | None
-    seconds: float
+    seconds: float | None
     grader: str = GRADER
 
 

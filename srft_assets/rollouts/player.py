@@ -24,9 +24,16 @@ from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.lab.tasks import write_tasks
 from srft_assets.locks import exclusive
-from srft_assets.outcomes.task import tasks_path
+from srft_assets.outcomes.task import TaskInstance, tasks_path
 from srft_assets.rollouts.batch import tasks_of
-from srft_assets.rollouts.environments import left_by, owner_of, remove, scene_of
+from srft_assets.rollouts.environments import (
+    CONTAINERS,
+    SANDBOXED,
+    left_by,
+    owner_of,
+    remove,
+    scene_of,
+)
 from srft_assets.rollouts.models import Models, opened
 from srft_assets.rollouts.settings import LabTasks, RolloutSettings, parse_settings
 from srft_assets.sandbox import open_sandbox
@@ -45,6 +52,8 @@ class BatchJob(BaseModel):
     home: Path
     """Root of the platform."""
     batch: str
+    label: str = ""
+    """Before its progress; by default the batch."""
     out: Path
     """Folder of the run files."""
     log: Path
@@ -63,15 +72,8 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
     stated = parse_settings(settings, work.partition)
     tasks = tasks_of(work.home, work.partition, stated)
     plays = plays_of(tasks, stated.attempts)
-    folder = work.home.runs / work.partition
-    out = folder / stated.identity
-    if isinstance(stated.tasks, LabTasks):
-        write_tasks(tasks_path(work.home, work.partition), tasks)
-    todo = missing(out, plays)
-    work.log.info("%d of %d runs are to be played", len(todo), len(plays))
-    if todo:
-        _launch(work, stated, out)
-    chosen = folder / f"{stated.identity}-chosen"
+    out = play_missing(work, work.partition, stated, tasks)
+    chosen = out.with_name(f"{stated.identity}-chosen")
     with locked(out):
         unplayed = select(out, plays, chosen)
     if len(unplayed) == len(plays):
@@ -81,15 +83,35 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
     return chosen
 
 
-def _launch(work: Work, stated: RolloutSettings, out: Path) -> None:
+def play_missing(
+    work: Work, batch: str, stated: RolloutSettings, tasks: Sequence[TaskInstance], label: str = ""
+) -> Path:
+    """Play what lacks a run that came to its end; returns the folder of the run files, `runs` of
+    the platform, then `batch`, then the identity of the settings.
+
+    Raises SrftError for a model that cannot be had, and where runs crash and none ends.
+    """
+    plays = plays_of(tasks, stated.attempts)
+    out = work.home.runs / batch / stated.identity
+    if isinstance(stated.tasks, LabTasks):
+        write_tasks(tasks_path(work.home, batch), list(tasks))
+    todo = missing(out, plays)
+    work.log.info("%d of %d runs are to be played", len(todo), len(plays))
+    if todo:
+        _launch(work, batch, stated, out, label)
+    return out
+
+
+def _launch(work: Work, batch: str, stated: RolloutSettings, out: Path, label: str) -> None:
     unsafe = settings().unsafe
-    if stated.environment != "docker":
+    if stated.environment in SANDBOXED:
         open_sandbox(unsafe)
     job = BatchJob(
         home=work.home.root,
-        batch=work.partition,
+        batch=batch,
+        label=label,
         out=out,
-        log=work.home.logs / f"rollout-{work.partition}.log",
+        log=work.home.logs / f"rollout-{batch.replace('/', '-')}.log",
         settings=stated,
         unsafe=unsafe,
     )
@@ -99,8 +121,9 @@ def _launch(work: Work, stated: RolloutSettings, out: Path) -> None:
         work.launch(python("srft_assets.rollouts.player", str(path)), {})
     finally:
         with locked(out, wait=False) as over:
-            if over and stated.environment == "docker":
-                remove(left_by(owner_of(work.home, work.partition)))
+            if over and stated.environment in CONTAINERS:
+                left = left_by(owner_of(work.home, batch), stated.environment)
+                remove(left, stated.environment)
 
 
 def locked(out: Path, wait: bool = True) -> AbstractContextManager[bool]:
@@ -136,12 +159,14 @@ def play(job: BatchJob) -> None:
     """
     home, settings = Home(job.home), job.settings
     with locked(job.out):
-        if settings.environment == "docker":
-            remove(left_by(owner_of(home, job.batch)))
+        if settings.environment in CONTAINERS:
+            left = left_by(owner_of(home, job.batch), settings.environment)
+            remove(left, settings.environment)
         plays = plays_of(tasks_of(home, job.batch, settings), settings.attempts)
         todo = missing(job.out, plays)
+        label = job.label or f"{job.batch}: rollouts"
         there, crashed = len(plays) - len(todo), 0
-        line = {"step": there, "of": len(plays), "label": f"{job.batch}: rollouts", "crashed": 0}
+        line = {"step": there, "of": len(plays), "label": label, "crashed": 0}
         _tell(line)
         with opened(settings, home, job.log, lambda said: _tell({"server": said})) as models:
             for over, (name, crash) in enumerate(_played(models, job, home, todo), start=1):

@@ -14,6 +14,7 @@ from srft_assets.agent import protocol
 from srft_assets.agent.play import Told, prepare_mini
 from srft_assets.errors import SrftError
 from srft_assets.serving import ServerSpec
+from srft_assets.tokens.evaluation import PriceSpec
 from srft_assets.warehouse.recipe import digest
 
 KIND = "rollout"
@@ -45,13 +46,6 @@ class RowTasks(_Stated):
     """Digest of their content."""
 
 
-class Price(_Stated):
-    """USD for a million tokens, where litellm does not know the model."""
-
-    prompt: float = Field(ge=0)
-    answer: float = Field(ge=0)
-
-
 class EndpointModel(_Stated):
     """A model behind an API, through mini-swe-agent's own client (litellm)."""
 
@@ -63,7 +57,7 @@ class EndpointModel(_Stated):
     api_key_env: str = ""
     """Variable of the environment that holds the key; the key itself is never kept."""
     protocol: Literal["text", "tools"] = "text"
-    price: Price | None = None
+    price: PriceSpec | None = None
     timeout: float = Field(default=600.0, gt=0)
     """Seconds for one answer."""
 
@@ -127,9 +121,9 @@ class RolloutSettings(_Stated):
 
     tasks: Annotated[LabTasks | RowTasks, Field(discriminator="kind")]
     model: Annotated[EndpointModel | ServedModel | LocalModel, Field(discriminator="kind")]
-    environment: Literal["sandbox", "sdist", "docker"] = "sandbox"
-    """`sandbox`: generated tasks in bubblewrap; `sdist`: SWE-bench rows in bubblewrap, from
-    release sources; `docker`: SWE-bench rows in their images."""
+    environment: Literal["sandbox", "sdist", "docker", "podman", "apptainer", "modal"] = "sandbox"
+    """`sandbox`: tasks that bear their files, in bubblewrap; `sdist`: SWE-bench rows in bubblewrap,
+    from release sources; the others: SWE-bench rows in their images."""
     prompts: Literal["short", "plain", "swebench"] = "short"
     """`short`: ours, for models that know the format; `plain`: ours, for small models that know
     only Markdown; `swebench`: those of mini-swe-agent's own benchmark."""
@@ -155,11 +149,11 @@ class RolloutSettings(_Stated):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if (self.tasks.kind == "lab") != (self.environment == "sandbox"):
+        if self.tasks.kind == "lab" and self.environment != "sandbox":
             raise ValueError(f"{self.tasks.kind} tasks cannot be played in {self.environment}")
         if self.protocol == "tools" and self.prompts != "swebench":
             raise ValueError("the protocol tools needs the prompts swebench")
-        if self.network and self.environment != "docker":
+        if self.network and self.environment in ("sandbox", "sdist"):
             raise ValueError(f"{self.environment} never has a network")
         return self
 

@@ -1,7 +1,7 @@
-"""`eval_scores/<arm>`: held-out generated tasks played by a checkpoint; a row an attempt."""
+"""`eval_scores/<arm>`: held-out tasks played by a checkpoint; a row an attempt."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from srft_assets.lab.tasks import generate_tasks, write_tasks
 from srft_assets.outcomes.status import Status, is_approximate
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import need
+from srft_assets.rollouts.contamination import contaminated, trained_on
 from srft_assets.rollouts.evaluation import (
     Attempt,
     EvaluationJob,
@@ -25,9 +26,18 @@ from srft_assets.rollouts.evaluation import (
     read_result,
     read_run,
 )
+from srft_assets.rollouts.scoring import (
+    graded,
+    play_tasks,
+    rows_config,
+    stated_config,
+    tasks_to_play,
+)
+from srft_assets.rollouts.settings import VERSION as ROLLOUTS
 from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.evaluation import EMBEDDED
 from srft_assets.trajectories.model import Trajectory, frame_of
-from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
+from srft_assets.warehouse.partitions import Stamp, data_version
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
 VERSION = 4
@@ -54,16 +64,18 @@ EVAL_SCORES = pl.Schema(
     }
 )
 """`resolved` is None where the status is `infra_error` or `unknown`: such rows are no score.
-`seconds` is the wall time of playing and grading, with all other runs going on beside it.
+`seconds` is the wall time of playing and grading, with all other runs going on beside it; of rows
+of a data set, and of a served checkpoint, from the first call to the last.
 `cost_usd` is None where the model has no price. `contaminated`: the arm was trained on a run of
-the task; None where what it was trained on is gone. `approximate`: not graded as officially."""
+the task, or of one of the same repository and commit; None where what it was trained on is gone.
+`approximate`: not graded as officially."""
 
 UNSCORED = frozenset({Status.INFRA_ERROR, Status.UNKNOWN})
 """Statuses that say nothing about the model."""
 
 DESCRIPTION = """
-Held-out generated tasks, played by the checkpoints of the arm `{name}` through mini-swe-agent in
-the sandbox; the patches are graded as those of training runs are. One row an attempt.
+Held-out tasks ({tasks}), played by the checkpoints of the arm `{name}` through mini-swe-agent
+({environment}); the patches are graded as those of training runs are. One row an attempt.
 `infra_error` rows are the machine's failure and no score. The runs are in
 `eval_trajectories/{name}`, and never become training data.
 
@@ -73,25 +85,40 @@ the sandbox; the patches are graded as those of training runs are. One row an at
 
 def eval_scores_stage(arm: ArmSpec, unsafe: bool = False) -> Stage:
     """The stage of one arm; only its evaluation settings count. `unsafe`: without a sandbox."""
-    return Stage(
+    spec = arm.evaluation
+    stage = Stage(
         key=f"eval_scores/{arm.name}",
         partitioned_by="seed",
         upstream=(Upstream(f"checkpoints/{arm.name}"),),
         schema=EVAL_SCORES,
         code={"version": VERSION},
         make=lambda work: _make(arm, unsafe, work),
-        config=arm.evaluation.model_dump(),
+        config=spec.model_dump(include=set(EMBEDDED)),
         beside=(f"eval_trajectories/{arm.name}",),
         volatile=("seconds",),
         pool="rollouts",
-        description=DESCRIPTION.format(name=arm.name, description=arm.description).strip(),
+        description=DESCRIPTION.format(
+            name=arm.name,
+            description=arm.description,
+            tasks=f"of {spec.tasks}" if spec.of_rows else "generated",
+            environment=spec.where_played,
+        ).strip(),
         kinds=frozenset({"pytorch", "python"}),
+    )
+    if spec.embedded:
+        return stage
+    return replace(
+        stage,
+        code={"version": VERSION, "rollouts": ROLLOUTS},
+        make=lambda work: _make_stated(arm, work),
+        config=stated_config(spec),
+        config_of=lambda home, seed: rows_config(spec, home),
     )
 
 
 def _make(arm: ArmSpec, unsafe: bool, work: Work) -> Made:
     need("train", "rollout")
-    tasks = generate_tasks(arm.evaluation.tasks, arm.evaluation.task_seed)
+    tasks = generate_tasks(int(arm.evaluation.tasks), arm.evaluation.task_seed)
     out = work.home.runs / "eval" / arm.name / work.partition / work.recipe.fingerprint[:16]
     if read_result(out) is None:
         _play(_job(arm, unsafe, out, work), tasks, work)
@@ -100,10 +127,42 @@ def _make(arm: ArmSpec, unsafe: bool, work: Work) -> Made:
         raise SrftError(f"{arm.name}/{work.partition}: the evaluation left no result in {out}")
     attempts = range(arm.evaluation.attempts)
     played = [read_played(out, Play(task, attempt)) for task in tasks for attempt in attempts]
-    frame = score_rows(played, trained_on(arm.name, work.partition, work.warehouse))
+    tainted = trained_on(arm.name, work.partition, work.warehouse)
+    return _scored(arm, played, tainted, {**facts, "runs": str(out)}, work)
+
+
+def _make_stated(arm: ArmSpec, work: Work) -> Made:
+    """As `evaluation:` states it, by the code that plays and grades batches."""
+    need("rollout")
+    tasks = tasks_to_play(arm.evaluation, work)
+    trained = trained_on(arm.name, work.partition, work.warehouse)
+    tainted = contaminated(arm, tasks, trained, work)
+    if tainted is not None and arm.evaluation.of_rows and len(tainted) == len(tasks):
+        raise SrftError(
+            f"arm {arm.name}: all {len(tasks)} tasks of {arm.evaluation.tasks} are in the runs it "
+            f"was trained on, e.g. {tasks[0].instance_id}: such scores say nothing; choose others "
+            "by evaluation.instances or where, or leave their batches out of training.batches"
+        )
+    out = play_tasks(arm, tasks, work)
+    plays = [Play(task, attempt) for task in tasks for attempt in range(arm.evaluation.attempts)]
+    runs = [read_run(play.path(out), play.attempt) for play in plays]
+    costs = [cost_of(orjson.loads(play.path(out).read_bytes())) for play in plays]
+    attempts = graded(arm, plays, out, runs, work)
+    played = [Played(*one) for one in zip(attempts, runs, costs, strict=True)]
+    return _scored(arm, played, tainted, {"runs": str(out)}, work)
+
+
+def _scored(
+    arm: ArmSpec,
+    played: Sequence["Played"],
+    tainted: frozenset[str] | None,
+    facts: Mapping[str, Any],
+    work: Work,
+) -> Made:
+    frame = score_rows(played, tainted)
     _keep_runs(arm.name, [one.run for one in played], work)
     figures = score_figures(arm.name, int(work.partition), frame)
-    return Made(frame, metadata={**figures, **facts, "runs": str(out)})
+    return Made(frame, metadata={**figures, **facts})
 
 
 def _job(arm: ArmSpec, unsafe: bool, out: Path, work: Work) -> EvaluationJob:
@@ -120,7 +179,7 @@ def _job(arm: ArmSpec, unsafe: bool, out: Path, work: Work) -> EvaluationJob:
         out=out,
         seed=int(work.partition),
         unsafe=unsafe,
-        **arm.evaluation.model_dump(exclude={"tasks", "task_seed"}),
+        **arm.evaluation.model_dump(include=set(EMBEDDED) - {"tasks", "task_seed"}),
     )
 
 
@@ -169,28 +228,6 @@ def cost_of(record: dict[str, Any]) -> float | None:
     """USD of a mini-swe-agent run; None where it states none or 0, as models without a price do."""
     stated = (record.get("info") or {}).get("model_stats") or {}
     return float(stated.get("instance_cost") or 0) or None
-
-
-def trained_on(arm: str, seed: str, warehouse: Warehouse) -> frozenset[str] | None:
-    """Instance ids of the runs that `checkpoints/<arm>/<seed>` took tokens with loss from.
-
-    They are read from the masked tokens that its stamp names. None where some of these are gone:
-    then nobody knows. Runs of no known task tell nothing.
-    """
-    stamp = warehouse.stamp(f"checkpoints/{arm}", seed)
-    if stamp is None:
-        return None
-    tokens = f"masked_tokens/{arm}"
-    found: set[str] = set()
-    for key in stamp.recipe.inputs:
-        asset, _, batch = key.rpartition("/")
-        if asset != tokens:
-            continue
-        if warehouse.stamp(tokens, batch) is None:
-            return None
-        rows = warehouse.read(tokens, batch, columns=["instance_id", "n_trained"])
-        found.update(rows.filter(pl.col("n_trained") > 0)["instance_id"].drop_nulls())
-    return frozenset(found - {"unknown"})
 
 
 def score_rows(played: Sequence[Played], trained: frozenset[str] | None) -> pl.DataFrame:

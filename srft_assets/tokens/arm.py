@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 
 from srft_assets.critic.verdict import Label
 from srft_assets.outcomes.status import Status
+from srft_assets.tokens.evaluation import EvaluationSpec as EvaluationSpec
 
 
 class Mixing(BaseModel):
@@ -101,33 +102,6 @@ class TrainingSpec(BaseModel):
         return self
 
 
-class EvaluationSpec(BaseModel):
-    """Held-out generated tasks that a checkpoint is scored on; docs/lab.md says why so."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    tasks: int = 40
-    """How many."""
-    task_seed: int = 90_001
-    """What they are generated from: never a seed of training tasks."""
-    step_limit: int = 16
-    """Steps of an attempt, at most."""
-    max_new_tokens: int = 64
-    """Tokens of a turn, at most."""
-    temperature: float = Field(default=0.7, ge=0.0)
-    """0 is greedy; otherwise sampled, seeded by seed and run."""
-    attempts: PositiveInt = 1
-    """Runs of each task; more than one needs a temperature, or they would all be the same."""
-
-    @model_validator(mode="after")
-    def _attempts_differ(self) -> Self:
-        if self.attempts > 1 and self.temperature == 0:
-            raise ValueError(
-                f"{self.attempts} attempts at temperature 0 are all the same: state a temperature"
-            )
-        return self
-
-
 class ArmSpec(BaseModel):
     """One training arm, as written in `defs/arms/<name>/defs.yaml`. See docs/arms.md."""
 
@@ -194,6 +168,13 @@ class ArmSpec(BaseModel):
         both = [label for label in self.mask if self.weights.get(label)]
         if both and "mask" in self.model_fields_set:
             raise ValueError(f"{both[0]} is in mask, but has weight {self.weights[both[0]]:g}")
+        serve = self.evaluation.serve
+        if serve and (serve.max_model_len or self.training.max_length) < self.training.max_length:
+            raise ValueError(
+                f"evaluation.serve.max_model_len {serve.max_model_len} is below "
+                f"training.max_length {self.training.max_length}: the model would be cut short of "
+                "what it learned"
+            )
         return self
 
 

@@ -105,17 +105,35 @@ def ids_where(condition: str, runs: pl.DataFrame, outcomes: pl.DataFrame) -> set
     """
     with connect(config=CONFIG) as connection:
         _fill(connection, {"trajectories": runs, "test_outcomes": outcomes})
-        try:
-            _check(connection, condition)
-            candidates = connection.table("candidates")
-            kinds = [str(kind) for kind in candidates.project(condition).types]
-            if kinds != ["BOOLEAN"]:
-                given = kinds[0] if len(kinds) == 1 else f"{len(kinds)} values"
-                raise SrftError(f"where gives {given}: {ONE}")
-            found = candidates.filter(condition).project("trajectory_id").fetchall()
-        except duckdb.Error as error:
-            raise SrftError(f"where: {first_line(error)}") from None
-        return {trajectory_id for (trajectory_id,) in found}
+        return _fitting(connection, condition, "trajectory_id")
+
+
+def holds(condition: str, rows: pl.DataFrame, key: str) -> set[str]:
+    """The cells of the column `key` in rows for which the condition on their columns is true.
+
+    The same bounds as of `ids_where`. Raises SrftError with one line otherwise.
+    """
+    with connect(config=CONFIG) as connection:
+        connection.register("given", rows.to_arrow())
+        connection.execute("CREATE TABLE candidates AS SELECT * FROM given")
+        connection.unregister("given")
+        connection.execute("SET lock_configuration = true")
+        return _fitting(connection, condition, key)
+
+
+def _fitting(connection: duckdb.DuckDBPyConnection, condition: str, key: str) -> set[str]:
+    """`key` of the rows of the table `candidates` for which the condition is true."""
+    try:
+        _check(connection, condition)
+        candidates = connection.table("candidates")
+        kinds = [str(kind) for kind in candidates.project(condition).types]
+        if kinds != ["BOOLEAN"]:
+            given = kinds[0] if len(kinds) == 1 else f"{len(kinds)} values"
+            raise SrftError(f"where gives {given}: {ONE}")
+        found = candidates.filter(condition).project(key).fetchall()
+    except duckdb.Error as error:
+        raise SrftError(f"where: {first_line(error)}") from None
+    return {cell for (cell,) in found}
 
 
 def candidates_sql() -> tuple[str, str]:

@@ -1,0 +1,100 @@
+"""The rows that `evaluation:` of an arm names: read, chosen, and known by their content."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import orjson
+import polars as pl
+
+from srft_assets.agent.play import INSTANCE_ID
+from srft_assets.errors import SrftError
+from srft_assets.files import place
+from srft_assets.home import Home
+from srft_assets.outcomes.dataset import files_of, is_local, read_dataset, rows_digest
+from srft_assets.outcomes.task import TaskInstance
+from srft_assets.project import current_project
+from srft_assets.tokens.evaluation import EvaluationSpec
+from srft_assets.tokens.run_choice import holds
+
+UNSEEN = frozenset({"files", "patch", "test_patch"})
+"""Cells of a row that `where` cannot name."""
+
+
+def task_set(spec: EvaluationSpec, home: Home) -> list[TaskInstance]:
+    """The chosen rows, in their order. Raises SrftError in one line that names the setting."""
+    source = source_of(spec, home)
+    rows = choose(list(read_dataset(source, None, spec.split).values()), spec)
+    if spec.where_played == "sandbox" and (bare := [row for row in rows if not row.files]):
+        raise SrftError(
+            f"evaluation.environment sandbox: {bare[0].instance_id} bears no `files`: state sdist, "
+            "or docker"
+        )
+    return rows
+
+
+def task_set_digest(spec: EvaluationSpec, home: Home) -> str:
+    """16 hex digits over the content of the chosen rows. Raises SrftError as `task_set`."""
+    source = source_of(spec, home)
+    states = [path.stat() for path in files_of(source, spec.split)]
+    seen = tuple((state.st_mtime_ns, state.st_size) for state in states)
+    return _digest(spec.model_dump_json(exclude_unset=True), home, seen)
+
+
+@lru_cache(maxsize=256)
+def _digest(spec: str, home: Home, seen: tuple[tuple[int, int], ...]) -> str:
+    """`seen` is there for the cache: other files at the same place are another question."""
+    return rows_digest(task_set(EvaluationSpec.model_validate_json(spec), home))
+
+
+def source_of(spec: EvaluationSpec, home: Home) -> str:
+    """Where the rows lie on this machine; a data set of the hub is fetched once, and stays as it
+    was then. A path is relative to the project.
+
+    Raises SrftError where there is none, or where the hub cannot be reached.
+    """
+    stated = str(spec.tasks)
+    beside = current_project().root / Path(stated).expanduser()
+    if is_local(str(beside)):
+        return str(beside)
+    named = hashlib.sha256(f"{stated} {spec.split}".encode()).hexdigest()[:16]
+    copy = home.artifacts / "tasks" / f"{named}.jsonl"
+    if not copy.exists():
+        rows = read_dataset(stated, None, spec.split).values()
+        lines = [orjson.dumps(row.model_dump(mode="json", by_alias=True)) + b"\n" for row in rows]
+        place(copy, b"".join(lines))
+    return str(copy)
+
+
+def choose(rows: Sequence[TaskInstance], spec: EvaluationSpec) -> list[TaskInstance]:
+    """Of the rows those that the settings name. Raises SrftError where one is not there, for a
+    wrong `where`, for an id that is no name, and where none is left."""
+    known = {row.instance_id: row for row in rows}
+    if absent := [name for name in spec.instances if name not in known]:
+        more = f" and {len(absent) - 1} more" if absent[1:] else ""
+        raise SrftError(f"evaluation.instances: {spec.tasks} has no {absent[0]}{more}")
+    found = [known[name] for name in dict.fromkeys(spec.instances)] or list(rows)
+    if spec.where is not None:
+        cells = pl.DataFrame([_cells(row) for row in found], infer_schema_length=None)
+        try:
+            fitting = holds(spec.where, cells, "instance_id")
+        except SrftError as error:
+            raise SrftError(f"evaluation.{error}") from None
+        found = [row for row in found if row.instance_id in fitting]
+    found = found[: spec.first]
+    if not found:
+        raise SrftError(f"evaluation.tasks: of {spec.tasks} no row is left to play")
+    if bad := [row.instance_id for row in found if not INSTANCE_ID.fullmatch(row.instance_id)]:
+        raise SrftError(f"{spec.tasks}: instance id is no file name: {bad[0][:80]!r}")
+    return found
+
+
+def _cells(row: TaskInstance) -> dict[str, object]:
+    cells = row.model_dump(mode="json", by_alias=True, exclude=set(UNSEEN))
+    return {
+        name: value
+        for name, value in cells.items()
+        if isinstance(value, str | int | float)
+        or (isinstance(value, list) and all(isinstance(each, str) for each in value))
+    }
