@@ -18,7 +18,7 @@ class Home:
     """
 
     root: Path
-    database_named: str = field(default="", compare=False)
+    database_named: str = field(default="", compare=False, repr=False)
 
     @property
     def warehouse(self) -> Path:

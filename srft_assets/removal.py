@@ -1,4 +1,4 @@
-"""Taking a batch or a checkpoint away: what goes with it, and what stays."""
+"""Taking a batch or a checkpoint away, or renaming a batch: what goes with it, and what stays."""
 
 import shutil
 from dataclasses import dataclass
@@ -9,11 +9,15 @@ from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.locks import partition_turn
 from srft_assets.open_runs import open_runs
-from srft_assets.trajectories.batches import batch_names, manifests, registering
+from srft_assets.trajectories.batches import (
+    batch_names,
+    manifests,
+    read_manifest,
+    registering,
+)
+from srft_assets.trajectories.renaming import OF_BATCH, VERSIONS, rename
 from srft_assets.warehouse.partitions import Warehouse, check_partition_name
 
-OF_BATCH = ("trajectories", "test_outcomes", "step_verdicts", "masked_tokens")
-"""Assets that have a partition a batch, or whose critics and arms have."""
 OF_CHECKPOINT = ("checkpoints", "eval_scores", "eval_trajectories")
 
 
@@ -84,8 +88,7 @@ def remove(home: Home, what: Removal) -> None:
     """
     from srft_assets.database import BATCHES, database_of
 
-    if running := open_runs(home):
-        raise SrftError(f"runs are under way ({len(running)}): wait for them, srft status")
+    _refuse_under_way(home)
     if what.batch is not None:
         with registering(home), database_of(home).write() as connection:
             connection.execute(BATCHES.delete().where(BATCHES.c.name == what.batch))
@@ -95,6 +98,37 @@ def remove(home: Home, what: Removal) -> None:
             warehouse.path(asset, partition).unlink(missing_ok=True)
     for folder in what.folders:
         shutil.rmtree(folder)
+
+
+def rename_batch(home: Home, old: str, new: str) -> None:
+    """Give a batch another name; killed on the way, it has the old one, or the new one.
+
+    Nothing becomes stale and nothing is paid for again: what was made from it names it anew.
+    Raises UsageError for a batch that is not there and a name that is not free, SrftError where
+    the batch lies in the inbox or was played here, and while runs are under way.
+    """
+    check_partition_name(new)
+    known = batch_names(home)
+    if old not in known:
+        raise UsageError(f"no batch {old!r}; there are: {', '.join(known) or 'none yet'}")
+    left = [*_assets(home, OF_BATCH, new), *home.warehouse.glob(f"{VERSIONS}/*/{new}")]
+    if new in known or left:
+        told = f"batch {new} is there already" if new in known else f"something of a batch {new} is"
+        raise UsageError(f"{told}{'' if new in known else ' left'}: choose another name")
+    kind = read_manifest(home, old).kind
+    if kind != "files":
+        raise SrftError(f"batch {old} was played here ({kind}): its runs are kept under its name")
+    if entry := _in_inbox(home, old):
+        raise SrftError(f"move {entry} away first, else the inbox makes batch {old} again")
+    with registering(home):
+        _refuse_under_way(home)
+        rename(home, old, new)
+
+
+def _refuse_under_way(home: Home) -> None:
+    """Raise SrftError while runs might read what changes."""
+    if running := open_runs(home):
+        raise SrftError(f"runs are under way ({len(running)}): wait for them, srft status")
 
 
 def _in_inbox(home: Home, batch: str) -> Path | None:

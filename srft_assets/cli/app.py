@@ -116,6 +116,7 @@ for name, group in (
     ("critic", critic.critic),
     ("arm", project.arm),
     ("delete", delete.delete),
+    ("rename", delete.rename),
     ("review", critic.review),
     ("ledger", ledger.ledger),
     ("seeds", seeds.seeds),

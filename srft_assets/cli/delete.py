@@ -18,6 +18,7 @@ delete = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+rename = typer.Typer(help="Rename a batch.", no_args_is_help=True, rich_markup_mode=None)
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
@@ -43,6 +44,26 @@ def delete_checkpoint(
 
     home = current_home()
     _delete(home, f"checkpoint {name}", checkpoint_removal(home, name), yes)
+
+
+@rename.command("batch")
+def rename_a_batch(
+    old: Annotated[str, typer.Argument(help="The batch.")],
+    new: Annotated[str, typer.Argument(help="Its new name; it must be free.")],
+) -> None:
+    """Rename a batch. Nothing becomes stale, nothing is paid for again.
+
+    Its partitions and paid answers bear the new name, and so does what was made from them. Gold
+    labels are of runs, and stay. The old partition key stays in Dagster, without content; the UI
+    shows partitions of the new one from when they are made next.
+    """
+    from srft_assets.cli.platform import refresh_catalogue
+    from srft_assets.removal import rename_batch
+
+    home = current_home()
+    rename_batch(home, old, new)
+    refresh_catalogue(home)
+    say(Console(), f"renamed batch {quoted(old)} to {quoted(new)}")
 
 
 def _delete(home: Home, title: str, what: "Removal", yes: bool) -> None:

@@ -20,6 +20,7 @@ from srft_assets.errors import Refusal, SrftError, UsageError, first_problem
 from srft_assets.files import move
 from srft_assets.home import Home
 from srft_assets.locks import exclusive
+from srft_assets.trajectories.renaming import finish, journal
 from srft_assets.warehouse.partitions import PARTITION_NAME, check_partition_name
 from srft_assets.warehouse.recipe import digest
 
@@ -235,6 +236,8 @@ def manifest_digest(home: Home, batch: str) -> str:
 def _rows(home: Home, query: str, **values: str) -> list[tuple[Any, ...]]:
     if home.batches.is_dir():
         _take_over(home)
+    if journal(home).exists():
+        finish(home)
     return read_rows(home, query, **values)
 
 
