@@ -14,11 +14,14 @@ from pydantic import TypeAdapter
 from srft_assets.critic.spec import CriticSpec
 from srft_assets.home import CHECKOUT
 from srft_assets.tokens.arm import ArmSpec
+from tools import messages_doc
 from tools.settings_doc import PAGES as SETTINGS
 from tools.settings_doc import with_tables
 
 PACKAGE = CHECKOUT / "srft_assets"
-PAGES = sorted({*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md")} - {CHECKOUT / "CHANGELOG.md"})
+PAGES = sorted(
+    {*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")} - {CHECKOUT / "CHANGELOG.md"}
+)
 YOURS = {"srft_assets/defs/arms/qwen3/defs.yaml"}
 """Files that a page tells readers to make."""
 
@@ -85,3 +88,14 @@ def test_every_message_of_the_troubleshooting_page_is_one_of_ours():
     messages = re.findall(r"^\| `([^`]+)` \|", page, re.M)
     assert len(messages) > 30
     assert [one for one in messages if not any(one in text for text in texts)] == []
+
+
+def test_every_error_with_a_way_out_is_found_by_its_words():
+    page = messages_doc.PAGE.read_text(encoding="utf-8")
+    assert page == messages_doc.page(), "run: python -m tools.messages_doc"
+    assert "| `there are no batches yet` | `srft ingest PATH, or srft demo` |\n" in page
+
+
+def test_the_way_out_of_an_error_is_what_it_tells_to_do():
+    texts = list(messages_doc.texts_of("raise UsageError(f'{a} is gone: srft apply {b}')"))
+    assert texts == ["… is gone: srft apply …"]

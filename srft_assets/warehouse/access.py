@@ -33,7 +33,7 @@ def open_readonly(home: Home) -> duckdb.DuckDBPyConnection:
     catalogue = Catalogue(home)
     digest = catalogue.digest()
     if digest is None:
-        raise SrftError(f"no warehouse in {home.root}: run `srft ingest PATH` or `make demo`")
+        raise SrftError(f"no warehouse in {home.root}: run `srft ingest PATH` or `srft demo`")
     with _OPENING:
         connection = connect(catalogue.views(digest), read_only=True, config=CONFIG)
         if not _locked(connection):
