@@ -30,6 +30,7 @@ from srft_assets.cli import (
     status,
     trial,
 )
+from srft_assets.cli.as_json import give_json
 from srft_assets.cli.console import close_log, keep, name_command, quoted, say
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import check_home, current_home
@@ -123,6 +124,8 @@ for name, group in (
     ("lab", lab.lab),
 ):
     app.add_typer(group, name=name)
+
+give_json(app)
 
 
 def main() -> None:

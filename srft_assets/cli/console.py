@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
@@ -23,6 +23,22 @@ SHOWN_REFUSALS = 20
 _command = "srft"
 _log: TextIO | None = None
 """Of the command that this process runs; None where it has none."""
+
+
+_result: dict[str, Any] = {}
+"""What a command with `--json` tells beside its lines."""
+
+
+def begin_json() -> dict[str, Any]:
+    """What `put` puts values into from now on."""
+    global _result
+    _result = {}
+    return _result
+
+
+def put(**values: Any) -> None:
+    """Tell something by name, for `--json`; lines say it to people."""
+    _result.update(values)
 
 
 def name_command(name: str | None) -> None:

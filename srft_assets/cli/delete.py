@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from srft_assets.cli.console import quoted, say
+from srft_assets.cli.console import put, quoted, say
 from srft_assets.errors import UsageError
 from srft_assets.home import Home, current_home
 
@@ -62,6 +62,7 @@ def rename_a_batch(
 
     home = current_home()
     rename_batch(home, old, new)
+    put(old=old, new=new)
     refresh_catalogue(home)
     say(Console(), f"renamed batch {quoted(old)} to {quoted(new)}")
 
@@ -71,6 +72,8 @@ def _delete(home: Home, title: str, what: "Removal", yes: bool) -> None:
     from srft_assets.removal import remove
 
     console = Console()
+    goes = [f"{asset} {partition}" for asset, partition in what.partitions]
+    put(goes=[*goes, *map(str, what.folders)], stays=what.stays)
     for asset, partition in what.partitions:
         say(console, f"goes   {quoted(f'{asset} {partition}')}")
     for folder in what.folders:
@@ -78,7 +81,7 @@ def _delete(home: Home, title: str, what: "Removal", yes: bool) -> None:
     for one in what.stays:
         say(console, f"stays  {quoted(one)}")
     if not yes:
-        if not sys.stdin.isatty():
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise UsageError(f"nothing was deleted; --yes deletes {title}")
         typer.confirm(f"Delete {title}?", abort=True)
     remove(home, what)

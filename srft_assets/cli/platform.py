@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from srft_assets.cli.console import open_log, quoted, say
+from srft_assets.cli.console import open_log, put, quoted, say
 from srft_assets.cli.progress import progress
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home, current_home
@@ -146,6 +146,7 @@ def refused_of(asset: str, names: Sequence[str]) -> int:
 
 def print_outcome(console: Console, outcome: "Outcome") -> None:
     """One line an asset that was made or failed, and a count of what was in sync."""
+    put(made=outcome.made, kept=outcome.kept, failed=outcome.failed)
     for asset, names in outcome.made.items():
         if names:
             refused = refused_of(asset, names)

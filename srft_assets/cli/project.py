@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from srft_assets.cli.console import quoted, say
+from srft_assets.cli.console import put, quoted, say
 from srft_assets.errors import SrftError
 from srft_assets.project import current_project
 
@@ -23,6 +23,7 @@ def init(
 
     project = make_project(folder.expanduser().resolve())
     console = Console()
+    put(made=project.root)
     say(console, f"made {quoted(str(project.root))}: srft.yaml names every setting")
     say(console, f"cd {quoted(str(folder))}; srft ingest RUNS, srft check, srft dev")
 
@@ -35,6 +36,7 @@ def check() -> None:
 
     settings()
     found, console = list(faults()), Console()
+    put(faults=found)
     for one in found:
         say(console, f"[red]wrong[/] {quoted(one)}")
     files, own = component_files(), own_files()
@@ -66,4 +68,5 @@ def new(kind: str, name: str, source: str) -> None:
     from srft_assets.new_project import copy_component
 
     made = copy_component(current_project(), kind, name, source)
+    put(made=made)
     say(Console(), f"made {quoted(str(made))}: change it there, then srft check, srft plan")
