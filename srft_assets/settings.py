@@ -127,6 +127,16 @@ class Relabel(Section):
     """USD of one day, by `prices`."""
 
 
+class Automation(Section):
+    """Assets that make themselves while `srft dev` runs, when what they are made from changes."""
+
+    free: bool = False
+    """Outcomes, verdicts of rules, masks and the comparison; never a training."""
+    paid: bool = False
+    """Verdicts of critics that cost money too, within the budget of a day that `relabel:` states;
+    without one, none."""
+
+
 class Alerts(Section):
     """Who is told of failed runs and reached budgets."""
 
@@ -203,6 +213,7 @@ class Settings(BaseSettings):
     prices: dict[str, Price] = Field(default_factory=dict)
     """Model → USD for a million tokens, as `gpt-5: {input: 1.25, output: 10}`."""
     relabel: Relabel = Relabel()
+    automation: Automation = Automation()
     alerts: Alerts = Alerts()
     training: Training = Training()
     launch: Launch = Launch()

@@ -28,6 +28,8 @@ from srft_assets.yaml_files import parsed, read_yaml
 
 NIGHTLY = "relabel_nightly"
 """The schedule that has a budget of its own for each day."""
+AUTOMATION = "automation"
+"""The sensor that makes assets of themselves, out of the same budget."""
 REST = "the rest waits for the next night"
 LOOK_SECONDS = 5.0
 MILLION = 1_000_000
@@ -170,7 +172,7 @@ def lasting_budgets(home: Home, critic: str, spec: LlmSpec, started_by: str) -> 
     Raises SrftError where USD are bounded and the critic's price is not known.
     """
     stated = settings()
-    nightly = started_by == NIGHTLY and bounds(stated.relabel)
+    nightly = started_by in (NIGHTLY, AUTOMATION) and bounds(stated.relabel)
     if not (bounds(stated.critic) or nightly):
         return []
     prices = prices_of(stated)
@@ -196,7 +198,7 @@ def lasting_budgets(home: Home, critic: str, spec: LlmSpec, started_by: str) -> 
             Lasting(stated.critic, whose, lambda: spent(home, prices, critic), dearest, then)
         )
     if nightly:
-        whose, then = f"{NIGHTLY} today (relabel.max_… of srft.yaml)", REST
+        whose, then = f"{started_by} today (relabel.max_… of srft.yaml)", REST
         found.append(
             Lasting(
                 stated.relabel, whose, lambda: spent(home, prices, since=today()), dearest, then

@@ -9,6 +9,7 @@ from srft_assets.critic.calls import Reply
 from srft_assets.critic.failures import BudgetSpentError
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.spending import (
+    AUTOMATION,
     NIGHTLY,
     Lasting,
     Prices,
@@ -135,15 +136,18 @@ def test_a_critic_stops_at_the_budget_of_its_life_and_a_new_run_pays_nothing(
     assert made.metadata["calls left in the critic's life"] == 0
 
 
-def test_a_day_of_the_schedule_has_a_budget_and_the_next_day_goes_on(labeller, server, monkeypatch):
+@pytest.mark.parametrize("by", [NIGHTLY, AUTOMATION])
+def test_a_day_of_what_starts_by_itself_has_a_budget_and_the_next_day_goes_on(
+    labeller, server, monkeypatch, by
+):
     monkeypatch.setenv("SRFT_RELABEL_MAX_CALLS", "3")
-    with pytest.raises(BudgetSpentError, match=r"relabel_nightly today .* 3 calls are spent"):
-        labeller.label(started_by=NIGHTLY)
+    with pytest.raises(BudgetSpentError, match=rf"{by} today .* 3 calls are spent"):
+        labeller.label(started_by=by)
     with pytest.raises(BudgetSpentError, match=r"0 answered; the rest waits for the next night$"):
-        labeller.label(started_by=NIGHTLY)
+        labeller.label(started_by=by)
     assert server.answered.total() == 3
     monkeypatch.setattr(spending, "today", lambda: "9999-01-01")
-    labeller.label(started_by=NIGHTLY)
+    labeller.label(started_by=by)
     assert server.answered.total() == 4
 
 
