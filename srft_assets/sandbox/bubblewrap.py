@@ -27,6 +27,7 @@ TOOLS = Path("/opt/tools")
 ETC = Path(__file__).resolve().parent / "etc"
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 SYSTEM_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d")
+NETWORK_ETC = ("resolv.conf", "hosts", "nsswitch.conf", "ssl", "ca-certificates", "pki")
 ISOLATED = (
     *("--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000"),
     *("--disable-userns", "--hostname", "sandbox", "--die-with-parent", "--new-session"),
@@ -50,6 +51,8 @@ class BubblewrapSandbox:
     Attributes:
         program: the `bwrap` executable.
         readonly: further folders that commands may read, at their own paths.
+        installing: whether commands are installers, which reach the network, and see what it takes
+            to do so and their folder at its own path too, where an environment must lie.
 
     Bounded by the kernel: CPU time, address space and file size of each process; /tmp and
     /dev/shm (tmpfs of `memory_mb`); the number of processes and threads (RLIMIT_NPROC, which does
@@ -62,6 +65,7 @@ class BubblewrapSandbox:
 
     program: Path
     readonly: tuple[Path, ...] = ()
+    installing: bool = False
     name: str = "bubblewrap"
 
     def run(
@@ -90,7 +94,10 @@ class BubblewrapSandbox:
                 command_cgroup(limits.processes, limits.all_memory_mb) as cgroup,
             ):
                 told = ["--json-status-fd", str(status_end.fileno())]
-                folder = [*told, "--bind", str(workdir.resolve()), TESTBED]
+                place = str(workdir.resolve())
+                folder = [*told, "--bind", place, TESTBED]
+                if self.installing:
+                    folder += ["--share-net", "--bind", place, place]
                 program = shell_argv(command, limits, own_namespace=True)
                 argv = self._argv(program, folder, limits, variables, calls)
                 given = [status_end.fileno(), *calls]
@@ -193,10 +200,10 @@ class BubblewrapSandbox:
                 argv += ["--symlink", str(place.readlink()), str(place)]
             elif place.is_dir():
                 argv += _bind(place)
-        for name in SYSTEM_ETC:
-            argv += _bind(Path("/etc", name)) if Path("/etc", name).exists() else []
         for file in sorted(ETC.iterdir()):
             argv += ["--ro-bind", str(file), f"/etc/{file.name}"]
+        for name in (*SYSTEM_ETC, *(NETWORK_ETC if self.installing else ())):
+            argv += _bind(Path("/etc", name)) if Path("/etc", name).exists() else []
         return argv
 
     @cached_property

@@ -35,15 +35,18 @@ class Found:
     reason: str
 
 
-def open_sandbox(unsafe: bool = False, readonly: Sequence[Path] = ()) -> Sandbox:
-    """The sandbox of this machine; `readonly` folders are shown to commands at their own paths.
+def open_sandbox(
+    unsafe: bool = False, readonly: Sequence[Path] = (), installing: bool = False
+) -> Sandbox:
+    """The sandbox of this machine; `readonly` and `installing` as of `BubblewrapSandbox`.
 
     With `unsafe` a machine without one gets plain subprocesses. Raises SandboxMissingError,
     which says what is missing and how to get it, where there is none and `unsafe` is not set.
     """
     found = probe()
     if found.sandbox is not None:
-        return BubblewrapSandbox(found.sandbox.program, tuple(Path(path) for path in readonly))
+        shown = tuple(Path(path) for path in readonly)
+        return BubblewrapSandbox(found.sandbox.program, shown, installing)
     if unsafe:
         return UnsafeSandbox()
     raise SandboxMissingError(f"no sandbox: {found.reason}, {UNSAFE}")

@@ -145,6 +145,7 @@ def stamp_of(stage: Stage, work: Work, made: Made) -> Stamp:
         made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         refused=tuple(made.refused),
         figures={k: v for k, v in made.metadata.items() if isinstance(v, int | float)},
+        volatile=stage.volatile,
     )
 
 

@@ -34,6 +34,7 @@ class Stamp:
         made_at: ISO 8601, UTC.
         refused: inputs that were refused while this partition was made.
         figures: numbers that the stage told of it, by which a plan estimates what is behind it.
+        volatile: columns that do not count for the data version; None where nobody said.
     """
 
     recipe: Recipe
@@ -44,6 +45,7 @@ class Stamp:
     made_at: str
     refused: tuple[Refusal, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
+    volatile: tuple[str, ...] | None = None
 
     def to_bytes(self) -> bytes:
         """As the value stored under `KEY`."""
@@ -165,22 +167,28 @@ class Warehouse:
     ) -> pl.DataFrame:
         """Rows of one partition; with `version`, of that data version and no other.
 
-        Read through one handle: polars opens a path twice, and another process may rename a new
+        All columns of a version are hashed once more, since Parquet does not tell a page whose
+        bytes have changed on the disk. Read through one handle: polars opens a path twice, and another process may rename a new
         partition over the old one in between. Raises FileNotFoundError where it was never made,
         InputChangedError where it is of another version, DamagedError where it cannot be read.
         """
         path = self.path(asset, partition)
+        volatile = None
         try:
             with path.open("rb") as file:
                 if version is not None:
                     found = stamp_in(file)
                     if found is None or found.data_version != version:
                         raise InputChangedError(f"{asset}/{partition} was made anew meanwhile")
+                    volatile = found.volatile
                     file.seek(0)
-                return pl.read_parquet(file, columns=columns)
+                frame = pl.read_parquet(file, columns=columns)
+            if columns is None and volatile is not None and data_version(frame, volatile) != version:
+                raise ValueError("its rows are not those that were written")
+            return frame
         except pl.exceptions.ColumnNotFoundError:
             raise
-        except (pl.exceptions.PolarsError, PANIC) as error:
+        except UNREADABLE as error:
             raise DamagedError(
                 f"{path} is damaged ({_told(error)}): srft doctor --repair moves it aside, "
                 "and srft apply makes it again"

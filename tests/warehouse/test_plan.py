@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from srft_assets.errors import SrftError
-from srft_assets.warehouse.partitions import DamagedError
+from srft_assets.warehouse.partitions import DamagedError, InputChangedError
 from srft_assets.warehouse.plan import Costs, State, make_plan
 from srft_assets.warehouse.stage import Cost
 
@@ -115,6 +115,22 @@ def test_rows_that_cannot_be_read_are_named_with_what_mends_them(made):
     path.write_bytes(content)
     with pytest.raises(DamagedError, match=rf"{path} is damaged .*srft doctor --repair"):
         made.warehouse.read("runs", "a")
+
+
+def test_a_stage_never_reads_rows_other_than_were_written_whatever_byte_was_changed(made):
+    path = made.warehouse.path("runs", "a")
+    content = path.read_bytes()
+    stamp = made.warehouse.stamp("runs", "a")
+    rows = made.warehouse.read("runs", "a")
+    read = 0
+    for at in range(4, len(content) - len(stamp.to_bytes()), 3):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 0x21]) + content[at + 1 :])
+        try:
+            assert made.warehouse.read("runs", "a", version=stamp.data_version).equals(rows)
+            read += 1
+        except (DamagedError, InputChangedError):
+            continue
+    assert read < len(content) / 3 - 1, "some of the changes were told"
 
 
 def test_settings_that_cannot_be_told_block_their_partition_alone(made):

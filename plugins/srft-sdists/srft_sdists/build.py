@@ -1,4 +1,4 @@
-"""What a task needs is built by programs outside the sandbox, once, and kept."""
+"""What a task needs is built once, and kept."""
 
 import os
 import subprocess
@@ -48,7 +48,8 @@ def run(
     except (OSError, ValueError) as error:  # ValueError: a NUL or half a surrogate pair in a word
         raise NotBuiltError(f"{_name(words)} did not start: {error}") from None
     if done.returncode:
-        raise NotBuiltError(f"{_name(words)} failed: {_said(done.stderr or done.stdout)}")
+        said = (done.stderr or done.stdout).decode("utf-8", "replace")
+        raise NotBuiltError(f"{_name(words)} failed: {last_line(said)}")
     return done.stdout.decode("utf-8", "replace")
 
 
@@ -57,9 +58,9 @@ def _name(words: Sequence[str]) -> str:
     return " ".join([Path(words[0]).name, *said])[:120]
 
 
-def _said(output: bytes) -> str:
+def last_line(output: str) -> str:
     """The last line that says something: git goes on after its own, pip ends with notices."""
-    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines()]
+    lines = [line.strip() for line in output.splitlines()]
     told = [line for line in lines if line and not line.startswith(("WARNING", "[notice]"))]
     fatal = [line for line in told if line.startswith("fatal:")]
     return (fatal or told or ["no message"])[-1][:300]

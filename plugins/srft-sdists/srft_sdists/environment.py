@@ -1,7 +1,12 @@
-"""Virtual environments: what the tests of one release need, without the release itself."""
+"""Virtual environments: what the tests of one release need, without the release itself.
+
+They are filled by pip in a sandbox: what builds a release without a wheel is code of that release.
+"""
 
 import json
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,8 +16,9 @@ from functools import cache
 from pathlib import Path
 
 from srft_assets.outcomes.task import TaskInstance
+from srft_assets.sandbox import Limits, SandboxError, open_sandbox
 from srft_assets.sandbox.shell import base_interpreter
-from srft_sdists.build import Cache, run, short
+from srft_sdists.build import Cache, NotBuiltError, last_line, run, short
 from srft_sdists.recipes import Recipe, recipe_of
 
 ASK = (
@@ -92,6 +98,60 @@ LAST_PIP = {"3.6": "pip<22", "3.7": "pip<24.1", "3.8": "pip<25.1", "3.9": "pip<2
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
+LIMITS = Limits(wall_seconds=1800, cpu_seconds=7200, memory_mb=8192, file_mb=1024, processes=512)
+SETTINGS = re.compile(r"PIP_|[A-Za-z]+_PROXY|SSL_CERT_|REQUESTS_CA_BUNDLE$|XDG_CONFIG|HOME$", re.I)
+"""Variables that tell pip where packages are; no other of this process is there."""
+PATHS = re.compile(r"(?<![\w.:/])(file://)?(/[^\s'\",]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """The pip of a virtual environment.
+
+    It and all that it starts reads the system, `readable`, and what pip's settings name, and writes
+    one folder. The network is there, as pip needs it.
+    """
+
+    python: Path
+    readable: tuple[Path, ...]
+
+    def run(self, *words: str, folder: Path) -> None:
+        """Run `pip words`, which may write `folder`, in bounds.
+
+        Raises NotBuiltError with the end of what it said, SandboxMissingError where this machine
+        has no sandbox.
+        """
+        sandbox = open_sandbox(readonly=self.readable, installing=True)
+        named = {name: value for name, value in os.environ.items() if SETTINGS.match(name)}
+        env = {**named, "PATH": f"{self.python.parent}:{SYSTEM_PATH}"}
+        command = shlex.join([str(self.python), "-m", "pip", *words])
+        name = f"pip {words[0]}"
+        try:
+            done = sandbox.run(command, workdir=folder, limits=LIMITS, env=env)
+        except SandboxError as error:
+            raise NotBuiltError(f"{name}: {error}") from None
+        if done.stopped:
+            raise NotBuiltError(f"{name} was ended: {done.stopped}")
+        if done.returncode:
+            raise NotBuiltError(f"{name} failed: {last_line(done.output)}")
+
+
+def new_environment(folder: Path, interpreter: Interpreter) -> Installer:
+    """Make a virtual environment in `folder`. Raises NotBuiltError."""
+    run([interpreter.program, "-m", "venv", folder])
+    return installer_of(folder, interpreter)
+
+
+def installer_of(folder: Path, interpreter: Interpreter) -> Installer:
+    """The pip of an environment in which nothing of a release was ever installed."""
+    python = folder / "bin" / "python"
+    told = "\n".join(run([python, "-m", "pip", "config", word]) for word in ("list", "debug"))
+    # The pages of an index in files link to what lies beside it.
+    named = {Path(path).parent if index else Path(path) for index, path in PATHS.findall(told)}
+    shown = sorted(path for path in named if path.exists() and path != Path("/"))
+    return Installer(python, (interpreter.prefix, folder, *shown))
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """A virtual environment, and the Python that it belongs to."""
@@ -136,10 +196,11 @@ def environment_of(task: TaskInstance, release: str, cache: Cache) -> Environmen
 def _make(
     folder: Path, interpreter: Interpreter, recipe: Recipe, release: str, requires: Sequence[str]
 ) -> None:
-    run([interpreter.program, "-m", "venv", folder])
-    pip = [str(folder / "bin" / "python"), "-m", "pip"]
-    run([*pip, "install", "--quiet", "--upgrade", LAST_PIP.get(interpreter.version, "pip")])
+    pip = new_environment(folder, interpreter)
+    pip.run(
+        "install", "--quiet", "--upgrade", LAST_PIP.get(interpreter.version, "pip"), folder=folder
+    )
     own = f"{recipe.project}=={release}"
-    run([*pip, "install", "--quiet", "--prefer-binary", own, *requires])
+    pip.run("install", "--quiet", "--prefer-binary", own, *requires, folder=folder)
     # Only what it needs is wanted; for pytest, its own tests bring it along.
-    run([*pip, "uninstall", "--quiet", "--yes", recipe.project])
+    pip.run("uninstall", "--quiet", "--yes", recipe.project, folder=folder)

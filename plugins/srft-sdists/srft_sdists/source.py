@@ -18,7 +18,12 @@ from packaging.version import InvalidVersion, Version
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.settings import settings
 from srft_sdists.build import Cache, NotBuiltError, run
-from srft_sdists.environment import own_interpreter
+from srft_sdists.environment import (
+    Installer,
+    installer_of,
+    new_environment,
+    own_interpreter,
+)
 from srft_sdists.git import changed, commit_files, git, has, init_bare, test_files
 from srft_sdists.recipes import recipe_of, version_of
 
@@ -53,7 +58,8 @@ def versions_from(project: str, version: Version, cache: Cache) -> list[str]:
 
 @cache
 def _versions(project: str, cache: Cache) -> list[tuple[Version, str]]:
-    said = run([*_pip(cache), "index", "versions", project, "--pre", "--json", *SOURCE_ONLY])
+    pip = [_pip(cache).python, "-m", "pip"]
+    said = run([*pip, "index", "versions", project, "--pre", "--json", *SOURCE_ONLY])
     try:
         texts = json.loads(said)["versions"]
     except (ValueError, KeyError, TypeError):
@@ -83,8 +89,10 @@ def release_repository(project: str, version: str, cache: Cache) -> Path:
 
 def _download(project: str, version: str, folder: Path, cache: Cache) -> Path:
     download = folder / "download"
-    argv = [*_pip(cache), "download", "--quiet", "--no-deps", "--no-build-isolation", *SOURCE_ONLY]
-    run([*argv, "--dest", str(download), f"{project}=={version}"])
+    download.mkdir()
+    options = ["--quiet", "--no-deps", "--no-build-isolation", *SOURCE_ONLY]
+    wanted = ["--dest", str(download), f"{project}=={version}"]
+    _pip(cache).run("download", *options, *wanted, folder=download)
     files = list(download.iterdir())
     if len(files) != 1:
         raise NotBuiltError(f"{project} {version}: {len(files)} files instead of a source release")
@@ -107,16 +115,15 @@ def _unpack(archive: Path, folder: Path) -> Path:
     return folders[0]
 
 
-def _pip(cache: Cache) -> list[str]:
+def _pip(cache: Cache) -> Installer:
     """A pip that knows `index versions --json`, beside what it takes to build metadata."""
 
     def make(folder: Path) -> None:
-        run([own_interpreter().program, "-m", "venv", folder])
-        pip = [str(folder / "bin" / "python"), "-m", "pip"]
-        run([*pip, "install", "--quiet", "--upgrade", *BUILDERS])
+        pip = new_environment(folder, own_interpreter())
+        pip.run("install", "--quiet", "--upgrade", *BUILDERS, folder=folder)
 
     name = f"py{own_interpreter().version}"
-    return [str(cache.folder("builders", name, make) / "bin" / "python"), "-m", "pip"]
+    return installer_of(cache.folder("builders", name, make), own_interpreter())
 
 
 MOST_TRIED = 6
