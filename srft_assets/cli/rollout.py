@@ -13,7 +13,7 @@ from srft_assets.home import Home, current_home
 from srft_assets.plugins import need
 from srft_assets.tables import figures, table, words
 
-ENVIRONMENTS = ("docker", "sdist")
+ENVIRONMENTS = ("docker", "podman", "apptainer", "modal", "sdist")
 PROMPTS = ("short", "plain", "swebench")
 PROTOCOLS = ("text", "tools")
 
@@ -36,7 +36,10 @@ def rollout(
     ],
     attempts: Annotated[int, typer.Option(help="Runs of each task.", min=1)] = 1,
     environment: Annotated[
-        str | None, typer.Option(help="Of SWE-bench rows: docker, or sdist (the sandbox).")
+        str | None,
+        typer.Option(
+            help="Of SWE-bench rows: docker, podman, apptainer, modal, or sdist (the sandbox)."
+        ),
     ] = None,
     instance: Annotated[
         list[str] | None, typer.Option(help="Of the rows only this one; may be repeated.")

@@ -17,6 +17,7 @@ from srft_assets.home import Home
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.dataset import read_dataset, rows_digest
 from srft_assets.outcomes.grader_choice import Grading, write_grading
+from srft_assets.outcomes.run import SWEBENCH
 from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import ENVIRONMENTS, need, plugin
@@ -30,13 +31,13 @@ from srft_assets.rollouts.settings import (
 )
 from srft_assets.serving import VLLM
 from srft_assets.settings import settings
+from srft_assets.tokens.evaluation import GRADERS
 from srft_assets.training.model import base_digest
 from srft_assets.trajectories.batches import batch_names, read_manifest, write_batch
 from srft_assets.warehouse.partitions import Warehouse, check_partition_name
 
 CHECKPOINT = re.compile(r"checkpoint:([A-Za-z0-9_.-]+)/(\d+)")
 LAB = re.compile(r"lab:(-?\d+):(\d+)")
-GRADERS = {"docker": "swebench", "sdist": "local"}
 NOT_BEGUN = "(could not begin)"
 
 
@@ -73,7 +74,7 @@ def register(
         digest = rows_digest(rows)
         chosen = {"kind": "rows", "source": tasks, "count": len(rows), "rows": digest}
         environment = stated.pop("environment", None) or "docker"
-        if environment != "docker":
+        if environment == "sdist":
             plugin(ENVIRONMENTS, environment)
     given = {name: value for name, value in stated.items() if value is not None}
     asked = model_named(home, model, dict(asking or {}))
@@ -127,7 +128,9 @@ def _write_rows(home: Home, batch: str, rows: Sequence[TaskInstance], environmen
     lines = [orjson.dumps(row.model_dump(mode="json", by_alias=True)) + b"\n" for row in rows]
     path = instances_path(home, batch)
     place(path, b"".join(lines))
-    write_grading(home, batch, Grading(grader=GRADERS[environment], dataset=str(path)))
+    write_grading(
+        home, batch, Grading(grader=GRADERS.get(environment, SWEBENCH), dataset=str(path))
+    )
 
 
 def model_named(home: Home, stated: str, asking: dict[str, Any]) -> dict[str, Any]:

@@ -26,15 +26,10 @@ from srft_assets.lab.tasks import write_tasks
 from srft_assets.locks import exclusive
 from srft_assets.outcomes.task import TaskInstance, tasks_path
 from srft_assets.rollouts.batch import tasks_of
-from srft_assets.rollouts.environments import (
-    CONTAINERS,
-    SANDBOXED,
-    left_by,
-    owner_of,
-    remove,
-    scene_of,
-)
-from srft_assets.rollouts.models import Models, opened
+from srft_assets.rollouts.environments import SANDBOXED, scene_of
+from srft_assets.rollouts.images import CONTAINERS, left_by, owner_of, remove
+from srft_assets.rollouts.models import AskedModels, Models, opened
+from srft_assets.rollouts.preflight import NoServerError, listed
 from srft_assets.rollouts.settings import LabTasks, RolloutSettings, parse_settings
 from srft_assets.sandbox import open_sandbox
 from srft_assets.settings import settings
@@ -165,12 +160,13 @@ def play(job: BatchJob) -> None:
         plays = plays_of(tasks_of(home, job.batch, settings), settings.attempts)
         todo = missing(job.out, plays)
         label = job.label or f"{job.batch}: rollouts"
-        there, crashed = len(plays) - len(todo), 0
+        there, crashed, in_a_row = len(plays) - len(todo), 0, 0
         line = {"step": there, "of": len(plays), "label": label, "crashed": 0}
         _tell(line)
         with opened(settings, home, job.log, lambda said: _tell({"server": said})) as models:
             for over, (name, crash) in enumerate(_played(models, job, home, todo), start=1):
                 crashed += bool(crash)
+                in_a_row = in_a_row + 1 if crash else 0
                 if crash:
                     print(f"{name} crashed: {crash}", flush=True)
                 _tell({**line, "step": there + over, "crashed": crashed})
@@ -179,6 +175,22 @@ def play(job: BatchJob) -> None:
                         f"batch {job.batch}: {crashed} runs crashed and none came to its end; "
                         f"the last one: {crash}"
                     )
+                if in_a_row >= MANY:
+                    _check_server(models, job.batch)
+
+
+def _check_server(models: Models, batch: str) -> None:
+    """Raises SrftError where crashes come from a server that is there no longer: every further
+    run would crash, after all its retries."""
+    if isinstance(models, AskedModels) and models.endpoint.base_url:
+        try:
+            listed(models.endpoint.base_url, models.key)
+        except NoServerError as error:
+            raise SrftError(
+                f"batch {batch}: {error}; what came to its end stays, start again"
+            ) from None
+        except SrftError:
+            return  # it answers, if no list of models
 
 
 def _played(

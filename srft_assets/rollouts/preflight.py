@@ -15,10 +15,15 @@ from urllib.request import Request, urlopen
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import ENVIRONMENTS, need, plugin
-from srft_assets.rollouts.environments import CONTAINERS, image_of
+from srft_assets.rollouts.images import CONTAINERS, image_of
 from srft_assets.rollouts.models import key_of
 from srft_assets.rollouts.settings import EndpointModel, RolloutSettings, ServedModel
 from srft_assets.serving import ServerSpec, program_of
+
+
+class NoServerError(SrftError):
+    """Nobody answers where a model's server should be."""
+
 
 PROBE_SECONDS = 30.0
 PULL_SECONDS = 120.0
@@ -90,19 +95,7 @@ def check_model(settings: RolloutSettings, length: int) -> None:
 
 def _check_server(model: EndpointModel, length: int) -> None:
     """The server, its list of models, and what vLLM says there of the model's context."""
-    url = f"{model.base_url}/models"
-    asked = Request(url, headers={"Authorization": f"Bearer {key_of(model)}"})
-    try:
-        with urlopen(asked, timeout=PROBE_SECONDS) as answer:
-            listed = json.loads(answer.read())["data"]
-        known = {str(one["id"]): one for one in listed}
-    except HTTPError as error:
-        raise SrftError(f"serve.base_url: {url} answers {error.code} {error.reason}") from None
-    except (OSError, HTTPException) as error:
-        why = getattr(error, "reason", error)
-        raise SrftError(f"serve.base_url: nobody answers at {url} ({why})") from None
-    except (ValueError, KeyError, TypeError):
-        raise SrftError(f"serve.base_url: {url} lists no models, as OpenAI's API does") from None
+    known = listed(model.base_url, key_of(model))
     if model.name not in known:
         there = ", ".join(sorted(known)[:5]) or "none"
         raise SrftError(f"serve.name: the server has no model {model.name!r}; it has: {there}")
@@ -112,6 +105,23 @@ def _check_server(model: EndpointModel, length: int) -> None:
             f"the server takes {context:,} tokens of {model.name}, and training.max_length is "
             f"{length:,}: serve it with a --max-model-len of that"
         )
+
+
+def listed(base_url: str, key: str | None) -> dict[str, dict[str, Any]]:
+    """Name → what the server at `base_url` says of each of its models. Raises SrftError where it
+    does not answer, or not so."""
+    url = f"{base_url}/models"
+    asked = Request(url, headers={"Authorization": f"Bearer {key}"})
+    try:
+        with urlopen(asked, timeout=PROBE_SECONDS) as answer:
+            return {str(one["id"]): one for one in json.loads(answer.read())["data"]}
+    except HTTPError as error:
+        raise SrftError(f"the server: {url} answers {error.code} {error.reason}") from None
+    except (OSError, HTTPException) as error:
+        why = getattr(error, "reason", error)
+        raise NoServerError(f"the server: nobody answers at {url} ({why})") from None
+    except (ValueError, KeyError, TypeError):
+        raise SrftError(f"the server: {url} lists no models, as OpenAI's API does") from None
 
 
 def _check_context(server: ServerSpec, length: int) -> None:

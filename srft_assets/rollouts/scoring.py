@@ -206,10 +206,11 @@ def graded(
         outcomes = _grade(spec, [run for _, run in some], rows, replace(work, partition=label))
         for play, run in some:
             outcome = outcomes[run.trajectory_id]
-            found[play.name] = attempt = _attempt(play, out, outcome)
+            attempt = _attempt(play, out, outcome)
+            found[play.name] = attempt
             if outcome.status is not Status.INFRA_ERROR:
                 place(_outcome_path(out, play, by), attempt.model_dump_json().encode())
-    return [attempt for play in plays if (attempt := found[play.name])]
+    return [one for play in plays if (one := found[play.name])]
 
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import pytest
 from srft_assets.agent.protocol import turn
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.batch import register
-from srft_assets.rollouts.environments import container_of, left_by, owner_of, remove
+from srft_assets.rollouts.images import container_of, left_by, owner_of, remove
 from srft_assets.rollouts.player import collect
 from srft_assets.sandbox import Limits, SandboxError
 from srft_assets.trajectories.batches import read_manifest

@@ -5,7 +5,7 @@ import pytest
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.rollouts.environments import (
+from srft_assets.rollouts.images import (
     ContainerSandbox,
     image_of,
     left_by,

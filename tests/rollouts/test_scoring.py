@@ -1,17 +1,37 @@
 """An arm's `evaluation:` names rows and a server: they are played and graded as batches are."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
+import polars as pl
 import pytest
 
 from srft_assets.agent.protocol import SUBMIT, turn
+from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.rollouts.stage import EVAL_SCORES, eval_scores_stage
+from srft_assets.rollouts import player
+from srft_assets.rollouts.contamination import contaminated, trained_on
+from srft_assets.rollouts.preflight import NoServerError
+from srft_assets.rollouts.stage import EVAL_SCORES, VERSION, eval_scores_stage
+from srft_assets.rollouts.task_set import task_set
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
+from srft_assets.tokens.token_labels import MASKED_TOKENS
+from srft_assets.warehouse.partitions import Warehouse
+from srft_assets.warehouse.recipe import Recipe
+from srft_assets.warehouse.stage import Made
 from tests.rollouts.chat_server import Said, serving
+from tests.rollouts.conftest import in_this_process, work_of
+from tests.warehouse.filled import put
 
 TASKS = generate_tasks(3, 7)
 
@@ -67,26 +87,187 @@ def arm_on(rows: Path, server: Said, **settings) -> ArmSpec:
     return ArmSpec(name="mine", evaluation=EvaluationSpec.model_validate(stated))
 
 
-def test_rows_are_played_by_a_server_and_graded(sandbox, evaluation_of, rows, answering):
-    stage = eval_scores_stage(arm_on(rows, answering))
-    work = evaluation_of(stage)
-    made = stage.make(work)
+@pytest.fixture
+def scores(sandbox, evaluation_of) -> Callable[..., Made]:
+    """Make the scores of an arm, playing in this process."""
+
+    def make(arm: ArmSpec) -> Made:
+        stage = eval_scores_stage(arm)
+        return stage.make(replace(evaluation_of(stage), launch=in_this_process))
+
+    return make
+
+
+def test_rows_are_played_by_a_server_and_graded(home, scores, rows, answering):
+    made = scores(arm_on(rows, answering))
     assert made.frame.schema == EVAL_SCORES
     assert made.frame["instance_id"].to_list() == [task.instance_id for task in TASKS]
     assert made.frame["resolved"].to_list() == [True, False, False]
     assert {body["model"] for body in answering.asked} == {"mine/0"}
-    kept = work.warehouse.read("eval_trajectories/mine", "0")
+    warehouse = Warehouse(home.warehouse)
+    kept = warehouse.read("eval_trajectories/mine", "0")
     assert kept["trajectory_id"].to_list() == made.frame["trajectory_id"].to_list()
-    assert work.warehouse.partitions("trajectories") == []
+    assert warehouse.partitions("trajectories") == []
 
 
-def test_made_again_nothing_is_played_or_graded_twice(
-    sandbox, evaluation_of, rows, answering, monkeypatch
-):
-    stage = eval_scores_stage(arm_on(rows, answering))
-    first = stage.make(evaluation_of(stage))
+def test_made_again_nothing_is_played_or_graded_twice(scores, rows, answering, monkeypatch):
+    first = scores(arm_on(rows, answering))
     asked = len(answering.asked)
     monkeypatch.setattr("srft_assets.rollouts.scoring.grade_runs", None)
-    again = stage.make(evaluation_of(stage))
+    assert scores(arm_on(rows, answering)).frame.equals(first.frame)
     assert len(answering.asked) == asked
-    assert again.frame.equals(first.frame)
+
+
+def test_more_attempts_play_only_those(scores, rows, answering):
+    scores(arm_on(rows, answering, temperature=0.5))
+    asked = len(answering.asked)
+    made = scores(arm_on(rows, answering, temperature=0.5, attempts=2))
+    assert len(answering.asked) == 2 * asked
+    assert made.frame["attempt"].to_list() == [0, 1] * 3
+
+
+def test_another_grader_grades_the_same_runs(scores, rows, answering):
+    made = scores(arm_on(rows, answering, grader="none"))
+    assert made.frame["status"].to_list() == ["unknown"] * 3
+    assert made.frame["resolved"].to_list() == [None] * 3
+    asked = len(answering.asked)
+    made = scores(arm_on(rows, answering, grader="local"))
+    assert made.frame["resolved"].to_list() == [True, False, False]
+    assert len(answering.asked) == asked
+
+
+def test_a_run_that_a_server_ended_is_played_once_more(scores, rows, answering):
+    answering.refuse = {json.dumps(TASKS[1].problem_statement)[1:-1]: 400}
+    answering.heard = lambda: len(answering.asked) > 5 and answering.refuse.clear()
+    made = scores(arm_on(rows, answering, agent={"prompts": "short", "workers": 1}))
+    assert made.frame["status"].to_list() == ["resolved", "unresolved", "unresolved"]
+    assert len(answering.asked) == 7, "two turns of each task, and the call that was refused"
+
+
+def test_what_the_machine_failed_at_twice_is_no_score_until_it_is_asked_for_again(
+    scores, rows, answering
+):
+    answering.refuse = {json.dumps(TASKS[1].problem_statement)[1:-1]: 400}
+    made = scores(arm_on(rows, answering))
+    assert made.frame["status"].to_list() == ["resolved", "infra_error", "unresolved"]
+    assert made.frame["resolved"].to_list() == [True, None, False]
+    assert made.metadata["scored"] == 2
+    answering.refuse, asked = {}, len(answering.asked)
+    made = scores(arm_on(rows, answering, again=1))
+    assert made.frame["resolved"].to_list() == [True, False, False]
+    assert len(answering.asked) == asked + 2, "two turns of the one task"
+
+
+def test_a_server_that_dies_on_the_way_fails_in_one_line_and_the_rest_goes_on(
+    scores, rows, answering, monkeypatch
+):
+    def gone(*_: object) -> None:
+        raise NoServerError("the server: nobody answers at http://x/v1/models (refused)")
+
+    answering.refuse = {json.dumps(task.problem_statement)[1:-1]: 500 for task in TASKS[1:]}
+    monkeypatch.setattr(player, "listed", gone)
+    monkeypatch.setattr(player, "MANY", 2)
+    arm = arm_on(rows, answering, agent={"prompts": "short", "workers": 1})
+    with pytest.raises(SrftError, match=r"nobody answers .*; what came to its end stays"):
+        scores(arm)
+    answering.refuse, asked = {}, len(answering.asked)
+    made = scores(arm)
+    assert made.frame["resolved"].to_list() == [True, False, False]
+    assert len(answering.asked) == asked + 4, "the first task is not played again"
+
+
+def test_killed_in_the_middle_nothing_is_played_or_graded_twice(
+    home, scores, rows, answering, evaluation_of
+):
+    arm = arm_on(rows, answering, agent={"prompts": "short", "workers": 1}, grading={"workers": 1})
+    stage = eval_scores_stage(arm)
+    evaluation_of(stage)  # puts the checkpoint
+    code = (
+        "import sys; from pathlib import Path; from dataclasses import replace;"
+        "from srft_assets.home import Home;"
+        "from srft_assets.rollouts.stage import eval_scores_stage;"
+        "from srft_assets.tokens.arm import ArmSpec;"
+        "from srft_assets.warehouse.making import recipe_of;"
+        "from tests.rollouts.conftest import work_of;"
+        "work = work_of(Home(Path(sys.argv[1])), '0');"
+        "stage = eval_scores_stage(ArmSpec.model_validate_json(sys.argv[2]));"
+        "recipe = recipe_of(stage, work.home, work.warehouse, '0');"
+        "stage.make(replace(work, recipe=recipe))"
+    )
+    stated = arm.model_dump_json(exclude_unset=True)
+    for pattern in ("*.traj.json", "*.outcome.json"):
+        argv = [sys.executable, "-c", code, str(home.root), stated]
+        process = subprocess.Popen(argv, start_new_session=True)
+        while process.poll() is None and not list(home.runs.glob(f"eval/mine/0/*/*/{pattern}")):
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    left = {path: path.stat().st_mtime_ns for path in home.runs.glob("eval/mine/0/*/*/*.json")}
+    assert left
+    made = scores(arm)
+    assert made.frame["resolved"].to_list() == [True, False, False]
+    assert all(path.stat().st_mtime_ns == time for path, time in left.items())
+
+
+def test_what_decides_scores_is_the_rows_the_agent_and_the_grader(
+    home, evaluation_of, rows, answering, tmp_path
+):
+    def recipe(path: Path = rows, **settings) -> Recipe:
+        return evaluation_of(eval_scores_stage(arm_on(path, answering, **settings))).recipe
+
+    before = recipe()
+    elsewhere = tmp_path / "copy.jsonl"
+    elsewhere.write_bytes(rows.read_bytes())
+    assert recipe(elsewhere) == before
+    assert recipe(agent={"prompts": "short", "workers": 9}) == before
+    assert recipe(serve={"base_url": "http://elsewhere/v1"}) == before
+    others: list[dict[str, Any]] = [
+        {"first": 2},
+        {"agent": {"prompts": "plain"}},
+        {"grader": "none"},
+        {"step_limit": 9},
+        {"temperature": 0.2},
+    ]
+    assert all(recipe(**one) != before for one in others)
+    first, *rest = rows.read_text().splitlines()
+    other = json.dumps({**json.loads(first), "problem_statement": "Mend it."})
+    elsewhere.write_text("\n".join([other, *rest]))
+    assert recipe(elsewhere) != before
+
+
+def test_an_arm_that_states_nothing_of_it_is_scored_as_ever(evaluation_of):
+    stage = eval_scores_stage(ArmSpec(name="mine"))
+    assert stage.config == {
+        "tasks": 40,
+        "task_seed": 90_001,
+        "step_limit": 16,
+        "max_new_tokens": 64,
+        "temperature": 0.7,
+        "attempts": 1,
+    }
+    assert (stage.code, stage.config_of) == ({"version": VERSION}, None)
+    lab = ArmSpec(name="mine", evaluation=EvaluationSpec.model_validate({"tasks": "lab"}))
+    assert eval_scores_stage(lab).config == stage.config
+
+
+def test_generated_tasks_may_be_played_by_a_server(scores, answering, monkeypatch):
+    monkeypatch.setitem(globals(), "TASKS", generate_tasks(2, 11))
+    answering.mends = frozenset({TASKS[1].instance_id})
+    served = {"tasks": 2, "task_seed": 11, "serve": {"base_url": answering.base_url}}
+    made = scores(ArmSpec(name="mine", evaluation=EvaluationSpec.model_validate(served)))
+    assert made.frame["resolved"].to_list() == [False, True]
+
+
+def test_a_task_of_a_commit_that_was_trained_on_is_marked(home, scores, rows, answering):
+    known = [{**json.loads(line), "base_commit": "c"} for line in rows.read_text().splitlines()]
+    known[0]["repo"] = known[1]["repo"]
+    rows.write_text("\n".join(map(json.dumps, known)))
+    trained = {**dict.fromkeys(MASKED_TOKENS), "instance_id": known[0]["instance_id"]}
+    frame = pl.DataFrame([{**trained, "n_trained": 5}], schema=MASKED_TOKENS)
+    put(Warehouse(home.warehouse), "masked_tokens/mine", "a", frame)
+    recipe = Recipe(inputs={"masked_tokens/mine/a": "v1"})
+    put(Warehouse(home.warehouse), "checkpoints/mine", "0", pl.DataFrame(), recipe=recipe)
+    arm, work = arm_on(rows, answering), work_of(home, "0")
+    tasks = task_set(arm.evaluation, home)
+    trained = trained_on("mine", "0", work.warehouse)
+    assert contaminated(arm, tasks, trained, work) == {one["instance_id"] for one in known[:2]}
