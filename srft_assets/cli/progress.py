@@ -108,7 +108,7 @@ class Lines(Tracking):
         self.write, self.every = write, every
         self.began: dict[str, float] = {}
         self.last = ("", 0, 0, "")
-        self.spoke = time.monotonic()
+        self.spoke = self.ended = time.monotonic()
         self.lock, self.over = threading.Lock(), threading.Event()
         self.speaker = threading.Thread(target=self._speak, daemon=True)
 
@@ -127,18 +127,23 @@ class Lines(Tracking):
             news = self.last != (label, done, total, note)
             self.last = (label, done, total, note)
             tells = done >= total if total else bool(note)
+            if news and tells and total:
+                self.ended = time.monotonic()
             if (news and tells) or time.monotonic() - self.spoke >= self.every:
-                self._say()
+                self._say(news)
 
     def _speak(self) -> None:
         while not self.over.wait(min(self.every, 1.0)):
             with self.lock:
                 if time.monotonic() - self.spoke >= self.every:
-                    self._say()
+                    self._say(news=False)
 
-    def _say(self) -> None:
+    def _say(self, news: bool) -> None:
         label, done, total, note = self.last
         self.spoke = time.monotonic()
+        if total and done >= total and not news:
+            self.write(f"at work after {label}, for {clock(self.spoke - self.ended)}")
+            return
         self.write(line(label, done, total, self.spoke - self.began.get(label, self.spoke), note))
 
 

@@ -43,6 +43,22 @@ def test_lines_come_while_the_work_is_silent():
     assert all(one.startswith("checkpoints/srft 0: 1 of 120, ") for one in told)
 
 
+def test_work_after_a_stage_is_not_told_as_that_stage():
+    told: list[str] = []
+    twice = threading.Event()
+
+    def write(line: str) -> None:
+        told.append(line)
+        if len(told) == 2:
+            twice.set()
+
+    with Lines(write, every=0.05) as lines:
+        lines.report("checkpoints/srft 0", 120, 120)
+        assert twice.wait(30)
+    assert told[0] == "checkpoints/srft 0: 120 of 120, in 0 s"
+    assert all(one.startswith("at work after checkpoints/srft 0, for ") for one in told[1:])
+
+
 def test_a_line_at_the_end_of_each_stage_and_for_what_is_waited_for():
     told: list[str] = []
     with Lines(told.append, every=1e9) as lines:
