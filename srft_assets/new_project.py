@@ -15,7 +15,6 @@ from srft_assets.instance import prepare_instance
 from srft_assets.project import FILE, YAML, Project, component_files
 from srft_assets.settings import fields, is_secret, variable_of
 from srft_assets.stated import template
-from srft_assets.yaml_files import line_of
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 COMPONENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -191,12 +190,26 @@ def copy_component(project: Project, kind: str, name: str, source: str) -> Path:
 
 
 def _unname(file: Path) -> None:
-    """Take `name:` away, so that the copy has that of its folder."""
-    lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
-    node = next(iter(yaml.compose_all("".join(lines))), None)
-    at = line_of(node, ("attributes", "name")) - 1
-    if lines[at].lstrip().startswith("name:"):
-        file.write_text("".join(lines[:at] + lines[at + 1 :]), encoding="utf-8")
+    """Take `name:` away, however it is written, so that the copy has that of its folder."""
+    text = file.read_text(encoding="utf-8")
+    for document in list(yaml.compose_all(text))[::-1]:  # the last first: marks before it hold
+        stated = _value(document, "attributes")
+        pairs = stated.value if isinstance(stated, yaml.MappingNode) else []
+        for place, (key, value) in enumerate(pairs):
+            if key.value != "name":
+                continue
+            start, end = key.start_mark.index, value.end_mark.index
+            if pairs[place + 1 :]:
+                end = pairs[place + 1][0].start_mark.index
+            elif place:
+                start = pairs[place - 1][1].end_mark.index
+            text = text[:start] + text[end:]
+    file.write_text(text, encoding="utf-8")
+
+
+def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return next((value for name, value in pairs if name.value == key), None)
 
 
 def _is(path: Path, kind: str) -> bool:

@@ -1,5 +1,6 @@
 """Taking a batch or a checkpoint away, or renaming a batch: what goes with it, and what stays."""
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from srft_assets.trajectories.batches import (
     read_manifest,
     registering,
 )
+from srft_assets.trajectories.drafts import default_name
 from srft_assets.trajectories.renaming import OF_BATCH, VERSIONS, rename
 from srft_assets.warehouse.partitions import Warehouse, check_partition_name
 
@@ -140,6 +142,10 @@ def _in_inbox(home: Home, batch: str) -> Path | None:
                 path = (Path(one.root) / item.path).resolve()
                 if path.is_relative_to(inbox) and path.exists():
                     return home.inbox / path.relative_to(inbox).parts[0]
+    if batch in batch_names(home) and batch not in {one.batch for one in manifests(home)}:
+        entries = sorted(home.inbox.glob("[!.]*"))  # its manifest is damaged and does not say
+        fits = re.compile(rf"{re.escape(batch)}|{re.escape(re.sub('-[0-9]{{3}}$', '', batch))}")
+        return next((one for one in entries if fits.fullmatch(default_name([one], [one]))), None)
     return None
 
 

@@ -220,6 +220,8 @@ class Settings(BaseSettings):
     ui: Ui = Ui()
     git_host: Url | None = None
     """Where local grading fetches repositories; by default it takes releases of PyPI."""
+    logs: PositiveInt = 200
+    """Logs of commands that stay in `logs/` of `home`, the newest."""
     unsafe: bool = False
     """Run commands of models without a sandbox."""
     debug: bool = False

@@ -129,6 +129,29 @@ def test_two_own_arms_of_one_name_are_refused_and_a_copy_has_that_of_its_folder(
         assert str(raised.value) == told
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        " {name: first, critic: rules}",
+        " {critic: rules, name: first}",
+        " {name: first}",
+        " {critic: rules,\n  name: first,\n  runs: all}",
+        "\n  name: first",
+        "\n  description: >-\n    Some words.\n  name: first\n  runs: all",
+        "\n  runs: all\n  name: first",
+    ],
+)
+def test_a_copy_has_the_name_of_its_folder_however_the_other_stands_there(
+    project: Project, attributes: str
+) -> None:
+    first = copy_component(project, "arms", "first", "srft") / "defs.yaml"
+    first.write_text(f"type: srft_assets.components.arm.Arm\nattributes:{attributes}\n")
+    stated = yaml.safe_load(first.read_text())["attributes"]
+    copied = copy_component(project, "arms", "second", "first") / "defs.yaml"
+    del stated["name"]
+    assert (yaml.safe_load(copied.read_text())["attributes"] or {}) == stated
+
+
 def test_check_tells_every_fault_by_file_and_line(project: Project) -> None:
     arm = copy_component(project, "arms", "a", "srft") / "defs.yaml"
     arm.write_text(arm.read_text().replace("mask:", "masks:"))

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from srft_assets.cli.console import show
 from srft_assets.cli.platform import refresh_catalogue
 from srft_assets.cli.sql import Format
 from srft_assets.errors import UsageError
@@ -79,10 +80,10 @@ def print_pairs(console: Console, found: "Comparison") -> None:
 
     if found.pairs.height:
         _print_table(console, pair_table(found.pairs))
-        console.print(Text(legend_of(found.pairs), style="dim"))
+        show(console, Text(legend_of(found.pairs), style="dim"))
     for note in found.notes:
-        console.print(Text(note))
-    console.print(Text(verdict_of(found.pairs), style="bold"))
+        show(console, Text(note))
+    show(console, Text(verdict_of(found.pairs), style="bold"))
 
 
 def _print_table(console: Console, cells: "TextTable") -> None:
@@ -93,7 +94,7 @@ def _print_table(console: Console, cells: "TextTable") -> None:
         [Text(cell, style="bold" if strong else "") for cell in row]
         for row, strong in zip(cells.rows, cells.strong, strict=True)
     )
-    console.print(table(heads, rows))
+    show(console, table(heads, rows))
 
 
 def _json(found: "Comparison") -> str:

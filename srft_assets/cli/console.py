@@ -6,10 +6,11 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
@@ -18,7 +19,7 @@ from srft_assets.home import Home
 from srft_assets.text import hide_in_urls, visible
 
 SHOWN_REFUSALS = 20
-
+LOG_COLUMNS = 120
 
 _command = "srft"
 _log: TextIO | None = None
@@ -55,8 +56,18 @@ def open_log(home: Home) -> None:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{_command}-{os.getpid()}.log"
         path = home.logs / name
         path.touch(mode=0o600)
+        _prune(home)
         _log = path.open("a", encoding="utf-8", buffering=1)
         keep(hide_in_urls(shlex.join(["srft", *sys.argv[1:]])))
+
+
+def _prune(home: Home) -> None:
+    """Remove the oldest logs of commands, but for those of processes that are still at work."""
+    from srft_assets.settings import settings
+
+    for path in sorted(home.logs.glob("[0-9]*T[0-9]*-*-*.log"))[: -settings().logs]:
+        if not Path("/proc", path.stem.rpartition("-")[2]).exists():
+            path.unlink(missing_ok=True)
 
 
 def keep(line: str) -> None:
@@ -90,6 +101,17 @@ def say(console: Console, line: str) -> None:
     """Print one line, however long: a terminal wraps it, a pipe gets it whole."""
     keep(Text.from_markup(line).plain)
     console.print(line, highlight=False, soft_wrap=True)
+
+
+def show(console: Console, shown: RenderableType) -> None:
+    """Print a table or a text, and put it into the log, line by line."""
+    if _log is not None:
+        plain = Console(file=StringIO(), width=LOG_COLUMNS, color_system=None)
+        with plain.capture() as captured:
+            plain.print(shown)
+        for line in captured.get().splitlines():
+            keep(line.rstrip())
+    console.print(shown)
 
 
 def quoted(text: str) -> str:

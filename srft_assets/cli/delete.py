@@ -54,8 +54,7 @@ def rename_a_batch(
     """Rename a batch. Nothing becomes stale, nothing is paid for again.
 
     Its partitions and paid answers bear the new name, and so does what was made from them. Gold
-    labels are of runs, and stay. The old partition key stays in Dagster, without content; the UI
-    shows partitions of the new one from when they are made next.
+    labels are of runs, and stay. The old partition key stays in Dagster, without content.
     """
     from srft_assets.cli.platform import refresh_catalogue
     from srft_assets.removal import rename_batch

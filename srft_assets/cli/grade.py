@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from srft_assets.cli.console import quoted, say
+from srft_assets.cli.console import quoted, say, show
 from srft_assets.cli.platform import applier, chosen_batches, end
 from srft_assets.cli.progress import Quiet
 from srft_assets.errors import UsageError
@@ -167,7 +167,7 @@ def print_graded(console: Console, home: Home, batch: str) -> None:
         return
     console.print()
     marked = frozenset(filter(is_approximate, rows["grader"].unique()))
-    console.print(_statuses(rows, marked))
+    show(console, _statuses(rows, marked))
     _print_again(console, rows)
     _print_failed(console, rows, batch)
     if marked:

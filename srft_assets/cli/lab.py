@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from srft_assets.cli.compare import compared, print_pairs
-from srft_assets.cli.console import open_log, say
+from srft_assets.cli.console import open_log, say, show
 from srft_assets.cli.platform import (
     Platform,
     Unsafe,
@@ -79,7 +79,7 @@ def _print_scores(console: Console, home: Home, against: str | None) -> None:
     from srft_assets.warehouse.output import as_table
     from srft_assets.warehouse.query import run_query
 
-    console.print(as_table(run_query(home, "demo_scores")))
+    show(console, as_table(run_query(home, "demo_scores")))
     console.print()
     print_pairs(console, compared(home, [], against, []))
 

@@ -93,6 +93,8 @@ class Bars(Tracking):
     def report(self, label: str, done: int, total: int, note: str = "") -> None:
         """Set the bar named `label`."""
         if label not in self.tasks:
+            if not (total or note):
+                return  # what begins has no bar yet
             self.progress.start()
             self.tasks[label] = self.progress.add_task(label, total=total, note=note)
         self.progress.update(self.tasks[label], completed=done, total=total, note=note)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from srft_assets.cli.console import quoted, say
+from srft_assets.cli.console import quoted, say, show
 from srft_assets.cli.platform import Unsafe, applier, end, print_outcome
 from srft_assets.cli.progress import Quiet
 from srft_assets.errors import UsageError
@@ -144,6 +144,6 @@ def _print_summary(console: Console, home: Home, batch: str) -> None:
         (one.exit_status, f"{one.runs}", f"{one.resolved}", f"{one.steps:.1f}", f"{one.cost:.4f}")
         for one in summary_of(home, batch)
     ]
-    console.print(table(heads, rows))
+    show(console, table(heads, rows))
     if run := any_run(home, batch):
         say(console, f"A run, step by step: [bold]srft show {quoted(run)}[/]")

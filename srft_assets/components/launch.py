@@ -171,6 +171,7 @@ class Applier:
         def tell(note: str) -> None:
             self.progress.report(f"{stage.key} {names[0]}", 0, 0, note)
 
+        tell("")
         with (
             locked_run(self.home) as tags,
             shown_on(self.progress),

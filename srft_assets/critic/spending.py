@@ -124,7 +124,7 @@ class Lasting(Budget):
         self.dearest, self.then = dearest, then
         self._first = self._last = counted()
         self._own = (0, 0)
-        self._looked = time.monotonic()
+        self._looked, self._day = time.monotonic(), today()
 
     async def reserve(self, tokens: int) -> None:
         """As `Budget.reserve`; gives up only by what the database says when all is settled."""
@@ -147,6 +147,9 @@ class Lasting(Budget):
         last = self.counted()
         with self._lock:
             self._last, self._own, self._looked = last, own, time.monotonic()
+            if self._day != today():  # what it asked before is in what was counted, or of that day
+                self._day = today()
+                self._first = Spent(last.calls - own[0], last.tokens - own[1], last.usd)
 
     def _spent(self, tokens: int) -> str:
         new_calls, new_tokens = self.calls - self._own[0], self.tokens - self._own[1]

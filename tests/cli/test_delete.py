@@ -1,5 +1,6 @@
 """`srft delete`: says first what goes; what was paid for, and the sources, stay."""
 
+import sqlite3
 from pathlib import Path
 
 import dagster as dg
@@ -80,6 +81,18 @@ def test_a_batch_that_lies_in_the_inbox_is_refused_as_it_would_come_back(
     told = f"error: move {source(filled, 'one')} away first, else the inbox makes batch one again"
     assert said.err.splitlines() == [told]
     assert files(filled) == before
+    assert batch_names(filled) == ["one", "two"]
+    source(filled, "one").rename(filled.root.parent / "one.jsonl")
+    assert srft("delete", "batch", "one", "--yes").code == 0
+
+
+def test_a_damaged_batch_that_lies_in_the_inbox_is_refused_too(srft: Srft, filled: Home) -> None:
+    outside(filled).rename(filled.inbox)
+    with sqlite3.connect(filled.database) as database:
+        database.execute("UPDATE batches SET manifest = '{' WHERE name = 'one'")
+    said = srft("delete", "batch", "one", "--yes")
+    told = f"error: move {source(filled, 'one')} away first, else the inbox makes batch one again"
+    assert (said.code, said.err.splitlines()[-1]) == (1, told)
     assert batch_names(filled) == ["one", "two"]
     source(filled, "one").rename(filled.root.parent / "one.jsonl")
     assert srft("delete", "batch", "one", "--yes").code == 0

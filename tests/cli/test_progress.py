@@ -1,5 +1,6 @@
 """Long work says how far it is: bars on a terminal, lines elsewhere, and a log of either."""
 
+import io
 import os
 import pty
 import subprocess
@@ -13,6 +14,8 @@ from rich.console import Console
 
 from srft_assets.cli import console as printing
 from srft_assets.cli.progress import QUIET, Lines, line, progress
+from srft_assets.home import Home
+from srft_assets.tables import figures, table, whole
 from tests.cli.conftest import environment
 from tests.trajectories.ingest_support import run_of, write_lines
 
@@ -146,3 +149,43 @@ def test_a_log_on_a_full_disk_ends_and_the_command_speaks_on(monkeypatch, capsys
     said = capsys.readouterr()
     assert said.out.splitlines() == ["one", "two"]
     assert said.err == "the log ends here: /dev/full: No space left on device\n"
+
+
+def test_a_command_that_has_just_begun_says_what_it_is_at() -> None:
+    told: list[str] = []
+    with Lines(told.append, every=1e9) as lines:
+        lines.report("masked_tokens/srft mini", 0, 0, "")
+        assert told == []
+        lines._say()
+    assert told[0].startswith("masked_tokens/srft mini: for ")
+
+
+def test_the_newest_logs_stay_and_those_of_living_processes(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRFT_HOME", str(home.root))
+    monkeypatch.setenv("SRFT_LOGS", "2")
+    home.logs.mkdir(parents=True)
+    dead = [home.logs / f"2026010{day}T000000-apply-{2**22 + day}.log" for day in (1, 2, 3)]
+    mine = home.logs / f"20250101T000000-demo-{os.getpid()}.log"
+    server = home.logs / "vllm.log"
+    for path in (*dead, mine, server):
+        path.touch()
+    printing.open_log(home)
+    made = printing.close_log()
+    assert set(home.logs.iterdir()) == {dead[2], made, mine, server}
+
+
+def test_a_table_that_is_shown_is_in_the_log_too(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRFT_HOME", str(home.root))
+    printing.open_log(home)
+    out = io.StringIO()
+    printing.show(Console(file=out), table([whole("arm"), *figures("runs")], [("srft", "60")]))
+    log = printing.close_log()
+    assert log and [line.split()[1:] for line in log.read_text().splitlines()[1:]] == [
+        ["arm", "runs"],
+        ["srft", "60"],
+    ]
+    assert out.getvalue().split() == ["arm", "runs", "srft", "60"]

@@ -22,7 +22,7 @@ from srft_assets.critic.spending import (
 )
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.settings import CriticServer, Price, settings
+from srft_assets.settings import CriticServer, Price, Relabel, settings
 from tests.critic.faults import no_usage
 from tests.critic.platform_support import Labeller, graded_runs
 from tests.critic.server import Server
@@ -149,6 +149,28 @@ def test_a_day_of_what_starts_by_itself_has_a_budget_and_the_next_day_goes_on(
     monkeypatch.setattr(spending, "today", lambda: "9999-01-01")
     labeller.label(started_by=by)
     assert server.answered.total() == 4
+
+
+def test_what_a_run_asked_before_midnight_is_of_the_day_before(monkeypatch):
+    """One run goes on over midnight (UTC): the new day has its whole budget, and no more."""
+    day, of_day = ["2026-01-01"], {"2026-01-01": 0, "2026-01-02": 0}
+    monkeypatch.setattr(spending, "today", lambda: day[0])
+    monkeypatch.setattr(spending, "LOOK_SECONDS", 0.0)
+    limits = Relabel(max_calls=3)
+    budget = Lasting(limits, "tonight", lambda: Spent(of_day[day[0]]), 0.0, then="wait")
+
+    async def ask(times: int) -> None:
+        for _ in range(times):
+            await budget.reserve(10)
+            of_day[day[0]] += 1
+            budget.settle(10, 10)
+
+    asyncio.run(ask(2))
+    day[0] = "2026-01-02"
+    asyncio.run(ask(3))
+    with pytest.raises(BudgetSpentError, match="3 calls are spent"):
+        asyncio.run(ask(1))
+    assert of_day == {"2026-01-01": 2, "2026-01-02": 3}
 
 
 def test_what_people_start_is_not_bounded_by_the_schedule(labeller, server, monkeypatch):
