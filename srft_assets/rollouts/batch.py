@@ -21,7 +21,7 @@ from srft_assets.outcomes.run import SWEBENCH
 from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import ENVIRONMENTS, need, plugin
-from srft_assets.rollouts.checkpoint import ADAPTER, adapter_base
+from srft_assets.rollouts.checkpoint import ADAPTER, adapter_base, adapter_rank
 from srft_assets.rollouts.settings import (
     KIND,
     LabTasks,
@@ -38,6 +38,8 @@ from srft_assets.warehouse.partitions import Warehouse, check_partition_name
 
 CHECKPOINT = re.compile(r"checkpoint:([A-Za-z0-9_.-]+)/(\d+)")
 LAB = re.compile(r"lab:(-?\d+):(\d+)")
+VLLM_RANK = 16
+"""Of an adapter that vLLM takes unasked."""
 NOT_BEGUN = "(could not begin)"
 
 
@@ -174,6 +176,8 @@ def _served(home: Home, stated: str, asking: dict[str, Any]) -> dict[str, Any]:
         server["served_model_name"] = label
         return {"kind": "vllm", "server": server, **asking}
     server["lora_modules"] = {label: str(adapter)}
+    if (rank := adapter_rank(adapter)) > VLLM_RANK:
+        server["extra_args"] += ["--max-lora-rank", str(rank)]
     name = {"name": label, "adapter_digest": base_digest(adapter)}
     return {"kind": "vllm", "server": server, **name, **asking}
 

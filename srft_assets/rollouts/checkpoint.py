@@ -67,6 +67,11 @@ def adapter_base(folder: Path) -> str:
     return base_now(stated, folder)
 
 
+def adapter_rank(folder: Path) -> int:
+    """Rank of an adapter's matrices, as its configuration states it; 0 where it does not."""
+    return int(orjson.loads((folder / ADAPTER).read_bytes()).get("r") or 0)
+
+
 def _stops(model: Any, tokenizer: ChatTokenizer) -> tuple[int, ...]:
     """Where its files say that it stops, and where its template ends a turn: of a base with a
     ChatML template the files may know `<|endoftext|>` only."""

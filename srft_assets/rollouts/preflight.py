@@ -29,6 +29,8 @@ PROBE_SECONDS = 30.0
 PULL_SECONDS = 120.0
 """To ask a registry for one image."""
 SHAPES = ".safetensors"
+MAX_HEAD_BYTES = 100 * 1024 * 1024
+"""The format allows no more."""
 
 
 def check_places(tasks: Sequence[TaskInstance], environment: str) -> None:
@@ -161,9 +163,13 @@ def _shapes(folder: Path) -> Mapping[str, tuple[int, ...]]:
     """Tensor → shape, of all matrices of a folder's weight files; their heads alone are read."""
     found: dict[str, tuple[int, ...]] = {}
     for path in sorted(folder.glob(f"*{SHAPES}")):
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            head: dict[str, Any] = json.loads(file.read(size))
+        head: dict[str, Any]
+        try:
+            with path.open("rb") as file:
+                size = int.from_bytes(file.read(8), "little")
+                head = json.loads(file.read(min(size, MAX_HEAD_BYTES)))
+        except (OSError, ValueError):
+            raise SrftError(f"{path} is damaged: no head of a safetensors file") from None
         shapes = {name: one["shape"] for name, one in head.items() if "shape" in one}
         found |= {name: tuple(shape) for name, shape in shapes.items() if len(shape) == 2}
     return found

@@ -135,6 +135,9 @@ def test_an_adapter_is_served_by_vllm_on_its_base_model(home):
     assert argv[:3] == ["vllm", "serve", "Qwen/Qwen3-8B"]
     assert argv[-3:] == ["--enable-lora", "--lora-modules", f"srft/0={folder}"]
     assert model.name == "srft/0"
+    (folder / "adapter_config.json").write_text(json.dumps({**facts, "r": 64}))
+    model = register(home, "b", "lab:7:3", "vllm:checkpoint:srft/0", prompts="short").model
+    assert model.server.argv(8000)[-2:] == ["--max-lora-rank", "64"]
 
 
 def test_a_batch_of_another_kind_keeps_its_name(home):

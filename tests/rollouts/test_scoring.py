@@ -29,6 +29,7 @@ from srft_assets.tokens.token_labels import MASKED_TOKENS
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Made
+from tests.rollouts import chat_server
 from tests.rollouts.chat_server import Said, serving
 from tests.rollouts.conftest import in_this_process, work_of
 from tests.warehouse.filled import put
@@ -271,3 +272,30 @@ def test_a_task_of_a_commit_that_was_trained_on_is_marked(home, scores, rows, an
     tasks = task_set(arm.evaluation, home)
     trained = trained_on("mine", "0", work.warehouse)
     assert contaminated(arm, tasks, trained, work) == {one["instance_id"] for one in known[:2]}
+
+
+def test_a_vllm_is_started_for_the_checkpoint_as_the_arm_says(scores, rows, tmp_path, monkeypatch):
+    """By a program that takes vLLM's arguments and says what it is told."""
+    family = tmp_path / "family"
+    family.mkdir()
+    replies = [turn("Edit.", fix_of(TASKS[0])), turn("Done.", SUBMIT)]
+    monkeypatch.setenv("FAMILY", str(family))
+    monkeypatch.setenv("REPLIES", json.dumps(replies))
+    monkeypatch.setenv("SRFT_VLLM_COMMAND", f"{sys.executable} {chat_server.__file__}")
+    serve = {"tensor_parallel_size": 2, "quantization": "fp8", "max_model_len": 512}
+    stated = {
+        "tasks": str(rows),
+        "first": 1,
+        "environment": "sandbox",
+        "temperature": 0,
+        "agent": {"prompts": "short"},
+        "serve": {**serve, "args": ["--enforce-eager"]},
+    }
+    arm = {"name": "mine", "training": {"max_length": 512}, "evaluation": stated}
+    made = scores(ArmSpec.model_validate(arm))
+    assert made.frame["resolved"].to_list() == [True]
+    [argv] = [json.loads(path.read_text()) for path in family.iterdir()]
+    told = " ".join(argv)
+    assert "--served-model-name mine/0 --tensor-parallel-size 2 --max-model-len 512" in told
+    assert "--quantization fp8" in told
+    assert argv[-1] == "--enforce-eager"

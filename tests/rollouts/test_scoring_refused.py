@@ -137,6 +137,11 @@ def test_an_adapter_that_does_not_fit_its_base_is_refused(tmp_path):
     with pytest.raises(SrftError, match="q is 16 wide there, and 32 here"):
         check_adapter(weights(tmp_path / "wide", **wide), str(base))
     strange = {"base_model__model__k__lora_B__weight": [8, 4]}
+    torn = tmp_path / "torn"
+    torn.mkdir()
+    (torn / "model.safetensors").write_bytes(b"torn")
+    with pytest.raises(SrftError, match="is damaged"):
+        check_adapter(torn, str(base))
     with pytest.raises(SrftError, match="no k there"):
         check_adapter(weights(tmp_path / "strange", **strange), str(base))
 
