@@ -112,7 +112,15 @@ def listing(home: Home, stages: Mapping[str, Stage], name: str, where: str = "")
     Raises UsageError where the condition is wrong or would do anything but read.
     """
     parameters: dict[str, Any] | None = None
-    text = LISTS.get(name) or next(f.text for f in sql_files("queries") if f.name == name)
+    if name == "exports":
+        from srft_assets.exports.known import COLUMNS, known_exports
+
+        rows = known_exports(home)
+        parameters = {column: [row[column] for row in rows] for column in COLUMNS}
+        text = ", ".join(f"unnest(${one}::{kind}[]) AS {one}" for one, kind in COLUMNS.items())
+        text = f"SELECT {text}"
+    else:
+        text = LISTS.get(name) or next(f.text for f in sql_files("queries") if f.name == name)
     if name in NAMED:
         column = NAMED[name]
         parameters = {"names": _names(home, stages, name)}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from srft_assets.removal import Removal
 
 delete = typer.Typer(
-    help="Delete a batch or a checkpoint; says first what goes.",
+    help="Delete a batch, a checkpoint or an export; says first what goes.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -44,6 +44,20 @@ def delete_checkpoint(
 
     home = current_home()
     _delete(home, f"checkpoint {name}", checkpoint_removal(home, name), yes)
+
+
+@delete.command("export")
+def delete_export(
+    name: Annotated[str, typer.Argument(help="Name of its folder, or the folder.")],
+    yes: Yes = False,
+) -> None:
+    """Delete an export that srft export wrote; a folder that holds other files stays."""
+    from srft_assets.exports.known import export_folder
+    from srft_assets.removal import Removal
+
+    home = current_home()
+    stays = ("masked_tokens, from which it can be written again",)
+    _delete(home, f"export {name}", Removal((), (export_folder(home, name),), stays=stays), yes)
 
 
 @rename.command("batch")

@@ -62,6 +62,7 @@ def export(
     with console.status("loading the platform"):
         from srft_assets.exports.export import Request
         from srft_assets.exports.export import export as write
+        from srft_assets.exports.known import remember
         from srft_assets.stages import load_stages
 
         stages = load_stages()
@@ -69,6 +70,7 @@ def export(
     request = Request(arm, batches, format_.value, folder, size, licence, stale_ok, round_weights)
     with progress(console) as told_to:
         done = write(request, home, stages, told_to)
+    remember(home, folder, arm)
     for line in told(done):
         say(console, line)
     if done.counts.refused and not done.counts.total["rows"]:

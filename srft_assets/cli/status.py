@@ -25,7 +25,7 @@ SHOWN = 6
 WHY_CHARS = 60
 NOTHING = 3
 """What `srft ls` exits with where nothing matched."""
-Listing = Literal["batches", "runs", "critics", "arms", "checkpoints"]
+Listing = Literal["batches", "runs", "critics", "arms", "checkpoints", "exports"]
 
 
 def status(
@@ -56,7 +56,7 @@ def ls(
     where: Annotated[str, typer.Option(help="An SQL condition on the columns.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
-    """List batches, runs, critics, arms or checkpoints. Exits 3 where nothing matched."""
+    """List batches, runs, critics, arms, checkpoints or exports. Exits 3 where nothing matched."""
     from srft_assets.overview import KINDS, listing
     from srft_assets.stages import load_stages
     from srft_assets.warehouse.output import as_table, json_text

@@ -1,5 +1,6 @@
 """What `srft export` tells a user."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,18 @@ def masked(home: Home) -> Home:
     stamp = Stamp(recipe, recipe.fingerprint, data_version(frame), frame.height, "test", "")
     warehouse.write(ARM, "one", frame, stamp)
     return home
+
+
+def test_an_export_is_listed_and_deleted_by_its_name(srft, masked, tmp_path):
+    out = tmp_path / "set"
+    words = ("--arm", "srft", "--format", "trl", "--out", str(out), "--batch", "one", "--stale-ok")
+    assert srft("export", *words).code == 0
+    (row,) = json.loads(srft("ls", "exports", "--where", "runs = 2", "--json").out)["rows"]
+    assert (row["name"], row["arm"], row["format"], row["rows"]) == ("set", "srft", "trl", 2)
+    assert srft("delete", "export", "set").code == 2 and out.is_dir()
+    assert srft("delete", "export", "set", "--yes").code == 0
+    assert not out.exists()
+    assert srft("ls", "exports").code == 3
 
 
 def test_export_tells_what_is_in_it_where_it_is_and_how_to_load_it(srft, masked, tmp_path):
