@@ -148,8 +148,8 @@ def play_tasks(arm: ArmSpec, tasks: Sequence[TaskInstance], work: Work) -> Path:
     """Play what lacks a run; returns the folder of the run files.
 
     Raises SrftError, before anything is played, for what can be known then: no server, or one that
-    does not know the checkpoint; an image that cannot be had; no grader; and for attempts that
-    could not begin.
+    does not know the checkpoint; an image that cannot be had; no grader; and where no attempt
+    could begin.
     """
     stated, folder = settings_of(arm, tasks, work), folder_of(arm, work)
     out = work.home.runs / folder / stated.identity
@@ -172,12 +172,8 @@ def play_tasks(arm: ArmSpec, tasks: Sequence[TaskInstance], work: Work) -> Path:
         play_missing(work, folder, stated, tasks, f"eval_scores/{arm.name}")
         if not missing(out, plays):
             return out
-    lost = [play.name for play in plays if not play.path(out).exists()]
-    if lost:
-        raise SrftError(
-            f"arm {arm.name}: {len(lost)} attempts could not begin, e.g. {lost[0]}; the run's log "
-            "says why; start again, what was played stays"
-        )
+    if not any(play.path(out).exists() for play in plays):
+        raise SrftError(f"arm {arm.name}: no attempt could begin; the run's log says why")
     return out
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from srft_assets.agent.play import Play
 from srft_assets.child import python
 from srft_assets.compare.rates import cells_of, mean_pass_at_k, rate_of, usual_attempts
-from srft_assets.errors import SrftError
+from srft_assets.errors import Refusal, SrftError
 from srft_assets.files import place
 from srft_assets.lab.tasks import generate_tasks, write_tasks
 from srft_assets.outcomes.status import Status, is_approximate
@@ -69,6 +69,8 @@ of a data set, and of a served checkpoint, from the first call to the last.
 `cost_usd` is None where the model has no price. `contaminated`: the arm was trained on a run of
 the task, or of one of the same repository and commit; None where what it was trained on is gone.
 `approximate`: not graded as officially."""
+
+BEGUN = "the attempt could not begin, the run's log says why; evaluation.again tries it anew"
 
 UNSCORED = frozenset({Status.INFRA_ERROR, Status.UNKNOWN})
 """Statuses that say nothing about the model."""
@@ -144,12 +146,18 @@ def _make_stated(arm: ArmSpec, work: Work) -> Made:
             "by evaluation.instances or where, or leave their batches out of training.batches"
         )
     out = play_tasks(arm, tasks, work)
-    plays = [Play(task, attempt) for task in tasks for attempt in range(arm.evaluation.attempts)]
+    wanted = [Play(task, attempt) for task in tasks for attempt in range(arm.evaluation.attempts)]
+    plays = [play for play in wanted if play.path(out).exists()]
+    lost = [
+        Refusal(f"{arm.name}/{work.partition}", BEGUN, subject=play.name)
+        for play in wanted
+        if not play.path(out).exists()
+    ]
     runs = [read_run(play.path(out), play.attempt) for play in plays]
     costs = [cost_of(orjson.loads(play.path(out).read_bytes())) for play in plays]
     attempts = graded(arm, plays, out, runs, work)
     played = [Played(*one) for one in zip(attempts, runs, costs, strict=True)]
-    return _scored(arm, played, tainted, {"runs": str(out)}, work)
+    return replace(_scored(arm, played, tainted, {"runs": str(out)}, work), refused=lost)
 
 
 def _scored(

@@ -24,6 +24,7 @@ from srft_assets.rollouts.contamination import contaminated, trained_on
 from srft_assets.rollouts.preflight import NoServerError
 from srft_assets.rollouts.stage import EVAL_SCORES, VERSION, eval_scores_stage
 from srft_assets.rollouts.task_set import task_set
+from srft_assets.sandbox import SandboxError
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
 from srft_assets.tokens.token_labels import MASKED_TOKENS
 from srft_assets.warehouse.partitions import Warehouse
@@ -157,6 +158,25 @@ def test_what_the_machine_failed_at_twice_is_no_score_until_it_is_asked_for_agai
     made = scores(arm_on(rows, answering, again=1))
     assert made.frame["resolved"].to_list() == [True, False, False]
     assert len(answering.asked) == asked + 2, "two turns of the one task"
+
+
+def test_an_attempt_that_cannot_begin_is_refused_by_name_and_the_others_count(
+    scores, rows, answering, monkeypatch
+):
+    real = player.scene_of
+
+    def scene(play, **settings):
+        if play.task.instance_id == TASKS[1].instance_id:
+            raise SandboxError("no container of it")
+        return real(play, **settings)
+
+    monkeypatch.setattr(player, "scene_of", scene)
+    made = scores(arm_on(rows, answering))
+    assert made.frame["resolved"].to_list() == [True, False]
+    assert [one.subject for one in made.refused] == [f"{TASKS[1].instance_id}#0"]
+    monkeypatch.setattr(player, "scene_of", real)
+    made = scores(arm_on(rows, answering, again=1))
+    assert (made.frame.height, list(made.refused)) == (3, [])
 
 
 def test_a_server_that_dies_on_the_way_fails_in_one_line_and_the_rest_goes_on(
