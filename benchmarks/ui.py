@@ -46,9 +46,13 @@ PAGES = {
         "foreignObject:has-text('masked_tokens')",
     ),
     "asset": (ASSET, "text=Description", "text=Latest materialization"),
-    "partitions": (f"{ASSET}?view=partitions", "text=340 Partitions Selected", "text=mine-007"),
-    "partition": (f"{ASSET}?view=partitions&partition=mine-007", "text=mine-007", "text=why"),
-    "checks": (f"{ASSET}?view=checks&checkDetail=in_sync", "text=in_sync", "text=340 stale"),
+    "partitions": (
+        f"{ASSET}?view=partitions",
+        "text={batches} Partitions Selected",
+        "text={batch}",
+    ),
+    "partition": (f"{ASSET}?view=partitions&partition={batch}", "text={batch}", "text=why"),
+    "checks": (f"{ASSET}?view=checks&checkDetail=in_sync", "text=in_sync", "text={batches} stale"),
 }
 """By name the address, and what has to be seen there; the first is what Dagster takes by itself."""
 LOADED = "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus } } } }"
@@ -110,7 +114,9 @@ def _asked(address: str) -> str:
         return ""
 
 
-def measured(address: str, rounds: int, pictures: Path | None) -> dict[str, Any]:
+def measured(
+    address: str, rounds: int, pictures: Path | None, batches: Sequence[str]
+) -> dict[str, Any]:
     """Seconds by page, each opened `rounds` times in a browser that was open before."""
     from playwright.sync_api import sync_playwright
 
@@ -122,7 +128,9 @@ def measured(address: str, rounds: int, pictures: Path | None) -> dict[str, Any]
         context = browser.new_context(viewport={"width": 1280, "height": 640})
         _more_room(context, address)
         for _ in range(rounds):
-            for name, (path, *wanted) in PAGES.items():
+            for name, stated in PAGES.items():
+                known = {"batches": len(batches), "batch": batches[-1]}
+                path, *wanted = (one.format(**known) for one in stated)
                 page = context.new_page()
                 began = time.perf_counter()
                 page.goto(address + path, wait_until="commit")
@@ -164,7 +172,7 @@ def main(arguments: Sequence[str]) -> None:
             platform(home, given.batches, folder / "runs")
         with opened(home) as address:
             time.sleep(90)  # until the first ticks have told of every partition
-            told = measured(address, given.rounds, given.pictures)
+            told = measured(address, given.rounds, given.pictures, batch_names(home))
     print(json.dumps({"batches": given.batches, "seconds": told}, indent=2))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,15 @@ def test_critic_calls_are_timed_against_the_ideal(script: Script) -> None:
     told = json.loads(script("critic", *words))
     assert told["calls"] == 40 and told["wall_to_ideal"] > 1
     assert told["rss_mb_at_10_percent"] > 0 and told["rss_mb_at_the_end"] > 0
+
+
+def test_every_page_of_the_ui_is_timed(script: Script) -> None:
+    pytest.importorskip("playwright", reason="no playwright: pip install playwright")
+    if not (shutil.which("chromium") or shutil.which("google-chrome")):
+        pytest.skip("no Chromium: apt-get install chromium")
+    told = json.loads(script("ui", "--batches", 2, "--rounds", 1))
+    assert told["batches"] == 2
+    assert all(page["first"] > 0 for page in told["seconds"].values())
 
 
 def test_every_family_has_a_line(script: Script) -> None:
