@@ -26,7 +26,7 @@ UNSAID = (Status.INFRA_ERROR, Status.UNKNOWN)
 BATCHES = pl.Schema(
     {
         "batch": pl.String,
-        **dict.fromkeys(("runs", "steps", "resolved", "failed", "unknown"), pl.Int64()),
+        **dict.fromkeys(("runs", "steps", "resolved", "failed", "unknown"), pl.Int64),
         "graded_by": pl.String,
     }
 )
@@ -34,7 +34,7 @@ CRITICS = pl.Schema(
     {
         "critic": pl.String,
         "version": pl.String,
-        **dict.fromkeys(("batches", "runs", "steps", "labelled"), pl.Int64()),
+        **dict.fromkeys(("batches", "runs", "steps", "labelled"), pl.Int64),
         "gold_set": pl.String,
         "f1": pl.Float64,
     }
@@ -42,10 +42,10 @@ CRITICS = pl.Schema(
 ARMS = pl.Schema(
     {
         "arm": pl.String,
-        **dict.fromkeys(("rows", "trained"), pl.Int64()),
+        **dict.fromkeys(("rows", "trained"), pl.Int64),
         "kept": pl.Float64,
-        **dict.fromkeys(("checkpoints", "scored", "resolved"), pl.Int64()),
-        **dict.fromkeys(("rate", "low", "high"), pl.Float64()),
+        **dict.fromkeys(("checkpoints", "scored", "resolved"), pl.Int64),
+        **dict.fromkeys(("rate", "low", "high"), pl.Float64),
     }
 )
 
