@@ -82,7 +82,7 @@ golden: setup
 
 # The attacks of docs/threats.md, each with its variants: a test is an attempt, and held where it passes.
 attacks: setup
-	$(BIN)/pytest -q $(shell grep -o '`tests/[^`]*' docs/threats.md | tr -d '`' | sort -u)
+	$(BIN)/pytest -q $(shell grep -oE '`(tests|plugins)/[^`]*' docs/threats.md | tr -d '`' | sort -u)
 
 test-vllm: setup $(VLLM_READY)
 	$(BIN)/pytest -m vllm -rP tests/serving

@@ -27,7 +27,7 @@ def _lost(told: list[str]) -> list[str]:
     """Of what is told, that without a test, and tests that are gone."""
     lost = []
     for each in told:
-        tests = re.findall(r"`(tests/\S+\.py)::(\w+)`", each)
+        tests = re.findall(r"`((?:tests|plugins)/\S+\.py)::(\w+)`", each)
         lost += [f"{file}::{test}" for file, test in tests if not _holds(file, test)]
         lost += [] if tests else [each]
     return lost
