@@ -51,7 +51,7 @@ PAGES = {
         "text={batches} Partitions Selected",
         "text={batch}",
     ),
-    "partition": (f"{ASSET}?view=partitions&partition={batch}", "text={batch}", "text=why"),
+    "partition": (ASSET + "?view=partitions&partition={batch}", "text={batch}", "text=why"),
     "checks": (f"{ASSET}?view=checks&checkDetail=in_sync", "text=in_sync", "text={batches} stale"),
 }
 """By name the address, and what has to be seen there; the first is what Dagster takes by itself."""

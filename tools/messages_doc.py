@@ -21,8 +21,8 @@ WAY_OUT = re.compile(rf"[:;,.] (?=(?:{TELLING.replace(' ', '|')})\b)")
 HEAD = """# Messages with a way out
 
 Every error that says what to do, by its words; `…` stands for a name, a number or a path. Written
-from the code by `python -m tools.messages_doc`. [Troubleshooting](troubleshooting.md) says more about
-the frequent ones.
+from the code by `python -m tools.messages_doc`. [Troubleshooting](troubleshooting.md) says more
+about the frequent ones.
 
 | message | what helps |
 | --- | --- |

@@ -168,9 +168,10 @@ class Warehouse:
         """Rows of one partition; with `version`, of that data version and no other.
 
         All columns of a version are hashed once more, since Parquet does not tell a page whose
-        bytes have changed on the disk. Read through one handle: polars opens a path twice, and another process may rename a new
-        partition over the old one in between. Raises FileNotFoundError where it was never made,
-        InputChangedError where it is of another version, DamagedError where it cannot be read.
+        bytes have changed on the disk. Read through one handle: polars opens a path twice, and
+        another process may rename a new partition over the old one in between. Raises
+        FileNotFoundError where it was never made, InputChangedError where it is of another version,
+        DamagedError where it cannot be read.
         """
         path = self.path(asset, partition)
         volatile = None
@@ -183,7 +184,11 @@ class Warehouse:
                     volatile = found.volatile
                     file.seek(0)
                 frame = pl.read_parquet(file, columns=columns)
-            if columns is None and volatile is not None and data_version(frame, volatile) != version:
+            if (
+                columns is None
+                and volatile is not None
+                and data_version(frame, volatile) != version
+            ):
                 raise ValueError("its rows are not those that were written")
             return frame
         except pl.exceptions.ColumnNotFoundError:

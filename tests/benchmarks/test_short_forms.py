@@ -2,8 +2,8 @@
 
 import json
 import re
-import shutil
 import runpy
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 

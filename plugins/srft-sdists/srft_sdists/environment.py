@@ -101,6 +101,11 @@ SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 LIMITS = Limits(wall_seconds=1800, cpu_seconds=7200, memory_mb=8192, file_mb=1024, processes=512)
 SETTINGS = re.compile(r"PIP_|[A-Za-z]+_PROXY|SSL_CERT_|REQUESTS_CA_BUNDLE$|XDG_CONFIG|HOME$", re.I)
 """Variables that tell pip where packages are; no other of this process is there."""
+PIP_CONFIG = "PIP_CONFIG_FILE"
+PIP_CONFIGS = (
+    *("/etc/pip.conf", "/etc/xdg/pip/pip.conf"),
+    *("~/.config/pip/pip.conf", "~/.pip/pip.conf"),
+)
 PATHS = re.compile(r"(?<![\w.:/])(file://)?(/[^\s'\",]+)")
 
 
@@ -145,10 +150,11 @@ def new_environment(folder: Path, interpreter: Interpreter) -> Installer:
 def installer_of(folder: Path, interpreter: Interpreter) -> Installer:
     """The pip of an environment in which nothing of a release was ever installed."""
     python = folder / "bin" / "python"
-    told = "\n".join(run([python, "-m", "pip", "config", word]) for word in ("list", "debug"))
+    told = run([python, "-m", "pip", "config", "list"])
     # The pages of an index in files link to what lies beside it.
     named = {Path(path).parent if index else Path(path) for index, path in PATHS.findall(told)}
-    shown = sorted(path for path in named if path.exists() and path != Path("/"))
+    named.update(Path(file).expanduser() for file in (*PIP_CONFIGS, os.environ.get(PIP_CONFIG, "")))
+    shown = sorted(path for path in named if path.is_absolute() and path.exists() and path.name)
     return Installer(python, (interpreter.prefix, folder, *shown))
 
 

@@ -37,7 +37,7 @@ def test_code_of_a_release_reads_no_key_and_no_file_and_writes_none(
     told: list[object] = []
 
     class Listener(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 the name is the library's
+        def do_POST(self) -> None:
             told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
             self.end_headers()
