@@ -39,10 +39,11 @@ class OutOfSync(dg.AutomationCondition):
         asset = key.to_user_string()
         names = {one.partition for one in seen.items.get(asset, ()) if one.state in TO_MAKE}
         view, subset = context.asset_graph_view, context.get_empty_subset()
-        if names and context.partitions_def is None:
+        partitions = context.partitions_def
+        if names and partitions is None:
             subset = view.get_full_subset(key=key)
-        elif names:
-            subset = view.get_subset_from_partition_keys(key, context.partitions_def, names)
+        elif names and partitions is not None:
+            subset = view.get_subset_from_partition_keys(key, partitions, names)
         return dg.AutomationResult(context=context, true_subset=subset)
 
 

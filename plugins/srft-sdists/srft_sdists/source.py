@@ -58,7 +58,7 @@ def versions_from(project: str, version: Version, cache: Cache) -> list[str]:
 
 @cache
 def _versions(project: str, cache: Cache) -> list[tuple[Version, str]]:
-    pip = [_pip(cache).python, "-m", "pip"]
+    pip = [str(_pip(cache).python), "-m", "pip"]
     said = run([*pip, "index", "versions", project, "--pre", "--json", *SOURCE_ONLY])
     try:
         texts = json.loads(said)["versions"]
