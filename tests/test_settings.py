@@ -21,7 +21,8 @@ from srft_assets.tokens.arm import ArmSpec, TrainingSpec, forbidden
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that is the current one; no variable of ours is set."""
+    """An empty folder that is the current one; no variable of ours is set, and no option."""
+    monkeypatch.setattr("srft_assets.project._options", {})
     for name in [name for name in os.environ if name.startswith("SRFT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setattr(os, "environ", os.environ.copy())  # `.env` is put into it
