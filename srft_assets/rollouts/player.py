@@ -163,14 +163,16 @@ def play(job: BatchJob) -> None:
         there, crashed, in_a_row = len(plays) - len(todo), 0, 0
         line = {"step": there, "of": len(plays), "label": label, "crashed": 0}
         _tell(line)
+        begun = {play.name: play.path(job.out) for play in todo}
         with opened(settings, home, job.log, lambda said: _tell({"server": said})) as models:
             for over, (name, crash) in enumerate(_played(models, job, home, todo), start=1):
-                crashed += bool(crash)
+                # One that could not begin leaves no file, and says nothing of the others.
+                crashed += bool(crash) and begun[name].exists()
                 in_a_row = in_a_row + 1 if crash else 0
                 if crash:
                     print(f"{name} crashed: {crash}", flush=True)
                 _tell({**line, "step": there + over, "crashed": crashed})
-                if crashed == over >= max(MANY, settings.workers):
+                if not there and crashed == over >= max(MANY, settings.workers):
                     raise SrftError(
                         f"batch {job.batch}: {crashed} runs crashed and none came to its end; "
                         f"the last one: {crash}"

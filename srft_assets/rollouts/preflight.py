@@ -140,15 +140,17 @@ def _check_context(server: ServerSpec, length: int) -> None:
 
 def check_adapter(adapter: Path, base: str) -> None:
     """Raises SrftError where an adapter's matrices do not fit the base model's; a base that is no
-    folder here is not looked at."""
+    folder here, or has no plain safetensors, is not looked at."""
     if not Path(base).is_dir():
         return
     whole = _shapes(Path(base))
+    if not whole or _is_quantized(Path(base)):
+        return  # other files, or packed matrices of other shapes
     for name, (rows, columns) in _shapes(adapter).items():
         inner, _, part = name.removeprefix("base_model.model.").partition(".lora_")
         wanted = whole.get(f"{inner}.weight")
-        if part not in ("A.weight", "B.weight"):
-            continue
+        if part not in ("A.weight", "B.weight") or inner.endswith(("lm_head", "embed_tokens")):
+            continue  # A tied head is stored once, under the other's name.
         if wanted is None:
             raise SrftError(f"the adapter {adapter} does not fit its base {base}: no {inner} there")
         have, want = (columns, wanted[1]) if part == "A.weight" else (rows, wanted[0])
@@ -157,6 +159,13 @@ def check_adapter(adapter: Path, base: str) -> None:
                 f"the adapter {adapter} does not fit its base {base}: {inner} is {want} wide "
                 f"there, and {have} here"
             )
+
+
+def _is_quantized(folder: Path) -> bool:
+    try:
+        return "quantization_config" in json.loads((folder / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return False
 
 
 def _shapes(folder: Path) -> Mapping[str, tuple[int, ...]]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from srft_assets.agent.play import Play, missing, plays_of
+from srft_assets.agent.play import ENDS, Play, missing, plays_of
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.files import place
 from srft_assets.home import Home
@@ -20,7 +20,7 @@ from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.dataset import rows_digest
 from srft_assets.outcomes.grader_choice import Grading, check_grader, code_of, deciding, grade_by
 from srft_assets.outcomes.run import SWEBENCH, Run, runs_of
-from srft_assets.outcomes.sandbox_grader import grade_runs
+from srft_assets.outcomes.sandbox_grader import GRADER_VERSION, grade_runs
 from srft_assets.outcomes.status import Status, TestOutcome
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.batch import instances_path, model_named
@@ -43,7 +43,7 @@ ROUNDS = 2
 
 def stated_config(spec: EvaluationSpec) -> dict[str, Any]:
     """The settings that decide scores, besides the rows and who grades them."""
-    told = spec.told.model_dump(exclude={"workers"})
+    told = spec.told.model_dump(exclude={"workers"}) | {"prompts": spec.prompts_told}
     served = spec.serve.model_dump(include=set(DECIDING)) if spec.serve else {}
     lab = {} if spec.of_rows else {"tasks": spec.tasks, "task_seed": spec.task_seed}
     return {
@@ -67,8 +67,10 @@ def rows_config(spec: EvaluationSpec, home: Home) -> dict[str, Any]:
 
 def grader_config(spec: EvaluationSpec) -> dict[str, Any]:
     """Who grades, by which code and within which bounds."""
-    if spec.who_grades == "none" or spec.where_played == "sandbox":
-        return {"grading grader": spec.who_grades}
+    if spec.who_grades == "none":
+        return {"grading grader": "none"}
+    if spec.where_played == "sandbox":
+        return {"grading grader": spec.who_grades, "grading code": GRADER_VERSION}
     stated = {f"grading {name}": value for name, value in deciding(grading_of(spec)).items()}
     return stated | code_of(spec.who_grades)
 
@@ -92,7 +94,6 @@ def settings_of(arm: ArmSpec, tasks: Sequence[TaskInstance], work: Work) -> Roll
     """How the checkpoint of this seed plays, in the words of a batch of rollouts."""
     spec, name = arm.evaluation, f"{arm.name}/{work.partition}"
     told = spec.told.model_dump(exclude={"protocol", "prompts"})
-    prompts = "swebench" if spec.of_rows and spec.serve else "short"
     chosen: dict[str, Any] = {"kind": "lab", "seed": spec.task_seed, "count": len(tasks)}
     if spec.of_rows:
         rows = rows_digest(tasks)
@@ -102,7 +103,7 @@ def settings_of(arm: ArmSpec, tasks: Sequence[TaskInstance], work: Work) -> Roll
         "tasks": chosen,
         "model": _model(arm, work),
         "environment": spec.where_played,
-        "prompts": spec.told.prompts or prompts,
+        "prompts": spec.prompts_told,
         "attempts": spec.attempts,
         "step_limit": spec.step_limit,
         "max_new_tokens": spec.max_new_tokens,
@@ -194,7 +195,10 @@ def graded(
     found = {play.name: _read(_outcome_path(out, play, by)) for play in plays}
     ours = []
     for play, run in zip(plays, runs_of(frame), strict=True):
-        if found[play.name] is None and (run.crashed or spec.who_grades == "none"):
+        known = found[play.name]
+        if known and known.trajectory_id != run.trajectory_id:  # of a run that was played again
+            found[play.name] = None
+        if run.exit_status not in ENDS or spec.who_grades == "none":
             found[play.name] = _attempt(play, out, _ungraded(run))
         elif found[play.name] is None:
             ours.append((play, run))
@@ -233,8 +237,8 @@ def _grade(
 
 
 def _ungraded(run: Run) -> TestOutcome:
-    status, reason = Status.EMPTY_PATCH if run.blank else Status.UNKNOWN, ""
-    if run.crashed:
+    status, reason = Status.UNKNOWN, ""
+    if run.exit_status not in ENDS:
         status = Status.INFRA_ERROR
         reason = f"the run ended in {run.exit_status}, which is no end of the model's own"
     return TestOutcome(run.trajectory_id, run.instance_id, status, reason=reason)

@@ -15,6 +15,8 @@ from srft_assets.rollouts.images import ContainerSandbox, image_of
 from srft_assets.sandbox import SandboxError
 
 APPTAINER = "apptainer"
+MACHINE_SECONDS = 6 * 3600.0
+"""How long a machine of Modal may be there: as long as a container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,14 @@ def unpacked(task: TaskInstance, network: bool) -> Iterator[ApptainerSandbox]:
     except OSError as error:
         raise SandboxError(f"{APPTAINER} cannot be run: {error}") from error
     try:
-        yield ApptainerSandbox(str(held.sandbox_dir), image, network=network)
+        box = ApptainerSandbox(str(held.sandbox_dir), image, network=network)
+        tried = subprocess.run(
+            box.argv("true", 60, {}), capture_output=True, text=True, check=False
+        )
+        if tried.returncode:
+            said = " ".join(tried.stderr.split())[-300:]
+            raise SandboxError(f"{APPTAINER} runs no command in {image}: {said}")
+        yield box
     finally:
         shutil.rmtree(held.sandbox_dir, ignore_errors=True)
 
@@ -69,9 +78,23 @@ def on_modal(task: TaskInstance, seconds: float) -> Iterator[Any]:
     prepare_mini()
     from minisweagent.environments.extra.swerex_modal import SwerexModalEnvironment
 
+    class Machine(SwerexModalEnvironment):
+        """Its loss is no output of the command."""
+
+        def execute(self, *given: Any, **named: Any) -> dict[str, Any]:
+            output: dict[str, Any] = super().execute(*given, **named)
+            kind = (output.get("extra") or {}).get("exception_type")
+            if kind and kind != "CommandTimeoutError":
+                raise SandboxError(f"Modal: {kind}: {output['output'][:300]}")
+            return output
+
     try:
-        held = SwerexModalEnvironment(
-            image=image_of(task), cwd="/testbed", timeout=max(1, round(seconds))
+        held = Machine(
+            image=image_of(task),
+            cwd="/testbed",
+            timeout=max(1, round(seconds)),
+            runtime_timeout=MACHINE_SECONDS,
+            deployment_timeout=MACHINE_SECONDS,
         )
     except Exception as error:  # whatever Modal's client raises: no run began
         raise SandboxError(f"Modal: {' '.join(str(error).split())[:300]}") from error

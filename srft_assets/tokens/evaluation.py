@@ -25,8 +25,8 @@ class AgentSpec(_Section):
     """mini-swe-agent's settings, besides `step_limit` and `max_new_tokens`."""
 
     prompts: Literal["short", "plain", "swebench"] | None = None
-    """`swebench`: mini-swe-agent's own, the default for rows of a data set; `short`: ours, the
-    default for generated tasks; `plain`: ours, for models that know only Markdown."""
+    """`swebench`: mini-swe-agent's own, the default for rows that are served; `short`: ours, the
+    default for all else; `plain`: ours, for models that know only Markdown."""
     protocol: Literal["text", "tools"] = "text"
     """One block of bash a turn, or tool calls; `tools` needs `serve`."""
     context: PositiveInt | None = None
@@ -209,6 +209,12 @@ class EvaluationSpec(_Section):
     def who_grades(self) -> str:
         """The grader."""
         return self.grader or GRADERS.get(self.where_played, "swebench")
+
+    @property
+    def prompts_told(self) -> str:
+        """The prompts, with the default."""
+        default = "swebench" if self.of_rows and self.serve else "short"
+        return self.told.prompts or default
 
     @property
     def told(self) -> AgentSpec:

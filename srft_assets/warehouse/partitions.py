@@ -56,6 +56,8 @@ class Stamp:
         """Inverse of `to_bytes`."""
         cells = orjson.loads(value)
         cells["recipe"] = Recipe(**cells["recipe"])
+        if cells.get("volatile") is not None:
+            cells["volatile"] = tuple(cells["volatile"])
         cells["refused"] = tuple(Refusal(**refusal) for refusal in cells["refused"])
         return Stamp(**cells)
 

@@ -156,7 +156,7 @@ def test_a_command_that_has_just_begun_says_what_it_is_at() -> None:
     with Lines(told.append, every=1e9) as lines:
         lines.report("masked_tokens/srft mini", 0, 0, "")
         assert told == []
-        lines._say()
+        lines._say(news=False)
     assert told[0].startswith("masked_tokens/srft mini: for ")
 
 

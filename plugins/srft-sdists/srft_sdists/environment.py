@@ -152,9 +152,11 @@ def installer_of(folder: Path, interpreter: Interpreter) -> Installer:
     python = folder / "bin" / "python"
     told = run([python, "-m", "pip", "config", "list"])
     # The pages of an index in files link to what lies beside it.
-    named = {Path(path).parent if index else Path(path) for index, path in PATHS.findall(told)}
+    found = [(Path(path), bool(index)) for index, path in PATHS.findall(told)]
+    named = {path for path, _ in found} | {path.parent for path, index in found if index}
     named.update(Path(file).expanduser() for file in (*PIP_CONFIGS, os.environ.get(PIP_CONFIG, "")))
-    shown = sorted(path for path in named if path.is_absolute() and path.exists() and path.name)
+    private = {Path.home(), *Path.home().parents}
+    shown = sorted(path for path in named - private if path.is_absolute() and path.exists())
     return Installer(python, (interpreter.prefix, folder, *shown))
 
 
