@@ -179,6 +179,22 @@ def test_an_attempt_that_cannot_begin_is_refused_by_name_and_the_others_count(
     assert (made.frame.height, list(made.refused)) == (3, [])
 
 
+def test_first_attempts_that_cannot_begin_do_not_stop_those_behind_them(
+    scores, rows, answering, monkeypatch
+):
+    real = player.scene_of
+
+    def scene(play, **settings):
+        if play.task.instance_id == TASKS[0].instance_id:
+            raise SandboxError("no container of it")
+        return real(play, **settings)
+
+    monkeypatch.setattr(player, "scene_of", scene)
+    monkeypatch.setattr(player, "MANY", 1)
+    made = scores(arm_on(rows, answering, agent={"prompts": "short", "workers": 1}))
+    assert made.frame["instance_id"].to_list() == [task.instance_id for task in TASKS[1:]]
+
+
 def test_a_server_that_dies_on_the_way_fails_in_one_line_and_the_rest_goes_on(
     scores, rows, answering, monkeypatch
 ):
@@ -250,6 +266,7 @@ def test_what_decides_scores_is_the_rows_the_agent_and_the_grader(
         {"temperature": 0.2},
     ]
     assert all(recipe(**one) != before for one in others)
+    assert recipe(agent={}) != recipe(agent={}, serve=None), "their prompts differ"
     first, *rest = rows.read_text().splitlines()
     other = json.dumps({**json.loads(first), "problem_statement": "Mend it."})
     elsewhere.write_text("\n".join([other, *rest]))
