@@ -17,7 +17,7 @@ from srft_assets.trajectories.batches import (
     registering,
 )
 from srft_assets.trajectories.drafts import default_name
-from srft_assets.trajectories.renaming import OF_BATCH, VERSIONS, rename
+from srft_assets.trajectories.renaming import CALLS, OF_BATCH, VERSIONS, rename
 from srft_assets.warehouse.partitions import Warehouse, check_partition_name
 
 OF_CHECKPOINT = ("checkpoints", "eval_scores", "eval_trajectories")
@@ -105,15 +105,26 @@ def remove(home: Home, what: Removal) -> None:
 def rename_batch(home: Home, old: str, new: str) -> None:
     """Give a batch another name; killed on the way, it has the old one, or the new one.
 
-    Nothing becomes stale and nothing is paid for again: what was made from it names it anew.
+    Nothing becomes stale and nothing is paid for again: what was made from it names it anew. But
+    settings that choose batches by pattern may choose another set then.
     Raises UsageError for a batch that is not there and a name that is not free, SrftError where
     the batch lies in the inbox or was played here, and while runs are under way.
     """
     check_partition_name(new)
+    with registering(home):
+        _check_renaming(home, old, new)
+        _refuse_under_way(home)
+        rename(home, old, new)
+
+
+def _check_renaming(home: Home, old: str, new: str) -> None:
     known = batch_names(home)
     if old not in known:
         raise UsageError(f"no batch {old!r}; there are: {', '.join(known) or 'none yet'}")
-    left = [*_assets(home, OF_BATCH, new), *home.warehouse.glob(f"{VERSIONS}/*/{new}")]
+    left = [
+        *_assets(home, (*OF_BATCH, CALLS), new),
+        *home.warehouse.glob(f"{VERSIONS}/*/{new}"),
+    ]
     if new in known or left:
         told = f"batch {new} is there already" if new in known else f"something of a batch {new} is"
         raise UsageError(f"{told}{'' if new in known else ' left'}: choose another name")
@@ -122,9 +133,6 @@ def rename_batch(home: Home, old: str, new: str) -> None:
         raise SrftError(f"batch {old} was played here ({kind}): its runs are kept under its name")
     if entry := _in_inbox(home, old):
         raise SrftError(f"move {entry} away first, else the inbox makes batch {old} again")
-    with registering(home):
-        _refuse_under_way(home)
-        rename(home, old, new)
 
 
 def _refuse_under_way(home: Home) -> None:

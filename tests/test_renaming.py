@@ -96,7 +96,8 @@ def test_all_that_was_made_bears_the_new_name_and_nothing_is_stale(home: Home) -
 def test_answers_stay_paid_and_are_of_the_new_name(home: Home) -> None:
     rename_batch(home, "one", "first")
     with Ledger(home) as ledger:
-        assert [(reply.key, reply.batch) for reply, _ in ledger.everything()] == [(KEY, "first")]
+        kept = [(reply.key, reply.batch, sound) for reply, sound in ledger.everything()]
+    assert kept == [(KEY, "first", True)]
     overview_of = overview(home, STAGES)
     assert set(overview_of.batches["batch"]) == {"first", "two"}
     calls = Warehouse(home.warehouse).read("critic_calls/mine", "first")
@@ -143,6 +144,14 @@ def test_a_kill_leaves_the_old_name_or_the_new_one(home: Home, step: int) -> Non
     assert files(home, "one" if name == "first" else "first") == set()
     with Ledger(home) as ledger:
         assert [reply.batch for reply, _ in ledger.everything()] == [name]
+
+
+def test_a_damaged_partition_is_told_before_anything_is_renamed(home: Home) -> None:
+    path = home.warehouse / "test_outcomes" / "one.parquet"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(SrftError, match=r"one.parquet is damaged: .*--repair"):
+        rename_batch(home, "one", "first")
+    assert "one" in batch_names(home)
 
 
 @pytest.mark.parametrize(("old", "new"), [("none", "x"), ("one", "two"), ("one", "../x")])

@@ -144,11 +144,12 @@ class Lasting(Budget):
     def _look(self) -> None:
         with self._lock:
             own = (self.calls, self.tokens)
+        day = today()
         last = self.counted()
         with self._lock:
             self._last, self._own, self._looked = last, own, time.monotonic()
-            if self._day != today():  # what it asked before is in what was counted, or of that day
-                self._day = today()
+            if self._day != day:  # what it asked before is in what was counted, or of that day
+                self._day = day
                 self._first = Spent(last.calls - own[0], last.tokens - own[1], last.usd)
 
     def _spent(self, tokens: int) -> str:

@@ -34,15 +34,15 @@ def known_exports(home: Home) -> list[dict[str, Any]]:
     """Those that are still there, by the name of their folder."""
     found = []
     for note in (home.root / "exports").glob("*.json"):
-        told = orjson.loads(note.read_bytes())
-        folder = Path(told["folder"])
         try:
+            told = orjson.loads(note.read_bytes())
+            folder = Path(told["folder"])
             manifest = orjson.loads((folder / MANIFEST).read_bytes())
-        except (OSError, orjson.JSONDecodeError):
-            continue
-        by_status = manifest["counts"]["by_status"].values()
-        counts = {key: sum(one[key] for one in by_status) for key in ("runs", "rows")}
-        found.append({"name": folder.name, "format": manifest["format"], **told, **counts})
+            by_status = manifest["counts"]["by_status"].values()
+            counts = {key: sum(one[key] for one in by_status) for key in ("runs", "rows")}
+            found.append({"name": folder.name, "format": manifest["format"], **told, **counts})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # It is gone, or the folder is another's by now.
     return sorted(found, key=lambda row: (row["name"], row["folder"]))
 
 
@@ -51,13 +51,17 @@ def export_folder(home: Home, name: str) -> Path:
 
     Raises UsageError where there is none or are several, and where other files lie in it.
     """
-    there = known_exports(home)
-    fits = [Path(row["folder"]) for row in there if name in (row["name"], row["folder"])]
+    names = {name, str(Path(name).expanduser().absolute())}
+    fits = [Path(one["folder"]) for one in known_exports(home) if names & {*_names(one)}]
     if len(fits) != 1:
         few = ", ".join(str(path) for path in fits) or "srft ls exports"
         raise UsageError(f"{len(fits) or 'no'} exports {name!r}: {few}")
     check_replaceable(fits[0])
     return fits[0]
+
+
+def _names(export: dict[str, Any]) -> tuple[str, str]:
+    return export["name"], export["folder"]
 
 
 def _note(home: Home, folder: Path) -> Path:

@@ -15,7 +15,13 @@ from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.locks import exclusive
 from srft_assets.warehouse.making import FINGERPRINT_CHARS
-from srft_assets.warehouse.partitions import Stamp, Warehouse, read_stamp
+from srft_assets.warehouse.partitions import (
+    UNREADABLE,
+    DamagedError,
+    Stamp,
+    Warehouse,
+    read_stamp,
+)
 from srft_assets.warehouse.recipe import Recipe
 
 OF_BATCH = ("trajectories", "test_outcomes", "step_verdicts", "masked_tokens")
@@ -29,7 +35,18 @@ def journal(home: Home) -> Path:
 
 
 def rename(home: Home, old: str, new: str) -> None:
-    """Rename a batch that is there to a name that is free. Hold `registering` meanwhile."""
+    """Rename a batch that is there to a name that is free. Hold `registering` meanwhile.
+
+    Raises DamagedError, before anything is renamed, where a partition of it cannot be read.
+    """
+    for path in _files(home):
+        if _place(home.warehouse, path, old, new) is None:
+            continue
+        try:
+            pl.read_parquet(path)
+        except UNREADABLE:
+            advice = "srft doctor --repair moves it aside, then rename the batch again"
+            raise DamagedError(f"{path} is damaged: {advice}") from None
     place(journal(home), orjson.dumps({"old": old, "new": new}))
     finish(home)
 
@@ -43,28 +60,40 @@ def finish(home: Home) -> None:
             return
         stated = orjson.loads(journal(home).read_bytes())
         old, new = stated["old"], stated["new"]
-        for path in sorted(home.warehouse.glob("[!_.]*/**/[!_.]*.parquet")):
+        for path in _files(home):
             _rename_file(Warehouse(home.warehouse), path, old, new)
         _rename_rows(home, old, new)
         journal(home).unlink()
 
 
-def _rename_file(warehouse: Warehouse, path: Path, old: str, new: str) -> None:
-    """Write a partition of the batch to its new place, or one made from it to its own."""
-    kind, *between = path.relative_to(warehouse.root).parts[:-1]
+def _files(home: Home) -> list[Path]:
+    return sorted(home.warehouse.glob("[!_.]*/**/[!_.]*.parquet"))
+
+
+def _place(root: Path, path: Path, old: str, new: str) -> tuple[str, str, Stamp | None] | None:
+    """The asset, the name and the stamp that a partition gets; None where all stays."""
+    kind, *between = path.relative_to(root).parts[:-1]
     name = new if kind in (*OF_BATCH, CALLS) and path.stem == old else path.stem
     if kind == VERSIONS and between[-1] == old:
         between[-1] = new
     elif name == path.stem and kind in (*OF_BATCH, CALLS, VERSIONS):
-        return
+        return None
     stamp = read_stamp(path)
     renamed = stamp and _renamed(stamp, old, new)
     if kind == VERSIONS and renamed:
         name = renamed.fingerprint[:FINGERPRINT_CHARS]
     asset = "/".join((kind, *between))
-    target = warehouse.path(asset, name)
-    if target == path and renamed == stamp:
+    stays = Warehouse(root).path(asset, name) == path and renamed == stamp
+    return None if stays else (asset, name, renamed)
+
+
+def _rename_file(warehouse: Warehouse, path: Path, old: str, new: str) -> None:
+    """Write a partition of the batch to its new place, or one made from it to its own."""
+    placed = _place(warehouse.root, path, old, new)
+    if placed is None:
         return
+    asset, name, renamed = placed
+    target = warehouse.path(asset, name)
     if renamed is not None:
         warehouse.write(asset, name, pl.read_parquet(path), renamed)
     else:
@@ -74,7 +103,7 @@ def _rename_file(warehouse: Warehouse, path: Path, old: str, new: str) -> None:
         _write_unstamped(frame, target)
     if target != path:
         path.unlink()
-        if kind == VERSIONS and not any(path.parent.iterdir()):
+        if asset.startswith(f"{VERSIONS}/") and not any(path.parent.iterdir()):
             path.parent.rmdir()
 
 
@@ -110,6 +139,7 @@ def _rename_rows(home: Home, old: str, new: str) -> None:
     """In the database: what the batch is made from, and whose answers were paid for."""
     import sqlalchemy as sa
 
+    from srft_assets.critic.calls import from_row, to_row
     from srft_assets.database import ANSWERS, BATCHES, database_of
 
     here = BATCHES.c.name == old
@@ -119,4 +149,10 @@ def _rename_rows(home: Home, old: str, new: str) -> None:
             manifest = orjson.dumps(orjson.loads(stored) | {"batch": new, "family": new}).decode()
             row = {"name": new, "manifest": manifest}
             connection.execute(sa.update(BATCHES).where(here).values(row))
-        connection.execute(sa.update(ANSWERS).where(ANSWERS.c.batch == old).values(batch=new))
+        paid = connection.execute(sa.select(ANSWERS).where(ANSWERS.c.batch == old)).all()
+        for answer in (one._asdict() for one in paid):
+            before = from_row(answer)
+            sound = answer["digest"] == to_row(before)["digest"]
+            told = to_row(replace(before, batch=new))["digest"] if sound else answer["digest"]
+            of_it = ANSWERS.c.key == answer["key"]
+            connection.execute(sa.update(ANSWERS).where(of_it).values(batch=new, digest=told))
