@@ -4,6 +4,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from srft_assets.database_read import read_rows
 from srft_assets.errors import SrftError, UsageError
@@ -99,7 +100,9 @@ def remove(home: Home, what: Removal) -> None:
         with partition_turn(home, asset, partition, lambda note: None):
             warehouse.path(asset, partition).unlink(missing_ok=True)
     for folder in what.folders:
-        shutil.rmtree(folder)
+        # Whole or not at all under its name, by which the next call knows it.
+        aside = folder.rename(folder.with_name(f".{folder.name}.{uuid4().hex}.tmp"))
+        shutil.rmtree(aside)
 
 
 def rename_batch(home: Home, old: str, new: str) -> None:

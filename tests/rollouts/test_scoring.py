@@ -160,17 +160,23 @@ def test_what_the_machine_failed_at_twice_is_no_score_until_it_is_asked_for_agai
     assert len(answering.asked) == asked + 2, "two turns of the one task"
 
 
-def test_an_attempt_that_cannot_begin_is_refused_by_name_and_the_others_count(
-    scores, rows, answering, monkeypatch
-):
+def without_place(monkeypatch: pytest.MonkeyPatch, task: TaskInstance) -> None:
+    """The machine has none to play this task in."""
     real = player.scene_of
 
     def scene(play, **settings):
-        if play.task.instance_id == TASKS[1].instance_id:
+        if play.task.instance_id == task.instance_id:
             raise SandboxError("no container of it")
         return real(play, **settings)
 
     monkeypatch.setattr(player, "scene_of", scene)
+
+
+def test_an_attempt_that_cannot_begin_is_refused_by_name_and_the_others_count(
+    scores, rows, answering, monkeypatch
+):
+    real = player.scene_of
+    without_place(monkeypatch, TASKS[1])
     made = scores(arm_on(rows, answering))
     assert made.frame["resolved"].to_list() == [True, False]
     assert [one.subject for one in made.refused] == [f"{TASKS[1].instance_id}#0"]
@@ -182,14 +188,7 @@ def test_an_attempt_that_cannot_begin_is_refused_by_name_and_the_others_count(
 def test_first_attempts_that_cannot_begin_do_not_stop_those_behind_them(
     scores, rows, answering, monkeypatch
 ):
-    real = player.scene_of
-
-    def scene(play, **settings):
-        if play.task.instance_id == TASKS[0].instance_id:
-            raise SandboxError("no container of it")
-        return real(play, **settings)
-
-    monkeypatch.setattr(player, "scene_of", scene)
+    without_place(monkeypatch, TASKS[0])
     monkeypatch.setattr(player, "MANY", 1)
     made = scores(arm_on(rows, answering, agent={"prompts": "short", "workers": 1}))
     assert made.frame["instance_id"].to_list() == [task.instance_id for task in TASKS[1:]]
