@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -14,6 +14,7 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -171,7 +172,15 @@ class Training(Section):
     too_long: Literal["refuse", "cut", "drop", "windows"] = "refuse"
     """What becomes of a run longer than that; see docs/arms.md."""
     max_steps: PositiveInt = 120
-    """Optimizer steps of a training."""
+    """Optimizer steps of a training, unless `epochs` is stated."""
+    epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """How often each row is trained on, in place of `max_steps`."""
+
+    @model_validator(mode="after")
+    def _ends_by_one_setting(self) -> Self:
+        if self.epochs is not None and "max_steps" in self.model_fields_set:
+            raise ValueError("max_steps and epochs exclude each other: state one of them")
+        return self
 
 
 class Ui(Section):

@@ -166,14 +166,24 @@ def filled_arm(spec: ArmSpec, chosen: Settings) -> ArmSpec:
     Raises SrftError for a launch that it cannot have.
     """
     of_project = {**dict(chosen.launch), **dict(chosen.training), "batches": chosen.batches}
-    training = {k: _listed(v) for k, v in of_project.items() if k in TrainingSpec.model_fields}
+    named = TrainingSpec.model_fields.keys() - _undecided_length(spec.training, chosen)
+    training = {k: _listed(v) for k, v in of_project.items() if k in named}
     spec = _filled(spec, {"model": chosen.base_model, "too_long": chosen.training.too_long})
     try:
-        filled = TrainingSpec.model_validate(_filled(spec.training, training).model_dump())
+        filled = TrainingSpec.model_validate(
+            _filled(spec.training, training).model_dump(exclude_unset=True)
+        )
     except ValidationError as error:
         reason = reason_of(error.errors()[0], TrainingSpec)
         raise SrftError(f"arm {spec.name}: launch of srft.yaml: {reason}") from None
     return spec.model_copy(update={"training": filled})
+
+
+def _undecided_length(training: TrainingSpec, chosen: Settings) -> set[str]:
+    """Settings of the project that say nothing of how long the arm trains."""
+    if training.model_fields_set & {"epochs", "max_steps"}:
+        return {"epochs", "max_steps"}
+    return {"epochs"} if chosen.training.epochs is None else {"max_steps"}
 
 
 Spec = TypeVar("Spec", bound=BaseModel)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import CHECKOUT, current_home
@@ -17,6 +18,7 @@ from srft_assets.settings import Settings, fields, is_secret, settings, variable
 from srft_assets.stages import filled_arm, load_stages
 from srft_assets.stated import every_setting, template
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec, forbidden
+from srft_assets.training.stage import checkpoints_stage
 
 
 @pytest.fixture
@@ -272,6 +274,30 @@ def test_how_long_rows_are_is_stated_once_for_all_arms_that_leave_it_open(projec
     dealt = ArmSpec(name="dealt", critic="rules", control="random_mask")
     assert forbidden(dealt)["as_many_as"] == ["mistake"]
     assert forbidden(filled_arm(dealt, settings()))["as_many_as"] == [], "windows lose steps"
+
+
+@pytest.mark.parametrize(
+    ("of_project", "of_arm", "expected"),
+    [
+        ({"epochs": 2}, {}, {"epochs": 2}),
+        ({"epochs": 2}, {"max_steps": 9}, {"max_steps": 9}),
+        ({"epochs": 2}, {"epochs": 3}, {"epochs": 3}),
+        ({"max_steps": 7}, {"epochs": 3}, {"epochs": 3}),
+        ({"max_steps": 7}, {}, {"max_steps": 7}),
+    ],
+)
+def test_an_arm_decides_how_long_it_trains_before_the_project_does(
+    of_project: dict[str, int], of_arm: dict[str, int], expected: dict[str, int]
+) -> None:
+    arm = ArmSpec(name="x", training=of_arm)
+    filled = filled_arm(arm, Settings(training=of_project))
+    config = checkpoints_stage(filled).config
+    assert {k: config[k] for k in ("epochs", "max_steps") if k in config} == expected
+
+
+def test_a_project_states_epochs_or_steps() -> None:
+    with pytest.raises(ValidationError, match="max_steps and epochs exclude each other"):
+        Settings(training={"epochs": 1, "max_steps": 2})
 
 
 def test_the_project_trains_by_default_as_an_arm_does() -> None:

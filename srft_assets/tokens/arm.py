@@ -55,9 +55,11 @@ class TrainingSpec(BaseModel):
     """`qlora` holds the frozen base in 4 bits; it needs a GPU and bitsandbytes."""
     batches: list[str] = Field(default_factory=lambda: list(EVERY_BATCH))
     """Shell patterns of the batches that are trained on; behind a `!`, of those that are not."""
-    max_steps: int = 120
-    """Optimizer steps of a training."""
-    batch_size: int = 4
+    max_steps: PositiveInt = 120
+    """Optimizer steps of a training, unless `epochs` is stated."""
+    epochs: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """How often each row is trained on, in place of `max_steps`; see docs/training.md."""
+    batch_size: PositiveInt = 4
     """Rows of one optimizer step; split by gradient accumulation where memory asks for it."""
     learning_rate: float = 1e-3
     """Its peak, after warm-up; then it falls along a cosine, or by `options.lr_scheduler_type`."""
@@ -89,6 +91,12 @@ class TrainingSpec(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict)
     """Further arguments of TRL's SFTConfig; `micro_batch_tokens` (tokens at once in memory) and
     `save_seconds` (between two saved states)."""
+
+    @model_validator(mode="after")
+    def _ends_by_one_setting(self) -> Self:
+        if self.epochs is not None and "max_steps" in self.model_fields_set:
+            raise ValueError("max_steps and epochs exclude each other: state one of them")
+        return self
 
     @model_validator(mode="after")
     def _can_start(self) -> Self:

@@ -112,12 +112,14 @@ def checkpoint_row(arm: ArmSpec, result: TrainingResult, path: str) -> pl.DataFr
     return pl.DataFrame([row], schema=CHECKPOINTS)
 
 
-def figures_of(chosen: Selection, result: TrainingResult, folder: Path) -> dict[str, Any]:
+def figures_of(chosen: Selection, job: TrainingJob, result: TrainingResult) -> dict[str, Any]:
     """What the asset's page shows; `loss` is the path of a PNG."""
     return {
         "first_loss": result.loss_curve[0].loss,
         "final_loss": result.final_loss,
-        "loss": folder / "loss.png",
+        "loss": job.output / "loss.png",
+        "steps": result.steps,
+        "epochs": len(job.order) / result.rows,
         "rows": result.rows,
         "rows_without_a_trained_token": chosen.without_loss,
         "rows_too_long": len(chosen.refused),
@@ -238,7 +240,7 @@ def _origin(arm: ArmSpec, base: str, inputs: Mapping[str, str]) -> dict[str, obj
 
 def _settings(arm: ArmSpec, job: TrainingJob) -> dict[str, object]:
     """Those that decide the weights, in the job's words where it has its own."""
-    names = ["method", "max_steps", "batch_size", "micro_batch_tokens", "learning_rate"]
+    names = ["method", "epochs", "max_steps", "batch_size", "micro_batch_tokens", "learning_rate"]
     names += ["warmup_ratio", "max_length", "normalise", "mixing"]
     names += ["lora_rank", "lora_alpha"] if job.method != "full" else []
     stated = arm.training.model_dump(mode="json", exclude_none=True) | job.model_dump(mode="json")

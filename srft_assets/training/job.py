@@ -207,10 +207,20 @@ def order_of(rows: pl.DataFrame, training: TrainingSpec, seed: int) -> list[int]
 
     Every row equally often, or as `mixing` says. Raises SrftError as `groups_of`.
     """
-    wanted = training.max_steps * training.batch_size
-    if training.mixing is None:
-        return shuffled(range(rows.height), wanted, seed)
-    return draw(groups_of(rows, training.mixing), training.mixing.shares, wanted, seed)
+    mixing, batch_size = training.mixing, training.batch_size
+    if mixing is None:
+        return shuffled(range(rows.height), steps_of(training, rows.height) * batch_size, seed)
+    groups = groups_of(rows, mixing)
+    drawn_from = sum(mixing.shares[group] > 0 for group in groups)
+    return draw(groups, mixing.shares, steps_of(training, drawn_from) * batch_size, seed)
+
+
+def steps_of(training: TrainingSpec, rows: int) -> int:
+    """Optimizer steps over so many rows. The last one of the `epochs` is filled up with rows of a
+    further one."""
+    if training.epochs is None:
+        return training.max_steps
+    return max(1, -(-round(training.epochs * rows) // training.batch_size))
 
 
 def shuffled(rows: Sequence[int], wanted: int, seed: int | Sequence[int]) -> list[int]:

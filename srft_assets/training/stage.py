@@ -30,6 +30,7 @@ from srft_assets.training.job import (
     held_out_batches,
     order_of,
     select_rows,
+    steps_of,
 )
 from srft_assets.training.model import base_digest
 from srft_assets.training.process import command_of, environment_of
@@ -96,7 +97,8 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
 
 def _settings(arm: ArmSpec) -> dict[str, Any]:
     """What of the arm decides the weights, apart from its inputs."""
-    stated = arm.training.model_dump(exclude=UNDECIDING)
+    length = "max_steps" if arm.training.epochs is not None else "epochs"
+    stated = arm.training.model_dump(exclude={*UNDECIDING, length})
     stated["options"] = {k: v for k, v in stated["options"].items() if k not in OURS}
     seed = arm.seed if arm.per_instance is not None else 0
     choice = {"dedup": arm.dedup, "per_instance": arm.per_instance, "seed": seed}
@@ -114,7 +116,7 @@ def _estimate(arm: ArmSpec, planned: Planned) -> Cost:
     ]
     rows = sum(stamp.rows for stamp in stamps)
     trained = sum(stamp.figures.get("tokens_trained", 0) for stamp in stamps)
-    drawn = arm.training.max_steps * arm.training.batch_size
+    drawn = steps_of(arm.training, rows) * arm.training.batch_size
     return Cost(tokens_to_train=round(trained / max(rows, 1) * drawn), exact=False)
 
 
@@ -141,7 +143,7 @@ def make_checkpoint(arm: ArmSpec, work: Work) -> Made:
     root = work.home.root
     path = job.output.relative_to(root) if job.output.is_relative_to(root) else job.output
     row = checkpoint_row(arm, result, str(path))
-    return Made(row, chosen.refused, figures_of(chosen, result, job.output))
+    return Made(row, chosen.refused, figures_of(chosen, job, result))
 
 
 def _job(arm: ArmSpec, base_model: str, chosen: Selection, work: Work) -> TrainingJob:
@@ -150,7 +152,8 @@ def _job(arm: ArmSpec, base_model: str, chosen: Selection, work: Work) -> Traini
     inputs = work.recipe.inputs
     versions = {name: inputs[f"{asset}/{name}"] for name in work.input_names(asset)}
     ours = {name: training.options[name] for name in OURS if name in training.options}
-    stated = training.model_dump(include=set(TrainingJob.model_fields) - {"options"})
+    order = order_of(chosen.rows, training, seed)
+    stated = training.model_dump(include=set(TrainingJob.model_fields) - {"options", "max_steps"})
     folder = work.home.artifacts / "checkpoints" / arm.name / work.partition
     try:
         return TrainingJob(
@@ -158,7 +161,8 @@ def _job(arm: ArmSpec, base_model: str, chosen: Selection, work: Work) -> Traini
             warehouse=work.warehouse.root,
             asset=asset,
             parts=chosen.parts(versions, training.normalise),
-            order=order_of(chosen.rows, training, seed),
+            order=order,
+            max_steps=len(order) // training.batch_size,
             output=folder / work.recipe.fingerprint[:16],
             seed=seed,
             options={k: v for k, v in training.options.items() if k not in OURS},

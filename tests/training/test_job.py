@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
@@ -125,6 +126,29 @@ def test_another_seed_gives_another_order() -> None:
     rows, training = select(batch_of("lab", 40)).rows, TrainingSpec(max_steps=5, batch_size=8)
     orders = [order_of(rows, training, seed) for seed in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(1, 2), (2, 3), (2.4, 3), (0.1, 1)])
+def test_epochs_are_passes_over_all_rows_the_last_step_filled_up(epochs: float, steps: int) -> None:
+    rows = select(batch_of("lab", 10)).rows
+    order = order_of(rows, TrainingSpec(epochs=epochs, batch_size=8), 0)
+    assert len(order) == 8 * steps
+    assert sorted(order[:10]) == list(range(10)) or steps == 1
+    assert order == order_of(rows, TrainingSpec(max_steps=steps, batch_size=8), 0)
+
+
+def test_an_epoch_of_a_mixture_draws_as_often_as_its_groups_have_rows() -> None:
+    statuses = ["resolved"] * 6 + ["timeout"] * 2 + ["unknown"] * 5
+    rows = select(batch_of("b", 13, status=statuses)).rows
+    mixing = {"shares": {"resolved": 1, "unresolved": 1, "ungraded": 0}}
+    order = order_of(rows, TrainingSpec(epochs=3, batch_size=4, mixing=mixing), 0)
+    assert Counter(row < 6 for row in order) == {True: 12, False: 12}
+    assert max(order) < 8
+
+
+def test_epochs_and_steps_exclude_each_other() -> None:
+    with pytest.raises(ValidationError, match="max_steps and epochs exclude each other"):
+        TrainingSpec(epochs=1, max_steps=120)
 
 
 @given(GROUPS, SHARES, st.integers(1, 60), st.integers(0, 3))

@@ -121,6 +121,16 @@ def test_only_what_decides_the_weights_is_in_the_recipe(platform: Home) -> None:
     assert fingerprint(arm) != fingerprint(arm_of(batches=["*"]))
 
 
+def test_epochs_decide_in_the_place_of_steps(platform: Home) -> None:
+    training = {"epochs": 2, "batch_size": 4, "max_length": 100}
+    stage = checkpoints_stage(ArmSpec(name="srft", training=training))
+    plain = checkpoints_stage(arm_of(max_steps=120)).config
+    assert stage.config == {**{k: v for k, v in plain.items() if k != "max_steps"}, "epochs": 2}
+    made, _ = make(stage, platform, InProcess())
+    assert made.frame["steps"].to_list() == [5]
+    assert (made.metadata["steps"], made.metadata["epochs"]) == (5, 2)
+
+
 def test_ones_own_batches_are_trained_on_and_those_of_evaluation_are_not(platform: Home) -> None:
     put(platform, "masked_tokens/srft", "own", frame_of(make_rows(2, seed=3)))
     recipe = recipe_of(checkpoints_stage(arm_of()), platform, Warehouse(platform.warehouse), "0")
