@@ -6,6 +6,7 @@ one line on standard error and exit code 1.
 """
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.lab.tasks import write_tasks
 from srft_assets.locks import exclusive
+from srft_assets.outcomes.dataset import rows_digest
 from srft_assets.outcomes.task import TaskInstance, tasks_path
 from srft_assets.rollouts.batch import tasks_of
 from srft_assets.rollouts.environments import SANDBOXED, scene_of
@@ -35,6 +37,8 @@ from srft_assets.sandbox import open_sandbox
 from srft_assets.settings import settings
 from srft_assets.warehouse.stage import Work
 
+ROWS = ".rows.json"
+"""Behind the name of a folder of runs: the file that tells which rows were played there."""
 MANY = 3
 """So many crashes, and no run that came to its end, are no accident."""
 
@@ -86,15 +90,45 @@ def play_missing(
 
     Raises SrftError for a model that cannot be had, and where runs crash and none ends.
     """
-    plays = plays_of(tasks, stated.attempts)
-    out = work.home.runs / batch / stated.identity
+    out = runs_folder(work.home, batch, stated, tasks)
     if isinstance(stated.tasks, LabTasks):
         write_tasks(tasks_path(work.home, batch), list(tasks))
+    plays = plays_of(tasks, stated.attempts)
     todo = missing(out, plays)
     work.log.info("%d of %d runs are to be played", len(todo), len(plays))
     if todo:
         _launch(work, batch, stated, out, label)
     return out
+
+
+def runs_folder(
+    home: Home, batch: str, stated: RolloutSettings, tasks: Sequence[TaskInstance]
+) -> Path:
+    """Where the runs lie; those of the same row that were played by the same settings when other
+    rows were chosen too are copied there, with their outcomes."""
+    out = home.runs / batch / stated.identity
+    if isinstance(stated.tasks, LabTasks):
+        return out
+    rows = {task.instance_id: rows_digest([task]) for task in tasks}
+    for known in sorted(out.parent.glob(f"*{ROWS}")):
+        theirs, there = orjson.loads(known.read_bytes()), known.with_name(known.name[: -len(ROWS)])
+        if there == out or stated.played_on(theirs["chosen"]) != there.name:
+            continue
+        for play in missing(out, plays_of(tasks, stated.attempts)):
+            name = play.task.instance_id
+            if theirs["rows"].get(name) == rows[name] and play.path(there).exists():
+                for path in (play.path(there), *outcome_paths(there, play)):
+                    place(play.folder(out) / path.name, path.read_bytes())
+    place(out.with_name(out.name + ROWS), orjson.dumps({"chosen": stated.tasks.rows, "rows": rows}))
+    return out
+
+
+def outcome_paths(out: Path, play: Play) -> list[Path]:
+    """What graders reached of a play, a file for each grader."""
+    named = re.escape(play.task.instance_id) + r"\.[0-9a-f]{8}\.outcome\.json"
+    return [
+        path for path in play.folder(out).glob("*.outcome.json") if re.fullmatch(named, path.name)
+    ]
 
 
 def _launch(work: Work, batch: str, stated: RolloutSettings, out: Path, label: str) -> None:

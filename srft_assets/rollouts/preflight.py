@@ -1,6 +1,7 @@
 """What can be known to fail before the first task is played: images, servers, adapters."""
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ class NoServerError(SrftError):
 PROBE_SECONDS = 30.0
 PULL_SECONDS = 120.0
 """To ask a registry for one image."""
+LIMITED = re.compile(r"toomanyrequests|\b429\b|rate limit", re.IGNORECASE)
+"""What a registry says that has been asked too often: nothing of the image."""
 SHAPES = ".safetensors"
 MAX_HEAD_BYTES = 100 * 1024 * 1024
 """The format allows no more."""
@@ -55,7 +58,11 @@ def _check_images(program: str, images: Sequence[str]) -> None:
     absent = [name for name in images if _failed([program, "image", "inspect", name])]
     with ThreadPoolExecutor(8) as pool:
         asked = pool.map(lambda name: _failed([program, "manifest", "inspect", name]), absent)
-        lost = [(name, said) for name, said in zip(absent, asked, strict=True) if said]
+        lost = [
+            (name, said)
+            for name, said in zip(absent, asked, strict=True)
+            if said and not LIMITED.search(said)
+        ]
     if lost:
         name, said = lost[0]
         more = f" (nor {len(lost) - 1} other images)" if lost[1:] else ""

@@ -25,7 +25,7 @@ from srft_assets.outcomes.status import Status, TestOutcome
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts.batch import instances_path, model_named
 from srft_assets.rollouts.evaluation import Attempt
-from srft_assets.rollouts.player import play_missing
+from srft_assets.rollouts.player import play_missing, runs_folder
 from srft_assets.rollouts.preflight import check_model, check_places
 from srft_assets.rollouts.settings import RolloutSettings, parse_settings
 from srft_assets.rollouts.task_set import task_set, task_set_digest
@@ -153,7 +153,7 @@ def play_tasks(arm: ArmSpec, tasks: Sequence[TaskInstance], work: Work) -> Path:
     could begin.
     """
     stated, folder = settings_of(arm, tasks, work), folder_of(arm, work)
-    out = work.home.runs / folder / stated.identity
+    out = runs_folder(work.home, folder, stated, tasks)
     plays = plays_of(tasks, stated.attempts)
     todo = missing(out, plays)
     if not todo:

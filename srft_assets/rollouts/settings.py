@@ -165,11 +165,14 @@ class RolloutSettings(_Stated):
     @property
     def identity(self) -> str:
         """12 hex digits over what decides a run: neither how many there are, nor how fast."""
+        return self.played_on(self.tasks.rows if isinstance(self.tasks, RowTasks) else "lab")
+
+    def played_on(self, rows: str) -> str:
+        """The identity that these settings have with other rows; `rows`: the digest of those."""
         unsaid = {"model", "tasks", "attempts", "workers", "again"}
         stated = self.model_dump(mode="json", exclude=unsaid)
-        tasks = self.tasks.rows if isinstance(self.tasks, RowTasks) else "lab"
         model = {"kind": self.model.kind, **self.model.deciding}
-        return digest({**stated, "model": model, "tasks": tasks, "version": str(VERSION)})[:12]
+        return digest({**stated, "model": model, "tasks": rows, "version": str(VERSION)})[:12]
 
 
 def parse_settings(settings: dict[str, Any], batch: str) -> RolloutSettings:

@@ -178,6 +178,13 @@ class EvaluationSpec(_Section):
                 raise ValueError(f"generated tasks cannot be graded by {self.grader}")
         if self.where_played == "sandbox" and self.grader == "swebench":
             raise ValueError("swebench grades in Docker images: state another grader, or docker")
+        bounds = self.grading.model_fields_set - {"workers"}
+        if self.where_played == "sandbox" and bounds:
+            raise ValueError(
+                f"grading.{min(bounds)} has no effect in the sandbox: its own bounds hold"
+            )
+        if self.told.network and self.where_played in ("sandbox", "sdist", "modal"):
+            raise ValueError(f"agent.network has no effect in {self.where_played}")
         if self.agent and self.agent.cost_limit and not (self.serve and self.serve.price):
             raise ValueError("agent.cost_limit needs serve.price, USD for a million tokens")
         if self.agent and self.agent.protocol == "tools" and not self.serve:

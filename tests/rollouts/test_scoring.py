@@ -128,6 +128,26 @@ def test_more_attempts_play_only_those(scores, rows, answering):
     assert made.frame["attempt"].to_list() == [0, 1] * 3
 
 
+def test_more_rows_play_and_grade_only_those(scores, rows, answering, monkeypatch):
+    first = scores(arm_on(rows, answering, first=2)).frame
+    asked = len(answering.asked)
+    made = scores(arm_on(rows, answering)).frame
+    assert made.head(2).equals(first)
+    assert len(answering.asked) == asked + 2
+    monkeypatch.setattr("srft_assets.rollouts.scoring.grade_runs", None)
+    assert scores(arm_on(rows, answering, where="false or true")).frame.equals(made)
+
+
+def test_a_row_that_changed_is_played_anew(scores, rows, answering):
+    scores(arm_on(rows, answering, first=2))
+    asked = len(answering.asked)
+    changed = TASKS[1].model_copy(update={"base_commit": "0" * 40})
+    lines = [task.model_dump_json(by_alias=True) for task in (TASKS[0], changed, TASKS[2])]
+    rows.write_text("\n".join(lines))
+    scores(arm_on(rows, answering, first=2))
+    assert len(answering.asked) == asked + 2
+
+
 def test_another_grader_grades_the_same_runs(scores, rows, answering):
     made = scores(arm_on(rows, answering, grader="none"))
     assert made.frame["status"].to_list() == ["unknown"] * 3

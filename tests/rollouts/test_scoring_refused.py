@@ -82,6 +82,11 @@ def test_rows_that_are_not_there_are_told_by_the_plan(home, rows, stated, told):
             {"tasks": "r", "serve": {"max_model_len": 99}, "agent": {"context": 100}},
             "agent.context 100 is over serve.max_model_len 99",
         ),
+        ({"grading": {"timeout": 9}}, "grading.timeout has no effect in the sandbox"),
+        (
+            {"tasks": "r", "environment": "modal", "agent": {"network": True}},
+            "network has no effect in modal",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(stated, told):
@@ -172,6 +177,16 @@ def test_images_that_are_neither_here_nor_in_their_registry_are_refused(
     ):
         check_places(tasks, program)
     check_places(tasks[:1], program)
+
+
+def test_a_registry_that_was_asked_too_often_stops_nothing(tmp_path, monkeypatch):
+    fake = tmp_path / "docker"
+    limit = "toomanyrequests: You have reached your pull rate limit"
+    fake.write_text(f'#!/bin/sh\n[ "$1" = info ] || {{ echo "{limit}" >&2; exit 1; }}\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    named = {**ROW, "instance_id": "d__d-1", "image": "far:1"}
+    check_places([TaskInstance.model_validate(named)], "docker")
 
 
 @pytest.mark.parametrize(
