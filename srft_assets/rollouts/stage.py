@@ -18,7 +18,6 @@ from srft_assets.lab.tasks import generate_tasks, write_tasks
 from srft_assets.outcomes.status import Status, is_approximate
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import need
-from srft_assets.rollouts.contamination import contaminated, trained_on
 from srft_assets.rollouts.evaluation import (
     Attempt,
     EvaluationJob,
@@ -34,6 +33,7 @@ from srft_assets.rollouts.scoring import (
     tasks_to_play,
 )
 from srft_assets.rollouts.settings import VERSION as ROLLOUTS
+from srft_assets.rollouts.task_set import contaminated, trained_on
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.evaluation import EMBEDDED
 from srft_assets.trajectories.model import Trajectory, frame_of

@@ -20,10 +20,9 @@ from srft_assets.errors import SrftError
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts import player
-from srft_assets.rollouts.contamination import contaminated, trained_on
 from srft_assets.rollouts.preflight import NoServerError
 from srft_assets.rollouts.stage import EVAL_SCORES, VERSION, eval_scores_stage
-from srft_assets.rollouts.task_set import task_set
+from srft_assets.rollouts.task_set import contaminated, task_set, trained_on
 from srft_assets.sandbox import SandboxError
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
 from srft_assets.tokens.token_labels import MASKED_TOKENS
