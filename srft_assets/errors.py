@@ -16,6 +16,10 @@ class SrftError(Exception):
     """
 
 
+class WaitingError(SrftError):
+    """Nothing is wrong: what was to be made waits, and the same command goes on with it later."""
+
+
 class UsageError(SrftError):
     """The call itself is wrong; the command line exits 2."""
 

@@ -21,11 +21,13 @@ from srft_assets.warehouse.stage import (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an `apply` did, by asset: partitions made, left alone, and failed with the reason."""
+    """What an `apply` did, by asset: partitions made, left alone, and, with the reason, failed or
+    waiting: for a budget, a batch of a provider, or a partition that waits."""
 
     made: dict[str, list[str]] = field(default_factory=dict)
     kept: dict[str, list[str]] = field(default_factory=dict)
     failed: dict[str, dict[str, str]] = field(default_factory=dict)
+    waiting: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

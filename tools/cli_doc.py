@@ -21,6 +21,7 @@ Every command exits with one of these:
 | 1 | failed: the last line begins with `error:` and says what to do; what was made is kept |
 | 2 | wrong use: of the command, an option, or a name that is not there |
 | 3 | nothing matched (`srft ls`) |
+| 4 | nothing failed, and some waits: a budget is spent; the same command goes on |
 | 130 | interrupted by Ctrl-C |
 
 Every command takes `--json`, but for `srft dev`, which becomes a server. It prints one JSON
@@ -29,11 +30,11 @@ list of objects: `rows` of a listing (`srft ls`, `srft config`, and wherever the
 `--format`), or by what they are rows of (`srft status`: `batches`, `critics`, `arms`, `stale`,
 `running`, and the texts `home` and `next`; `srft plan`: `partitions`, `notices`, and the object
 `cost`; `srft compare`: `arms`, `pairs`). Other commands tell the lines that they print otherwise
-as the list `said`, and beside it what they made or found: `made`, `kept` and `failed` (partitions
-by asset; `srft init` and `new`: the folder), `goes` and `stays` (`srft delete`), `faults` (`srft
-check`), `seeds`, `new`, `old`. A command that fails has its reason as `error`, also where it
-would print rows; one that was called with a wrong option prints no object. What is unknown is
-null, times are ISO 8601 in UTC, shares are 0 to 1.
+as the list `said`, and beside it what they made or found: `made`, `kept`, `failed` and `waiting`
+(partitions by asset; `srft init` and `new`: the folder), `goes` and `stays` (`srft delete`),
+`faults` (`srft check`), `seeds`, `new`, `old`. A command that fails has its reason as `error`,
+also where it would print rows; one that was called with a wrong option prints no object. What is
+unknown is null, times are ISO 8601 in UTC, shares are 0 to 1.
 """
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -114,18 +115,25 @@ def apply(
     critic: Critics = None,
     arm: Arms = None,
     unsafe: Unsafe = False,
+    budget_calls: Annotated[
+        int | None, typer.Option(help="Calls that critics may be paid for; then it stops.", min=0)
+    ] = None,
+    budget_usd: Annotated[
+        float | None, typer.Option(help="The same in USD, by prices of srft.yaml.", min=0)
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Make what is missing or stale, upstream first, and nothing else.
 
     Where nothing is named, a critic that asks a model is left alone unless an arm needs it.
     """
+    settings = _of_runs(budget_calls, budget_usd)
     console = Console()
     home = current_home()
     batches, seeds = chosen_batches(home, batch), chosen_seeds(home, seed)
     if not batches and not assets:
         raise SrftError(NO_BATCHES)
-    with applier(console) as platform:
+    with applier(console, settings) as platform:
         wanted = wanted_assets(platform.stages, assets, critic, arm)
         if not batches and all(platform.stages[key].partitioned_by == "batch" for key in wanted):
             raise SrftError(NO_BATCHES)
@@ -133,6 +141,14 @@ def apply(
     print_outcome(console, outcome)
     say_notices(console, platform.notices(outcome, batches, seeds))
     end(outcome)
+
+
+def _of_runs(max_calls: int | None, max_usd: float | None) -> dict[str, Any]:
+    """What the runs of the command are told: one budget for all of them, from now on."""
+    stated = {"max_calls": max_calls, "max_usd": max_usd}
+    given = {name: value for name, value in stated.items() if value is not None}
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return {**given, "paid_since": now} if given else {}
 
 
 def _out_of_sync(items: Sequence["Item"], assets: Collection[str]) -> list[str]:

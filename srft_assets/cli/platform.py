@@ -1,9 +1,9 @@
 """What commands about partitions have in common: their options, the graph, and Dagster."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from srft_assets.planning import Notice, Outcome
     from srft_assets.warehouse.stage import Stage
 
+
+WAITS = 4
+"""Exit code where nothing failed, and something waits: for a budget, or a batch of a provider."""
 
 Assets = Annotated[
     list[str] | None, typer.Argument(help="Assets, e.g. masked_tokens/srft; all if none.")
@@ -54,10 +57,15 @@ Unsafe = Annotated[
 
 
 class Platform:
-    """Makes partitions for a command. Dagster is loaded where there is something to make."""
+    """Makes partitions for a command. Dagster is loaded where there is something to make.
 
-    def __init__(self, console: Console, home: Home, open: ExitStack) -> None:
-        self.console, self.home, self.open = console, home, open
+    `settings`: of the resource of all its runs, `components.platform.Platform`.
+    """
+
+    def __init__(
+        self, console: Console, home: Home, open: ExitStack, settings: Mapping[str, Any]
+    ) -> None:
+        self.console, self.home, self.open, self.settings = console, home, open, settings
         self._applier: Applier | None = None
 
     @cached_property
@@ -98,7 +106,7 @@ class Platform:
                 instance = self.open.enter_context(open_instance(self.home))
             open_log(self.home)
             told_to = self.open.enter_context(progress(self.console))
-            self._applier = Applier(loaded, self.home, instance, told_to)
+            self._applier = Applier(loaded, self.home, instance, told_to, self.settings)
         return self._applier
 
 
@@ -123,12 +131,12 @@ def load_definitions() -> "dg.Definitions":
 
 
 @contextmanager
-def applier(console: Console) -> Iterator[Platform]:
+def applier(console: Console, settings: Mapping[str, Any] | None = None) -> Iterator[Platform]:
     """The platform of the current home; its catalogue is up to date afterwards."""
     home = current_home()
     try:
         with ExitStack() as open:
-            yield Platform(console, home, open)
+            yield Platform(console, home, open, settings or {})
     finally:
         refresh_catalogue(home)
 
@@ -145,20 +153,23 @@ def refused_of(asset: str, names: Sequence[str]) -> int:
 
 
 def print_outcome(console: Console, outcome: "Outcome") -> None:
-    """One line an asset that was made or failed, and a count of what was in sync."""
-    put(made=outcome.made, kept=outcome.kept, failed=outcome.failed)
+    """One line an asset that was made, failed or waits, and a count of what was in sync."""
+    put(made=outcome.made, kept=outcome.kept, failed=outcome.failed, waiting=outcome.waiting)
     for asset, names in outcome.made.items():
         if names:
             refused = refused_of(asset, names)
             told = f"; {refused:,} refused: srft sql quarantine" if refused else ""
             say(console, f"made {asset}: {', '.join(names)}{told}")
     tell_failed(console, outcome)
-    kept = sum(len(names) for names in outcome.kept.values())
-    made = sum(len(names) for names in outcome.made.values())
-    failed = sum(len(names) for names in outcome.failed.values())
+    made, kept, failed, waiting = (
+        sum(map(len, by_asset.values()))
+        for by_asset in (outcome.made, outcome.kept, outcome.failed, outcome.waiting)
+    )
     told = f"{made} {'partition' if made == 1 else 'partitions'} made, {kept} in sync"
-    if made or failed:
-        say(console, f"{told}{f', {failed} failed' if failed else ''}.")
+    told += f", {failed} failed" if failed else ""
+    told += f", {waiting} waiting" if waiting else ""
+    if made or failed or waiting:
+        say(console, f"{told}.")
     else:
         say(console, f"Nothing to make: all {kept} partitions are in sync.")
 
@@ -171,18 +182,21 @@ def say_notices(console: Console, notices: "Sequence[Notice]") -> None:
 
 
 def tell_failed(console: Console, outcome: "Outcome") -> None:
-    """One line a partition that failed."""
-    for asset, reasons in outcome.failed.items():
-        for name, reason in reasons.items():
-            say(console, f"[red]failed[/] {asset} {name}: {quoted(reason)}")
+    """One line a partition that failed or waits."""
+    for left, mark in ((outcome.failed, "[red]failed[/]"), (outcome.waiting, "[yellow]waits[/]")):
+        for asset, reasons in left.items():
+            for name, reason in reasons.items():
+                say(console, f"{mark} {asset} {name}: {quoted(reason)}")
 
 
 def end(outcome: "Outcome") -> None:
-    """Raise SrftError where a partition failed, once all is told."""
+    """Raise SrftError where a partition failed, and exit where one waits, once all is told."""
     failed = sum(len(names) for names in outcome.failed.values())
     if failed:
         were = "1 partition" if failed == 1 else f"{failed} partitions"
         raise SrftError(f"{were} failed; mend what is told above, and run the same command again")
+    if any(outcome.waiting.values()):
+        raise typer.Exit(WAITS)
 
 
 def refresh_catalogue(home: Home) -> None:

@@ -14,7 +14,7 @@ from srft_assets.components.metadata import (
     table_schema,
 )
 from srft_assets.components.platform import Platform, progress_of
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, WaitingError
 from srft_assets.home import Home
 from srft_assets.locks import partition_turn
 from srft_assets.seeds import asked_seeds, check_seed, seeds_there
@@ -60,6 +60,9 @@ TAG_CHARS = 63
 
 FAILED = "failed"
 """Metadata key of a step's failure: partition → reason."""
+
+WAITING = "waiting"
+"""Likewise, of partitions with which nothing is wrong: the next run goes on with them."""
 
 TOLD_ALREADY = "__source_asset_observation__"
 """Dagster's own key for outputs whose events were logged before. There is no public way to say
@@ -168,13 +171,13 @@ def build_asset(stage: Stage) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult]:
         names = [ONLY] if stage.partitioned_by == "none" else context.partition_keys
         tag_run(context, stage)
-        made, failed = _make_all(stage, context, platform, names)
-        if made or not failed:
+        made, failed, waiting = _make_all(stage, context, platform, names)
+        if made or not (failed or waiting):
             # Pipes wants a result from every asset that opened a session; rows are stored already.
             told = made < len(names)
             yield dg.MaterializeResult(metadata={TOLD_ALREADY: True} if told else None)
-        if failed:
-            raise _failure(stage, names, failed)
+        if failed or waiting:
+            raise _failure(stage, names, failed, waiting)
 
     return compute
 
@@ -194,13 +197,14 @@ def tag_run(context: dg.AssetExecutionContext, stage: Stage) -> None:
 
 def _make_all(
     stage: Stage, context: dg.AssetExecutionContext, platform: Platform, names: Sequence[str]
-) -> tuple[int, dict[str, str]]:
-    """Make the partitions; how many were, and those that failed, with the reason.
+) -> tuple[int, dict[str, str], dict[str, str]]:
+    """Make the partitions; how many were, and, with the reason, those that failed and that wait.
 
     One does not stop the others. Batches that were deleted, whose keys Dagster keeps, are left out
     where others are asked for beside them.
     """
     failed: dict[str, str] = {}
+    waiting: dict[str, str] = {}
     done: dict[str, dict[str, Any]] = {}
     there = batch_names(platform.home()) if stage.partitioned_by == "batch" else names
     gone = sorted(set(names) - set(there)) if set(names) & set(there) else []
@@ -214,6 +218,9 @@ def _make_all(
                 done[name] = _make_one(stage, context, platform, name)
             except TRANSIENT:
                 raise
+            except WaitingError as error:
+                waiting[name] = str(error)
+                context.log.warning(f"{stage.key}/{name}: {error}")
             except Exception as error:  # a bug of ours, too, is told and costs one partition
                 failed[name] = _reason(error)
                 context.log.error(f"{stage.key}/{name}: {failed[name]}", exc_info=error)
@@ -227,19 +234,30 @@ def _make_all(
     else:
         for name, figures in done.items():
             context.add_asset_metadata(figures, partition_key=partition_of(stage, name))
-    return len(done), failed
+    return len(done), failed, waiting
 
 
 def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, SrftError) else f"{type(error).__name__}: {error}"
 
 
-def _failure(stage: Stage, names: Sequence[str], failed: Mapping[str, str]) -> dg.Failure:
-    """What the run's page tells at its end; `FAILED` holds the reasons for programs."""
-    told = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
+def _failure(
+    stage: Stage, names: Sequence[str], failed: Mapping[str, str], waiting: Mapping[str, str]
+) -> dg.Failure:
+    """What the run's page tells at its end; `FAILED` and `WAITING` hold the reasons for programs.
+
+    What waits ends the run, too: nothing behind it may be made from what was there before.
+    """
+    told = [
+        f"{len(reasons)} of {len(names)} partitions of {stage.key} {what}: "
+        + "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        for what, reasons in (("failed", failed), ("wait", waiting))
+        if reasons
+    ]
+    by_name = {FAILED: dict(failed), WAITING: dict(waiting)}
     return dg.Failure(
-        description=f"{len(failed)} of {len(names)} partitions of {stage.key} failed: {told}",
-        metadata={FAILED: dg.MetadataValue.json(dict(failed))},
+        description="; ".join(told),
+        metadata={what: dg.MetadataValue.json(reasons) for what, reasons in by_name.items()},
         allow_retries=False,
     )
 

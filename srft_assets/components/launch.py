@@ -3,10 +3,11 @@
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import yaml
@@ -17,6 +18,7 @@ from srft_assets.components.asset import (
     BATCH,
     FAILED,
     SEED,
+    WAITING,
     asset_key,
     partitions_of,
     register,
@@ -31,7 +33,7 @@ from srft_assets.home import Home
 from srft_assets.instance import prepare_instance
 from srft_assets.planning import Outcome, Wish
 from srft_assets.seeds import asked_seeds
-from srft_assets.warehouse.partitions import ONLY, Warehouse
+from srft_assets.warehouse.partitions import ONLY, Warehouse, matching
 from srft_assets.warehouse.plan import State, state_of
 from srft_assets.warehouse.stage import Progress, Stage
 
@@ -109,12 +111,16 @@ def _make_databases(folder: Path, settings: bytes) -> None:
 
 @dataclass(frozen=True)
 class Applier:
-    """Makes what is out of sync, upstream first, one Dagster run per asset and range."""
+    """Makes what is out of sync, upstream first, one Dagster run per asset and range.
+
+    `settings`: of the resource `platform`, for all its runs.
+    """
 
     defs: dg.Definitions
     home: Home
     instance: dg.DagsterInstance
     progress: Progress
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def apply(self, wanted: Sequence[str], batches: Sequence[str], seeds: Sequence[str]) -> Outcome:
         """Make the wanted assets and all they need.
@@ -137,21 +143,29 @@ class Applier:
         """Make what is not in sync and can be made."""
         warehouse = Warehouse(self.home.warehouse)
         failed: dict[str, str] = {}
+        waiting: dict[str, str] = {}
         stale: list[str] = []
         for name in names:
             item = state_of(stage, self.home, warehouse, name)
-            if reason := _failed_input(stage, name, outcome):
-                failed[name] = reason
+            if behind := _input_in(outcome.failed, stage, name, ("same", "whole")):
+                failed[name] = f"waits for {behind}, which failed"
+            elif behind := _input_in(outcome.waiting, stage, name, ("same", "whole", "all")):
+                waiting[name] = f"for {behind}"
             elif item.state is State.WAITING:
                 failed[name] = "; ".join(item.why)
             elif item.state is not State.IN_SYNC:
                 stale.append(name)
         for run in consecutive(stale, self._all(stage)):
-            failed |= self._materialize(stage, run)
-        outcome.made[stage.key] = [name for name in stale if name not in failed]
-        outcome.kept[stage.key] = [name for name in names if name not in (*stale, *failed)]
+            result = self._materialize(stage, run)
+            failed |= result[FAILED]
+            waiting |= result[WAITING]
+        left = {*failed, *waiting}
+        outcome.made[stage.key] = [name for name in stale if name not in left]
+        outcome.kept[stage.key] = [name for name in names if name not in {*stale, *left}]
         if failed:
             outcome.failed[stage.key] = failed
+        if waiting:
+            outcome.waiting[stage.key] = waiting
 
     def _all(self, stage: Stage) -> Sequence[str]:
         defined = partitions_of(stage)
@@ -159,8 +173,8 @@ class Applier:
             return [ONLY]
         return defined.get_partition_keys(dynamic_partitions_store=self.instance)
 
-    def _materialize(self, stage: Stage, names: Sequence[str]) -> dict[str, str]:
-        """One run over neighbours; the partitions that failed, and why.
+    def _materialize(self, stage: Stage, names: Sequence[str]) -> dict[str, dict[str, str]]:
+        """One run over neighbours; the partitions that `FAILED`, those that are `WAITING`, and why.
 
         Raises SrftError where the run fails as a whole.
         """
@@ -181,24 +195,34 @@ class Applier:
                 asset_selection=[asset_key(stage.key)],
                 instance=self.instance,
                 tags=tags if stage.partitioned_by == "none" else tags | ranged,
-                run_config=QUIET,
+                run_config=QUIET | _of_platform(self.settings),
                 raise_on_error=False,
             )
-        return {} if result.success else _failures(result)
+        return {FAILED: {}, WAITING: {}} if result.success else _failures(result)
 
 
-def _failed_input(stage: Stage, name: str, outcome: Outcome) -> str:
-    """The input of a partition that failed, in words: what is behind it waits; else empty."""
+def _of_platform(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {"resources": {"platform": {"config": dict(settings)}}} if settings else {}
+
+
+def _input_in(
+    left: Mapping[str, Mapping[str, str]], stage: Stage, name: str, by: Collection[str]
+) -> str:
+    """The first input of a partition that was left unmade, by edges of these mappings; else empty.
+
+    What is behind it waits. Of all batches one that fails stops no training, and one that waits
+    does: it is there the next time.
+    """
     for edge in stage.upstream:
-        partition = name if edge.mapping == "same" else ONLY
-        failed = outcome.failed.get(edge.asset, {})
-        if edge.decides and edge.mapping != "all" and partition in failed:
-            return f"waits for {edge.asset}/{partition}, which failed"
+        needed = {"same": (name,), "whole": (ONLY,), "all": edge.only}[edge.mapping]
+        missing = matching(left.get(edge.asset, {}), needed)
+        if edge.decides and edge.mapping in by and missing:
+            return f"{edge.asset}/{missing[0]}"
     return ""
 
 
-def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
-    """Partition → reason, as the step that failed says.
+def _failures(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, str]]:
+    """`FAILED` and `WAITING` → partition → reason, as the step that failed says.
 
     Raises KeyboardInterrupt where the run ended by Ctrl-C, which Dagster takes for a failure of
     the step, and SrftError with the reason in one line where the step failed as a whole.
@@ -208,14 +232,18 @@ def _failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
         raise KeyboardInterrupt
     for failure in failures:
         told = failure.user_failure_data
-        by_partition = told.metadata.get(FAILED) if told else None
-        if isinstance(by_partition, dg.JsonMetadataValue) and isinstance(by_partition.value, dict):
-            return {str(name): str(reason) for name, reason in by_partition.value.items()}
+        if told is not None and {FAILED, WAITING} <= told.metadata.keys():
+            return {what: _reasons(told.metadata[what]) for what in (FAILED, WAITING)}
         if told is not None and told.description:
             raise SrftError(told.description)
         if failure.error is not None:
             raise SrftError((failure.error.cause or failure.error).message.strip())
     raise SrftError("the run failed before its first step: see `srft` with --debug")
+
+
+def _reasons(told: dg.MetadataValue) -> dict[str, str]:
+    assert isinstance(told, dg.JsonMetadataValue) and isinstance(told.value, dict)
+    return {str(name): str(reason) for name, reason in told.value.items()}
 
 
 def consecutive(names: Sequence[str], order: Sequence[str]) -> Iterator[list[str]]:

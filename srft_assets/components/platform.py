@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from datetime import UTC
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from srft_assets.settings import settings
 from srft_assets.training.process import launch
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stage import Progress, Work
+from srft_assets.warehouse.stage import Allowance, Progress, Work
 
 T = TypeVar("T")
 
@@ -205,6 +206,12 @@ class Platform(dg.ConfigurableResource):
 
     force: bool = False
     """Make partitions again although they are in sync."""
+    max_calls: int | None = None
+    """Calls that critics may be paid for in this run."""
+    max_usd: float | None = None
+    """The same in USD, by `prices` of srft.yaml."""
+    paid_since: str = ""
+    """ISO 8601, UTC: what was paid for since then counts as this run's; by default its start."""
     critic_server: CriticServer
     """Serves the critics that state no `endpoint.base_url`; by default one of no server."""
 
@@ -234,4 +241,16 @@ class Platform(dg.ConfigurableResource):
             log=context.log,
             serve=self.critic_server.open,
             started_by=context.run.tags.get(BY, ""),
+            allowance=self._allowance(context),
         )
+
+    def _allowance(self, context: dg.AssetExecutionContext) -> Allowance | None:
+        if self.max_calls is None and self.max_usd is None:
+            return None
+        whose, since = "the budget of this command", self.paid_since
+        if not since:
+            record = context.instance.get_run_record_by_id(context.run_id)
+            assert record is not None
+            whose = "the budget of this run (platform.max_… of its configuration)"
+            since = record.create_timestamp.astimezone(UTC).isoformat(timespec="milliseconds")
+        return Allowance(whose, since, max_calls=self.max_calls, max_usd=self.max_usd)

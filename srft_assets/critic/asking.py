@@ -45,7 +45,7 @@ def ask_model(critic: str, batch: Batch, judged: Iterable[Judged], work: Work, r
 
     async def ask(served: Served, exchanges: Iterator[Exchange]) -> Asking:
         nonlocal asking
-        lasting = lasting_budgets(work.home, critic, batch.spec, work.started_by)
+        lasting = lasting_budgets(work.home, critic, batch.spec, work.started_by, work.allowance)
         budget = Budgets([budget_of(work.run_id, endpoint), *lasting])
         async with Client(
             endpoint, served.base_url, api_key=served.api_key, budget=budget

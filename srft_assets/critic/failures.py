@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 import orjson
 
-from srft_assets.errors import SrftError, excerpt_of
+from srft_assets.errors import SrftError, WaitingError, excerpt_of
 from srft_assets.text import HIDDEN, hide_in_urls
 
 LONGEST_PAUSE = 600.0
@@ -99,7 +99,7 @@ SPENT = "are spent"
 """Words of every reason that a budget gives; alerts know it by them."""
 
 
-class BudgetSpentError(SrftError):
+class BudgetSpentError(WaitingError):
     """The budget allows no further call; what was answered is kept.
 
     Attributes:

@@ -6,9 +6,10 @@ its own calls at once; what others have under way at that moment it does not kno
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 import orjson
@@ -24,6 +25,7 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.project import component_files
 from srft_assets.settings import Price, Settings, settings
+from srft_assets.warehouse.stage import Allowance
 from srft_assets.yaml_files import parsed, read_yaml
 
 NIGHTLY = "relabel_nightly"
@@ -170,45 +172,65 @@ class Lasting(Budget):
         return ""
 
 
-def lasting_budgets(home: Home, critic: str, spec: LlmSpec, started_by: str) -> list[Budget]:
-    """Of the critic's life and, where the schedule asks, of its day; those that bound something.
+@dataclass(frozen=True, slots=True)
+class _Bounded:
+    """What `lasting_budgets` looks at: `usd` is the setting of `limits.max_usd`."""
+
+    limits: Limits
+    whose: str
+    usd: str
+    then: str
+    counted: Callable[[Home, Prices], Spent]
+
+
+def lasting_budgets(
+    home: Home, critic: str, spec: LlmSpec, started_by: str, allowance: Allowance | None = None
+) -> list[Budget]:
+    """Of the critic's life, of its day where the schedule asks, and of the command that asks; those
+    that bound something.
 
     Raises SrftError where USD are bounded and the critic's price is not known.
     """
     stated = settings()
-    nightly = started_by in (NIGHTLY, AUTOMATION) and bounds(stated.relabel)
-    if not (bounds(stated.critic) or nightly):
+    found = [one for one in _all(stated, critic, started_by, allowance) if bounds(one.limits)]
+    if not found:
         return []
     prices = prices_of(stated)
     asked = (spec.model, _own_price(spec.endpoint))
     prices = Prices(prices.stated, {**prices.critics, critic: asked})
     price = prices.of(critic, spec.model)
-    in_usd = {
-        "critic": stated.critic.max_usd,
-        "relabel": stated.relabel.max_usd if nightly else None,
-    }
-    for section, most in in_usd.items():
-        if most is not None and price is None:
-            raise SrftError(
-                f"{section}.max_usd: there is no price for {spec.model}: state it in `prices:` of "
-                f"srft.yaml, or as endpoint.usd_per_million_input and _output of the critic "
-                f"{critic} (0 where it costs nothing)"
-            )
+    in_usd = [one.usd for one in found if one.limits.max_usd is not None]
+    if in_usd and price is None:
+        raise SrftError(
+            f"{in_usd[0]}: there is no price for {spec.model}: state it in `prices:` of "
+            f"srft.yaml, or as endpoint.usd_per_million_input and _output of the critic "
+            f"{critic} (0 where it costs nothing)"
+        )
     dearest = max(price.input, price.output) / MILLION if price else 0.0
-    found: list[Budget] = []
-    if bounds(stated.critic):
-        whose, then = f"the critic {critic} (critic.max_… of srft.yaml)", "raise it to go on"
-        found.append(
-            Lasting(stated.critic, whose, lambda: spent(home, prices, critic), dearest, then)
+    return [
+        Lasting(one.limits, one.whose, partial(one.counted, home, prices), dearest, one.then)
+        for one in found
+    ]
+
+
+def _all(
+    stated: Settings, critic: str, started_by: str, allowance: Allowance | None
+) -> Iterator[_Bounded]:
+    whose = f"the critic {critic} (critic.max_… of srft.yaml)"
+    of_life = partial(spent, critic=critic)
+    yield _Bounded(stated.critic, whose, "critic.max_usd", "raise it to go on", of_life)
+    if started_by in (NIGHTLY, AUTOMATION):
+        whose = f"{started_by} today (relabel.max_… of srft.yaml)"
+        yield _Bounded(
+            stated.relabel,
+            whose,
+            "relabel.max_usd",
+            REST,
+            lambda home, prices: spent(home, prices, since=today()),
         )
-    if nightly:
-        whose, then = f"{started_by} today (relabel.max_… of srft.yaml)", REST
-        found.append(
-            Lasting(
-                stated.relabel, whose, lambda: spent(home, prices, since=today()), dearest, then
-            )
-        )
-    return found
+    if allowance is not None:
+        of_command = partial(spent, since=allowance.since)
+        yield _Bounded(allowance, allowance.whose, allowance.whose, Budget.then, of_command)
 
 
 def counted(reply: Reply, request: Request) -> Reply:

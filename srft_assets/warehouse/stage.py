@@ -61,8 +61,29 @@ def no_server() -> AbstractContextManager[Served]:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a command or a run may pay critics for; None bounds nothing.
+
+    Attributes:
+        whose: what is bounded, for messages.
+        since: ISO 8601, UTC: calls that were paid for from then on count.
+    """
+
+    whose: str
+    since: str
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    max_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
-    """The making of one partition, as handed to `Stage.make`. `started_by`: a schedule's name."""
+    """The making of one partition, as handed to `Stage.make`.
+
+    Attributes:
+        started_by: name of the schedule or sensor; empty for a person.
+        allowance: what may be paid for; None where the command bounds nothing.
+    """
 
     home: Home
     warehouse: Warehouse
@@ -74,6 +95,7 @@ class Work:
     log: logging.Logger
     serve: Serve = no_server
     started_by: str = ""
+    allowance: Allowance | None = None
 
     def read(self, asset: str, partition: str | None = None) -> pl.DataFrame:
         """An upstream partition, by default that of the same name, as the recipe names it.
