@@ -1,6 +1,7 @@
 """Budgets that hold over runs: of a critic's life, and of a day of the schedule."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -23,6 +24,7 @@ from srft_assets.critic.spending import (
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.settings import CriticServer, Price, Relabel, settings
+from srft_assets.warehouse.stage import Allowance
 from tests.critic.faults import no_usage
 from tests.critic.platform_support import Labeller, graded_runs
 from tests.critic.server import Server
@@ -185,6 +187,21 @@ def test_usd_bound_what_is_asked(labeller, server, monkeypatch):
     with pytest.raises(BudgetSpentError, match=r"0\.00 of 0\.00 USD are spent"):
         labeller.label()
     assert server.answered.total() == 0
+
+
+def test_a_command_may_pay_so_much_from_its_start_on(labeller, server):
+    bounded = Allowance("this command", since="2026-01-01", max_usd=0.000001)
+    with pytest.raises(SrftError, match=r"^this command: there is no price for m: state it in"):
+        labeller.label(allowance=bounded)
+    labeller.settings["endpoint"] |= {"usd_per_million_input": 1, "usd_per_million_output": 1}
+    with pytest.raises(BudgetSpentError, match=r"^this command: 0\.00 of 0\.00 USD are spent"):
+        labeller.label(allowance=bounded)
+    labeller.label(allowance=replace(bounded, max_usd=1.0))
+    with pytest.raises(BudgetSpentError, match=r"^this command: 4 calls are spent: 0 answered"):
+        other = Labeller(labeller.home, labeller.base_url, words="Judge. {{ run }} {{ answer }}")
+        other.label(allowance=replace(bounded, max_usd=None, max_calls=4))
+    labeller.label(allowance=Allowance("this command", since="9999-01-01", max_calls=0))
+    assert server.answered.total() == 4
 
 
 def test_without_bounds_there_is_no_budget_and_nothing_is_left_to_tell(labeller, home):
