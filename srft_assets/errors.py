@@ -34,6 +34,11 @@ def first_problem(error: "ValidationError") -> str:
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
+def headline(error: BaseException) -> str:
+    """The first line of another library's message; its type where there is none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
 EXCERPT_CHARS = 200
 INTERNAL = "internal error"
 """Begins the reason of a refusal that is a fault of the platform, and not of the input."""

@@ -3,7 +3,7 @@
 import json
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 from importlib.util import find_spec
@@ -13,6 +13,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from srft_assets.base_model import weights_of
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import ENVIRONMENTS, need, plugin
@@ -31,9 +32,6 @@ PULL_SECONDS = 120.0
 """To ask a registry for one image."""
 LIMITED = re.compile(r"toomanyrequests|\b429\b|rate limit", re.IGNORECASE)
 """What a registry says that has been asked too often: nothing of the image."""
-SHAPES = ".safetensors"
-MAX_HEAD_BYTES = 100 * 1024 * 1024
-"""The format allows no more."""
 
 
 def check_places(tasks: Sequence[TaskInstance], environment: str) -> None:
@@ -150,10 +148,10 @@ def check_adapter(adapter: Path, base: str) -> None:
     folder here, or has no plain safetensors, is not looked at."""
     if not Path(base).is_dir():
         return
-    whole = _shapes(Path(base))
+    whole = _matrices(Path(base))
     if not whole or _is_quantized(Path(base)):
         return  # other files, or packed matrices of other shapes
-    for name, (rows, columns) in _shapes(adapter).items():
+    for name, (rows, columns) in _matrices(adapter).items():
         inner, _, part = name.removeprefix("base_model.model.").partition(".lora_")
         wanted = whole.get(f"{inner}.weight")
         if part not in ("A.weight", "B.weight") or inner.endswith(("lm_head", "embed_tokens")):
@@ -175,17 +173,7 @@ def _is_quantized(folder: Path) -> bool:
         return False
 
 
-def _shapes(folder: Path) -> Mapping[str, tuple[int, ...]]:
-    """Tensor → shape, of all matrices of a folder's weight files; their heads alone are read."""
-    found: dict[str, tuple[int, ...]] = {}
-    for path in sorted(folder.glob(f"*{SHAPES}")):
-        head: dict[str, Any]
-        try:
-            with path.open("rb") as file:
-                size = int.from_bytes(file.read(8), "little")
-                head = json.loads(file.read(min(size, MAX_HEAD_BYTES)))
-        except (OSError, ValueError):
-            raise SrftError(f"{path} is damaged: no head of a safetensors file") from None
-        shapes = {name: one["shape"] for name, one in head.items() if "shape" in one}
-        found |= {name: tuple(shape) for name, shape in shapes.items() if len(shape) == 2}
-    return found
+def _matrices(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Name → shape of a folder's matrices."""
+    shapes = {name: tuple(one.shape) for name, one in weights_of(folder).items()}
+    return {name: shape for name, shape in shapes.items() if len(shape) == 2}

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, headline
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import ONLY
 
@@ -202,7 +202,7 @@ def _from_files(name: str) -> Any:
     try:
         return AutoTokenizer.from_pretrained(name, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
-        raise SrftError(f"cannot load a tokenizer from {name}: {_first_line(error)}") from error
+        raise SrftError(f"cannot load a tokenizer from {name}: {headline(error)}") from error
 
 
 def _from_hub(name: str) -> Any:
@@ -220,13 +220,9 @@ def _from_hub(name: str) -> Any:
     except (HTTPError, OSError, ValueError) as error:
         raise SrftError(
             f"no tokenizer {name}: no such folder, and the Hugging Face Hub does not give it "
-            f"({_first_line(error)})"
+            f"({headline(error)})"
         ) from error
     return _from_files(name)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _stated_stops(folder: Path) -> list[int]:

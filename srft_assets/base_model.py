@@ -1,0 +1,263 @@
+"""A base model's size, from `config.json` and the heads of its safetensors files.
+
+Neither torch nor the weights are loaded, so that plans and `srft doctor` stay quick. Where no
+weights are at hand, the tensors follow from `config.json`, for the architectures of `FAMILIES`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from math import prod
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+import yaml
+
+from srft_assets.base_shapes import FAMILIES, Family, Shapes, experts_of, shapes_of
+from srft_assets.errors import SrftError, headline
+
+BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+"""Of one number, by dtype as `config.json` names it."""
+HEADERS = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+"""The dtypes of weights as safetensors names them."""
+SHIPPED = Path(__file__).with_name("base_configs.yaml")
+HEAD = "lm_head.weight"
+LAYER = re.compile(r"layers\.\d+\.")
+ROUTED = ".experts."
+"""Stands in the names of tensors of which each token meets a few experts' share only."""
+ROUTER = "mlp.gate.weight"
+NO_ADAPTER = ("embed_tokens.weight", HEAD, "router.weight")
+"""Ends of the names of matrices that are no linear layer of transformers, and of the head."""
+STACKED = ("mixtral", "qwen3_moe")
+"""Architectures whose experts and router peft adapts among the linear layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaseFacts:
+    """What is known of a base model.
+
+    Attributes:
+        name: the folder or the Hub id.
+        kind: `model_type` of its text model.
+        parameters: all of them; a tied head is counted once.
+        active: those that one token meets; fewer than all in a mixture of experts.
+        layers, hidden, heads, kv_heads, head_width: of the text model.
+        mlp_width: columns of the inner layers of the MLPs that one token meets.
+        vocabulary: rows of the head.
+        context: tokens that it takes as `config.json` states them, without stretching.
+        dtype: of its weights, as torch names it.
+        weight_bytes: of its weight files.
+        counted: from the heads of weight files, or from `config.json`.
+    """
+
+    name: str
+    kind: str
+    parameters: int
+    active: int
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_width: int
+    mlp_width: int
+    vocabulary: int
+    context: int | None
+    dtype: str
+    weight_bytes: int
+    counted: Literal["weights", "config"]
+    shapes: Shapes = field(repr=False, compare=False)
+
+    def adapter_parameters(self, rank: int) -> int:
+        """Parameters of LoRA adapters on every linear layer but the head: `rank` times the rows
+        and columns of each (arXiv 2106.09685, section 4.1). peft adapts stacked experts too, those
+        of two fused matrices with twice the rank."""
+        stacked, total = self.kind in STACKED, 0
+        without = NO_ADAPTER if stacked else (*NO_ADAPTER, ROUTER)
+        for name, shape in self.shapes.items():
+            if ROUTED in name:
+                fused = 2 if "gate_up" in name else 1
+                total += fused * shape[0] * sum(shape[1:]) if stacked and len(shape) == 3 else 0
+            elif len(shape) == 2 and not name.endswith(without):
+                total += sum(shape)
+        return rank * total
+
+    @property
+    def largest_layer(self) -> int:
+        """Parameters of the largest layer: what FSDP gathers at once."""
+        sums: Counter[str] = Counter()
+        for name, shape in self.shapes.items():
+            if found := LAYER.search(name):
+                sums[found[0]] += prod(shape)
+        return max(sums.values(), default=0)
+
+    @property
+    def outside_layers(self) -> int:
+        """Parameters of no layer: embeddings, head, last norm."""
+        return sum(prod(shape) for name, shape in self.shapes.items() if not LAYER.search(name))
+
+
+def base_facts(source: str) -> BaseFacts:
+    """Facts of the model in a local folder, or of a Hub id.
+
+    An id is looked for in the Hub's cache on this machine, among the configurations that this
+    package carries, and last on the Hub. Raises SrftError where there is no such model, its
+    files are damaged, or it has no weights at hand and its architecture is none of `FAMILIES`.
+    """
+    folder = Path(source) if Path(source).is_dir() else _cached(source)
+    if folder is not None and (folder / "config.json").is_file():
+        return _facts(source, _json(folder / "config.json"), weights_of(folder))
+    if Path(source).is_dir():
+        raise SrftError(f"{source} holds no config.json: it is no model of transformers")
+    shipped = _shipped().get(source.removesuffix("-Instruct"))
+    if shipped is not None:
+        return _facts(source, shipped, {})
+    return _facts(source, *_of_hub(source))
+
+
+def weights_of(folder: Path) -> Mapping[str, Any]:
+    """Name → huggingface_hub's `TensorInfo` of each tensor of a folder's model; none where its
+    weight files are not all there. Raises SrftError for a damaged one."""
+    from huggingface_hub import parse_local_safetensors_file_metadata
+    from huggingface_hub.errors import SafetensorsParsingError
+
+    found: dict[str, Any] = {}
+    for path in _weight_files(folder):
+        try:
+            found |= parse_local_safetensors_file_metadata(path).tensors
+        except FileNotFoundError:
+            return {}
+        except (OSError, SafetensorsParsingError, KeyError, TypeError, ValueError):
+            raise SrftError(f"{path} is damaged: no head of a safetensors file") from None
+    return found
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if not whole.exists() and index.exists():
+        stated = _json(index).get("weight_map")
+        if not isinstance(stated, dict):
+            raise SrftError(f"{index} is damaged: it names no weight files")
+        return [folder / str(name) for name in sorted(set(stated.values()))]
+    return [whole] if whole.exists() else sorted(folder.glob("*.safetensors"))
+
+
+def _facts(source: str, stated: Mapping[str, Any], weights: Mapping[str, Any]) -> BaseFacts:
+    try:
+        return _measured(source, stated, weights)
+    except KeyError as error:
+        raise SrftError(f"config.json of {source} lacks {error}") from None
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise SrftError(f"config.json of {source} is not sound: {headline(error)}") from None
+
+
+def _measured(source: str, stated: Mapping[str, Any], weights: Mapping[str, Any]) -> BaseFacts:
+    config = stated.get("text_config") or stated
+    kind = str(config.get("model_type"))
+    family = FAMILIES.get(kind, Family())
+    heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
+    width = int(config.get("head_dim") or family.head_width or hidden // heads)
+    plain = bool(weights) and "quantization_config" not in stated
+    known = kind in FAMILIES and "vision_config" not in stated
+    if not plain and not known:
+        what = "its weights are packed" if weights else "its weights are not at hand"
+        raise SrftError(f"{source}: {what}, and {kind} is counted only from plain ones")
+    found = {name: tuple(one.shape) for name, one in weights.items()}
+    if config.get("tie_word_embeddings", family.tied):
+        found.pop(HEAD, None)
+    shapes: Shapes = dict(shapes_of(config, family, width)) if known else found
+    parameters = sum(map(prod, (found if plain else shapes).values()))
+    routed = sum(prod(shape) for name, shape in shapes.items() if ROUTED in name)
+    held = {**stated, **config}
+    dtype = _dtype(weights) or str(held.get("dtype") or held.get("torch_dtype") or "float32")
+    stored = sum(end - start for start, end in (one.data_offsets for one in weights.values()))
+    return BaseFacts(
+        name=source,
+        kind=kind,
+        parameters=parameters,
+        active=parameters - round(routed * (1 - _share(config))),
+        layers=int(config["num_hidden_layers"]),
+        hidden=hidden,
+        heads=heads,
+        kv_heads=int(config.get("num_key_value_heads") or heads),
+        head_width=width,
+        mlp_width=_mlp_width(config),
+        vocabulary=int(config["vocab_size"]),
+        context=config.get("max_position_embeddings"),
+        dtype=dtype,
+        weight_bytes=stored or parameters * BYTES.get(dtype, 2),
+        counted="weights" if plain else "config",
+        shapes=shapes,
+    )
+
+
+def _share(config: Mapping[str, Any]) -> float:
+    """Of the routed experts, those that a token meets."""
+    experts = experts_of(config)
+    return int(config["num_experts_per_tok"]) / experts if experts else 1.0
+
+
+def _mlp_width(config: Mapping[str, Any]) -> int:
+    """Of a layer with experts, where there are any."""
+    if not experts_of(config):
+        return int(config["intermediate_size"])
+    own = int(config.get("moe_intermediate_size") or config["intermediate_size"])
+    shared = int(config.get("shared_expert_intermediate_size") or 0)
+    shared += own * int(config.get("n_shared_experts") or 0)
+    return own * int(config["num_experts_per_tok"]) + shared
+
+
+def _dtype(weights: Mapping[str, Any]) -> str | None:
+    """Of most numbers in the weight files."""
+    counts: dict[str, int] = {}
+    for one in weights.values():
+        counts[one.dtype] = counts.get(one.dtype, 0) + one.parameter_count
+    return HEADERS.get(max(counts, key=lambda dtype: counts[dtype])) if counts else None
+
+
+@cache
+def _shipped() -> dict[str, dict[str, Any]]:
+    stated: dict[str, dict[str, Any]] = yaml.safe_load(SHIPPED.read_text(encoding="utf-8"))
+    return stated
+
+
+def _cached(name: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except (OSError, ValueError):
+        return None
+
+
+def _of_hub(name: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Configuration and tensors; of the weight files their heads alone are fetched."""
+    from httpx import HTTPError
+    from huggingface_hub import HfApi, hf_hub_download
+    from huggingface_hub.errors import NotASafetensorsRepoError
+
+    api = HfApi(library_name="srft")
+    try:
+        api.model_info(name, timeout=10)
+        config = _json(Path(hf_hub_download(name, "config.json")))
+        files = api.get_safetensors_metadata(name).files_metadata
+    except NotASafetensorsRepoError:
+        return config, {}
+    except (HTTPError, OSError, ValueError) as error:
+        raise SrftError(
+            f"no base model {name}: no such folder, and the Hugging Face Hub does not give it "
+            f"({headline(error)})"
+        ) from error
+    return config, {name: one for file in files.values() for name, one in file.tensors.items()}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        stated = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise SrftError(f"{path} is not JSON: {headline(error)}") from error
+    if not isinstance(stated, dict):
+        raise SrftError(f"{path} is no mapping of settings")
+    return stated
