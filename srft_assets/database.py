@@ -1,8 +1,8 @@
 """The database of a platform: what many processes share and nobody may lose.
 
 Answers of critics, claims of calls under way, gold labels, batches, seeds. SQLAlchemy Core over
-SQLite, by default the file `srft.db` in `SRFT_HOME`; `SRFT_DATABASE` is the URL of another. No
-statement is SQLite's own, so that another database can take its place.
+SQLite, by default the file `srft.db` in `SRFT_HOME`, or over PostgreSQL, where several machines
+share a home; `SRFT_DATABASE` is the URL. Statements are those that both know.
 """
 
 import os
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from srft_assets.backup import UPGRADE, back_up
+from srft_assets.database_engine import SCHEMA, engine_of, file_of, parsed_url
 from srft_assets.database_read import HEAD
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.files import replacing
@@ -25,8 +26,6 @@ from srft_assets.locks import exclusive
 
 METADATA = sa.MetaData()
 MIGRATIONS = Path(__file__).parent / "migrations"
-PATIENCE_SECONDS = 60
-"""How long a statement waits while another process writes."""
 AT_ONCE = 500
 """Keys of one `IN`."""
 
@@ -116,12 +115,12 @@ _REVISION = sa.Table(
 class Database:
     """One database, its tables of this version. May be shared by threads, not over a fork."""
 
-    def __init__(self, url: sa.URL) -> None:
+    def __init__(self, url: sa.URL, locks: Path) -> None:
         self.url = url
-        self.file = Path(url.database).absolute() if url.database else None
-        self.locks = Path(f"{self.file}-locks")
+        self.file = file_of(url)
+        self.locks = locks
         """Folder of the locks that belong to this database."""
-        self._engine = _engine(url)
+        self._engine = engine_of(url)
         self._writing = Lock()
         self._identity = _identity(self.file)
 
@@ -193,49 +192,83 @@ def database_of(home: Home) -> Database:
     A copy of an earlier version is kept; see `srft_assets.backup`. Raises SrftError where it is
     damaged or of a later version, UsageError for a wrong URL.
     """
-    return _opened(_url(home))
+    url = _url(home)
+    file = file_of(url)
+    return _opened(url, Path(f"{file}-locks") if file else home.root / "database-locks")
 
 
-def database_file(home: Home) -> Path:
-    """Where the database of a platform lies, whether it is there or not. Raises UsageError."""
-    return Path(str(_url(home).database)).absolute()
+def database_file(home: Home) -> Path | None:
+    """Where the SQLite file of a platform lies, whether it is there or not; None where its database
+    is another. Raises UsageError."""
+    return file_of(_url(home))
+
+
+def copy_database(home: Home, stated: str) -> dict[str, int]:
+    """Copy all rows to another database, in one transaction; table → rows that were not there.
+
+    Claims are left out: whoever holds one asks the database of before. Raises UsageError for a
+    wrong URL, and where a row is there that differs.
+    """
+    url = parsed_url(stated, "the target")
+    source, file = database_of(home), file_of(url)
+    target = _opened(url, Path(f"{file}-locks") if file else home.root / "database-locks")
+    if source.url == url:
+        raise UsageError("that is the database of this platform already")
+    copied = {}
+    with source.read() as there, target.write() as here:
+        for table in METADATA.sorted_tables:
+            if table is CLAIMS:
+                continue
+            copied[table.name] = 0
+            key = list(table.primary_key)
+            for some in there.execute(sa.select(table)).partitions(AT_ONCE):
+                for row in some:
+                    values = row._asdict()
+                    same = [column == values[column.name] for column in key]
+                    known = here.execute(sa.select(table).where(*same)).one_or_none()
+                    if known is None:
+                        here.execute(sa.insert(table), values)
+                        copied[table.name] += 1
+                    elif known != row:
+                        told = ", ".join(str(values[column.name]) for column in key)
+                        raise UsageError(
+                            f"{url.render_as_string()} holds another {table.name} {told}: name an "
+                            "empty database"
+                        )
+    return copied
 
 
 def _url(home: Home) -> sa.URL:
-    try:
-        url = sa.make_url(home.database_url)
-    except sa.exc.ArgumentError as error:
-        raise UsageError("SRFT_DATABASE is no URL of a database: sqlite:////folder/file") from error
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        told = url.render_as_string(hide_password=True)
-        raise UsageError(f"SRFT_DATABASE={told}: only a SQLite file, sqlite:////folder/file")
-    return url
+    return parsed_url(home.database_url, "SRFT_DATABASE")
 
 
-def _opened(url: sa.URL) -> Database:
-    database = _known(url, os.getpid())
+def _opened(url: sa.URL, locks: Path) -> Database:
+    database = _known(url, locks, os.getpid())
     if database.replaced():
         _known.cache_clear()
-        database = _known(url, os.getpid())
+        database = _known(url, locks, os.getpid())
     return database
 
 
 @cache
-def _known(url: sa.URL, process: int) -> Database:
+def _known(url: sa.URL, locks: Path, process: int) -> Database:
     """One a process and file: its connections stay open, since the last one to close costs."""
-    file = Path(str(url.database)).absolute()
-    if not file.exists():
-        with exclusive(Path(f"{file}-locks", "upgrade.lock")):
+    file = file_of(url)
+    if file and not file.exists():
+        with exclusive(locks / "upgrade.lock"):
             if not file.exists():
                 _create(url, file)
-    database = Database(url)
+    database = Database(url, locks)
     if _revision(database) != HEAD:
-        with exclusive(database.locks / "upgrade.lock"):
+        with exclusive(locks / "upgrade.lock"):
             found = _revision(database)
-            if found != HEAD:
-                if found in _revisions():
-                    back_up(file, UPGRADE)
-                with database.write() as connection:
+            if file and found != HEAD and found in _revisions():
+                back_up(file, UPGRADE)
+            # On PostgreSQL writers take turns: another host may have been first.
+            with database.write() as connection:
+                if not file and _revision_in(connection) is None:
+                    _fill(connection)
+                elif found != HEAD:
                     _upgrade(connection)
     return database
 
@@ -244,19 +277,29 @@ def _create(url: sa.URL, file: Path) -> None:
     """Make the file beside its place: where there is one, it is whole and has all tables."""
     with replacing(file) as beside:
         beside.touch(0o600)  # SQLite gives what it puts beside a file the mode of that file
-        engine = _engine(url.set(database=str(beside)))
+        engine = engine_of(url.set(database=str(beside)))
         with engine.execution_options(writes=True).begin() as connection:
-            METADATA.create_all(connection)
-            _REVISION.metadata.create_all(connection)
-            connection.execute(sa.insert(_REVISION), {"version_num": HEAD})
+            _fill(connection)
         engine.dispose()
+
+
+def _fill(connection: sa.Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
+    METADATA.create_all(connection)
+    _REVISION.metadata.create_all(connection)
+    connection.execute(sa.insert(_REVISION), {"version_num": HEAD})
 
 
 def _revision(database: Database) -> str | None:
     with database.read() as connection:
-        if not sa.inspect(connection).has_table(_REVISION.name):
-            return None
-        return connection.execute(sa.select(_REVISION.c.version_num)).scalar()
+        return _revision_in(connection)
+
+
+def _revision_in(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table(_REVISION.name):
+        return None
+    return connection.execute(sa.select(_REVISION.c.version_num)).scalar()
 
 
 def _revisions() -> set[str]:
@@ -277,24 +320,6 @@ def _upgrade(connection: sa.Connection) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise SrftError(f"the database is of another version of srft: {error}") from error
-
-
-def _engine(url: sa.URL) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": PATIENCE_SECONDS})
-
-    @sa.event.listens_for(engine, "connect")
-    def _connected(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions by itself
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-
-    @sa.event.listens_for(engine, "begin")
-    def _begun(connection: sa.Connection) -> None:
-        # A reader that turns writer fails at once where another wrote meanwhile: writers wait here.
-        writes = connection.get_execution_options().get("writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
 
 
 def _identity(file: Path | None) -> tuple[int, int] | None:

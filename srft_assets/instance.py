@@ -13,6 +13,14 @@ from srft_assets.files import place, private
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.locks import exclusive
 
+POSTGRES = b"""
+# The history of all machines lies in the database of the platform.
+storage:
+  postgres:
+    postgres_url:
+      env: SRFT_DATABASE
+"""
+
 
 def prepare_instance(home: Home) -> Path:
     """Make `<home>/dagster_home` with its settings, and return it.
@@ -33,8 +41,12 @@ def prepare_instance(home: Home) -> Path:
     if not os.access(home.dagster, os.W_OK):
         raise UsageError(f"{home.dagster} cannot be written; choose another SRFT_HOME")
     settings = home.dagster / "dagster.yaml"
+    url = home.database_url
+    shared = url.startswith("postgresql")
+    if shared:
+        os.environ["SRFT_DATABASE"] = url  # the name that POSTGRES states
     if not settings.exists():
-        place(settings, shipped_settings().read_bytes())
+        place(settings, shipped_settings().read_bytes() + (POSTGRES if shared else b""))
     return home.dagster
 
 

@@ -19,6 +19,7 @@ EXTRAS = {
     "train": ("torch", "trl", "peft", "accelerate", "datasets"),
     "rollout": ("minisweagent",),
     "grade": ("swebench", "docker"),
+    "postgres": ("psycopg2", "dagster_postgres"),
 }
 """Extra of `pyproject.toml` → modules that it brings."""
 

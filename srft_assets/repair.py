@@ -57,7 +57,7 @@ def damaged(home: Home, stages: Mapping[str, Stage], deep: bool) -> Iterator[Dam
 
 def _database(home: Home, deep: bool) -> Iterator[Damage]:
     file = database_file(home)
-    if file.exists() and (why := unsound(file, deep)):
+    if file and file.exists() and (why := unsound(file, deep)):
         yield Damage(file, why, partial(_restored, home, file))
 
 

@@ -211,7 +211,8 @@ class Settings(BaseSettings):
     home: str | None = None
     """Folder of all state, relative to the project; by default the project itself."""
     database: str | None = None
-    """SQLAlchemy URL of the SQLite file that processes share; by default `srft.db` in `home`."""
+    """SQLAlchemy URL of what processes share: a SQLite file, by default `srft.db` in `home`, or
+    PostgreSQL for several machines; see docs/machines.md."""
     base_model: str = "tiny"
     """What arms train that state no `model`: `tiny`, a local folder, or a Hub id."""
     batches: Names | None = None

@@ -241,7 +241,7 @@ def test_another_place_is_named_by_a_url(
     claim(database_of(home), "a")
     assert elsewhere.exists() and not home.root.exists()
     monkeypatch.setenv("SRFT_DATABASE", "postgresql://me:word@host/db")
-    with pytest.raises(UsageError, match=r"me:\*\*\*@host.*only a SQLite file"):
+    with pytest.raises(UsageError, match=r"me:\*\*\*@host.*postgresql\+psycopg2://"):
         database_of(home)
     monkeypatch.setenv("SRFT_DATABASE", "nonsense")
     with pytest.raises(UsageError, match="no URL"):

@@ -13,6 +13,7 @@ from srft_assets.cli import (
     compare,
     config,
     critic,
+    database,
     delete,
     dev,
     doctor,
@@ -120,6 +121,7 @@ for name, group in (
     ("rename", delete.rename),
     ("review", critic.review),
     ("ledger", ledger.ledger),
+    ("database", database.database),
     ("seeds", seeds.seeds),
     ("lab", lab.lab),
 ):

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from srft_assets.cli.console import quoted, say
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import current_home
 from srft_assets.tables import table, whole, words
 
@@ -163,6 +163,8 @@ def backup() -> None:
     from srft_assets.database import database_file
 
     file = database_file(current_home())
+    if file is None:
+        raise UsageError("the database is PostgreSQL: copy it with pg_dump")
     if not file.exists():
         raise SrftError(f"{file} is not there yet: there is nothing to copy")
     try:

@@ -1,0 +1,171 @@
+"""Several machines share a PostgreSQL database: what holds on one machine holds there."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+
+from srft_assets.components.launch import open_instance
+from srft_assets.critic.ledger import Ledger
+from srft_assets.database import (
+    ANSWERS,
+    BATCHES,
+    CLAIMS,
+    SEEDS,
+    copy_database,
+    database_of,
+    insert_once,
+)
+from srft_assets.database_read import read_rows
+from srft_assets.errors import SrftError, UsageError
+from srft_assets.home import Home
+from srft_assets.repair import damaged
+from srft_assets.seeds import more_seeds
+from srft_assets.trajectories.batches import batch_names
+from srft_assets.trajectories.ingest import ingest
+from tests import postgres
+from tests.critic import test_ledger
+from tests.critic.ledger_support import key_of, reply
+from tests.trajectories.ingest_support import run_of, write_lines
+
+pytestmark = pytest.mark.skipif(postgres.PROGRAMS is None, reason=postgres.ABSENT)
+
+
+@pytest.fixture(scope="module")
+def socket() -> Iterator[str]:
+    with postgres.server() as folder:
+        yield folder
+
+
+@pytest.fixture
+def url(socket: str) -> str:
+    return postgres.new_database(socket)
+
+
+@pytest.fixture
+def shared(home: Home, url: str, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home whose database is on the server."""
+    monkeypatch.setenv("SRFT_DATABASE", url)
+    return home
+
+
+@pytest.mark.parametrize(
+    "promise",
+    [each for name, each in vars(test_ledger).items() if name.startswith("test_")],
+    ids=lambda promise: promise.__name__,
+)
+def test_the_ledger_is_as_on_one_machine(promise, shared: Home) -> None:
+    promise(shared)
+    assert not shared.database.exists()
+
+
+def test_a_text_that_no_server_keeps_as_text_comes_back_as_it_was(shared: Home) -> None:
+    hostile = reply(1, content="a\ud800\x00\n", about="\x00", model="m\x00")
+    with Ledger(shared) as ledger:
+        ledger.keep(hostile)
+    assert [kept for kept, sound in Ledger(shared).everything() if sound] == [hostile]
+    [(model,)] = read_rows(shared, "SELECT model FROM answers WHERE key = :key", key=key_of(1))
+    assert bytes(model) == b"m\x00"
+
+
+def test_processes_that_make_it_at_once_make_one(shared: Home) -> None:
+    script = (
+        "import sys; from pathlib import Path; from srft_assets.home import Home\n"
+        "from srft_assets.database import *\n"
+        "with database_of(Home(Path(sys.argv[1]))).write() as here:\n"
+        "    print(insert_once(here, CLAIMS, {'key': 'one', 'owner': sys.argv[2]}))\n"
+    )
+
+    def run(number: int) -> str:
+        # Each host may see the home at another place, and then has other locks.
+        argv = [sys.executable, "-c", script, f"{shared.root}-{number}", str(number)]
+        return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sorted(pool.map(run, range(3))) == ["False\n", "False\n", "True\n"]
+
+
+def test_writers_take_turns_and_readers_see_one_moment(shared: Home) -> None:
+    database = database_of(shared)
+    with database.read() as reading:
+        assert reading.execute(sa.select(CLAIMS)).all() == []
+        with database.write() as writing:
+            insert_once(writing, CLAIMS, {"key": "a", "owner": "me"})
+        assert reading.execute(sa.select(CLAIMS)).all() == []
+    with pytest.raises(SrftError, match="read-only"), database.read() as reading:
+        insert_once(reading, CLAIMS, {"key": "b", "owner": "me"})
+
+    def raised(_: int) -> None:
+        with database.write() as here:
+            last = here.scalar(sa.select(sa.func.max(BATCHES.c.number))) or 0
+            row = {"name": f"b{last}", "number": last + 1, "manifest": "{}", "written_ns": 0}
+            here.execute(sa.insert(BATCHES), row)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(raised, range(20)))
+    with database.read() as reading:
+        assert reading.scalar(sa.select(sa.func.max(BATCHES.c.number))) == 20
+
+
+def test_dagsters_history_lies_there_too(shared: Home, socket: str) -> None:
+    with open_instance(shared) as instance:
+        instance.add_dynamic_partitions("seed", ["7"])
+        assert "postgres" in type(instance.event_log_storage).__module__
+    assert not (shared.dagster / "history").exists()
+    with dg.DagsterInstance.from_config(str(shared.dagster)) as again:
+        assert "7" in again.get_dynamic_partitions("seed")
+
+
+def test_a_laptops_database_moves_and_loses_nothing(
+    home: Home, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(home, [write_lines(tmp_path / "mine.jsonl", [run_of("a")])])
+    more_seeds(home, 2)
+    with Ledger(home) as ledger:
+        for number in range(1, 4):
+            ledger.keep(reply(number, content="\ud800\x00"))
+        before = [kept for kept, _ in ledger.everything()]
+        ledger.claim(key_of(9))
+        assert copy_database(home, url) | {"gold_labels": 0} == {
+            "answers": 3,
+            "batches": 1,
+            "seeds": 2,
+            "gold_labels": 0,
+        }
+    assert set(copy_database(home, url).values()) == {0}, "what is there is not copied again"
+    monkeypatch.setenv("SRFT_DATABASE", url)
+    assert batch_names(home) == ["mine"]
+    assert [kept for kept, _ in Ledger(home).everything()] == before
+    assert database_of(home).rows(CLAIMS, [key_of(9)]) == []
+    assert list(damaged(home, {}, deep=True)) == []
+
+
+def test_a_target_that_holds_others_is_left_as_it_is(
+    home: Home, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Ledger(home) as ledger:
+        ledger.keep(reply(1))
+        ledger.keep(reply(2, content="mine"))
+    monkeypatch.setenv("SRFT_DATABASE", url)
+    with Ledger(home) as ledger:
+        ledger.keep(reply(2, content="theirs"))
+    monkeypatch.delenv("SRFT_DATABASE")
+    with pytest.raises(UsageError, match="holds another answers"):
+        copy_database(home, url)
+    monkeypatch.setenv("SRFT_DATABASE", url)
+    assert database_of(home).rows(ANSWERS, [key_of(1)], ANSWERS.c.key) == []
+    assert database_of(home).rows(SEEDS, ["1"]) == []
+
+
+def test_a_server_that_is_not_there_is_told_in_one_line(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRFT_DATABASE", f"postgresql+psycopg2://me:word@/db?host={tmp_path}")
+    with pytest.raises(SrftError, match=r"me:\*\*\*@") as told:
+        database_of(home)
+    assert "\n" not in str(told.value) and "word" not in str(told.value)
