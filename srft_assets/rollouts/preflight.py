@@ -101,16 +101,17 @@ def check_model(settings: RolloutSettings, length: int) -> None:
 
 
 def _check_server(model: EndpointModel, length: int) -> None:
-    """The server, its list of models, and what vLLM says there of the model's context."""
+    """The server, its list of models, and what vLLM or llama.cpp says there of a chat's context."""
     known = listed(model.base_url, key_of(model))
     if model.name not in known:
         there = ", ".join(sorted(known)[:5]) or "none"
         raise SrftError(f"serve.name: the server has no model {model.name!r}; it has: {there}")
-    context = known[model.name].get("max_model_len")
+    stated = known[model.name]
+    context = stated.get("max_model_len") or (stated.get("meta") or {}).get("n_ctx")
     if isinstance(context, int) and context < length:
         raise SrftError(
             f"the server takes {context:,} tokens of {model.name}, and training.max_length is "
-            f"{length:,}: serve it with a --max-model-len of that"
+            f"{length:,}: serve it with a context of that"
         )
 
 

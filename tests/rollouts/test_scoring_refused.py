@@ -114,10 +114,13 @@ def test_a_server_that_is_not_there_or_has_another_model_is_refused():
         check_model(asked(server.base_url), 4096)
 
 
-def test_a_server_whose_context_is_too_short_is_refused(monkeypatch):
-    monkeypatch.setattr(
-        "srft_assets.rollouts.preflight.listed", lambda *_: {"mine/0": {"max_model_len": 2048}}
-    )
+@pytest.mark.parametrize(
+    "said",
+    [{"max_model_len": 2048}, {"meta": {"n_ctx": 2048, "n_ctx_train": 32768}}],
+    ids=["vllm", "llama.cpp"],
+)
+def test_a_server_whose_context_is_too_short_is_refused(monkeypatch, said):
+    monkeypatch.setattr("srft_assets.rollouts.preflight.listed", lambda *_: {"mine/0": said})
     with pytest.raises(SrftError, match=r"takes 2,048 tokens .* training.max_length is 4,096"):
         check_model(asked("http://h/v1"), 4096)
     check_model(asked("http://h/v1"), 2048)
