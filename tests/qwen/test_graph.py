@@ -138,6 +138,7 @@ def made(sandbox, shared: Path, project: Path, base_url: str) -> Warehouse:
         shutil.copy2(source / part, runs / part)
     told("ingest", str(runs), "--batch", "real")
     write_lab_batch(HOME, "lab", REGIME.batch_settings(LAB_RUNS))
+    print(f"an hour's work begins; {HOME.root / 'logs'} tells how it goes")
     print(told("apply", "--arm", "base", "--critic", "qwen"))
     return Warehouse(HOME.warehouse)
 
