@@ -10,10 +10,12 @@ import hashlib
 import io
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import duckdb
 import orjson
@@ -90,11 +92,45 @@ def build_catalogue(home: Home, schemas: Schemas) -> bool:
 
 def _built(home: Home, files: Sequence[SqlFile], schemas: Schemas) -> bytes:
     """The database. It is built elsewhere: DuckDB keeps its log beside the file, by name."""
-    with tempfile.TemporaryDirectory(prefix="srft-") as folder:
+    columns = tuple((table, tuple(schema.items())) for table, schema in sorted(schemas.items()))
+    with tempfile.TemporaryDirectory(prefix="srft-") as folder, connect() as connection:
         path = Path(folder, "views.duckdb")
-        with connect(path) as connection:
-            create_views(connection, home, files, schemas)
-        return path.read_bytes()
+        path.write_bytes(_of_no_home(tuple(files), columns))
+        with _attached(connection, path) as name:
+            connection.execute(f"COPY FROM DATABASE {name} TO memory (SCHEMA)")
+        path.unlink()
+        for text in _filled_templates(connection, home, files, schemas):
+            connection.execute(text)
+        return _written(connection, path)
+
+
+@lru_cache(maxsize=2)
+def _of_no_home(files: Sequence[SqlFile], columns: Sequence[tuple[str, Any]]) -> bytes:
+    """The database with all views, whose folders are still to be named.
+
+    DuckDB binds a view when it is made, which takes most of a second for all; into the macros that
+    name the folders it looks when a view is read.
+    """
+    with tempfile.TemporaryDirectory(prefix="srft-") as folder, connect() as connection:
+        home, schemas = Home(Path(folder)), {table: pl.Schema(types) for table, types in columns}
+        write_schema_files(home, schemas, anew=True)
+        create_views(connection, home, files, schemas)
+        return _written(connection, Path(folder, "views.duckdb"))
+
+
+def _written(connection: duckdb.DuckDBPyConnection, path: Path) -> bytes:
+    """A file that holds what the connection has in memory."""
+    with _attached(connection, path) as name:
+        connection.execute(f"COPY FROM DATABASE memory TO {name} (SCHEMA)")
+    return path.read_bytes()
+
+
+@contextmanager
+def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[str]:
+    """The name of the file's database within the connection."""
+    connection.execute(f"ATTACH {text_literal(str(path))} AS views")
+    yield "views"
+    connection.execute("DETACH views")
 
 
 def _digest(home: Home, files: Sequence[SqlFile], schemas: Schemas) -> str:
@@ -184,56 +220,40 @@ def duckdb_types(connection: duckdb.DuckDBPyConnection, schema: pl.Schema) -> di
 def create_views(
     connection: duckdb.DuckDBPyConnection, home: Home, files: Sequence[SqlFile], schemas: Schemas
 ) -> None:
-    """Create everything in a database, in one transaction. Raises duckdb.Error for wrong SQL.
+    """Create everything in a database in memory.
 
     Folders and types reach SQL as escaped literals, in `sql/templates`
     only; all other files are plain SQL. A view may read any other, whatever its file's name:
-    an order that suits is found by trying, in memory.
+    an order that suits is found by trying. Raises duckdb.Error for wrong SQL,
+    duckdb.CatalogException where no file is left that could be executed.
     """
-    with connect() as scratch:
-        ready = list(_filled_templates(scratch, home, files, schemas))
-        for text in ready:
-            scratch.execute(text)
-        ready += _in_order(scratch, [file.text for file in files if file.kind != "templates"])
-    connection.execute("BEGIN")
-    for text in ready:
+    for text in _filled_templates(connection, home, files, schemas):
         connection.execute(text)
-    connection.execute("COMMIT")
-
-
-def _filled_templates(
-    scratch: duckdb.DuckDBPyConnection, home: Home, files: Sequence[SqlFile], schemas: Schemas
-) -> Iterator[str]:
-    templates = {file.name: Template(file.text) for file in files if file.kind == "templates"}
-    yield templates["warehouse"].substitute(
-        root=text_literal(str(home.warehouse)), root_glob=text_literal(glob_of(home.warehouse))
-    )
-    for table, schema in schemas.items():
-        types = duckdb_types(scratch, schema)
-        yield templates["stored"].substitute(_stored(home.warehouse, table, types))
-
-
-def _in_order(scratch: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> list[str]:
-    """The texts, each after those it reads.
-
-    Raises duckdb.CatalogException where no text is left that could be executed.
-    """
-    done: list[str] = []
-    waiting = list(texts)
+    waiting = [file.text for file in files if file.kind != "templates"]
     while waiting:
         left: list[str] = []
         failure: duckdb.CatalogException | None = None
         for text in waiting:
             try:
-                scratch.execute(text)
-                done.append(text)
+                connection.execute(text)
             except duckdb.CatalogException as error:
                 left.append(text)
                 failure = failure or error
         if failure is not None and len(left) == len(waiting):
             raise failure
         waiting = left
-    return done
+
+
+def _filled_templates(
+    connection: duckdb.DuckDBPyConnection, home: Home, files: Sequence[SqlFile], schemas: Schemas
+) -> Iterator[str]:
+    templates = {file.name: Template(file.text) for file in files if file.kind == "templates"}
+    yield templates["warehouse"].substitute(
+        root=text_literal(str(home.warehouse)), root_glob=text_literal(glob_of(home.warehouse))
+    )
+    for table, schema in schemas.items():
+        types = duckdb_types(connection, schema)
+        yield templates["stored"].substitute(_stored(home.warehouse, table, types))
 
 
 def _stored(root: Path, table: str, types: Mapping[str, str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,7 @@ def _files(module: str) -> list[Path]:
     return sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
 
 
+@lru_cache(maxsize=64)
 def meaning(source: str) -> str:
     """A text that is equal for two sources exactly where their syntax trees are.
 
