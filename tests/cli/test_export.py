@@ -1,7 +1,6 @@
 """What `srft export` tells a user."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,39 +10,12 @@ import pytest
 
 from srft_assets.cli.export import license_of, size_of
 from srft_assets.errors import UsageError
-from srft_assets.home import Home
-from srft_assets.tokens.token_labels import MASKED_TOKENS, MaskedRow, Span
-from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
-from srft_assets.warehouse.recipe import Recipe
+from srft_assets.warehouse.partitions import Warehouse
 from tests.cli.conftest import environment
 from tests.cli.test_output import lines
 from tests.exports.hub import hub_of
 
 ARM = "masked_tokens/srft"
-
-
-@pytest.fixture
-def home(tmp_path: Path, once_filled: Home) -> Home:
-    """A copy of the shared platform, moved away from its sources."""
-    shutil.copytree(once_filled.root, tmp_path / "home")
-    return Home(tmp_path / "home")
-
-
-@pytest.fixture
-def masked(home: Home) -> Home:
-    """The platform with masks of batch `one`, made otherwise than the platform would."""
-    warehouse = Warehouse(home.warehouse)
-    rows = []
-    for run in warehouse.read("trajectories", "one").iter_rows(named=True):
-        spans = (Span(0, 2, 5, True, "good"), Span(1, 7, 9, False, "mistake"))
-        ids = pl.Series(range(1, 11), dtype=pl.Int32).to_numpy()
-        ids_of = (run["trajectory_id"], run["instance_id"], "unknown")
-        rows.append(MaskedRow(*ids_of, ids, spans).as_row())
-    frame = pl.DataFrame(rows, schema=MASKED_TOKENS)
-    recipe = Recipe(config={"model": "tiny", "critic": "rules", "mask": ["mistake"]})
-    stamp = Stamp(recipe, recipe.fingerprint, data_version(frame), frame.height, "test", "")
-    warehouse.write(ARM, "one", frame, stamp)
-    return home
 
 
 def test_an_export_is_listed_and_deleted_by_its_name(srft, masked, tmp_path):

@@ -1,13 +1,14 @@
 """Nothing happens in silence: what plan, apply and the asset checks say of green partitions."""
 
 import json
+from collections.abc import Callable
 
 import dagster as dg
 import pytest
 
 from srft_assets.components.launch import open_instance
 from srft_assets.home import Home
-from tests.cli.conftest import Srft
+from tests.cli.conftest import Fill
 from tests.trajectories.ingest_support import run_of, write_lines
 
 UNGRADED = (
@@ -21,12 +22,15 @@ UNTRAINED = (
 )
 
 
-@pytest.fixture
-def own(home: Home, srft: Srft) -> Home:
-    """A batch of two runs that nobody graded, and one that is resolved."""
+def three_runs(home: Home, srft: Callable[..., int]) -> None:
     rows = [run_of("one"), run_of("two"), {**run_of("three"), "resolved": True, "patch": "diff"}]
-    assert srft("ingest", str(write_lines(home.inbox / "own.jsonl", rows))).code == 0
-    return home
+    assert srft("ingest", str(write_lines(home.inbox / "own.jsonl", rows))) == 0
+
+
+@pytest.fixture
+def own(home: Home, once: Callable[[Home, Fill], Home]) -> Home:
+    """A batch of two runs that nobody graded, and one that is resolved."""
+    return once(home, three_runs)
 
 
 def check(home: Home, asset: str, name: str) -> dg.AssetCheckEvaluation:
