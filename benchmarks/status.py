@@ -130,8 +130,9 @@ def platform(folder: Path, batches: int, runs: int) -> dict[str, str]:
     home = folder / "home"
     home.mkdir(exist_ok=True)
     (home / "srft.yaml").write_text("base_model: tiny\n")
-    env = {**os.environ, "SRFT_HOME": str(home), "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
-    env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode
+    env = {**os.environ, "SRFT_HOME": str(home)}
+    if env.pop("PYTHONDONTWRITEBYTECODE", ""):  # an installed package has its bytecode
+        env["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
     if not (home / "critics" / OWN).exists():
         generate(folder, batches * runs)
         for words in (

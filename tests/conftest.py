@@ -1,10 +1,15 @@
 """Fixtures for all tests."""
 
+import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from hypothesis import HealthCheck, settings
 
 from srft_assets.errors import SandboxMissingError
@@ -14,6 +19,10 @@ from srft_assets.sandbox import Sandbox, open_sandbox
 # `make test &` in a script ignores SIGINT, and all that a test starts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# As in the Makefile, for who starts pytest itself.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How fast an example runs says something about the machine, not about the code.
 settings.register_profile("srft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -42,6 +51,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return next(named, None) or super()._split_scope(nodeid)
 
     return ByFile(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _revisions_are_read_once() -> Iterator[None]:
+    """Alembic reads sixty files for each database of Dagster's that is made or opened, so for every
+    run, too: most of what opening an instance takes."""
+    read, kept = ScriptDirectory.from_config, {}
+
+    def from_config(config: Config) -> ScriptDirectory:
+        place = config.get_main_option("script_location")
+        if place not in kept:
+            kept[place] = read(config)
+        return kept[place]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptDirectory, "from_config", from_config)
+        yield
 
 
 @pytest.fixture(scope="session")
