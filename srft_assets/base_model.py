@@ -47,7 +47,7 @@ class BaseFacts:
         layers, hidden, heads, kv_heads, head_width: of the text model.
         mlp_width: columns of the inner layers of the MLPs that one token meets.
         vocabulary: rows of the head.
-        context: tokens that it takes as `config.json` states them, without stretching.
+        context: tokens that it takes; None where positions are stretched, or none are stated.
         dtype: of its weights, as torch names it.
         weight_bytes: of its weight files.
         counted: from the heads of weight files, or from `config.json`.
@@ -115,6 +115,12 @@ def base_facts(source: str) -> BaseFacts:
     if shipped is not None:
         return _facts(source, shipped, {})
     return _facts(source, *_of_hub(source))
+
+
+def at_hand(source: str) -> bool:
+    """Whether the weights are on this machine: in the folder, or in the Hub's cache."""
+    folder = Path(source) if Path(source).is_dir() else _cached(source)
+    return folder is not None and bool(weights_of(folder))
 
 
 def weights_of(folder: Path) -> Mapping[str, Any]:
@@ -185,12 +191,18 @@ def _measured(source: str, stated: Mapping[str, Any], weights: Mapping[str, Any]
         head_width=width,
         mlp_width=_mlp_width(config),
         vocabulary=int(config["vocab_size"]),
-        context=config.get("max_position_embeddings"),
+        context=None if _stretched(config) else config.get("max_position_embeddings"),
         dtype=dtype,
         weight_bytes=stored or parameters * BYTES.get(dtype, 2),
         counted="weights" if plain else "config",
         shapes=shapes,
     )
+
+
+def _stretched(config: Mapping[str, Any]) -> bool:
+    stated = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    kind = stated.get("rope_type") or stated.get("type") or "default"
+    return bool(kind != "default")
 
 
 def _share(config: Mapping[str, Any]) -> float:

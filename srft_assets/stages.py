@@ -18,7 +18,7 @@ from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.scores import critic_scores_stage
 from srft_assets.critic.spec import CriticSpec, RulesSpec
 from srft_assets.critic.stages import llm_stage, prompt_stage, rules_stage
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.lab.base import base_models_stage
 from srft_assets.lab.teacher import VERSION as LAB_VERSION
 from srft_assets.lab.teacher import collect
@@ -163,7 +163,8 @@ def _tagged(stages: Iterable[Stage], family: str, **more: str | None) -> list[St
 def filled_arm(spec: ArmSpec, chosen: Settings) -> ArmSpec:
     """The arm with what its YAML leaves open and `chosen` has.
 
-    Raises SrftError for a launch that it cannot have.
+    Raises SrftError for a launch that it cannot have, and where a server of its evaluation takes
+    less than it is trained with.
     """
     of_project = {**dict(chosen.launch), **dict(chosen.training), "batches": chosen.batches}
     named = TrainingSpec.model_fields.keys() - _undecided_length(spec.training, chosen)
@@ -176,7 +177,28 @@ def filled_arm(spec: ArmSpec, chosen: Settings) -> ArmSpec:
     except ValidationError as error:
         reason = reason_of(error.errors()[0], TrainingSpec)
         raise SrftError(f"arm {spec.name}: launch of srft.yaml: {reason}") from None
+    served = spec.evaluation.serve.max_model_len if spec.evaluation.serve else None
+    if served and served < filled.max_length:
+        raise SrftError(
+            f"arm {spec.name}: evaluation.serve.max_model_len {served} is below "
+            f"training.max_length {filled.max_length}: the model would be cut short of what it "
+            "learned"
+        )
     return spec.model_copy(update={"training": filled})
+
+
+def arm_of(name: str) -> ArmSpec:
+    """The arm of this name, as the files and the settings of the project have it.
+
+    Raises UsageError where there is none, SrftError as `load_stages`.
+    """
+    chosen, known = settings(), []
+    for spec in (spec for path in component_files() for spec in specs_of_file(path)):
+        if isinstance(spec, ArmSpec):
+            known.append(spec.name)
+            if spec.name == name:
+                return filled_arm(spec, chosen)
+    raise UsageError(f"no arm {name!r}; there are: {', '.join(sorted(known))}")
 
 
 def _undecided_length(training: TrainingSpec, chosen: Settings) -> set[str]:

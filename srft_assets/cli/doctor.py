@@ -4,17 +4,23 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from srft_assets.cli.console import quoted, say
+from srft_assets import devices
+from srft_assets.cli.console import put, quoted, say
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import current_home
-from srft_assets.tables import table, whole, words
+from srft_assets.tables import figures, table, whole, words
+
+if TYPE_CHECKING:
+    from srft_assets.requirements import Training
+
+GIB = 2**30
 
 Finding = tuple[bool, str, str]
 """Whether it is there, what was found, and what to do where it is not."""
@@ -97,10 +103,8 @@ def machine() -> Finding:
 
 def torch_build() -> Finding:
     """The PyTorch build, without importing it."""
-    try:
-        return True, version("torch"), ""
-    except PackageNotFoundError:
-        return False, "not installed", "make setup"
+    build = devices.torch_build()
+    return build is not None, build or "not installed", "" if build else "make setup"
 
 
 FINDINGS: dict[str, Callable[[], Finding]] = {
@@ -115,6 +119,9 @@ FINDINGS: dict[str, Callable[[], Finding]] = {
 
 
 def doctor(
+    arm: Annotated[
+        str | None, typer.Option(help="Check this machine against what an arm asks for, instead.")
+    ] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Move aside what is damaged, and mend what can be.")
     ] = False,
@@ -124,13 +131,74 @@ def doctor(
 ) -> None:
     """Show what this machine can do, what to install for the rest, and what is damaged."""
     console = Console()
+    if arm is not None:
+        _arm(console, arm)
+        return
     rows = []
     for name, look in FINDINGS.items():
         there, found, advice = look()
-        mark = Text("yes", "green") if there else Text("no", "yellow")
-        rows.append((name, mark, f"{found}; {advice}" if advice else found))
+        rows.append((name, _mark(there), f"{found}; {advice}" if advice else found))
     console.print(table([whole(""), whole(""), words("")], rows))
     _state(console, repair, deep or repair)
+
+
+def _mark(there: bool) -> Text:
+    return Text("yes", "green") if there else Text("no", "yellow")
+
+
+def _arm(console: Console, name: str) -> None:
+    """Tell what the arm asks for, what is there, and what to lower."""
+    with console.status("looking at this machine"):
+        from srft_assets.requirements import requirements_of, training_of
+        from srft_assets.stages import arm_of
+
+        home, arm = current_home(), arm_of(name)
+        training = training_of(arm, home)
+        found = list(requirements_of(arm, home, training))
+    _tell_training(console, training)
+    marks = [(one.name, _mark(one.met), "; ".join((one.found, *one.advice))) for one in found]
+    console.print(table([whole(""), whole(""), words("")], marks))
+    _tell_changes(console, training)
+    put(
+        arm=name,
+        requirements=[asdict(one) for one in found],
+        changes=[{"setting": each.setting, "bytes": each.need.total} for each in training.changes],
+    )
+    if lacking := [one.name for one in found if not one.met]:
+        raise SrftError(f"arm {name} asks for more than is here: {', '.join(lacking)}")
+    say(console, f"This machine has what the arm {quoted(name)} asks for.")
+
+
+def _tell_training(console: Console, training: "Training") -> None:
+    """The base model, how it is trained, and the memory of one process by what holds it."""
+    facts, need = training.facts, training.need
+    active = f", {facts.active:,} of them a token" if facts.active < facts.parameters else ""
+    say(console, quoted(f"{facts.name}: {facts.parameters:,} parameters{active}, {facts.dtype}"))
+    say(console, quoted(_setup(training)))
+    sizes = {**asdict(need), "needed": need.total, "there": training.there}
+    rows = [(each, f"{size / GIB:,.2f}") for each, size in sizes.items()]
+    console.print(table([whole("memory"), *figures("GiB")], rows))
+    put(base=facts.name, parameters=facts.parameters, memory=sizes)
+
+
+def _tell_changes(console: Console, training: "Training") -> None:
+    if training.fits:
+        return
+    say(console, "What lowers memory, each on top of those before it:")
+    for change in training.changes:
+        say(console, f"  {quoted(change.setting)}: {change.need.total / GIB:,.1f} GiB")
+    if not training.changes or training.changes[-1].need.total > training.there:
+        say(console, "That is not enough: a smaller base model, or more memory.")
+
+
+def _setup(training: "Training") -> str:
+    """The training in one line."""
+    setup = training.setup
+    parts = [setup.method, f"{setup.tokens:,} tokens of a forward pass"]
+    parts += ["activations checkpointed"] * setup.recompute
+    parts += [f"{setup.processes} processes{', sharded' * setup.sharded}"] * (setup.processes > 1)
+    parts += [training.assumed] if training.assumed else []
+    return "; ".join(parts)
 
 
 def _state(console: Console, repair: bool, deep: bool) -> None:

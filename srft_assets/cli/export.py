@@ -50,7 +50,8 @@ def export(
     ] = False,
 ) -> None:
     """Write an arm's masked tokens for a trainer, with a data set card."""
-    from srft_assets.exports.writer import check_repository, push
+    from srft_assets.exports.writer import REPLACED
+    from srft_assets.hub import check_repository, push
 
     console, home = Console(), current_home()
     if push_to_hub is not None:
@@ -77,7 +78,7 @@ def export(
         raise SrftError(f"{format_.value} takes no run of these: refused, for the reason above")
     if push_to_hub is not None:
         with console.status(f"uploading to {push_to_hub}"):
-            url = push(folder, push_to_hub, public=public)
+            url = push(folder, push_to_hub, "dataset", public=public, replaced=REPLACED)
         say(console, f"pushed to {quoted(url)}")
 
 

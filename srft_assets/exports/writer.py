@@ -1,11 +1,10 @@
-"""The folder of an export: its data files, put in place whole or not at all, and the upload.
+"""The folder of an export: its data files, put in place whole or not at all.
 
 Data files are numbered, of a bounded size, and the same bytes for the same records.
 """
 
 import hashlib
 import os
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from srft_assets.errors import SrftError, UsageError
+from srft_assets.errors import UsageError
 from srft_assets.exports import FormatName
 from srft_assets.exports.source import Masked
 from srft_assets.files import remove_left, replacing
@@ -28,7 +27,8 @@ MANIFEST = "srft_export.json"
 """Names every file of an export; what has none is not replaced."""
 REFUSED = "refused.jsonl"
 """Names the runs that the format cannot express, and why."""
-REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+REPLACED = (f"{FOLDER}/*", REFUSED)
+"""What an export on the Hub loses that is not in the one that is pushed in its place."""
 GROUP_BYTES = 4 << 20
 """Size of a row group in memory: what is held before it is written."""
 
@@ -233,40 +233,3 @@ def _listed(manifest: Path) -> list[str]:
         return list(orjson.loads(manifest.read_bytes())["files"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
         raise UsageError(f"{manifest} is no manifest of an export: name another --out") from None
-
-
-def check_repository(name: str) -> str:
-    """The name. Raises UsageError unless it is OWNER/NAME."""
-    if not REPOSITORY.fullmatch(name):
-        raise UsageError(f"{name!r} is no data set of the Hub: write OWNER/NAME")
-    return name
-
-
-def push(folder: Path, repository: str, *, public: bool = False) -> str:
-    """Upload the export; returns the data set's address.
-
-    A data set that does not exist is made, private unless `public`; one that exists keeps its
-    visibility, and loses data files that are not in the export. The token is the Hub client's
-    own: `HF_TOKEN`, else what `hf auth login` stored. Raises SrftError in one line.
-    """
-    from httpx import HTTPError
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
-
-    api = HfApi(library_name="srft")
-    try:
-        api.create_repo(repository, repo_type="dataset", private=not public, exist_ok=True)
-        done = api.upload_folder(
-            repo_id=repository,
-            folder_path=folder,
-            repo_type="dataset",
-            commit_message="Export from srft",
-            delete_patterns=[f"{FOLDER}/*", REFUSED],
-        )
-    except (HfHubHTTPError, LocalTokenNotFoundError, HTTPError, OSError, ValueError) as error:
-        first = " ".join(str(error).split())[:160]
-        raise SrftError(
-            f"{repository} was not pushed ({type(error).__name__}: {first}); the export is in "
-            f"{folder}. Set HF_TOKEN to a token that may write, and check the network"
-        ) from None
-    return str(done.repo_url)

@@ -176,13 +176,6 @@ class ArmSpec(BaseModel):
         both = [label for label in self.mask if self.weights.get(label)]
         if both and "mask" in self.model_fields_set:
             raise ValueError(f"{both[0]} is in mask, but has weight {self.weights[both[0]]:g}")
-        serve = self.evaluation.serve
-        if serve and (serve.max_model_len or self.training.max_length) < self.training.max_length:
-            raise ValueError(
-                f"evaluation.serve.max_model_len {serve.max_model_len} is below "
-                f"training.max_length {self.training.max_length}: the model would be cut short of "
-                "what it learned"
-            )
         return self
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.errors import UsageError
-from srft_assets.exports.writer import check_repository
+from srft_assets.hub import check_repository
 from tests.exports.hub import hub_of
 
 REPOSITORY = "me/runs"
@@ -17,9 +17,11 @@ PUSH = """
 import sys
 from pathlib import Path
 from srft_assets.errors import SrftError
-from srft_assets.exports.writer import push
+from srft_assets.exports.writer import REPLACED
+from srft_assets.hub import push
 try:
-    print(push(Path(sys.argv[1]), sys.argv[2], public=sys.argv[3] == "public"))
+    public = sys.argv[3] == "public"
+    print(push(Path(sys.argv[1]), sys.argv[2], "dataset", public=public, replaced=REPLACED))
 except SrftError as error:
     sys.exit(f"srft: {error}")
 """
@@ -77,7 +79,7 @@ def test_what_the_hub_does_not_take_is_one_line(platform, tmp_path, reachable):
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(f"srft: {REPOSITORY} was not pushed (")
-    assert f"the export is in {tmp_path / 'set'}" in last
+    assert f"it is still in {tmp_path / 'set'}" in last
     assert TOKEN not in done.stderr
 
 

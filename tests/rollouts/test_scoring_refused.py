@@ -94,12 +94,6 @@ def test_settings_that_contradict_each_other_are_refused(stated, told):
         EvaluationSpec.model_validate(stated)
 
 
-def test_a_server_that_is_shorter_than_the_training_is_refused():
-    evaluation = {"tasks": "r", "serve": {"max_model_len": 2048}}
-    with pytest.raises(ValidationError, match=r"max_model_len 2048 is below training.max_length"):
-        ArmSpec.model_validate({"name": "mine", "evaluation": evaluation})
-
-
 def asked(base_url: str, name: str = "mine/0") -> RolloutSettings:
     model = EndpointModel(name=name, base_url=base_url)
     return RolloutSettings(tasks=LabTasks(seed=1, count=1), model=model)
