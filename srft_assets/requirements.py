@@ -211,8 +211,9 @@ def _serving(
 ) -> Requirement:
     """Our vLLM: weights, and the keys and values of one chat, over the GPUs that share them."""
     if vllm_program() is None:
-        helps = ('pip install "srft-assets[vllm]"', "or evaluation.serve.base_url")
-        return Requirement("serving", False, "vLLM is not installed", helps)
+        installed = 'pip install "srft-assets[vllm]"'
+        told = "vLLM is not installed"
+        return Requirement("serving", False, told, (installed, "or evaluation.serve.base_url"))
     shares = serve.tensor_parallel_size or 1
     cache = 2 * 2 * facts.layers * facts.kv_heads * facts.head_width * tokens
     need = (facts.weight_bytes + cache) / shares
@@ -223,12 +224,11 @@ def _serving(
         f"{tokens:,} tokens"
     )
     if gpus and shares > len(gpus):
-        helps = (f"evaluation.serve.tensor_parallel_size: {len(gpus)}",)
-        return Requirement("serving", False, f"{len(gpus)} GPUs for {shares}", helps)
-    if need <= there:
-        return Requirement("serving", True, told)
-    helps = ("evaluation.serve: a larger tensor_parallel_size, quantization: fp8, or",)
-    return Requirement("serving", False, told, (*helps, "a smaller max_model_len"))
+        fewer = f"evaluation.serve.tensor_parallel_size: {len(gpus)}"
+        return Requirement("serving", False, f"{len(gpus)} GPUs for {shares}", (fewer,))
+    lower = "evaluation.serve: a larger tensor_parallel_size, quantization: fp8, or"
+    helps = () if need <= there else (lower, "a smaller max_model_len")
+    return Requirement("serving", need <= there, told, helps)
 
 
 def _playing(arm: ArmSpec, home: Home) -> Iterator[Requirement]:

@@ -86,11 +86,11 @@ def prepare(stated: Stated) -> None:
     """Write the project, and let this process's commands use it."""
     shared = {"model": stated.base, "too_long": "cut"}
     training = {"max_length": stated.max_length, "max_steps": stated.steps, "batch_size": 8}
-    arms = {"gpu_lora": {"method": "lora"}}
+    arms: dict[str, dict[str, Any]] = {"gpu_lora": {"method": "lora"}}
     if stated.gpus > 1:
         config = stated.project / "fsdp.yaml"
         _write(config, yaml.safe_dump(FSDP))
-        launch = {"launcher": "accelerate", "processes": stated.gpus}
+        launch: dict[str, Any] = {"launcher": "accelerate", "processes": stated.gpus}
         launch |= {"launcher_args": ["--config_file", str(config)], "batch_size": 8 * stated.gpus}
         arms["gpu_fsdp"] = {"method": "full", **launch}
     for name, own in arms.items():
