@@ -192,15 +192,8 @@ def game(stated: Stated) -> dict[str, object]:
     if not _merged(stated).is_dir():
         raise Failed("there is no merged model")
     start = time.monotonic()
-    chosen = [
-        "--tasks",
-        "lab:90001:1",
-        "--step-limit",
-        "16",
-        "--model",
-        served + str(_merged(stated)),
-    ]
-    _srft("rollout", GAME, *chosen)
+    steps, model = f"{stated.game_steps}", f"{served}{_merged(stated)}"
+    _srft("rollout", GAME, "--tasks", "lab:90001:1", "--step-limit", steps, "--model", model)
     warehouse = Warehouse(current_home().warehouse)
     (run,) = warehouse.read("trajectories", GAME).iter_rows(named=True)
     (outcome,) = warehouse.read("test_outcomes", GAME).iter_rows(named=True)
