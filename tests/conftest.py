@@ -24,6 +24,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Several workers share few cores: torch's threads would take them from each other by spinning.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # How fast an example runs says something about the machine, not about the code.
 settings.register_profile("srft", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("srft")
