@@ -1,5 +1,6 @@
 """`srft doctor --arm`: what an arm asks for against what a machine has."""
 
+import json
 import os
 from pathlib import Path
 
@@ -133,6 +134,36 @@ def test_context_of_base_server_and_agent(home: Home, monkeypatch: pytest.Monkey
 def test_rows_and_images_that_cannot_be_had_are_told(home: Home, tmp_path: Path) -> None:
     told = found(arm(evaluation={"tasks": str(tmp_path / "none.jsonl")}), home)
     assert not told["tasks"].met and "no data set" in told["tasks"].found
+
+
+def test_images_that_are_not_here_need_room_where_docker_keeps_them(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a program that has one image of two, and a registry that has the other."""
+    row = {"repo": "d/d", "base_commit": "0", "problem_statement": "x", "version": "1"}
+    rows = [
+        {**row, "instance_id": f"d__d-{name}", "image": f"{name}:1"} for name in ("here", "far")
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    program = tmp_path / "docker"
+    known = "info|'image inspect here:1'|'manifest inspect far:1') ;;"
+    printed = f"'image ls '*) echo here:1 ;; 'info --format '*) echo {tmp_path} ;;"
+    program.write_text(f'#!/bin/sh\ncase "$*" in {printed} {known} *) exit 1 ;; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    evaluation = {"tasks": str(tmp_path / "rows.jsonl"), "grader": "none"}
+    told = found(arm(model="tiny", evaluation=evaluation), home)
+    assert told["tasks"].found.startswith("2 of ")
+    assert told["environment"] == Requirement("environment", True, "docker, 2 images")
+    assert told["images"].met
+    assert told["images"].found.startswith("1 of 2 to fetch, about 0.5 GiB of ")
+    assert told["images"].found.endswith(f" at {tmp_path}")
+    monkeypatch.setattr(requirements, "IMAGE", 1e15)
+    crowded = found(arm(model="tiny", evaluation=evaluation), home)["images"]
+    assert (crowded.met, crowded.advice) == (False, ("evaluation.first",))
+    program.write_text("#!/bin/sh\necho no daemon >&2; exit 1\n")
+    dead = found(arm(model="tiny", evaluation=evaluation), home)["environment"]
+    assert (dead.met, dead.found) == (False, "docker does not answer: no daemon")
 
 
 def test_states_and_downloads_need_room(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
