@@ -1,8 +1,8 @@
 """The database of a platform: what many processes share and nobody may lose.
 
-Answers of critics, claims of calls under way, gold labels, batches, seeds. SQLAlchemy Core over
-SQLite, by default the file `srft.db` in `SRFT_HOME`, or over PostgreSQL, where several machines
-share a home; `SRFT_DATABASE` is the URL. Statements are those that both know.
+Answers of critics, claims of calls under way, batches at providers, gold labels, batches, seeds.
+SQLAlchemy Core over SQLite, by default the file `srft.db` in `SRFT_HOME`, or over PostgreSQL, where
+several machines share a home; `SRFT_DATABASE` is the URL. Statements are those that both know.
 """
 
 import os
@@ -75,6 +75,34 @@ CLAIMS = sa.Table(
     sa.Column("owner", sa.String(64), nullable=False),
 )
 """Requests that somebody asks at this moment. An owner holds a lock of its name while it lives."""
+
+JOBS = sa.Table(
+    "jobs",
+    METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("critic", sa.String, nullable=False),
+    sa.Column("batch", sa.String, nullable=False),
+    sa.Column("model", ExactText, nullable=False),
+    sa.Column("url", sa.String, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("at", sa.String, nullable=False),
+    sa.Column("file", sa.String),
+    sa.Column("remote", sa.String),
+    sa.Index("jobs_by_time", "at"),
+)
+"""Batches at a provider, of many requests each. See `srft_assets.critic.jobs.Job`."""
+
+JOB_CALLS = sa.Table(
+    "job_calls",
+    METADATA,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("job", sa.String(32), nullable=False),
+    sa.Column("about", ExactText, nullable=False),
+    sa.Column("prompt_tokens", sa.BigInteger, nullable=False),
+    sa.Column("completion_tokens", sa.BigInteger, nullable=False),
+    sa.Index("calls_of_job", "job"),
+)
+"""Requests of jobs; once a job is read, those that it answered. `key` is that of the ledger."""
 
 GOLD_LABELS = sa.Table(
     "gold_labels",

@@ -14,7 +14,7 @@ from typing import Any
 
 from srft_assets.home import Home
 
-HEAD = "0003"
+HEAD = "0004"
 """Revision of `migrations/` that the tables of `srft_assets.database` have."""
 FILE = "sqlite:///"
 

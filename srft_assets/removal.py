@@ -57,6 +57,9 @@ def batch_removal(home: Home, batch: str) -> Removal:
     query = "SELECT critic, count(*) FROM answers WHERE batch = :name GROUP BY critic"
     answers = read_rows(home, query, name=batch)
     stays = [f"paid answers of {critic}, in the ledger: {count:,}" for critic, count in answers]
+    query = "SELECT critic, id FROM jobs WHERE batch = :name AND state <> 'read' ORDER BY at"
+    for critic, job in read_rows(home, query, name=batch):
+        stays.append(f"a batch of {critic} at its provider: srft critic batches --forget {job}")
     for folder in sorted(home.warehouse.glob(f"verdict_versions/*/{batch}")):
         count = len(list(folder.glob("*.parquet")))
         stays.append(

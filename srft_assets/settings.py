@@ -83,6 +83,9 @@ class CriticServer(Section):
     """What a critic asks for that states no `model`, as the server names it."""
     api_key_env: str = "OPENAI_API_KEY"
     """Variable of the key, for critics that state no `endpoint.api_key_env`. It may be unset."""
+    batch: bool = False
+    """Send requests to the provider's batch API, at half the price, for critics that state no
+    `endpoint.batch`."""
     max_calls: PositiveInt | None = None
     """Calls that one critic may pay for in its life, over all runs."""
     max_tokens: PositiveInt | None = None
@@ -109,6 +112,8 @@ class Price(Section):
 
     input: NonNegativeFloat = 0.0
     output: NonNegativeFloat = 0.0
+    batch: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """What a call in a batch of the provider costs, as a share of these."""
 
 
 class Relabel(Section):

@@ -122,7 +122,8 @@ def critic_stages(folder: Path, spec: CriticSpec, chosen: Settings) -> list[Stag
         stages = [rules_stage(name, description=spec.description), scores]
         return _tagged(stages, "critic", critic=name)
     spec = _filled(spec, {"model": chosen.critic.model})
-    endpoint = _filled(spec.endpoint, {"api_key_env": chosen.critic.api_key_env})
+    of_project = {"api_key_env": chosen.critic.api_key_env, "batch": chosen.critic.batch}
+    endpoint = _filled(spec.endpoint, of_project)
     spec = spec.model_copy(update={"endpoint": endpoint})
     prompt = load_prompt(folder / PROMPT, spec)
     stages = [

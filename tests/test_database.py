@@ -103,7 +103,8 @@ def test_a_database_of_an_earlier_version_is_brought_up_by_who_reads_it(home: Ho
     database = database_of(home)
     with database.write() as connection:
         connection.execute(sa.text("ALTER TABLE batches DROP COLUMN written_ns"))
-        connection.execute(sa.text("DROP TABLE seeds"))
+        for table in ("seeds", "jobs", "job_calls"):
+            connection.execute(sa.text(f"DROP TABLE {table}"))
         connection.execute(sa.text("DROP INDEX answers_by_time"))
         connection.execute(sa.text("INSERT INTO batches VALUES ('a', 0, '{}')"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))

@@ -131,11 +131,11 @@ def test_a_laptops_database_moves_and_loses_nothing(
             ledger.keep(reply(number, content="\ud800\x00"))
         before = [kept for kept, _ in ledger.everything()]
         ledger.claim(key_of(9))
-        assert copy_database(home, url) | {"gold_labels": 0} == {
+        copied = copy_database(home, url)
+        assert {name: count for name, count in copied.items() if count} == {
             "answers": 3,
             "batches": 1,
             "seeds": 2,
-            "gold_labels": 0,
         }
     assert set(copy_database(home, url).values()) == {0}, "what is there is not copied again"
     monkeypatch.setenv("SRFT_DATABASE", url)

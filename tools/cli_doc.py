@@ -21,7 +21,7 @@ Every command exits with one of these:
 | 1 | failed: the last line begins with `error:` and says what to do; what was made is kept |
 | 2 | wrong use: of the command, an option, or a name that is not there |
 | 3 | nothing matched (`srft ls`) |
-| 4 | nothing failed, and some waits: a budget is spent; the same command goes on |
+| 4 | nothing failed, and some waits: a budget is spent, or `--no-wait`; run again later |
 | 130 | interrupted by Ctrl-C |
 
 Every command takes `--json`, but for `srft dev`, which becomes a server. It prints one JSON

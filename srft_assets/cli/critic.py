@@ -108,6 +108,33 @@ def prompt(
         console.print(Text(text), soft_wrap=True)
 
 
+@critic.command()
+def batches(
+    forget: Annotated[
+        str | None, typer.Option(help="Give this one up: its calls are asked and paid for anew.")
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+) -> None:
+    """List the batches of critics that are under way at a provider."""
+    import polars as pl
+
+    from srft_assets.critic.jobs import Jobs
+
+    jobs = Jobs(current_home())
+    if forget is not None:
+        calls = jobs.give_up(forget)
+        say(Console(stderr=True), f"gave up {forget}: its {calls:,} calls are asked anew")
+    rows = [
+        (job.id, job.critic, job.batch, calls, str(job.state), job.remote, job.at, job.url)
+        for job, calls in jobs.under_way()
+    ]
+    names = ("id", "critic", "batch", "calls", "state", "name", "since", "url")
+    print_rows(
+        pl.DataFrame(rows, dict.fromkeys(names, pl.String) | {"calls": pl.Int64}, orient="row"),
+        format_,
+    )
+
+
 def label_of(label: str) -> str:
     """A label in its colour."""
     return f"[{STYLE[label]}]{label}[/]"

@@ -121,13 +121,16 @@ def apply(
     budget_usd: Annotated[
         float | None, typer.Option(help="The same in USD, by prices of srft.yaml.", min=0)
     ] = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Do not wait for batches of a provider: exit 4.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Make what is missing or stale, upstream first, and nothing else.
 
     Where nothing is named, a critic that asks a model is left alone unless an arm needs it.
     """
-    settings = _of_runs(budget_calls, budget_usd)
+    settings = _of_runs(budget_calls, budget_usd) | ({"wait": False} if no_wait else {})
     console = Console()
     home = current_home()
     batches, seeds = chosen_batches(home, batch), chosen_seeds(home, seed)
@@ -197,16 +200,24 @@ def _reason(item: "Item") -> str:
 
 
 def _budgets(home: Home, items: Sequence["Item"]) -> list[str]:
-    """What the critics that would be asked may still pay for, where that is bounded."""
-    asked = {item.asset for item in items if item.cost and item.cost.calls > item.cost.answered}
-    if not asked:
+    """What is under way of the critics that would be asked, and what they may still pay for, where
+    that is bounded."""
+    cost: dict[str, Cost] = {}
+    for item in items:
+        if item.cost and item.cost.calls:
+            critic = item.asset.rpartition("/")[2]
+            cost[critic] = cost[critic] + item.cost if critic in cost else item.cost
+    if not cost:
         return []
-    from srft_assets.critic.spending import left_of_life
+    from srft_assets.critic.spending import left_of_life, under_way
     from srft_assets.settings import settings
 
-    stated = settings()
-    lines = []
-    for critic in sorted(asset.rpartition("/")[2] for asset in asked):
+    stated, held = settings(), under_way(home)
+    lines = [
+        f"{held[critic]:,} calls of {critic} are in batches under way: srft apply goes on."
+        for critic in sorted(cost.keys() & held.keys())
+    ]
+    for critic in sorted(name for name, one in cost.items() if one.calls > one.answered):
         still = left_of_life(home, critic, stated)
         told = ", ".join(f"{rest:,.2f} {unit}".replace(".00", "") for unit, rest in still.items())
         lines += [f"Left of the budget of {critic} (critic.max_…): {told}."] if told else []

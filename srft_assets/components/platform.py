@@ -14,6 +14,7 @@ import dagster as dg
 import orjson
 from pydantic import Field, PrivateAttr, ValidationError
 
+from srft_assets.critic.spending import AUTOMATION, NIGHTLY
 from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home, current_home
 from srft_assets.serving import MODEL, NAME, URL, ServerSpec
@@ -206,6 +207,9 @@ class Platform(dg.ConfigurableResource):
 
     force: bool = False
     """Make partitions again although they are in sync."""
+    wait: bool = True
+    """Wait for batches of a provider; else the run ends, and a later one goes on with them. Runs of
+    `relabel_nightly` and `automation` never wait."""
     max_calls: int | None = None
     """Calls that critics may be paid for in this run."""
     max_usd: float | None = None
@@ -229,7 +233,7 @@ class Platform(dg.ConfigurableResource):
 
     def work(self, context: dg.AssetExecutionContext, partition: str, recipe: Recipe) -> Work:
         """What a stage is handed to make one partition within a Dagster run."""
-        progress = progress_of(context.log)
+        progress, by = progress_of(context.log), context.run.tags.get(BY, "")
         return Work(
             home=self.home(),
             warehouse=self.warehouse(),
@@ -240,8 +244,9 @@ class Platform(dg.ConfigurableResource):
             launch=PipesLaunch(context, progress),
             log=context.log,
             serve=self.critic_server.open,
-            started_by=context.run.tags.get(BY, ""),
+            started_by=by,
             allowance=self._allowance(context),
+            wait=self.wait and by not in (NIGHTLY, AUTOMATION),
         )
 
     def _allowance(self, context: dg.AssetExecutionContext) -> Allowance | None:

@@ -2,16 +2,19 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
+
+import orjson
 
 from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.client import Budgets, Client, budget_of
 from srft_assets.critic.exchanges import Batch, Exchange, Judged
 from srft_assets.critic.failures import HOPELESS, ITS_OWN, BudgetSpentError, CallError, Kind
 from srft_assets.critic.ledger import Ledger
+from srft_assets.critic.prompt.text import tokens_of
 from srft_assets.critic.spec import Endpoint
 from srft_assets.critic.spending import counted, lasting_budgets
 from srft_assets.errors import SrftError
@@ -25,17 +28,28 @@ GRACE_SECONDS = 0.2
 """After an interruption: answers that are on their way through this process are still taken."""
 
 
-def ask_model(critic: str, batch: Batch, judged: Iterable[Judged], work: Work, runs: int) -> int:
+def ask_model(
+    critic: str,
+    batch: Batch,
+    judged: Iterable[Judged],
+    work: Work,
+    runs: int,
+    failures: Mapping[str, CallError] | None = None,
+) -> int:
     """Bring all runs of a partition to their end; how many calls the server answered.
 
-    `runs` is how many there are to judge, for the progress. Raises SrftError where calls are left
+    `runs` is how many there are to judge, for the progress; `failures` are of requests by key that
+    are not asked, as it is known what becomes of them. Raises SrftError where calls are left
     without an answer: what came is in the ledger, and the same command goes on from there.
     """
     asking: Asking | None = None
     label = f"step_verdicts/{critic} {work.partition}"
 
     def report() -> None:
-        counts = {"from the ledger": batch.answered, "paid": asking.paid if asking else 0}
+        counts = {
+            "from the ledger": batch.answered - batch.paid,
+            "paid": batch.paid + (asking.paid if asking else 0),
+        }
         note = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         work.progress.report(label, batch.done, runs, note)
 
@@ -53,6 +67,7 @@ def ask_model(critic: str, batch: Batch, judged: Iterable[Judged], work: Work, r
             asking = Asking(
                 batch.ledger, client, over, critic, work.partition, lambda: batch.answered > 0
             )
+            asking.known = failures or {}
             await asking.run(exchanges)
             return asking
 
@@ -62,7 +77,7 @@ def ask_model(critic: str, batch: Batch, judged: Iterable[Judged], work: Work, r
     if first is None:
         return 0
     endpoint = batch.spec.endpoint
-    with _served(endpoint, work) as served:
+    with served_at(endpoint, work) as served:
         if served.models and batch.spec.model not in served.models:
             raise SrftError(
                 f"critic {critic} asks for {batch.spec.model}, and the server has "
@@ -80,13 +95,13 @@ def ask_model(critic: str, batch: Batch, judged: Iterable[Judged], work: Work, r
     if left := done.unanswered:
         raise SrftError(
             f"{len(left)} calls got no answer ({left[0]}); "
-            f"{done.paid} are in the ledger: run again to go on"
+            f"{batch.paid + done.paid} are in the ledger: run again to go on"
         )
     return done.paid
 
 
 @contextmanager
-def _served(endpoint: Endpoint, work: Work) -> Iterator[Served]:
+def served_at(endpoint: Endpoint, work: Work) -> Iterator[Served]:
     """The stated endpoint, else the server of the platform; the key of a server that we did not
     start comes from the environment."""
     key = os.environ.get(endpoint.api_key_env) or None
@@ -103,6 +118,7 @@ class Asking:
     Attributes:
         over: told of every exchange that is over.
         answered_before: whether the ledger held answers of the critic.
+        known: failures of requests that are not asked, by key.
         paid: calls that the server answered.
         refused: exchanges whose request the server refuses, without saying whose fault it is.
         unanswered: reasons of calls that another try may answer.
@@ -120,6 +136,7 @@ class Asking:
         self.ledger, self.client, self.over = ledger, client, over
         self.critic, self.batch = critic, batch
         self.answered_before = answered_before
+        self.known: Mapping[str, CallError] = {}
         self.paid = 0
         self.refused: list[tuple[Exchange, str]] = []
         self.unanswered: list[str] = []
@@ -186,6 +203,8 @@ class Asking:
 
     async def _reply(self, request: Request) -> Reply:
         """The answer, from whoever has it; durable before anyone sees it."""
+        if (failure := self.known.get(request.key)) is not None:
+            raise failure
         while not (claimed := await asyncio.to_thread(self.ledger.claim, request.key)):
             await asyncio.sleep(LOOK_SECONDS)
         if isinstance(claimed, Reply):
@@ -196,7 +215,8 @@ class Asking:
             await asyncio.to_thread(self.ledger.release, request.key)
             raise
         self._failed_in_a_row = 0
-        reply = replace(counted(reply, request), critic=self.critic, batch=self.batch)
+        prompt = tokens_of(len(orjson.dumps(request.body)))
+        reply = replace(counted(reply, prompt), critic=self.critic, batch=self.batch)
         kept = await asyncio.shield(asyncio.to_thread(self.ledger.keep, reply))
         self.paid += 1
         return kept
@@ -214,7 +234,7 @@ class Asking:
         else:
             self.unanswered.append(error.reason)
         own = error.kind is Kind.TOO_LONG or (error.kind is Kind.BAD_REQUEST and self.paid > 0)
-        self._failed_in_a_row += not own
+        self._failed_in_a_row += not (own or exchange.request.key in self.known)
         most = max(FEWEST_IN_A_ROW, self.client.endpoint.concurrency)
         if error.kind in HOPELESS:
             self._stop(error)

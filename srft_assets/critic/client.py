@@ -2,16 +2,15 @@
 
 import asyncio
 import hashlib
-import json
 import logging
 import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import orjson
 from tenacity import (
@@ -21,7 +20,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from srft_assets.critic.calls import Reply, Request, says_nothing
+from srft_assets.critic.calls import Reply, Request
+from srft_assets.critic.completion import Completion, read_completion
 from srft_assets.critic.failures import (
     SPENT,
     BudgetSpentError,
@@ -37,7 +37,10 @@ from srft_assets.critic.prompt.text import tokens_of
 from srft_assets.critic.spec import Endpoint
 
 if TYPE_CHECKING:
+    import httpx
     import openai
+
+T = TypeVar("T")
 
 BACKOFF = 0.5
 """Seconds: the n-th retry waits a random time below `BACKOFF * 2**n`, at most `LONGEST_BACKOFF`."""
@@ -46,8 +49,6 @@ CONNECT_SECONDS = 30.0
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
 LOOK_SECONDS = 0.02
 IDEMPOTENCY = "Idempotency-Key"
-ANSWER_CHARS = 512 * 1024
-"""A longer answer or refusal is cut: it is no sound one."""
 
 
 class Budget:
@@ -168,21 +169,21 @@ class Client:
         backoff: float = BACKOFF,
     ) -> None:
         self.endpoint = endpoint
-        self._secrets = secrets_of(base_url, api_key)
+        self.secrets = secrets_of(base_url, api_key)
         self._budget = budget or Budget()
         self._backoff = wait_random_exponential(multiplier=backoff, max=LONGEST_BACKOFF)
         self._places = asyncio.Semaphore(endpoint.concurrency)
         self._opens = 0.0
-        self._sdk = _sdk(self._secrets.url, endpoint)
+        self.sdk = _sdk(self.secrets.url, endpoint)
 
     def __repr__(self) -> str:
-        return f"Client({self._secrets.url!r})"
+        return f"Client({self.secrets.url!r})"
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._sdk.close()
+        await self.sdk.close()
 
     async def ask(self, request: Request) -> Reply:
         """The reply to one request, after as many attempts as the endpoint allows.
@@ -203,7 +204,33 @@ class Client:
         return reply
 
     async def _patiently(self, request: Request) -> Reply:
-        began, attempts = time.monotonic(), 0
+        began = time.monotonic()
+        completion, attempts = await self.patiently(lambda number: self._post(request.body, number))
+        reply = self.reply(request.key, completion, str(request.body.get("model", "")))
+        seconds = round(time.monotonic() - began, 3)
+        return replace(reply, about=request.about, seconds=seconds, retries=attempts - 1)
+
+    def reply(self, key: str, completion: Completion, model: str) -> Reply:
+        """An answer that came now, without any key; `model` was asked for."""
+        scrub = self.secrets.scrub_answer
+        return Reply(
+            key=key,
+            content=scrub(completion.content),
+            refusal=scrub(completion.refusal),
+            finish_reason=completion.finish_reason,
+            model=scrub(completion.model) or model,
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
+            cached_tokens=completion.cached_tokens,
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
+
+    async def patiently(self, attempt: Callable[[int], Awaitable[T | CallError]]) -> tuple[T, int]:
+        """What an attempt, told its number, hands back; and how many that took.
+
+        Raises CallError where none of as many as the endpoint allows went well.
+        """
+        attempts = 0
         retrying = AsyncRetrying(
             stop=stop_after_attempt(self.endpoint.attempts),
             wait=self._backoff,  # a pause that the server asked for goes on meanwhile
@@ -211,73 +238,50 @@ class Client:
             reraise=True,
         )
         try:
-            async for attempt in retrying:
+            async for one in retrying:
                 attempts += 1
-                with attempt:
-                    completion = await self._attempt(request.body, attempts)
+                with one:
+                    answer = await self._attempt(attempt, attempts)
         except TransientError as error:
             told = f"{attempts} attempts failed, the last with: {error.reason}"
             raise CallError(Kind.UNAVAILABLE, told) from None
-        scrub = self._secrets.scrub_answer
-        return Reply(
-            key=request.key,
-            content=scrub(completion.content),
-            refusal=scrub(completion.refusal),
-            finish_reason=completion.finish_reason,
-            model=scrub(completion.model) or str(request.body.get("model", "")),
-            prompt_tokens=completion.prompt_tokens,
-            completion_tokens=completion.completion_tokens,
-            cached_tokens=completion.cached_tokens,
-            seconds=round(time.monotonic() - began, 3),
-            retries=attempts - 1,
-            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            about=request.about,
-        )
+        return answer, attempts
 
-    async def _attempt(self, body: dict[str, Any], number: int) -> "Completion":
+    async def _attempt(self, attempt: Callable[[int], Awaitable[T | CallError]], number: int) -> T:
         while (closed := self._opens - time.monotonic()) > 0:
             await asyncio.sleep(closed * random.uniform(1.0, 1.1))  # so that not all come at once
-        answer = await self._post(body, number)
-        if isinstance(answer, Completion):
+        answer = await attempt(number)
+        if not isinstance(answer, CallError):
             return answer
         if isinstance(answer, TransientError) and answer.pause:
             self._opens = max(self._opens, time.monotonic() + answer.pause)
         raise answer
 
-    async def _post(self, body: dict[str, Any], number: int) -> "Completion | CallError":
-        """What the server answers. Failures are handed back, not raised: errors of the SDK hold
-        the request with its key, and a raised error would carry them along.
+    async def _post(self, body: dict[str, Any], number: int) -> Completion | CallError:
+        """What the server answers.
 
         The idempotency key is that of the same attempt in another process: a provider that knows
         such keys does not charge again for a call that was under way when we were killed.
         """
         import httpx
-        import openai
 
-        answer: httpx.Response
-        url, timeout = self._secrets.chat_url, self.endpoint.timeout
         sent_body = self.parameters_of(body).adapted(body, self.endpoint.parameters)
-        sent = {
-            "Authorization": self._secrets.authorization or openai.Omit(),
-            IDEMPOTENCY: f"{hashlib.sha256(orjson.dumps(sent_body)).hexdigest()[:32]}-{number}",
-        }
-        try:
-            async with asyncio.timeout(timeout):
-                answer = await self._sdk.post(
-                    url, body=sent_body, options={"headers": sent}, cast_to=httpx.Response
-                )
-        except openai.APIStatusError as error:
-            answer = error.response
-        except TimeoutError:
-            return TransientError(f"no whole answer within {timeout:g} s")
-        except openai.APITimeoutError:
-            return TransientError(f"{self._secrets.url}: no connection")
-        except openai.APIConnectionError as error:
-            return self._unreached(error.__cause__ or error)
+        known = hashlib.sha256(orjson.dumps(sent_body)).hexdigest()[:32]
+        sent = {"Authorization": self.authorization, IDEMPOTENCY: f"{known}-{number}"}
+        answer = await self.heard(
+            self.sdk.post(
+                self.secrets.chat_url,
+                body=sent_body,
+                options={"headers": sent},
+                cast_to=httpx.Response,
+            )
+        )
+        if isinstance(answer, CallError):
+            return answer
         completion = read_completion(answer.content) if answer.status_code == 200 else None
         if completion is not None:
             return completion
-        failure = failure_of(answer.status_code, answer.headers, answer.content, self._secrets)
+        failure = failure_of(answer.status_code, answer.headers, answer.content, self.secrets)
         if failure.kind is Kind.BAD_REQUEST:
             learned = self.parameters_of(body)
             learned.learn(said_in(answer.content)[0], sent_body)
@@ -285,13 +289,41 @@ class Client:
                 return await self._post(body, number)
         return failure
 
+    @property
+    def authorization(self) -> "str | openai.Omit":
+        """The header of every call."""
+        import openai
+
+        return self.secrets.authorization or openai.Omit()
+
+    async def heard(self, call: Awaitable[T]) -> "T | httpx.Response | CallError":
+        """What a call of the SDK comes to: its result, a response that is an error, or no response.
+
+        Failures are handed back, not raised: errors of the SDK hold the request with its key, and a
+        raised error would carry them along.
+        """
+        import openai
+
+        timeout = self.endpoint.timeout
+        try:
+            async with asyncio.timeout(timeout):
+                return await call
+        except openai.APIStatusError as error:
+            return error.response
+        except TimeoutError:
+            return TransientError(f"no whole answer within {timeout:g} s")
+        except openai.APITimeoutError:
+            return TransientError(f"{self.secrets.url}: no connection")
+        except openai.APIConnectionError as error:
+            return self._unreached(error.__cause__ or error)
+
     def parameters_of(self, body: Mapping[str, Any]) -> Parameters:
         """What is known of the keys that the model takes."""
-        return parameters_of(self._secrets.url, str(body.get("model")))
+        return parameters_of(self.secrets.url, str(body.get("model")))
 
     def _unreached(self, error: BaseException) -> CallError:
-        text = " ".join(self._secrets.scrub(str(error)).split())
-        told = f"{self._secrets.url}: {type(error).__name__}{text and f': {text}'}"
+        text = " ".join(self.secrets.scrub(str(error)).split())
+        told = f"{self.secrets.url}: {type(error).__name__}{text and f': {text}'}"
         if "CERTIFICATE_VERIFY_FAILED" in text or type(error).__name__ == "UnsupportedProtocol":
             return CallError(Kind.ENDPOINT, told)
         return TransientError(told)
@@ -317,73 +349,3 @@ def _sdk(url: str, endpoint: Endpoint) -> "openai.AsyncOpenAI":
             follow_redirects=False,
         ),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A chat completion, as far as it is used; counts of tokens are 0 where the server has none."""
-
-    content: str | None
-    refusal: str | None
-    finish_reason: str | None
-    model: str | None
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int
-
-
-def read_completion(body: bytes) -> Completion | None:
-    """The answer in a body; None where it holds no answer of a model.
-
-    An oddity beside the answer is no reason to lose the answer, which is paid for. What a model
-    wrote into its reasoning alone is taken as its answer, unless it was cut there.
-    """
-    parsed = _parsed(body)
-    choices = _at(parsed, "choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = _at(choice, "message")
-    content = _at(message, "content")
-    if not isinstance(message, dict) or not isinstance(content, str | list | None):
-        return None
-    usage = _at(parsed, "usage")
-    thought = _text(_at(message, "reasoning_content")) or _text(_at(message, "reasoning"))
-    finish = _text(_at(choice, "finish_reason"))
-    completion = Completion(
-        content=_text(content) or (thought if finish != "length" else None),
-        refusal=_text(_at(message, "refusal")),
-        finish_reason=finish,
-        model=_text(_at(parsed, "model")),
-        prompt_tokens=_count(_at(usage, "prompt_tokens")),
-        completion_tokens=_count(_at(usage, "completion_tokens")),
-        cached_tokens=_count(_at(_at(usage, "prompt_tokens_details"), "cached_tokens")),
-    )
-    return None if _at(choice, "error") or says_nothing(completion) else completion
-
-
-def _parsed(body: bytes) -> Any:
-    """JSON; loosely where need be: raw control characters and halves of surrogate pairs pass."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        try:
-            return json.loads(body, strict=False)
-        except (ValueError, RecursionError):
-            return None
-
-
-def _at(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, dict) else None
-
-
-def _text(value: Any) -> str | None:
-    """Text that UTF-8 can hold; also of a content that comes in parts, as some gateways send it."""
-    if isinstance(value, list):
-        parts = [_at(part, "text") for part in value]
-        value = "".join(part for part in parts if isinstance(part, str))
-    if not isinstance(value, str):
-        return None
-    return value[:ANSWER_CHARS].encode("utf-8", "replace").decode()
-
-
-def _count(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else 0

@@ -144,22 +144,19 @@ class Batch:
     Attributes:
         runs: those judged, in order; `done` of them are over.
         refused: trajectory_id → why its steps stay unlabeled.
-        answered: calls that the ledger answered before anything was asked.
-        to_pay: calls that it did not, with the steps they label and the estimated tokens of
-            their prompts.
+        paid: calls that batches of a provider answered before.
+        answered: calls that the ledger answered, those among them.
         bad: bad answers by kind.
     """
 
     spec: LlmSpec
     prompt: Prompt
     ledger: "Ledger"
+    paid: int = 0
     runs: list[Ruled] = field(default_factory=list)
     done: int = 0
     refused: dict[str, str] = field(default_factory=dict)
     answered: int = 0
-    to_pay: int = 0
-    steps_to_pay: int = 0
-    tokens_to_pay: int = 0
     bad: Counter[str] = field(default_factory=Counter)
 
     def open(self, judged: Iterable[Judged]) -> Iterator[Exchange]:
@@ -168,12 +165,7 @@ class Batch:
         while some := list(islice(source, AT_ONCE)):
             exchanges = [exchange for one in some for exchange in self._exchanges(one)]
             self._look_up(exchanges)
-            for exchange in exchanges:
-                if exchange.verdicts is None:
-                    self.to_pay += 1
-                    self.steps_to_pay += len(exchange.request.steps)
-                    self.tokens_to_pay += exchange.tokens
-                    yield exchange
+            yield from (exchange for exchange in exchanges if exchange.verdicts is None)
 
     def close(self, exchange: Exchange) -> None:
         """Take the verdicts of an exchange that is over."""

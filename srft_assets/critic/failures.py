@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -119,6 +119,7 @@ class Secrets:
         url: of the API, to show: without user, password and query.
         chat_url: where calls go; gateways may want a query.
         authorization: the header, if any.
+        query: of the URL, for calls of the SDK, which takes it apart from the URL.
         words: what must not be seen.
         values: user and query values: hidden too in what servers say, but not in answers, where
             they may be words like others.
@@ -129,6 +130,7 @@ class Secrets:
     authorization: str | None
     words: tuple[str, ...]
     values: tuple[str, ...] = ()
+    query: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Secrets({self.url!r})"
@@ -181,6 +183,7 @@ def secrets_of(base_url: str, api_key: str | None) -> Secrets:
         authorization=f"Bearer {key}" if key else f"Basic {pair}" if pair else None,
         words=_longest_first(words),
         values=_longest_first(values),
+        query=dict(queried),
     )
 
 

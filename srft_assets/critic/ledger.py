@@ -5,7 +5,7 @@ is asked by one process at a time: whoever asks has claimed it.
 """
 
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from threading import Lock
 from typing import Self
@@ -13,10 +13,14 @@ from typing import Self
 import sqlalchemy as sa
 
 from srft_assets.critic.calls import Reply, from_row, says_nothing, to_row
+from srft_assets.critic.failures import CallError, Kind
+from srft_assets.critic.jobs import holding, parts
 from srft_assets.critic.old_ledger import take_over
 from srft_assets.database import ANSWERS, CLAIMS, database_of, insert_once
 from srft_assets.home import Home
 from srft_assets.locks import exclusive
+
+IN_A_BATCH = "it is in a batch of the provider that is under way: srft critic batches"
 
 
 class Ledger:
@@ -45,16 +49,25 @@ class Ledger:
         Where the request was answered before, the first answer stands and is returned.
         Raises ValueError for a key that is not 64 hex digits.
         """
-        row = to_row(reply)
         with self._database.write() as connection:
             connection.execute(sa.delete(CLAIMS).where(CLAIMS.c.key == reply.key))
-            if insert_once(connection, ANSWERS, row):
-                return reply
-            if (first := self._answer(connection, reply.key)) is not None:
-                return first
-            connection.execute(sa.delete(ANSWERS).where(ANSWERS.c.key == reply.key))
-            connection.execute(sa.insert(ANSWERS), row)
+            return self._keep(connection, reply)
+
+    def keep_all(self, replies: Iterable[Reply]) -> None:
+        """Keep what nobody claimed, in one go; as `keep`."""
+        with self._database.write() as connection:
+            for reply in replies:
+                self._keep(connection, reply)
+
+    def _keep(self, connection: sa.Connection, reply: Reply) -> Reply:
+        row = to_row(reply)
+        if insert_once(connection, ANSWERS, row):
             return reply
+        if (first := self._answer(connection, reply.key)) is not None:
+            return first
+        connection.execute(sa.delete(ANSWERS).where(ANSWERS.c.key == reply.key))
+        connection.execute(sa.insert(ANSWERS), row)
+        return reply
 
     @staticmethod
     def _answer(connection: sa.Connection, key: str) -> Reply | None:
@@ -67,12 +80,14 @@ class Ledger:
         """Claim a request that is to be asked: True where it is ours to ask now.
 
         Its answer where it came meanwhile; False while another task or process asks. A claim of a
-        process that died counts for nothing.
+        process that died counts for nothing. Raises CallError where it is in a provider's batch.
         """
         self._show_alive()
         with self._database.write() as connection:
             if (found := self._answer(connection, key)) is not None:
                 return found
+            if holding(connection, [key]):
+                raise CallError(Kind.UNAVAILABLE, IN_A_BATCH)
             holder = connection.execute(sa.select(CLAIMS.c.owner).where(CLAIMS.c.key == key))
             owner = holder.scalar_one_or_none()
             if owner is not None and not self._is_dead(owner):
@@ -80,6 +95,20 @@ class Ledger:
             if owner is not None:
                 connection.execute(sa.delete(CLAIMS).where(CLAIMS.c.owner == owner))
             return insert_once(connection, CLAIMS, {"key": key, "owner": self._owner})
+
+    def taken(self, connection: sa.Connection, keys: Sequence[str]) -> set[str]:
+        """Those that are answered, claimed by a living task, or in a provider's batch."""
+        taken: set[str] = set()
+        for some in parts(keys):
+            taken.update(key for key, _ in holding(connection, some))
+            answers = connection.execute(sa.select(ANSWERS).where(ANSWERS.c.key.in_(some)))
+            replies = (from_row(row._asdict()) for row in answers)
+            taken.update(reply.key for reply in replies if not says_nothing(reply))
+            claims = connection.execute(sa.select(CLAIMS).where(CLAIMS.c.key.in_(some))).all()
+            dead = {owner for owner in {row.owner for row in claims} if self._is_dead(owner)}
+            connection.execute(sa.delete(CLAIMS).where(CLAIMS.c.owner.in_(dead)))
+            taken.update(row.key for row in claims if row.owner not in dead)
+        return taken
 
     def release(self, key: str) -> None:
         """Give back a claim of ours that brought no answer."""

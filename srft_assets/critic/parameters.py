@@ -5,7 +5,7 @@ renamed or left out on the way, so that learning it pays for no answer again.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -38,19 +38,21 @@ class Parameters:
         renamed = ((names.get(key, key), value) for key, value in body.items())
         return {key: value for key, value in renamed if key is not None}
 
-    def learn(self, said: str, sent: Mapping[str, Any]) -> None:
-        """Take a refusal that names a key of what was sent which can be renamed or left out.
+    def learn(self, said: str, sent: Container[str] = (*RENAMED, *OPTIONAL)) -> bool:
+        """Take a refusal that names a key of what was sent which can be renamed or left out, and
+        say whether it is one.
 
         A schema that a server does not take may be one run's own, and says nothing of the others.
         """
         schema = re.search(r"\bschema\b", said)
         if len(said) >= LONGEST_MESSAGE or schema or not REFUSING.search(said):
-            return
+            return False
         named = (key for key in (*RENAMED, *OPTIONAL) if re.search(rf"\b{key}\b", said))
         for key in named:
             if key in sent:
                 self.changed[key] = RENAMED.get(key)
-                return
+                return True
+        return False
 
     def told(self) -> str:
         """What was learned, for people; empty where nothing was."""

@@ -97,6 +97,11 @@ class Endpoint(Strict):
     """Seconds for one attempt."""
     attempts: PositiveInt = 6
     """Tries of one call where the server or the network fails."""
+    batch: bool = False
+    """Send requests as files to the provider's batch API, at half the price and within a day; left
+    open, `critic.batch` of the project."""
+    batch_calls: int = Field(default=50_000, gt=0, le=50_000)
+    """Requests of one batch at most."""
     max_calls: PositiveInt | None = None
     """Calls that one Dagster run may pay for; the next run goes on where it stopped."""
     max_tokens: PositiveInt | None = None
@@ -105,11 +110,14 @@ class Endpoint(Strict):
     """Price of a million prompt tokens, in US dollars."""
     usd_per_million_output: float = Field(default=0.0, ge=0)
     """Price of a million tokens of answers."""
+    batch_share: float = Field(default=0.5, ge=0, le=1)
+    """What a call in a batch costs, as a share of these prices."""
 
     def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Price of so many tokens, without discounts."""
+        """Price of so many tokens as they are asked, without discounts for what is cached."""
         paid = prompt_tokens * self.usd_per_million_input
-        return (paid + completion_tokens * self.usd_per_million_output) / 1_000_000
+        paid += completion_tokens * self.usd_per_million_output
+        return paid * (self.batch_share if self.batch else 1) / 1_000_000
 
 
 class LlmSpec(Strict):

@@ -6,15 +6,14 @@ its own calls at once; what others have under way at that moment it does not kno
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
 
-import orjson
-
-from srft_assets.critic.calls import Reply, Request
+from srft_assets.critic.calls import Reply
 from srft_assets.critic.client import LOOK_SECONDS as PAUSE
 from srft_assets.critic.client import Budget
 from srft_assets.critic.failures import SPENT, BudgetSpentError
@@ -35,6 +34,25 @@ AUTOMATION = "automation"
 REST = "the rest waits for the next night"
 LOOK_SECONDS = 5.0
 MILLION = 1_000_000
+
+
+PAID = {
+    "a": """
+SELECT a.critic, a.model, count(*), sum(a.prompt_tokens), sum(a.completion_tokens)
+FROM answers AS a
+WHERE a.at >= :since AND NOT EXISTS (SELECT 1 FROM job_calls AS c WHERE c.key = a.key)""",
+    "j": """
+SELECT j.critic, a.model, count(*), sum(a.prompt_tokens), sum(a.completion_tokens)
+FROM jobs AS j JOIN job_calls AS c ON c.job = j.id JOIN answers AS a ON a.key = c.key
+WHERE j.at >= :since""",
+    "k": """
+SELECT k.critic, k.model, count(*), sum(c.prompt_tokens), sum(c.completion_tokens)
+FROM jobs AS k JOIN job_calls AS c ON c.job = k.id
+WHERE k.at >= :since AND k.state <> 'read'
+AND NOT EXISTS (SELECT 1 FROM answers AS a WHERE a.key = c.key)""",
+}
+"""What was paid for, by the table that names the critic: one by one, in batches of a provider, in
+those under way."""
 
 
 class Limits(Protocol):
@@ -81,22 +99,30 @@ class Prices:
 def spent(home: Home, prices: Prices, critic: str | None = None, since: str = "") -> Spent:
     """What answers cost: those of one critic or of all, since a time (ISO 8601, UTC) or ever.
 
-    What has no price costs nothing.
+    Calls of a provider's batch cost its share of the price, and count from when they were reserved
+    for it; until they are answered, at their estimate. What has no price costs nothing.
     """
-    mine = "AND critic = :critic " if critic is not None else ""
-    rows = read_rows(
-        home,
-        "SELECT critic, model, count(*), sum(prompt_tokens), sum(completion_tokens) FROM answers "
-        f"WHERE at >= :since {mine}GROUP BY critic, model",
-        since=since,
-        **({"critic": critic} if critic is not None else {}),
-    )
+    chosen = {"since": since} | ({"critic": critic} if critic is not None else {})
     total = Spent()
-    for asker, model, calls, prompt, answer in rows:
-        price = prices.of(_text(asker), _text(model)) or Price()
-        usd = (prompt * price.input + answer * price.output) / MILLION
-        total = Spent(total.calls + calls, total.tokens + prompt + answer, total.usd + usd)
+    for table, query in PAID.items():
+        mine = f" AND {table}.critic = :critic" if critic is not None else ""
+        rows = read_rows(home, f"{query}{mine} GROUP BY 1, 2", **chosen)
+        for asker, model, calls, *tokens in rows:
+            prompt, answer = map(int, tokens)  # PostgreSQL's sums are decimals
+            price = prices.of(_text(asker), _text(model)) or Price()
+            usd = (prompt * price.input + answer * price.output) / MILLION
+            usd *= 1 if table == "a" else price.batch
+            total = Spent(total.calls + calls, total.tokens + prompt + answer, total.usd + usd)
     return total
+
+
+def under_way(home: Home) -> dict[str, int]:
+    """Critic → calls in batches of a provider that are not read yet."""
+    rows = read_rows(home, f"{PAID['k']} GROUP BY 1, 2", since="")
+    calls: Counter[str] = Counter()
+    for critic, _, count, *_ in rows:
+        calls[critic] += count
+    return calls
 
 
 def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
@@ -184,10 +210,16 @@ class _Bounded:
 
 
 def lasting_budgets(
-    home: Home, critic: str, spec: LlmSpec, started_by: str, allowance: Allowance | None = None
+    home: Home,
+    critic: str,
+    spec: LlmSpec,
+    started_by: str,
+    allowance: Allowance | None = None,
+    *,
+    in_batches: bool = False,
 ) -> list[Budget]:
     """Of the critic's life, of its day where the schedule asks, and of the command that asks; those
-    that bound something.
+    that bound something. `in_batches`: what is asked costs the provider's share for batches.
 
     Raises SrftError where USD are bounded and the critic's price is not known.
     """
@@ -207,6 +239,7 @@ def lasting_budgets(
             f"{critic} (0 where it costs nothing)"
         )
     dearest = max(price.input, price.output) / MILLION if price else 0.0
+    dearest *= price.batch if price and in_batches else 1
     return [
         Lasting(one.limits, one.whose, partial(one.counted, home, prices), dearest, one.then)
         for one in found
@@ -233,12 +266,12 @@ def _all(
         yield _Bounded(allowance, allowance.whose, allowance.whose, Budget.then, of_command)
 
 
-def counted(reply: Reply, request: Request) -> Reply:
+def counted(reply: Reply, prompt_tokens: int) -> Reply:
     """The reply with an estimate of its tokens where the server counted none."""
     if reply.prompt_tokens or reply.completion_tokens:
         return reply
-    prompt, answer = len(orjson.dumps(request.body)), len((reply.content or "").encode())
-    return replace(reply, prompt_tokens=tokens_of(prompt), completion_tokens=tokens_of(answer))
+    answer = tokens_of(len((reply.content or "").encode()))
+    return replace(reply, prompt_tokens=prompt_tokens, completion_tokens=answer)
 
 
 def prices_of(stated: Settings) -> Prices:
@@ -257,7 +290,11 @@ def prices_of(stated: Settings) -> Prices:
 def _own_price(endpoint: Endpoint) -> Price | None:
     if not endpoint.model_fields_set & {"usd_per_million_input", "usd_per_million_output"}:
         return None
-    return Price(input=endpoint.usd_per_million_input, output=endpoint.usd_per_million_output)
+    return Price(
+        input=endpoint.usd_per_million_input,
+        output=endpoint.usd_per_million_output,
+        batch=endpoint.batch_share,
+    )
 
 
 def bounds(limits: Limits) -> bool:

@@ -180,6 +180,7 @@ def _make(
 ) -> Made:
     """The verdicts of a batch; of `only` these runs for a trial, which changes no prompt shown."""
     from srft_assets.critic.asking import ask_model  # a plan needs neither the SDK nor a database
+    from srft_assets.critic.asking_jobs import Came, ask_in_batches
     from srft_assets.critic.ledger import Ledger
     from srft_assets.critic.spending import left_of_life
     from srft_assets.settings import settings
@@ -191,10 +192,13 @@ def _make(
     else:
         outcomes = outcomes.filter(pl.col("trajectory_id").is_in(list(only)))
     runs = work.read("trajectories")
-    judged = judged_runs(spec, work.home, work.partition, runs, outcomes)
+    judged = partial(judged_runs, spec, work.home, work.partition, runs, outcomes)
+    came = Came()
     with Ledger(work.home) as ledger, calls_written(work.home, name, work.partition):
-        batch = Batch(spec, prompt, ledger)
-        paid = ask_model(name, batch, judged, work, outcomes.height)
+        if only is None:  # a trial is not to wait
+            came = ask_in_batches(name, partial(Batch, spec, prompt, ledger), judged, work)
+        batch = Batch(spec, prompt, ledger, paid=came.paid)
+        paid = ask_model(name, batch, judged(), work, outcomes.height, came.failures)
     rows = [
         verdict_row(run.trajectory_id, verdict, version, run.cut[verdict.step_index])
         for run in batch.runs
@@ -208,8 +212,8 @@ def _make(
     still = left_of_life(work.home, name, settings())
     figures = {
         "runs_judged": len(batch.runs),
-        "calls_answered_by_ledger": batch.answered,
-        "calls_paid": paid,
+        "calls_answered_by_ledger": batch.answered - came.paid,
+        "calls_paid": paid + came.paid,
         **{f"answers_{kind}": count for kind, count in sorted(batch.bad.items())},
         "steps_shown_in_part": frame.filter(pl.col("tokens_cut") > 0).height,
         "tasks_shown_in_part": sum(run.cut[None] > 0 for run in batch.runs),
@@ -279,8 +283,9 @@ def _estimate(name: str, spec: LlmSpec, prompt: Prompt, planned: Planned) -> Cos
 def count(spec: LlmSpec, prompt: Prompt, home: Home, batch: str) -> Cost:
     """What labelling a batch would take now. Renders every prompt: the ledger knows requests.
 
-    An answer that turns out bad costs one call more.
+    An answer that turns out bad costs one call more; what a batch of a provider holds is paid for.
     """
+    from srft_assets.critic.jobs import Jobs
     from srft_assets.critic.ledger import Ledger
 
     warehouse = Warehouse(home.warehouse)
@@ -288,14 +293,14 @@ def count(spec: LlmSpec, prompt: Prompt, home: Home, batch: str) -> Cost:
     judged = judged_runs(spec, home, batch, runs, judged_outcomes(spec, outcomes))
     with Ledger(home) as ledger:
         seen = Batch(spec, prompt, ledger)
-        for _ in seen.open(judged):
-            pass
-    usd = spec.endpoint.usd(
-        seen.tokens_to_pay, seen.steps_to_pay * spec.sampling.max_tokens_per_step
-    )
+        asked = [(one.request.key, len(one.request.steps), one.tokens) for one in seen.open(judged)]
+    held = Jobs(home).holding({key for key, _, _ in asked})
+    to_pay = [one for one in asked if one[0] not in held]
+    tokens = sum(tokens for _, _, tokens in to_pay)
+    steps = sum(steps for _, steps, _ in to_pay)
     return Cost(
-        calls=seen.answered + seen.to_pay,
-        answered=seen.answered,
-        tokens_to_label=seen.tokens_to_pay,
-        usd=usd,
+        calls=seen.answered + len(asked),
+        answered=seen.answered + len(asked) - len(to_pay),
+        tokens_to_label=tokens,
+        usd=spec.endpoint.usd(tokens, steps * spec.sampling.max_tokens_per_step),
     )

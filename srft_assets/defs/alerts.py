@@ -6,6 +6,7 @@ from typing import Literal
 import dagster as dg
 
 from srft_assets.alerts import Alert, send
+from srft_assets.components.asset import FAILED
 from srft_assets.components.checks import IN_SYNC
 from srft_assets.components.platform import BY
 from srft_assets.components.run_repair import BY_COMMAND
@@ -25,7 +26,10 @@ def alerts(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
     run, stated = context.dagster_run, settings().alerts
     if BY_COMMAND.items() <= run.tags.items():
         return dg.SkipReason("a command, which told it")
-    for failed in send(alert_of(run, reason_of(context)), stated):
+    reason = reason_of(context)
+    if SPENT not in reason and only_waits(context):
+        return dg.SkipReason("it waits for a batch of a provider: a later run goes on")
+    for failed in send(alert_of(run, reason), stated):
         context.log.error(failed)
     return None
 
@@ -79,6 +83,14 @@ def _name(run: dg.DagsterRun) -> str:
     assets = sorted(key.to_user_string() for key in run.asset_selection or ())
     what = ", ".join(assets[:3]) if run.job_name.startswith("__") else ""
     return what or run.job_name
+
+
+def only_waits(context: dg.RunFailureSensorContext) -> bool:
+    """Whether no partition failed: those that were not made wait."""
+    events = context.get_step_failure_events()
+    told = [event.step_failure_data.user_failure_data for event in events]
+    failed = [one.metadata.get(FAILED) if one else None for one in told]
+    return bool(failed) and all(one and one.value == {} for one in failed)
 
 
 def reason_of(context: dg.RunFailureSensorContext) -> str:

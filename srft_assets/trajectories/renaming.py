@@ -140,7 +140,7 @@ def _rename_rows(home: Home, old: str, new: str) -> None:
     import sqlalchemy as sa
 
     from srft_assets.critic.calls import from_row, to_row
-    from srft_assets.database import ANSWERS, BATCHES, database_of
+    from srft_assets.database import ANSWERS, BATCHES, JOBS, database_of
 
     here = BATCHES.c.name == old
     with database_of(home).write() as connection:
@@ -149,6 +149,7 @@ def _rename_rows(home: Home, old: str, new: str) -> None:
             manifest = orjson.dumps(orjson.loads(stored) | {"batch": new, "family": new}).decode()
             row = {"name": new, "manifest": manifest}
             connection.execute(sa.update(BATCHES).where(here).values(row))
+        connection.execute(sa.update(JOBS).where(JOBS.c.batch == old).values(batch=new))
         paid = connection.execute(sa.select(ANSWERS).where(ANSWERS.c.batch == old)).all()
         for answer in (one._asdict() for one in paid):
             before = from_row(answer)

@@ -83,6 +83,7 @@ class Work:
     Attributes:
         started_by: name of the schedule or sensor; empty for a person.
         allowance: what may be paid for; None where the command bounds nothing.
+        wait: whether to wait for batches of a provider, or to come back for them.
     """
 
     home: Home
@@ -96,6 +97,7 @@ class Work:
     serve: Serve = no_server
     started_by: str = ""
     allowance: Allowance | None = None
+    wait: bool = True
 
     def read(self, asset: str, partition: str | None = None) -> pl.DataFrame:
         """An upstream partition, by default that of the same name, as the recipe names it.

@@ -25,6 +25,7 @@ import uvicorn
 
 from srft_assets.warehouse.recipe import digest
 from tests.critic.asgi import client_left, read_body, respond
+from tests.critic.batch_server import Provider
 from tests.critic.faults import NAMED, Draft, Fault
 from tests.critic.schema_answers import answer_to, schema_of
 
@@ -49,6 +50,7 @@ class Server:
         open: calls under way.
         busiest: most calls under way at once.
         base_url: where it serves.
+        provider: its batch API.
     """
 
     delay: float = 0.0
@@ -65,6 +67,7 @@ class Server:
     open: int = 0
     busiest: int = 0
     base_url: str = ""
+    provider: Provider = field(default_factory=Provider)
     _seen: set[str] = field(default_factory=set)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -85,7 +88,8 @@ class Server:
             case "health":
                 await respond(send, 200, {})
             case _:
-                await respond(send, 404, {"error": {"message": "no such path"}})
+                if not await self.provider(self, scope, content, receive, send):
+                    await respond(send, 404, {"error": {"message": "no such path"}})
 
     async def _complete(self, scope: Any, content: bytes, receive: Any, send: Any) -> None:
         body = orjson.loads(content)
@@ -95,14 +99,15 @@ class Server:
         self.idempotency.append(dict(scope["headers"]).get(b"idempotency-key", b"").decode())
         if self.keep:
             self.bodies.append(body)
-        draft = self._draft(key, body, dict(scope["headers"]).get(b"authorization", b"").decode())
+        draft = self.draft(key, body, dict(scope["headers"]).get(b"authorization", b"").decode())
         if await client_left(receive, draft.wait):
             return
         if draft.status == 200 and not draft.cut:
-            self._paid(key)
+            self.paid(key)
         await respond(send, draft.status, draft.payload(), draft.headers, draft.cut)
 
-    def _draft(self, key: str, body: dict[str, Any], authorization: str) -> Draft:
+    def draft(self, key: str, body: dict[str, Any], authorization: str) -> Draft:
+        """The answer to a request, with the fault that is due."""
         schema = schema_of(body)
         salt = key if self.by == "request" else ""
         content = "I was given no schema." if schema is None else answer_to(schema, salt)
@@ -115,7 +120,8 @@ class Server:
             fault(draft)
         return draft
 
-    def _paid(self, key: str) -> None:
+    def paid(self, key: str) -> None:
+        """Note an answer."""
         self.answered[key] += 1
         if self.log is not None:
             line = orjson.dumps({"key": key, "at": time.time()}, option=orjson.OPT_APPEND_NEWLINE)

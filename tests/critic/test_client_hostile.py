@@ -5,7 +5,7 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from srft_assets.critic.client import Completion, read_completion
+from srft_assets.critic.completion import Completion, read_completion
 from srft_assets.critic.failures import CallError, asked_pause, failure_of, secrets_of
 from tests.critic.calls import KEY
 

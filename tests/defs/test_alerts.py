@@ -11,8 +11,10 @@ import dagster as dg
 import pytest
 
 from srft_assets.alerts import Alert, send
+from srft_assets.components.asset import _failure
 from srft_assets.critic.client import Budget
 from srft_assets.critic.failures import BudgetSpentError
+from srft_assets.critic.stages import rules_stage
 from srft_assets.defs.alerts import alert_of, alerts, check_alerts
 from srft_assets.errors import SrftError
 from srft_assets.settings import Alerts, settings
@@ -90,15 +92,12 @@ def test_the_budget_of_a_run_is_told_as_a_budget():
     assert alert_of(run, str(told.value)).kind == "budget"
 
 
-def test_a_failed_run_is_told_with_its_reason(hook, monkeypatch):
-    url, bodies = hook
-    monkeypatch.setenv("SRFT_ALERTS_WEBHOOK", f"{url}/good")
+def told_of(failure: dg.Failure) -> dg.SkipReason | None:
+    """What the sensor says of a run that ends so."""
 
     @dg.asset
     def breaks() -> None:
-        raise dg.Failure(
-            description="relabel_nightly today: 3 calls are spent", allow_retries=False
-        )
+        raise failure
 
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize([breaks], instance=instance, raise_on_error=False)
@@ -106,10 +105,28 @@ def test_a_failed_run_is_told_with_its_reason(hook, monkeypatch):
         context = dg.build_run_status_sensor_context(
             "alerts", event, instance, result.dagster_run
         ).for_run_failure()
-        alerts(context)
+        return alerts(context)
+
+
+def test_a_failed_run_is_told_with_its_reason(hook, monkeypatch):
+    url, bodies = hook
+    monkeypatch.setenv("SRFT_ALERTS_WEBHOOK", f"{url}/good")
+    said = "relabel_nightly today: 3 calls are spent"
+    assert told_of(dg.Failure(description=said, allow_retries=False)) is None
     (told,) = bodies
     assert told["kind"] == "budget"
-    assert told["reason"] == "relabel_nightly today: 3 calls are spent"
+    assert told["reason"] == said
+
+
+def test_a_run_that_waits_for_a_provider_is_nobodys_alarm(hook, monkeypatch):
+    url, bodies = hook
+    monkeypatch.setenv("SRFT_ALERTS_WEBHOOK", f"{url}/good")
+    stage, names = rules_stage(), ["one", "two"]
+    waiting, spent = {"one": "waiting for batch b"}, {"one": "3 calls are spent"}
+    assert told_of(_failure(stage, names, {}, waiting)) is not None
+    assert told_of(_failure(stage, names, {}, spent)) is None
+    assert told_of(_failure(stage, names, {"two": "no such file"}, waiting)) is None
+    assert [one["kind"] for one in bodies] == ["budget", "failure"]
 
 
 def test_checks_that_did_not_pass_are_told_once_a_run_and_in_sync_is_not(hook, monkeypatch):

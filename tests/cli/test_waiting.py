@@ -1,4 +1,4 @@
-"""`srft apply --budget-calls N`: it pays for no more, and what is left waits."""
+"""What waits: for the budget of a command, or for a batch of a provider."""
 
 import json
 
@@ -6,6 +6,8 @@ import dagster as dg
 import pytest
 
 from srft_assets.components.launch import open_instance
+from srft_assets.components.platform import BY
+from srft_assets.critic.spending import NIGHTLY
 from srft_assets.definitions import defs
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import Warehouse
@@ -58,23 +60,55 @@ def test_a_command_stops_at_its_budget_and_the_next_goes_on(srft: Srft, platform
     assert made(platform) == ["one", "two"]
 
 
-def test_a_run_of_the_ui_may_be_bounded_likewise(platform, server: Server, monkeypatch):
+def run_of(platform: Home, monkeypatch, **given) -> str:
+    """A run of Dagster for the first batch: what it says at its end."""
     monkeypatch.setenv("SRFT_HOME", str(platform.root))
     monkeypatch.setenv("DAGSTER_HOME", str(platform.dagster))
+    job = defs().resolve_implicit_global_asset_job_def()
     with open_instance(platform) as instance:
         instance.add_dynamic_partitions("batch", ["one"])
-        done = (
-            defs()
-            .resolve_implicit_global_asset_job_def()
-            .execute_in_process(
-                asset_selection=[dg.AssetKey(["step_verdicts", "default"])],
-                partition_key="one",
-                instance=instance,
-                run_config={"resources": {"platform": {"config": {"max_calls": 1}}}},
-                raise_on_error=False,
-            )
+        done = job.execute_in_process(
+            asset_selection=[dg.AssetKey(["step_verdicts", "default"])],
+            partition_key="one",
+            instance=instance,
+            raise_on_error=False,
+            **given,
         )
         failures = [event.step_failure_data for event in done.all_events if event.is_step_failure]
-    (told,) = (failure.user_failure_data.description for failure in failures)
+    return "; ".join(failure.user_failure_data.description for failure in failures)
+
+
+def test_a_run_of_the_ui_may_be_bounded_likewise(platform, server: Server, monkeypatch):
+    bounded = {"resources": {"platform": {"config": {"max_calls": 1}}}}
+    told = run_of(platform, monkeypatch, run_config=bounded)
     assert told.startswith(f"1 of 1 partitions of {VERDICTS} wait: one: the budget of this run")
     assert server.answered.total() == 1
+
+
+def test_the_schedule_goes_on_with_the_batch_of_a_command_that_did_not_wait(
+    srft: Srft, platform, server: Server, monkeypatch
+):
+    monkeypatch.setenv("SRFT_CRITIC_BATCH", "true")
+    server.provider.hold = True
+    said = srft("apply", VERDICTS, "--no-wait")
+    assert said.code == 4, said.err
+    waits = f"waits {VERDICTS} one: waiting for batch batch-0 (in_progress, 0 of 2 calls, submitted"
+    assert waits in said.out
+    plan = srft("plan", "--critic", "default").out.splitlines()
+    assert "4 calls of default are in batches under way: srft apply goes on." in plan
+    rows = json.loads(srft("critic", "batches", "--json").out)["rows"]
+    assert [(row["batch"], row["calls"], row["state"]) for row in rows] == [
+        ("one", 2, "submitted"),
+        ("two", 2, "submitted"),
+    ]
+    nightly = {"tags": {BY: NIGHTLY}}
+    told = run_of(platform, monkeypatch, **nightly)
+    assert told.startswith(f"1 of 1 partitions of {VERDICTS} wait: one: waiting for batch batch-0")
+    server.provider.hold = False
+    assert run_of(platform, monkeypatch, **nightly) == ""
+    assert made(platform) == ["one"] and len(server.provider.batches) == 2
+    assert not server.calls and set(server.answered.values()) == {1}
+    assert srft("critic", "batches", "--forget", rows[0]["id"]).code == 2, "it is read"
+    server.provider.slow = 2
+    assert srft("apply", VERDICTS).code == 0, "who does not say so waits"
+    assert made(platform) == ["one", "two"] and len(server.provider.batches) == 2
