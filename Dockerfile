@@ -16,6 +16,7 @@ RUN apt-get update -qq \
 COPY pyproject.toml README.md LICENSE requirements.lock /build/
 COPY srft_assets /build/srft_assets
 COPY sql /build/sql
+COPY recipes /build/recipes
 COPY dagster_home/dagster.yaml /build/dagster_home/dagster.yaml
 RUN python3 -m venv /opt/srft \
     && /opt/srft/bin/pip install --quiet --no-cache-dir --constraint /build/requirements.lock "/build${EXTRAS}" \

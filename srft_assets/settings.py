@@ -180,6 +180,14 @@ class Training(Section):
     """Optimizer steps of a training, unless `epochs` is stated."""
     epochs: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """How often each row is trained on, in place of `max_steps`."""
+    method: Literal["full", "lora", "qlora"] = "full"
+    """All weights, an adapter, or an adapter of a base in 4 bits."""
+    batch_size: PositiveInt = 4
+    """Rows of one optimizer step."""
+    learning_rate: float = 1e-3
+    """Its peak."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Further arguments, as docs/training.md lists them; an arm's own stand in their place."""
 
     @model_validator(mode="after")
     def _ends_by_one_setting(self) -> Self:
@@ -232,6 +240,8 @@ class Settings(BaseSettings):
     alerts: Alerts = Alerts()
     training: Training = Training()
     launch: Launch = Launch()
+    evaluation: dict[str, Any] | None = None
+    """How arms are scored that state no `evaluation`: its settings, as docs/arms.md lists them."""
     ui: Ui = Ui()
     git_host: Url | None = None
     """Where local grading fetches repositories; by default it takes releases of PyPI."""

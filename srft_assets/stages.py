@@ -23,13 +23,13 @@ from srft_assets.lab.base import base_models_stage
 from srft_assets.lab.teacher import VERSION as LAB_VERSION
 from srft_assets.lab.teacher import collect
 from srft_assets.outcomes.stage import test_outcomes_stage
-from srft_assets.project import YAML, component_files, refuse_twins, twins
+from srft_assets.project import YAML, component_files, current_project, refuse_twins, twins
 from srft_assets.rollouts.player import collect as play_rollouts
 from srft_assets.rollouts.settings import KIND as ROLLOUT
 from srft_assets.rollouts.settings import VERSION as ROLLOUT_VERSION
 from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.settings import Settings, settings
-from srft_assets.tokens.arm import ArmSpec, TrainingSpec
+from srft_assets.tokens.arm import ArmSpec, EvaluationSpec, TrainingSpec
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.training.options import check_options
 from srft_assets.training.stage import OURS, checkpoints_stage
@@ -62,7 +62,11 @@ def load_stages(folder: Path | None = None) -> dict[str, Stage]:
 
 
 def faults() -> Iterator[str]:
-    """What is wrong in the files of critics and arms, each in one line."""
+    """What is wrong in the files of critics and arms, each in one line, and once."""
+    yield from dict.fromkeys(_faults())
+
+
+def _faults() -> Iterator[str]:
     chosen = settings()
     yield from twins()
     stages = {stage.key: stage for stage in fixed_stages()}
@@ -140,11 +144,11 @@ def arm_stages(spec: ArmSpec, chosen: Settings) -> list[Stage]:
     Raises SrftError for `training.options` that training would refuse, and for a launch that the
     arm cannot have.
     """
+    spec = filled_arm(spec, chosen)
     try:
         check_options({k: v for k, v in spec.training.options.items() if k not in OURS})
     except SrftError as error:
         raise SrftError(f"arm {spec.name}: {error}") from None
-    spec = filled_arm(spec, chosen)
     stages = (
         masked_tokens_stage(spec),
         checkpoints_stage(spec),
@@ -164,28 +168,28 @@ def _tagged(stages: Iterable[Stage], family: str, **more: str | None) -> list[St
 def filled_arm(spec: ArmSpec, chosen: Settings) -> ArmSpec:
     """The arm with what its YAML leaves open and `chosen` has.
 
-    Raises SrftError for a launch that it cannot have, and where a server of its evaluation takes
-    less than it is trained with.
+    Raises SrftError where that makes no sense, for a wrong `evaluation` of the project, and where a
+    server of the evaluation takes less than the arm is trained with.
     """
     of_project = {**dict(chosen.launch), **dict(chosen.training), "batches": chosen.batches}
     named = TrainingSpec.model_fields.keys() - _undecided_length(spec.training, chosen)
     training = {k: _listed(v) for k, v in of_project.items() if k in named}
-    spec = _filled(spec, {"model": chosen.base_model, "too_long": chosen.training.too_long})
+    open_ones = {"model": chosen.base_model, "too_long": chosen.training.too_long}
+    spec = _filled(spec, {**open_ones, "evaluation": _evaluation(chosen)})
+    filled = spec.model_copy(update={"training": _filled(spec.training, training)})
     try:
-        filled = TrainingSpec.model_validate(
-            _filled(spec.training, training).model_dump(exclude_unset=True)
-        )
+        filled = ArmSpec.model_validate(filled.model_dump(exclude_unset=True))
     except ValidationError as error:
-        reason = reason_of(error.errors()[0], TrainingSpec)
-        raise SrftError(f"arm {spec.name}: launch of srft.yaml: {reason}") from None
-    served = spec.evaluation.serve.max_model_len if spec.evaluation.serve else None
-    if served and served < filled.max_length:
+        reason = reason_of(error.errors()[0], ArmSpec)
+        raise SrftError(f"arm {spec.name}: with what srft.yaml states: {reason}") from None
+    served = filled.evaluation.serve.max_model_len if filled.evaluation.serve else None
+    if served and served < filled.training.max_length:
         raise SrftError(
             f"arm {spec.name}: evaluation.serve.max_model_len {served} is below "
-            f"training.max_length {filled.max_length}: the model would be cut short of what it "
-            "learned"
+            f"training.max_length {filled.training.max_length}: the model would be cut short of "
+            "what it learned"
         )
-    return spec.model_copy(update={"training": filled})
+    return filled
 
 
 def arm_of(name: str) -> ArmSpec:
@@ -207,6 +211,15 @@ def _undecided_length(training: TrainingSpec, chosen: Settings) -> set[str]:
     if training.model_fields_set & {"epochs", "max_steps"}:
         return {"epochs", "max_steps"}
     return {"epochs"} if chosen.training.epochs is None else {"max_steps"}
+
+
+def _evaluation(chosen: Settings) -> EvaluationSpec | None:
+    """That of the project. Raises SrftError with file and line of what is wrong in it."""
+    if chosen.evaluation is None:
+        return None
+    file = current_project().file
+    spec: EvaluationSpec = parsed(file, EvaluationSpec, chosen.evaluation, ("evaluation",))
+    return spec
 
 
 Spec = TypeVar("Spec", bound=BaseModel)

@@ -15,7 +15,7 @@ from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import CHECKOUT, current_home
 from srft_assets.project import current_project, own_files
 from srft_assets.settings import Settings, fields, is_secret, settings, variable_of
-from srft_assets.stages import filled_arm, load_stages
+from srft_assets.stages import faults, filled_arm, load_stages
 from srft_assets.stated import every_setting, template
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec, forbidden
 from srft_assets.training.stage import checkpoints_stage
@@ -300,6 +300,25 @@ def test_a_project_states_epochs_or_steps() -> None:
         Settings(training={"epochs": 1, "max_steps": 2})
 
 
+def test_how_checkpoints_are_scored_is_stated_once_for_all_arms_that_leave_it_open(
+    project: Path,
+) -> None:
+    own = project / "arms" / "few" / "defs.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("type: srft_assets.components.Arm\nattributes: {evaluation: {tasks: 3}}\n")
+    file = state(project, "evaluation: {tasks: 7, attempts: 2}\n")
+    stages = load_stages()
+    open_one, own_one = (stages[f"eval_scores/{arm}"].config for arm in ("sft", "few"))
+    assert (open_one["tasks"], open_one["attempts"]) == (7, 2)
+    assert (own_one["tasks"], own_one["attempts"]) == (3, 1)
+    state(project, "evaluation:\n  tasks: 7\n  attempt: 2\n")
+    told = f"{file}:3: attempt: no such setting, the nearest is attempts"
+    with pytest.raises(SrftError) as raised:
+        load_stages()
+    assert str(raised.value) == told
+    assert list(faults()) == [told]
+
+
 def test_the_project_trains_by_default_as_an_arm_does() -> None:
     arm, chosen = ArmSpec(name="x"), Settings()
     assert filled_arm(arm, chosen) == arm
@@ -308,9 +327,22 @@ def test_the_project_trains_by_default_as_an_arm_does() -> None:
     )
 
 
-def test_a_launch_that_an_arm_cannot_have_is_told_with_the_arm(project: Path) -> None:
-    state(project, "launch: {processes: 2}\n")
-    with pytest.raises(SrftError, match=r"^arm \w+: launch of srft.yaml: processes needs launch"):
+@pytest.mark.parametrize(
+    ("stated", "reason"),
+    [
+        ("launch: {processes: 2}", "processes needs launcher torchrun or accelerate"),
+        (
+            "training: {max_length: 64}\nevaluation: {serve: {max_model_len: 32}}",
+            "evaluation.serve.max_model_len 32 is below training.max_length 64",
+        ),
+    ],
+)
+def test_what_an_arm_cannot_have_of_the_project_is_told_with_the_arm(
+    project: Path, stated: str, reason: str
+) -> None:
+    state(project, stated)
+    told = rf"^arm \w+: with what srft.yaml states: {re.escape(reason)}"
+    with pytest.raises(SrftError, match=told):
         load_stages()
 
 

@@ -118,6 +118,7 @@ critic.critic.command("new")(project.new_critic)
 for name, group in (
     ("critic", critic.critic),
     ("arm", project.arm),
+    ("recipe", project.recipe),
     ("delete", delete.delete),
     ("rename", delete.rename),
     ("review", critic.review),

@@ -1,4 +1,4 @@
-"""`srft init`, `srft check`, `srft arm new`, `srft critic new`: a project of one's own."""
+"""`srft init`, `srft check`, `srft arm new`, `srft critic new`, `srft recipe`: own projects."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +11,10 @@ from srft_assets.errors import SrftError
 from srft_assets.project import current_project
 
 arm = typer.Typer(help="Arms of one's own.", no_args_is_help=True, rich_markup_mode=None)
+
+recipe = typer.Typer(
+    help="Whole recipes: critics, arms and settings.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Name = Annotated[str, typer.Argument(help="Name of the new one.")]
 
@@ -70,3 +74,28 @@ def new(kind: str, name: str, source: str) -> None:
     made = copy_component(current_project(), kind, name, source)
     put(made=made)
     say(Console(), f"made {quoted(str(made))}: change it there, then srft check, srft plan")
+
+
+@recipe.command("ls")
+def list_recipes() -> None:
+    """List the recipes that are shipped."""
+    from srft_assets.recipe_folders import recipes
+    from srft_assets.tables import table, whole, words
+
+    found = recipes()
+    put(recipes={name: one.about for name, one in found.items()})
+    rows = [(name, one.about) for name, one in found.items()]
+    Console().print(table([whole("recipe"), words("")], rows))
+
+
+@recipe.command("use")
+def use(name: Annotated[str, typer.Argument(help="The recipe; see srft recipe ls.")]) -> None:
+    """Copy a recipe's critics and arms into the project, and add its settings to srft.yaml."""
+    from srft_assets.recipe_folders import use_recipe
+
+    *made, file = use_recipe(current_project(), name)
+    put(made=made)
+    console = Console()
+    for path in made:
+        say(console, f"made {quoted(str(path))}")
+    say(console, f"added its settings to {quoted(str(file))}: srft check, srft plan --recipe")

@@ -19,6 +19,7 @@ import orjson
 
 from srft_assets.child import quiet
 from srft_assets.errors import SrftError
+from srft_assets.project import current_project
 from srft_assets.serving.guard import guarded
 from srft_assets.text import printable
 from srft_assets.tokens.arm import TrainingSpec
@@ -39,9 +40,16 @@ LOG_LINES = 20
 
 
 def command_of(training: TrainingSpec, job: Path) -> list[str]:
-    """The command line that trains the job of this file."""
+    """The command line that trains the job of this file.
+
+    An argument of the launcher that names a file of the project is that file, wherever the
+    platform runs.
+    """
     start: list[str] = []
-    stated, count = training.launcher_args, str(training.processes)
+    root, count = current_project().root, str(training.processes)
+    stated = [
+        str(root / word) if (root / word).is_file() else word for word in training.launcher_args
+    ]
     if training.launcher == "torchrun":
         meeting = [] if _names(stated, "rdzv", "master") else ["--standalone"]
         start = ["-m", "torch.distributed.run", *meeting, "--nproc-per-node", count, *stated]

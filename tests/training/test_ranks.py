@@ -77,6 +77,16 @@ def test_command_lines() -> None:
     assert fsdp == [*start, "--config_file", "fsdp.yaml", *main]
 
 
+def test_a_file_of_the_project_is_found_wherever_the_platform_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("srft.yaml", "fsdp.yaml"):
+        (tmp_path / name).touch()
+    monkeypatch.setenv("SRFT_PROJECT", str(tmp_path))
+    stated = TrainingSpec(launcher="accelerate", launcher_args=["--config_file", "fsdp.yaml"])
+    assert str(tmp_path / "fsdp.yaml") in command_of(stated, Path("job.json"))
+
+
 def test_each_process_has_its_share_of_every_step() -> None:
     lengths = [10, 40, 20, 30, 25, 15, 35, 5]
     order = shuffled(range(8), 12, seed=1)

@@ -1,4 +1,4 @@
-"""FSDP2 by the configuration file that the docs print: two processes share one model, over gloo."""
+"""FSDP2 by the files of the docs and of the recipe: two processes share one model, over gloo."""
 
 import os
 import re
@@ -9,11 +9,16 @@ from typing import Any
 
 import pytest
 
-from srft_assets.tokens.arm import TrainingSpec
+from srft_assets.project import Project
+from srft_assets.recipe_folders import use_recipe
+from srft_assets.settings import settings
+from srft_assets.stages import filled_arm
+from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.training.checkpoint import TrainingResult, read_result
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.main import train
 from srft_assets.training.process import MAIN, command_of, environment_of
+from tests.families import write_model
 from tests.training.conftest import Heard, make_rows
 
 MakeJob = Callable[..., TrainingJob]
@@ -21,8 +26,8 @@ ROOT = Path(__file__).parents[2]
 OF_DOCS = re.compile(r"```yaml\n# /configs/fsdp\.yaml\n(.*?)```", re.DOTALL)
 
 
-def sharded(job: TrainingJob, folder: Path, **changes: str) -> TrainingResult:
-    """The result of two processes by the file of the docs, with words of it replaced."""
+def of_docs(folder: Path, **changes: str) -> TrainingSpec:
+    """Two processes by the file of the docs, with words of it replaced."""
     found = OF_DOCS.search((ROOT / "docs" / "training.md").read_text())
     assert found is not None
     stated = found[1]
@@ -30,12 +35,13 @@ def sharded(job: TrainingJob, folder: Path, **changes: str) -> TrainingResult:
         assert word in stated
         stated = stated.replace(word, other)
     (folder / "fsdp.yaml").write_text(stated)
+    named = ["--config_file", str(folder / "fsdp.yaml")]
+    return TrainingSpec(launcher="accelerate", processes=2, launcher_args=named)
+
+
+def sharded(job: TrainingJob, folder: Path, training: TrainingSpec, layer: str) -> TrainingResult:
+    """The result of the processes that share a model, layer by layer."""
     (folder / "job.json").write_text(job.model_dump_json())
-    training = TrainingSpec(
-        launcher="accelerate",
-        processes=2,
-        launcher_args=["--config_file", str(folder / "fsdp.yaml")],
-    )
     argv = command_of(training, folder / "job.json")
     argv[argv.index(MAIN)] = "tests.training.sharded_main"
     environment = {**os.environ, **environment_of(training), "PYTHONPATH": str(ROOT)}
@@ -43,7 +49,7 @@ def sharded(job: TrainingJob, folder: Path, **changes: str) -> TrainingResult:
         argv, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "sharded LlamaDecoderLayer" in done.stdout
+    assert f"sharded {layer}" in done.stdout
     result = read_result(job.output)
     assert result is not None
     return result
@@ -73,7 +79,8 @@ def test_two_processes_that_share_a_model_give_the_losses_of_one(
     }
     shared, alone = (job(make_rows(8), name, **settings) for name in ("shared", "alone"))
     exact = {"bf16": "'no'"} if method == "lora" else {}
-    together = losses(sharded(shared, tmp_path, **exact))
+    stated = of_docs(tmp_path, **exact)
+    together = losses(sharded(shared, tmp_path, stated, "LlamaDecoderLayer"))
     assert len(set(together)) == 3
     assert together == pytest.approx(losses(train(alone, Heard())), abs=1e-3)
     ours, theirs = tensors(shared), tensors(alone)
@@ -82,3 +89,20 @@ def test_two_processes_that_share_a_model_give_the_losses_of_one(
         assert tensor.shape == theirs[name].shape
         if exact:
             assert tensor.allclose(theirs[name], atol=1e-5), name
+
+
+def test_the_recipe_shards_its_own_architecture(
+    job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(tmp_path / "project")
+    project.root.mkdir()
+    project.file.touch()
+    use_recipe(project, "srft-paper-7b")
+    monkeypatch.setenv("SRFT_PROJECT", str(project.root))
+    stated = filled_arm(ArmSpec(name="srft"), settings()).training
+    assert (stated.launcher, stated.processes) == ("accelerate", 8)
+    write_model("qwen2_5_coder_instruct", tmp_path / "base")
+    small = job(make_rows(8), base_model=str(tmp_path / "base"), max_steps=5)
+    two = stated.model_copy(update={"processes": 2})
+    told = losses(sharded(small, tmp_path, two, "Qwen2DecoderLayer"))
+    assert len(told) == 5 and told[-1] < told[0]

@@ -1,0 +1,97 @@
+"""Recipes that are shipped: critics, arms, files and settings that one puts into a project."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from srft_assets.errors import UsageError
+from srft_assets.files import place
+from srft_assets.project import CHECKOUT, FILE, Project
+from srft_assets.yaml_files import read_yaml
+
+VARIANTS = "srft-*.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeFolder:
+    """A recipe, or a variant of one.
+
+    Attributes:
+        about: the comment that its settings begin with.
+        folder: its critics, arms and files, laid out as in a project.
+        settings: what `srft.yaml` then states.
+    """
+
+    about: str
+    folder: Path
+    settings: dict[str, Any]
+
+    def files(self) -> list[Path]:
+        """Those of the folder that a project gets, relative to it."""
+        settings = {FILE, *(path.name for path in self.folder.glob(VARIANTS))}
+        found = [path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file()]
+        return sorted(path for path in found if str(path) not in settings)
+
+
+def recipes() -> dict[str, RecipeFolder]:
+    """Every recipe by its name: of `NAME/srft.yaml`, and of the variant `NAME-VARIANT`, which has
+    the same settings but for those that `NAME/srft-VARIANT.yaml` states."""
+    places = (CHECKOUT / "recipes", Path(__file__).parent / "recipes")
+    root = next(path for path in places if path.is_dir())
+    found = {}
+    for file in sorted(root.glob(f"*/{FILE}")):
+        folder, (stated,) = file.parent, read_yaml(file)
+        found[folder.name] = RecipeFolder(_about(file), folder, stated)
+        for variant in sorted(folder.glob(VARIANTS), key=lambda path: path.stem):
+            (other,) = read_yaml(variant)
+            name = folder.name + variant.stem.removeprefix("srft")
+            found[name] = RecipeFolder(_about(variant), folder, _merged(stated, other))
+    return found
+
+
+def find_recipe(name: str) -> RecipeFolder:
+    """The recipe of this name. Raises UsageError where there is none."""
+    known = recipes()
+    if name not in known:
+        raise UsageError(f"no recipe {name!r}; there are: {', '.join(known)}")
+    return known[name]
+
+
+def use_recipe(project: Project, name: str) -> list[Path]:
+    """Copy a recipe into the project, and add its settings to `srft.yaml`.
+
+    Returns what was made, and last `srft.yaml`. Raises UsageError for an unknown name, a file that
+    is there, and a setting that `srft.yaml` states already.
+    """
+    if not project.file.is_file():
+        raise UsageError(f"no {FILE} in {project.root} or above: srft init NAME makes a project")
+    recipe = find_recipe(name)
+    if twice := sorted(recipe.settings.keys() & project.stated().keys()):
+        raise UsageError(
+            f"{project.file} states {', '.join(twice)}, and so does the recipe: take it out there"
+        )
+    made = [project.root / path for path in recipe.files()]
+    if there := next((path for path in made if path.exists()), None):
+        raise UsageError(f"{there} is there already: take it away, or use another project")
+    for path in recipe.files():
+        (project.root / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(recipe.folder / path, project.root / path)
+    text = project.file.read_text(encoding="utf-8").rstrip()
+    added = f"# The recipe {name}: docs/recipe.md says where the values come from.\n"
+    added += yaml.safe_dump(recipe.settings, sort_keys=False, default_flow_style=None, width=100)
+    place(project.file, f"{text}\n\n{added}".lstrip().encode())
+    return [*made, project.file]
+
+
+def _about(file: Path) -> str:
+    """The comment at the head of a file."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return lines[0].removeprefix("#").strip() if lines[0].startswith("#") else ""
+
+
+def _merged(stated: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    inner = {k: _merged(stated.get(k, {}), v) for k, v in other.items() if isinstance(v, dict)}
+    return {**stated, **other, **inner}

@@ -1,0 +1,88 @@
+"""Shipped recipes: one command makes of each a sound project."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from srft_assets.errors import UsageError
+from srft_assets.project import YAML, Project
+from srft_assets.recipe_folders import recipes, use_recipe
+from srft_assets.settings import settings
+from srft_assets.stages import faults, filled_arm, load_stages, specs_of_file
+from srft_assets.tokens.arm import ArmSpec
+
+BASE = "Qwen/Qwen2.5-Coder-{}-Instruct"
+BASES = {"srft-paper": "32B", "srft-paper-7b": "7B", "srft-paper-7b-lora": "7B"}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The current project, whose `srft.yaml` states one thing."""
+    made = Project(tmp_path)
+    made.file.write_text("# Ours.\nlogs: 7")
+    monkeypatch.setenv("SRFT_PROJECT", str(tmp_path))
+    return made
+
+
+def arms_of(project: Project) -> dict[str, ArmSpec]:
+    """The project's own arms, as they are made."""
+    files = sorted((project.root / "arms").glob(f"*/{YAML}"))
+    specs = [filled_arm(spec, settings()) for file in files for spec in specs_of_file(file)]
+    return {spec.name: spec for spec in specs}
+
+
+def test_these_recipes_are_shipped() -> None:
+    assert list(recipes()) == list(BASES)
+    assert all(recipe.about for recipe in recipes().values())
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_a_recipe_makes_a_sound_project(project: Project, name: str) -> None:
+    made = use_recipe(project, name)
+    assert list(faults()) == []
+    assert made[-1] == project.file and all(path.is_file() for path in made)
+    assert project.file.read_text().startswith("# Ours.\nlogs: 7\n\n# The recipe ")
+    assert settings().logs == 7
+    arms = arms_of(project)
+    assert set(arms) == {"base", "rft", "sft", "srft", "unresolved_masked", "unresolved_only"}
+    assert [arm.name for arm in arms.values() if arm.critic] == ["srft", "unresolved_masked"]
+    for arm in arms.values():
+        assert arm.model == BASE.format(BASES[name])
+        assert arm.training.max_length == 32768
+        assert (arm.evaluation.where_played, arm.evaluation.who_grades) == ("docker", "swebench")
+    assert arms["base"].training.learning_rate == 0
+
+
+def test_variants_differ_by_what_they_state_alone() -> None:
+    paper, lora = recipes()["srft-paper"].settings, recipes()["srft-paper-7b-lora"].settings
+    changed = {key for key in paper if paper[key] != lora[key]}
+    assert changed == {"base_model", "training", "launch", "evaluation"}
+    assert lora["training"] == paper["training"] | {"method": "lora", "learning_rate": 2e-4}
+    assert lora["evaluation"]["tasks"] == paper["evaluation"]["tasks"]
+
+
+def test_the_critic_of_the_recipe_is_one_line_of_its_arms(project: Project) -> None:
+    use_recipe(project, "srft-paper")
+    stage = load_stages()["masked_tokens/srft"]
+    assert "step_verdicts/paper" in {edge.asset for edge in stage.upstream}
+    file = project.root / "arms" / "srft" / YAML
+    file.write_text(file.read_text().replace("critic: paper", "critic: rules"))
+    assert "step_verdicts/rules" in {e.asset for e in load_stages()["masked_tokens/srft"].upstream}
+
+
+def test_nothing_is_written_over(project: Project) -> None:
+    with pytest.raises(UsageError, match=r"no recipe 'nope'; there are: srft-paper, srft-paper-7b"):
+        use_recipe(project, "nope")
+    project.file.write_text(yaml.safe_dump({"training": {"max_steps": 3}}))
+    with pytest.raises(UsageError, match=r"srft.yaml states training, and so does the recipe"):
+        use_recipe(project, "srft-paper")
+    project.file.write_text("")
+    (project.root / "fsdp.yaml").write_text("mine")
+    with pytest.raises(UsageError, match=r"fsdp.yaml is there already"):
+        use_recipe(project, "srft-paper")
+    assert [path.name for path in sorted(project.root.iterdir())] == ["fsdp.yaml", "srft.yaml"]
+    assert (project.root / "fsdp.yaml").read_text() == "mine"
+    project.file.unlink()
+    with pytest.raises(UsageError, match="srft init"):
+        use_recipe(Project(project.root), "srft-paper")
