@@ -99,21 +99,24 @@ class BaseFacts:
         return sum(prod(shape) for name, shape in self.shapes.items() if not LAYER.search(name))
 
 
-def base_facts(source: str) -> BaseFacts:
+def base_facts(source: str, ask_hub: bool = True) -> BaseFacts:
     """Facts of the model in a local folder, or of a Hub id.
 
-    An id is looked for in the Hub's cache on this machine, among the configurations that this
-    package carries, and last on the Hub. Raises SrftError where there is no such model, its
-    files are damaged, or it has no weights at hand and its architecture is none of `FAMILIES`.
+    An id is looked for among the configurations that this package carries, in the Hub's cache on
+    this machine, and last, with `ask_hub`, on the Hub. Raises SrftError where there is no such
+    model, its files are damaged, or it has no weights at hand and its architecture is none of
+    `FAMILIES`.
     """
+    shipped = _shipped().get(source.removesuffix("-Instruct"))
+    if shipped is not None and not Path(source).is_dir():
+        return _facts(source, shipped, {})
     folder = Path(source) if Path(source).is_dir() else _cached(source)
     if folder is not None and (folder / "config.json").is_file():
         return _facts(source, _json(folder / "config.json"), weights_of(folder))
     if Path(source).is_dir():
         raise SrftError(f"{source} holds no config.json: it is no model of transformers")
-    shipped = _shipped().get(source.removesuffix("-Instruct"))
-    if shipped is not None:
-        return _facts(source, shipped, {})
+    if not ask_hub:
+        raise SrftError(f"the configuration of {source} is not on this machine yet")
     return _facts(source, *_of_hub(source))
 
 

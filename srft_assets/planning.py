@@ -7,6 +7,7 @@ from srft_assets.home import Home
 from srft_assets.instance import locks_of_killed
 from srft_assets.seeds import asked_seeds, known_seeds
 from srft_assets.trajectories.batches import batch_names
+from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import Item, State, make_plan
 from srft_assets.warehouse.stage import (
@@ -84,6 +85,33 @@ def nothing_to_make(stages: Mapping[str, Stage], home: Home, wish: Wish) -> Outc
             return None
         kept[item.asset].append(item.partition)
     return Outcome(made={key: [] for key in chosen}, kept=kept)
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What the partitions of one stage take: how many there are, how many of them are in sync."""
+
+    stage: str
+    partitions: int
+    in_sync: int
+    cost: Cost
+
+
+def cost_by_stage(items: Iterable[Item], apart: bool = True) -> list[StageCost]:
+    """Of every asset of a plan that tells what it takes, upstream first; `apart`: of each arm and
+    critic, else of all together (`checkpoints`)."""
+    found: dict[str, StageCost] = {}
+    for item in items:
+        if item.cost is not None:
+            stage = item.asset if apart else item.asset.partition("/")[0]
+            so_far = found.get(stage, StageCost(stage, 0, 0, Cost()))
+            found[stage] = StageCost(
+                stage=stage,
+                partitions=so_far.partitions + 1,
+                in_sync=so_far.in_sync + (item.state is State.IN_SYNC),
+                cost=so_far.cost + item.cost,
+            )
+    return list(found.values())
 
 
 @dataclass(frozen=True)

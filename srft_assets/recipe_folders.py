@@ -1,15 +1,19 @@
 """Recipes that are shipped: critics, arms, files and settings that one puts into a project."""
 
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
 from srft_assets.errors import UsageError
 from srft_assets.files import place
-from srft_assets.project import CHECKOUT, FILE, Project
+from srft_assets.project import CHECKOUT, FILE, PROJECT, Project, current_project
 from srft_assets.yaml_files import read_yaml
 
 VARIANTS = "srft-*.yaml"
@@ -84,6 +88,30 @@ def use_recipe(project: Project, name: str) -> list[Path]:
     added += yaml.safe_dump(recipe.settings, sort_keys=False, default_flow_style=None, width=100)
     place(project.file, f"{text}\n\n{added}".lstrip().encode())
     return [*made, project.file]
+
+
+@contextmanager
+def as_if_used(name: str) -> Iterator[None]:
+    """Let the project be one that uses this recipe, and states what it states besides; an empty
+    name changes nothing. Raises UsageError for an unknown name."""
+    if not name:
+        yield
+        return
+    here, before = current_project(), os.environ.get(PROJECT)
+    others = here.stated().items() if here.is_one else ()
+    with TemporaryDirectory() as folder:
+        like = Project(Path(folder))
+        settings = find_recipe(name).settings
+        kept = {key: value for key, value in others if key not in settings}
+        like.file.write_text(yaml.safe_dump(kept) if kept else "", encoding="utf-8")
+        use_recipe(like, name)
+        os.environ[PROJECT] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop(PROJECT)
+            if before is not None:
+                os.environ[PROJECT] = before
 
 
 def _about(file: Path) -> str:

@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
+    PositiveFloat,
     PositiveInt,
     SecretStr,
     ValidationError,
@@ -196,6 +197,18 @@ class Training(Section):
         return self
 
 
+class Estimates(Section):
+    """What `srft plan` tells GPU hours from."""
+
+    tflops: PositiveFloat = 989.0
+    """10^12 operations a second of one GPU; by default an H100 SXM in bfloat16, dense."""
+    utilisation: Annotated[float, Field(gt=0, le=1)] = 0.4
+    """Share of these that training does for the model, recomputation not counted."""
+    served_tokens: PositiveFloat | None = None
+    """Tokens a second that one GPU which serves a checkpoint reads and writes, as vLLM's log tells
+    it; without it the GPU hours of rollouts are unknown."""
+
+
 class Ui(Section):
     """The UI that `srft dev` opens."""
 
@@ -242,6 +255,7 @@ class Settings(BaseSettings):
     launch: Launch = Launch()
     evaluation: dict[str, Any] | None = None
     """How arms are scored that state no `evaluation`: its settings, as docs/arms.md lists them."""
+    costs: Estimates = Estimates()
     ui: Ui = Ui()
     git_host: Url | None = None
     """Where local grading fetches repositories; by default it takes releases of PyPI."""

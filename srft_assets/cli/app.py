@@ -95,7 +95,6 @@ for command in (
     lab.demo,
     ingest.ingest,
     grade.grade,
-    plan.plan,
     plan.apply,
     status.status,
     status.ls,
@@ -113,6 +112,7 @@ for command in (
     dev.dev,
 ):
     app.command()(command)
+app.command(cls=plan.NamedOrNot)(plan.plan)
 critic.critic.command("try")(trial.try_critic)
 critic.critic.command("new")(project.new_critic)
 for name, group in (

@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperCommand
 
-from srft_assets.cli.console import say
+from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import (
     Arms,
     Assets,
@@ -35,8 +36,8 @@ from srft_assets.text import some
 
 if TYPE_CHECKING:
     from srft_assets.planning import Notice
+    from srft_assets.warehouse.cost import Cost
     from srft_assets.warehouse.plan import Item
-    from srft_assets.warehouse.stage import Cost
 
 STYLE = {
     "in sync": "green",
@@ -47,6 +48,17 @@ STYLE = {
 }
 REASONS_SHOWN = 4
 NO_BATCHES = "there are no batches yet: srft ingest PATH, or srft demo"
+
+
+class NamedOrNot(TyperCommand):
+    """A command whose `--recipe` may stand without a name, which Typer's options cannot."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As Typer, after a `--recipe` without a name got an empty one."""
+        behind = [*args[1:], "-"]
+        bare = [a == "--recipe" and b.startswith("-") for a, b in zip(args, behind, strict=False)]
+        filled = [f"{a}=" if is_bare else a for a, is_bare in zip(args, bare, strict=True)]
+        return super().parse_args(ctx, filled)
 
 
 def plan(
@@ -61,6 +73,14 @@ def plan(
     exact: Annotated[
         bool, typer.Option("--exact", help="Count calls and tokens; opens every run to label.")
     ] = False,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[NAME]",
+            help="What all of it takes from its beginning, also what is made: of the project, or "
+            "of a recipe that is shipped.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print every partition as JSON.")] = False,
 ) -> None:
     """Show what is missing or stale and why, and the critic calls and tokens it takes.
@@ -69,8 +89,12 @@ def plan(
     """
     console = Console()
     home = current_home()
+    if recipe is not None:
+        _whole(console, home, recipe, seed, as_json)
+        return
     with console.status("loading the platform"):
-        from srft_assets.planning import notices
+        from srft_assets.cli.costs import cost_table
+        from srft_assets.planning import cost_by_stage, notices
         from srft_assets.seeds import known_seeds
         from srft_assets.stages import load_stages
         from srft_assets.warehouse.plan import Costs, Snapshot, make_plan, orphans
@@ -101,11 +125,41 @@ def plan(
     shown = [item for item in items if everything or item.state != "in sync"]
     if shown:
         console.print(_table(shown))
+    if len(stages_told := cost_by_stage(items, apart=False)) > 1:
+        console.print(cost_table(stages_told, total(items)))
     for line in [*_summary(items), *_budgets(home, items)]:
         say(console, line)
     say_notices(console, told)
     if to_name := [key for key in to_name if not key.startswith("critic_prompt/")]:
         say(console, f"Made only when named: {some(to_name)}.")
+
+
+def _whole(
+    console: Console, home: Home, recipe: str, seed: list[str] | None, as_json: bool
+) -> None:
+    """The plan of everything that is made without being named, with costs, whatever is there."""
+    from srft_assets.cli.costs import cost_notes, cost_table
+    from srft_assets.planning import cost_by_stage
+    from srft_assets.recipe_folders import as_if_used
+    from srft_assets.stages import load_stages
+    from srft_assets.warehouse.plan import Costs, Snapshot, make_plan
+    from srft_assets.warehouse.stage import unasked
+
+    names = {"batch": chosen_batches(home, None), "seed": chosen_seeds(home, seed)}
+    warehouse = Snapshot(home.warehouse)
+    with as_if_used(recipe), console.status("looking at every partition"):
+        stages = unasked(load_stages())
+        items = make_plan(stages, home, warehouse, lambda kind: names[kind], costs=Costs.WHOLE)
+    if as_json:
+        typer.echo(_json(items, []))
+        return
+    stages_told = cost_by_stage(items)
+    console.print(cost_table(stages_told, total(items)))
+    for line in cost_notes(stages_told, total(items)):
+        say(console, f"[dim]{quoted(line)}[/]")
+    asked = [key for key in stages if key.startswith("step_verdicts/") and stages[key].estimate]
+    if asked and not names["batch"]:
+        say(console, f"Unknown (calls, tokens of {some(asked)}): {NO_BATCHES}.")
 
 
 def apply(
@@ -163,10 +217,12 @@ def _out_of_sync(items: Sequence["Item"], assets: Collection[str]) -> list[str]:
 def _json(items: Sequence["Item"], notices: Sequence["Notice"]) -> str:
     import orjson
 
-    cost = asdict(total(items))
+    from srft_assets.planning import cost_by_stage
+
     told = {
         "partitions": [asdict(item) for item in items],
-        "cost": cost,
+        "cost": asdict(total(items)),
+        "costs": [asdict(one) for one in cost_by_stage(items)],
         "notices": [asdict(notice) for notice in notices],
     }
     return orjson.dumps(told, option=orjson.OPT_INDENT_2).decode()
@@ -174,7 +230,7 @@ def _json(items: Sequence["Item"], notices: Sequence["Notice"]) -> str:
 
 def total(items: Sequence["Item"]) -> "Cost":
     """What all of them take."""
-    from srft_assets.warehouse.stage import Cost
+    from srft_assets.warehouse.cost import Cost
 
     return sum((item.cost for item in items if item.cost is not None), Cost())
 

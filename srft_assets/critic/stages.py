@@ -29,10 +29,11 @@ from srft_assets.home import Home
 from srft_assets.outcomes.status import FAILED, crashed_runs
 from srft_assets.outcomes.task import gold_patches
 from srft_assets.trajectories.model import from_row
+from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.making import History, make_partition, recipe_of
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.recipe import Code, digest, source_digest
-from srft_assets.warehouse.stage import Cost, Made, Planned, Stage, Trial, Upstream, Work
+from srft_assets.warehouse.stage import Made, Planned, Stage, Trial, Upstream, Work
 
 VERSION = 4
 """Raised when the output changes; see tools/versions.py."""
@@ -271,7 +272,7 @@ def _estimate(name: str, spec: LlmSpec, prompt: Prompt, planned: Planned) -> Cos
         "steps": steps,
     }[spec.reading]
     made = History(planned.home, f"step_verdicts/{name}", VERSIONS, planned.partition)
-    if made.holds(planned.recipe):
+    if planned.recipe and made.holds(planned.recipe):
         return Cost(calls=calls, answered=calls, exact=False)
     shown = min(tokens // max(judged, 1), spec.context.tokens)
     tokens = shown * calls if spec.reading == "steps" else tokens

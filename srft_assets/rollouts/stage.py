@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from srft_assets.lab.tasks import generate_tasks, write_tasks
 from srft_assets.outcomes.status import Status, is_approximate
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import need
+from srft_assets.rollouts.cost import scoring_cost
 from srft_assets.rollouts.evaluation import (
     Attempt,
     EvaluationJob,
@@ -98,6 +100,7 @@ def eval_scores_stage(arm: ArmSpec, unsafe: bool = False) -> Stage:
         config=spec.model_dump(include=set(EMBEDDED)),
         beside=(f"eval_trajectories/{arm.name}",),
         volatile=("seconds",),
+        estimate=partial(scoring_cost, arm),
         pool="rollouts",
         description=DESCRIPTION.format(
             name=arm.name,

@@ -53,20 +53,34 @@ def _digest(spec: str, home: Home, seen: tuple[tuple[int, int], ...]) -> str:
     return rows_digest(task_set(EvaluationSpec.model_validate_json(spec), home))
 
 
+def is_here(spec: EvaluationSpec, home: Home) -> bool:
+    """Whether the rows lie on this machine."""
+    return _beside(spec) is not None or _copy_of(spec, home).exists()
+
+
+def _beside(spec: EvaluationSpec) -> str | None:
+    """The file or folder that `tasks` names, where it does."""
+    path = str(current_project().root / Path(str(spec.tasks)).expanduser())
+    return path if is_local(path) else None
+
+
+def _copy_of(spec: EvaluationSpec, home: Home) -> Path:
+    """Where a data set of the hub is kept."""
+    named = hashlib.sha256(f"{spec.tasks} {spec.split}".encode()).hexdigest()[:16]
+    return home.artifacts / "tasks" / f"{named}.jsonl"
+
+
 def source_of(spec: EvaluationSpec, home: Home) -> str:
     """Where the rows lie on this machine; a data set of the hub is fetched once, and stays as it
     was then. A path is relative to the project.
 
     Raises SrftError where there is none, or where the hub cannot be reached.
     """
-    stated = str(spec.tasks)
-    beside = current_project().root / Path(stated).expanduser()
-    if is_local(str(beside)):
-        return str(beside)
-    named = hashlib.sha256(f"{stated} {spec.split}".encode()).hexdigest()[:16]
-    copy = home.artifacts / "tasks" / f"{named}.jsonl"
+    if beside := _beside(spec):
+        return beside
+    copy = _copy_of(spec, home)
     if not copy.exists():
-        rows = read_dataset(stated, None, spec.split).values()
+        rows = read_dataset(str(spec.tasks), None, spec.split).values()
         lines = [orjson.dumps(row.model_dump(mode="json", by_alias=True)) + b"\n" for row in rows]
         place(copy, b"".join(lines))
     return str(copy)

@@ -14,6 +14,7 @@ from srft_assets.errors import Refusal, SrftError
 from srft_assets.home import Home
 from srft_assets.outcomes.status import Status
 from srft_assets.tokens.arm import ArmSpec, decide
+from srft_assets.tokens.foreseen import masking_cost
 from srft_assets.tokens.lengths import Lengths
 from srft_assets.tokens.mask import Job, mask_runs
 from srft_assets.tokens.run_choice import candidates_sql, choose
@@ -71,6 +72,7 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
         make=partial(make_masks, arm),
         config=settings_of(arm),
         config_of=config_of,
+        estimate=partial(masking_cost, arm),
         watches={
             "tokens_trained": partial(tokens_trained, arm),
             "runs_whole": partial(runs_whole, arm),

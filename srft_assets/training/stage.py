@@ -24,18 +24,18 @@ from srft_assets.training.checkpoint import (
     figures_of,
     read_result,
 )
+from srft_assets.training.cost import training_cost
 from srft_assets.training.job import (
     Selection,
     TrainingJob,
     held_out_batches,
     order_of,
     select_rows,
-    steps_of,
 )
 from srft_assets.training.model import base_digest
 from srft_assets.training.process import command_of, environment_of
 from srft_assets.warehouse.partitions import Warehouse, matching
-from srft_assets.warehouse.stage import Cost, Made, Planned, Said, Stage, Upstream, Work
+from srft_assets.warehouse.stage import Made, Said, Stage, Upstream, Work
 
 VERSION = 2
 """Raised when the output changes; see tools/versions.py."""
@@ -83,7 +83,7 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
         make=lambda work: make_checkpoint(arm, work),
         config=_settings(arm),
         config_of=config_of,
-        estimate=lambda planned: _estimate(arm, planned),
+        estimate=partial(training_cost, arm),
         watches={
             "batches_trained": partial(_batches_trained, arm),
             "rows_trained": partial(_rows_trained, arm),
@@ -103,21 +103,6 @@ def _settings(arm: ArmSpec) -> dict[str, Any]:
     seed = arm.seed if arm.per_instance is not None else 0
     choice = {"dedup": arm.dedup, "per_instance": arm.per_instance, "seed": seed}
     return {"model": arm.model, **stated, "choice": choice}
-
-
-def _estimate(arm: ArmSpec, planned: Planned) -> Cost:
-    """Tokens with loss that the optimizer steps take, were all rows of the arm alike."""
-    asset = f"masked_tokens/{arm.name}"
-    keys = (key.rpartition("/") for key in planned.recipe.inputs)
-    stamps = [
-        stamp
-        for upstream, _, batch in keys
-        if upstream == asset and (stamp := planned.warehouse.stamp(asset, batch))
-    ]
-    rows = sum(stamp.rows for stamp in stamps)
-    trained = sum(stamp.figures.get("tokens_trained", 0) for stamp in stamps)
-    drawn = steps_of(arm.training, rows) * arm.training.batch_size
-    return Cost(tokens_to_train=round(trained / max(rows, 1) * drawn), exact=False)
 
 
 def make_checkpoint(arm: ArmSpec, work: Work) -> Made:

@@ -6,9 +6,10 @@ from enum import StrEnum
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
+from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.making import recipe_of
 from srft_assets.warehouse.partitions import CALLS, ONLY, Stamp, Warehouse, damage, matching
-from srft_assets.warehouse.stage import Cost, Partitioning, Planned, Stage, in_order
+from srft_assets.warehouse.stage import Partitioning, Planned, Stage, in_order
 
 Partitions = Callable[[Partitioning], Sequence[str]]
 """Names of the partitions that should exist, by kind."""
@@ -30,11 +31,13 @@ class State(StrEnum):
 
 
 class Costs(StrEnum):
-    """Whether a plan tells what making takes, and how sure it is."""
+    """Whether a plan tells what making takes, and how sure it is; `WHOLE`: an estimate also of what
+    is there already."""
 
     NONE = "none"
     ESTIMATED = "estimated"
     EXACT = "exact"
+    WHOLE = "whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,24 +148,34 @@ class Planner:
 
     def _item(self, stage: Stage, name: str) -> Item:
         item = self._behind(stage, name) or state_of(stage, self.home, self.snapshot, name)
-        if item.state is State.IN_SYNC:
-            return item
-        if item.state is not State.WAITING or self.costs is Costs.EXACT:
-            item = replace(item, cost=self._cost(stage, name))
-        self.unsettled.setdefault(stage.key, {})[name] = None
+        if self._takes(item):
+            item = replace(item, cost=self._cost(stage, item))
+        if item.state is not State.IN_SYNC:
+            self.unsettled.setdefault(stage.key, {})[name] = None
         return item
 
-    def _cost(self, stage: Stage, name: str) -> Cost | None:
-        cost = {Costs.ESTIMATED: stage.estimate, Costs.EXACT: stage.count}.get(self.costs)
-        cost = cost or (stage.estimate if self.costs is not Costs.NONE else None)
+    def _takes(self, item: Item) -> bool:
+        """Whether it is known to be made, or all costs are asked for: what waits and is there may
+        stay as it is."""
+        if self.costs in (Costs.NONE, Costs.WHOLE):
+            return self.costs is Costs.WHOLE
+        waits = item.state is State.WAITING and self.costs is not Costs.EXACT
+        missing = not waits or self.snapshot.stamp(item.asset, item.partition) is None
+        return item.state is not State.IN_SYNC and missing
+
+    def _cost(self, stage: Stage, item: Item) -> Cost | None:
+        exact = stage.count if self.costs is Costs.EXACT else None
+        cost = exact or stage.estimate
         if cost is None:
             return None
-        try:
-            recipe = recipe_of(stage, self.home, self.snapshot, name)
-        except SrftError:
-            return None
-        stamp = self.snapshot.stamp(stage.key, name)
-        return cost(Planned(self.home, self.snapshot, name, recipe, stamp))
+        recipe = None
+        if exact or item.state is not State.WAITING:
+            try:
+                recipe = recipe_of(stage, self.home, self.snapshot, item.partition)
+            except SrftError:
+                return None
+        stamp = self.snapshot.stamp(stage.key, item.partition)
+        return cost(Planned(self.home, self.snapshot, item.partition, recipe, stamp))
 
     def _behind(self, stage: Stage, partition: str) -> Item | None:
         for edge in stage.upstream:

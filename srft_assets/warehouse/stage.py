@@ -12,6 +12,7 @@ import polars as pl
 from srft_assets.errors import Refusal, SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.serving.server import Serve, Served
+from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.partitions import Stamp, Warehouse
 from srft_assets.warehouse.recipe import Code, Recipe
 
@@ -138,49 +139,18 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What making a partition would take.
-
-    Attributes:
-        exact: whether calls and prompts were counted; otherwise they are an estimate.
-        calls: calls of a critic that it needs.
-        answered: of these, calls that the ledger answers.
-        tokens_to_label: estimated prompt tokens of the calls to pay for.
-        usd: their estimated price.
-        tokens_to_train: tokens that carry loss.
-    """
-
-    calls: int = 0
-    answered: int = 0
-    tokens_to_label: int = 0
-    usd: float = 0.0
-    tokens_to_train: int = 0
-    exact: bool = True
-
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(
-            self.calls + other.calls,
-            self.answered + other.answered,
-            self.tokens_to_label + other.tokens_to_label,
-            self.usd + other.usd,
-            self.tokens_to_train + other.tokens_to_train,
-            self.exact and other.exact,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Planned:
-    """A partition that is missing or stale, as handed to `Stage.estimate` and `Stage.count`.
+    """A partition that is to be made, as handed to `Stage.estimate` and `Stage.count`.
 
     Attributes:
         made: the partition of now, None where it is missing.
-        recipe: what it would be made from.
+        recipe: what it would be made from; None where an input is not made yet.
     """
 
     home: Home
     warehouse: Warehouse
     partition: str
-    recipe: Recipe
+    recipe: Recipe | None
     made: Stamp | None
 
 

@@ -13,7 +13,8 @@ from srft_assets.home import Home
 from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.stage import trajectories_stage
-from srft_assets.warehouse.stage import Cost, Made
+from srft_assets.warehouse.cost import Cost
+from srft_assets.warehouse.stage import Made
 from tests.outcomes.conftest import make
 from tests.trajectories.ingest_support import run_of, write_lines
 

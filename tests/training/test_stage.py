@@ -19,7 +19,7 @@ from srft_assets.training.stage import checkpoints_stage
 from srft_assets.warehouse.making import MissingInputError, make_current, make_partition, recipe_of
 from srft_assets.warehouse.partitions import Stamp, Warehouse
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stage import IDLE, Cost, Launch, Made, Planned, Stage, Work
+from srft_assets.warehouse.stage import IDLE, Launch, Made, Planned, Stage, Work
 from tests.training.conftest import frame_of, make_rows, put, select
 
 T = TypeVar("T")
@@ -280,9 +280,12 @@ def test_the_plan_knows_how_many_tokens_training_takes(platform: Home) -> None:
     assert stage.estimate is not None
     frame = frame_of(make_rows(10))
     told = int(select(("lab-1", frame)).rows["n_trained"].sum())
-    put(platform, "masked_tokens/srft", "lab-1", frame, tokens_trained=told)
-    drawn = 3 * 4
-    warehouse = Warehouse(platform.warehouse)
-    planned = Planned(platform, warehouse, "0", recipe_of(stage, platform, warehouse, "0"), None)
-    expected = round(told / 10 * drawn)
-    assert stage.estimate(planned) == Cost(tokens_to_train=expected, exact=False)
+    figures = {"tokens_trained": told, "tokens": int(frame["n_tokens"].sum())}
+    put(platform, "masked_tokens/srft", "lab-1", frame, **figures)
+    planned = Planned(platform, Warehouse(platform.warehouse), "0", None, None)
+    cost, drawn = stage.estimate(planned), 3 * 4
+    assert (cost.tokens_to_train, cost.tokens) == (
+        round(told / 10 * drawn),
+        round(figures["tokens"] / 10 * drawn),
+    )
+    assert not cost.exact and not cost.unknown

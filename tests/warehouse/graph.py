@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from srft_assets.home import Home
+from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.making import make_partition, work_alone
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.plan import Costs, Item, State, make_plan
-from srft_assets.warehouse.stage import Cost, Made, Stage, Upstream, in_order
+from srft_assets.warehouse.stage import Made, Stage, Upstream, in_order
 
 TEXT = pl.Schema({"text": pl.String})
 

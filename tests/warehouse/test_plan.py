@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from srft_assets.errors import SrftError
+from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.partitions import DamagedError, InputChangedError
 from srft_assets.warehouse.plan import Costs, State, make_plan
-from srft_assets.warehouse.stage import Cost
 
 
 def test_of_nothing_sources_are_missing_and_the_rest_waits(graph):
@@ -95,6 +95,30 @@ def test_costs_are_those_of_what_is_known_to_be_made(made, costs):
     made.runs["b"] = "9"
     waiting = made.plan(costs=costs)["verdicts/c/b"].cost
     assert (waiting is None) == (costs is Costs.ESTIMATED), "exactly: as if the runs came out alike"
+
+
+def test_what_is_missing_behind_an_input_is_told_too_and_all_where_the_whole_is_asked(made):
+    made.runs["c"] = "3"
+    assert made.plan(Costs.ESTIMATED)["verdicts/c/c"].cost == Cost(calls=2, answered=1, exact=False)
+    whole = made.plan(Costs.WHOLE)
+    assert [name for name, item in whole.items() if item.cost] == [
+        f"verdicts/c/{batch}" for batch in "abc"
+    ]
+    assert whole["verdicts/c/a"].state is State.IN_SYNC
+
+
+def test_costs_add_up_with_what_is_unknown_of_them():
+    one = Cost(calls=2, tokens=10, unknown={"gpu_hours": "no rate"}, basis=("Counted.",))
+    two = Cost(disk=3, gpu_hours=0.5, exact=False, unknown={"disk": "images"}, basis=("Counted.",))
+    assert one + two == Cost(
+        calls=2,
+        tokens=10,
+        disk=3,
+        gpu_hours=0.5,
+        exact=False,
+        unknown={"gpu_hours": "no rate", "disk": "images"},
+        basis=("Counted.",),
+    )
 
 
 def test_a_torn_partition_is_stale_by_its_path_and_stops_no_other(made):

@@ -1,0 +1,81 @@
+"""What a training takes, told before it begins: tokens, GPU hours, disk."""
+
+from srft_assets.base_model import BaseFacts, base_facts
+from srft_assets.errors import SrftError
+from srft_assets.settings import Estimates, settings
+from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.foreseen import foreseen
+from srft_assets.tokens.tokenizer import model_source
+from srft_assets.training.job import steps_of
+from srft_assets.warehouse.cost import Cost
+from srft_assets.warehouse.stage import Planned
+
+OPERATIONS = {"full": 6, "lora": 4, "qlora": 4}
+"""Of a parameter for one token: 2 forward, 2 for the gradients of activations, and 2 for those of
+weights, which a frozen base has not (arXiv 2001.08361, section 2.1)."""
+STATE_BYTES = 12
+"""Of a trained parameter in a saved state: float32, and Adam's two moments."""
+STATES = 2
+"""That are kept while a training goes on."""
+ADAPTER_BYTES = 4
+
+
+def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
+    """Of one training of the arm, as if all its rows were alike."""
+    rows = foreseen(arm, planned.warehouse, tuple(arm.training.batches))
+    unknown: dict[str, str] = {}
+    basis = list(rows.basis)
+    drawn = steps_of(arm.training, rows.rows) * arm.training.batch_size if rows.rows else 0
+    tokens = round(rows.tokens / max(rows.rows, 1) * drawn)
+    if why := rows.unknown.get("rows"):
+        unknown |= dict.fromkeys(("tokens", "tokens_to_train", "gpu_hours"), why)
+    if why := rows.unknown.get("trained"):
+        unknown["tokens_to_train"] = why
+    hours, disk = 0.0, 0
+    try:
+        facts = _facts(arm, planned)
+    except SrftError as error:
+        unknown |= dict.fromkeys(("gpu_hours", "disk"), str(error))
+    else:
+        hours = gpu_hours(tokens, OPERATIONS[arm.training.method] * facts.active, settings().costs)
+        disk = _disk(arm, facts)
+        basis += _told(arm, facts)
+    return Cost(
+        tokens=tokens,
+        tokens_to_train=round(rows.trained / max(rows.rows, 1) * drawn),
+        gpu_hours=hours,
+        disk=disk,
+        exact=False,
+        unknown=unknown,
+        basis=tuple(basis),
+    )
+
+
+def gpu_hours(tokens: int, operations: float, chosen: Estimates) -> float:
+    """Hours that one GPU takes for so many tokens, of so many operations each."""
+    return tokens * operations / (chosen.tflops * 1e12 * chosen.utilisation) / 3600
+
+
+def _facts(arm: ArmSpec, planned: Planned) -> BaseFacts:
+    return base_facts(model_source(arm.model, planned.home, planned.warehouse.read), ask_hub=False)
+
+
+def _disk(arm: ArmSpec, facts: BaseFacts) -> int:
+    """Bytes of the finished checkpoint."""
+    if arm.training.method == "full":
+        return facts.weight_bytes
+    return ADAPTER_BYTES * facts.adapter_parameters(arm.training.lora_rank)
+
+
+def _told(arm: ArmSpec, facts: BaseFacts) -> list[str]:
+    chosen, count = settings().costs, OPERATIONS[arm.training.method]
+    trained = facts.parameters
+    if arm.training.method != "full":
+        trained = facts.adapter_parameters(arm.training.lora_rank)
+    states = STATES * STATE_BYTES * trained / 1e9
+    rate = f"{chosen.utilisation:.0%} of {chosen.tflops:g} TFLOP/s"
+    met = f"{facts.active / 1e9:.2f} billion parameters of {arm.model}"
+    return [
+        f"GPU hours of training: {count} operations a token for each of the {met}, at {rate}.",
+        f"While a training of {arm.model} goes on, its states take up to {states:,.1f} GB besides.",
+    ]
