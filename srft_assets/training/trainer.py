@@ -84,6 +84,8 @@ def sft_config(job: TrainingJob, plan: Plan) -> SFTConfig:
     gpu = torch.cuda.is_available()
     if options.get("use_liger_kernel") and not gpu:
         raise SrftError("training.options: use_liger_kernel needs a GPU, and there is none")
+    if options.get("use_liger_kernel") and find_spec("liger_kernel") is None:
+        raise SrftError("training.options: use_liger_kernel: pip install liger-kernel")
     settings: dict[str, Any] = {
         "output_dir": str(job.partial / "states"),
         "max_steps": job.max_steps,
