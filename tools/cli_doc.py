@@ -32,9 +32,10 @@ list of objects: `rows` of a listing (`srft ls`, `srft config`, and wherever the
 and their sum, the object `cost`; `srft compare`: `arms`, `pairs`). Other commands tell the lines
 that they print otherwise as the list `said`, and beside it what they made or found: `made`,
 `kept`, `failed` and `waiting` (partitions by asset; `srft init`, `new` and `use`: folders, files),
-`goes` and `stays` (`srft delete`), `faults` (`srft check`), `recipes`, `seeds`, `new`, `old`. A command that fails has its reason as `error`,
-also where it would print rows; one that was called with a wrong option prints no object. What is
-unknown is null, times are ISO 8601 in UTC, shares are 0 to 1.
+`goes` and `stays` (`srft delete`), `faults` (`srft check`), `recipes`, `seeds`, `new`, `old`. A
+command that fails has its reason as `error`, also where it would print rows; one that was called
+with a wrong option prints no object. What is unknown is null, times are ISO 8601 in UTC, shares are
+0 to 1.
 """
 
 

@@ -95,6 +95,7 @@ for command in (
     lab.demo,
     ingest.ingest,
     grade.grade,
+    plan.plan,
     plan.apply,
     status.status,
     status.ls,
@@ -111,8 +112,7 @@ for command in (
     project.check,
     dev.dev,
 ):
-    app.command()(command)
-app.command(cls=plan.NamedOrNot)(plan.plan)
+    app.command(cls=plan.NamedOrNot if command is plan.plan else None)(command)
 critic.critic.command("try")(trial.try_critic)
 critic.critic.command("new")(project.new_critic)
 for name, group in (
