@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.rollouts.task_set import is_here, task_set
 from srft_assets.settings import settings
@@ -43,14 +44,14 @@ class Recorded:
 def scoring_cost(arm: ArmSpec, planned: Planned) -> Cost:
     """Of one evaluation from its beginning, by the steps of runs that were recorded."""
     spec, chosen = arm.evaluation, settings().costs
-    tasks = count_tasks(spec, planned.home)
-    rollouts = (tasks or 0) * spec.attempts
     known = recorded(planned.warehouse, arm.training.batches)
     unknown: dict[str, str] = {}
     basis: tuple[str, ...] = ()
-    if tasks is None:
-        told = f"{spec.tasks} is not on this machine yet"
-        unknown |= dict.fromkeys(("rollouts", "steps", "tokens", "disk"), told)
+    try:
+        rollouts = count_tasks(spec, planned.home) * spec.attempts
+    except SrftError as error:
+        rollouts = 0
+        unknown |= dict.fromkeys(("rollouts", "steps", "tokens", "disk"), str(error))
     if known is None:
         unknown |= dict.fromkeys(("steps", "tokens", "disk"), NO_RUNS)
     else:
@@ -69,14 +70,16 @@ def scoring_cost(arm: ArmSpec, planned: Planned) -> Cost:
         tokens=tokens,
         gpu_hours=tokens / chosen.served_tokens / 3600 if chosen.served_tokens else 0.0,
         disk=round(rollouts * known.size) if known else 0,
-        exact=False,
         unknown=unknown,
         basis=basis,
     )
 
 
-def count_tasks(spec: EvaluationSpec, home: Home) -> int | None:
-    """How many tasks an evaluation has; None where its rows are elsewhere, and not well known."""
+def count_tasks(spec: EvaluationSpec, home: Home) -> int:
+    """How many tasks an evaluation has.
+
+    Raises SrftError where its rows are elsewhere and not well known, or are not sound.
+    """
     if not spec.of_rows:
         return int(spec.tasks)
     if spec.instances:
@@ -84,7 +87,9 @@ def count_tasks(spec: EvaluationSpec, home: Home) -> int | None:
     if is_here(spec, home):
         return _count(spec.model_dump_json(exclude_unset=True), home)
     rows = PUBLISHED.get(str(spec.tasks))
-    return min(rows, spec.first or rows) if rows and spec.where is None else None
+    if rows is None or spec.where is not None:
+        raise SrftError(f"the rows of {spec.tasks} are not on this machine yet")
+    return min(rows, spec.first or rows)
 
 
 @lru_cache(maxsize=64)

@@ -75,9 +75,7 @@ def masking_cost(arm: ArmSpec, planned: Planned) -> Cost:
     rows = foreseen(arm, planned.warehouse, (planned.partition,))
     unknown = {"disk": rows.unknown["rows"]} if "rows" in rows.unknown else {}
     told = f"A token takes at most {BYTES_A_TOKEN} bytes of the disk."
-    return Cost(
-        disk=BYTES_A_TOKEN * rows.tokens, exact=False, unknown=unknown, basis=(*rows.basis, told)
-    )
+    return Cost(disk=BYTES_A_TOKEN * rows.tokens, unknown=unknown, basis=(*rows.basis, told))
 
 
 def _chosen(arm: ArmSpec, runs: Stamp | None, outcomes: Stamp | None) -> int | None:

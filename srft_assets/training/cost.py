@@ -45,7 +45,6 @@ def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
         tokens_to_train=round(rows.trained / max(rows.rows, 1) * drawn),
         gpu_hours=hours,
         disk=disk,
-        exact=False,
         unknown=unknown,
         basis=tuple(basis),
     )

@@ -14,7 +14,7 @@ class Cost:
     """What making a partition would take.
 
     Attributes:
-        exact: whether calls and prompts were counted; otherwise they are an estimate.
+        exact: whether calls and prompts were counted; all other figures are estimates always.
         calls: calls of a critic that it needs.
         answered: of these, calls that the ledger answers.
         tokens_to_label: estimated prompt tokens of the calls to pay for.

@@ -14,6 +14,8 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 COPIED = ("srft_assets", "sql", "dagster_home", "plugins", "pyproject.toml", "srft.yaml")
 """What the product is made of; what is not there (yet) is left out."""
+COST = ("answered", "calls", "exact", "tokens_to_label", "tokens_to_train", "usd")
+"""What a plan tells of costs that hangs on no file's size and no GPU."""
 DRIVER = Path(__file__).with_name("driver.py")
 
 
@@ -139,7 +141,8 @@ class Product:
             why = re.sub(r'(gold people: null → )"[0-9a-f]{16}"', r"\1DIGEST", why)
             found[f"{each['asset']}/{each['partition']}"] = f"{each['state']}: {why}".rstrip(": ")
         away = {name: told for name, told in found.items() if told != "in sync"}
-        return {**away, "in sync": len(found) - len(away), "cost": told["cost"]}
+        cost = {name: told["cost"][name] for name in COST}
+        return {**away, "in sync": len(found) - len(away), "cost": cost}
 
     def nameless(self, text: str) -> str:
         """The text without the folders of this machine."""
