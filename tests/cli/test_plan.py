@@ -65,13 +65,16 @@ def test_what_is_left_of_a_budget_is_told(srft, monkeypatch):
 
 
 def test_an_arm_is_told_to_its_evaluation(srft):
-    table = told(srft("plan", "--arm", "sft").out)
-    assert [row[0] for row in table[1:-1]] == [
+    names = [row[0] for row in told(srft("plan", "--arm", "sft").out)]
+    costs = names.index("stage")
+    assert names[1:costs] == [
         "base_models/tiny",
         "masked_tokens/sft",
         "checkpoints/sft",
         "eval_scores/sft",
     ]
+    stages = names[costs + 1 : names.index("all")]
+    assert stages == ["masked_tokens", "checkpoints", "eval_scores"]
 
 
 def test_critics_and_arms_may_be_named_together_and_more_than_once(srft):
