@@ -90,7 +90,7 @@ def _push(
     seen = "public if it is new" if public else "private if it is new"
     say(console, quoted(f"{kind} {repository} ({seen}):"))
     for name, size in sizes.items():
-        say(console, quoted(f"  {name}, {size / 1e6:,.1f} MB"))
+        say(console, quoted(f"  {name}, {size:,} bytes"))
     put(repository=repository, kind=kind, files=sizes)
     if dry_run:
         return

@@ -58,7 +58,7 @@ def test_weights_are_pushed_private_by_the_token_of_the_environment(
     assert (created["name"], created["visibility"]) == ("mine", "private")
     assert hub.tokens == {f"Bearer {TOKEN}"}
     assert TOKEN not in done.stdout + done.stderr
-    assert "model.safetensors, 1.9 MB" in done.stdout
+    assert "model.safetensors, 1,880,480 bytes" in done.stdout
     assert f"pushed to {hub.url}/{REPOSITORY}" in done.stdout
 
 
