@@ -29,10 +29,9 @@ from srft_sdists.grader import GRADER_VERSION, grade_instance
 
 from srft_assets.files import place
 from srft_assets.home import Home
-from srft_assets.outcomes.dataset import read_dataset
 from srft_assets.outcomes.grader_choice import Grading
 from srft_assets.outcomes.status import Status
-from srft_assets.outcomes.task import TaskInstance
+from srft_assets.outcomes.task import TaskInstance, read_dataset
 
 GRADING = Grading(grader="local", timeout=1800)
 

@@ -103,7 +103,6 @@ def _choose(home: Home, batch: str, stated: dict[str, Any]) -> str:
     """Write the choice; says how many of the batch's instances the data set has."""
     from pydantic import ValidationError
 
-    from srft_assets.outcomes.dataset import is_local
     from srft_assets.outcomes.grader_choice import (
         Grading,
         check_grader,
@@ -115,6 +114,7 @@ def _choose(home: Home, batch: str, stated: dict[str, Any]) -> str:
         write_grading,
     )
     from srft_assets.outcomes.stage import machine_failed
+    from srft_assets.outcomes.task import is_local
 
     before = read_grading(home, batch)
     try:

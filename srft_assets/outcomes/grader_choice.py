@@ -14,10 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from srft_assets.errors import Refusal, SrftError, UsageError, first_problem
 from srft_assets.files import place
 from srft_assets.home import Home
-from srft_assets.outcomes.dataset import dataset_digest, is_local, read_dataset
-from srft_assets.outcomes.run import Run
-from srft_assets.outcomes.status import Status, TestOutcome
-from srft_assets.outcomes.task import TaskInstance
+from srft_assets.outcomes.status import Run, Status, TestOutcome
+from srft_assets.outcomes.task import TaskInstance, dataset_digest, is_local, read_dataset
 from srft_assets.plugins import GRADERS, plugin, plugins
 from srft_assets.warehouse.partitions import Warehouse, check_partition_name
 from srft_assets.warehouse.recipe import digest

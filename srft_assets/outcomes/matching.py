@@ -1,4 +1,4 @@
-"""Which report was made for which run of a batch.
+"""What the reports and predictions of a batch state, and which of its runs each was made for.
 
 A report belongs to the run whose patch was graded, byte for byte but for ends of lines; else to the
 run below its folder whose model it does not contradict, if there is one only; else, where the user
@@ -10,13 +10,22 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from srft_assets.errors import Refusal
-from srft_assets.outcomes.run import Run
-from srft_assets.outcomes.status import FAILED, Detail, ReportedOutcome, Status
-from srft_assets.trajectories.batches import ReportRef
+from srft_assets.outcomes.reports import Prediction, parse_report, read_predictions
+from srft_assets.outcomes.status import (
+    FAILED,
+    OTHERS,
+    Detail,
+    ReportedOutcome,
+    Run,
+    Status,
+    runs_elsewhere,
+)
+from srft_assets.trajectories.batches import Manifest, ReportRef
 from srft_assets.trajectories.drafts import above
+from srft_assets.trajectories.sources import SourceChangedError, read_verified
 from srft_assets.trajectories.stage import patch_key
 
 BY_INSTANCE = "joined by the instance alone, as the batch was named for the report"
@@ -41,8 +50,137 @@ class Matched:
     without_patch: set[str] = field(default_factory=set)
 
 
+def reported_outcomes(manifest: Manifest, runs: Sequence[Run], rest: Sequence[Run] = ()) -> Matched:
+    """What the batch's reports and predictions say of its runs.
+
+    `rest`: runs of the batch whose outcome is known already. A report may be of them, as of runs in
+    other batches, but of none that crashed without a patch.
+
+    Raises SourceChangedError where one is gone or is not the one that was ingested.
+    """
+    if manifest.kind != "files" or not (manifest.reports or manifest.predictions):
+        return Matched()
+    others = [*runs_elsewhere(manifest), *rest]
+    told = _Statements(runs, [run for run in others if not (run.crashed and run.blank)])
+    lost: list[str] = []
+    for ref in (*manifest.reports, *manifest.predictions):
+        root = Path(ref.root) if ref.root else manifest.folder()
+        try:
+            data = read_verified(root, ref)
+            beside = {
+                file.path.rpartition("/")[2]: read_verified(root, file).decode("utf-8", "replace")
+                for file in ref.evidence
+            }
+        except SourceChangedError as error:
+            again = f"srft ingest {root} --batch {manifest.family}"
+            lost.append(f"({error}); the partition stays as it is. Run: {again}")
+            continue
+        told.add(ref, data, beside, predicted=ref in manifest.predictions)
+    if lost:
+        raise SourceChangedError(
+            f"batch {manifest.batch}: {len(lost)} reports are not as they were ingested {lost[0]}"
+        )
+    return told.matched()
+
+
+class _Statements:
+    """What reports and predictions state, before it is known of whom."""
+
+    def __init__(self, runs: Sequence[Run], others: Sequence[Run]) -> None:
+        self._runs, self._others = runs, others
+        self._of: dict[str, list[Run]] = defaultdict(list)
+        for run in (*runs, *others):
+            self._of[run.instance_id].append(run)
+        self._outcomes: list[ReportedOutcome] = []
+        self._refused: list[Refusal] = []
+        self._refs: dict[str, ReportRef] = {}
+        self._predictions: dict[str, list[tuple[ReportRef, Prediction]]] = defaultdict(list)
+
+    def add(self, ref: ReportRef, data: bytes, beside: Mapping[str, str], predicted: bool) -> None:
+        """Read one file; `beside`: file name → text of what the grader left beside it."""
+        source = str(Path(ref.root) / ref.path) if ref.root else ref.path
+        self._refs[source] = ref
+        if predicted:
+            for one in read_predictions(data):
+                self._predictions[one.instance_id].append((ref, one))
+        for item in parse_report(data, source, beside):
+            if isinstance(item, Refusal):
+                self._refused.append(item)
+            else:
+                self._outcomes.append(item)
+
+    def matched(self) -> Matched:
+        """The outcome of each run that something was said of."""
+        runs = [self._with_prediction(run) for run in self._runs]
+        outcomes = [self._predicted(one) for one in self._outcomes]
+        general = [one for one in outcomes if one.instance_id == OTHERS]
+        listed = [one for one in outcomes if one.instance_id != OTHERS]
+        spread = [each for one in general for each in self._spread(one, listed, runs)]
+        others = [self._with_prediction(run) for run in self._others]
+        found = match(runs, [*listed, *spread], self._refs, others)
+        found.refused[:0] = self._refused
+        found.without_patch = {
+            run.trajectory_id
+            for run, stated in zip(runs, self._runs, strict=True)
+            if run.blank and not stated.blank
+        }
+        return found
+
+    def _with_prediction(self, run: Run) -> Run:
+        """The run, of which predictions beside it say that there is no patch."""
+        if run.submission is not None:
+            return run
+        patches = {
+            prediction.patch.strip()
+            for ref, prediction in self._predictions.get(run.instance_id, ())
+            if not ref.root
+            and _is_below(run, scope := ref.scope or "")
+            and sum(_is_below(one, scope) for one in self._of[run.instance_id]) == 1
+            and not _differ(run.model, prediction.model)
+        }
+        return replace(run, submission="") if patches == {""} else run
+
+    def _near(self, outcome: ReportedOutcome, instance_id: str) -> list[Prediction]:
+        """The predictions of an instance that were made of the same runs as a report."""
+        ref = self._refs[outcome.source]
+        return [
+            prediction
+            for other, prediction in self._predictions.get(instance_id, ())
+            if (other.root, other.scope) == (ref.root, ref.scope)
+        ]
+
+    def _predicted(self, outcome: ReportedOutcome) -> ReportedOutcome:
+        """The outcome with the patch that was graded, where only the predictions state it."""
+        if outcome.patch is not None:
+            return outcome
+        found = {
+            (prediction.patch, prediction.model)
+            for prediction in self._near(outcome, outcome.instance_id)
+            if not _differ(outcome.model, prediction.model)
+        }
+        if len(found) != 1:
+            return outcome
+        patch, model = found.pop()
+        return replace(outcome, patch=patch, model=outcome.model or model)
+
+    def _spread(
+        self, outcome: ReportedOutcome, listed: Sequence[ReportedOutcome], runs: Sequence[Run]
+    ) -> list[ReportedOutcome]:
+        """A statement on all others of a report, for each of them that has a run here."""
+        known = {one.instance_id for one in listed if one.source == outcome.source}
+        submitted = {run.instance_id for run in runs}
+        near = {name: self._near(outcome, name) for name in self._predictions}
+        if any(near.values()):
+            patched = [name for name, made in near.items() if any(p.patch.strip() for p in made)]
+            if outcome.patches not in (None, len(patched)):
+                return []
+            submitted &= {name for name, made in near.items() if made}
+        named = [replace(outcome, instance_id=name) for name in sorted(submitted - known)]
+        return [self._predicted(one) for one in named]
+
+
 def match(
-    runs: Iterable[Run],
+    runs: Sequence[Run],
     reported: Iterable[ReportedOutcome],
     refs: Mapping[str, ReportRef] = {},
     others: Sequence[Run] = (),
@@ -54,14 +192,11 @@ def match(
     An outcome that fits no run of its instance, or more than one equally, is refused. Of outcomes
     of one run that contradict each other the nearest counts; the others are refused.
     """
+    sources = {run.trajectory_id: run.source for run in runs}
+    here = {run.instance_id for run in runs}
     by_instance: dict[str, list[Run]] = defaultdict(list)
-    sources: dict[str, str] = {}
-    for run in runs:
-        by_instance[run.instance_id].append(run)
-        sources[run.trajectory_id] = run.source
-    elsewhere = {run.trajectory_id for run in others}
-    for run in others:
-        if run.instance_id in by_instance:
+    for run in (*runs, *others):
+        if run.instance_id in here:
             by_instance[run.instance_id].append(run)
     matched = Matched()
     told: dict[str, list[ReportedOutcome]] = defaultdict(list)
@@ -72,12 +207,11 @@ def match(
             ref = ref.model_copy(update={"scope": _scope(ref.path, sources.values())})
         found = _whose(outcome, candidates, ref)
         if isinstance(found, str):
-            refusal = Refusal(outcome.source, found, subject=outcome.instance_id)
-            matched.refused.append(refusal)
+            matched.refused.append(Refusal(outcome.source, found, subject=outcome.instance_id))
             continue
-        here = [run for run in found if run.trajectory_id not in elsewhere]
-        matched.strangers += not here
-        for run in here:
+        ours = [run for run in found if run.trajectory_id in sources]
+        matched.strangers += not ours
+        for run in ours:
             marked = run.submission is None or outcome.patch is None
             reason = f"{outcome.reason}; {BY_INSTANCE}".removeprefix("; ")
             named = replace(outcome, reason=reason) if ref.named and marked else outcome
@@ -114,7 +248,7 @@ def _whose(
         run
         for run in fitting
         if (ref.named or _is_beside(ref, run, run in agreed))
-        and not differ(outcome.model or model_of_path(ref.path), run.model)
+        and not _differ(outcome.model or model_of_path(ref.path), run.model)
     ]
     if not near:
         return f"lies in another folder than the run of {instance}, or is of another model; {FIX}"
@@ -146,7 +280,7 @@ def _fits(outcome: ReportedOutcome, run: Run) -> bool:
     return outcome.status is not Status.EMPTY_PATCH
 
 
-def is_below(run: Run, folder: str) -> bool:
+def _is_below(run: Run, folder: str) -> bool:
     """Whether the run's file lies in the folder, at any depth."""
     return folder in above(run.source)
 
@@ -157,7 +291,7 @@ def _is_beside(ref: ReportRef, run: Run, agreed: bool) -> bool:
     A folder of another name may be another experiment's: there the models must agree.
     """
     scope = ref.scope or ""
-    if not is_below(run, scope):
+    if not _is_below(run, scope):
         return False
     inner = above(ref.path)[0].removeprefix(scope).strip("/").split("/")[0]
     words = set(re.split(r"[^a-z]+", inner.lower()))
@@ -171,7 +305,7 @@ def _has_rival(ref: ReportRef, run: Run, agreed: bool, runs: Sequence[Run]) -> b
     """
     if above(run.source)[0] == above(ref.path)[0] and not ref.root:
         return False
-    below = [one for one in runs if is_below(one, ref.scope or "")]
+    below = [one for one in runs if _is_below(one, ref.scope or "")]
     rivals = [one for one in below if not agreed or same_model(one.model or "", run.model or "")]
     return _submitted(rivals) > 1
 
@@ -186,12 +320,12 @@ def _agree(outcome: ReportedOutcome, run: Run) -> bool:
     stated = outcome.model or model_of_path(outcome.source)
     if stated is None and outcome.detail is Detail.LISTED:
         stated = PurePosixPath(outcome.source).stem
-    return bool(stated and run.model) and same_model(stated or "", run.model or "")
+    return bool(stated and run.model and same_model(stated, run.model))
 
 
-def differ(one: str | None, other: str | None) -> bool:
+def _differ(one: str | None, other: str | None) -> bool:
     """Whether both state a model, and not the same."""
-    return bool(one and other) and not same_model(one or "", other or "")
+    return bool(one and other and not same_model(one, other))
 
 
 def same_model(one: str, other: str) -> bool:

@@ -10,7 +10,9 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import partial
+from glob import escape
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,18 +21,19 @@ import orjson
 from srft_assets.errors import SrftError
 from srft_assets.files import scratch
 from srft_assets.outcomes import caller, recorder
-from srft_assets.outcomes.calls import Call, calls_of, files_added, mistakes
-from srft_assets.outcomes.hooks import TEST_FILE, UNNEST, intruders, is_hook
 from srft_assets.outcomes.results import (
+    Call,
     Recorded,
+    calls_of,
+    files_added,
+    mistakes,
     recorded_command,
     run_recorded,
     tally,
     unittest_python,
     wanted_file,
 )
-from srft_assets.outcomes.run import Run
-from srft_assets.outcomes.status import NAMED_TESTS, Status, TestOutcome, cut_log, encodable
+from srft_assets.outcomes.status import NAMED_TESTS, Run, Status, TestOutcome, cut_log, encodable
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Completed, Limits, Sandbox, SandboxError
 from srft_assets.warehouse.stage import Progress
@@ -61,6 +64,15 @@ WANTED, CALLS, APPLY = ".git/wanted.json", ".git/calls.json", ".git/apply.sh"
 DIFFED = re.compile(r"^diff --git a/(.+?) b/(.+)$", re.MULTILINE)
 NO_CONVERSION = "* -text -eol -ident -filter -working-tree-encoding\n"
 """Attributes that outrank those a patch brings."""
+HOOKS = (
+    *("conftest*", "sitecustomize*", "usercustomize*", "*.pth", "*.egg-info", "*.dist-info"),
+    *("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"),
+    *("pyproject.toml", "tox.ini", "setup.cfg"),
+)
+"""Names of files and folders that Python or pytest reads unasked, as patterns."""
+TEST_FILE = re.compile(r"(?:^|/)(?:tests?/|testing/|test_[^/]*\.py$|[^/]*_test\.py$|conftest\.py$)")
+UNNEST = "find . -mindepth 2 -name .git -prune -exec rm -rf -- {} +"
+"""Makes repositories inside the tree plain folders: `git clean` looks into no repository."""
 
 
 class BadTaskError(SrftError):
@@ -338,6 +350,25 @@ def test_paths(task: TaskInstance) -> set[str]:
 
 # pytest would take the function for a test where a test module imports it.
 test_paths.__test__ = False  # type: ignore[attr-defined]  # tells pytest: no test
+
+
+def is_hook(path: str) -> bool:
+    """Whether a file is such, or lies in such a folder."""
+    return any(fnmatchcase(part, hook) for part in PurePosixPath(path).parts for hook in HOOKS)
+
+
+def intruders(tests: Iterable[str]) -> Sequence[str]:
+    """Pathspecs of git for untracked files that must go before `tests` (files) are run: hooks,
+    bytecode, what would be imported instead of a test, and what makes a test folder a package.
+    """
+    tests = [*tests]
+    stems = [str(PurePosixPath(path).with_suffix("")) for path in tests if path.endswith(".py")]
+    instead = [f"{escape(stem)}{ending}" for stem in stems for ending in ("", ".*")]
+    hooks = [f"**/{hook}{inside}" for hook in HOOKS for inside in ("", "/**")]
+    parents = {str(PurePosixPath(path).parent) for path in tests}
+    folders = [one for one in sorted(parents) if TEST_FILE.search(f"{one}/")]
+    packages = [f"{escape(one)}/__init__.*" for one in folders]
+    return [f":(glob){place}" for place in (*instead, *packages, *hooks, "**/__pycache__/**")]
 
 
 def _git(command: str, paths: Iterable[str], *, literal: bool) -> str:

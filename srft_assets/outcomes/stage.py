@@ -9,10 +9,19 @@ from typing import Any
 from srft_assets.errors import Refusal
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import chosen_config, grade_chosen
-from srft_assets.outcomes.run import JUDGED, Run, as_outcome, runs_of, source_outcome
+from srft_assets.outcomes.matching import reported_outcomes
 from srft_assets.outcomes.sandbox_grader import grade_runs
-from srft_assets.outcomes.statements import reported_outcomes
-from srft_assets.outcomes.status import TEST_OUTCOMES, Status, TestOutcome, outcome_rows
+from srft_assets.outcomes.status import (
+    JUDGED,
+    TEST_OUTCOMES,
+    Run,
+    Status,
+    TestOutcome,
+    as_outcome,
+    outcome_rows,
+    runs_of,
+    source_outcome,
+)
 from srft_assets.outcomes.task import read_tasks, tasks_digest
 from srft_assets.sandbox import open_sandbox
 from srft_assets.trajectories.batches import Manifest, read_manifest

@@ -1,15 +1,27 @@
-"""Tasks, as rows of the SWE-bench instance schema, and those that the platform holds itself."""
+"""Tasks, as rows of the SWE-bench instance schema: those of a data set, a local file or folder or
+one of the hub, and those that the platform holds itself.
+"""
 
 import hashlib
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Collection, Iterator
+from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import orjson
+import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home
+from srft_assets.trajectories.discover import fetch
+from srft_assets.trajectories.records import BadTableError, read_rows, shape_of
+from srft_assets.warehouse.recipe import digest
+
+MAX_ROW_BYTES = 64 * 1024 * 1024
+SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".json")
 
 
 class TaskInstance(BaseModel):
@@ -44,7 +56,7 @@ class TaskInstance(BaseModel):
 
 
 def tasks_path(home: Home, batch: str) -> Path:
-    """`<home.runs>/<batch>/tasks.jsonl`: tasks as rows of the SWE-bench instance schema."""
+    """`<home.runs>/<batch>/tasks.jsonl`: the tasks of a batch that was played here."""
     return home.runs / batch / "tasks.jsonl"
 
 
@@ -57,17 +69,7 @@ def tasks_digest(home: Home, batch: str) -> str | None:
 def read_tasks(home: Home, batch: str) -> dict[str, TaskInstance]:
     """Instance id → task; empty where the platform holds none. Raises SrftError for a bad row."""
     path = tasks_path(home, batch)
-    if not path.exists():
-        return {}
-    tasks: dict[str, TaskInstance] = {}
-    with path.open("rb") as file:
-        for row, line in enumerate(file):
-            try:
-                task = TaskInstance.model_validate_json(line)
-            except ValidationError as error:
-                raise SrftError(f"{path}, row {row}: {first_problem(error)}") from None
-            tasks[task.instance_id] = task
-    return tasks
+    return read_dataset(str(path), None) if path.exists() else {}
 
 
 def gold_patches(home: Home, batch: str) -> dict[str, str]:
@@ -77,25 +79,159 @@ def gold_patches(home: Home, batch: str) -> dict[str, str]:
     naming file and row, for a row that is no task.
     """
     found: dict[str, str] = {}
-    for path in (*sorted(home.tasks.glob("*.jsonl")), tasks_path(home, batch)):
-        if path.exists():
-            found |= _patches(path)
+    own = tasks_path(home, batch)
+    for path in (*sorted(home.tasks.glob("*.jsonl")), *([own] if own.exists() else [])):
+        for row, cells in _json(path):
+            match cells:
+                case {"instance_id": str(instance), "patch": str(patch)} if patch:
+                    found[instance] = patch
+                case {"instance_id": str(), **rest} if not rest.get("patch"):
+                    pass
+                case _:
+                    told = "expected a JSON object with instance_id and patch, which are text"
+                    raise SrftError(f"{path}, row {row}: {told}")
     return found
 
 
-def _patches(path: Path) -> Iterator[tuple[str, str]]:
+def is_local(source: str) -> bool:
+    """Whether the data set lies on this machine."""
+    return Path(source).expanduser().exists()
+
+
+def read_dataset(
+    source: str, ids: Collection[str] | None, split: str = "test"
+) -> dict[str, TaskInstance]:
+    """Instance id → row, for those of `ids` that the data set holds; None: for all.
+
+    `source`: a .parquet, .arrow (stream or file), .json or .jsonl file; a folder of such files,
+    of which those of `split` are read; or `OWNER/NAME` of a data set on the Hugging Face hub.
+    Raises SrftError naming file and row: for a row that is no SWE-bench instance, and for two
+    different rows of one instance.
+    """
+    wanted = None if ids is None else frozenset(ids)
+    found: dict[str, TaskInstance] = {}
+    for path in files_of(source, split):
+        for number, cells in _rows(path, wanted):
+            task = _task(path, number, cells)
+            if found.setdefault(task.instance_id, task) != task:
+                raise SrftError(f"{path}, row {number}: a second, different {task.instance_id}")
+    return found
+
+
+def dataset_digest(source: str, ids: Collection[str], split: str = "test") -> str:
+    """16 hex digits over the content of the rows that are wanted and there; see `read_dataset`."""
+    states = [path.stat() for path in files_of(source, split)]
+    seen = tuple((state.st_mtime_ns, state.st_size) for state in states)
+    return _digest_of(source, frozenset(ids), split, seen)
+
+
+@lru_cache(maxsize=1024)
+def _digest_of(
+    source: str, ids: frozenset[str], split: str, seen: tuple[tuple[int, int], ...]
+) -> str:
+    """`seen` is there for the cache: other files at the same place are another question."""
+    return rows_digest(read_dataset(source, ids, split).values())
+
+
+def rows_digest(tasks: Collection[TaskInstance]) -> str:
+    """16 hex digits over the content of rows; their order does not count."""
+    rows = [task.model_dump(mode="json", by_alias=True) for task in tasks]
+    return digest(sorted(rows, key=lambda row: row["instance_id"]))[:16]
+
+
+def files_of(source: str, split: str = "test") -> list[Path]:
+    """The files of a data set, fetched from the hub where it is no local one.
+
+    Raises SrftError where there is none, or where the hub cannot be reached.
+    """
+    place = Path(source).expanduser()
+    if not place.exists():
+        name = source.removeprefix("hf://datasets/")
+        looks_local = place.suffix in SUFFIXES or source.startswith((".", "/", "~"))
+        if looks_local or name.count("/") != 1:
+            raise SrftError(
+                f"no data set {source!r}: name a file ({', '.join(SUFFIXES)}), a folder, or "
+                "OWNER/NAME on the Hugging Face hub"
+            )
+        place = fetch(f"hf://datasets/{name}/{split}")
+    if place.is_file():
+        return [place]
+    files = [path for path in sorted(place.rglob("*")) if path.suffix in SUFFIXES]
+    of_split = [path for path in files if _is_of(path.relative_to(place), split)]
+    if not of_split:
+        raise SrftError(f"{place}: no file of split {split!r} ({', '.join(SUFFIXES)}) in it")
+    return of_split
+
+
+def _is_of(path: Path, split: str) -> bool:
+    """`test.parquet`, `test-00000-of-00001.parquet`, `default/test/0000.parquet`."""
+    return path.stem == split or path.stem.startswith(f"{split}-") or split in path.parent.parts
+
+
+def _rows(path: Path, ids: frozenset[str] | None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Row number and cells of the wanted rows of one file."""
+    try:
+        if path.suffix == ".parquet":
+            yield from _parquet(path, ids)
+            return
+        if path.suffix == ".arrow":
+            numbered = read_rows(path, "arrow", 0, shape_of(path, "arrow")[0], MAX_ROW_BYTES)
+        else:
+            numbered = _json(path)
+        for number, cells in numbered:
+            if not isinstance(cells, dict) or not isinstance(cells.get("instance_id"), str):
+                raise SrftError(f"{path}, row {number}: expected a SWE-bench row with instance_id")
+            if ids is None or cells["instance_id"] in ids:
+                yield number, cells
+    except (BadTableError, OSError, pl.exceptions.PolarsError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise SrftError(f"{path}: cannot be read: {reason}") from None
+
+
+def _parquet(path: Path, ids: frozenset[str] | None) -> Iterator[tuple[int, dict[str, Any]]]:
+    rows = pl.scan_parquet(path, row_index_name="row number", glob=False)
+    if "instance_id" not in rows.collect_schema():
+        raise SrftError(f"{path}: no column instance_id, which SWE-bench rows have")
+    if ids is not None:
+        rows = rows.filter(pl.col("instance_id").is_in(sorted(ids)))
+    for cells in rows.collect().to_dicts():
+        yield cells.pop("row number"), cells
+
+
+def _json(path: Path) -> Iterator[tuple[int, Any]]:
+    if path.suffix == ".json":
+        try:
+            value = orjson.loads(path.read_bytes())
+        except orjson.JSONDecodeError as error:
+            raise SrftError(f"{path}: not JSON: {error}") from None
+        if not isinstance(value, list | dict):
+            raise SrftError(f"{path}: expected a list of rows, or an object of rows by instance")
+        yield from enumerate(value.values() if isinstance(value, dict) else value)
+        return
     with path.open("rb") as file:
-        for row, line in enumerate(file):
+        for number, line in enumerate(file):
             if not line.strip():
                 continue
             try:
-                cells = orjson.loads(line)
-                instance, patch = cells["instance_id"], cells.get("patch") or ""
-            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-                raise SrftError(
-                    f"{path}, row {row}: expected a JSON object with instance_id and patch"
-                ) from None
-            if not isinstance(instance, str) or not isinstance(patch, str):
-                raise SrftError(f"{path}, row {row}: instance_id and patch must be text")
-            if patch:
-                yield instance, patch
+                yield number, orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise SrftError(f"{path}, row {number}: not JSON: {error}") from None
+
+
+def _task(path: Path, number: int, cells: dict[str, Any]) -> TaskInstance:
+    plain = {name: _plain(value) for name, value in cells.items() if value is not None}
+    try:
+        return TaskInstance.model_validate(plain)
+    except ValidationError as error:
+        raise SrftError(f"{path}, row {number}: {first_problem(error)}") from None
+
+
+def _plain(value: Any) -> Any:
+    """As JSON can have it: times and the bytes of pictures as text."""
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value.isoformat() if isinstance(value, date) else value

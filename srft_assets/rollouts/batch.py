@@ -15,11 +15,9 @@ from srft_assets.errors import SrftError, UsageError
 from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.lab.tasks import generate_tasks
-from srft_assets.outcomes.dataset import read_dataset, rows_digest
 from srft_assets.outcomes.grader_choice import Grading, write_grading
-from srft_assets.outcomes.run import SWEBENCH
-from srft_assets.outcomes.status import Status
-from srft_assets.outcomes.task import TaskInstance
+from srft_assets.outcomes.status import SWEBENCH, Status
+from srft_assets.outcomes.task import TaskInstance, read_dataset, rows_digest
 from srft_assets.plugins import ENVIRONMENTS, need, plugin
 from srft_assets.rollouts.checkpoint import ADAPTER, adapter_base, adapter_rank
 from srft_assets.rollouts.settings import (

@@ -17,12 +17,10 @@ from srft_assets.errors import SrftError, UsageError
 from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.lab.tasks import generate_tasks
-from srft_assets.outcomes.dataset import rows_digest
 from srft_assets.outcomes.grader_choice import Grading, check_grader, code_of, deciding, grade_by
-from srft_assets.outcomes.run import SWEBENCH, Run, runs_of
 from srft_assets.outcomes.sandbox_grader import GRADER_VERSION, grade_runs
-from srft_assets.outcomes.status import Status, TestOutcome
-from srft_assets.outcomes.task import TaskInstance
+from srft_assets.outcomes.status import SWEBENCH, Run, Status, TestOutcome, runs_of
+from srft_assets.outcomes.task import TaskInstance, rows_digest
 from srft_assets.rollouts.batch import instances_path, model_named
 from srft_assets.rollouts.evaluation import Attempt
 from srft_assets.rollouts.player import play_missing, runs_folder

@@ -279,11 +279,18 @@ def report_ref(source: SourceFile, evidence: Mapping[str, Sequence[Found]]) -> R
     Of a report of one instance that does not name it, the path does.
     """
     file, ruling = hashed(source.found), source.ruling
-    place = PurePosixPath(file.path)
     instances = ruling.instance_ids if len(ruling.instance_ids) == 1 else ()
     if ruling.flat:
-        stem = place.name.removesuffix(".json").removesuffix(".report")
-        instances = (place.parent.name if stem == "report" else stem,)
+        instances = (instance_of(file.path),)
     beside = evidence.get(dirname(file.path), ()) if basename(file.path) == "report.json" else ()
     logs = tuple(hashed(log) for log in beside)
     return ReportRef(path=file.path, blake3=file.blake3, instance_ids=instances, evidence=logs)
+
+
+def instance_of(path: str) -> str:
+    """The instance that a flat report is of, by its place: the folder of `<id>/report.json`, or the
+    file of `<id>.report.json`.
+    """
+    place = PurePosixPath(path)
+    stem = place.name.removesuffix(".json").removesuffix(".report")
+    return place.parent.name if stem in ("report", "") else stem

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from srft_assets.errors import Refusal
 from srft_assets.home import Home
 from srft_assets.outcomes import stage
-from srft_assets.outcomes.run import Run
 from srft_assets.outcomes.stage import test_outcomes_stage
-from srft_assets.outcomes.status import Status, TestOutcome
+from srft_assets.outcomes.status import Run, Status, TestOutcome
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.partitions import Warehouse

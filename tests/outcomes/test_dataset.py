@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.errors import SrftError
-from srft_assets.outcomes.dataset import dataset_digest, read_dataset, rows_digest
-from srft_assets.outcomes.task import TaskInstance
+from srft_assets.outcomes.task import TaskInstance, dataset_digest, read_dataset, rows_digest
 
 ROWS: list[dict[str, Any]] = [
     {

@@ -18,7 +18,7 @@ __all__ = ["hub"]
 READ = """
 import sys, json
 from srft_assets.errors import SrftError
-from srft_assets.outcomes.dataset import read_dataset
+from srft_assets.outcomes.task import read_dataset
 try:
     found = read_dataset(sys.argv[1], json.loads(sys.argv[2]), sys.argv[3])
 except SrftError as error:

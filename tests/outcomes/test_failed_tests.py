@@ -4,8 +4,7 @@ import orjson
 
 from srft_assets.outcomes.reports import parse_report
 from srft_assets.outcomes.results import tally
-from srft_assets.outcomes.run import Run, as_outcome
-from srft_assets.outcomes.status import NAMED_TESTS, ReportedOutcome, Status
+from srft_assets.outcomes.status import NAMED_TESTS, ReportedOutcome, Run, Status, as_outcome
 
 
 def test_a_report_names_its_failures_of_both_kinds_in_order() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.outcomes import sandbox_grader
-from srft_assets.outcomes.hooks import intruders
+from srft_assets.outcomes.sandbox_grader import intruders
 from srft_assets.outcomes.status import Status, outcome_rows
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Sandbox

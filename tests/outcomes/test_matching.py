@@ -1,15 +1,20 @@
 """Which run a report speaks of."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from srft_assets.home import Home
 from srft_assets.outcomes.matching import Matched, match, same_model
-from srft_assets.outcomes.run import Run, as_outcome, source_outcome
-from srft_assets.outcomes.status import Detail, ReportedOutcome, Status
+from srft_assets.outcomes.status import (
+    Detail,
+    ReportedOutcome,
+    Run,
+    Status,
+    as_outcome,
+    source_outcome,
+)
 from srft_assets.warehouse.partitions import Warehouse
 from tests.outcomes.conftest import Ingest
 
@@ -23,7 +28,7 @@ def said(status: Status = Status.RESOLVED, **cells: object) -> ReportedOutcome:
     return ReportedOutcome("task-1", status, **{"source": "logs/report.json", **cells})  # type: ignore[arg-type]
 
 
-def whose(runs: Iterable[Run], *outcomes: ReportedOutcome) -> tuple[dict[str, str], list[str]]:
+def whose(runs: list[Run], *outcomes: ReportedOutcome) -> tuple[dict[str, str], list[str]]:
     matched: Matched = match(runs, outcomes)
     found = {name: outcome.status.value for name, outcome in matched.outcomes.items()}
     return found, [refusal.reason for refusal in matched.refused]

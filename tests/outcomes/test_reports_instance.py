@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.errors import Refusal
-from srft_assets.outcomes.reports.reader import instance_of
 from srft_assets.outcomes.status import ReportedOutcome, Status
+from srft_assets.trajectories.sources import instance_of
 from tests.outcomes.report_support import ID, graded, one, parse
 
 

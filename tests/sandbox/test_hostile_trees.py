@@ -9,9 +9,8 @@ import pytest
 
 from srft_assets.agent.protocol import SUBMIT, SandboxEnvironment, working_copy
 from srft_assets.files import remove_tree, scratch
-from srft_assets.outcomes.run import Run
 from srft_assets.outcomes.sandbox_grader import grade_runs
-from srft_assets.outcomes.status import Status
+from srft_assets.outcomes.status import Run, Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Sandbox
 from srft_assets.warehouse.stage import Idle

@@ -8,9 +8,8 @@ from srft_assets.files import scratch
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import Grading
 from srft_assets.outcomes.results import tally
-from srft_assets.outcomes.run import Run
 from srft_assets.outcomes.sandbox_grader import MAX_PATCH_BYTES, not_the_patch
-from srft_assets.outcomes.status import NAMED_TESTS, SDIST_GRADER, Status, TestOutcome, cut_log
+from srft_assets.outcomes.status import NAMED_TESTS, SDIST_GRADER, Run, Status, TestOutcome, cut_log
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Completed, Limits, open_sandbox
 from srft_assets.warehouse.stage import Work

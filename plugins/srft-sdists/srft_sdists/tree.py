@@ -8,8 +8,7 @@ from pathlib import Path
 
 from srft_assets.files import scratch
 from srft_assets.home import Home
-from srft_assets.outcomes.hooks import UNNEST, intruders, is_hook
-from srft_assets.outcomes.sandbox_grader import GNU_PATCH, SET_UP_FAILED
+from srft_assets.outcomes.sandbox_grader import GNU_PATCH, SET_UP_FAILED, UNNEST, intruders, is_hook
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox.bubblewrap import TESTBED
 from srft_sdists.build import Cache, NotBuiltError

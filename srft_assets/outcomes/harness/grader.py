@@ -8,7 +8,7 @@ from srft_assets.child import python
 from srft_assets.errors import SrftError
 from srft_assets.files import place
 from srft_assets.outcomes.grader_choice import Grading
-from srft_assets.outcomes.harness.containers import daemon
+from srft_assets.outcomes.harness.main import daemon
 from srft_assets.outcomes.harness.run import (
     Attempt,
     HarnessJob,
@@ -24,8 +24,7 @@ from srft_assets.outcomes.harness.run import (
     write_attempts,
     write_inputs,
 )
-from srft_assets.outcomes.run import Run, swebench_row
-from srft_assets.outcomes.status import ReportedOutcome, Status, TestOutcome
+from srft_assets.outcomes.status import ReportedOutcome, Run, Status, TestOutcome, swebench_row
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import need
 from srft_assets.warehouse.stage import Work

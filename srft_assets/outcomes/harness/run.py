@@ -14,8 +14,8 @@ from srft_assets.errors import Refusal
 from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import Grading
+from srft_assets.outcomes.instance_reports import LOGS, MARKERS, NO_RESULTS
 from srft_assets.outcomes.reports import parse_report
-from srft_assets.outcomes.reports.instance import LOGS, MARKERS, NO_RESULTS
 from srft_assets.outcomes.status import ReportedOutcome, Status
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.warehouse.recipe import digest

@@ -14,7 +14,7 @@ import pytest
 
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import Grading
-from srft_assets.outcomes.harness.containers import LABEL
+from srft_assets.outcomes.harness.main import LABEL
 from srft_assets.outcomes.harness.run import (
     HarnessJob,
     Prediction,

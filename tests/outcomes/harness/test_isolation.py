@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from srft_assets.outcomes.grader_choice import Grading
-from srft_assets.outcomes.harness.containers import limits_of
+from srft_assets.outcomes.harness.main import limits_of
 from tests.outcomes.harness.conftest import Grade
 from tests.outcomes.harness.project import COMMAND, GOLD, row, write_dataset
 

@@ -8,7 +8,7 @@ from typing import Any
 import docker
 import pytest
 
-from srft_assets.outcomes.harness.containers import remove_left
+from srft_assets.outcomes.harness.main import remove_left
 from srft_assets.outcomes.harness.run import (
     Prediction,
     log_folder,

@@ -1,4 +1,5 @@
-"""Reports of a whole run as lists of ids.
+"""Reports of any known kind, told apart by what is in them; those of one instance are read by
+`instance_reports.py`, those of a whole run, lists of ids, here:
 
 - SWE-bench schema 1 and 2: `resolved_ids`, `unresolved_ids`, … with their counts as
   `resolved_instances`, …; schema 2 adds `infra_failure_ids` and `ambiguous_failure_ids`, which stay
@@ -9,11 +10,133 @@
   install_fail, reset_failed, no_apply, applied, test_errored, test_timeout, resolved.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from srft_assets.outcomes.reports.instance import BadReportError, names
+import orjson
+
+from srft_assets.errors import Refusal, excerpt_of
+from srft_assets.outcomes.instance_reports import (
+    BadReportError,
+    grade_instance,
+    grade_row,
+    names,
+    text,
+)
 from srft_assets.outcomes.status import OTHERS, Detail, ReportedOutcome, Status
+from srft_assets.trajectories.discover import is_verdicts
+from srft_assets.trajectories.sources import instance_of
+
+INSTANCE_KEYS = frozenset({"tests_status", "patch_is_None", "patch_exists"})
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def parse_report(
+    data: bytes, source: str, beside: Mapping[str, str] | None = None
+) -> Iterator[ReportedOutcome | Refusal]:
+    """Outcomes of one report; `beside`: file name → text of what lies beside it.
+
+    The path `source` names the instance of a flat report: the folder of
+    `<instance_id>/report.json`, or the file of `<instance_id>.report.json`. A report, or a row of
+    one, that cannot be read or contradicts itself comes as a Refusal.
+    """
+    data = data.removeprefix(BYTE_ORDER_MARK)
+    if not data.strip():
+        yield Refusal(source, "empty file")
+        return
+    rows = _rows(data)
+    if rows is None:
+        yield Refusal(source, "not JSON, or torn", excerpt=excerpt_of(data))
+        return
+    flat = instance_of(source) if len(rows) == 1 else None
+    for number, (name, value) in enumerate(rows):
+        row = number if len(rows) > 1 else None
+        try:
+            # Read to its end before any of it counts: a contradiction may come last.
+            outcomes = list(_grade(name, flat, value, beside or {}))
+        except BadReportError as error:
+            yield Refusal(source, str(error), row=row, subject=name)
+            continue
+        yield from (replace(outcome, source=source) for outcome in outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A patch as a predictions file names it; empty where there is none."""
+
+    instance_id: str
+    model: str | None
+    patch: str
+
+
+def read_predictions(data: bytes) -> list[Prediction]:
+    """The patches that a file names; what is no prediction is passed over."""
+    found = []
+    for name, value in _rows(data.removeprefix(BYTE_ORDER_MARK)) or ():
+        if not isinstance(value, dict) or "model_patch" not in value:
+            continue
+        cells = value.get("instance_id") or name, value.get("model_name_or_path")
+        instance, model = (cell if isinstance(cell, str) else None for cell in cells)
+        patch = value["model_patch"] or ""
+        if instance and isinstance(patch, str):
+            found.append(Prediction(instance, model, patch))
+    return found
+
+
+def _rows(data: bytes) -> list[tuple[str | None, Any]] | None:
+    """(instance id where the report names it, value) for every statement; None if unreadable."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        try:
+            return [(None, orjson.loads(line)) for line in data.splitlines() if line.strip()]
+        except orjson.JSONDecodeError:
+            return None
+    if isinstance(value, list):
+        return [(None, row) for row in value]
+    while isinstance(value, dict) and isinstance(value.get("final_report"), dict):
+        value = value["final_report"]
+    if isinstance(value, dict) and isinstance(value.get("final_report"), list):
+        return [(None, {"resolved": value["final_report"]})]
+    if _is_one(value):
+        return [(None, value)]
+    return [(str(name), cell) for name, cell in value.items()]
+
+
+def _is_one(value: Any) -> bool:
+    """Whether this is one report, not an object of reports by instance."""
+    if not isinstance(value, dict) or not value:
+        return True
+    whole = is_run_report(value) or is_list_report(value) or bool(INSTANCE_KEYS & value.keys())
+    cells = value.values()
+    return whole or not (is_verdicts(value) or all(isinstance(cell, dict) for cell in cells))
+
+
+def _grade(
+    key: str | None, place: str | None, value: Any, beside: Mapping[str, str]
+) -> Iterator[ReportedOutcome]:
+    """What one statement says. `key` is the instance that it stands under, `place` the one that
+    its file's place names, where the statement itself names none.
+    """
+    if isinstance(value, bool) and key:
+        value = {"instance_id": key, "resolved": value}
+    if not isinstance(value, dict):
+        raise BadReportError(f"not a report: a {type(value).__name__}")
+    if is_run_report(value):
+        yield from grade_run(value)
+    elif is_list_report(value):
+        yield from grade_lists(value)
+    elif INSTANCE_KEYS & value.keys():
+        if (named := key or text(value, "instance_id") or place) is None:
+            raise BadReportError("a grading without instance_id")
+        yield grade_instance(named, value, beside)
+    elif (outcome := grade_row(value, key or place)) is not None:
+        yield outcome
+    elif "model_patch" not in value:
+        keys = ", ".join(str(key)[:40] for key in list(value)[:6])
+        raise BadReportError(f"not a grading report: an object of {{{keys}}}")
+
 
 EXCLUSIVE = {
     "resolved_ids": Status.RESOLVED,
@@ -67,26 +190,24 @@ def grade_run(report: dict[str, Any]) -> Iterator[ReportedOutcome]:
     failed = {*lists["unresolved_ids"], *lists["error_ids"]}
     if stray := infra - failed:
         raise BadReportError(f"{min(stray)} failed for its machine, yet is not among the failed")
-    reasons = report.get("failure_reasons")
+    reasons, version = report.get("failure_reasons"), report.get("schema_version")
     for key, status in EXCLUSIVE.items():
         for instance_id in lists[key]:
             reason = reasons.get(instance_id, "") if isinstance(reasons, dict) else ""
             if status is Status.INFRA_ERROR and not reason:
                 reason = UNEXPLAINED
+            told = status
+            if instance_id in infra:
+                told = Status.INFRA_ERROR
+            elif instance_id in failed and reason == TIMED_OUT:
+                told = Status.TIMEOUT
             yield ReportedOutcome(
                 instance_id,
-                _refined(status, instance_id in infra, reason),
+                told,
                 detail=Detail.LISTED,
-                grader_version=_version(report),
+                grader_version=None if version is None else f"schema {version}",
                 reason=str(reason),
             )
-
-
-def _refined(status: Status, infra: bool, reason: str) -> Status:
-    if infra:
-        return Status.INFRA_ERROR
-    failed = status in (Status.UNRESOLVED, Status.INFRA_ERROR)
-    return Status.TIMEOUT if failed and reason == TIMED_OUT else status
 
 
 def _as_swebench(report: dict[str, Any]) -> dict[str, Any]:
@@ -116,11 +237,6 @@ def _check_counts(report: dict[str, Any], lists: dict[str, list[str]]) -> None:
             )
 
 
-def _version(report: dict[str, Any]) -> str | None:
-    version = report.get("schema_version")
-    return None if version is None else f"schema {version}"
-
-
 def is_list_report(value: Any) -> bool:
     """Whether a JSON value is such a report."""
     return isinstance(value, dict) and isinstance(value.get("resolved"), list)
@@ -146,12 +262,10 @@ def grade_lists(report: dict[str, Any]) -> Iterator[ReportedOutcome]:
             if instance_id in seen:
                 continue
             seen[instance_id] = key
-            if logged and instance_id not in logged and key == "generated":
-                yield ReportedOutcome(
-                    instance_id, Status.INFRA_ERROR, detail=Detail.LISTED, reason="no logs"
-                )
-            else:
-                yield ReportedOutcome(instance_id, Status.UNRESOLVED, detail=Detail.LISTED)
+            lost = logged and instance_id not in logged and key == "generated"
+            status = Status.INFRA_ERROR if lost else Status.UNRESOLVED
+            reason = "no logs" if lost else ""
+            yield ReportedOutcome(instance_id, status, detail=Detail.LISTED, reason=reason)
     stated = report.get("stats")
     stats = stated if isinstance(stated, dict) else {}
     graded = stats.get("with_logs")
