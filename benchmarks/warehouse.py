@@ -20,10 +20,9 @@ import polars as pl
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
 from srft_assets.trajectories.model import TRAJECTORIES
-from srft_assets.warehouse.access import open_readonly
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
-from srft_assets.warehouse.query import run_query
+from srft_assets.warehouse.query import open_readonly, run_query
 from srft_assets.warehouse.recipe import Recipe
 
 ROWS = 10_000

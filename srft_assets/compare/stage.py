@@ -1,14 +1,12 @@
 """The asset `comparison`: all arms that are made unasked, beside one another."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from srft_assets.compare import ARM_RATES, DRAWS, PAIRS, SEED
 from srft_assets.errors import SrftError
-from srft_assets.warehouse.partitions import Stamp, data_version
 from srft_assets.warehouse.stage import Listing, Made, Stage, Upstream, Work
 
 if TYPE_CHECKING:
@@ -67,21 +65,8 @@ def _make(work: Work) -> Made:
     path = work.home.artifacts / KEY / "comparison.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     draw_comparison(found.arms, found.pairs, path)
-    _keep_rates(found.arms.select(list(ARM_RATES)), work)
+    work.keep(RATES, found.arms.select(list(ARM_RATES)))
     return Made(found.pairs, metadata={"plot": path, **_page(found)})
-
-
-def _keep_rates(rates: pl.DataFrame, work: Work) -> None:
-    """Write `arm_rates`, stamped with the recipe of the comparison."""
-    stamp = Stamp(
-        recipe=work.recipe,
-        fingerprint=work.recipe.fingerprint,
-        data_version=data_version(rates),
-        rows=rates.height,
-        run_id=work.run_id,
-        made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-    )
-    work.warehouse.write(RATES, work.partition, rates, stamp)
 
 
 def _page(found: "Comparison") -> dict[str, object]:

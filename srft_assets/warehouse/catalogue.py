@@ -86,7 +86,7 @@ def build_catalogue(home: Home, schemas: Schemas) -> bool:
         for old in catalogue.folder.glob("*.duckdb"):
             if old != catalogue.views(digest):
                 old.unlink(missing_ok=True)
-    install(Installed(home.catalogue, catalogue.folder), catalogue.views(digest))
+    _install(home.catalogue, catalogue.views(digest), catalogue.folder / "installed.copy")
     return not current
 
 
@@ -143,71 +143,35 @@ def _digest(home: Home, files: Sequence[SqlFile], schemas: Schemas) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """The file that people open.
+def _install(file: Path, views: Path, kept: Path) -> None:
+    """Put the views in place for people; `kept`: a copy of what was installed last.
 
-    Attributes:
-        path: the file.
-        folder: where a copy is kept of what was installed, to tell whether people changed it.
-    """
-
-    path: Path
-    folder: Path
-
-    @property
-    def kept(self) -> Path:
-        """What was installed last, byte by byte."""
-        return self.folder / "installed.copy"
-
-    @property
-    def log(self) -> Path:
-        """DuckDB's write-ahead log; it belongs to the file in place, and to no other."""
-        return self.path.with_name(f"{self.path.name}.wal")
-
-    @property
-    def previous(self) -> Path:
-        """Where a file goes that people put tables of their own into."""
-        return self.path.with_name(f"{self.path.stem}.previous.duckdb")
-
-
-def install(installed: Installed, views: Path) -> bool:
-    """Put the views in place for people; whether the file was replaced.
-
-    Nothing happens where they are in place already. While a log lies beside the file, a
-    session has unsaved changes in it, and DuckDB refuses the log beside another file: the file
-    then stays as it is until the next time. A file that people changed is kept as
+    Nothing happens where they are in place already. While DuckDB's write-ahead log lies beside the
+    file, a session has unsaved changes in it, and DuckDB refuses the log beside another file: the
+    file then stays as it is until the next time. A file that people changed is kept as
     `warehouse.previous.duckdb`.
     """
     with suppress(FileNotFoundError):
-        if installed.path.exists() and filecmp.cmp(installed.kept, views, shallow=False):
-            return False
-    if installed.log.exists():
-        return False
+        if file.exists() and filecmp.cmp(kept, views, shallow=False):
+            return
+    if file.with_name(f"{file.name}.wal").exists():
+        return
     with suppress(FileNotFoundError):
-        if not filecmp.cmp(installed.path, installed.kept, shallow=False):
-            installed.path.rename(installed.previous)
+        if not filecmp.cmp(file, kept, shallow=False):
+            file.rename(file.with_name(f"{file.stem}.previous.duckdb"))
     content = views.read_bytes()
-    for target in (installed.path, installed.kept):
+    for target in (file, kept):
         place(target, content)
-    return True
 
 
-def write_schema_files(home: Home, schemas: Mapping[str, pl.Schema], *, anew: bool) -> None:
-    """Put the files in place where they are absent, or everywhere if `anew`.
-
-    They are `<warehouse>/<table>/_schema.parquet`.
-    """
+def write_schema_files(home: Home, schemas: Schemas, *, anew: bool) -> None:
+    """Put `<warehouse>/<table>/_schema.parquet` in place where absent, or everywhere if `anew`."""
     for table, schema in schemas.items():
         target = home.warehouse / table / SCHEMA_FILE
         if anew or not target.exists():
-            place(target, _without_rows(schema))
-
-
-def _without_rows(schema: pl.Schema) -> bytes:
-    buffer = io.BytesIO()
-    pl.DataFrame(schema=schema).write_parquet(buffer)
-    return buffer.getvalue()
+            buffer = io.BytesIO()
+            schema.to_frame().write_parquet(buffer)
+            place(target, buffer.getvalue())
 
 
 def duckdb_types(connection: duckdb.DuckDBPyConnection, schema: pl.Schema) -> dict[str, str]:

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from srft_assets.warehouse.partitions import (
     InputChangedError,
     Stamp,
     Warehouse,
-    data_version,
     matching,
     read_stamp,
 )
@@ -108,45 +106,23 @@ def make_partition(stage: Stage, work: Work) -> tuple[Made, Stamp]:
     InputChangedError where a setting of the partition is another one by the time it is made.
     """
     made = stage.make(work)
-    check_schema(stage, made)
-    _check_settings(stage, work)
-    history = History(work.home, stage.key, stage.kept, work.partition) if stage.kept else None
-    if history:
-        history.keep()
-    with ThreadPoolExecutor(1) as beside:  # the rows are hashed while they are written
-        stamp = beside.submit(stamp_of, stage, work, made)
-        work.warehouse.write(stage.key, work.partition, made.frame, stamp)
-    if history:
-        history.keep()
-    return made, stamp.result()
-
-
-def _check_settings(stage: Stage, work: Work) -> None:
+    if made.frame.schema != stage.schema:
+        raise ValueError(f"{stage.key}: rows have schema {made.frame.schema}, not {stage.schema}")
     now = stage.config_of(work.home, work.partition) if stage.config_of is not None else {}
     for name, value in now.items():
         if work.recipe.config.get(name) != value:
             raise InputChangedError(f"{stage.key}/{work.partition}: {name} changed meanwhile")
-
-
-def check_schema(stage: Stage, made: Made) -> None:
-    """Raises ValueError for rows of another schema."""
-    if made.frame.schema != stage.schema:
-        raise ValueError(f"{stage.key}: rows have schema {made.frame.schema}, not {stage.schema}")
-
-
-def stamp_of(stage: Stage, work: Work, made: Made) -> Stamp:
-    """What the partition will say of itself."""
-    return Stamp(
-        recipe=work.recipe,
-        fingerprint=work.recipe.fingerprint,
-        data_version=data_version(made.frame, stage.volatile),
-        rows=made.frame.height,
-        run_id=work.run_id,
-        made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        refused=tuple(made.refused),
-        figures={k: v for k, v in made.metadata.items() if isinstance(v, int | float)},
-        volatile=stage.volatile,
-    )
+    history = History(work.home, stage.key, stage.kept, work.partition) if stage.kept else None
+    if history:
+        history.keep()
+    figures = {k: v for k, v in made.metadata.items() if isinstance(v, int | float)}
+    told = {"refused": tuple(made.refused), "figures": figures}
+    with ThreadPoolExecutor(1) as beside:  # the rows are hashed while they are written
+        stamp = beside.submit(work.stamp, made.frame, stage.volatile, **told)
+        work.warehouse.write(stage.key, work.partition, made.frame, stamp)
+    if history:
+        history.keep()
+    return made, stamp.result()
 
 
 def work_alone(

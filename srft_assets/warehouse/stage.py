@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, TypeVar
 
 import polars as pl
@@ -13,7 +14,7 @@ from srft_assets.errors import Refusal, SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.serving.server import Serve, Served
 from srft_assets.warehouse.cost import Cost
-from srft_assets.warehouse.partitions import Stamp, Warehouse
+from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Code, Recipe
 
 T = TypeVar("T")
@@ -107,6 +108,23 @@ class Work:
         """
         name = partition or self.partition
         return self.warehouse.read(asset, name, version=self.recipe.inputs.get(f"{asset}/{name}"))
+
+    def stamp(self, frame: pl.DataFrame, volatile: tuple[str, ...] = (), **more: Any) -> Stamp:
+        """What a partition of these rows will say of itself; `more`: further fields of `Stamp`."""
+        return Stamp(
+            recipe=self.recipe,
+            fingerprint=self.recipe.fingerprint,
+            data_version=data_version(frame, volatile),
+            rows=frame.height,
+            run_id=self.run_id,
+            made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            volatile=volatile,
+            **more,
+        )
+
+    def keep(self, asset: str, frame: pl.DataFrame) -> None:
+        """Write further rows that were made on the way, as a partition of `asset`."""
+        self.warehouse.write(asset, self.partition, frame, self.stamp(frame))
 
     def input_names(self, asset: str) -> list[str]:
         """Upstream partitions of `asset` that the recipe names, sorted."""

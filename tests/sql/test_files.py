@@ -8,8 +8,7 @@ import duckdb
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.warehouse.access import open_readonly
-from srft_assets.warehouse.query import run_query
+from srft_assets.warehouse.query import open_readonly, run_query
 from srft_assets.warehouse.sql import SqlFile, leading_comment, sql_files, sql_folder
 from tools.schema_doc import schema_markdown
 

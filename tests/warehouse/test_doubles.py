@@ -11,10 +11,9 @@ from srft_assets.schemas import SCHEMAS
 from srft_assets.show.find import find_place
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.training.job import select_rows
-from srft_assets.warehouse.access import open_readonly
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.partitions import Warehouse
-from srft_assets.warehouse.query import offending_rows, run_query, view_names
+from srft_assets.warehouse.query import offending_rows, open_readonly, run_query, view_names
 from srft_assets.warehouse.sql import counted_once, holders, sql_files
 from tests.warehouse.conftest import filled
 from tests.warehouse.filled import fill

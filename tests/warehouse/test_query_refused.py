@@ -9,8 +9,7 @@ import pytest
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.warehouse.access import open_readonly
-from srft_assets.warehouse.query import run_query
+from srft_assets.warehouse.query import open_readonly, run_query
 from tests.warehouse.filled_frames import trajectories
 
 SECRET = "a secret of this process"
