@@ -9,7 +9,7 @@ import polars as pl
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
-from srft_assets.open_runs import OpenRun, open_runs
+from srft_assets.instance import OpenRun, open_runs
 from srft_assets.planning import look
 from srft_assets.summaries import held_once, summary
 from srft_assets.trajectories.batches import batch_names

@@ -9,8 +9,8 @@ from uuid import uuid4
 from srft_assets.database_read import read_rows
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
+from srft_assets.instance import open_runs
 from srft_assets.locks import partition_turn
-from srft_assets.open_runs import open_runs
 from srft_assets.trajectories.batches import (
     batch_names,
     manifests,

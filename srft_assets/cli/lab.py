@@ -27,8 +27,8 @@ from srft_assets.home import Home, current_home
 from srft_assets.locks import exclusive
 
 if TYPE_CHECKING:
+    from srft_assets.experiment import Regime
     from srft_assets.experiment.design import Form
-    from srft_assets.lab.regime import Regime
 
 DEMO_BATCH = "lab-demo"
 BASELINE = "rft"
@@ -46,7 +46,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Make everything on generated tasks: runs, outcomes, verdicts, tokens, models, scores."""
-    from srft_assets.lab.regime import REGIME
+    from srft_assets.experiment import REGIME
     from srft_assets.seeds import add_seeds
     from srft_assets.trajectories.batches import write_lab_batch
 
@@ -104,8 +104,8 @@ def reproduce(
 
     The same command goes on where it was stopped.
     """
+    from srft_assets.experiment import REGIME
     from srft_assets.experiment.design import FULL, QUICK
-    from srft_assets.lab.regime import REGIME
 
     form, regime = (QUICK, _for_trials(REGIME)) if quick else (FULL, REGIME)
     if seeds is not None:

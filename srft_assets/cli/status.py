@@ -17,7 +17,7 @@ from srft_assets.tables import figures, table, whole, words
 if TYPE_CHECKING:
     import polars as pl
 
-    from srft_assets.open_runs import OpenRun
+    from srft_assets.instance import OpenRun
     from srft_assets.overview import Overview, Stale
 
 SHOWN = 6

@@ -16,9 +16,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 import srft_assets
+from srft_assets.experiment import Regime
 from srft_assets.files import place
 from srft_assets.home import Home
-from srft_assets.lab.regime import Regime
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 
 BATCH = "lab-reproduce"

@@ -16,6 +16,7 @@ import polars as pl
 
 from srft_assets.compare import wilson_interval
 from srft_assets.errors import SrftError
+from srft_assets.experiment import Regime
 from srft_assets.experiment.design import (
     ARMS,
     BASE,
@@ -51,7 +52,6 @@ from srft_assets.experiment.findings import (
 )
 from srft_assets.files import place
 from srft_assets.home import Home
-from srft_assets.lab.regime import Regime
 from srft_assets.trajectories.batches import write_lab_batch
 
 Apply = Callable[[Sequence[str], Sequence[str]], Mapping[str, Sequence[str]]]

@@ -17,11 +17,12 @@ from rich.text import Text
 
 from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.outcomes.status import FAILED, Status, TestOutcome
-from srft_assets.show.text import clip, plain
+from srft_assets.text import visible_lines
 from srft_assets.tokens.token_labels import MaskedRow, Span
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message, Step, Trajectory
 
+LINE_CHARS = 400
 TRAINED, MASKED, CONTEXT = "green", "red", "bright_black"
 TRAINED_SIGN, MASKED_SIGN, CONTEXT_SIGN = "+", "-", " "
 
@@ -245,3 +246,27 @@ def _decoded(
         return None
     ids = row.input_ids[span.start : span.end].tolist()
     return tokenizer.backend.decode(ids, skip_special_tokens=False)
+
+
+def clip(text: str, lines: int) -> str:
+    """At most `lines` lines of at most `LINE_CHARS` characters; what is cut from the middle of
+    the text or of a line is counted in its place."""
+    kept = text.strip("\n").split("\n")
+    if len(kept) > lines:
+        head, tail = (lines + 1) // 2, lines // 2
+        cut = f"⋯ {len(kept) - head - tail:,} more lines ⋯"
+        kept = [*kept[:head], cut, *(kept[-tail:] if tail else [])]
+    return "\n".join(map(_clip_line, kept))
+
+
+def _clip_line(line: str) -> str:
+    over = len(line) - LINE_CHARS
+    if over <= 0:
+        return line
+    half = LINE_CHARS // 2
+    return f"{line[:half]} ⋯ {over:,} more characters ⋯ {line[-half:]}"
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Visible text as rich shows it, with no markup read from it."""
+    return Text(visible_lines(text), style=style, overflow="fold")

@@ -14,7 +14,7 @@ from srft_assets.components.launch import open_instance
 from srft_assets.components.run_repair import locked_run
 from srft_assets.definitions import defs
 from srft_assets.home import Home
-from srft_assets.open_runs import open_runs
+from srft_assets.instance import open_runs
 from srft_assets.trajectories.batches import write_batch
 from tests.cli.conftest import Srft, environment
 from tests.warehouse.filled import fill, put

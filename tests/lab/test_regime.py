@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from srft_assets.agent.protocol import SUBMIT
-from srft_assets.lab.regime import REGIME
+from srft_assets.experiment import REGIME
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.lab.teacher import Teacher
 from srft_assets.outcomes.task import TaskInstance

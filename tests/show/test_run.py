@@ -11,8 +11,7 @@ from rich.console import Console
 
 from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.outcomes.status import Status, TestOutcome
-from srft_assets.show.run import render_run
-from srft_assets.show.text import LINE_CHARS, clip
+from srft_assets.show.run import LINE_CHARS, clip, render_run
 from srft_assets.text import visible_lines
 from srft_assets.tokens.mask import mask_run
 from srft_assets.tokens.token_labels import MaskedRow
