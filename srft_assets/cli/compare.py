@@ -16,7 +16,7 @@ from srft_assets.tables import figures, table, words
 
 if TYPE_CHECKING:
     from srft_assets.compare import Comparison
-    from srft_assets.compare.report import TextTable
+    from srft_assets.compare.stage import TextTable
 
 
 def compare(
@@ -68,15 +68,14 @@ def _seeds(stated: list[str]) -> list[int]:
 
 def print_arms(console: Console, found: "Comparison") -> None:
     """The table of rates."""
-    from srft_assets.compare.report import arm_table
+    from srft_assets.compare.stage import arm_table
 
     _print_table(console, arm_table(found.arms))
 
 
 def print_pairs(console: Console, found: "Comparison") -> None:
     """The table of differences, what to know before reading it, and what it says."""
-    from srft_assets.compare import verdict_of
-    from srft_assets.compare.report import legend_of, pair_table
+    from srft_assets.compare.stage import legend_of, pair_table, verdict_of
 
     if found.pairs.height:
         _print_table(console, pair_table(found.pairs))
@@ -100,7 +99,7 @@ def _print_table(console: Console, cells: "TextTable") -> None:
 def _json(found: "Comparison") -> str:
     import orjson
 
-    from srft_assets.compare import verdict_of
+    from srft_assets.compare.stage import verdict_of
 
     told = {
         "arms": found.arms.to_dicts(),

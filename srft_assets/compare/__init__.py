@@ -6,8 +6,7 @@ scores = pl.DataFrame({"arm": …, "seed": …, "instance_id": …, "resolved": 
 comparison = compare_arms(scores, against="rft")
 comparison.arms, comparison.pairs
 
-Modules are loaded when something of them is first asked for: a plan knows of the comparison, and
-needs no numpy.
+What needs numpy is loaded when it is first asked for: a plan knows of the comparison, without it.
 """
 
 from importlib import import_module
@@ -17,40 +16,10 @@ import polars as pl
 
 if TYPE_CHECKING:
     from srft_assets.compare.arms import Comparison, compare_arms
-    from srft_assets.compare.difference import (
-        Difference,
-        detectable_by_error,
-        detectable_pairs,
-        holm,
-        mcnemar,
-        paired_difference,
-    )
-    from srft_assets.compare.rates import Cells, Rate, cells_of, pass_at_k, rate_of, wilson_interval
-    from srft_assets.compare.report import verdict_of
 
-__all__ = [
-    "ARM_RATES",
-    "DRAWS",
-    "PAIRS",
-    "SEED",
-    "Cells",
-    "Comparison",
-    "Difference",
-    "Rate",
-    "cells_of",
-    "compare_arms",
-    "detectable_by_error",
-    "detectable_pairs",
-    "holm",
-    "mcnemar",
-    "paired_difference",
-    "pass_at_k",
-    "rate_of",
-    "verdict_of",
-    "wilson_interval",
-]
+__all__ = ["ALPHA", "ARM_RATES", "DRAWS", "PAIRS", "SEED", "Comparison", "compare_arms"]
 
-
+ALPHA = 0.05
 DRAWS = 10_000
 SEED = 20_260_101
 """Of the draws: the same scores give the same intervals."""
@@ -94,8 +63,5 @@ ARM_RATES = pl.Schema(
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        for module in ("rates", "difference", "arms", "report"):
-            found = import_module(f"{__name__}.{module}")
-            if hasattr(found, name):
-                return getattr(found, name)
+        return getattr(import_module(f"{__name__}.arms"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

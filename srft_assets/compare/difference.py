@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from srft_assets.compare import DRAWS, SEED
+from srft_assets.compare import ALPHA, DRAWS, SEED
 from srft_assets.compare.rates import (
     Cells,
     Grid,
@@ -66,7 +66,6 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-ALPHA = 0.05
 POWER = 0.8
 
 

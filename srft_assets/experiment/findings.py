@@ -13,19 +13,11 @@ from typing import Any
 
 import polars as pl
 
-from srft_assets.compare import (
-    Difference,
-    Rate,
-    cells_of,
-    holm,
-    mcnemar,
-    paired_difference,
-    rate_of,
-    wilson_interval,
-)
+from srft_assets.compare import ALPHA
+from srft_assets.compare.difference import Difference, holm, mcnemar, paired_difference
+from srft_assets.compare.rates import Rate, cells_of, rate_of, wilson_interval
 from srft_assets.experiment.design import BASE
 
-ALPHA = 0.05
 QUESTIONS = (
     ("rft", "sft"),
     ("srft", "rft"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from srft_assets.compare import wilson_interval
+from srft_assets.compare.rates import wilson_interval
 from srft_assets.errors import SrftError
 from srft_assets.experiment import Regime
 from srft_assets.experiment.design import (

@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
-from srft_assets.compare import PAIRS, compare_arms, verdict_of
+from srft_assets.compare import PAIRS, compare_arms
 from srft_assets.compare.arms import ARMS
-from srft_assets.compare.report import arm_table, legend_of, pair_table
+from srft_assets.compare.stage import arm_table, legend_of, pair_table, verdict_of
 from srft_assets.errors import UsageError
 from tests.compare.frames import scores
 

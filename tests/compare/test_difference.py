@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srft_assets.compare import cells_of, mcnemar, paired_difference, rate_of, wilson_interval
-from srft_assets.compare.rates import mean_pass_at_k, p_value_of, resampled_ratio
+from srft_assets.compare.difference import mcnemar, paired_difference
+from srft_assets.compare.rates import (
+    cells_of,
+    mean_pass_at_k,
+    p_value_of,
+    rate_of,
+    resampled_ratio,
+    wilson_interval,
+)
 from srft_assets.errors import SrftError
 from tests.compare.frames import scores
 

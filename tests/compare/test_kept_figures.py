@@ -13,7 +13,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from srft_assets.compare import compare_arms, holm, mcnemar, pass_at_k, wilson_interval
+from srft_assets.compare import compare_arms
+from srft_assets.compare.difference import holm, mcnemar
+from srft_assets.compare.rates import pass_at_k, wilson_interval
 from srft_assets.critic.scores import scores
 from srft_assets.critic.spec import LABELS
 

@@ -10,15 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srft_assets.compare import (
+from srft_assets.compare.difference import (
     detectable_by_error,
     detectable_pairs,
+    fewest_discordant,
     holm,
     mcnemar,
-    pass_at_k,
-    wilson_interval,
 )
-from srft_assets.compare.difference import fewest_discordant
+from srft_assets.compare.rates import pass_at_k, wilson_interval
 
 Z, Z_POWER = NormalDist().inv_cdf(0.975), NormalDist().inv_cdf(0.8)
 P_VALUES = st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12)

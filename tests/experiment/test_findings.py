@@ -2,7 +2,7 @@
 
 import pytest
 
-from srft_assets.compare import paired_difference
+from srft_assets.compare.difference import paired_difference
 from srft_assets.experiment.findings import (
     QUESTIONS,
     Question,
