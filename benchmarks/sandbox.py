@@ -19,10 +19,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from srft_assets.sandbox import Limits, Sandbox, open_sandbox, sandbox_status
-from srft_assets.sandbox.detection import UnsafeSandbox, probe
-from srft_assets.sandbox.shell import environment, shell_argv
-from srft_assets.sandbox.syscalls import filter_handle
+from srft_assets.sandbox import Limits, Sandbox, UnsafeSandbox, open_sandbox, probe, sandbox_status
+from srft_assets.sandbox.shell import environment, filter_handle, shell_argv
 
 
 def measure(runs: int) -> dict[str, float | str | bool]:

@@ -25,7 +25,7 @@ from srft_assets.lab.functions import NEAR, OPERATORS
 from srft_assets.lab.tasks import CHECK, TaskSettings, generate_tasks, write_tasks
 from srft_assets.outcomes.task import tasks_path
 from srft_assets.plugins import need
-from srft_assets.sandbox.detection import open_sandbox
+from srft_assets.sandbox import open_sandbox
 from srft_assets.settings import settings as settings_now
 from srft_assets.trajectories.model import Message
 from srft_assets.warehouse.recipe import digest

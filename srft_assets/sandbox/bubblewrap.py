@@ -16,11 +16,12 @@ from srft_assets.sandbox.shell import (
     base_interpreter,
     bounds_script,
     environment,
+    filter_handle,
+    filter_program,
     refusal,
     rlimit_counts,
     shell_argv,
 )
-from srft_assets.sandbox.syscalls import filter_handle, filter_program
 
 TESTBED = "/testbed"
 TOOLS = Path("/opt/tools")

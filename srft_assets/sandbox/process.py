@@ -13,7 +13,7 @@ from pathlib import Path
 
 from srft_assets.sandbox.cgroups import Cgroup
 from srft_assets.sandbox.model import Completed, Limits
-from srft_assets.sandbox.syscalls import leave_session_keyring
+from srft_assets.sandbox.shell import leave_session_keyring
 
 LOOK_SECONDS = 0.02
 GRACE_SECONDS = 5.0

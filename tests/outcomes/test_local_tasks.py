@@ -8,8 +8,7 @@ import pytest
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.sandbox import Sandbox, open_sandbox
-from srft_assets.sandbox.detection import UnsafeSandbox
+from srft_assets.sandbox import Sandbox, UnsafeSandbox, open_sandbox
 from tests.outcomes.conftest import diff, new_file
 from tests.outcomes.local_support import CHEATS, edit, grade
 

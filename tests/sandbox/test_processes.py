@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.sandbox import Limits, Sandbox, bubblewrap, cgroups, sandbox_status
+from srft_assets.sandbox import Limits, Sandbox, UnsafeSandbox, bubblewrap, cgroups, sandbox_status
 from srft_assets.sandbox.cgroups import OwnCgroup
-from srft_assets.sandbox.detection import UnsafeSandbox
 
 BOMB = ":(){ :|:& };:; sleep 20"
 FEW = Limits(wall_seconds=10, processes=32)
