@@ -15,8 +15,7 @@ import polars as pl
 import pyarrow as pa
 from blake3 import blake3
 
-from srft_assets.errors import Refusal, excerpt_of
-from srft_assets.trajectories.fields import RecordError, kind_of
+from srft_assets.errors import Refusal, SrftError, excerpt_of
 from srft_assets.warehouse.sql import connect, sql_files
 
 Message = dict[str, Any]
@@ -27,6 +26,25 @@ Message = dict[str, Any]
 knows (costs, timestamps) are left out, so that a chat template can render the message again.
 `is_demo: true` marks messages of a demonstration shown to the agent: context, never steps.
 """
+
+
+class RecordError(SrftError):
+    """One record cannot be read as a run; the message is the reason, in one line."""
+
+
+def kind_of(value: object) -> str:
+    """The JSON type of a value, as a person calls it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true/false"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, list):
+        return "a list"
+    return "an object" if isinstance(value, dict) else f"of type {type(value).__name__}"
 
 
 @dataclass(slots=True)

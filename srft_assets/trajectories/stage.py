@@ -14,9 +14,15 @@ from srft_assets.errors import INTERNAL, Refusal, SrftError, excerpt_of
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import Manifest, RunRef, read_manifest
 from srft_assets.trajectories.discover import Found, Role, discover
-from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
-from srft_assets.trajectories.model import TRAJECTORIES, Trajectory, from_row, joined, row_of
+from srft_assets.trajectories.model import (
+    TRAJECTORIES,
+    RecordError,
+    Trajectory,
+    from_row,
+    joined,
+    row_of,
+)
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.sources import SourceChangedError, open_source, read_item
 from srft_assets.warehouse.making import make_partition, work_alone

@@ -6,7 +6,6 @@ from tests.specs.checkout import Checkout
 from tests.specs.project import Project
 
 RULES = "srft_assets/critic/rules/critic.py"
-CALLS = "srft_assets/critic/rules/calls.py"
 ARM = "masked_tokens/srft"
 """The shipped arm, which trains on the critic `rules`."""
 
@@ -21,10 +20,10 @@ def made(printed: str) -> dict[str, str]:
 def test_the_code_of_the_rules_critic(project: Project, tmp_path: Path):
     checkout = Checkout.copy(tmp_path / "checkout")
 
-    checkout.edit(CALLS, '"""A turn without an action, other than the last."""', "# Idle.\n")
+    checkout.edit(RULES, '"""A turn without an action, other than the last."""', "# Idle.\n")
     assert made(checkout.srft(project.home, "apply", ARM)) == {ARM: "a, b"}
 
-    checkout.edit(CALLS, "there.commands == here.commands", "here.commands == there.commands")
+    checkout.edit(RULES, "there.commands == here.commands", "here.commands == there.commands")
     again = made(checkout.srft(project.home, "apply", ARM))
     assert again == {"step_verdicts/rules": "a, b"}, "the same verdicts mask the same tokens"
 

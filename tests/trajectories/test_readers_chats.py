@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
+from srft_assets.trajectories.model import RecordError
 from tests.trajectories.chat_rows import CHAT, TOOLS, read
 
 

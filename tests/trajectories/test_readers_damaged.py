@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import READERS, read_record
-from srft_assets.trajectories.model import rows_of
+from srft_assets.trajectories.model import RecordError, rows_of
 
 CALL = {"id": "c", "type": "function", "function": {"name": "bash", "arguments": "{}"}}
 TURN = {"role": "assistant", "content": "x", "tool_calls": [CALL]}

@@ -6,9 +6,8 @@ import orjson
 import pytest
 
 from srft_assets.errors import UsageError
-from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import detect_format, read_record
-from srft_assets.trajectories.model import from_row, rows_of
+from srft_assets.trajectories.model import RecordError, from_row, rows_of
 
 NO_RUNS = re.compile(
     r"(report|manifest|preds|results|example_model_output|swegym_verified_instances|sample_std"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
+from srft_assets.trajectories.model import RecordError
 
 COMPLETIONS = "openhands-v0.15/completions"
 EVENTS = "openhands-fixtures/tests/runtime/trajs"

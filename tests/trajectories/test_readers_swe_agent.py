@@ -2,8 +2,8 @@
 
 import pytest
 
-from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
+from srft_assets.trajectories.model import RecordError
 
 FIXTURES = "swe-agent-fixtures"
 DEMOS = f"{FIXTURES}/trajectories/demonstrations"

@@ -23,8 +23,8 @@ from srft_assets.critic.gold.labels import (
 from srft_assets.errors import Refusal
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import LAB, batch_names, read_manifest
-from srft_assets.trajectories.fields import RecordError
 from srft_assets.trajectories.formats import read_record
+from srft_assets.trajectories.model import RecordError
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work

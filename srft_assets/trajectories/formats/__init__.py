@@ -5,10 +5,9 @@ none of them reads.
 from typing import Any
 
 from srft_assets.errors import UsageError
-from srft_assets.trajectories.fields import RecordError, kind_of, quoted, wrong_type
 from srft_assets.trajectories.formats import chat_datasets, mini_swe_agent, openhands, swe_agent
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.reader import Reader, Source
+from srft_assets.trajectories.reader import Reader, RecordError, Source, kind_of, quoted, wrong_type
 
 FAMILIES = (swe_agent, mini_swe_agent, openhands, chat_datasets)
 READERS: dict[str, Reader] = {one.name: one for family in FAMILIES for one in family.READERS}

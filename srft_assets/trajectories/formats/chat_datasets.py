@@ -7,9 +7,21 @@ where it states the facts.
 from collections.abc import Callable
 from typing import Any
 
-from srft_assets.trajectories.fields import identifier, listing, outcome, section, text, tools
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.reader import UNKNOWN, Facts, Reader, Source, assemble, holds
+from srft_assets.trajectories.reader import (
+    UNKNOWN,
+    Facts,
+    Reader,
+    Source,
+    assemble,
+    holds,
+    identifier,
+    listing,
+    outcome,
+    section,
+    text,
+    tools,
+)
 
 MESSAGES = "messages"
 COLUMNS = ("messages", "trajectory")

@@ -7,9 +7,20 @@ reminder that answers it is, and stands among the observations of the turn befor
 
 from typing import Any
 
-from srft_assets.trajectories.fields import identifier, listing, outcome, section, text, wrong_type
 from srft_assets.trajectories.model import Trajectory
-from srft_assets.trajectories.reader import Facts, Reader, Source, assemble, holds
+from srft_assets.trajectories.reader import (
+    Facts,
+    Reader,
+    Source,
+    assemble,
+    holds,
+    identifier,
+    listing,
+    outcome,
+    section,
+    text,
+    wrong_type,
+)
 
 V1, V2 = "mini-swe-agent-1", "mini-swe-agent-1.1"
 SUBMITTED = "Submitted"

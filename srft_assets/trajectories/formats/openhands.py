@@ -15,8 +15,14 @@ from typing import Any
 
 import orjson
 
-from srft_assets.trajectories.fields import (
+from srft_assets.trajectories.model import Trajectory, text_of
+from srft_assets.trajectories.reader import (
+    Facts,
+    Reader,
     RecordError,
+    Source,
+    assemble,
+    holds,
     identifier,
     listing,
     outcome,
@@ -25,8 +31,6 @@ from srft_assets.trajectories.fields import (
     tools,
     wrong_type,
 )
-from srft_assets.trajectories.model import Trajectory, text_of
-from srft_assets.trajectories.reader import Facts, Reader, Source, assemble, holds
 
 COMPLETION, EVENTS = "openhands-completion", "openhands-events"
 CALLS_FOLDER = "llm_completions"

@@ -5,10 +5,17 @@ response; in 1.x each of its steps repeats the messages before it, which are not
 """
 
 import re
+from functools import partial
 from typing import Any
 
-from srft_assets.trajectories.fields import (
+from srft_assets.trajectories.model import Trajectory, text_of
+from srft_assets.trajectories.reader import (
+    Facts,
+    Reader,
     RecordError,
+    Source,
+    assemble,
+    holds,
     identifier,
     listing,
     outcome,
@@ -16,8 +23,6 @@ from srft_assets.trajectories.fields import (
     text,
     wrong_type,
 )
-from srft_assets.trajectories.model import Trajectory, text_of
-from srft_assets.trajectories.reader import Facts, Reader, Source, assemble, holds
 
 V0, V1, NEBIUS = "swe-agent-0.x", "swe-agent-1.x", "nebius-swe-agent"
 CLOSING_WORDS = re.compile(
@@ -55,14 +60,6 @@ def is_nebius(record: dict[str, Any], path: str) -> bool:
     return holds(record.get("trajectory"), "role", "text")
 
 
-def _read_v0(record: dict[str, Any], source: Source) -> Trajectory:
-    return _read_traj(record, source, V0)
-
-
-def _read_v1(record: dict[str, Any], source: Source) -> Trajectory:
-    return _read_traj(record, source, V1)
-
-
 def _read_traj(record: dict[str, Any], source: Source, format_name: str) -> Trajectory:
     info = section(record, "info")
     steps = listing(record, "trajectory") or []
@@ -94,8 +91,8 @@ def _read_nebius(record: dict[str, Any], source: Source) -> Trajectory:
 
 
 READERS = (
-    Reader(V1, is_v1, _read_v1),
-    Reader(V0, is_traj, _read_v0),
+    Reader(V1, is_v1, partial(_read_traj, format_name=V1)),
+    Reader(V0, is_traj, partial(_read_traj, format_name=V0)),
     Reader(NEBIUS, is_nebius, _read_nebius),
 )
 
