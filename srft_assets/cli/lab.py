@@ -48,12 +48,12 @@ def demo(
     """Make everything on generated tasks: runs, outcomes, verdicts, tokens, models, scores."""
     from srft_assets.experiment import REGIME
     from srft_assets.seeds import add_seeds
-    from srft_assets.trajectories.batches import write_lab_batch
+    from srft_assets.trajectories.batches import LAB, write_batch
 
     console = Console()
     home = current_home()
     start = time.monotonic()
-    write_lab_batch(home, DEMO_BATCH, REGIME.batch_settings(runs))
+    write_batch(home, DEMO_BATCH, LAB, REGIME.batch_settings(runs))
     names = [str(seed) for seed in range(seeds)]
     add_seeds(home, names)
     with applier(console) as platform:

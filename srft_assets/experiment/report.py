@@ -52,7 +52,7 @@ from srft_assets.experiment.findings import (
 )
 from srft_assets.files import place
 from srft_assets.home import Home
-from srft_assets.trajectories.batches import write_lab_batch
+from srft_assets.trajectories.batches import LAB, write_batch
 
 Apply = Callable[[Sequence[str], Sequence[str]], Mapping[str, Sequence[str]]]
 """Makes assets of the project with these seeds, and all they need, where they are out of sync;
@@ -84,7 +84,7 @@ def reproduce(home: Home, form: Form, regime: Regime, command: str, apply: Apply
     the same call goes on. Raises SrftError where a run of the engine fails.
     """
     began, code = time.monotonic(), commit()
-    write_lab_batch(home, BATCH, regime.batch_settings(form.runs))
+    write_batch(home, BATCH, LAB, regime.batch_settings(form.runs))
     write_project(home, {})
     apply(NEEDED, [])
     teacher = Teacher(home)

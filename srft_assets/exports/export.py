@@ -83,7 +83,8 @@ def export(
                     records = list(form.records(masked, reader))
                 except UnfitError as error:
                     counts.refused[error.kind] += 1
-                    refused.write(_refusal(masked, error))
+                    told = {"batch": masked.batch, "trajectory_id": masked.trajectory_id}
+                    refused.write(orjson.dumps(told | {"reason": str(error)}) + b"\n")
                     continue
                 for record in records:
                     writer.add(record)
@@ -126,11 +127,6 @@ def _check(masked: Masked, held_by: Mapping[str, str], *, any_weight: bool) -> N
             "a step has a loss weight other than 0 and 1, which only `messages` and `parquet` "
             "carry (`--round-weights` lets it weigh 1)"
         )
-
-
-def _refusal(masked: Masked, error: UnfitError) -> bytes:
-    line = {"batch": masked.batch, "trajectory_id": masked.trajectory_id, "reason": str(error)}
-    return orjson.dumps(line) + b"\n"
 
 
 def _describe(

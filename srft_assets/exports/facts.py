@@ -10,6 +10,7 @@ from typing import Any
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.exports.source import Part
 from srft_assets.home import Home
+from srft_assets.text import some
 from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse
 from srft_assets.warehouse.plan import Item, State, make_plan
 from srft_assets.warehouse.stage import Stage, with_upstream
@@ -201,7 +202,7 @@ def check_sync(
     }
     missing = [name for name in batches if warehouse.stamp(asset, name) is None]
     if len(missing) == len(batches):
-        raise SrftError(f"{asset} was never made for {_some(missing)}: srft apply {asset}")
+        raise SrftError(f"{asset} was never made for {some(missing)}: srft apply {asset}")
     if out and not stale_ok:
         told = "; ".join(f"{name} is {_state(item, missing)}" for name, item in out.items())
         raise SrftError(f"{asset} is not in sync ({told}): srft apply {asset}, or --stale-ok")
@@ -212,7 +213,3 @@ def _state(item: Item, missing: Sequence[str]) -> str:
     if item.partition in missing:
         return "missing"
     return f"{item.state}{': ' if item.why else ''}{', '.join(item.why[:2])}"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

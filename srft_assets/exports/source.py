@@ -1,6 +1,7 @@
 """What is exported: the masked rows of an arm, run by run, and the chats they were made from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -73,43 +74,39 @@ class Part:
             if not chats:
                 yield from (Masked(self.batch, tuple(group), None) for _, group in by_run)
                 return
-            with Chats(self.warehouse.path("trajectories", self.batch)) as found:
+            with _chats(self.warehouse.path("trajectories", self.batch)) as run_of:
                 for trajectory_id, group in by_run:
-                    yield Masked(self.batch, tuple(group), found.run(trajectory_id))
+                    yield Masked(self.batch, tuple(group), run_of(trajectory_id))
 
 
-class Chats:
-    """The runs of a batch, found fast when asked for in the order in which they lie."""
+@contextmanager
+def _chats(path: Path) -> Iterator[Callable[[str], Trajectory]]:
+    """Finds the run of an id in a batch; fast for ids in the order in which the runs lie.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    It looks from where it stands to the end, then from the start. Raises SrftError where the batch
+    or the run is not there.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise SrftError(f"no trajectories/{path.stem}: srft apply trajectories") from None
+    with file:
+        rows = _records(file)
 
-    def __enter__(self) -> "Chats":
-        try:
-            self.file = self.path.open("rb")
-        except FileNotFoundError:
-            raise SrftError(f"no trajectories/{self.path.stem}: srft apply trajectories") from None
-        self.rows = _records(self.file)
-        return self
+        def run_of(trajectory_id: str) -> Trajectory:
+            nonlocal rows
+            for _ in range(2):
+                for row in rows:
+                    if row["trajectory_id"] == trajectory_id:
+                        return from_row(row)
+                file.seek(0)
+                rows = _records(file)
+            raise SrftError(
+                f"trajectories/{path.stem} lacks a run that was masked: "
+                "srft apply brings both in step"
+            )
 
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def run(self, trajectory_id: str) -> Trajectory:
-        """The run of that id; looks from where it stands to the end, then from the start.
-
-        Raises SrftError where there is none.
-        """
-        for _ in range(2):
-            for row in self.rows:
-                if row["trajectory_id"] == trajectory_id:
-                    return from_row(row)
-            self.file.seek(0)
-            self.rows = _records(self.file)
-        raise SrftError(
-            f"trajectories/{self.path.stem} lacks a run that was masked: "
-            "srft apply brings both in step"
-        )
+        yield run_of
 
 
 def _stamp(file: BinaryIO, path: Path) -> Stamp:

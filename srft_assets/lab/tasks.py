@@ -3,15 +3,13 @@
 import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from srft_assets.agent.protocol import GIT_ENV
-from srft_assets.files import place
 from srft_assets.lab import check
 from srft_assets.lab.functions import (
     MODULES,
@@ -87,12 +85,6 @@ def generate_tasks(
     and `<=`. Instance ids carry the seed, so tasks of different seeds never share an id.
     """
     return [_task(seed, index, settings) for index in range(count)]
-
-
-def write_tasks(path: Path, tasks: Iterable[TaskInstance]) -> None:
-    """JSON lines, as `read_tasks` takes them."""
-    rows = (orjson.dumps(task.model_dump(by_alias=True)) + b"\n" for task in tasks)
-    place(path, b"".join(rows))
 
 
 def _task(seed: int, index: int, settings: TaskSettings) -> TaskInstance:

@@ -15,7 +15,13 @@ from srft_assets.errors import Refusal, SrftError, UsageError, first_problem
 from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.outcomes.status import Run, Status, TestOutcome
-from srft_assets.outcomes.task import TaskInstance, dataset_digest, is_local, read_dataset
+from srft_assets.outcomes.task import (
+    TaskInstance,
+    dataset_digest,
+    is_local,
+    read_dataset,
+    write_tasks,
+)
 from srft_assets.plugins import GRADERS, plugin, plugins
 from srft_assets.warehouse.partitions import Warehouse, check_partition_name
 from srft_assets.warehouse.recipe import digest
@@ -102,9 +108,8 @@ def copy_dataset(home: Home, batch: str, grading: Grading) -> None:
 
     Raises SrftError where the hub cannot be reached.
     """
-    rows = read_dataset(grading.dataset, wanted_ids(home, batch), grading.split).values()
-    lines = [orjson.dumps(task.model_dump(mode="json", by_alias=True)) + b"\n" for task in rows]
-    place(copied_dataset(home, batch), b"".join(lines))
+    rows = read_dataset(grading.dataset, wanted_ids(home, batch), grading.split)
+    write_tasks(copied_dataset(home, batch), rows.values())
 
 
 def wanted_tasks(home: Home, batch: str, grading: Grading) -> dict[str, TaskInstance]:

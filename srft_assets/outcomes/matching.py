@@ -24,7 +24,7 @@ from srft_assets.outcomes.status import (
     runs_elsewhere,
 )
 from srft_assets.trajectories.batches import Manifest, ReportRef
-from srft_assets.trajectories.drafts import above
+from srft_assets.trajectories.discover import above
 from srft_assets.trajectories.sources import SourceChangedError, read_verified
 from srft_assets.trajectories.stage import patch_key
 
@@ -370,8 +370,12 @@ def settle(
     machine gives way to any grading.
     """
 
+    ours = PurePosixPath(source).parts[:-1]
+
     def near(one: ReportedOutcome) -> int:
-        return shared_folders(one.source, source)
+        """How many leading folders it shares with the run."""
+        pairs = zip(PurePosixPath(one.source).parts[:-1], ours, strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
     def detail(one: ReportedOutcome) -> tuple[int, int, bool]:
         return one.detail, near(one), one.status is not Status.UNRESOLVED
@@ -387,12 +391,6 @@ def settle(
         if one in nearest and one.detail == word.detail:
             return None, [*refused, _refusal(word, one, subject)]
     return best, refused
-
-
-def shared_folders(one: str, other: str) -> int:
-    """How many leading folders two files have in common."""
-    folders = zip(PurePosixPath(one).parent.parts, PurePosixPath(other).parent.parts, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], folders))
 
 
 def _contradicts(one: ReportedOutcome, other: ReportedOutcome) -> bool:

@@ -325,7 +325,7 @@ def apply_script(task: TaskInstance, with_tests: bool) -> str:
     those it added are removed, and with them whatever Python would import in their stead (a package
     or extension of the same name, bytecode).
     """
-    tests = sorted(test_paths(task))
+    tests = sorted(own_tests(task))
     kept = [path for path in task.files if path in tests or is_hook(path)]
     gone = [path for path in tests if path not in task.files]
     lines = [f"git apply --whitespace=nowarn .git/model.patch || {GNU_PATCH} || exit"]
@@ -342,14 +342,10 @@ def apply_script(task: TaskInstance, with_tests: bool) -> str:
     return "\n".join(lines)
 
 
-def test_paths(task: TaskInstance) -> set[str]:
+def own_tests(task: TaskInstance) -> set[str]:
     """The task's test files: by their names, and all that `test_patch` touches."""
     named = {path for path in task.files if TEST_FILE.search(path)}
     return named.union(*(DIFFED.findall(task.test_patch)))
-
-
-# pytest would take the function for a test where a test module imports it.
-test_paths.__test__ = False  # type: ignore[attr-defined]  # tells pytest: no test
 
 
 def is_hook(path: str) -> bool:

@@ -4,7 +4,7 @@ one of the hub, and those that the platform holds itself.
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from srft_assets.errors import SrftError, first_problem
+from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.trajectories.discover import fetch
 from srft_assets.trajectories.records import BadTableError, read_rows, shape_of
@@ -70,6 +71,12 @@ def read_tasks(home: Home, batch: str) -> dict[str, TaskInstance]:
     """Instance id → task; empty where the platform holds none. Raises SrftError for a bad row."""
     path = tasks_path(home, batch)
     return read_dataset(str(path), None) if path.exists() else {}
+
+
+def write_tasks(path: Path, tasks: Iterable[TaskInstance]) -> None:
+    """JSON Lines, as `read_dataset` takes them."""
+    rows = (task.model_dump(mode="json", by_alias=True) for task in tasks)
+    place(path, b"".join(orjson.dumps(row) + b"\n" for row in rows))
 
 
 def gold_patches(home: Home, batch: str) -> dict[str, str]:

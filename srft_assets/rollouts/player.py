@@ -23,10 +23,8 @@ from srft_assets.child import python, run_job
 from srft_assets.errors import SrftError
 from srft_assets.files import place
 from srft_assets.home import Home
-from srft_assets.lab.tasks import write_tasks
 from srft_assets.locks import exclusive
-from srft_assets.outcomes.dataset import rows_digest
-from srft_assets.outcomes.task import TaskInstance, tasks_path
+from srft_assets.outcomes.task import TaskInstance, rows_digest, tasks_path, write_tasks
 from srft_assets.rollouts.batch import tasks_of
 from srft_assets.rollouts.environments import SANDBOXED, scene_of
 from srft_assets.rollouts.images import CONTAINERS, left_by, owner_of, remove

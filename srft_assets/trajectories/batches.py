@@ -278,7 +278,7 @@ def write_manifests(home: Home, written: Iterable[Manifest]) -> list[str]:
         for one in written:
             here = BATCHES.c.name == check_partition_name(one.batch)
             old = connection.scalar(sa.select(BATCHES.c.manifest).where(here))
-            stored = one.placed(lambda place: _relative(place, home.root))
+            stored = one.placed(lambda place: _kept(Path(place), home.root))
             row = {"manifest": stored.model_dump_json(), "written_ns": time.time_ns()}
             if old == row["manifest"]:
                 continue
@@ -292,10 +292,9 @@ def write_manifests(home: Home, written: Iterable[Manifest]) -> list[str]:
     return changed
 
 
-def _relative(place: str, root: Path) -> str:
+def _kept(place: Path, root: Path) -> str:
     """A folder as it is kept: what lies in the home moves with it."""
-    path = Path(place)
-    return str(path.relative_to(root)) if path.is_relative_to(root) else place
+    return str(place.relative_to(root) if place.is_relative_to(root) else place)
 
 
 def write_batch(home: Home, batch: str, kind: str, settings: Mapping[str, Any]) -> bool:
@@ -310,11 +309,6 @@ def write_batch(home: Home, batch: str, kind: str, settings: Mapping[str, Any]) 
             raise UsageError(f"{there}: choose a new name")
         made = Manifest(batch=batch, kind=kind, family=batch, settings=dict(settings))
         return bool(write_manifests(home, [made]))
-
-
-def write_lab_batch(home: Home, batch: str, settings: Mapping[str, Any]) -> bool:
-    """Register a batch of generated tasks that the lab's teacher plays; see `write_batch`."""
-    return write_batch(home, batch, LAB, settings)
 
 
 def _take_over(home: Home) -> None:

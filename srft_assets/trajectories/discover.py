@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from os.path import commonpath
+from os.path import commonpath, isdir
 from pathlib import Path
 from posixpath import basename, dirname
 from typing import Any
@@ -180,10 +180,6 @@ class Discovery:
     files: list[Found] = field(default_factory=list)
     refused: list[RefusedFile] = field(default_factory=list)
 
-    def covered(self, path: str) -> bool:
-        """Whether a file known as `path` lies within what was asked for."""
-        return self.holds(self.root / path)
-
     def holds(self, at: Path) -> bool:
         """Whether a file lies within what was asked for."""
         return any(at == cover or cover in at.parents for cover in self.covers)
@@ -236,7 +232,7 @@ def _descend(folder: Path, found: Discovery) -> None:
             _refuse(folder, found, f"folder cannot be read: {error.strerror}")
             continue
         for at in entries:
-            if not _is_folder(at):
+            if not isdir(at):  # noqa: PTH112  # it says no where `at.is_dir()` raises
                 _take(at, found)
             elif at.is_symlink():
                 reason = "link to a folder, not followed: give its target as a path of its own"
@@ -245,13 +241,6 @@ def _descend(folder: Path, found: Discovery) -> None:
                 _refuse(at, found, "hidden folder, not read")
             else:
                 waiting.append(at)
-
-
-def _is_folder(at: Path) -> bool:
-    try:
-        return at.is_dir()
-    except OSError:  # told when it is taken for a file
-        return False
 
 
 def _take(at: Path, found: Discovery) -> None:
@@ -297,14 +286,13 @@ def _by_neighbours(files: Sequence[Found]) -> list[Found]:
         and basename(file.path) == "report.json"
         and _role(file.at) is Role.REPORT
     }
-    tables = {dirname(file.path) for file in files if file.suffix == "arrow"}
-    above = {folder for table in tables for folder in _above(table)}
+    of_tables = {folder for file in files if file.suffix == "arrow" for folder in above(file.path)}
     last = _last_calls(files)
     settled = []
     for file in files:
         folder, name = dirname(file.path), basename(file.path)
         beside = name in EVIDENCE_NAMES and folder in graded
-        if beside or (name in DATASET_NAMES and folder in above):
+        if beside or (name in DATASET_NAMES and folder in of_tables):
             file = replace(file, ruling=EVIDENCE)
         elif last.get(folder, file.path) != file.path and file.ruling is None:
             reason = f"an earlier LLM call of the run in {last[folder]}"
@@ -313,10 +301,10 @@ def _by_neighbours(files: Sequence[Found]) -> list[Found]:
     return settled
 
 
-def _above(folder: str) -> set[str]:
-    """The folder and all that it lies in, the root too."""
-    parts = folder.split("/")
-    return {"/".join(parts[:depth]) for depth in range(len(parts) + 1)}
+def above(path: str) -> list[str]:
+    """The folders that a file lies in, the nearest first; the root, `""`, is the last."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[:depth]) for depth in range(len(parts), -1, -1)]
 
 
 def _last_calls(files: Sequence[Found]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from srft_assets.trajectories.batches import (
     RunRef,
     manifests,
 )
-from srft_assets.trajectories.discover import HUB, discover
+from srft_assets.trajectories.discover import HUB, above, discover
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.sources import SourceFile, count_line, unchanged
 from srft_assets.trajectories.stage import Runs, run_in
@@ -161,12 +161,6 @@ def other_runs(batches: Sequence[Sequence[Item]]) -> list[tuple[tuple[str, RunRe
         for number in {number for number, _, _ in runs}:
             others[number] += [(path, run) for where, path, run in runs if where != number]
     return [tuple(one) for one in others]
-
-
-def above(path: str) -> list[str]:
-    """The folders that a file lies in, the nearest first; the root, `""`, is the last."""
-    parts = path.split("/")[:-1]
-    return ["/".join(parts[:depth]) for depth in range(len(parts), -1, -1)]
 
 
 def bare(path: str) -> str:

@@ -205,7 +205,7 @@ class _Ingest:
 
     def _covered(self, found: Discovery, path: str) -> bool:
         """Whether a file of the batches lies within what was asked for."""
-        return self.elsewhere is None and found.covered(path)
+        return self.elsewhere is None and found.holds(found.root / path)
 
     def _keep(self, file: Found, held: Sequence[Place]) -> bool:
         """Keep the items of a file if neither its rows changed nor others were added."""

@@ -44,7 +44,10 @@ class Recipe:
     def changes_from(self, old: "Recipe") -> list[str]:
         """One line for each thing that differs from `old`, as `code x`, `config y: 1 → 2`, …"""
         lines = [
-            _code_change(name, old.code, self.code) for name in _differing(old.code, self.code)
+            f"{name}: {old.code.get(name, 'none')} → {self.code[name]}"
+            if isinstance(self.code.get(name), int)
+            else f"code {name} changed"
+            for name in _differing(old.code, self.code)
         ]
         lines += [
             f"{name}: {change(old.config.get(name), self.config.get(name))}"
@@ -56,13 +59,6 @@ class Recipe:
             else:
                 lines.append(f"input {name} " + ("changed" if name in self.inputs else "is gone"))
         return lines
-
-
-def _code_change(name: str, old: Code, new: Code) -> str:
-    """Versions are told by number, digests by name."""
-    if isinstance(new.get(name), int):
-        return f"{name}: {old.get(name, 'none')} → {new[name]}"
-    return f"code {name} changed"
 
 
 def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -101,18 +97,16 @@ def _line_change(old: list[str], new: list[str]) -> str:
 
 def _around(old: str, new: str) -> tuple[str, str]:
     """Both lines without what they share far from the change."""
-    same = len(_common(old, new))
-    tail = len(_common(old[same:][::-1], new[same:][::-1]))
+    same = _common(old, new)
+    tail = _common(old[same:][::-1], new[same:][::-1])
     start = max(0, same - AROUND)
     return _cut(old, start, len(old) - tail + AROUND), _cut(new, start, len(new) - tail + AROUND)
 
 
-def _common(one: str, other: str) -> str:
-    length = next(
-        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
-        min(len(one), len(other)),
-    )
-    return one[:length]
+def _common(one: str, other: str) -> int:
+    """Length of what both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _cut(text: str, start: int, end: int) -> str:

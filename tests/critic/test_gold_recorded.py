@@ -9,7 +9,7 @@ from srft_assets.critic.gold.stage import gold_labels_stage
 from srft_assets.home import Home
 from srft_assets.lab.teacher import collect
 from srft_assets.sandbox.model import Sandbox
-from srft_assets.trajectories.batches import write_lab_batch
+from srft_assets.trajectories.batches import LAB, write_batch
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.partitions import Warehouse
 from tests.critic.gold_support import fingerprint, make
@@ -19,7 +19,7 @@ from tests.critic.gold_support import fingerprint, make
 def played(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Home:
     """Three tasks that the scripted teacher played in the sandbox."""
     home = Home(tmp_path_factory.mktemp("played"))
-    write_lab_batch(home, "lab-1", {"count": 3, "task_seed": 3})
+    write_batch(home, "lab-1", LAB, {"count": 3, "task_seed": 3})
     make(home, trajectories_stage({"lab": collect}), "lab-1")
     return home
 
@@ -63,7 +63,7 @@ def test_an_unfit_recording_beside_the_right_one_changes_nothing(home: Home) -> 
 
 def test_a_run_that_two_batches_hold_has_its_labels_once(home: Home) -> None:
     before = make(home, gold_labels_stage())[0].frame
-    write_lab_batch(home, "lab-2", {"count": 3, "task_seed": 3})
+    write_batch(home, "lab-2", LAB, {"count": 3, "task_seed": 3})
     (folder,) = [path for path in home.runs.glob("lab-1/*") if path.is_dir()]
     copied = shutil.copytree(folder, home.runs / "lab-2" / folder.name)
     make(home, trajectories_stage({"lab": lambda work, settings: copied}), "lab-2")

@@ -21,7 +21,7 @@ from srft_assets.experiment.design import (
 from srft_assets.home import Home
 from srft_assets.lab import regime
 from srft_assets.sandbox import Sandbox
-from srft_assets.trajectories.batches import write_lab_batch
+from srft_assets.trajectories.batches import LAB, write_batch
 
 REGIME = regime.REGIME.model_copy(
     update={"held_out_seed": regime.REGIME.development_seed, "max_new_tokens": 16}
@@ -38,7 +38,7 @@ def design(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Design
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SRFT_HOME", str(home.root))
         patch.setenv("DAGSTER_HOME", "")
-        write_lab_batch(home, BATCH, REGIME.batch_settings(TINY.runs))
+        write_batch(home, BATCH, LAB, REGIME.batch_settings(TINY.runs))
         write_project(home, {})
         made(home, NEEDED)
         for seed in range(TINY.seeds):

@@ -141,8 +141,8 @@ def test_an_adapter_is_served_by_vllm_on_its_base_model(home):
 
 
 def test_a_batch_of_another_kind_keeps_its_name(home):
-    from srft_assets.trajectories.batches import write_lab_batch
+    from srft_assets.trajectories.batches import LAB, write_batch
 
-    write_lab_batch(home, "b", {"count": 1, "task_seed": 1})
+    write_batch(home, "b", LAB, {"count": 1, "task_seed": 1})
     with pytest.raises(UsageError, match="of kind lab"):
         register(home, "b", "lab:7:3", "m", asking=URL)

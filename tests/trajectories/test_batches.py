@@ -11,12 +11,13 @@ from srft_assets.database import BATCHES, database_of
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import (
+    LAB,
     Manifest,
     batch_names,
     manifest_digest,
     manifests,
     read_manifest,
-    write_lab_batch,
+    write_batch,
     write_manifests,
 )
 from srft_assets.trajectories.ingest import ingest
@@ -110,20 +111,20 @@ def test_the_digest_follows_runs_and_reports(home, tmp_path):
 
 
 def test_lab_batches(home, tmp_path):
-    assert write_lab_batch(home, "lab-demo", {"count": 3})
-    assert not write_lab_batch(home, "lab-demo", {"count": 3})
+    assert write_batch(home, "lab-demo", LAB, {"count": 3})
+    assert not write_batch(home, "lab-demo", LAB, {"count": 3})
     before = manifest_digest(home, "lab-demo")
-    assert write_lab_batch(home, "lab-demo", {"count": 4})
+    assert write_batch(home, "lab-demo", LAB, {"count": 4})
     assert manifest_digest(home, "lab-demo") != before
     with pytest.raises(UsageError, match="exists already and is not from files"):
         ingest(home, [write_runs(tmp_path / "lab-demo", ["a"])])
     ingest(home, [write_runs(tmp_path / "runs", ["a"])])
     with pytest.raises(UsageError, match="exists already, of kind files"):
-        write_lab_batch(home, "runs", {})
+        write_batch(home, "runs", LAB, {})
 
 
 def test_a_batch_of_another_kind_keeps_its_number(home, tmp_path):
-    write_lab_batch(home, "runs-001", {"count": 3})
+    write_batch(home, "runs-001", LAB, {"count": 3})
     folder = write_runs(tmp_path / "runs", ["a", "b", "c"])
     plan = ingest(home, [folder], batch_size=1)
     assert plan.batches == ("runs-000", "runs-002", "runs-003")
@@ -153,8 +154,8 @@ def test_a_damaged_manifest_stops_no_other_batch_and_is_mended_by_ingesting_agai
 
 def test_batches_keep_the_order_of_their_registration(home):
     for name in ("b", "a", "c"):
-        assert write_lab_batch(home, name, {})
-    assert write_lab_batch(home, "b", {"count": 1})
+        assert write_batch(home, name, LAB, {})
+    assert write_batch(home, "b", LAB, {"count": 1})
     assert [one.batch for one in manifests(home)] == ["b", "a", "c"]
     assert batch_names(home) == ["a", "b", "c"]
 
@@ -176,7 +177,7 @@ def as_files(home: Home, held: Iterable[Manifest]) -> None:
 def test_manifests_that_were_files_are_taken_over_in_their_order(home, tmp_path):
     other = Home(tmp_path / "other")
     ingest(other, [write_runs(tmp_path / "b", ["x", "y", "z"])], batch_size=2)
-    write_lab_batch(other, "a", {"count": 3})
+    write_batch(other, "a", LAB, {"count": 3})
     as_files(home, manifests(other))
     assert [one.batch for one in manifests(home)] == ["b-000", "b-001", "a"]
     assert content(home) == content(other)
@@ -199,7 +200,7 @@ def test_rows_of_an_array_that_an_earlier_version_hashed_are_read(home, tmp_path
 
 
 def test_a_takeover_that_was_killed_goes_on_and_changes_no_batch_that_is_there(home):
-    write_lab_batch(home, "a", {"count": 4})
+    write_batch(home, "a", LAB, {"count": 4})
     as_files(home, [Manifest(batch=b, kind="lab", family=b) for b in ("a", "b")])
     assert [one.batch for one in manifests(home)] == ["a", "b"]
     assert read_manifest(home, "a").settings == {"count": 4}

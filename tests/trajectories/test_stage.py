@@ -6,7 +6,7 @@ import pytest
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.trajectories.batches import batch_names, write_lab_batch
+from srft_assets.trajectories.batches import LAB, batch_names, write_batch
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.model import TRAJECTORIES, from_row
 from srft_assets.trajectories.sources import SourceChangedError
@@ -168,7 +168,7 @@ def test_a_collector_makes_the_runs_of_its_kind(home):
         (folder / "tasks.jsonl").write_text("{}\n")
         return folder
 
-    write_lab_batch(home, "lab-demo", {"count": 2})
+    write_batch(home, "lab-demo", LAB, {"count": 2})
     frame, stamp = make(home, "lab-demo", {"lab": collect})
     assert batch_names(home) == ["lab-demo"]
     assert frame["source"].to_list() == ["task-0.traj.json", "task-1.traj.json"]
@@ -179,7 +179,7 @@ def test_a_collector_makes_the_runs_of_its_kind(home):
 
 
 def test_a_lab_batch_follows_the_code_of_its_collector(home):
-    write_lab_batch(home, "lab-demo", {"count": 2})
+    write_batch(home, "lab-demo", LAB, {"count": 2})
     configs = [
         trajectories_stage({"lab": make}, {"lab": code}).config_of(home, "lab-demo")
         for code in ("1", "1", "2")

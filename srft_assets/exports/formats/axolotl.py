@@ -6,6 +6,7 @@ tokens and the labels that were verified, with the settings of the card.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,24 +62,13 @@ AXOLOTL_SPANS = AXOLOTL_MESSAGES.replace(
 )
 
 
-def _by_message(masked: Masked, reader: AxolotlReader) -> Iterator[Record]:
-    """`messages[].train`, and tools whose parameters are JSON text."""
-    return _checked(masked, reader, details=False)
-
-
-def _by_characters(masked: Masked, reader: AxolotlReader) -> Iterator[Record]:
-    """As by message, with `train_detail`: the characters of a turn's content that are trained.
-
-    `end_offset` is that of the last character. A masked turn has no detail at all: with one, even
-    one that trains nothing, axolotl would train its end-of-turn token.
-    """
-    return _checked(masked, reader, details=True)
-
-
 def _checked(masked: Masked, reader: AxolotlReader, *, details: bool) -> Iterator[Record]:
-    """A run that trains a step and of which axolotl makes the verified labels.
+    """A run that trains a step and of which axolotl makes the verified labels. Raises UnfitError.
 
-    Raises UnfitError.
+    By message: `messages[].train`, and tools whose parameters are JSON text. With `details` also
+    `train_detail`, the characters of a turn's content that are trained; `end_offset` is that of the
+    last one. A masked turn has no detail at all: with one, even one that trains nothing, axolotl
+    would train its end-of-turn token.
     """
     chat = conversation_of(masked, whole=True)
     if not chat.trained:
@@ -198,7 +188,7 @@ def _read(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
 FORMATS = (
     Format(
         FormatName.AXOLOTL_MESSAGES,
-        _by_message,
+        partial(_checked, details=False),
         AXOLOTL_MESSAGES,
         pa.schema({"messages": pa.list_(pa.struct(PLAIN)), "tools": pa.list_(TOOL)}),
         chats=True,
@@ -206,7 +196,7 @@ FORMATS = (
     ),
     Format(
         FormatName.AXOLOTL_SPANS,
-        _by_characters,
+        partial(_checked, details=True),
         AXOLOTL_SPANS,
         pa.schema(
             {

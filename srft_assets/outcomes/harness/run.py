@@ -18,6 +18,7 @@ from srft_assets.outcomes.instance_reports import LOGS, MARKERS, NO_RESULTS
 from srft_assets.outcomes.reports import parse_report
 from srft_assets.outcomes.status import ReportedOutcome, Status
 from srft_assets.outcomes.task import TaskInstance
+from srft_assets.sandbox.process import CutOutput
 from srft_assets.warehouse.recipe import digest
 
 MODEL = "srft"
@@ -240,29 +241,26 @@ def _explained(listed: ReportedOutcome, logs: dict[str, str]) -> ReportedOutcome
     for marker, status, reason in MARKERS:
         if marker.search(text):
             if status is Status.PATCH_FAILED:
-                reason = _apply_said(logs.get("run_instance.log", "")) or reason
+                log = logs.get("run_instance.log", "").partition(">>>>> Patch Apply Failed")[2]
+                reason = _line(APPLY_SAID.findall(log)[:1]) or reason
             return replace(listed, status=status, reason=reason)
     if listed.status is Status.INFRA_ERROR:
         return replace(listed, reason=_own_error(logs) or listed.reason)
     return listed
 
 
-def _apply_said(log: str) -> str:
-    """The first line that says why the last attempt at applying the patch failed."""
-    said = APPLY_SAID.findall(log.partition(">>>>> Patch Apply Failed")[2])
-    return " ".join(said[0].split())[:REASON_CHARS] if said else ""
-
-
 def _own_error(logs: dict[str, str]) -> str:
-    said = ERRORS.findall(logs.get("run_instance.log", ""))
-    return " ".join(said[-1].split())[:REASON_CHARS] if said else ""
+    return _line(ERRORS.findall(logs.get("run_instance.log", ""))[-1:])
+
+
+def _line(said: list[str]) -> str:
+    return " ".join(" ".join(said).split())[:REASON_CHARS]
 
 
 def _text(path: Path) -> str:
     """A log, or both ends of a long one."""
+    kept = CutOutput(2 * LOG_END)
     with path.open("rb") as file:
-        data = file.read(2 * LOG_END)
-        if (size := path.stat().st_size) > 2 * LOG_END:
-            file.seek(size - LOG_END)
-            data = data[:LOG_END] + b"\n[...]\n" + file.read(LOG_END)
-    return data.decode("utf-8", "replace")
+        while kept.read(file.fileno()):
+            pass
+    return kept.text()
