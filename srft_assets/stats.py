@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.filesize import decimal
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +17,6 @@ from srft_assets.warehouse.query import run_query
 
 NONE = "·"
 WIDTH, LEAST = 20, 4
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def count(value: int | None) -> str:
@@ -50,14 +50,6 @@ class Bar:
         yield Text("█" * (eighths // 8) + part, style=self.style)
 
 
-def size(value: int) -> str:
-    """Bytes in decimal units."""
-    number, unit = float(value), 0
-    while number >= 1000 and unit < len(UNITS) - 1:
-        number, unit = number / 1000, unit + 1
-    return f"{number:.0f} {UNITS[unit]}" if unit == 0 else f"{number:.1f} {UNITS[unit]}"
-
-
 STATUS_STYLES = {"resolved": "green", "infra_error": "magenta", "unknown": "dim"}
 BATCHES = 10
 LABEL_STYLES = {"good": "green", "unnecessary": "yellow", "mistake": "red", "recover": "cyan"}
@@ -74,7 +66,7 @@ def asset_sizes(home: Home) -> Table | None:
         counts = (count(row[name]) for name in counted)
         made = row["last_made"]
         when = made.strftime("%Y-%m-%d %H:%M") if made else NONE
-        lines.append((row["asset"], *counts, size(row["bytes"]), when))
+        lines.append((row["asset"], *counts, decimal(row["bytes"]), when))
     columns = [words("asset"), *figures(*counted, "size", "last, UTC")]
     return table(columns, lines, "Partitions")
 
