@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from srft_assets.compare.stage import SCORES, comparison_stage
-from srft_assets.critic.gold.stage import gold_labels_stage
+from srft_assets.critic.gold.labels import gold_labels_stage
 from srft_assets.critic.prompt.template import load_prompt
 from srft_assets.critic.scores import critic_scores_stage
 from srft_assets.critic.spec import CriticSpec, RulesSpec

@@ -201,8 +201,7 @@ def import_labels(
 ) -> None:
     """Read labels back into a gold set. Doing it again changes nothing."""
     from srft_assets.critic.gold.annotations import Import, import_answers
-    from srft_assets.critic.gold.labels import check_set_name, take_over
-    from srft_assets.critic.gold.stage import known_steps
+    from srft_assets.critic.gold.labels import check_set_name, known_steps, take_over
     from srft_assets.warehouse.partitions import Warehouse
 
     home = current_home()

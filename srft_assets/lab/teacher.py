@@ -21,8 +21,7 @@ from srft_assets.agent.play import Play, Told, missing, play_all, plays_of, sand
 from srft_assets.agent.protocol import ACTION, SUBMIT, TextModel, turn
 from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError, first_problem
-from srft_assets.lab.functions import NEAR, OPERATORS
-from srft_assets.lab.tasks import CHECK, TaskSettings, generate_tasks
+from srft_assets.lab.tasks import CHECK, NEAR, OPERATORS, TaskSettings, generate_tasks
 from srft_assets.outcomes.task import tasks_path, write_tasks
 from srft_assets.plugins import need
 from srft_assets.sandbox import open_sandbox

@@ -5,7 +5,7 @@ import shutil
 import orjson
 import pytest
 
-from srft_assets.critic.gold.stage import gold_labels_stage
+from srft_assets.critic.gold.labels import gold_labels_stage
 from srft_assets.home import Home
 from srft_assets.lab.teacher import collect
 from srft_assets.sandbox.model import Sandbox

@@ -11,13 +11,13 @@ from srft_assets.critic.gold.labels import (
     GoldLabel,
     Merged,
     check_set_name,
+    gold_labels_stage,
     merge_labels,
     overview,
     parse_label,
     read_sets,
     unfit,
 )
-from srft_assets.critic.gold.stage import gold_labels_stage
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from tests.critic.gold_support import fingerprint, make

@@ -8,8 +8,7 @@ import pytest
 from srft_assets.components.asset import BATCHES, build_asset
 from srft_assets.components.checks import critic_good_enough
 from srft_assets.components.platform import Platform
-from srft_assets.critic.gold.labels import GoldLabel, merge_labels
-from srft_assets.critic.gold.stage import gold_labels_stage
+from srft_assets.critic.gold.labels import GoldLabel, gold_labels_stage, merge_labels
 from srft_assets.critic.scores import critic_scores_stage
 from srft_assets.critic.spec import Threshold
 from srft_assets.home import Home

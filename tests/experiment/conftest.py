@@ -3,6 +3,7 @@
 import pytest
 from rich.console import Console
 
+from srft_assets import experiment
 from srft_assets.cli.progress import Bars
 from srft_assets.components.launch import Applier, open_instance
 from srft_assets.definitions import project
@@ -19,12 +20,11 @@ from srft_assets.experiment.design import (
     write_set,
 )
 from srft_assets.home import Home
-from srft_assets.lab import regime
 from srft_assets.sandbox import Sandbox
 from srft_assets.trajectories.batches import LAB, write_batch
 
-REGIME = regime.REGIME.model_copy(
-    update={"held_out_seed": regime.REGIME.development_seed, "max_new_tokens": 16}
+REGIME = experiment.REGIME.model_copy(
+    update={"held_out_seed": experiment.REGIME.development_seed, "max_new_tokens": 16}
 )
 """Tests never play held-out tasks; short answers take less time."""
 TINY = Form(seeds=2, tasks=1, runs=14, steps=2, moved=(0.5,), failed_shares=(0.5, 1.0))

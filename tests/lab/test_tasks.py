@@ -5,8 +5,7 @@ import subprocess
 import pytest
 
 from srft_assets.agent.protocol import working_copy
-from srft_assets.lab.functions import MODULES, NEAR, OPERATORS
-from srft_assets.lab.tasks import commit_id, generate_tasks, git_diff
+from srft_assets.lab.tasks import MODULES, NEAR, OPERATORS, commit_id, generate_tasks, git_diff
 from srft_assets.outcomes.sandbox_grader import grade_patch
 from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance

@@ -12,8 +12,7 @@ from random import Random
 from typing import Any
 
 from srft_assets.agent.protocol import SUBMIT, turn
-from srft_assets.lab.functions import CONSTANTS, MODULES, OPERATORS
-from srft_assets.lab.tasks import generate_tasks
+from srft_assets.lab.tasks import CONSTANTS, MODULES, OPERATORS, generate_tasks
 from srft_assets.lab.teacher import Rates
 from srft_assets.trajectories.model import Message
 from tools.base_model.chats import explore, mended, teacher_messages

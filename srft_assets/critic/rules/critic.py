@@ -7,9 +7,17 @@ mend, or had to be taken back; and about the submission.
 
 import re
 
-from srft_assets.critic.rules.answers import last_error, last_frame, own_fault
 from srft_assets.critic.rules.edits import Edit, same_place, undoes
-from srft_assets.critic.rules.facts import FAR, Facts, facts_of, steps_after, steps_before
+from srft_assets.critic.rules.facts import (
+    FAR,
+    Facts,
+    facts_of,
+    last_error,
+    last_frame,
+    own_fault,
+    steps_after,
+    steps_before,
+)
 from srft_assets.critic.verdict import Label, Verdict
 from srft_assets.trajectories.model import Trajectory
 
@@ -205,11 +213,6 @@ def broke_tests(facts: Facts, index: int) -> str | None:
     return None
 
 
-def _later_edits(facts: Facts, index: int) -> list[tuple[Edit, ...]]:
-    steps = steps_after(facts, index)
-    return [edits for step in steps if (edits := facts[step].source_edits)]
-
-
 def edit_did_not_help(facts: Facts, index: int) -> str | None:
     """What ran before fails in the same way after this edit, and it is edited over, or the run
     ends with that. Where nothing ran before: tests fail, and the next edit is over this one.
@@ -218,7 +221,8 @@ def edit_did_not_help(facts: Facts, index: int) -> str | None:
     ran = _ran_after(facts, index) if known else None
     if ran is None or not facts[ran].failed:
         return None
-    after, edits = facts[ran], _later_edits(facts, ran)
+    after = facts[ran]
+    edits = [later for step in steps_after(facts, ran) if (later := facts[step].source_edits)]
     if (before := _ran_before(facts, index, ran)) is None:
         edited_over = after.tests and _over(edits[:1], known)
         return f"step {ran} fails, and the edit is edited over" if edited_over else None

@@ -1,10 +1,11 @@
-"""What the rules can see of a step, read once from its actions and observations."""
+"""What the rules can see of a step, read once from its actions and observations: what was run and
+edited, and what the answer says of it: refused, a wrong command, failing tests.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from srft_assets.critic.rules import answers
 from srft_assets.critic.rules.commands import Program, programs_of
 from srft_assets.critic.rules.edits import (
     EDITORS,
@@ -46,6 +47,69 @@ INERT = re.compile(
 FILE_READERS = frozenset({"cat", "head", "tail", "nl", "cd", "wc"})
 """Programs that end with an error only where a file cannot be read."""
 _OPEN_FILE = re.compile(r"\(Open file: (\S+)\)|\[File: (\S+) \(")
+_FRAME = r"(?:(?:OBSERVATION|EXECUTION RESULT of \[\w+\]):\s*)?\[?"
+"""What scaffolds put before the answer itself."""
+_TURN_REFUSED = re.compile(
+    _FRAME + r"(?:Please always provide EXACTLY ONE action"  # mini-swe-agent
+    r"|(?:Tool call|Format) error\b"
+    r"|Your output (?:was not formatted correctly|could not be parsed)"  # SWE-agent
+    r"|Your last output (?:did not use any|included multiple) tool calls"
+    r"|Your action could not be parsed|It seems like something went wrong with your output"
+    r"|The command you provided was not recognized"
+    r"|No tool calls? found"
+    r"|Failed to parse tool call arguments|Missing required (?:argument|parameter)"  # OpenHands
+    r"|(?:Tool|Function) '?\w+'? (?:is not registered|not found in available)"
+    r"|(?:Error|ERROR):? (?:validating|parsing) (?:tool|function) call)",
+)
+_CALL_REFUSED = re.compile(
+    _FRAME + r"(?:ERROR:|Error: |Usage: |No replacement was performed|Invalid `\w+` parameter"
+    r"|Parameter `\w+` is required|Your (?:proposed )?edit (?:has introduced|was not applied)"
+    r"|No exact match found|Text '.*' not found|Failed to edit|File .{1,300} already exists)",
+)
+"""An edit tool's answer where it did nothing."""
+_NOT_RUN = re.compile(
+    _FRAME + r"(?:Your bash command contained syntax errors and was NOT executed"
+    r"|Operation '.*' is not supported by this environment)"
+)
+_WRONG_COMMAND = re.compile(
+    r"^\S*(?:ba|z|da)?sh: (?:-c: )?(?:line \d+: )?(?:\d+: )?(?:syntax error|unexpected EOF"
+    r"|Syntax error|.*: No such file or directory$)"
+    r"|^(?:ERROR: (?:file or directory )?not found: .*|\S*runtests\.py: error: .*)$"
+    r"|^\S+: (?:invalid|unrecognized|unknown|illegal|extra) (?:option|argument|operand|primary).*"
+    r"|^sed: (?:-e expression|can't (?:read|find)|couldn't).*"
+    r"|^(?:bash|sh|cp|mv|diff): .*: No such file or directory$"
+    r"|^\S*python[\d.]*: can't open file.*"
+    r"|^(?:patch: \*\*\*\* |Hunk #\d+ FAILED|error: (?:patch failed|corrupt patch|No valid pat)).*"
+    r"|^fatal: .*(?:unknown revision|ambiguous argument|pathspec|invalid).*"
+    r"|^error: pathspec .*",
+    re.MULTILINE,
+)
+"""Words of a shell or program that could not make sense of what it was given."""
+TRACEBACK = "Traceback (most recent call last)"
+_LAST_FRAME = re.compile(r'^ *File "([^"\n]+)", line \d+', re.MULTILINE)
+_OWN_FAULT = re.compile(r"(?:Syntax|Indentation|Tab|Name|UnboundLocal)Error\b")
+"""Exceptions that lie in the code of the last frame, whatever it is given."""
+_FAILING_TEST = re.compile(
+    r"^(?:FAILED|ERROR) (\S+::\S+|\S+\.py)"  # pytest
+    r"|^(?:FAIL|ERROR): (\w+ \([\w.]+\))"  # unittest
+    r"|^FAIL:? (\w+):"
+    r"|^_{5,} ([\w.\[\]: /-]+) _{5,}$"
+    r"|^--- FAIL: (\S+)"  # Go
+    r"|^test (\S+) \.\.\. FAILED"  # cargo
+    r"|^ *● (.+)$",  # Jest
+    re.MULTILINE,
+)
+_TEST_FAILURE = re.compile(
+    r"^(?:FAILED|FAIL:|ERROR:|E  )|\b[1-9]\d* (?:failed|errors?|exceptions?)\b|\bFAILED \("
+    r"|^Traceback \(most recent|\bDO \*NOT\* COMMIT!",
+    re.MULTILINE,
+)
+_TEST_SUCCESS = re.compile(
+    r"\b\d+ passed\b|^OK\b|\bAll tests? passed\b|^test result: ok", re.MULTILINE
+)
+_CUT = re.compile(r"<output_head>|<response clipped>|\[\.\.\. |Observation truncated")
+"""What scaffolds put in place of the middle of an observation."""
+_LAST_ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Interrupt|Exit)\b.*$", re.MULTILINE)
 
 
 FAR = 200
@@ -143,7 +207,7 @@ def _of_run(fact: StepFacts, own: Files, written: Files) -> StepFacts:
 def _facts(step: Step, written: Files) -> StepFacts:
     commands = tuple(f"{action.tool} {action.command}".strip() for action in step.actions)
     seen = "\n".join(text[:HEAD_CHARS] for text in step.observations)
-    if step.observations and answers.turn_refused(step.observations[0]):
+    if step.observations and _TURN_REFUSED.match(step.observations[0].lstrip()):
         return StepFacts(commands, (), seen, refused=True)
     codes = [code for code in step.return_codes if code is not None]
     each = [(a, programs_of(a.command) if a.tool in SHELLS else ()) for a in step.actions]
@@ -162,7 +226,7 @@ def _facts(step: Step, written: Files) -> StepFacts:
         action.tool.startswith("execute_ipython") for action in step.actions
     )
     failed = _failed(tests, tries, codes, seen)
-    failing = answers.failing_tests(seen) if tests else frozenset({answers.last_error(seen)})
+    failing = _failing_tests(seen) if tests else frozenset({last_error(seen)})
     broke = any(codes) and bool(rewriting) and programs[-1] in rewriting
     return StepFacts(
         commands=commands,
@@ -170,11 +234,11 @@ def _facts(step: Step, written: Files) -> StepFacts:
         observation=seen,
         edits=tuple(dict.fromkeys(edits))[:MOST_EDITS],
         submits=any(_submits(action) for action in step.actions),
-        edit_refused=broke or (_edits_by_tool(step.actions) and answers.call_refused(seen)),
+        edit_refused=broke or (_edits_by_tool(step.actions) and _call_refused(seen)),
         wrong=_wrong(step.actions, programs, codes, seen),
         tests=tests,
         tries=tests or tries,
-        passed=tests and not failed and (answers.tells_success(seen) or not any(codes or [1])),
+        passed=tests and not failed and (bool(_TEST_SUCCESS.search(seen)) or not any(codes or [1])),
         failed=failed,
         failing=failing - {""} if failed else frozenset(),
     )
@@ -218,25 +282,58 @@ def _runs_code(program: Program) -> bool:
 def _failed(tests: bool, tries: bool, codes: list[int], seen: str) -> bool:
     if not (tests or tries) or any(code in NO_TESTS for code in codes):
         return False
-    return any(codes) or (answers.tells_failure(seen) if tests else bool(answers.traceback(seen)))
+    told = _TEST_FAILURE.search(seen) if tests else TRACEBACK in seen
+    return any(codes) or bool(told)
 
 
 def _wrong(
     actions: Iterable[Action], programs: tuple[Program, ...], codes: list[int], seen: str
 ) -> str | None:
     """Why a command could not do what it was to do; None where its failure is an answer."""
-    if answers.not_run(seen):
+    if _NOT_RUN.match(seen.lstrip()):
         return "the scaffold did not run the command"
-    if any(action.tool in EDITORS for action in actions) and answers.call_refused(seen):
+    if any(action.tool in EDITORS for action in actions) and _call_refused(seen):
         return "the tool could not do it"
     probes = all(one.asks or one.name in PROBES or one.name == "cd" for one in programs)
     if (codes and not any(codes)) or probes:
         return None
     shown = seen if codes else seen[:BARE_CHARS]
-    if answers.own_fault(shown) and answers.last_frame(shown) in ("<string>", "<stdin>"):
+    if own_fault(shown) and last_frame(shown) in ("<string>", "<stdin>"):
         return "the code given on the command line is wrong"
     missing = any(codes) or "No such file or directory" in shown
     if missing and all(one.name in FILE_READERS for one in programs):
         return "a file or folder that the command names cannot be read"
-    line = answers.wrong_command(shown)
-    return f"the command is wrong: {line[:200]}" if line else None
+    found = _WRONG_COMMAND.search(shown)
+    return f"the command is wrong: {found[0].strip()[:200]}" if found else None
+
+
+def _call_refused(seen: str) -> bool:
+    """Whether an edit tool says that it did nothing."""
+    return _CALL_REFUSED.match(seen.lstrip()) is not None
+
+
+def last_frame(seen: str) -> str:
+    """File of the innermost frame of the last traceback; `<string>`, `<stdin>` of inline code."""
+    frames = _LAST_FRAME.findall(seen)
+    return frames[-1] if frames else ""
+
+
+def own_fault(seen: str) -> bool:
+    """Whether the last exception lies in the code of its frame: bad syntax, an undefined name."""
+    return _OWN_FAULT.match(last_error(seen)) is not None
+
+
+def _failing_tests(seen: str) -> frozenset[str]:
+    """Names of the tests that failed; none where the scaffold cut the output."""
+    if _CUT.search(seen):
+        return frozenset()
+    names = (
+        "".join(part for part in found.groups() if part) for found in _FAILING_TEST.finditer(seen)
+    )
+    return frozenset(names)
+
+
+def last_error(seen: str) -> str:
+    """The last line that names an exception."""
+    lines = _LAST_ERROR.findall(seen)
+    return lines[-1].strip() if lines else ""
