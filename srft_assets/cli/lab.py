@@ -76,10 +76,10 @@ def _scores(platform: Platform) -> list[str]:
 
 
 def _print_scores(console: Console, home: Home, against: str | None) -> None:
-    from srft_assets.warehouse.output import as_table
+    from srft_assets.warehouse.output import Rows
     from srft_assets.warehouse.query import run_query
 
-    show(console, as_table(run_query(home, "demo_scores")))
+    show(console, Rows(run_query(home, "demo_scores")))
     console.print()
     print_pairs(console, compared(home, [], against, []))
 

@@ -41,13 +41,13 @@ def sql(
 
 def print_rows(rows: "pl.DataFrame", format_: Format) -> None:
     """Print a result as asked for."""
-    from srft_assets.warehouse.output import as_csv, as_json, as_table
+    from srft_assets.warehouse.output import Rows, as_csv, as_json
 
     if format_ is Format.TABLE and rows.columns == EXPLAINED:
         for plan in rows["explain_value"]:
             Console().print(Text(visible_lines(str(plan).rstrip())), soft_wrap=True)
     elif format_ is Format.TABLE:
-        Console().print(as_table(rows))
+        Console().print(Rows(rows))
     else:
         typer.echo(
             as_csv(rows, terminal=sys.stdout.isatty()) if format_ is Format.CSV else as_json(rows)

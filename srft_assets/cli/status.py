@@ -59,7 +59,7 @@ def ls(
     """List batches, runs, critics, arms, checkpoints or exports. Exits 3 where nothing matched."""
     from srft_assets.overview import KINDS, listing
     from srft_assets.stages import load_stages
-    from srft_assets.warehouse.output import as_table, json_text
+    from srft_assets.warehouse.output import Rows, json_text
 
     home = current_home()
     stages = load_stages() if what in KINDS else {}
@@ -68,7 +68,7 @@ def ls(
     if as_json:
         typer.echo(json_text({"rows": rows.to_dicts()}))
     elif rows.height:
-        Console().print(as_table(rows))
+        Console().print(Rows(rows))
     if rows.is_empty():
         if not as_json:
             say(Console(stderr=True), f"no {what}{' match' if where else ' yet'}")

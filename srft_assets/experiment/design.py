@@ -10,14 +10,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import orjson
 import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict
 
 import srft_assets
+from srft_assets.critic.gold.labels import STEP, GoldLabel, merge_labels
 from srft_assets.experiment import Regime
-from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 
@@ -25,7 +24,6 @@ BATCH = "lab-reproduce"
 CRITIC, GOLD = "rules", "lab"
 NEEDED = ("test_outcomes", f"step_verdicts/{CRITIC}", "gold_labels")
 """Assets that the conditions are drawn from."""
-STEP = ["trajectory_id", "step_index"]
 MISTAKE = "mistake"
 
 
@@ -137,12 +135,10 @@ def set_name(share: float, seed: int) -> str:
 
 
 def write_set(home: Home, name: str, labels: pl.DataFrame) -> None:
-    """Put labels there as a gold set, `gold/<name>.jsonl`, by which an arm is masked."""
-    lines = [
-        orjson.dumps({**row, "annotator": "moved"})
-        for row in labels.select(*STEP, "label").iter_rows(named=True)
-    ]
-    place(home.gold / f"{name}.jsonl", b"\n".join(lines) + b"\n")
+    """Put labels there as a gold set, by which an arm is masked."""
+    rows = labels.select(*STEP, "label").iter_rows(named=True)
+    given = [(place, GoldLabel(**row, annotator="moved")) for place, row in enumerate(rows)]
+    merge_labels(home, name, given, name, overwrite=True)
 
 
 BASE = "base"

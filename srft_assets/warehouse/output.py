@@ -23,7 +23,11 @@ GAP = 2
 
 
 class Rows:
-    """A result that fits the terminal it is printed on."""
+    """The first rows of a result, which fit the terminal that they are printed on.
+
+    Long cells are cut, hostile text is made visible, and none is read as markup. What is left out
+    is counted below.
+    """
 
     def __init__(self, rows: pl.DataFrame, title: str = "") -> None:
         self.rows = rows
@@ -46,14 +50,6 @@ class Rows:
         elif left > 0:
             more = f"{left:,} more rows: add LIMIT and OFFSET, or --format csv"
             yield Text(more, style="dim")
-
-
-def as_table(rows: pl.DataFrame, title: str = "") -> Rows:
-    """The first rows of a result; long cells are cut, hostile text is made visible.
-
-    No cell is read as markup. What is left out is counted below.
-    """
-    return Rows(rows, title)
 
 
 def _table(rows: pl.DataFrame, parted: bool) -> tuple[Table, int, int]:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from srft_assets.compare.rates import wilson_interval
 from srft_assets.home import Home
-from srft_assets.warehouse.output import as_table
+from srft_assets.warehouse.output import Rows
 from srft_assets.warehouse.query import run_query
 
 
@@ -102,7 +102,7 @@ def test_partitions_say_what_they_were_made_from(filled: Home) -> None:
 def test_the_arms_of_the_demo_fit_a_narrow_terminal(filled: Home) -> None:
     """`kept` is of the batch `lab`, which the checkpoints were made from: 4 of 8, not 32 of 48."""
     console = Console(file=io.StringIO(), width=80)
-    console.print(as_table(run_query(filled, "demo_scores")))
+    console.print(Rows(run_query(filled, "demo_scores")))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert [line.split() for line in lines] == [
         ["arm", "runs", "kept", "loss", "seeds", "resolved", "rate", "low", "high"],

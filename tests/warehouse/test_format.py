@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from srft_assets.text import json_escaped, visible
-from srft_assets.warehouse.output import CELL_CHARS, RECORDS, TABLE_ROWS, as_csv, as_json, as_table
+from srft_assets.warehouse.output import CELL_CHARS, RECORDS, TABLE_ROWS, Rows, as_csv, as_json
 
 HOSTILE = "\x1b]0;owned\x07\x1b[31m[bold]red[/bold]\r\n\u202e\x9bend"
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -18,7 +18,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 
 def shown(rows: pl.DataFrame, width: int = 400) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(as_table(rows))
+    console.print(Rows(rows))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 

@@ -66,12 +66,12 @@ SIGNS: tuple[tuple[frozenset[str], str], ...] = (
 
 def why_no_run(record: Any) -> str:
     """One line: what the record looks like and why it cannot be read as a run."""
-    if isinstance(record, list):
-        return _why_no_list(record)
-    if not isinstance(record, dict):
+    if not isinstance(record, dict | list):
         return f"the record is {kind_of(record)}; a run is an object or a list of messages"
     if not record:
-        return "the record is an empty object"
+        return f"the record is an empty {'list' if isinstance(record, list) else 'object'}"
+    if isinstance(record, list):
+        return f"unknown structure: a list whose first entry is {_first(record)}"
     return (
         _why_no_chat(record)
         or _sign(record)
@@ -120,12 +120,6 @@ def _why_no_history(history: list[Any]) -> str:
     if isinstance(history[0], dict) and "kind" in history[0]:
         return "looks like events of the OpenHands SDK (1.x), which no reader knows"
     return _looks_like("SWE-agent or OpenHands", "history", history)
-
-
-def _why_no_list(record: list[Any]) -> str:
-    if not record:
-        return "the record is an empty list"
-    return f"unknown structure: a list whose first entry is {_first(record)}"
 
 
 def _first(values: list[Any]) -> str:

@@ -97,20 +97,6 @@ def _is_open_swe_trace(record: dict[str, Any], path: str) -> bool:
     return chat_column(record) is not None and "tools" in record and number
 
 
-def _of_open_swe_trace(record: dict[str, Any]) -> dict[str, Any]:
-    return {"scaffold": SCAFFOLDS.get((text(record, "agent") or "").lower(), UNKNOWN)}
-
-
-def _of_mini_coder(record: dict[str, Any]) -> dict[str, Any]:
-    """`verified` says that the patch passed the tests."""
-    return {"resolved": outcome(record, "verified", "resolved")}
-
-
-def _of_swe_play(record: dict[str, Any]) -> dict[str, Any]:
-    """Without outcome or patch; the set numbers no tasks."""
-    return {"instance_id": identifier(record, "id")}
-
-
 def _is_chat(record: Any, path: str) -> bool:
     return holds(record, "role") if isinstance(record, list) else chat_column(record) is not None
 
@@ -131,15 +117,25 @@ READERS = (
         "nebius-openhands", _chat_in("trajectory", "trajectory_id", without="agent"), "openhands"
     ),
     # nvidia/Open-SWE-Traces
-    _dataset("open-swe-traces", _is_open_swe_trace, UNKNOWN, _of_open_swe_trace),
-    # mini-coder
-    _dataset("mini-coder", _chat_in("messages", "verified"), "mini-swe-agent", _of_mini_coder),
-    # StephenZhu/SWE-Play-trajectories
+    _dataset(
+        "open-swe-traces",
+        _is_open_swe_trace,
+        UNKNOWN,
+        lambda row: {"scaffold": SCAFFOLDS.get((text(row, "agent") or "").lower(), UNKNOWN)},
+    ),
+    # mini-coder; `verified` says that the patch passed the tests
+    _dataset(
+        "mini-coder",
+        _chat_in("messages", "verified"),
+        "mini-swe-agent",
+        lambda row: {"resolved": outcome(row, "verified", "resolved")},
+    ),
+    # StephenZhu/SWE-Play-trajectories, without outcome or patch; the set numbers no tasks
     _dataset(
         "swe-play",
         _chat_in("messages", "category", "source", without="instance_id"),
         "openhands",
-        _of_swe_play,
+        lambda row: {"instance_id": identifier(row, "id")},
     ),
     Reader(MESSAGES, _is_chat, _read_chat, lists=True),
 )
