@@ -16,7 +16,7 @@ import pytest
 
 from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.home import Home
-from srft_assets.outcomes.dataset import read_dataset
+from srft_assets.outcomes.task import read_dataset
 from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
 from srft_assets.training.checkpoint import CHECKPOINTS
