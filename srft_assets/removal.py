@@ -49,11 +49,9 @@ def batch_removal(home: Home, batch: str) -> Removal:
     """
     check_partition_name(batch)
     found = tuple((asset, batch) for asset in _assets(home, OF_BATCH, batch))
-    known = batch_names(home)
-    if batch not in known and not found:
-        raise UsageError(f"no batch {batch!r}; there are: {', '.join(known) or 'none yet'}")
-    if entry := _in_inbox(home, batch):
-        raise SrftError(f"move {entry} away first, else the inbox makes batch {batch} again")
+    if not found:
+        _check_known(home, batch)
+    _refuse_in_inbox(home, batch)
     query = "SELECT critic, count(*) FROM answers WHERE batch = :name GROUP BY critic"
     answers = read_rows(home, query, name=batch)
     stays = [f"paid answers of {critic}, in the ledger: {count:,}" for critic, count in answers]
@@ -67,8 +65,7 @@ def batch_removal(home: Home, batch: str) -> Removal:
         )
     if (home.runs / batch).exists():
         stays.append(f"the runs that were played, in {home.runs / batch}")
-    stays.append("its sources")
-    stays.append("its partition key in Dagster, without content")
+    stays += ["its sources", "its partition key in Dagster, without content"]
     return Removal(found, batch=batch, stays=tuple(stays))
 
 
@@ -124,9 +121,7 @@ def rename_batch(home: Home, old: str, new: str) -> None:
 
 
 def _check_renaming(home: Home, old: str, new: str) -> None:
-    known = batch_names(home)
-    if old not in known:
-        raise UsageError(f"no batch {old!r}; there are: {', '.join(known) or 'none yet'}")
+    known = _check_known(home, old)
     left = [
         *_assets(home, (*OF_BATCH, CALLS), new),
         *home.warehouse.glob(f"{VERSIONS}/*/{new}"),
@@ -137,8 +132,20 @@ def _check_renaming(home: Home, old: str, new: str) -> None:
     kind = read_manifest(home, old).kind
     if kind != "files":
         raise SrftError(f"batch {old} was played here ({kind}): its runs are kept under its name")
-    if entry := _in_inbox(home, old):
-        raise SrftError(f"move {entry} away first, else the inbox makes batch {old} again")
+    _refuse_in_inbox(home, old)
+
+
+def _check_known(home: Home, batch: str) -> list[str]:
+    """All batches. Raises UsageError where this one is not among them."""
+    known = batch_names(home)
+    if batch not in known:
+        raise UsageError(f"no batch {batch!r}; there are: {', '.join(known) or 'none yet'}")
+    return known
+
+
+def _refuse_in_inbox(home: Home, batch: str) -> None:
+    if entry := _in_inbox(home, batch):
+        raise SrftError(f"move {entry} away first, else the inbox makes batch {batch} again")
 
 
 def _refuse_under_way(home: Home) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -41,28 +41,34 @@ FAILED = frozenset({Status.UNRESOLVED, Status.EMPTY_PATCH, Status.PATCH_FAILED, 
 JUDGED = FAILED | {Status.RESOLVED}
 
 
-@dataclass(frozen=True, slots=True)
-class TestOutcome:
-    """Outcome of one run. Test counts are None where the source gives none.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graded:
+    """What a grading says besides the status. Test counts are None where the source gives none.
 
-    `failed_tests` names FAIL_TO_PASS and PASS_TO_PASS tests that did not pass, at most
-    `NAMED_TESTS` of them, in the grader's order.
+    `failed_tests` names FAIL_TO_PASS and PASS_TO_PASS tests that did not pass, in the grader's
+    order; in an outcome at most `NAMED_TESTS` of them.
     """
+
+    f2p_passed: int | None = None
+    f2p_total: int | None = None
+    p2p_passed: int | None = None
+    p2p_total: int | None = None
+    grader_version: str | None = None
+    reason: str = ""
+    log: str | None = None
+    failed_tests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TestOutcome(Graded):
+    """Outcome of one run."""
 
     __test__ = False
 
     trajectory_id: str
     instance_id: str
     status: Status
-    f2p_passed: int | None = None
-    f2p_total: int | None = None
-    p2p_passed: int | None = None
-    p2p_total: int | None = None
     grader: str = NOBODY
-    grader_version: str | None = None
-    reason: str = ""
-    log: str | None = None
-    failed_tests: tuple[str, ...] = ()
 
 
 _COLUMNS: dict[str, Any] = {
@@ -134,21 +140,16 @@ class Detail(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ReportedOutcome:
+class ReportedOutcome(Graded):
     """One instance's outcome as a report states it.
 
     Attributes:
         instance_id: the task, or `OTHERS`.
         status: never `unknown`.
-        f2p_passed, f2p_total, p2p_passed, p2p_total: None where the report has no tests.
-        detail: how closely it looked.
         source: the report's file.
+        detail: how closely it looked.
         model: `model_name_or_path`, None where the report does not say.
         patch: the patch that was graded, None where the report does not hold it.
-        grader_version: the report's schema.
-        reason: why it failed, as far as the report says.
-        log: output of the tests, cut.
-        failed_tests: names of tests that did not pass.
         patches: of a statement on `OTHERS`, how many patches were graded, if the report says.
     """
 
@@ -156,16 +157,8 @@ class ReportedOutcome:
     status: Status
     source: str = ""
     detail: Detail = Detail.STATED
-    f2p_passed: int | None = None
-    f2p_total: int | None = None
-    p2p_passed: int | None = None
-    p2p_total: int | None = None
     model: str | None = None
     patch: str | None = None
-    grader_version: str | None = None
-    reason: str = ""
-    log: str | None = None
-    failed_tests: tuple[str, ...] = ()
     patches: int | None = None
 
 
@@ -291,20 +284,10 @@ def swebench_row(
     run: Run, reported: ReportedOutcome, version: str | None, reason: str, log: str | None
 ) -> TestOutcome:
     """The row of a run, with the counts of a report of SWE-bench's harness."""
-    return TestOutcome(
-        run.trajectory_id,
-        run.instance_id,
-        reported.status,
-        f2p_passed=reported.f2p_passed,
-        f2p_total=reported.f2p_total,
-        p2p_passed=reported.p2p_passed,
-        p2p_total=reported.p2p_total,
-        grader=SWEBENCH,
-        grader_version=version,
-        reason=reason,
-        log=log,
-        failed_tests=reported.failed_tests[:NAMED_TESTS],
-    )
+    told = {one.name: getattr(reported, one.name) for one in fields(Graded)}
+    told |= {"grader_version": version, "reason": reason, "log": log}
+    told["failed_tests"] = reported.failed_tests[:NAMED_TESTS]
+    return TestOutcome(run.trajectory_id, run.instance_id, reported.status, SWEBENCH, **told)
 
 
 def source_outcome(run: Run) -> TestOutcome:

@@ -46,8 +46,7 @@ def find_run(home: Home, name: str, arm: str | None = None, critic: str | None =
     Verdicts are those of `critic`, else of the only critic there is. Raises UsageError where
     no run or several fit, SrftError where the arm was never made for the run's batch.
     """
-    warehouse = Warehouse(home.warehouse)
-    place = _place(warehouse, name)
+    warehouse, place = Warehouse(home.warehouse), find_place(home, name)
     rows, tokenizer = _masked(home, warehouse, place, arm) if arm else ([], None)
     return Found(
         run=from_row(_row(warehouse, place.asset, place)),
@@ -63,10 +62,7 @@ def find_place(home: Home, name: str) -> Place:
 
     Raises UsageError where no run or several fit.
     """
-    return _place(Warehouse(home.warehouse), name)
-
-
-def _place(warehouse: Warehouse, name: str) -> Place:
+    warehouse = Warehouse(home.warehouse)
     places = [
         Place(asset, partition, trajectory_id)
         for asset, partition in _partitions(warehouse)

@@ -198,6 +198,11 @@ STEP_COLUMNS = (
     *("step_observations", "step_return_codes"),
 )
 """Columns with one element a step."""
+AS_THEY_ARE = (
+    *("trajectory_id", "instance_id", "scaffold", "format", "model", "exit_status", "submission"),
+    *("source", "stated_id"),
+)
+"""Columns that hold a field of the run under its own name."""
 
 _EMPTY = pl.Schema(_COLUMNS).to_frame().to_arrow(compat_level=pl.CompatLevel.newest())
 ROWS = pa.large_list(pa.struct(list(_EMPTY.schema)))
@@ -251,21 +256,12 @@ def rows_of(runs: Sequence[Trajectory], batch: str) -> pl.DataFrame:
 
 
 def _cells(run: Trajectory, batch: str) -> dict[str, Any]:
-    return {
-        "trajectory_id": run.trajectory_id,
-        "instance_id": run.instance_id,
+    return {name: getattr(run, name) for name in AS_THEY_ARE} | {
         "batch": batch,
-        "scaffold": run.scaffold,
-        "format": run.format,
-        "model": run.model,
-        "exit_status": run.exit_status,
-        "submission": run.submission,
         "source_resolved": run.resolved,
         "messages": orjson.dumps(run.messages).decode(),
         "tools": None if run.tools is None else orjson.dumps(run.tools).decode(),
-        "source": run.source,
         "source_row": run.row,
-        "stated_id": run.stated_id,
         "n_steps": len(run.steps),
         "step_messages": [step.message_index for step in run.steps],
         "step_thoughts": [step.thought for step in run.steps],
@@ -280,20 +276,12 @@ def _cells(run: Trajectory, batch: str) -> dict[str, Any]:
 def from_row(row: dict[str, Any]) -> Trajectory:
     """The run of one row (as `frame.iter_rows(named=True)` gives it)."""
     return Trajectory(
-        trajectory_id=row["trajectory_id"],
-        instance_id=row["instance_id"],
-        scaffold=row["scaffold"],
-        format=row["format"],
         messages=orjson.loads(row["messages"]),
         steps=_steps(row),
-        model=row["model"],
-        exit_status=row["exit_status"],
-        submission=row["submission"],
         resolved=row["source_resolved"],
         tools=None if row["tools"] is None else orjson.loads(row["tools"]),
-        source=row["source"],
         row=row["source_row"],
-        stated_id=row["stated_id"],
+        **{name: row[name] for name in AS_THEY_ARE},
     )
 
 

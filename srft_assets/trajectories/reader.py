@@ -3,7 +3,7 @@ names what is wrong with one, its messages, and the run made of them.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -105,22 +105,16 @@ def assemble(
 ) -> Trajectory:
     """The canonical run; `codes` are return codes by message index. Raises RecordError."""
     messages = chat(raw_messages, field, ended=facts.exit_status is not None)
-    instance_id = facts.instance_id or UNKNOWN
+    told = {one.name: getattr(facts, one.name) for one in fields(facts)}
+    told["instance_id"] = instance_id = facts.instance_id or UNKNOWN
     return Trajectory(
         trajectory_id=trajectory_id(instance_id, facts.stated_id, messages, facts.scaffold),
-        instance_id=instance_id,
-        scaffold=facts.scaffold,
         format=format_name,
         messages=messages,
         steps=cut_steps(messages, codes or {}),
-        model=facts.model,
-        exit_status=facts.exit_status,
-        submission=facts.submission,
-        resolved=facts.resolved,
-        tools=facts.tools,
         source=source.path,
         row=source.row,
-        stated_id=facts.stated_id,
+        **told,
     )
 
 

@@ -57,7 +57,9 @@ def row(chatml: ChatTokenizer) -> MaskedRow:
 
 
 def test_each_step_stands_beside_its_label_and_reason() -> None:
-    outcome = TestOutcome("add.0", "add", Status.UNRESOLVED, 0, 1, 3, 4)
+    outcome = TestOutcome(
+        *("add.0", "add", Status.UNRESOLVED), f2p_passed=0, f2p_total=1, p2p_passed=3, p2p_total=4
+    )
     lines = shown(render_run(short_run(), VERDICTS, outcome)).splitlines()
     text = "\n".join(lines)
     assert "unresolved  FAIL_TO_PASS 0/1  PASS_TO_PASS 3/4" in text
@@ -147,5 +149,5 @@ def test_a_real_run(shared: Path) -> None:
 
 
 def test_tests_that_never_ran_are_not_counted() -> None:
-    outcome = TestOutcome("add.0", "add", Status.EMPTY_PATCH, None, 6, None, 4)
+    outcome = TestOutcome("add.0", "add", Status.EMPTY_PATCH, f2p_total=6, p2p_total=4)
     assert "FAIL_TO_PASS" not in shown(render_run(short_run(), VERDICTS, outcome))
