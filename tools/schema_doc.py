@@ -9,7 +9,7 @@ import duckdb
 from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import SOURCES, create_views, write_schema_files
-from srft_assets.warehouse.sql import SqlFile, connect, leading_comment, sql_files, sql_folder
+from srft_assets.warehouse.sql import SqlFile, connect, sql_files, sql_folder
 
 HEAD = """\
 # Schema of the warehouse
@@ -23,6 +23,16 @@ question meets the very moment in which a partition is replaced, it can fail wit
 `srft sql` takes at most 1.5 GiB of memory, and then up to 20 GiB of disk in the temporary folder
 (`TMPDIR`).
 """
+
+
+def leading_comment(text: str) -> str:
+    """The comment lines that a file begins with, less their dashes."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").strip())
+    return "\n".join(lines)
 
 
 def schema_markdown() -> str:

@@ -59,22 +59,12 @@ class Gutter:
             yield Segment.line()
 
 
-@dataclass(frozen=True, slots=True)
-class Cuts:
-    """Lines shown of each part; longer parts lose their middle."""
-
-    thought: int = 6
-    action: int = 12
-    turn: int = 20
-    observation: int = 8
+THOUGHT_LINES, ACTION_LINES, TURN_LINES, OBSERVATION_LINES, PROMPT_LINES = 6, 12, 20, 8, 6
+"""Lines shown of each part; longer parts lose their middle."""
 
 
 def render_step(
-    step: Step,
-    verdict: Verdict | None,
-    span: Span | None,
-    turn_text: str | None,
-    cuts: Cuts,
+    step: Step, verdict: Verdict | None, span: Span | None, turn_text: str | None
 ) -> Iterator[RenderableType]:
     """The lines of a step.
 
@@ -83,24 +73,24 @@ def render_step(
     yield _heading(step, verdict, span)
     sign, style = _mask_of(span)
     if turn_text is not None:
-        yield Gutter(plain(clip(turn_text, cuts.turn), style), sign, style)
+        yield Gutter(plain(clip(turn_text, TURN_LINES), style), sign, style)
     else:
-        yield from _parsed(step, sign, style, cuts)
+        yield from _parsed(step, sign, style)
     codes = step.return_codes
     for observation, code in zip_longest(step.observations, codes[: len(step.observations)]):
-        text = plain(clip(observation, cuts.observation), CONTEXT)
+        text = plain(clip(observation, OBSERVATION_LINES), CONTEXT)
         if code:
             text = Text.assemble((f"exit {code}\n", "red"), text)
         yield Gutter(text, CONTEXT_SIGN, CONTEXT)
     yield Text()
 
 
-def _parsed(step: Step, sign: str, style: str, cuts: Cuts) -> Iterator[RenderableType]:
+def _parsed(step: Step, sign: str, style: str) -> Iterator[RenderableType]:
     if step.thought.strip():
-        thought = plain(clip(step.thought.strip(), cuts.thought), style)
+        thought = plain(clip(step.thought.strip(), THOUGHT_LINES), style)
         yield Gutter(thought, sign, style)
     for action in step.actions:
-        command = plain(clip(action.command, cuts.action), style)
+        command = plain(clip(action.command, ACTION_LINES), style)
         head = plain(f"{action.tool} ", f"bold {style}")
         yield Gutter(Text.assemble("❯ ", head, command, style=style), sign, style)
     if not step.thought.strip() and not step.actions:
@@ -137,16 +127,12 @@ def _mask_of(span: Span | None) -> tuple[str, str]:
     return (TRAINED_SIGN, TRAINED) if span.trained else (MASKED_SIGN, MASKED)
 
 
-PROMPT_LINES = 6
-
-
 def render_run(
     run: Trajectory,
     verdicts: Iterable[Verdict] = (),
     outcome: TestOutcome | None = None,
     rows: Sequence[MaskedRow] = (),
     tokenizer: ChatTokenizer | None = None,
-    cuts: Cuts | None = None,
 ) -> RenderableType:
     """The run for a terminal of any width.
 
@@ -155,7 +141,6 @@ def render_run(
     exact text of the tokens is shown in place of the parsed thought and action. No text of the run
     is read as markup, and control characters are made visible.
     """
-    cuts = cuts or Cuts()
     by_step = {verdict.step_index: verdict for verdict in verdicts}
     spans = {span.step_index: (span, row) for row in rows for span in row.spans}
     parts: list[RenderableType] = [_header(run, by_step, outcome, rows)]
@@ -165,7 +150,7 @@ def render_run(
     for step in run.steps:
         span, row = spans.get(step.step_index, (None, None))
         text = _decoded(span, row, tokenizer)
-        parts += render_step(step, by_step.get(step.step_index), span, text, cuts)
+        parts += render_step(step, by_step.get(step.step_index), span, text)
     return Group(*parts)
 
 

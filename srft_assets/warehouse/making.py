@@ -131,7 +131,6 @@ def work_alone(
     partition: str = ONLY,
     *,
     run_id: str = "",
-    warehouse: Warehouse | None = None,
     **settings: Any,
 ) -> Work:
     """What `stage.make` is handed where no Dagster runs it: a notebook, a benchmark, a test.
@@ -139,12 +138,8 @@ def work_alone(
     Nobody watches and nothing is started, unless `settings` (fields of `Work`) say otherwise.
     Raises MissingInputError where an upstream partition does not exist.
     """
-    seen = warehouse or Warehouse(home.warehouse)
-    quiet: dict[str, Any] = {
-        "progress": IDLE,
-        "launch": no_launch,
-        "log": logging.getLogger(__name__),
-    }
+    seen, log = Warehouse(home.warehouse), logging.getLogger(__name__)
+    quiet: dict[str, Any] = {"progress": IDLE, "launch": no_launch, "log": log}
     recipe = recipe_of(stage, home, seen, partition)
     return Work(home, seen, partition, recipe, run_id, **{**quiet, **settings})
 

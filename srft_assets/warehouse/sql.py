@@ -43,16 +43,6 @@ def sql_files(*kinds: str) -> list[SqlFile]:
     ]
 
 
-def leading_comment(text: str) -> str:
-    """The comment lines that a file begins with, less their dashes."""
-    lines: list[str] = []
-    for line in text.splitlines():
-        if not line.startswith("--"):
-            break
-        lines.append(line.removeprefix("--").strip())
-    return "\n".join(lines)
-
-
 GLOB = re.compile(r"[*?\[]")
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from srft_assets.home import Home
 from srft_assets.warehouse.query import open_readonly, run_query
-from srft_assets.warehouse.sql import SqlFile, leading_comment, sql_files, sql_folder
-from tools.schema_doc import schema_markdown
+from srft_assets.warehouse.sql import SqlFile, sql_files, sql_folder
+from tools.schema_doc import leading_comment, schema_markdown
 
 VIEWS = sql_files("tables", "views")
 QUERIES = sql_files("queries")
