@@ -17,7 +17,7 @@ import polars as pl
 if TYPE_CHECKING:
     from srft_assets.compare.arms import Comparison, compare_arms
 
-__all__ = ["ALPHA", "ARM_RATES", "DRAWS", "PAIRS", "SEED", "Comparison", "compare_arms"]
+__all__ = ["ALPHA", "ARMS", "ARM_RATES", "DRAWS", "PAIRS", "SEED", "Comparison", "compare_arms"]
 
 ALPHA = 0.05
 DRAWS = 10_000
@@ -45,19 +45,36 @@ PAIRS = pl.Schema(
 """One row a pair of arms: `arm` minus `against`, as `Difference` says; `p_holm` is `p_value` after
 Holm's correction over all rows. `detectable` is for the strictest step of that correction."""
 
-ARM_RATES = pl.Schema(
+ARMS = pl.Schema(
     {
         "arm": pl.String,
         "tasks": pl.Int32,
         "seeds": pl.Int32,
+        "attempts": pl.Int32,
         "scored": pl.Int32,
         "resolved": pl.Int32,
         "rate": pl.Float64,
         "low": pl.Float64,
         "high": pl.Float64,
         "method": pl.String,
+        "k": pl.Int32,
+        "pass_at_k": pl.Float64,
+        "left_out": pl.Int32,
+        "mean_steps": pl.Float64,
+        "mean_cost_usd": pl.Float64,
+        "contaminated": pl.Int32,
+        "approximate": pl.Int32,
     }
 )
+"""One row an arm. `attempts` counts all rows, `scored` those that the grader did not fail on,
+`resolved` those whose patch passes; `rate` (0 to 1) has the 95% interval `low` to `high`, made by
+`method`: wilson or bootstrap. `pass_at_k` is over the tasks that have at least `k` scored attempts
+with a seed; `left_out` counts those that were played with fewer (see `usual_attempts`).
+`mean_cost_usd` is over attempts whose cost is known; null where none is. `contaminated` and
+`approximate` count marked attempts."""
+
+_RATE = ("arm", "tasks", "seeds", "scored", "resolved", "rate", "low", "high", "method")
+ARM_RATES = pl.Schema({name: ARMS[name] for name in _RATE})
 """One row an arm of the asset `comparison`: its rate with the interval, as in `Rate`."""
 
 

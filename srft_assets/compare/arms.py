@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from srft_assets.compare import DRAWS, PAIRS, SEED
+from srft_assets.compare import ARMS, DRAWS, PAIRS, SEED
 from srft_assets.compare.difference import Difference, family_differences, holm
 from srft_assets.compare.rates import (
     cells_of,
@@ -19,34 +19,6 @@ from srft_assets.compare.rates import (
 )
 from srft_assets.errors import UsageError
 from srft_assets.warehouse.partitions import Warehouse
-
-ARMS = pl.Schema(
-    {
-        "arm": pl.String,
-        "tasks": pl.Int32,
-        "seeds": pl.Int32,
-        "attempts": pl.Int32,
-        "scored": pl.Int32,
-        "resolved": pl.Int32,
-        "rate": pl.Float64,
-        "low": pl.Float64,
-        "high": pl.Float64,
-        "method": pl.String,
-        "k": pl.Int32,
-        "pass_at_k": pl.Float64,
-        "left_out": pl.Int32,
-        "mean_steps": pl.Float64,
-        "mean_cost_usd": pl.Float64,
-        "contaminated": pl.Int32,
-        "approximate": pl.Int32,
-    }
-)
-"""One row an arm. `attempts` counts all rows, `scored` those that the grader did not fail on,
-`resolved` those whose patch passes; `rate` (0 to 1) has the 95% interval `low` to `high`, made by
-`method`: wilson or bootstrap. `pass_at_k` is over the tasks that have at least `k` scored attempts
-with a seed; `left_out` counts those that were played with fewer (see `usual_attempts`).
-`mean_cost_usd` is over attempts whose cost is known; null where none is. `contaminated` and
-`approximate` count marked attempts."""
 
 MANY_SEEDS = 5
 """With fewer, a bootstrap over seeds knows little of their spread: docs/scores.md has figures."""

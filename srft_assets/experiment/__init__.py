@@ -29,7 +29,6 @@ class Regime(BaseModel):
     tasks: TaskSettings = TaskSettings()
     """Of training, development and held-out tasks alike."""
     development_seed: int = 500_001
-    development_tasks: int = 160
     held_out_seed: int = 910_001
     held_out_tasks: int = 300
     optimizer_steps: int = 120
