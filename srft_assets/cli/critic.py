@@ -168,7 +168,7 @@ def export_queue(
     ] = False,
 ) -> None:
     """Write a queue of steps, with context, for people to label."""
-    from srft_assets.critic.gold.queue import Wanted, queue, write_queue
+    from srft_assets.critic.gold.queue import queue, write_queue
     from srft_assets.warehouse.partitions import Warehouse
 
     if show_verdict and critic is None:
@@ -178,8 +178,7 @@ def export_queue(
     if target.exists():
         raise UsageError(f"{target} exists, perhaps with labels: choose another --out")
     made = _made_batches(home, chosen_batches(home, batch))
-    wanted = Wanted(made, critic, size, floor, seed, show_verdict)
-    rows = queue(Warehouse(home.warehouse), wanted)
+    rows = queue(Warehouse(home.warehouse), made, critic, size, floor, seed, show_verdict)
     target.write_bytes(write_queue(rows, format_))
     runs = len({row["trajectory_id"] for row in rows})
     console = Console()
@@ -200,7 +199,7 @@ def import_labels(
     ] = False,
 ) -> None:
     """Read labels back into a gold set. Doing it again changes nothing."""
-    from srft_assets.critic.gold.annotations import Import, import_answers
+    from srft_assets.critic.gold.annotations import import_answers
     from srft_assets.critic.gold.labels import check_set_name, known_steps, take_over
     from srft_assets.warehouse.partitions import Warehouse
 
@@ -210,8 +209,8 @@ def import_labels(
     if not path.is_file():
         raise UsageError(f"no file {path}")
     batches = _made_batches(home, chosen_batches(home, None))
-    where = Import(home, name, known_steps(Warehouse(home.warehouse), batches), overwrite)
-    merged = import_answers(path, where, annotator)
+    steps = known_steps(Warehouse(home.warehouse), batches)
+    merged = import_answers(path, home, name, steps, annotator, overwrite)
     console = Console()
     say_refused(console, merged.refused)
     say(

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from docs.examples.human_study import FAULTS, RELATIONS, STUDY, TEXTS, convert, main
-from srft_assets.critic.gold.annotations import Import, import_answers
+from srft_assets.critic.gold.annotations import import_answers
 from srft_assets.critic.gold.labels import read_sets
 from srft_assets.home import Home
 from srft_assets.trajectories.formats import read_record
@@ -122,7 +122,7 @@ def test_the_real_study(shared: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     steps = {name: len(run.steps) for name, run in runs.items()}
     assert (len(runs), sum(steps.values())) == (40, 1113)
     main([str(folder), str(tmp_path)])
-    merged = import_answers(tmp_path / "labels.jsonl", Import(Home(tmp_path / "home"), "s", steps))
+    merged = import_answers(tmp_path / "labels.jsonl", Home(tmp_path / "home"), "s", steps)
     assert (merged.added, merged.refused) == (603, ())
     assert capsys.readouterr().err.count("refused ") == 11
     found = read_sets(Home(tmp_path / "home"))["s"]

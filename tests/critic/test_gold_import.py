@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srft_assets.critic.gold.annotations import Import, import_answers
+from srft_assets.critic.gold.annotations import import_answers
 from srft_assets.critic.gold.labels import GoldLabel, read_sets
-from srft_assets.critic.gold.queue import QueueFormat, Wanted, queue, write_queue
+from srft_assets.critic.gold.queue import QueueFormat, queue, write_queue
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import Warehouse
@@ -40,7 +40,7 @@ def test_labels_come_back_exactly(
     data: st.DataObject,
 ) -> None:
     folder = tmp_path_factory.mktemp("labels")
-    rows = queue(warehouse, Wanted(list(BATCHES), size=99))
+    rows = queue(warehouse, list(BATCHES), size=99)
     answers = data.draw(st.lists(GIVEN, min_size=len(rows), max_size=len(rows)))
     notes = data.draw(st.lists(HOSTILE, min_size=len(rows), max_size=len(rows)))
     done = folder / f"queue.{how}"
@@ -49,7 +49,7 @@ def test_labels_come_back_exactly(
         for row, answer, note in zip(rows, answers, notes, strict=True)
     ]
     done.write_bytes(write_queue(labelled, how))
-    merged = import_answers(done, Import(Home(folder / "home"), "s", STEPS), "ann")
+    merged = import_answers(done, Home(folder / "home"), "s", STEPS, "ann")
     expected = {
         (row["trajectory_id"], row["step_index"]): (row["label"], row["note"])
         for row in labelled
@@ -63,7 +63,7 @@ def test_labels_come_back_exactly(
 def test_label_studio_is_given_tasks_and_its_export_is_read(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    rows = queue(warehouse, Wanted(["real"], size=3))
+    rows = queue(warehouse, ["real"], size=3)
     tasks = orjson.loads(write_queue(rows, "label-studio"))
     assert [list(task) for task in tasks] == [["data"]] * 3
     assert "label" not in tasks[0]["data"]
@@ -84,7 +84,7 @@ def test_label_studio_is_given_tasks_and_its_export_is_read(
     tasks[2] |= {"id": 3, "annotations": []}
     done = tmp_path / "export.json"
     done.write_bytes(orjson.dumps(tasks))
-    merged = import_answers(done, Import(Home(tmp_path / "home"), "s", STEPS))
+    merged = import_answers(done, Home(tmp_path / "home"), "s", STEPS)
     assert (merged.added, merged.refused) == (3, ())
     found = [(o.step_index, o.annotator, o.label, o.note) for o in labels_in(tmp_path)]
     first, second = (row["step_index"] for row in rows[:2])
@@ -103,7 +103,7 @@ def test_an_export_of_argilla_is_read(tmp_path: Path) -> None:
     record = {"id": f"{ONE}:2", "fields": {"action": "…"}, "metadata": {}, "responses": responses}
     done = tmp_path / "records.json"
     done.write_bytes(orjson.dumps([record, {**record, "id": f"{ONE}:3", "responses": {}}]))
-    merged = import_answers(done, Import(Home(tmp_path / "home"), "s", STEPS))
+    merged = import_answers(done, Home(tmp_path / "home"), "s", STEPS)
     assert (merged.added, merged.refused) == (2, ())
     found = [(o.step_index, o.annotator, o.label, o.note) for o in labels_in(tmp_path)]
     assert found == [(2, "u1", "recover", "took it back"), (2, "u2", "good", "")]
@@ -111,16 +111,16 @@ def test_an_export_of_argilla_is_read(tmp_path: Path) -> None:
 
 def test_who_labelled_must_be_known(tmp_path: Path) -> None:
     done = tmp_path / "done.jsonl"
-    where = Import(Home(tmp_path / "home"), "s", STEPS)
+    where = (Home(tmp_path / "home"), "s", STEPS)
     row = {"trajectory_id": ONE, "step_index": 0, "label": "good"}
     done.write_bytes(orjson.dumps(row))
     with pytest.raises(UsageError, match="give --annotator"):
-        import_answers(done, where)
+        import_answers(done, *where)
     many = [row | {"annotator": name} for name in ("ann", "bob")]
     done.write_bytes(b"\n".join(orjson.dumps(one) for one in many))
     with pytest.raises(UsageError, match="leave out --annotator"):
-        import_answers(done, where, "carol")
-    assert import_answers(done, where).added == 2
+        import_answers(done, *where, "carol")
+    assert import_answers(done, *where).added == 2
 
 
 def test_bad_answers_are_refused_by_row(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_bad_answers_are_refused_by_row(tmp_path: Path) -> None:
     ]
     frame = pl.DataFrame(rows, schema=["label", "trajectory_id", "step_index"], orient="row")
     frame.write_csv(done)
-    merged = import_answers(done, Import(Home(tmp_path / "home"), "s", STEPS), "ann")
+    merged = import_answers(done, Home(tmp_path / "home"), "s", STEPS, "ann")
     assert [one.row for one in merged.refused] == [1, 2, 3, 4]
     assert all(one.source == "done.csv" for one in merged.refused)
     found = [(o.step_index, o.label) for o in labels_in(tmp_path)]
@@ -180,7 +180,7 @@ def test_whatever_is_handed_back_is_read_or_refused(
     done = folder / "any.json"
     done.write_bytes(orjson.dumps(records))
     with suppress(UsageError):
-        merged = import_answers(done, Import(Home(folder / "home"), "s", STEPS), "ann")
+        merged = import_answers(done, Home(folder / "home"), "s", STEPS, "ann")
         assert merged.added == 0
 
 
@@ -197,4 +197,4 @@ def test_a_file_that_is_no_table_is_told(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UsageError, match=told):
-        import_answers(tmp_path / name, Import(Home(tmp_path / "home"), "s", STEPS), "ann")
+        import_answers(tmp_path / name, Home(tmp_path / "home"), "s", STEPS, "ann")

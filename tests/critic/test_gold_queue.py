@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from srft_assets.critic.gold.annotations import NOTE, QUESTION
 from srft_assets.critic.gold.queue import (
-    Wanted,
     allocate,
     bare,
     harmless,
@@ -71,7 +70,7 @@ def test_a_step_is_never_chosen_twice_and_a_seed_always_chooses_the_same(
 
 
 def test_rare_labels_of_the_critic_are_asked_about_too(warehouse: Warehouse) -> None:
-    rows = queue(warehouse, Wanted(list(BATCHES), critic="rules", size=11, floor=1))
+    rows = queue(warehouse, list(BATCHES), critic="rules", size=11, floor=1)
     asked = Counter(RULES[row["trajectory_id"]][row["step_index"]] for row in rows)
     assert set(asked) == {"good", "unnecessary", "mistake", "recover"}
     assert [(row["trajectory_id"], row["step_index"]) for row in rows] == sorted(
@@ -80,7 +79,7 @@ def test_rare_labels_of_the_critic_are_asked_about_too(warehouse: Warehouse) -> 
 
 
 def test_annotators_see_context_and_no_verdict(warehouse: Warehouse) -> None:
-    rows = queue(warehouse, Wanted(list(BATCHES), critic="rules", size=99))
+    rows = queue(warehouse, list(BATCHES), critic="rules", size=99)
     assert len(rows) == sum(STEPS.values())
     (row,) = [one for one in rows if one["id"] == f"{TWO}:2"]
     assert row["action"] == "bash: git checkout y.py"
@@ -91,7 +90,7 @@ def test_annotators_see_context_and_no_verdict(warehouse: Warehouse) -> None:
         "unresolved",
     )
     assert b"recover" not in orjson.dumps(row) and b"because" not in orjson.dumps(row)
-    shown = queue(warehouse, Wanted(list(BATCHES), critic="rules", size=99, show_verdict=True))
+    shown = queue(warehouse, list(BATCHES), critic="rules", size=99, show_verdict=True)
     assert {(one["verdict"], one["verdict_reason"]) for one in shown if one["id"] == row["id"]} == {
         ("recover", "because")
     }
@@ -99,7 +98,7 @@ def test_annotators_see_context_and_no_verdict(warehouse: Warehouse) -> None:
 
 def test_a_critic_that_judged_nothing_is_told(warehouse: Warehouse) -> None:
     with pytest.raises(UsageError, match="no steps judged by critic nobody in real"):
-        queue(warehouse, Wanted(["real"], critic="nobody"))
+        queue(warehouse, ["real"], critic="nobody")
 
 
 def test_hostile_and_huge_texts_are_cut_and_made_visible(home: Home) -> None:
@@ -109,7 +108,7 @@ def test_hostile_and_huge_texts_are_cut_and_made_visible(home: Home) -> None:
     observations = [[huge] * count for count in frame["n_steps"]]
     huge_ones = pl.Series(observations, dtype=frame.schema["step_observations"])
     put(warehouse, "trajectories", "real", frame.with_columns(step_observations=huge_ones))
-    (row, *_) = queue(warehouse, Wanted(["real"], size=1))
+    (row, *_) = queue(warehouse, ["real"], size=1)
     assert len(row["observation"]) < 5_000
     assert row["observation"].startswith("=1+1␛[31mxxx") and row["observation"].endswith("xend")
     assert "tokens cut" in row["observation"]
@@ -121,7 +120,7 @@ def test_annotators_and_critics_are_told_the_same_of_labels() -> None:
 
 
 def test_the_documented_config_of_label_studio_fits_the_queue(warehouse: Warehouse) -> None:
-    (row,) = queue(warehouse, Wanted(["real"], size=1))
+    (row,) = queue(warehouse, ["real"], size=1)
     config = ElementTree.fromstring(re.search(r"```xml\n(.*?)```", PAGE.read_text(), re.DOTALL)[1])  # type: ignore[index]
     assert {text.get("value") for text in config.iter("Text")} <= {f"${name}" for name in row}
     assert [choices.get("name") for choices in config.iter("Choices")] == [QUESTION]

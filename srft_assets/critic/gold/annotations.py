@@ -24,28 +24,19 @@ SKIPPED = "skip"
 """Given as a label, it says that the annotator looked and could not tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
-    """Where labels go.
+def import_answers(
+    file: Path,
+    home: Home,
+    name: str,
+    steps: Mapping[str, int],
+    annotator: str | None = None,
+    overwrite: bool = False,
+) -> Merged:
+    """Put the answers of a file into the set `name`; rows that cannot be used are in its `refused`.
 
-    Attributes:
-        home: the platform.
-        name: of the gold set.
-        steps: trajectory id → number of steps, of all runs there are.
-        overwrite: whether an annotator's new label replaces the one before.
-    """
-
-    home: Home
-    name: str
-    steps: Mapping[str, int]
-    overwrite: bool = False
-
-
-def import_answers(file: Path, where: Import, annotator: str | None = None) -> Merged:
-    """Put the answers of a file into a set; rows that cannot be used are among `Merged.refused`.
-
-    `annotator` names who labelled, where the file names nobody or one person. Raises UsageError
-    for a file that is no table, and where nobody or too many are named.
+    `steps`: number of steps of each run there is. `annotator` names who labelled, where the file
+    names nobody or one person. `overwrite`: whether an annotator's new label replaces the one
+    before. Raises UsageError for a file that is no table, and where nobody or too many are named.
     """
     answers = list(_read(file))
     _check_annotators(file, answers, annotator)
@@ -55,11 +46,11 @@ def import_answers(file: Path, where: Import, annotator: str | None = None) -> M
         label = answer.problem or _label_of(answer, annotator)
         if isinstance(label, str):
             refused.append(Refusal(file.name, label, answer.row))
-        elif (reason := unfit(label, where.steps)) is not None:
+        elif (reason := unfit(label, steps)) is not None:
             refused.append(Refusal(file.name, reason, answer.row, label.trajectory_id))
         else:
             fitting.append((answer.row, label))
-    merged = merge_labels(where.home, where.name, fitting, file.name, where.overwrite)
+    merged = merge_labels(home, name, fitting, file.name, overwrite)
     every = sorted([*refused, *merged.refused], key=lambda one: one.row or 0)
     return replace(merged, refused=tuple(every))
 

@@ -5,7 +5,6 @@ import io
 import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -30,27 +29,6 @@ FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """A cell that a spreadsheet would read as a formula, or that looks like one made harmless."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to put into the queue.
-
-    Attributes:
-        batches: whose runs.
-        critic: whose labels stratify; None stratifies by outcome and position alone.
-        size: steps, or as many as there are.
-        floor: steps from every stratum before the rest is shared in proportion.
-        seed: of the choice.
-        show_verdict: whether annotators see the critic's label and reason, which sways them.
-    """
-
-    batches: Sequence[str]
-    critic: str | None = None
-    size: int = 200
-    floor: int = 5
-    seed: int = 0
-    show_verdict: bool = False
-
-
 class _Candidate(NamedTuple):
     """A step, with the label and the reason of the critic, if one was asked for."""
 
@@ -61,28 +39,39 @@ class _Candidate(NamedTuple):
     reason: str
 
 
-def queue(warehouse: Warehouse, wanted: Wanted) -> list[dict[str, Any]]:
+def queue(
+    warehouse: Warehouse,
+    batches: Sequence[str],
+    critic: str | None = None,
+    size: int = 200,
+    floor: int = 5,
+    seed: int = 0,
+    show_verdict: bool = False,
+) -> list[dict[str, Any]]:
     """Rows for annotators, in order of run and step. Raises UsageError where nothing is there.
 
-    Strata: critic's label × outcome of the run × third of the run that the step lies in.
+    Strata: critic's label × outcome of the run × third of the run that the step lies in; without a
+    critic the last two alone. Every stratum gives `floor` of the `size` steps before the rest is
+    shared in proportion. `show_verdict`: whether annotators see the critic's label and reason,
+    which sways them.
     """
-    holder = holders(warehouse, wanted.batches)
+    holder = holders(warehouse, batches)
     steps = [
         (stratum, step)
-        for batch in wanted.batches
-        for stratum, step in _candidates(warehouse, batch, wanted.critic)
+        for batch in batches
+        for stratum, step in _candidates(warehouse, batch, critic)
         if holder[step.trajectory_id] == batch
     ]
     if not steps:
-        what = f"steps judged by critic {wanted.critic}" if wanted.critic else "steps"
-        raise UsageError(f"no {what} in {', '.join(wanted.batches) or 'any batch'}")
+        what = f"steps judged by critic {critic}" if critic else "steps"
+        raise UsageError(f"no {what} in {', '.join(batches) or 'any batch'}")
     by_batch: dict[str, list[_Candidate]] = defaultdict(list)
-    for step in stratified(sorted(steps), wanted.size, wanted.floor, wanted.seed):
+    for step in stratified(sorted(steps), size, floor, seed):
         by_batch[step.batch].append(step)
     rows = [
         row
         for batch, held in sorted(by_batch.items())
-        for row in _rows(warehouse, batch, held, wanted.show_verdict)
+        for row in _rows(warehouse, batch, held, show_verdict)
     ]
     return sorted(rows, key=lambda row: (row["trajectory_id"], row["step_index"]))
 
