@@ -198,8 +198,8 @@ def open_readonly(home: Home) -> duckdb.DuckDBPyConnection:
     with _OPENING:
         connection = connect(catalogue.views(digest), read_only=True, config=CONFIG)
         # Another connection of this process may have locked the database that both share.
-        locked = connection.execute("SELECT current_setting('lock_configuration')").fetchone()
-        if locked != (True,):
+        locked = connection.execute("SELECT current_setting('lock_configuration')").fetchall()
+        if locked != [(True,)]:
             # The folder as it is named, and as the pattern that matches only it.
             allowed = map(text_literal, (str(home.warehouse), glob_of(home.warehouse)))
             connection.execute(f"SET allowed_directories = [{', '.join(allowed)}]")
