@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from srft_assets.critic.verdict import Label
+from srft_assets.experiment import REGIME
 from srft_assets.home import Home
-from srft_assets.lab.regime import REGIME
 from srft_assets.serving import ServerSpec
 from srft_assets.serving.server import serve
-from srft_assets.trajectories.batches import write_lab_batch
+from srft_assets.trajectories.batches import LAB, write_batch
 from srft_assets.warehouse.partitions import Warehouse
 from tests.qwen.fetch import FOLDER, MODEL, PLATFORM, SERVER, WEIGHTS
 from tests.rollouts.test_platform import srft
@@ -137,7 +137,7 @@ def made(sandbox, shared: Path, project: Path, base_url: str) -> Warehouse:
         (runs / part).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source / part, runs / part)
     told("ingest", str(runs), "--batch", "real")
-    write_lab_batch(HOME, "lab", REGIME.batch_settings(LAB_RUNS))
+    write_batch(HOME, "lab", LAB, REGIME.batch_settings(LAB_RUNS))
     print(f"an hour's work begins; {HOME.root / 'logs'} tells how it goes")
     print(told("apply", "--arm", "base", "--critic", "qwen"))
     return Warehouse(HOME.warehouse)

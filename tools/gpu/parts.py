@@ -117,10 +117,10 @@ def _write(path: Path, text: str) -> None:
 
 def runs(stated: Stated) -> dict[str, object]:
     """Runs of the scripted teacher, played and graded here."""
-    from srft_assets.lab.regime import REGIME
-    from srft_assets.trajectories.batches import write_lab_batch
+    from srft_assets.experiment import REGIME
+    from srft_assets.trajectories.batches import LAB, write_batch
 
-    write_lab_batch(current_home(), BATCH, REGIME.batch_settings(stated.runs))
+    write_batch(current_home(), BATCH, LAB, REGIME.batch_settings(stated.runs))
     _srft("apply", "test_outcomes", "--batch", BATCH)
     rows = Warehouse(current_home().warehouse).read("test_outcomes", BATCH)
     return {"runs": rows.height, "resolved": rows.filter(rows["status"] == "resolved").height}
