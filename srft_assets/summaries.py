@@ -108,8 +108,7 @@ def _batches(home: Home, warehouse: Warehouse) -> Iterator[dict[str, Any]]:
 
 
 def _critics(home: Home, warehouse: Warehouse) -> Iterator[dict[str, Any]]:
-    gold = run_query(home, "critic_scores").filter(question="label", target="mistake")
-    of_mistakes = {row["critic"]: row for row in gold.sort("steps").iter_rows(named=True)}
+    of_mistakes = {row["critic"]: row for row in run_query(home, "critic_f1").iter_rows(named=True)}
     for critic in _names(warehouse, VERDICTS):
         asset = f"{VERDICTS}/{critic}"
         stamps = {

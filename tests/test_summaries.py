@@ -55,6 +55,23 @@ def test_what_partitions_say_adds_up_to_what_their_rows_count(home: Home, listed
     assert_frame_equal(told, listing(home, STAGES, listed))
 
 
+def test_f1_is_that_of_the_largest_gold_set_that_has_one(home: Home) -> None:
+    make(home, "gold_labels", "critic_scores/rules")
+    asset, warehouse = "critic_scores/rules", Warehouse(home.warehouse)
+    of_mistakes = {"question": "label", "target": "mistake"}
+    rows = [
+        {**of_mistakes, "set": "small", "steps": 5, "f1": 0.5},
+        {**of_mistakes, "set": "middle", "steps": 20, "f1": 0.25},
+        {**of_mistakes, "set": "large", "steps": 90, "f1": None},
+    ]
+    frame = pl.DataFrame(rows, schema=STAGES[asset].schema)
+    warehouse.write(asset, "all", frame, warehouse.stamp(asset))
+    refresh_catalogue(home)
+    told = added_up(home, "critics")
+    assert told.filter(critic="rules").select("gold_set", "f1").row(0) == ("middle", 0.25)
+    assert_frame_equal(told, listing(home, STAGES, "critics"))
+
+
 def test_a_run_that_two_batches_hold_is_counted_once(home: Home) -> None:
     again = write_lines(home.root / "runs" / "again.jsonl", [run_of("b"), run_of("d")])
     ingest(home, [again], batch="three")

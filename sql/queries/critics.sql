@@ -15,15 +15,9 @@ judged AS (
         count(*) FILTER (label <> 'unlabeled') AS labelled
     FROM step_verdicts
     GROUP BY critic
-),
-scored AS (
-    SELECT critic, max_by(gold_set, steps) AS gold_set, max_by(f1, steps) AS f1
-    FROM critic_scores
-    WHERE question = 'label' AND target = 'mistake'
-    GROUP BY critic
 )
 SELECT critic, version, batches, runs, steps, labelled, gold_set, f1
 FROM judged
 LEFT JOIN latest USING (critic)
-LEFT JOIN scored USING (critic)
+LEFT JOIN critic_f1 USING (critic)
 ORDER BY critic
