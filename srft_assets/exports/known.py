@@ -27,6 +27,7 @@ COLUMNS = {
 def remember(home: Home, folder: Path, arm: str) -> None:
     """Write down that an export of the arm was written to the folder."""
     told = {"folder": str(folder), "arm": arm, "made_at": f"{datetime.now(UTC):%FT%TZ}"}
+    told["manifest"] = _digest((folder / MANIFEST).read_bytes())
     place(_note(home, folder), orjson.dumps(told))
 
 
@@ -37,12 +38,15 @@ def known_exports(home: Home) -> list[dict[str, Any]]:
         try:
             told = orjson.loads(note.read_bytes())
             folder = Path(told["folder"])
-            manifest = orjson.loads((folder / MANIFEST).read_bytes())
+            written = (folder / MANIFEST).read_bytes()
+            if told.pop("manifest") != _digest(written):
+                continue  # Another platform's by now.
+            manifest = orjson.loads(written)
             by_status = manifest["counts"]["by_status"].values()
             counts = {key: sum(one[key] for one in by_status) for key in ("runs", "rows")}
             found.append({"name": folder.name, "format": manifest["format"], **told, **counts})
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue  # It is gone, or the folder is another's by now.
+            continue  # It is gone.
     return sorted(found, key=lambda row: (row["name"], row["folder"]))
 
 
@@ -65,4 +69,8 @@ def _names(export: dict[str, Any]) -> tuple[str, str]:
 
 
 def _note(home: Home, folder: Path) -> Path:
-    return home.root / "exports" / f"{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}.json"
+    return home.root / "exports" / f"{_digest(str(folder).encode())}.json"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -49,3 +49,12 @@ def test_a_folder_with_other_files_or_of_an_unclear_name_stays(home: Home, tmp_p
     (tmp_path / "b" / "set" / "notes.txt").touch()
     with pytest.raises(UsageError, match=r"notes\.txt"):
         export_folder(home, str(tmp_path / "b" / "set"))
+
+
+def test_a_folder_that_another_platform_wrote_anew_is_its_own(home: Home, tmp_path) -> None:
+    folder, other = written(home, tmp_path / "one", "srft"), Home(tmp_path / "other")
+    told = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**told, "format": "axolotl"}))
+    remember(other, folder, "sft")
+    assert known_exports(home) == []
+    assert [row["arm"] for row in known_exports(other)] == ["sft"]
