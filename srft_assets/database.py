@@ -5,6 +5,8 @@ SQLAlchemy Core over SQLite, by default the file `srft.db` in `SRFT_HOME`, or ov
 several machines share a home; `SRFT_DATABASE` is the URL. Statements are those that both know.
 """
 
+import hashlib
+import json
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -67,6 +69,20 @@ ANSWERS = sa.Table(
     sa.Index("answers_by_time", "at"),
 )
 """One row a request that was answered; `key` is its hash. See `srft_assets.critic.calls.Reply`."""
+
+DIGESTED = (
+    *("key", "content", "refusal", "finish_reason", "model"),
+    *("prompt_tokens", "completion_tokens", "cached_tokens", "seconds", "retries"),
+    *("at", "critic", "about", "batch"),
+)
+"""Columns of an answer, in the order in which its digest has them."""
+
+
+def answer_digest(row: Mapping[str, Any]) -> str:
+    """32 hex digits of an answer, by which damage is known."""
+    told = json.dumps({column: row[column] for column in DIGESTED})
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
+
 
 CLAIMS = sa.Table(
     "claims",

@@ -2,15 +2,21 @@
 
 import re
 import shutil
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
+
+import orjson
 
 from srft_assets.database_read import read_rows
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.instance import open_runs
 from srft_assets.locks import partition_turn
+from srft_assets.settings import settings
+from srft_assets.text import some
 from srft_assets.trajectories.batches import (
     batch_names,
     manifests,
@@ -19,7 +25,8 @@ from srft_assets.trajectories.batches import (
 )
 from srft_assets.trajectories.drafts import default_name
 from srft_assets.trajectories.renaming import CALLS, OF_BATCH, VERSIONS, rename
-from srft_assets.warehouse.partitions import Warehouse, check_partition_name
+from srft_assets.warehouse.partitions import Warehouse, check_partition_name, matching
+from srft_assets.warehouse.stage import Stage
 
 OF_CHECKPOINT = ("checkpoints", "eval_scores", "eval_trajectories")
 
@@ -108,19 +115,44 @@ def remove(home: Home, what: Removal) -> None:
 def rename_batch(home: Home, old: str, new: str) -> None:
     """Give a batch another name; killed on the way, it has the old one, or the new one.
 
-    Nothing becomes stale and nothing is paid for again: what was made from it names it anew. But
-    settings that choose batches by pattern may choose another set then.
+    Nothing becomes stale and nothing is paid for again, but for what `lost_by_renaming` tells: what
+    was made from it names it anew.
     Raises UsageError for a batch that is not there and a name that is not free, SrftError where
     the batch lies in the inbox or was played here, and while runs are under way.
     """
     check_partition_name(new)
     with registering(home):
-        _check_renaming(home, old, new)
+        check_renaming(home, old, new)
         _refuse_under_way(home)
         rename(home, old, new)
 
 
-def _check_renaming(home: Home, old: str, new: str) -> None:
+def lost_by_renaming(home: Home, stages: Mapping[str, Stage], old: str, new: str) -> list[str]:
+    """What another name of a batch changes, each in words: settings that choose batches by patterns
+    which fit one of the names only, and trainings that a kill left unfinished, which begin anew."""
+    found = []
+    by_setting: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for stage in stages.values():
+        for edge in stage.upstream:
+            by_setting.setdefault((edge.setting, edge.only), []).append(stage.key)
+    chosen = settings().relabel.batches
+    by_setting["relabel.batches", tuple(chosen)] = ["relabel_nightly"]
+    for (setting, only), makers in by_setting.items():
+        takes = [bool(matching([name], only)) for name in (old, new)]
+        if takes[0] != takes[1]:
+            told = f"takes {new}, and did not take {old}" if takes[1] else f"takes {old} no more"
+            found.append(f"{setting or 'patterns'} ({', '.join(only)}) {told}: {some(makers)}")
+    for path in sorted((home.artifacts / "checkpoints").glob("*/*/*.job.json")):
+        with suppress(ValueError, KeyError, TypeError):
+            batches = {part["batch"] for part in orjson.loads(path.read_bytes())["parts"]}
+            if old in batches and path.with_suffix("").with_suffix(".partial").exists():
+                arm, seed = path.parts[-3:-1]
+                found.append(f"the unfinished training checkpoints/{arm} {seed} begins anew")
+    return found
+
+
+def check_renaming(home: Home, old: str, new: str) -> None:
+    """Raise what `rename_batch` would, but for runs that are under way."""
     known = _check_known(home, old)
     left = [
         *_assets(home, (*OF_BATCH, CALLS), new),

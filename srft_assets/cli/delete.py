@@ -64,16 +64,27 @@ def delete_export(
 def rename_a_batch(
     old: Annotated[str, typer.Argument(help="The batch.")],
     new: Annotated[str, typer.Argument(help="Its new name; it must be free.")],
+    yes: Yes = False,
 ) -> None:
     """Rename a batch. Nothing becomes stale, nothing is paid for again.
 
     Its partitions and paid answers bear the new name, and so does what was made from them. Gold
-    labels are of runs, and stay. The old partition key stays in Dagster, without content.
+    labels are of runs, and stay. The old partition key stays in Dagster, without content. Where
+    settings choose batches by patterns that fit one of the names only, or a training of the batch
+    is unfinished, it says so and asks first.
     """
     from srft_assets.cli.platform import refresh_catalogue
-    from srft_assets.removal import rename_batch
+    from srft_assets.removal import check_renaming, lost_by_renaming, rename_batch
+    from srft_assets.stages import load_stages
 
     home = current_home()
+    check_renaming(home, old, new)
+    changes = lost_by_renaming(home, load_stages(), old, new)
+    put(changes=changes)
+    for one in changes:
+        say(Console(), f"changes  {quoted(one)}")
+    if changes:
+        _confirm(f"Rename {old} to {new}?", yes, f"nothing was renamed; --yes renames {old}")
     rename_batch(home, old, new)
     put(old=old, new=new)
     refresh_catalogue(home)
@@ -93,10 +104,15 @@ def _delete(home: Home, title: str, what: "Removal", yes: bool) -> None:
         say(console, f"goes   {quoted(str(folder))}")
     for one in what.stays:
         say(console, f"stays  {quoted(one)}")
-    if not yes:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise UsageError(f"nothing was deleted; --yes deletes {title}")
-        typer.confirm(f"Delete {title}?", abort=True)
+    _confirm(f"Delete {title}?", yes, f"nothing was deleted; --yes deletes {title}")
     remove(home, what)
     refresh_catalogue(home)
     say(console, f"deleted {quoted(title)}")
+
+
+def _confirm(question: str, yes: bool, advice: str) -> None:
+    """Ask, unless it is answered. Raises UsageError where nobody can answer."""
+    if not yes:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise UsageError(advice)
+        typer.confirm(question, abort=True)

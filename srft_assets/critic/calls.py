@@ -6,9 +6,7 @@ when the making of the verdicts ends, also when it fails or is interrupted; wher
 killed, by the next command.
 """
 
-import hashlib
 import io
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -136,8 +134,10 @@ def to_row(reply: Reply) -> dict[str, Any]:
     """
     if not KEY.fullmatch(reply.key):
         raise ValueError(f"not the key of a request: {reply.key[:80]!r}")
+    from srft_assets.database import answer_digest
+
     row = asdict(reply)
-    return {**row, "digest": hashlib.sha256(json.dumps(row).encode()).hexdigest()[:32]}
+    return {**row, "digest": answer_digest(row)}
 
 
 def from_row(row: Mapping[str, Any]) -> Reply:

@@ -139,8 +139,7 @@ def _rename_rows(home: Home, old: str, new: str) -> None:
     """In the database: what the batch is made from, and whose answers were paid for."""
     import sqlalchemy as sa
 
-    from srft_assets.critic.calls import from_row, to_row
-    from srft_assets.database import ANSWERS, BATCHES, JOBS, database_of
+    from srft_assets.database import ANSWERS, BATCHES, JOBS, answer_digest, database_of
 
     here = BATCHES.c.name == old
     with database_of(home).write() as connection:
@@ -152,8 +151,8 @@ def _rename_rows(home: Home, old: str, new: str) -> None:
         connection.execute(sa.update(JOBS).where(JOBS.c.batch == old).values(batch=new))
         paid = connection.execute(sa.select(ANSWERS).where(ANSWERS.c.batch == old)).all()
         for answer in (one._asdict() for one in paid):
-            before = from_row(answer)
-            sound = answer["digest"] == to_row(before)["digest"]
-            told = to_row(replace(before, batch=new))["digest"] if sound else answer["digest"]
+            renamed = {"batch": new}
+            if answer["digest"] == answer_digest(answer):
+                renamed["digest"] = answer_digest(answer | renamed)
             of_it = ANSWERS.c.key == answer["key"]
-            connection.execute(sa.update(ANSWERS).where(of_it).values(batch=new, digest=told))
+            connection.execute(sa.update(ANSWERS).where(of_it).values(renamed))

@@ -98,6 +98,30 @@ def test_a_damaged_batch_that_lies_in_the_inbox_is_refused_too(srft: Srft, fille
     assert srft("delete", "batch", "one", "--yes").code == 0
 
 
+def test_a_new_name_that_changes_what_settings_choose_wants_a_yes(
+    srft: Srft, filled: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SRFT_RELABEL_BATCHES", "o*,!other")
+    job = filled.artifacts / "checkpoints" / "sft" / "0" / "abc.job.json"
+    (job.parent / "abc.partial").mkdir(parents=True)
+    job.write_text('{"parts": [{"batch": "one"}, {"batch": "two"}]}')
+    said = srft("rename", "batch", "one", "other")
+    assert said.code == 2
+    assert said.out.splitlines() == [
+        "changes  relabel.batches (o*, !other) takes one no more: relabel_nightly",
+        "changes  the unfinished training checkpoints/sft 0 begins anew",
+    ]
+    assert "nothing was renamed; --yes renames one" in said.err
+    assert batch_names(filled) == ["one", "two"]
+    assert srft("rename", "batch", "one", "other", "--yes").code == 0
+    said = srft("rename", "batch", "other", "eval-other")
+    assert "training.batches" in said.out and "takes other no more: checkpoints/" in said.out
+    job.unlink()
+    monkeypatch.delenv("SRFT_RELABEL_BATCHES")
+    assert srft("rename", "batch", "other", "onwards").code == 0, "nothing changes"
+    assert batch_names(filled) == ["onwards", "two"]
+
+
 def test_a_batch_whose_deletion_was_killed_goes_whole(srft: Srft, filled: Home) -> None:
     path = Warehouse(filled.warehouse).path("trajectories", "one")
     held = path.read_bytes()
