@@ -1,17 +1,19 @@
 """Assets that make themselves, where `automation:` of `srft.yaml` switches that on."""
 
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 
 import dagster as dg
 
-from srft_assets.components.asset import ON_REQUEST
+from srft_assets.components.asset import ON_REQUEST, tag_value
 from srft_assets.components.platform import BY
 from srft_assets.critic.spending import AUTOMATION, bounds
 from srft_assets.home import current_home
 from srft_assets.planning import Look, look
 from srft_assets.settings import Settings, settings
 from srft_assets.stages import load_stages
+from srft_assets.warehouse.partitions import matching
 from srft_assets.warehouse.plan import State
 
 TO_MAKE = (State.MISSING, State.STALE)
@@ -21,7 +23,8 @@ FREE = dg.AssetSelection.assets("test_outcomes") | dg.AssetSelection.key_prefixe
     "critic_prompt", "comparison"
 )
 UNPAID = dg.AssetSelection.key_prefixes("step_verdicts", "critic_scores", "masked_tokens")
-PAID = dg.AssetSelection.key_prefixes("step_verdicts") & dg.AssetSelection.tag(ON_REQUEST, "true")
+ASKED_FOR = dg.AssetSelection.tag(ON_REQUEST, "true")
+VERDICTS = dg.AssetSelection.key_prefixes("step_verdicts")
 
 
 class OutOfSync(dg.AutomationCondition):
@@ -38,6 +41,9 @@ class OutOfSync(dg.AutomationCondition):
         seen, key = seen_at(context.evaluation_time), context.key
         asset = key.to_user_string()
         names = {one.partition for one in seen.items.get(asset, ()) if one.state in TO_MAKE}
+        stage = seen.stages[asset]
+        if stage.on_request and stage.partitioned_by == "batch":
+            names = set(matching(names, settings().relabel.batches))
         view, subset = context.asset_graph_view, context.get_empty_subset()
         partitions = context.partitions_def
         if names and partitions is None:
@@ -53,31 +59,44 @@ def seen_at(_: datetime) -> Look:
     return look(load_stages(), current_home())
 
 
+def chosen(stated: Settings) -> dg.AssetSelection | None:
+    """What makes itself; None where nothing does."""
+    parts: list[dg.AssetSelection] = []
+    if stated.automation.free:
+        parts.append(FREE | (UNPAID - ASKED_FOR))
+    if stated.automation.paid and bounds(stated.relabel):
+        paid, named = VERDICTS & ASKED_FOR, stated.relabel.critics
+        if named is None:
+            parts.append(paid)
+        else:
+            parts += [paid & dg.AssetSelection.tag("critic", tag_value(name)) for name in named]
+    return reduce(or_, parts) if parts else None
+
+
 def sensors(stated: Settings) -> list[dg.AutomationConditionSensorDefinition]:
     """None where nothing makes itself.
 
     What failed, and what a spent budget left, is asked for again once a day.
     """
-    if not stated.automation.free and not stated.automation.paid:
+    made = chosen(stated)
+    if made is None:
         return []
-    chosen = (FREE | (UNPAID - dg.AssetSelection.tag(ON_REQUEST, "true"))).materializable()
-    paid = stated.automation.paid and bounds(stated.relabel)
-    made = chosen | PAID if paid else chosen
     failed = dg.AutomationCondition.execution_failed()
     again = ~failed | dg.AutomationCondition.cron_tick_passed(DAILY)
     condition = OutOfSync() & ~dg.AutomationCondition.in_progress() & again
     return [
         dg.AutomationConditionSensorDefinition(
             AUTOMATION,
-            target=made.without_checks(),
+            target=made.materializable().without_checks(),
             default_condition=condition,
             use_user_code_server=True,
             run_tags={BY: AUTOMATION},
             default_status=dg.DefaultSensorStatus.RUNNING,
             minimum_interval_seconds=60,
-            description="Makes what the plan calls missing or stale: outcomes, prompts, verdicts "
-            "of rules, masks and the comparison; with `automation.paid`, verdicts of critics that "
-            "cost money, within the budget a day of `relabel:`. Trains nothing.",
+            description="Makes what the plan calls missing or stale: with `automation.free`, "
+            "outcomes, prompts, verdicts of rules, masks and the comparison; with "
+            "`automation.paid`, verdicts of the critics and batches of `relabel:` that cost money, "
+            "within its budget a day. Trains nothing.",
         )
     ]
 

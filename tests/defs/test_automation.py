@@ -9,6 +9,7 @@ from srft_assets.defs.automation import sensors
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.settings import settings
+from srft_assets.warehouse.partitions import Warehouse
 from tests.defs.stale import make_stale
 
 OUTCOMES, VERDICTS = "test_outcomes", "step_verdicts/rules"
@@ -35,20 +36,25 @@ def test_what_is_free_is_watched_and_no_training_no_control_no_paid_critic(loade
 
 def test_a_paid_critic_is_watched_only_where_a_budget_of_the_day_is_stated(loaded, monkeypatch):
     monkeypatch.setenv("SRFT_AUTOMATION_PAID", "true")
-    assert DEFAULT not in chosen(loaded)
+    assert sensors(settings()) == []
     monkeypatch.setenv("SRFT_RELABEL_MAX_CALLS", "100")
-    assert DEFAULT in chosen(loaded)
+    assert chosen(loaded) == {DEFAULT, "step_verdicts/strict", "step_verdicts/with_patch"}
+    monkeypatch.setenv("SRFT_RELABEL_CRITICS", "strict,nobody")
+    assert chosen(loaded) == {"step_verdicts/strict"}
+    monkeypatch.setenv("SRFT_AUTOMATION_FREE", "true")
+    assert {VERDICTS, "step_verdicts/strict"} <= chosen(loaded)
 
 
 @pytest.fixture
 def tick(labelled: Home, loaded, instance, monkeypatch) -> Callable[[], set[tuple[str, str]]]:
     """One tick of the sensor, as the daemon has it evaluated; what it asks for."""
     monkeypatch.setenv("SRFT_AUTOMATION_FREE", "true")
-    (sensor,) = sensors(settings())
-    repository = dg.Definitions.merge(loaded, dg.Definitions(sensors=[sensor])).get_repository_def()
     instance.add_dynamic_partitions("batch", ["a", "b"])
 
     def ticked() -> set[tuple[str, str]]:
+        (sensor,) = sensors(settings())
+        merged = dg.Definitions.merge(loaded, dg.Definitions(sensors=[sensor]))
+        repository = merged.get_repository_def()
         context = dg.build_sensor_context(
             instance, repository_def=repository, sensor_name=sensor.name
         )
@@ -84,6 +90,21 @@ def test_its_run_makes_it_and_the_next_tick_asks_for_nothing(
         instance=instance, asset_selection=keys, partition_key=batch
     ).success
     assert tick() == set()
+
+
+def test_a_paid_critic_is_asked_for_the_batches_of_relabel(
+    tick, labelled: Home, loaded, instance, monkeypatch
+):
+    made = Warehouse(labelled.warehouse)
+    for batch in ("a", "b"):
+        made.write(DEFAULT, batch, made.read(VERDICTS, batch), made.stamp(VERDICTS, batch))
+    instance.add_dynamic_partitions(f"batches of {DEFAULT}", ["a", "b"])
+    assert tick() == set(), "paid critics are not asked"
+    monkeypatch.setenv("SRFT_AUTOMATION_PAID", "true")
+    monkeypatch.setenv("SRFT_AUTOMATION_FREE", "false")
+    monkeypatch.setenv("SRFT_RELABEL_MAX_CALLS", "100")
+    monkeypatch.setenv("SRFT_RELABEL_BATCHES", "b")
+    assert tick() == {(DEFAULT, "b")}
 
 
 def test_what_failed_is_not_asked_for_again_and_again(
