@@ -12,7 +12,7 @@ from srft_assets.errors import UsageError
 from srft_assets.files import private
 from srft_assets.home import Home
 from srft_assets.instance import prepare_instance
-from srft_assets.project import FILE, YAML, Project, component_files
+from srft_assets.project import FILE, YAML, Project, component_files, stated_names
 from srft_assets.settings import fields, is_secret, variable_of
 from srft_assets.stated import template
 
@@ -57,7 +57,6 @@ directory_type = "project"
 [tool.dg.project]
 root_module = "{module}"
 code_location_name = "{name}"
-registry_modules = ["srft_assets.components"]
 """
 
 WORKSPACE = """\
@@ -171,22 +170,30 @@ def _env_example() -> str:
 def copy_component(project: Project, kind: str, name: str, source: str) -> Path:
     """Make `critics/NAME` or `arms/NAME` of the project from one that is there; the new folder.
 
-    Raises UsageError for a bad name, an unknown source, and a folder that is there.
+    Raises UsageError as `copy_into`, and outside of a project.
     """
     if not project.file.is_file():
         raise UsageError(f"no {FILE} in {project.root} or above: srft init NAME makes a project")
-    if not COMPONENT_NAME.fullmatch(name):
-        raise UsageError(f"{name!r}: a name of letters, digits and _, as Dagster takes them")
+    target = project.root / kind / name
+    copy_into(target, kind, source)
+    return target
+
+
+def copy_into(target: Path, kind: str, source: str) -> None:
+    """Copy a critic or an arm that is there to a folder of another name.
+
+    Raises UsageError for a bad name, an unknown source, and where one is there.
+    """
+    if not COMPONENT_NAME.fullmatch(target.name):
+        raise UsageError(f"{target.name!r}: a name of letters, digits and _, as Dagster takes them")
     known = {path.parent.name: path.parent for path in component_files() if _is(path, kind)}
     if source not in known:
         raise UsageError(f"no {kind[:-1]} {source!r}; there are: {', '.join(sorted(known))}")
-    target = project.root / kind / name
-    if target.exists():
+    if (target / YAML).exists():
         raise UsageError(f"{target} is there already")
-    target.parent.mkdir(exist_ok=True)
-    shutil.copytree(known[source], target, ignore=shutil.ignore_patterns("__pycache__"))
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(known[source], target, ignore=ignored, dirs_exist_ok=True)
     _unname(target / YAML)
-    return target
 
 
 def _unname(file: Path) -> None:
@@ -213,4 +220,4 @@ def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:
 
 
 def _is(path: Path, kind: str) -> bool:
-    return path.name == YAML and kind in path.parts[-3:-2]
+    return path.name == YAML and any(stated == kind for stated, _ in stated_names(path))

@@ -3,6 +3,7 @@ that nothing heavy is imported where the file states nothing."""
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,6 +52,19 @@ class Project:
     def env_file(self) -> Path:
         """Secrets and settings of this machine, as lines `NAME=value`."""
         return self.root / ENV_FILE
+
+    @property
+    def dagster_folder(self) -> Path | None:
+        """Where `dg scaffold defs` puts what it makes; None where this is no project of Dagster."""
+        import tomllib
+
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            text = (self.root / "pyproject.toml").read_text(encoding="utf-8")
+            stated = tomllib.loads(text)["tool"]["dg"]["project"]
+            module = stated.get("defs_module") or f"{stated['root_module']}.defs"
+            folders = (self.root / top / module.replace(".", "/") for top in ("", "src"))
+            return next((folder for folder in folders if folder.is_dir()), None)
+        return None
 
     @property
     def is_one(self) -> bool:
@@ -128,11 +142,14 @@ def component_files() -> list[Path]:
 
 
 def own_files() -> list[Path]:
-    """The files of the project's own critics and arms."""
+    """The files of the project's own critics and arms; those of `dg scaffold defs`, too."""
     project = current_project()
     if not project.is_one:
         return []
-    return [path for kind in KINDS for path in sorted((project.root / kind).rglob(YAML))]
+    files = [path for kind in KINDS for path in sorted((project.root / kind).rglob(YAML))]
+    folder = project.dagster_folder
+    scaffolded = sorted(folder.rglob(YAML)) if folder not in (None, DEFS) else []
+    return [*files, *(path for path in scaffolded if any(stated_names(path)))]
 
 
 def twins() -> Iterator[str]:
@@ -153,13 +170,14 @@ def _own_names() -> dict[tuple[str, str], list[Path]]:
     """The project's files by what they state: `("arms", NAME)`."""
     found: dict[tuple[str, str], list[Path]] = {}
     for path in own_files():
-        for place in _names(path):
+        for place in stated_names(path):
             found.setdefault(place, []).append(path)
     return found
 
 
-def _names(path: Path) -> Iterator[tuple[str, str]]:
-    """What the file states; of one that is no YAML, what its folders are called."""
+def stated_names(path: Path) -> Iterator[tuple[str, str]]:
+    """What the file states, as `("arms", NAME)`; of one that is no YAML, what its folders are
+    called."""
     from srft_assets.yaml_files import read_yaml
 
     try:

@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import yaml
+from click import ClickException
 
 from srft_assets.components.asset import stages_in
+from srft_assets.components.scaffolding import ArmScaffolder, Source
 from srft_assets.definitions import defs
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import CHECKOUT
@@ -210,10 +213,27 @@ def test_wrong_names_are_refused_and_nothing_is_overwritten(
         copy_component(project, "critics", "one", "default")
 
 
+def test_what_cannot_be_scaffolded_is_told_and_leaves_nothing(project: Project) -> None:
+    place = project.root / "my_agent" / "defs"
+    for name, source, told in (
+        ("my_arm", "nobody", "no arm 'nobody'; there are: inverted_mask"),
+        ("my-arm", "srft", "a name of letters, digits and _"),
+    ):
+        (place / name).mkdir()
+        asked = dg.ScaffoldRequest(
+            type_name="srft_assets.components.arm.Arm",
+            target_path=place / name,
+            scaffold_format="yaml",
+            project_root=project.root,
+            params=Source(source=source),
+        )
+        with pytest.raises(ClickException, match=told):
+            ArmScaffolder().scaffold(asked)
+        assert not (place / name).exists()
+
+
 @pytest.mark.timeout(600)
 def test_dagsters_own_tools_find_the_project(project: Project) -> None:
-    copy_component(project, "arms", "my_arm", "srft")
-
     def said(*words: str) -> str:
         done = subprocess.run(
             [Path(sys.executable).parent / words[0], *words[1:]],
@@ -225,6 +245,19 @@ def test_dagsters_own_tools_find_the_project(project: Project) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    said("dg", "scaffold", "defs", "srft_assets.components.arm.Arm", "my_arm", "--source", "rft")
+    said("dg", "scaffold", "defs", "srft_assets.components.critic.Critic", "mine")
+    arm = project.root / "my_agent" / "defs" / "my_arm" / "defs.yaml"
+    arm.write_text(arm.read_text().replace("runs: resolved", "critic: mine"))
+    assert "critic: mine" in arm.read_text()
+    assert "2 of them this project's: nothing is wrong" in srft(project, "check")
+    said("dg", "check", "yaml")
     said("dg", "check", "defs")
-    assert "masked_tokens/my_arm" in said("dg", "list", "defs", "--json")
+    listed = said("dg", "list", "defs", "--json")
+    assert all(asset in listed for asset in ("masked_tokens/my_arm", "step_verdicts/mine"))
+    assert shape(load_stages()["masked_tokens/my_arm"]) == shape(
+        stages_in(defs())["masked_tokens/my_arm"]
+    )
+    arm.write_text("type: srft_assets.components.arm.Arm\nattributes: {masks: [mistake]}\n")
+    assert f"{arm}:2: masks: no such setting" in srft(project, "check", expected=1)
     said("dagster", "definitions", "validate", "-w", "workspace.yaml")

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from srft_assets.components.asset import build_asset, tags_of
 from srft_assets.components.checks import sql_check
+from srft_assets.components.scaffolding import ArmScaffolder, is_of_project
 from srft_assets.errors import SrftError
 from srft_assets.settings import settings
 from srft_assets.stages import arm_stages, filled_arm
@@ -21,6 +22,7 @@ ArmAttributes = create_model("ArmAttributes", __config__=ArmSpec.model_config, *
 """An `ArmSpec` without its name, which is the folder's."""
 
 
+@dg.scaffold_with(ArmScaffolder)
 class Arm(dg.Component):
     """`masked_tokens/<name>`, `checkpoints/<name>` and `eval_scores/<name>`."""
 
@@ -44,6 +46,8 @@ class Arm(dg.Component):
 
     def build_defs(self, context: dg.ComponentLoadContext | None = None) -> dg.Definitions:
         """Three assets and a check that no token outside accepted steps is trained."""
+        if is_of_project(context):
+            return dg.Definitions()
         arm, chosen = self.spec.name, settings()
         stages = arm_stages(self.spec, chosen)
         check = sql_check(

@@ -7,6 +7,7 @@ from pydantic import BaseModel, RootModel
 
 from srft_assets.components.asset import build_asset
 from srft_assets.components.checks import critic_good_enough, sql_check
+from srft_assets.components.scaffolding import CriticScaffolder, is_of_project
 from srft_assets.critic.spec import CriticSpec, RulesSpec
 from srft_assets.settings import settings
 from srft_assets.stages import critic_stages
@@ -16,6 +17,7 @@ class CriticAttributes(RootModel[CriticSpec]):
     """The schema of `attributes`: `kind: rules` or `kind: llm`."""
 
 
+@dg.scaffold_with(CriticScaffolder)
 class Critic(dg.Component):
     """Labels every step of the runs it judges. The folder's name is the critic's name."""
 
@@ -37,6 +39,8 @@ class Critic(dg.Component):
     def build_defs(self, context: dg.ComponentLoadContext | None = None) -> dg.Definitions:
         """`critic_prompt/<name>` where there is a prompt, `step_verdicts/<name>`,
         `critic_scores/<name>`, and their checks. Raises SrftError for a bad prompt."""
+        if is_of_project(context):
+            return dg.Definitions()
         name = self.folder.name
         return dg.Definitions(
             assets=[
