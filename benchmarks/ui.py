@@ -3,7 +3,7 @@
 340 batches of one run, the ten shipped arms and four critics, whose model is another than that
 which made their verdicts, so that pages have something to say. Prints one JSON object: of each page
 the seconds from asking for its address to its content, the first time and the median of the others.
-`--pictures FOLDER` keeps a picture of each page. Needs `chromium` and `pip install playwright`.
+`--pictures FOLDER` keeps a picture of each page. Needs `chromium`.
 """
 
 import argparse
@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import plan
-from srft_assets.components.asset import BATCH, seeds_to_know, stages_in
+from srft_assets.components.asset import stages_in
 from srft_assets.components.launch import open_instance
+from srft_assets.components.partitioning import to_know
 from srft_assets.components.run_repair import untold
 from srft_assets.definitions import defs
 from srft_assets.home import Home
@@ -64,14 +65,14 @@ def platform(home: Home, batches: int, sources: Path) -> None:
     for row in plan.runs(batches, STEPS):
         (sources / f"{row['instance_id']}.json").write_text(json.dumps(row))
     ingest(home, [sources], batch="mine", batch_size=1)
-    stages = stages_in(defs())
+    loaded = defs()
+    stages = stages_in(loaded)
     plan.SEEDS[:] = ["0"]
     plan.fill(home, stages)
     names = plan.names_of(home)
     with open_instance(home) as instance:
-        instance.add_dynamic_partitions(BATCH, batch_names(home))
-        for kind, seeds in seeds_to_know(stages.values(), home).items():
-            instance.add_dynamic_partitions(kind, seeds)
+        for kind, known in to_know(loaded.resolve_asset_graph().assets_defs, home).items():
+            instance.add_dynamic_partitions(kind, known)
         for stage in in_order(stages):
             for event in untold(instance, stage, home, names(stage.partitioned_by)):
                 instance.report_runless_asset_event(event)
@@ -164,6 +165,8 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--pictures", type=Path, help="folder for a picture of each page")
     parser.add_argument("--folder", type=Path, help="where the platform is made, and stays")
+    settle = "seconds before the first page, until the sensors have told of every partition"
+    parser.add_argument("--settle", type=float, default=90, help=settle)
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         folder = (given.folder or Path(scratch)).resolve()
@@ -171,7 +174,7 @@ def main(arguments: Sequence[str]) -> None:
         if not home.root.exists():
             platform(home, given.batches, folder / "runs")
         with opened(home) as address:
-            time.sleep(90)  # until the first ticks have told of every partition
+            time.sleep(given.settle)
             told = measured(address, given.rounds, given.pictures, batch_names(home))
     print(json.dumps({"batches": given.batches, "seconds": told}, indent=2))
 

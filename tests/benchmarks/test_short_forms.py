@@ -3,13 +3,13 @@
 import json
 import re
 import runpy
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from srft_assets.sandbox import Sandbox
+from tests.chromium import program
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 RUNS = CHECKOUT / "tests" / "golden" / "runs"
@@ -51,10 +51,8 @@ def test_critic_calls_are_timed_against_the_ideal(script: Script) -> None:
 
 
 def test_every_page_of_the_ui_is_timed(script: Script) -> None:
-    pytest.importorskip("playwright", reason="no playwright: pip install playwright")
-    if not (shutil.which("chromium") or shutil.which("google-chrome")):
-        pytest.skip("no Chromium: apt-get install chromium")
-    told = json.loads(script("ui", "--batches", 2, "--rounds", 1))
+    program()
+    told = json.loads(script("ui", "--batches", 2, "--rounds", 1, "--settle", 10))
     assert told["batches"] == 2
     assert all(page["first"] > 0 for page in told["seconds"].values())
 
