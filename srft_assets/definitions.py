@@ -1,6 +1,8 @@
 """The whole platform: what the files below `defs/` state, and what no YAML states."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,14 @@ from srft_assets.components.arm import Arm
 from srft_assets.components.asset import build_asset, stages_in
 from srft_assets.components.checks import in_sync_checks, sql_check, watch_checks
 from srft_assets.components.critic import Critic
+from srft_assets.components.partitioning import partitions_of
 from srft_assets.components.platform import CriticServer, Platform
 from srft_assets.home import CHECKOUT
 from srft_assets.project import current_project, own_files, refuse_twins
+from srft_assets.settings import Relabel, settings
 from srft_assets.stages import comparisons, fixed_stages, load_stages, specs_of_file
 from srft_assets.tokens.arm import ArmSpec
+from srft_assets.warehouse.stage import unasked
 
 NUMBERED = "Steps of a run are numbered 0, 1, 2, …"
 UNIQUE = "A batch holds a run once"
@@ -32,6 +37,7 @@ def defs() -> dg.Definitions:
     tree = dg.ComponentTree.from_module(defs_module=defs_folder, project_root=CHECKOUT)
     mine = own()
     loaded = dg.Definitions.merge(without(tree.build_defs(), mine), mine, fixed(), resources())
+    loaded = with_freshness(apart(loaded), settings().relabel)
     stages = stages_in(loaded)
     compared = comparisons(list(stages.values()))
     known = {**stages, **{stage.key: stage for stage in compared}}
@@ -40,6 +46,42 @@ def defs() -> dg.Definitions:
         asset_checks=[in_sync_checks(known, load_stages), watch_checks(stages, load_stages)],
     )
     return dg.Definitions.merge(loaded, more)
+
+
+def apart(loaded: dg.Definitions) -> dg.Definitions:
+    """The definitions, with partitions of their own for what nobody needs unless it is named."""
+    stages = stages_in(loaded)
+    # What needs an asset that nobody states is told by srft check and the plan, and stops no page.
+    stated = {
+        key: replace(stage, upstream=tuple(e for e in stage.upstream if e.asset in stages))
+        for key, stage in stages.items()
+    }
+    needed = unasked(stated)
+
+    def placed(spec: dg.AssetSpec) -> dg.AssetSpec:
+        stage = stages.get(spec.key.to_user_string())
+        if stage is None or stage.key in needed:
+            return spec
+        return spec.replace_attributes(partitions_def=partitions_of(stage, needed))
+
+    return loaded.map_asset_specs(func=placed)
+
+
+def with_freshness(loaded: dg.Definitions, stated: Relabel) -> dg.Definitions:
+    """The definitions, with a freshness policy on the verdicts that the schedule looks after."""
+    if stated.overdue_hours is None:
+        return loaded
+    policy = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=stated.overdue_hours))
+
+    def looked_after(spec: dg.AssetSpec) -> dg.AssetSpec:
+        kind, *name = spec.key.path
+        if kind != "step_verdicts" or (
+            stated.critics is not None and name[0] not in stated.critics
+        ):
+            return spec
+        return spec.replace_attributes(freshness_policy=policy)
+
+    return loaded.map_asset_specs(func=looked_after)
 
 
 def own() -> dg.Definitions:
@@ -106,4 +148,4 @@ def resources() -> dg.Definitions:
 def project(folder: Path) -> dg.Definitions:
     """The assets of the critics and arms below a folder, in the place of the shipped ones."""
     assets = [build_asset(stage) for stage in load_stages(folder).values()]
-    return dg.Definitions.merge(dg.Definitions(assets=assets), resources())
+    return apart(dg.Definitions.merge(dg.Definitions(assets=assets), resources()))

@@ -132,6 +132,14 @@ class Relabel(Section):
     """Tokens of one day, prompt and answer."""
     max_usd: NonNegativeFloat | None = None
     """USD of one day, by `prices`."""
+    overdue_hours: PositiveInt | None = None
+    """Hours after which verdicts that were neither made nor found in sync are overdue in the UI; by
+    default never."""
+
+    def looks_after(self, asset: str) -> bool:
+        """Whether the asset holds verdicts that the schedule makes, given a reason."""
+        kind, _, critic = asset.partition("/")
+        return kind == "step_verdicts" and (self.critics is None or critic in self.critics)
 
 
 class Automation(Section):
@@ -140,8 +148,8 @@ class Automation(Section):
     free: bool = False
     """Outcomes, verdicts of rules, masks and the comparison; never a training."""
     paid: bool = False
-    """Verdicts of critics that cost money too, within the budget of a day that `relabel:` states;
-    without one, none."""
+    """Verdicts that cost money, of the critics and batches of `relabel:`, within its budget of a
+    day; without one, none."""
 
 
 class Alerts(Section):

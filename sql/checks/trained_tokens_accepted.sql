@@ -26,7 +26,7 @@ uneven AS (
     HAVING len($as_many_as) > 0
         AND count(*) FILTER (NOT trained) <> count(*) FILTER (list_contains($as_many_as, label))
 )
-SELECT s.trajectory_id, s.step_index, s.label, s.trained, s.token_start, s.token_end, r.status
+SELECT batch, s.trajectory_id, s.step_index, s.label, s.trained, s.token_start, s.token_end, r.status
 FROM spans AS s
 JOIN runs AS r USING (batch, trajectory_id)
 LEFT JOIN steps USING (trajectory_id, step_index)

@@ -13,35 +13,17 @@ from srft_assets.components.metadata import (
     made_metadata,
     table_schema,
 )
+from srft_assets.components.partitioning import PARTITIONS, partition_of
 from srft_assets.components.platform import Platform, progress_of
 from srft_assets.errors import SrftError, WaitingError
-from srft_assets.home import Home
 from srft_assets.locks import partition_turn
-from srft_assets.seeds import asked_seeds, check_seed, seeds_there
+from srft_assets.seeds import check_seed
 from srft_assets.text import some
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.making import make_current
-from srft_assets.warehouse.partitions import ONLY, Warehouse
+from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.plan import in_sync
 from srft_assets.warehouse.stage import Stage, Upstream
-
-BATCH = "batch"
-"""Dagster's name of the batches. They are registered by ingest and never deleted."""
-
-SEED = "seed"
-"""Dagster's name of the seeds of arms that are made without being named."""
-
-BATCHES = dg.DynamicPartitionsDefinition(name=BATCH)
-
-PARTITIONS: dict[str, dg.PartitionsDefinition | None] = {
-    "batch": BATCHES,
-    "seed": dg.DynamicPartitionsDefinition(name=SEED),
-    "none": None,
-}
-"""By how a stage is partitioned: batches of at most a few hundred runs, or seeds."""
-
-ASKED_SEEDS = dg.DynamicPartitionsDefinition(name="seed_on_request")
-"""Seeds of controls: none until one is asked for, so that Materialize all trains none."""
 
 STAGE = "srft/stage"
 """Metadata key under which an asset carries its stage, within the process."""
@@ -77,37 +59,6 @@ def asset_key(stage: str) -> dg.AssetKey:
     return dg.AssetKey(stage.split("/"))
 
 
-def partition_of(stage: Stage, name: str) -> str | None:
-    """A partition's name as Dagster has it: None for the only one of an unpartitioned asset."""
-    return None if stage.partitioned_by == "none" else name
-
-
-def partitions_of(stage: Stage) -> dg.PartitionsDefinition | None:
-    """The partitions of a stage's asset."""
-    asked = stage.on_request and stage.partitioned_by == "seed"
-    return ASKED_SEEDS if asked else PARTITIONS[stage.partitioned_by]
-
-
-def register(instance: dg.DagsterInstance, stage: Stage, names: Sequence[str]) -> None:
-    """Let Dagster know partitions of a stage; those that it knows stay."""
-    defined = partitions_of(stage)
-    if isinstance(defined, dg.DynamicPartitionsDefinition) and defined.name:
-        instance.add_dynamic_partitions(defined.name, list(names))
-
-
-def seeds_to_know(stages: Iterable[Stage], home: Home) -> dict[str, list[str]]:
-    """What Dagster is to know of, by its name of the partitions: seeds that were asked for, but of
-    controls, and those of which some partition is there."""
-    found: dict[str, set[str]] = {SEED: set(asked_seeds(home))}
-    for stage in stages:
-        defined = partitions_of(stage)
-        if stage.partitioned_by == "seed" and isinstance(defined, dg.DynamicPartitionsDefinition):
-            found.setdefault(str(defined.name), set()).update(
-                seeds_there(Warehouse(home.warehouse), stage.key)
-            )
-    return {name: sorted(seeds, key=int) for name, seeds in found.items()}
-
-
 def stages_of(assets: Iterable[dg.AssetsDefinition]) -> dict[str, Stage]:
     """Stage by key, for all assets that were built from one: plan and graph have one source."""
     found = {}
@@ -131,8 +82,13 @@ def group_of(stage: Stage) -> str:
 
 
 def tags_of(stage: Stage) -> dict[str, str]:
-    """What the stage is of, in the characters that Dagster lets a tag have."""
-    return {name: NO_TAG.sub("_", value)[:TAG_CHARS] for name, value in stage.tags.items()}
+    """What the stage is of."""
+    return {name: tag_value(value) for name, value in stage.tags.items()}
+
+
+def tag_value(text: str) -> str:
+    """The text in the characters that Dagster lets a tag have."""
+    return NO_TAG.sub("_", text)[:TAG_CHARS]
 
 
 def dependency(stage: Stage, edge: Upstream) -> dg.AssetDep:
@@ -151,7 +107,7 @@ def build_asset(stage: Stage) -> dg.AssetsDefinition:
     @dg.asset(
         key=asset_key(stage.key),
         deps=[dependency(stage, edge) for edge in stage.upstream],
-        partitions_def=partitions_of(stage),
+        partitions_def=PARTITIONS[stage.partitioned_by],
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=group_of(stage),
         description=stage.description,

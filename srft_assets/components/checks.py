@@ -6,14 +6,16 @@ from typing import Any
 
 import dagster as dg
 
-from srft_assets.components.asset import asset_key, partition_of, tags_of
+from srft_assets.components.asset import asset_key, tags_of
 from srft_assets.components.metadata import markdown_table, preview, printable
+from srft_assets.components.partitioning import partition_of
 from srft_assets.components.platform import Platform
 from srft_assets.critic.scores import CRITIC_SCORES, judge
 from srft_assets.critic.spec import Threshold
 from srft_assets.errors import SrftError
 from srft_assets.planning import look
 from srft_assets.schemas import SCHEMAS
+from srft_assets.text import some
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.plan import Item, Snapshot, State
 from srft_assets.warehouse.query import offending_rows
@@ -22,6 +24,7 @@ from srft_assets.warehouse.stage import Stage
 IN_SYNC = "in_sync"
 ROWS = 50
 """Partitions that the table of `in_sync` shows."""
+BATCHES_TOLD = 20
 WHY_CHARS = 300
 PAGE_CHARS = 2000
 """Of a reason, on a partition's page: a batch may be made from thousands of files."""
@@ -49,8 +52,11 @@ def sql_check(
     parameters: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> dg.AssetChecksDefinition:
-    """A check that passes where `sql/checks/<name>.sql` finds no row, over all partitions.
+    """A check that passes where `sql/checks/<name>.sql` finds no row, over all partitions; else it
+    names those that have some, as `batch`.
 
+    It is no partitioned check: in Dagster 1.13 the result of a run over a range of partitions bears
+    none of them, and a check shows its last result, which would hide a batch that failed before.
     A check of Dagster has no tags: it bears those of its asset as metadata.
     """
 
@@ -62,9 +68,17 @@ def sql_check(
             rows = offending_rows(platform.home(), SCHEMAS, name, parameters or {})
         except SrftError as error:  # a damaged file of another batch: told here, and no run fails
             return dg.AssetCheckResult(passed=False, description=printable(str(error)))
-        first = {} if rows.is_empty() else {"first": dg.MetadataValue.md(preview(rows))}
+        if rows.is_empty():
+            return dg.AssetCheckResult(passed=True, metadata={"offending_rows": 0})
+        batches = some(sorted(rows["batch"].unique()), BATCHES_TOLD)
         return dg.AssetCheckResult(
-            passed=rows.is_empty(), metadata={"offending_rows": rows.height, **first}
+            passed=False,
+            description=printable(f"{rows.height:,} rows in {batches}"),
+            metadata={
+                "offending_rows": rows.height,
+                "batches": printable(batches),
+                "first": dg.MetadataValue.md(preview(rows)),
+            },
         )
 
     return check

@@ -5,7 +5,6 @@ import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,8 @@ import yaml
 from sqlalchemy.exc import DatabaseError
 
 from srft_assets.backup import is_damage
-from srft_assets.components.asset import (
-    BATCH,
-    FAILED,
-    SEED,
-    WAITING,
-    asset_key,
-    partitions_of,
-    register,
-    seeds_to_know,
-    stages_in,
-)
+from srft_assets.components.asset import FAILED, WAITING, asset_key, stages_in
+from srft_assets.components.partitioning import BATCH, SEED, name_of, to_know
 from srft_assets.components.platform import shown_on
 from srft_assets.components.run_repair import free_left, locked_run, looked_after, untold
 from srft_assets.errors import SrftError
@@ -130,10 +120,12 @@ class Applier:
         """
         wish = Wish(wanted, batches, seeds)
         outcome, stages = Outcome(), stages_in(self.defs)
-        for kind, names in seeds_to_know(stages.values(), self.home).items():
+        assets = self.defs.resolve_asset_graph().assets_defs
+        for kind, names in to_know(assets, self.home).items():
             self.instance.add_dynamic_partitions(kind, names)
         for stage in wish.stages(stages):
-            register(self.instance, stage, wish.names(stage.partitioned_by))
+            if kind := name_of(self._partitions(stage)):
+                self.instance.add_dynamic_partitions(kind, list(wish.names(stage.partitioned_by)))
             self._make(stage, wish.names(stage.partitioned_by), outcome)
             for event in untold(self.instance, stage, self.home, outcome.kept[stage.key]):
                 self.instance.report_runless_asset_event(event)
@@ -168,10 +160,13 @@ class Applier:
             outcome.waiting[stage.key] = waiting
 
     def _all(self, stage: Stage) -> Sequence[str]:
-        defined = partitions_of(stage)
+        defined = self._partitions(stage)
         if defined is None:
             return [ONLY]
         return defined.get_partition_keys(dynamic_partitions_store=self.instance)
+
+    def _partitions(self, stage: Stage) -> dg.PartitionsDefinition | None:
+        return self.defs.resolve_asset_graph().get(asset_key(stage.key)).partitions_def
 
     def _materialize(self, stage: Stage, names: Sequence[str]) -> dict[str, dict[str, str]]:
         """One run over neighbours; the partitions that `FAILED`, those that are `WAITING`, and why.
@@ -246,9 +241,15 @@ def _reasons(told: dg.MetadataValue) -> dict[str, str]:
     return {str(name): str(reason) for name, reason in told.value.items()}
 
 
-def consecutive(names: Sequence[str], order: Sequence[str]) -> Iterator[list[str]]:
-    """The names in runs of neighbours in `order`: one Dagster run takes one range."""
-    place = {name: index for index, name in enumerate(order)}
-    ranked = sorted((place[name], name) for name in names)
-    for _, group in groupby(enumerate(ranked), key=lambda pair: pair[1][0] - pair[0]):
-        yield [name for _, (_, name) in group]
+def consecutive(names: Sequence[str], *orders: Sequence[str]) -> Iterator[list[str]]:
+    """The names in runs of neighbours in each of `orders`: one Dagster run takes one range of each
+    of its assets."""
+    places = [{name: index for index, name in enumerate(order)} for order in orders]
+    run: list[str] = []
+    for name in sorted(names, key=places[0].__getitem__):
+        if run and any(place[name] != place[run[-1]] + 1 for place in places):
+            yield run
+            run = []
+        run.append(name)
+    if run:
+        yield run

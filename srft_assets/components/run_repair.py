@@ -14,8 +14,9 @@ from uuid import uuid4
 
 import dagster as dg
 
-from srft_assets.components.asset import asset_key, partition_of
+from srft_assets.components.asset import asset_key
 from srft_assets.components.metadata import kept_metadata
+from srft_assets.components.partitioning import partition_of
 from srft_assets.home import Home
 from srft_assets.instance import is_free, lock_of_run, locks_of_killed
 from srft_assets.locks import exclusive

@@ -62,7 +62,7 @@ def critic_scores_stage(critic: str) -> Stage:
     return Stage(
         key=f"critic_scores/{critic}",
         partitioned_by="none",
-        upstream=(Upstream(verdicts, "all"), Upstream("gold_labels", "whole")),
+        upstream=(Upstream(verdicts, "all", optional=True), Upstream("gold_labels", "whole")),
         schema=CRITIC_SCORES,
         code={"version": VERSION},
         config={"resamples": RESAMPLES, "seed": SEED},
@@ -76,11 +76,13 @@ def _make(work: Work, asset: str) -> Made:
     from srft_assets.warehouse.sql import counted_once  # a plan needs no database
 
     columns = ["trajectory_id", "step_index", "label"]
-    verdicts = pl.concat(
+    verdicts = [
         work.read(asset, name).select(columns).with_columns(batch=pl.lit(name))
         for name in work.input_names(asset)
-    )
-    frame = scores(work.read("gold_labels", ONLY), counted_once(verdicts))
+    ]
+    if not verdicts:
+        return Made(CRITIC_SCORES.to_frame())
+    frame = scores(work.read("gold_labels", ONLY), counted_once(pl.concat(verdicts)))
     masks = frame.filter(pl.col("f1").is_not_null(), question="mask", target="mistake")
     figures = {
         f"{row['set']}: F1 of mistakes": round(row["f1"], 4) for row in masks.iter_rows(named=True)

@@ -6,13 +6,16 @@ from typing import Any
 
 import dagster as dg
 
-from srft_assets.components.asset import BATCH, BATCHES, ON_REQUEST, PARTITIONS, asset_key
+from srft_assets.components.asset import ON_REQUEST, asset_key
 from srft_assets.components.launch import RANGE_END, RANGE_START, consecutive
+from srft_assets.components.metadata import kept_metadata
+from srft_assets.components.partitioning import BATCH, BATCHES, PARTITIONS, name_of
 from srft_assets.components.platform import BY, Platform
 from srft_assets.critic.spending import NIGHTLY
 from srft_assets.errors import SrftError
-from srft_assets.planning import look
-from srft_assets.settings import settings
+from srft_assets.home import Home
+from srft_assets.planning import Look, look
+from srft_assets.settings import Relabel, settings
 from srft_assets.stages import load_stages
 from srft_assets.text import some
 from srft_assets.trajectories.batches import batch_names
@@ -24,6 +27,8 @@ from srft_assets.warehouse.stage import Stage
 EVERY_NIGHT = "0 3 * * *"
 PROMPT = "critic_prompt/"
 LABELLED = ("step_verdicts", "masked_tokens")
+ANY_ASSET = "__ASSET_JOB"
+"""Dagster's job of all assets: the only one whose assets may have partitions of several kinds."""
 
 BY_BATCH = dg.AssetSelection.assets("trajectories", "test_outcomes")
 PROMPTS = dg.AssetSelection.key_prefixes("critic_prompt")
@@ -45,11 +50,10 @@ ingest_runs = dg.define_asset_job(
 
 relabel = dg.define_asset_job(
     "relabel",
-    PROMPTS | VERDICTS | TOKENS,
+    UNASKED | ARM_TOKENS,
     partitions_def=BATCHES,
-    description="Label the steps of a batch again, and mask its tokens by the new labels. The "
-    "schedule `relabel_nightly` starts it for what is stale; started by hand it asks every "
-    "critic, also those that no arm needs. What is in sync is kept.",
+    description="Label the steps of a batch again, and mask its tokens by the new labels: of the "
+    "critics that cost nothing and those that an arm needs. What is in sync is kept.",
 )
 
 label_new_runs = dg.define_asset_job(
@@ -99,16 +103,44 @@ def relabel_nightly(
         fits_none = f"relabel.batches ({', '.join(stated.batches)}) fits none of: "
         return dg.SkipReason(fits_none + some(known_batches))
     context.instance.add_dynamic_partitions(BATCH, known_batches)
-    order = context.instance.get_dynamic_partitions(BATCH)
     of_batch = {batch: to_make(seen.stages, items, batch) for batch in batches}
     requests = [
         _request(keys, {RANGE_START: names[0], RANGE_END: names[-1]})
         for keys, alike in _alike(of_batch)
-        for names in consecutive(alike, order)
+        for names in consecutive(alike, *_orders(context, keys, alike))
     ]
+    if stated.overdue_hours is not None:
+        for event in found_in_sync(home, seen, stated, batches):
+            context.instance.report_runless_asset_event(event)
     left = stale_prompts(items) - {key for keys in of_batch.values() for key in keys}
     requests += [_request(sorted(left), {})] if left else []
     return requests or dg.SkipReason("all verdicts and masks are in sync")
+
+
+def found_in_sync(
+    home: Home, seen: Look, stated: Relabel, batches: Collection[str]
+) -> Iterator[dg.AssetMaterialization]:
+    """For the freshness policy of critics of which all these batches are in sync: one of them, as
+    a run would tell of it that keeps it."""
+    for asset, items in seen.items.items():
+        of_these = [item for item in items if item.partition in batches]
+        in_sync = bool(of_these) and all(item.state is State.IN_SYNC for item in of_these)
+        if in_sync and stated.looks_after(asset):
+            one = of_these[-1].partition
+            figures = kept_metadata(seen.stages[asset], home, one)
+            yield dg.AssetMaterialization(asset_key(asset), partition=one, metadata=figures)
+
+
+def _orders(
+    context: dg.ScheduleEvaluationContext, keys: Sequence[str], batches: Sequence[str]
+) -> Iterator[Sequence[str]]:
+    """The partitions of these assets in their order, in which the batches are by then."""
+    assert context.repository_def is not None
+    assets = context.repository_def.assets_defs_by_key
+    for name in dict.fromkeys(name_of(assets[asset_key(key)].partitions_def) for key in keys):
+        if name:
+            context.instance.add_dynamic_partitions(name, batches)
+            yield context.instance.get_dynamic_partitions(name)
 
 
 def _asked(stages: Mapping[str, Stage], critics: Collection[str] | None) -> list[str]:
@@ -132,7 +164,7 @@ def nightly(cron: str) -> dg.ScheduleDefinition:
 
     def at(cron: str, evaluate: Callable[..., Any], more: str = "") -> dg.ScheduleDefinition:
         return dg.schedule(
-            job=relabel,
+            job_name=ANY_ASSET,
             name=NIGHTLY,
             cron_schedule=cron,
             execution_timezone="UTC",

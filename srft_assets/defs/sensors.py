@@ -9,8 +9,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from srft_assets.components.asset import BATCH, BATCHES, seeds_to_know, stages_of
+from srft_assets.components.asset import stages_of
 from srft_assets.components.checks import IN_SYNC, evaluation, observation
+from srft_assets.components.partitioning import BATCHES, to_know
 from srft_assets.components.platform import Platform
 from srft_assets.components.run_repair import close_killed, open_runs, untold
 from srft_assets.defs.jobs import ingest_runs
@@ -18,7 +19,7 @@ from srft_assets.errors import Refusal, SrftError
 from srft_assets.home import Home
 from srft_assets.planning import look
 from srft_assets.stages import load_stages
-from srft_assets.trajectories.batches import batch_names, manifest_digest
+from srft_assets.trajectories.batches import manifest_digest
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.plan import Item, State, state_of
@@ -196,18 +197,17 @@ def in_sync(
     checks = [evaluation(asset, settled[asset], asset in seen.needed) for asset in settled]
     news = [check for check in checks if is_new(context.instance, check)]
     took = f"planned in {time.perf_counter() - start:.2f} s"
-    # Those that were ingested without Dagster, or before its instance was made anew.
-    batches = sorted(set(batch_names(home)) - {*context.instance.get_dynamic_partitions(BATCH)})
     forgotten = [
         event
         for asset, of in settled.items()
         for event in untold(context.instance, seen.stages[asset], home, in_sync_of(of))
     ][:AT_ONCE]
-    to_know = {BATCH: batches}
-    for kind, names in seeds_to_know(seen.stages.values(), home).items():
+    # Those that were ingested without Dagster, or before its instance was made anew, as well.
+    unknown = {}
+    for kind, names in to_know(repository.assets_defs_by_key.values(), home).items():
         known_names = {*context.instance.get_dynamic_partitions(kind)}
-        to_know[kind] = [name for name in names if name not in known_names]
-    if not changed and not news and not any(to_know.values()) and not forgotten:
+        unknown[kind] = [name for name in names if name not in known_names]
+    if not changed and not news and not any(unknown.values()) and not forgotten:
         return dg.SkipReason(f"nothing changed; {took}")
     told_of = f"told of {len(news)} assets and {len(changed)} partitions"
     return dg.SensorResult(
@@ -218,7 +218,7 @@ def in_sync(
             *(observation(item, seen.stages[item.asset]) for item in changed),
         ],
         dynamic_partitions_requests=[
-            dg.AddDynamicPartitionsRequest(kind, names) for kind, names in to_know.items() if names
+            dg.AddDynamicPartitionsRequest(kind, names) for kind, names in unknown.items() if names
         ],
         cursor=json.dumps({name: short for name, short in told.items() if short}),
     )

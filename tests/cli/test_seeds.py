@@ -5,8 +5,8 @@ import json
 import dagster as dg
 import pytest
 
-from srft_assets.components.asset import ASKED_SEEDS, SEED
 from srft_assets.components.launch import open_instance
+from srft_assets.components.partitioning import ASKED_SEEDS, SEED
 from srft_assets.definitions import defs
 from srft_assets.errors import UsageError
 from srft_assets.seeds import add_seeds, asked_seeds, check_seed

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from srft_assets.components.asset import BATCHES, build_asset
+from srft_assets.components.asset import build_asset
 from srft_assets.components.checks import critic_good_enough
+from srft_assets.components.partitioning import BATCHES
 from srft_assets.components.platform import Platform
 from srft_assets.critic.gold.labels import GoldLabel, gold_labels_stage, merge_labels
 from srft_assets.critic.scores import critic_scores_stage

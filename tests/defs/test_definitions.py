@@ -68,6 +68,17 @@ def test_controls_and_critics_that_cost_money_are_made_on_request(loaded):
     }
 
 
+def test_what_is_made_on_request_has_partitions_of_its_own(loaded, graph):
+    own = {
+        *(f"step_verdicts/{critic}" for critic in MODELS),
+        *(f"masked_tokens/{arm}" for arm in CONTROLS),
+    }
+    for key, stage in stages_in(loaded).items():
+        if stage.partitioned_by == "batch":
+            name = f"batches of {key}" if key in own else "batch"
+            assert graph.get(dg.AssetKey(key.split("/"))).partitions_def.name == name
+
+
 def test_data_goes_one_way(graph):
     assert parents(graph, "trajectories") == set()
     assert parents(graph, "test_outcomes") == {"trajectories"}
@@ -96,6 +107,7 @@ def test_jobs_sensors_schedules_and_checks(loaded):
     repository = loaded.get_repository_def()
     assert {job.name for job in repository.get_all_jobs()} == {
         "__ASSET_JOB",
+        "ask_for",
         "ingest_runs",
         "label_new_runs",
         "relabel",

@@ -13,9 +13,10 @@ from srft_assets.components.launch import RANGE_END, RANGE_START, Applier
 from srft_assets.components.platform import CriticServer, Platform
 from srft_assets.critic import spending
 from srft_assets.database import ANSWERS, database_of
-from srft_assets.definitions import defs
+from srft_assets.definitions import defs, with_freshness
 from srft_assets.defs.jobs import EVERY_NIGHT, nightly
 from srft_assets.home import Home
+from srft_assets.settings import Relabel
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from tests.chain.conftest import tokenizer_with, with_base_model
@@ -103,7 +104,7 @@ def run(instance: dg.DagsterInstance, repository: dg.RepositoryDefinition):
     """Carry out a run request."""
 
     def execute(request: dg.RunRequest) -> None:
-        done = repository.get_job("relabel").execute_in_process(
+        done = repository.get_job(nightly(EVERY_NIGHT).job_name).execute_in_process(
             asset_selection=request.asset_selection, tags=request.tags, instance=instance
         )
         assert done.success
@@ -212,6 +213,34 @@ def test_a_changed_prompt_labels_again_what_it_had_labelled(with_critic, night, 
     assert isinstance(night(), dg.SkipReason)
 
 
+def test_one_run_asks_a_critic_that_no_arm_needs_beside_the_others(with_critic, night, run, server):
+    paid = server.answered.total()
+    forget_answers(with_critic)
+    for batch in ("a", "b"):
+        make_stale(with_critic, VERDICTS, batch)
+        make_stale(with_critic, ASKED, batch)
+    requests = night()
+    masks = {"masked_tokens/srft", "masked_tokens/unresolved_masked"}
+    assert asked(requests) == {"a…b": {VERDICTS, ASKED, *masks}}
+    run(requests[0])
+    assert server.answered.total() - paid == 4
+    assert isinstance(night(), dg.SkipReason)
+
+
+def test_batches_that_are_no_neighbours_among_those_asked_for_have_a_run_each(
+    labelled, loaded, night, instance
+):
+    applier = Applier(loaded, labelled, instance, Silent())
+    for batches in (["b", "c"], ["a"]):
+        applier.apply([ASKED], batches, [])
+    for batch in BATCHES:
+        make_stale(labelled, ASKED, batch)
+    assert list(asked(night())) == ["b…a"], "neighbours in their own order"
+    for batch in BATCHES:
+        make_stale(labelled, VERDICTS, batch)
+    assert sorted(asked(night())) == ["a…a", "b…c"]
+
+
 def test_a_prompt_that_says_the_same_in_other_words_costs_nothing(
     with_critic, night, run, server, instance
 ):
@@ -271,7 +300,7 @@ def test_a_night_ends_at_its_budget_and_the_next_one_goes_on(
 
     def execute() -> dg.ExecuteInProcessResult:
         (request,) = night()
-        return repository.get_job("relabel").execute_in_process(
+        return repository.get_job(nightly(EVERY_NIGHT).job_name).execute_in_process(
             asset_selection=request.asset_selection,
             tags=request.tags,
             instance=instance,
@@ -286,6 +315,41 @@ def test_a_night_ends_at_its_budget_and_the_next_one_goes_on(
     assert execute().success
     assert server.answered.total() - paid == 4
     assert isinstance(night(), dg.SkipReason)
+
+
+def test_verdicts_that_the_schedule_looks_after_have_a_freshness_policy_where_it_is_stated(loaded):
+    def with_policy(stated: Relabel) -> set[str]:
+        graph = with_freshness(loaded, stated).resolve_asset_graph()
+        return {
+            node.key.to_user_string()
+            for node in graph.asset_nodes
+            if node.freshness_policy_or_from_metadata
+        }
+
+    assert with_policy(Relabel()) == set()
+    every = {f"step_verdicts/{name}" for name in ("default", "rules", "strict", "with_patch")}
+    assert with_policy(Relabel(overdue_hours=36)) == every
+    assert with_policy(Relabel(overdue_hours=36, critics=("strict",))) == {"step_verdicts/strict"}
+
+
+def test_a_night_that_finds_verdicts_in_sync_says_so_for_their_freshness(
+    labelled, night, instance, monkeypatch
+):
+    def told() -> list[dg.AssetMaterialization]:
+        wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(VERDICTS.split("/")))
+        records = instance.fetch_materializations(wanted, limit=9).records
+        return [record.asset_materialization for record in records]
+
+    night()
+    assert told() == [], "nothing is overdue by default"
+    monkeypatch.setenv("SRFT_RELABEL_OVERDUE_HOURS", "36")
+    make_stale(labelled, VERDICTS, "c")
+    night()
+    assert told() == [], "they are not in sync"
+    monkeypatch.setenv("SRFT_RELABEL_BATCHES", "a,b")
+    assert isinstance(night(), dg.SkipReason)
+    (one,) = told()
+    assert (one.partition, one.metadata["kept"].value) == ("b", True)
 
 
 def test_a_time_that_is_none_stops_the_schedule_only(caplog):

@@ -24,10 +24,10 @@ LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries {
   }
 } } } }"""
 
-ADD_PARTITION = """mutation($repository: RepositorySelector!, $partition: String!) {
-  addDynamicPartition(
-    repositorySelector: $repository, partitionsDefName: "batch", partitionKey: $partition
-  ) { __typename }
+ADD_PARTITION = """mutation($repository: RepositorySelector!, $of: String!, $key: String!) {
+  addDynamicPartition(repositorySelector: $repository, partitionsDefName: $of, partitionKey: $key) {
+    __typename
+  }
 }"""
 
 LAUNCH = """mutation($params: ExecutionParams!) {
@@ -134,6 +134,11 @@ class Browser:
         assert "errors" not in told, told
         (data,) = told["data"].values()
         return data
+
+    def add_partition(self, key: str, of: str = "batch") -> None:
+        """Press `Add a partition` to the partitions of that name."""
+        told = self.ask(ADD_PARTITION, repository=REPOSITORY, of=of, key=key)
+        assert told["__typename"] == "AddDynamicPartitionSuccess", told
 
     def materialize(self, assets: Sequence[str], partition: str) -> str:
         """Press `Materialize` for one partition of a selection; the run's id."""

@@ -66,6 +66,7 @@ def browser(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="module")
 def backfill(browser: Browser) -> str:
     """`Materialize all` of prompt and verdicts of `strict`, pressed before anything else."""
+    browser.add_partition("mine", of=f"batches of {STRICT}")
     return browser.materialize_all(["critic_prompt/strict", STRICT], ["mine", "other"])
 
 

@@ -9,7 +9,7 @@ from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.partitions import Warehouse
 from tests.critic.server import Server
 from tests.trajectories.ingest_support import run_of, write_lines
-from tests.ui.browser import ADD_PARTITION, LOCATIONS, PARTITIONS, REPOSITORY, Browser
+from tests.ui.browser import LOCATIONS, PARTITIONS, Browser
 from tests.ui.conftest import DEFAULT, NIGHTLY, STRICT
 from tests.ui.dev import Project, until
 
@@ -50,8 +50,7 @@ def test_the_code_location_loads_with_everything_in_it(browser: Browser):
 
 @pytest.mark.usefixtures("nights")
 def test_a_batch_is_materialized_from_the_ui(browser: Browser, home: Home):
-    added = browser.ask(ADD_PARTITION, repository=REPOSITORY, partition="fresh")
-    assert added["__typename"] == "AddDynamicPartitionSuccess"
+    browser.add_partition("fresh")
     folder = home.root / "sources"
     ingest(home, [write_lines(folder / "fresh.jsonl", [run_of(name) for name in "klm"])])
     assets = ["trajectories", "test_outcomes", "step_verdicts/rules", "masked_tokens/srft"]
@@ -97,7 +96,7 @@ def test_the_command_line_works_beside_it_and_is_seen_in_it(
 
 
 def test_a_run_that_cannot_succeed_says_why(browser: Browser):
-    browser.ask(ADD_PARTITION, repository=REPOSITORY, partition="ghost")
+    browser.add_partition("ghost")
     run = browser.materialize(["trajectories"], "ghost")
     assert browser.wait_for(run) == "FAILURE"
     question = """query($run: ID!) { logsForRun(runId: $run) { ... on EventConnection {

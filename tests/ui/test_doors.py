@@ -17,7 +17,7 @@ from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse
 from tests.critic.server import Server
 from tests.trajectories.ingest_support import run_of, write_lines
-from tests.ui.browser import ADD_PARTITION, PARTITIONS, REPOSITORY, Browser
+from tests.ui.browser import PARTITIONS, Browser
 from tests.ui.conftest import DEFAULT
 from tests.ui.dev import Project
 
@@ -125,7 +125,7 @@ def test_a_batch_that_cannot_be_read_stops_nothing_behind_the_others(
             [{**run_of(f"{batch}-1"), "resolved": False, "patch": "diff"}],
         )
         ingest(home, [source], partitions=False)
-        browser.ask(ADD_PARTITION, repository=REPOSITORY, partition=batch)
+        browser.add_partition(batch)
     (home.root / "sources" / "lost.jsonl").unlink()
 
     chain = ["trajectories", "test_outcomes", RULES]

@@ -8,8 +8,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from srft_assets.components.asset import BATCH
 from srft_assets.components.launch import open_instance
+from srft_assets.components.partitioning import BATCH
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.partitions import Warehouse
