@@ -11,7 +11,7 @@ from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.instance import OpenRun, open_runs
 from srft_assets.planning import look
-from srft_assets.summaries import held_once, summary
+from srft_assets.summaries import held_once, summaries
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.plan import Item, Snapshot, State
 from srft_assets.warehouse.query import run_query
@@ -97,8 +97,8 @@ def _frames(
     found: dict[str, pl.DataFrame | None] = {}
     with suppress(SrftError, OSError, pl.exceptions.PolarsError):
         if held_once(warehouse):
-            for name in NAMED:
-                found[name] = summary(home, warehouse, name, _names(home, stages, name))
+            names = {name: _names(home, stages, name) for name in NAMED}
+            found = summaries(home, warehouse, names)
     frames = {name: found.get(name) for name in NAMED}
     return {
         name: listing(home, stages, name) if frame is None else frame

@@ -5,7 +5,7 @@ stamps say adds up to the same, as long as no run is held by two batches and no 
 the runs of its batch; where it might not, there is no answer here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -63,28 +63,41 @@ def held_once(warehouse: Warehouse) -> bool:
     return held.select(pl.col("trajectory_id").is_unique().all()).collect().item()
 
 
-def summary(
-    home: Home, warehouse: Warehouse, name: str, names: Sequence[str]
-) -> pl.DataFrame | None:
-    """The rows of the named query, with one for each of `names`; None where it must be asked.
+def summaries(
+    home: Home, warehouse: Warehouse, names: Mapping[str, Sequence[str]]
+) -> dict[str, pl.DataFrame | None]:
+    """The rows of the named queries, each with one row for each of its `names`; None where one
+    must be asked.
 
     Holds only where `held_once` does. Raises SrftError where what must be read is damaged.
     """
-    make, schema = {
-        "batches": (_batches, BATCHES),
-        "critics": (_critics, CRITICS),
-        "arms": (_arms, ARMS),
-    }[name]
+    # In one question, which looks once at every partition file for whether it changed meanwhile.
+    scored = run_query(home, "FROM critic_f1 UNION ALL BY NAME FROM arm_scores")
+    f1, rates = (
+        {row[of]: row for row in scored.filter(pl.col(of).is_not_null()).iter_rows(named=True)}
+        for of in ("critic", "arm")
+    )
+    made = {
+        "batches": (BATCHES, _batches(warehouse)),
+        "critics": (CRITICS, _critics(warehouse, f1)),
+        "arms": (ARMS, _arms(warehouse, rates)),
+    }
+    return {name: _frame(schema, rows, names[name]) for name, (schema, rows) in made.items()}
+
+
+def _frame(
+    schema: pl.Schema, made: Iterable[Mapping[str, Any]], names: Sequence[str]
+) -> pl.DataFrame | None:
     key = next(iter(schema))
     try:
-        found = {row[key]: row for row in make(home, warehouse)}
+        found = {row[key]: row for row in made}
     except UncertainError:
         return None
     rows = [found.get(each, {key: each}) for each in sorted({*found, *names})]
     return pl.DataFrame(rows, schema=schema)
 
 
-def _batches(home: Home, warehouse: Warehouse) -> Iterator[dict[str, Any]]:
+def _batches(warehouse: Warehouse) -> Iterator[dict[str, Any]]:
     for batch in warehouse.partitions(RUNS):
         runs = _stamp(warehouse, RUNS, batch)
         said: Mapping[str, float] = {}
@@ -107,8 +120,9 @@ def _batches(home: Home, warehouse: Warehouse) -> Iterator[dict[str, Any]]:
             }
 
 
-def _critics(home: Home, warehouse: Warehouse) -> Iterator[dict[str, Any]]:
-    of_mistakes = {row["critic"]: row for row in run_query(home, "critic_f1").iter_rows(named=True)}
+def _critics(
+    warehouse: Warehouse, of_mistakes: Mapping[str, Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
     for critic in _names(warehouse, VERDICTS):
         asset = f"{VERDICTS}/{critic}"
         stamps = {
@@ -131,8 +145,9 @@ def _critics(home: Home, warehouse: Warehouse) -> Iterator[dict[str, Any]]:
             }
 
 
-def _arms(home: Home, warehouse: Warehouse) -> Iterator[dict[str, Any]]:
-    scores = {row["arm"]: row for row in run_query(home, "arm_scores").iter_rows(named=True)}
+def _arms(
+    warehouse: Warehouse, scores: Mapping[str, Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
     names = [*_names(warehouse, MASKS), *_names(warehouse, "checkpoints"), *scores]
     for arm in dict.fromkeys(names):
         asset = f"{MASKS}/{arm}"

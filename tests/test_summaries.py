@@ -8,7 +8,7 @@ from srft_assets.cli.platform import refresh_catalogue
 from srft_assets.home import Home
 from srft_assets.overview import NAMED, listing, names_of, overview
 from srft_assets.stages import load_stages
-from srft_assets.summaries import held_once, summary
+from srft_assets.summaries import held_once, summaries
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.making import make_partition, work_alone
@@ -44,7 +44,8 @@ def names(home: Home, listed: str) -> list[str]:
 
 
 def added_up(home: Home, listed: str) -> pl.DataFrame | None:
-    return summary(home, Warehouse(home.warehouse), listed, names(home, listed))
+    known = {name: names(home, name) for name in NAMED}
+    return summaries(home, Warehouse(home.warehouse), known)[listed]
 
 
 @pytest.mark.parametrize("listed", NAMED)

@@ -92,8 +92,9 @@ UNREADABLE = (pl.exceptions.PolarsError, PANIC, ValueError, TypeError, KeyError)
 
 def stamp_in(source: Path | IO[bytes]) -> Stamp | None:
     """The stamp within a Parquet file; None for a file of somebody else."""
-    # no search for keys of a cloud, which takes as long as the reading
-    stamped = pl.read_parquet_metadata(source, credential_provider=None).get(KEY)
+    # no search for keys of a cloud, which takes as long as the reading; no Path, which takes half
+    file = str(source) if isinstance(source, Path) else source
+    stamped = pl.read_parquet_metadata(file, credential_provider=None).get(KEY)
     return Stamp.from_bytes(stamped.encode()) if stamped else None
 
 
