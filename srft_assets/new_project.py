@@ -174,7 +174,7 @@ def copy_component(project: Project, kind: str, name: str, source: str) -> Path:
     """
     if not project.file.is_file():
         raise UsageError(f"no {FILE} in {project.root} or above: srft init NAME makes a project")
-    target = project.root / kind / name
+    target = project.root / kind / _checked(name)
     copy_into(target, kind, source)
     return target
 
@@ -184,8 +184,7 @@ def copy_into(target: Path, kind: str, source: str) -> None:
 
     Raises UsageError for a bad name, an unknown source, and where one is there.
     """
-    if not COMPONENT_NAME.fullmatch(target.name):
-        raise UsageError(f"{target.name!r}: a name of letters, digits and _, as Dagster takes them")
+    _checked(target.name)
     known = {path.parent.name: path.parent for path in component_files() if _is(path, kind)}
     if source not in known:
         raise UsageError(f"no {kind[:-1]} {source!r}; there are: {', '.join(sorted(known))}")
@@ -194,6 +193,12 @@ def copy_into(target: Path, kind: str, source: str) -> None:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(known[source], target, ignore=ignored, dirs_exist_ok=True)
     _unname(target / YAML)
+
+
+def _checked(name: str) -> str:
+    if not COMPONENT_NAME.fullmatch(name):
+        raise UsageError(f"{name!r}: a name of letters, digits and _, as Dagster takes them")
+    return name
 
 
 def _unname(file: Path) -> None:

@@ -70,6 +70,7 @@ def test_a_partition_is_made_and_read_by_clicks(page: Any, address: str, home: H
     page.keyboard.type("tag:critic=rules and group:step_verdicts")
     page.keyboard.press("Enter")
     page.locator(f"a[href='/assets/{VERDICTS}']").first.click()
+    page.get_by_role("tab", name="Partitions").wait_for()  # the catalogue has such a button, too
     page.get_by_role("button", name="Materialize").first.click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Missing", exact=True).click()
