@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from srft_assets.components.launch import open_instance
+from srft_assets.components.partitioning import BATCH
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.stages import load_stages
 from srft_assets.trajectories.ingest import ingest
@@ -27,12 +29,14 @@ PICTURES = os.environ.get("SRFT_TEST_PICTURES")
 
 @pytest.fixture
 def home(home: Home) -> Home:
-    """One batch of three runs, read and graded, that nobody has labelled."""
+    """One batch of three runs, read and graded, that Dagster knows and nobody has labelled."""
     rows = [{**run_of(name), "resolved": False, "patch": "diff"} for name in "abc"]
     ingest(home, [write_lines(home.root / "sources" / "mini.jsonl", rows)])
     stages = load_stages()
     for asset in ("trajectories", "test_outcomes"):
         make(home, stages[asset], "mini")
+    with open_instance(home) as instance:
+        instance.add_dynamic_partitions(BATCH, ["mini"])
     return home
 
 
