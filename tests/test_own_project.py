@@ -258,6 +258,6 @@ def test_dagsters_own_tools_find_the_project(project: Project) -> None:
     assert shape(load_stages()["masked_tokens/my_arm"]) == shape(
         stages_in(defs())["masked_tokens/my_arm"]
     )
+    said("dagster", "definitions", "validate", "-w", "workspace.yaml")
     arm.write_text("type: srft_assets.components.arm.Arm\nattributes: {masks: [mistake]}\n")
     assert f"{arm}:2: masks: no such setting" in srft(project, "check", expected=1)
-    said("dagster", "definitions", "validate", "-w", "workspace.yaml")
