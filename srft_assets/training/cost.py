@@ -7,17 +7,13 @@ from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.foreseen import foreseen
 from srft_assets.tokens.tokenizer import model_source
 from srft_assets.training.job import steps_of
+from srft_assets.training.memory import Space, setup_of, space_of
 from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.stage import Planned
 
 OPERATIONS = {"full": 6, "lora": 4, "qlora": 4}
 """Of a parameter for one token: 2 forward, 2 for the gradients of activations, and 2 for those of
 weights, which a frozen base has not (arXiv 2001.08361, section 2.1)."""
-STATE_BYTES = 12
-"""Of a trained parameter in a saved state: float32, and Adam's two moments."""
-STATES = 2
-"""That are kept while a training goes on."""
-ADAPTER_BYTES = 4
 
 
 def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
@@ -38,8 +34,9 @@ def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
         unknown |= dict.fromkeys(("gpu_hours", "disk"), str(error))
     else:
         hours = gpu_hours(tokens, OPERATIONS[arm.training.method] * facts.active, settings().costs)
-        disk = _disk(arm, facts)
-        basis += _told(arm, facts)
+        space = space_of(facts, setup_of(arm.training, 1, gpu=True, longest=1))
+        disk = round(space.checkpoint)
+        basis += _told(arm, facts, space)
     return Cost(
         tokens=tokens,
         tokens_to_train=round(rows.trained / max(rows.rows, 1) * drawn),
@@ -59,19 +56,9 @@ def _facts(arm: ArmSpec, planned: Planned) -> BaseFacts:
     return base_facts(model_source(arm.model, planned.home, planned.warehouse.read), ask_hub=False)
 
 
-def _disk(arm: ArmSpec, facts: BaseFacts) -> int:
-    """Bytes of the finished checkpoint."""
-    if arm.training.method == "full":
-        return facts.weight_bytes
-    return ADAPTER_BYTES * facts.adapter_parameters(arm.training.lora_rank)
-
-
-def _told(arm: ArmSpec, facts: BaseFacts) -> list[str]:
+def _told(arm: ArmSpec, facts: BaseFacts, space: Space) -> list[str]:
     chosen, count = settings().costs, OPERATIONS[arm.training.method]
-    trained = facts.parameters
-    if arm.training.method != "full":
-        trained = facts.adapter_parameters(arm.training.lora_rank)
-    states = STATES * STATE_BYTES * trained / 1e9
+    states = space.states / 1e9
     rate = f"{chosen.utilisation:.0%} of {chosen.tflops:g} TFLOP/s"
     met = f"{facts.active / 1e9:.2f} billion parameters of {arm.model}"
     return [

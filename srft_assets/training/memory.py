@@ -13,6 +13,7 @@ import yaml
 
 from srft_assets.base_model import BYTES, BaseFacts
 from srft_assets.tokens.arm import TrainingSpec
+from srft_assets.training.process import launcher_args
 
 GIB = 2**30
 PROCESS = 0.75 * GIB
@@ -105,7 +106,7 @@ def setup_of(
 
 def _accelerate(training: TrainingSpec) -> dict[str, Any]:
     """What the configuration file of accelerate states, as far as it is one; none without one."""
-    stated = training.launcher_args
+    stated = launcher_args(training)
     for flag, value in zip(stated, [*stated, ""][1:], strict=True):
         name, _, own = flag.partition("=")
         if name.lstrip("-").replace("-", "_") == "config_file":

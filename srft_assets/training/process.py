@@ -39,17 +39,19 @@ LOG_LINES = 20
 """Lines in the Dagster log of one training, about."""
 
 
-def command_of(training: TrainingSpec, job: Path) -> list[str]:
-    """The command line that trains the job of this file.
-
-    An argument of the launcher that names a file of the project is that file, wherever the
-    platform runs.
-    """
-    start: list[str] = []
-    root, count = current_project().root, str(training.processes)
-    stated = [
+def launcher_args(training: TrainingSpec) -> list[str]:
+    """The launcher's arguments; one that names a file of the project is that file, wherever the
+    platform runs."""
+    root = current_project().root
+    return [
         str(root / word) if (root / word).is_file() else word for word in training.launcher_args
     ]
+
+
+def command_of(training: TrainingSpec, job: Path) -> list[str]:
+    """The command line that trains the job of this file."""
+    start: list[str] = []
+    stated, count = launcher_args(training), str(training.processes)
     if training.launcher == "torchrun":
         meeting = [] if _names(stated, "rdzv", "master") else ["--standalone"]
         start = ["-m", "torch.distributed.run", *meeting, "--nproc-per-node", count, *stated]

@@ -72,6 +72,7 @@ def test_a_project_is_made_checked_and_used_with_the_wheel_alone(
     mine = tmp_path / "my-agent"
     assert "nothing is wrong" in run(core, mine, "srft", "check")
     run(core, mine, "srft", "arm", "new", "my_arm", "--from", "srft")
+    assert "srft-paper-7b" in run(core, mine, "srft", "recipe", "ls")
     runs = shared / "trajectories" / "mini-swe-agent-v1"
     run(core, mine, "srft", "ingest", str(runs), "--batch", "mini")
     assert "made masked_tokens/my_arm: mini" in run(
