@@ -298,6 +298,13 @@ def critics_against_gold(world: Uneven) -> pl.DataFrame:
 
 
 @recount
+def critic_f1(world: Uneven) -> pl.DataFrame:
+    asked = world.table("critic_scores", "critic", "x").filter(question="label", target="mistake")
+    told = asked.drop_nulls("f1").sort("steps", "set").group_by("critic")
+    return told.agg(pl.last("set").alias("gold_set"), pl.last("f1"))
+
+
+@recount
 def critics(world: Uneven) -> pl.DataFrame:
     """Partitions are made at one time here, and by one version."""
     judged = (
@@ -311,11 +318,7 @@ def critics(world: Uneven) -> pl.DataFrame:
             labelled=LABELLED.sum(),
         )
     )
-    asked = world.table("critic_scores", "critic", "x").filter(question="label", target="mistake")
-    most = (
-        asked.sort("steps").group_by("critic").agg(pl.last("set").alias("gold_set"), pl.last("f1"))
-    )
-    return judged.join(most, on="critic", how="left")
+    return judged.join(critic_f1(world), on="critic", how="left")
 
 
 @recount
