@@ -14,7 +14,6 @@ from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.partitions import Warehouse
 from tests.outcomes.harness.conftest import write_runs
 from tests.outcomes.harness.project import GOLD, IMAGE, WRONG, row, write_dataset
-from tests.ui.browser import ADD_PARTITION, REPOSITORY
 from tests.ui.dev import Project
 
 STARTS = 2
@@ -57,7 +56,7 @@ def test_materialize_grades_and_tries_again_what_the_machine_failed_at(
     threading.Thread(target=deliver, args=(home, client, late), daemon=True).start()
     try:
         browser = dev.browser
-        browser.ask(ADD_PARTITION, repository=REPOSITORY, partition="batch")
+        browser.add_partition("batch")
         backfill = browser.materialize_all(["trajectories", ASSET], ["batch"])
         assert browser.wait_for_backfill(backfill, LOOK_SECONDS) == "COMPLETED_SUCCESS"
         shown = browser.partition(ASSET, "batch")
