@@ -25,7 +25,7 @@ PAGES: dict[str, list[type[BaseModel]]] = {
         *(critic.Endpoint, critic.Threshold),
     ],
     "docs/arms.md": [
-        *(arm.ArmSpec, arm.TrainingSpec, arm.Mixing, evaluation.EvaluationSpec),
+        *(arm.ArmSpec, arm.TrainingSpec, arm.Validation, arm.Mixing, evaluation.EvaluationSpec),
         *(evaluation.AgentSpec, evaluation.ServeSpec, evaluation.PriceSpec, GradingLimits),
     ],
 }

@@ -12,6 +12,10 @@ SELECT
     padding_share,
     final_loss,
     loss_curve,
+    kept_step,
+    validation_tasks,
+    validation_loss,
+    validation_curve,
     weights_sha256,
     seconds,
     peak_memory_mb
@@ -30,6 +34,10 @@ COMMENT ON COLUMN checkpoints.trained_tokens IS 'Tokens that carry loss, counted
 COMMENT ON COLUMN checkpoints.padding_share IS 'Share of padding among the tokens computed, 0 to 1.';
 COMMENT ON COLUMN checkpoints.final_loss IS 'Mean loss of the last tenth of training, in nats a token.';
 COMMENT ON COLUMN checkpoints.loss_curve IS 'Points of training: step, loss (nats a token), learning rate. See loss_curves.';
+COMMENT ON COLUMN checkpoints.kept_step IS 'The optimizer step whose weights were kept; NULL without validation, as are the next.';
+COMMENT ON COLUMN checkpoints.validation_tasks IS 'Tasks that were held out of the training.';
+COMMENT ON COLUMN checkpoints.validation_loss IS 'Loss of held-out tasks by the weights that were kept, in nats a token with loss.';
+COMMENT ON COLUMN checkpoints.validation_curve IS 'Points of validation: step, loss, and the loss of each label. See validation_curves.';
 COMMENT ON COLUMN checkpoints.weights_sha256 IS 'Digest of the weights: equal exactly where the models are.';
 COMMENT ON COLUMN checkpoints.seconds IS 'Wall time of training, in seconds.';
 COMMENT ON COLUMN checkpoints.peak_memory_mb IS 'Largest memory in use, in MB.';

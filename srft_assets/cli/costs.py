@@ -33,8 +33,8 @@ COLUMNS: tuple[Column, ...] = (
     ("calls", ("calls", "steps"), lambda cost: cost.calls - cost.answered + cost.steps, short),
     (
         "tokens",
-        ("tokens_to_label", "tokens"),
-        lambda cost: cost.tokens_to_label + cost.tokens,
+        ("tokens_to_label", "tokens", "tokens_to_validate"),
+        lambda cost: cost.tokens_to_label + cost.tokens + cost.tokens_to_validate,
         short,
     ),
     ("GPU h", ("gpu_hours",), lambda cost: cost.gpu_hours, hours),

@@ -290,7 +290,9 @@ def _summary(items: Sequence["Item"]) -> list[str]:
     if cost.calls:
         lines.append(calls_told(cost))
     if cost.tokens_to_train:
-        lines.append(f"About {cost.tokens_to_train:,} tokens to train.")
+        read = cost.tokens_to_validate
+        also = f", {read:,} to read in validations" if read else ""
+        lines.append(f"About {cost.tokens_to_train:,} tokens to train{also}.")
     return lines
 
 

@@ -12,7 +12,7 @@ judge: runs that are not masked, and steps without a label.
 
 import random
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
 
@@ -40,6 +40,24 @@ class Mixing(BaseModel):
         if not any(self.shares.values()):
             raise ValueError("every share is 0: nothing would be drawn")
         return self
+
+
+class Validation(BaseModel):
+    """Tasks that are not trained on, whose loss is told while the others are."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tasks: PositiveInt | Annotated[float, Field(gt=0, lt=1)]
+    """Below 1 the share of the tasks that are held out, else how many."""
+    arm: str | None = None
+    """Whose masked tokens of these tasks are scored; by default the arm's own. One that asks a
+    critic, so that an arm without labels shows its loss by label too."""
+    every: PositiveInt | None = None
+    """Optimizer steps between two validations; by default a tenth of all."""
+    patience: PositiveInt | None = None
+    """So many validations in a row without a lower loss end the training."""
+    keep: Literal["best", "last"] = "last"
+    """Which weights become the checkpoint: the last, or those of the lowest validation loss."""
 
 
 EVERY_BATCH = ("*", "!eval-*")
@@ -72,6 +90,8 @@ class TrainingSpec(BaseModel):
     tokens of each run weigh the same together."""
     mixing: Mixing | None = None
     """How often rows of a group are drawn; without it every row is drawn equally often."""
+    validation: Validation | None = None
+    """Which tasks are held out of the training, and what their loss decides."""
     lora_rank: int = 16
     """Rank of the adapters; with `lora` and `qlora`."""
     lora_alpha: int = 32

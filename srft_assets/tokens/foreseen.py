@@ -27,6 +27,7 @@ class Foreseen:
         rows: how many; a run that is masked already may be several.
         tokens: of all of them, with loss or without.
         trained: of these, tokens with loss.
+        tasks: how many at most; one that several batches have counts in each.
         unknown: `rows` or `trained` → why it is not known, or not wholly.
         basis: what it is told from.
     """
@@ -34,6 +35,7 @@ class Foreseen:
     rows: int
     tokens: int
     trained: int
+    tasks: int
     unknown: Mapping[str, str]
     basis: tuple[str, ...]
 
@@ -42,13 +44,14 @@ def foreseen(arm: ArmSpec, warehouse: Warehouse, batches: tuple[str, ...]) -> Fo
     """The rows of an arm from the batches that match `batches`, masked already or not."""
     asset = f"masked_tokens/{arm.name}"
     there = sorted({*warehouse.partitions("trajectories"), *warehouse.partitions(asset)})
-    rows = tokens = trained = characters = 0
+    rows = tokens = trained = tasks = characters = 0
     unknown: dict[str, str] = {}
     for batch in matching(there, batches):
         if made := warehouse.stamp(asset, batch):
             rows += made.rows
             tokens += round(made.figures.get("tokens", 0))
             trained += round(made.figures.get("tokens_trained", 0))
+            tasks += round(made.figures.get("tasks", made.rows))
             continue
         runs = warehouse.stamp("trajectories", batch)
         chosen = _chosen(arm, runs, warehouse.stamp("test_outcomes", batch))
@@ -56,6 +59,7 @@ def foreseen(arm: ArmSpec, warehouse: Warehouse, batches: tuple[str, ...]) -> Fo
             unknown["rows"] = NOT_GRADED
             continue
         rows += chosen
+        tasks += chosen
         characters += round(runs.figures.get("characters", 0) * chosen / max(runs.rows, 1))
         unknown["trained"] = NOT_MASKED
     if not rows:
@@ -65,6 +69,7 @@ def foreseen(arm: ArmSpec, warehouse: Warehouse, batches: tuple[str, ...]) -> Fo
         rows=rows,
         tokens=tokens + characters // CHARACTERS_A_TOKEN,
         trained=trained,
+        tasks=tasks,
         unknown=unknown,
         basis=(told,) if characters else (),
     )

@@ -206,6 +206,7 @@ def figures(rows: Sequence[MaskedRow], refused: Sequence[Refusal]) -> dict[str, 
     runs = {row.trajectory_id for row in rows}
     found: dict[str, Any] = {
         "runs": len(runs),
+        "tasks": len({row.instance_id for row in rows}),
         "runs_refused": len(refused),
         "runs_without_a_trained_token": len(runs - with_loss),
         "runs_without_their_thinking": len({r.trajectory_id for r in rows if r.thinking_dropped}),

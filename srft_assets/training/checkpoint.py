@@ -1,20 +1,23 @@
-"""A finished training: its figures, its row in `checkpoints`, its loss curve and its model card."""
+"""A finished training: its figures, its row in `checkpoints`, its loss curves."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from pydantic import BaseModel
 
+from srft_assets.critic.verdict import Label
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.training.job import Layout, Selection, TrainingJob
+from srft_assets.training.job import Layout, TrainingJob
+from srft_assets.training.rows import Selection
+from srft_assets.warehouse.stage import Listing
 
 RESULT = "result.json"
-CARD = "README.md"
 
 POINT: pl.DataType = pl.Struct({"step": pl.Int32, "loss": pl.Float64, "learning_rate": pl.Float64})
+SCORED: pl.DataType = pl.Struct(
+    {"step": pl.Int32, "loss": pl.Float64, **{str(label): pl.Float64 for label in Label}}
+)
 COLUMNS: dict[str, Any] = {
     "arm": pl.String,
     "seed": pl.Int32,
@@ -28,6 +31,10 @@ COLUMNS: dict[str, Any] = {
     "padding_share": pl.Float64,
     "final_loss": pl.Float64,
     "loss_curve": pl.List(POINT),
+    "kept_step": pl.Int32,
+    "validation_tasks": pl.Int32,
+    "validation_loss": pl.Float64,
+    "validation_curve": pl.List(SCORED),
     "weights_sha256": pl.String,
     "seconds": pl.Float64,
     "peak_memory_mb": pl.Float64,
@@ -35,10 +42,22 @@ COLUMNS: dict[str, Any] = {
 CHECKPOINTS = pl.Schema(COLUMNS)
 """One row, one trained model. `path` is relative to the platform's root where it lies inside.
 `tokens` and `trained_tokens` count the distinct rows once. `final_loss` is the mean of the last
-tenth of `loss_curve`."""
+tenth of `loss_curve`. `validation_loss` is that of the weights that were kept, and null like the
+other columns of validation where there is none."""
 
-VOLATILE = ("path", "seconds", "peak_memory_mb")
+OF_VALIDATION = ("kept_step", "validation_tasks", "validation_loss", "validation_curve")
+VOLATILE = ("path", "seconds", "peak_memory_mb", *OF_VALIDATION)
 """Columns that say nothing about the weights; `weights_sha256` does."""
+
+
+OF_LABEL = {
+    Label.GOOD: "#2e7d32",
+    Label.UNNECESSARY: "#b8860b",
+    Label.MISTAKE: "#b71c1c",
+    Label.RECOVER: "#1565c0",
+    Label.UNLABELED: "#757575",
+}
+"""Colours of curves."""
 
 
 class CurvePoint(BaseModel):
@@ -48,6 +67,35 @@ class CurvePoint(BaseModel):
     loss: float
     learning_rate: float
     tokens_per_second: float
+
+
+class ScoredPoint(BaseModel):
+    """The losses of the held-out tasks after an optimizer step, 0 before the first.
+
+    `loss` is what training would take it for, by the weights of tokens; `by_label` has the mean
+    over all tokens of the steps of a label, whether or not these carry loss.
+    """
+
+    step: int
+    loss: float
+    by_label: dict[str, float]
+
+
+class ValidationResult(BaseModel):
+    """What validation found."""
+
+    tasks: int
+    rows: int
+    tokens: int
+    curve: list[ScoredPoint]
+    kept_step: int
+    """The optimizer step whose weights are the checkpoint."""
+    ended_early: bool
+
+    @property
+    def kept(self) -> ScoredPoint:
+        """The losses of the checkpoint."""
+        return next(point for point in self.curve if point.step == self.kept_step)
 
 
 class TrainingResult(BaseModel):
@@ -71,9 +119,10 @@ class TrainingResult(BaseModel):
     layout: Layout
     loss_curve: list[CurvePoint]
     seconds: float
-    """Wall time of all attempts, start-up excluded."""
+    """Wall time of all attempts, start-up and validation excluded."""
     peak_memory_mb: float
     weights_sha256: str
+    validation: ValidationResult | None = None
 
     @property
     def final_loss(self) -> float:
@@ -101,6 +150,7 @@ def is_adapter(folder: Path) -> bool:
 def checkpoint_row(arm: ArmSpec, result: TrainingResult, path: str) -> pl.DataFrame:
     """The one row of a `checkpoints` partition, in the schema CHECKPOINTS."""
     row: dict[str, Any] = {
+        **dict.fromkeys(OF_VALIDATION),
         **result.model_dump(include=set(CHECKPOINTS)),
         "arm": arm.name,
         "path": path,
@@ -109,6 +159,15 @@ def checkpoint_row(arm: ArmSpec, result: TrainingResult, path: str) -> pl.DataFr
     }
     for point in row["loss_curve"]:
         del point["tokens_per_second"]
+    if found := result.validation:
+        row |= {
+            "kept_step": found.kept_step,
+            "validation_tasks": found.tasks,
+            "validation_loss": found.kept.loss,
+            "validation_curve": [
+                {"step": point.step, "loss": point.loss, **point.by_label} for point in found.curve
+            ],
+        }
     return pl.DataFrame([row], schema=CHECKPOINTS)
 
 
@@ -133,22 +192,47 @@ def figures_of(chosen: Selection, job: TrainingJob, result: TrainingResult) -> d
         "seconds": result.seconds,
         "peak_memory_mb": result.peak_memory_mb,
         "weights_sha256": result.weights_sha256,
+        **(_scored(result.validation) if result.validation else {}),
+    }
+
+
+def _scored(found: ValidationResult) -> dict[str, Any]:
+    """Figures of validation; the curve as a table."""
+    labels = list(found.kept.by_label)
+    rows = [
+        (point.step, point.loss, *(point.by_label[label] for label in labels))
+        for point in found.curve
+    ]
+    return {
+        "validation_loss": found.kept.loss,
+        **{f"validation_loss_{label}": loss for label, loss in found.kept.by_label.items()},
+        "validation_tasks": found.tasks,
+        "validation_rows": found.rows,
+        "validation_tokens": found.tokens,
+        "validation_curve": Listing(["step", "loss", *labels], rows),
+        "kept_step": found.kept_step,
+        "ended_early": found.ended_early,
     }
 
 
 def draw_loss(result: TrainingResult, path: Path) -> None:
-    """Write `path` (PNG): loss by optimizer step; learning rate and tokens a second beneath."""
+    """Write `path` (PNG): loss by optimizer step, that of held-out tasks by label, if any; learning
+    rate and tokens a second beneath."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 6), layout="constrained")
+    found = result.validation
+    figure = Figure(figsize=(8, 9 if found else 6), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(3, 1, sharex=True, height_ratios=[4, 1, 1])
+    heights = [4, 4, 1, 1] if found else [4, 1, 1]
+    panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+    if found:
+        _draw_validation(found, panels[0], panels[1])
     steps = [point.step for point in result.loss_curve]
     for axes, name, label in (
         (panels[0], "loss", "loss per trained token (nats)"),
-        (panels[1], "learning_rate", "learning rate"),
-        (panels[2], "tokens_per_second", "tokens/s"),
+        (panels[-2], "learning_rate", "learning rate"),
+        (panels[-1], "tokens_per_second", "tokens/s"),
     ):
         axes.plot(steps, [getattr(point, name) for point in result.loss_curve], color="#1f5fa8")
         axes.set_ylabel(label, fontsize=8)
@@ -160,97 +244,27 @@ def draw_loss(result: TrainingResult, path: Path) -> None:
         f"{result.padding_share:.1%} padding, final loss {result.final_loss:.3f}",
         fontsize=10,
     )
-    panels[2].set_xlabel("optimizer step")
+    panels[-1].set_xlabel("optimizer step")
     figure.savefig(path, dpi=110)
 
 
-ADAPTER = """
-The adapter needs its base model, `{base}`:
-
-```python
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
-
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(BASE), FOLDER)
-```
-
-`srft merge {arm} --seed {seed} --out MERGED` writes it merged into its base, as full weights. vLLM
-serves it beside its base:
-`vllm serve BASE --enable-lora --max-lora-rank {rank} --lora-modules {arm}=FOLDER`.
-"""
-
-WHOLE = """
-```python
-from transformers import AutoModelForCausalLM
-
-model = AutoModelForCausalLM.from_pretrained(FOLDER)
-```
-
-`vllm serve FOLDER` serves it.
-"""
-
-
-def card_of(
-    arm: ArmSpec, job: TrainingJob, result: TrainingResult, base: str, inputs: Mapping[str, str]
-) -> str:
-    """The model card (Markdown): what the model was made from, how, and how to load it.
-
-    `base` names the base model without a path of this machine. `inputs`: `asset/partition` →
-    data version.
-    """
-    adapter = is_adapter(job.output)
-    loading = WHOLE
-    if adapter:
-        loading = ADAPTER.format(arm=arm.name, base=base, rank=job.lora_rank, seed=job.seed)
-    # The header is what the Hub reads; JSON is YAML. The licence is the publisher's to state.
-    header: dict[str, object] = {"library_name": "peft" if adapter else "transformers"}
-    if base == arm.model and base.count("/") == 1:
-        header["base_model"] = base
-    header |= {"pipeline_tag": "text-generation", "tags": ["srft", "software-engineering"]}
-    sections = [
-        "---\n" + "".join(f"{k}: {json.dumps(v)}\n" for k, v in header.items()) + "---",
-        f"# {arm.name}, seed {result.seed}\n\n{arm.description}".rstrip(),
-        _table("What it is made from", _origin(arm, base, inputs)),
-        _table("Settings", _settings(arm, job)),
-        _table(
-            "Figures",
-            {
-                "rows": f"{result.rows:,}",
-                "tokens": f"{result.tokens:,}",
-                "tokens with loss": f"{result.trained_tokens:,} ({result.trained_share:.1%})",
-                "padding": f"{result.padding_share:.2%}",
-                "first loss": f"{result.loss_curve[0].loss:.4f}",
-                "final loss": f"{result.final_loss:.4f}",
-                "SHA-256 of the weights": result.weights_sha256,
-            },
-        ),
-        "## Loading\n" + loading.rstrip(),
-    ]
-    return "\n\n".join(sections) + "\n"
-
-
-def _origin(arm: ArmSpec, base: str, inputs: Mapping[str, str]) -> dict[str, object]:
-    rows: dict[str, object] = {"base model": base, "runs": arm.runs}
-    if arm.labelled:
-        rows["labels by"] = arm.critic or f"gold set {arm.gold}"
-        rows["labels without loss"] = ", ".join(label.value for label in arm.mask) or "none"
-        rows["steps without a label"] = "no loss" if arm.unlabeled == "mask" else "trained"
-    return rows | {f"data version of {key}": version for key, version in sorted(inputs.items())}
-
-
-def _settings(arm: ArmSpec, job: TrainingJob) -> dict[str, object]:
-    """Those that decide the weights, in the job's words where it has its own."""
-    names = ["method", "epochs", "max_steps", "batch_size", "micro_batch_tokens", "learning_rate"]
-    names += ["warmup_ratio", "max_length", "normalise", "mixing"]
-    names += ["lora_rank", "lora_alpha"] if job.method != "full" else []
-    stated = arm.training.model_dump(mode="json", exclude_none=True) | job.model_dump(mode="json")
-    return {name: stated[name] for name in [*names, "seed"] if name in stated} | job.options
-
-
-def _table(heading: str, rows: Mapping[str, object]) -> str:
-    lines = [f"| {_cell(name)} | {_cell(value)} |" for name, value in rows.items()]
-    return "\n".join([f"## {heading}\n", "| | |", "| --- | --- |", *lines])
-
-
-def _cell(value: object) -> str:
-    return " ".join(str(value).split()).replace("|", "\\|")
+def _draw_validation(found: ValidationResult, losses: Any, by_label: Any) -> None:
+    """The loss of held-out tasks beside that of the training, and below it that of each label."""
+    steps = [point.step for point in found.curve]
+    whole = [point.loss for point in found.curve]
+    losses.plot(steps, whole, "o-", ms=3, color="#c8553d", label="held-out tasks")
+    losses.legend(fontsize=8)
+    for label in found.kept.by_label:
+        curve = [point.by_label[label] for point in found.curve]
+        by_label.plot(steps, curve, "o-", ms=3, color=OF_LABEL[label], label=label)
+    for axes in (losses, by_label):
+        axes.axvline(found.kept_step, color="#888888", lw=1, ls=":")
+    by_label.set_ylabel("of all tokens of a label (nats)", fontsize=8)
+    by_label.set_title(
+        f"held out: {found.tasks} tasks, {found.rows} rows; weights of step {found.kept_step} kept",
+        fontsize=10,
+    )
+    by_label.set_ylim(bottom=0)
+    by_label.grid(alpha=0.25)
+    if found.kept.by_label:
+        by_label.legend(fontsize=8)

@@ -4,9 +4,9 @@ from srft_assets.base_model import BaseFacts, base_facts
 from srft_assets.errors import SrftError
 from srft_assets.settings import Estimates, settings
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.foreseen import foreseen
+from srft_assets.tokens.foreseen import Foreseen, foreseen
 from srft_assets.tokens.tokenizer import model_source
-from srft_assets.training.job import steps_of
+from srft_assets.training.job import every_of, steps_of
 from srft_assets.training.memory import Space, setup_of, space_of
 from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.stage import Planned
@@ -14,6 +14,8 @@ from srft_assets.warehouse.stage import Planned
 OPERATIONS = {"full": 6, "lora": 4, "qlora": 4}
 """Of a parameter for one token: 2 forward, 2 for the gradients of activations, and 2 for those of
 weights, which a frozen base has not (arXiv 2001.08361, section 2.1)."""
+FORWARD = 2
+"""Of these, what a validation takes."""
 
 
 def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
@@ -21,10 +23,15 @@ def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
     rows = foreseen(arm, planned.warehouse, tuple(arm.training.batches))
     unknown: dict[str, str] = {}
     basis = list(rows.basis)
-    drawn = steps_of(arm.training, rows.rows) * arm.training.batch_size if rows.rows else 0
+    share = _held_out(arm, rows)
+    steps = steps_of(arm.training, round(rows.rows * (1 - share))) if rows.rows else 0
+    drawn = steps * arm.training.batch_size
+    validated = round(rows.tokens * share * _validations(arm, steps))
     tokens = round(rows.tokens / max(rows.rows, 1) * drawn)
     if why := rows.unknown.get("rows"):
         unknown |= dict.fromkeys(("tokens", "tokens_to_train", "gpu_hours"), why)
+        if share:
+            unknown["tokens_to_validate"] = why
     if why := rows.unknown.get("trained"):
         unknown["tokens_to_train"] = why
     hours, disk = 0.0, 0
@@ -33,18 +40,32 @@ def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
     except SrftError as error:
         unknown |= dict.fromkeys(("gpu_hours", "disk"), str(error))
     else:
-        hours = gpu_hours(tokens, OPERATIONS[arm.training.method] * facts.active, settings().costs)
+        chosen, trained = settings().costs, OPERATIONS[arm.training.method] * facts.active
+        hours = gpu_hours(tokens, trained, chosen)
+        hours += gpu_hours(validated, FORWARD * facts.active, chosen)
         space = space_of(facts, setup_of(arm.training, 1, gpu=True, longest=1))
         disk = round(space.checkpoint)
         basis += _told(arm, facts, space)
     return Cost(
         tokens=tokens,
         tokens_to_train=round(rows.trained / max(rows.rows, 1) * drawn),
+        tokens_to_validate=validated,
         gpu_hours=hours,
         disk=disk,
         unknown=unknown,
         basis=tuple(basis),
     )
+
+
+def _held_out(arm: ArmSpec, rows: Foreseen) -> float:
+    """The share of rows that are held out, as if all tasks had as many."""
+    wanted = arm.training.validation.tasks if arm.training.validation else 0
+    return wanted if wanted < 1 else min(1.0, wanted / max(rows.tasks, 1))
+
+
+def _validations(arm: ArmSpec, steps: int) -> int:
+    validation = arm.training.validation
+    return 1 + -(-steps // every_of(validation, steps)) if validation and steps else 0
 
 
 def gpu_hours(tokens: int, operations: float, chosen: Estimates) -> float:

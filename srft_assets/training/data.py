@@ -1,20 +1,29 @@
 """The rows of a job as token ids, labels and loss weights, and the forward passes they meet in."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError
 from srft_assets.tokens.token_labels import IGNORED, Span, SpanError, label_tokens
-from srft_assets.training.job import Layout, Part, TrainingJob
+from srft_assets.training.job import HeldOut, Layout, Part, TrainingJob
 from srft_assets.warehouse.partitions import Warehouse
 
 WEIGHTS = "weights"
 """Column of the loss weights: float32, shaped like `labels`."""
+STEP_LABELS = "step_labels"
+"""Column of the label of the step that a token is of: int32, shaped like `labels`; see `CODES`."""
+CODES = {str(label): code for code, label in enumerate(Label, 1)}
+"""Label → its number in `STEP_LABELS`, which is 0 without a label."""
+
+INTEGERS, FLOATS = pa.list_(pa.int32()), pa.list_(pa.float32())
 
 Group = list[int]
 
@@ -26,39 +35,74 @@ def load_rows(job: TrainingJob) -> tuple[pa.Table, list[int]]:
     there are `weights` (float32) too, 0 where there is no loss. Raises SrftError for a span
     outside its row, and where a partition is not any more the one that the rows were chosen from.
     """
-    warehouse = Warehouse(job.warehouse)
-    ends: Counter[int] = Counter()
-    lists = [row for part in job.parts for row in _labelled(job.asset, part, warehouse, ends)]
-    ids, labels, weights = zip(*lists, strict=True)
-    int32, float32 = pa.list_(pa.int32()), pa.list_(pa.float32())
-    columns = {"input_ids": pa.array(ids, int32), "labels": pa.array(labels, int32)}
+    rows = list(_labelled(job.warehouse, job.asset, job.parts))
+    columns = {
+        "input_ids": pa.array([row.tokens for row in rows], INTEGERS),
+        "labels": pa.array([row.labels for row in rows], INTEGERS),
+    }
     scaled = any(part.scales for part in job.parts)
-    if scaled or any(
-        ((row != IGNORED) != own).any() for row, own in zip(labels, weights, strict=True)
-    ):
-        columns[WEIGHTS] = pa.array(weights, float32)
+    if scaled or any(((row.labels != IGNORED) != row.weights).any() for row in rows):
+        columns[WEIGHTS] = pa.array([row.weights for row in rows], FLOATS)
+    ends = Counter(int(row.tokens[span.end - 1]) for row in rows for span in row.spans if span.end)
     return pa.table(columns), [end for end, _ in ends.most_common()]
 
 
-def _labelled(
-    asset: str, part: Part, warehouse: Warehouse, ends: Counter[int]
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Ids, labels and weights of each row; `ends` counts the last tokens of turns."""
-    columns = ["input_ids", "spans"]
-    rows = warehouse.read(asset, part.batch, columns, version=part.version)[part.rows]
-    scales = part.scales or [1.0] * rows.height
-    for number, ids, spans, scale in zip(
-        part.rows, rows["input_ids"], rows["spans"], scales, strict=True
-    ):
-        tokens = ids.to_numpy().astype(np.int32)
-        try:
-            labels, weights = label_tokens(tokens, [Span(**span) for span in spans])
-        except SpanError as error:
-            raise SrftError(
-                f"{asset}/{part.batch}, row {number}: {error}; materialize masked_tokens again"
-            ) from error
-        ends.update(int(tokens[span["end"] - 1]) for span in spans if span["end"])
-        yield tokens, labels, (np.float64(scale) * weights).astype(np.float32)
+def load_held_out(job: TrainingJob, held_out: HeldOut, ranks: int) -> pa.Table:
+    """The rows that are scored, as `load_rows` has those that are trained on; raises as that.
+
+    But `labels` has the ids of all assistant turns, whether or not they carry loss in training,
+    and `weights` and `step_labels` are always there. With several processes (`ranks`) the last
+    row, without a label, is for those that run out of rows; see `scored_groups`.
+    """
+    rows, steps = list(_labelled(job.warehouse, held_out.asset, held_out.parts)), []
+    labels, weights = [], [row.weights for row in rows]
+    for row in rows:
+        coded = [replace(s, trained=True, weight=CODES.get(s.label or "", 0)) for s in row.spans]
+        of_turns, codes = label_tokens(row.tokens, coded)
+        labels.append(of_turns)
+        steps.append(codes.astype(np.int32))
+    tokens = [row.tokens for row in rows]
+    if ranks > 1:
+        none = np.zeros(1, np.int32)
+        tokens, labels = [*tokens, tokens[0][:1]], [*labels, none + IGNORED]
+        weights, steps = [*weights, none.astype(np.float32)], [*steps, none]
+    return pa.table(
+        {
+            "input_ids": pa.array(tokens, INTEGERS),
+            "labels": pa.array(labels, INTEGERS),
+            WEIGHTS: pa.array(weights, FLOATS),
+            STEP_LABELS: pa.array(steps, INTEGERS),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row; `labels` and `weights` as `label_tokens` has them, these scaled by its part."""
+
+    tokens: np.ndarray
+    spans: list[Span]
+    labels: np.ndarray
+    weights: np.ndarray
+
+
+def _labelled(root: Path, asset: str, parts: Sequence[Part]) -> Iterator[_Row]:
+    warehouse, columns = Warehouse(root), ["input_ids", "spans"]
+    for part in parts:
+        rows = warehouse.read(asset, part.batch, columns, version=part.version)[part.rows]
+        scales = part.scales or [1.0] * rows.height
+        for number, ids, stated, scale in zip(
+            part.rows, rows["input_ids"], rows["spans"], scales, strict=True
+        ):
+            tokens, spans = ids.to_numpy().astype(np.int32), [Span(**span) for span in stated]
+            try:
+                labels, weights = label_tokens(tokens, spans)
+            except SpanError as error:
+                raise SrftError(
+                    f"{asset}/{part.batch}, row {number}: {error}; materialize masked_tokens again"
+                ) from error
+            scaled = (np.float64(scale) * weights).astype(np.float32)
+            yield _Row(tokens, spans, labels, scaled)
 
 
 def check_vocabulary(table: pa.Table, embeddings: int) -> None:
@@ -119,17 +163,7 @@ def make_plan(
         for start in range(0, len(order), batch_size)
     ]
 
-    def positions(group: Group) -> int:
-        sizes = [lengths[row] for row in group]
-        return sum(sizes) if layout == "packed" else max(sizes) * len(sizes)
-
-    def cut(rows: Group) -> list[Group]:
-        groups: list[Group] = [[]]
-        for row in rows:
-            if groups[-1] and positions([*groups[-1], row]) > micro_batch_tokens:
-                groups.append([])
-            groups[-1].append(row)
-        return groups
+    positions = partial(_positions, lengths, layout)
 
     def split_to(wanted: int, groups: list[Group]) -> list[Group]:
         while len(groups) < wanted:
@@ -139,9 +173,45 @@ def make_plan(
             groups[largest : largest + 1] = [groups[largest][:half], groups[largest][half:]]
         return groups
 
-    cuts = [cut(rows) for rows in steps]
+    cuts = [_cut(rows, positions, micro_batch_tokens) for rows in steps]
     per_step = -(-max(len(groups) for groups in cuts) // ranks) * ranks
     groups = [group for step in cuts for group in split_to(per_step, step)]
     step_tokens = [sum(lengths[row] for row in rows) for rows in steps]
     padding = 1 - sum(step_tokens) / sum(positions(group) for group in groups)
     return Plan(groups, per_step, step_tokens, padding, layout)
+
+
+def scored_groups(
+    lengths: Sequence[int],
+    *,
+    micro_batch_tokens: int,
+    layout: Layout = "packed",
+    rank: int = 0,
+    ranks: int = 1,
+) -> list[Group]:
+    """Row numbers of each forward pass of one process over the rows of `load_held_out`.
+
+    The groups are the same however many processes share them, so that their losses are too. All
+    have as many: who is out of groups passes the last row, which has no label.
+    """
+    rows = len(lengths) - (ranks > 1)
+    order = sorted(range(rows), key=lambda row: lengths[row])
+    groups = _cut(order, partial(_positions, lengths, layout), micro_batch_tokens)
+    groups += [[rows]] * (-len(groups) % ranks)
+    return groups[rank::ranks]
+
+
+def _positions(lengths: Sequence[int], layout: Layout, group: Group) -> int:
+    """Token positions that a forward pass of these rows computes."""
+    sizes = [lengths[row] for row in group]
+    return sum(sizes) if layout == "packed" else max(sizes) * len(sizes)
+
+
+def _cut(rows: Group, positions: Callable[[Group], int], most: int) -> list[Group]:
+    """The rows in their order, in groups of at most so many positions; a larger row alone."""
+    groups: list[Group] = [[]]
+    for row in rows:
+        if groups[-1] and positions([*groups[-1], row]) > most:
+            groups.append([])
+        groups[-1].append(row)
+    return groups

@@ -1,7 +1,6 @@
-"""What is trained: the rows of an arm, chosen once by the parent, and the job that states them."""
+"""What is trained, as the parent states it: rows, their order, settings."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
@@ -10,16 +9,17 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from srft_assets.errors import Refusal, SrftError
+from srft_assets.errors import SrftError
 from srft_assets.outcomes.status import FAILED, Status
-from srft_assets.tokens.arm import ArmSpec, Mixing, TrainingSpec
-from srft_assets.tokens.run_choice import within_cap
-from srft_assets.tokens.token_labels import MASKED_TOKENS
+from srft_assets.tokens.arm import Mixing, TrainingSpec, Validation
 from srft_assets.warehouse.recipe import digest
-from srft_assets.warehouse.sql import counted_once
 
 Layout = Literal["packed", "padded"]
 """Rows of a forward pass laid end to end, or padded to the longest of them."""
+
+
+VALIDATIONS = 10
+"""Of a training whose arm does not say how often, beside the one before its first step."""
 
 
 class Part(BaseModel):
@@ -34,6 +34,22 @@ class Part(BaseModel):
     """Row numbers, ascending."""
     scales: list[float] | None = None
     """Factor of the loss weights of each row; None: 1."""
+
+
+class HeldOut(BaseModel):
+    """The rows of held-out tasks, and what their loss decides."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    asset: str
+    """`masked_tokens/<arm>` that the rows are of."""
+    parts: list[Part]
+    tasks: list[str]
+    """Held out of the training, whether or not it has rows of them."""
+    every: int = Field(ge=1)
+    """Optimizer steps between two validations."""
+    patience: int | None = Field(default=None, ge=1)
+    keep: Literal["best", "last"] = "last"
 
 
 class TrainingJob(BaseModel):
@@ -51,6 +67,7 @@ class TrainingJob(BaseModel):
     """The rows that are trained on. They are numbered from 0 over all parts."""
     order: list[int]
     """Numbers of the rows in the order of training, `batch_size` for each optimizer step."""
+    validation: HeldOut | None = None
     output: Path
     """Folder of the checkpoint; it appears whole or not at all."""
     method: Literal["full", "lora", "qlora"] = "full"
@@ -83,123 +100,9 @@ class TrainingJob(BaseModel):
         """Digest of all that decides the weights, but for the rounding of sums; a state of
         another identity is not resumed."""
         outside = {"micro_batch_tokens", "save_seconds", "report_to"}
+        if self.validation is None:
+            outside.add("validation")
         return digest(self.model_dump(mode="json", exclude=outside))
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which rows are trained on.
-
-    Attributes:
-        rows: those that are kept, in order of partition and row: `batch`, `row` (its number in
-            the partition), `trajectory_id`, `instance_id`, `status`, `n_tokens`, `n_trained`
-            (tokens), and `weight`, the sum of the loss weights of the trained tokens.
-        without_loss: rows dropped because no token of theirs is trained.
-        left_out: rows of runs that an earlier batch holds too, or that are too many of one task.
-        refused: rows that are longer than the limit.
-    """
-
-    rows: pl.DataFrame
-    without_loss: int
-    left_out: int
-    refused: tuple[Refusal, ...]
-
-    def parts(self, versions: Mapping[str, str], normalise: Literal["token", "run"]) -> list[Part]:
-        """The rows by partition; `versions` has the data version of each batch.
-
-        With `run` the weights are scaled so that those of each run, over all its rows, have the
-        same sum; on the average they stay as they are.
-        """
-        rows = self.rows
-        if normalise == "run":
-            of_run = pl.col("weight").sum().over("trajectory_id")
-            mean = pl.col("weight").sum() / pl.col("trajectory_id").n_unique()
-            rows = rows.with_columns(scale=mean / of_run)
-        return [
-            Part(
-                batch=batch,
-                version=versions[batch],
-                rows=own["row"].to_list(),
-                scales=own["scale"].to_list() if normalise == "run" else None,
-            )
-            for (batch,), own in rows.group_by("batch", maintain_order=True)
-        ]
-
-
-def select_rows(arm: ArmSpec, partitions: Iterable[tuple[str, pl.DataFrame]]) -> Selection:
-    """Choose the rows that an arm trains on, from its `masked_tokens` by batch, in order.
-
-    Too long rows are refused, and rows without loss dropped; the arm's `dedup` and `per_instance`
-    hold among the rest, over all batches.
-    """
-    rows = pl.concat([_survey(batch, frame) for batch, frame in partitions])
-    limit = arm.training.max_length
-    long = rows.filter(pl.col("n_tokens") > limit)
-    rows = rows.filter(pl.col("n_tokens") <= limit)
-    usable = rows.filter(pl.col("weight") > 0)
-    kept = _chosen(usable, arm)
-    return Selection(
-        rows=kept,
-        without_loss=rows.height - usable.height,
-        left_out=usable.height - kept.height,
-        refused=tuple(
-            Refusal(
-                source=f"masked_tokens/{arm.name}/{row['batch']}",
-                row=row["row"],
-                subject=row["trajectory_id"],
-                reason=f"{row['n_tokens']} tokens, but training.max_length is {limit}: "
-                "raise max_length, or cut the run",
-            )
-            for row in long.iter_rows(named=True)
-        ),
-    )
-
-
-def held_out_batches(rows: pl.DataFrame, task_seed: int) -> list[str]:
-    """Batches of which some rows are runs of generated tasks of this seed, sorted."""
-    of_seed = pl.col("instance_id").str.contains(rf"^lab__\w+-{task_seed}-\d+$")
-    return sorted(rows.filter(of_seed)["batch"].unique())
-
-
-def _survey(batch: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """One line a row. Its first token, which nothing predicts, is not counted as trained."""
-    # Partitions that an earlier version made lack weights; those count as null.
-    frame = frame.match_to_schema(
-        MASKED_TOKENS,
-        missing_columns="insert",
-        missing_struct_fields="insert",
-        extra_columns="ignore",
-        extra_struct_fields="ignore",
-    )
-    span = pl.element().struct
-    start = span.field("start").clip(lower_bound=1)
-    length = (span.field("end") - start).clip(lower_bound=0)
-    trained = length * span.field("trained").cast(pl.Int32)
-    weight = trained * span.field("weight").cast(pl.Float64).fill_null(1)
-    spans = pl.col("spans").list
-    return frame.select(
-        pl.lit(batch).alias("batch"),
-        pl.int_range(pl.len(), dtype=pl.Int64).alias("row"),
-        "trajectory_id",
-        "instance_id",
-        "status",
-        pl.col("n_tokens").cast(pl.Int64),
-        spans.eval(trained).list.sum().cast(pl.Int64).alias("n_trained"),
-        spans.eval(weight).list.sum().cast(pl.Float64).alias("weight"),
-        pl.col("input_ids").hash().alias("ids"),
-    )
-
-
-def _chosen(rows: pl.DataFrame, arm: ArmSpec) -> pl.DataFrame:
-    rows = counted_once(rows)
-    if arm.dedup:
-        by_run = rows.group_by("trajectory_id", maintain_order=True)
-        first = by_run.agg("ids").filter(pl.col("ids").is_first_distinct())
-        rows = rows.filter(pl.col("trajectory_id").is_in(first["trajectory_id"].implode()))
-    if arm.per_instance is not None:
-        cells = rows.select("trajectory_id", "instance_id")
-        rows = rows.filter(within_cap(cells, arm.per_instance, arm.seed))
-    return rows.drop("ids")
 
 
 def order_of(rows: pl.DataFrame, training: TrainingSpec, seed: int) -> list[int]:
@@ -221,6 +124,11 @@ def steps_of(training: TrainingSpec, rows: int) -> int:
     if training.epochs is None:
         return training.max_steps
     return max(1, -(-round(training.epochs * rows) // training.batch_size))
+
+
+def every_of(validation: Validation, steps: int) -> int:
+    """Optimizer steps between two validations, of so many in all."""
+    return validation.every or max(1, round(steps / VALIDATIONS))
 
 
 def shuffled(rows: Sequence[int], wanted: int, seed: int | Sequence[int]) -> list[int]:

@@ -13,7 +13,7 @@ import shutil
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from zipfile import is_zipfile
 
 import orjson
@@ -29,15 +29,30 @@ from srft_assets.tokens.token_labels import IGNORED
 from srft_assets.training.checkpoint import (
     RESULT,
     CurvePoint,
+    ScoredPoint,
     TrainingResult,
+    ValidationResult,
     draw_loss,
     read_result,
 )
-from srft_assets.training.data import Plan, check_vocabulary, load_rows, make_plan
-from srft_assets.training.job import TrainingJob
+from srft_assets.training.data import (
+    CODES,
+    Plan,
+    check_vocabulary,
+    load_held_out,
+    load_rows,
+    make_plan,
+    scored_groups,
+)
+from srft_assets.training.job import Layout, TrainingJob
 from srft_assets.training.model import load_base
 from srft_assets.training.process import Report, agree, join, prepare, reporting
 from srft_assets.training.saving import base_type, rehearse, save_model, stop_at
+
+if TYPE_CHECKING:
+    from transformers import TrainerState
+
+    from srft_assets.training.trainer import Scored
 
 FAILURES = (SrftError, ValidationError, MemoryError, OSError, RuntimeError, SafetensorError)
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
@@ -121,7 +136,8 @@ def train(job: TrainingJob, report: Report) -> TrainingResult:
 def _train(job: TrainingJob, report: Report, rank: int, ranks: int) -> None:
     import torch
 
-    from srft_assets.training.trainer import build_trainer, check_finite, whole_weights
+    from srft_assets.training.clock import check_finite
+    from srft_assets.training.trainer import build_trainer, whole_weights
 
     if rank == 0:
         open_partial(job, ranks)
@@ -130,7 +146,6 @@ def _train(job: TrainingJob, report: Report, rank: int, ranks: int) -> None:
     table, ends = load_rows(job)
     ends = [end for end in ends if end in tokenizer.added_tokens_decoder]
     dtype = base_type(job.base_model)
-    check_vocabulary(table, model.get_input_embeddings().weight.shape[0])
     plan = make_plan(
         job.order,
         pc.list_value_length(table["input_ids"]).to_pylist(),
@@ -140,25 +155,45 @@ def _train(job: TrainingJob, report: Report, rank: int, ranks: int) -> None:
         ranks=ranks,
     )
     own = plan.of_rank(rank, ranks)
-    trainer = build_trainer(job, model, tokenizer, table, own, report)
+    scored = _scored(job, layout, rank, ranks)
+    for rows in (table, *([scored[0]] if scored else [])):
+        check_vocabulary(rows, model.get_input_embeddings().weight.shape[0])
+    trainer = build_trainer(job, model, tokenizer, table, own, report, scored)
     state = agree(last_whole_state(job.partial / "states", ranks) if rank == 0 else None)
     folder = job.partial / "model"
     # Before training, which writes the tokenizer's end of sequence into the model's config.
     stop_at(ends, model, tokenizer)
     if rank == 0 and state is None:
         rehearse(trainer.model, tokenizer, folder, ends, dtype)
+    trainer.args.eval_on_start = scored is not None and state is None
     trainer.train(resume_from_checkpoint=None if state is None else str(state))
-    check_finite(trainer.model, job.max_steps)
+    check_finite(trainer.model, trainer.state.global_step)
     weights = whole_weights(trainer)
     if rank == 0:
         sha = save_model(trainer.model, tokenizer, folder, ends, dtype, weights)
-        result = _result(job, table, plan, trainer.state.log_history, sha)
+        result = _result(job, table, plan, trainer.state, sha)
+        result.validation = _validation(job, trainer.state, scored)
         draw_loss(result, folder / "loss.png")
         (folder / "job.json").write_text(job.model_dump_json())
         (folder / RESULT).write_text(result.model_dump_json(indent=2))
         with replacing(job.output) as beside:
             folder.rename(beside)
         shutil.rmtree(job.partial)
+
+
+def _scored(job: TrainingJob, layout: Layout, rank: int, ranks: int) -> "Scored | None":
+    """What this process scores of the rows of held-out tasks."""
+    if job.validation is None:
+        return None
+    table = load_held_out(job, job.validation, ranks)
+    groups = scored_groups(
+        pc.list_value_length(table["input_ids"]).to_pylist(),
+        micro_batch_tokens=job.micro_batch_tokens,
+        layout=layout,
+        rank=rank,
+        ranks=ranks,
+    )
+    return table, groups
 
 
 def open_partial(job: TrainingJob, ranks: int = 1) -> None:
@@ -198,7 +233,7 @@ def _is_whole(state: Path, ranks: int) -> bool:
 
 
 def _result(
-    job: TrainingJob, table: pa.Table, plan: Plan, history: list[dict[str, Any]], sha: str
+    job: TrainingJob, table: pa.Table, plan: Plan, state: "TrainerState", sha: str
 ) -> TrainingResult:
     import torch
 
@@ -206,17 +241,17 @@ def _result(
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if torch.cuda.is_available():
         peak = torch.cuda.max_memory_allocated()
-    logged = [entry for entry in history if "loss" in entry]
+    logged = [entry for entry in state.log_history if "loss" in entry]
     labels = pc.list_flatten(table["labels"])
     return TrainingResult(
         seed=job.seed,
         base_model=job.base_model,
         method=job.method,
-        steps=job.max_steps,
+        steps=state.global_step,
         rows=table.num_rows,
         tokens=len(labels),
         trained_tokens=pc.sum(pc.not_equal(labels, IGNORED)).as_py(),
-        tokens_seen=sum(plan.step_tokens),
+        tokens_seen=sum(plan.step_tokens[: state.global_step]),
         padding_share=plan.padding_share,
         micro_batches=plan.per_step,
         layout=plan.layout,
@@ -224,6 +259,32 @@ def _result(
         seconds=logged[-1]["seconds"],
         peak_memory_mb=peak / 2**20,
         weights_sha256=sha,
+    )
+
+
+def _validation(
+    job: TrainingJob, state: "TrainerState", scored: "Scored | None"
+) -> ValidationResult | None:
+    if job.validation is None or scored is None:
+        return None
+    keys = {label: f"eval_loss_{label}" for label in CODES}
+    best = state.best_global_step if job.validation.keep == "best" else None
+    rows = sum(len(part.rows) for part in job.validation.parts)
+    return ValidationResult(
+        tasks=len(job.validation.tasks),
+        rows=rows,
+        tokens=len(pc.list_flatten(scored[0]["input_ids"][:rows])),
+        curve=[
+            ScoredPoint(
+                step=int(entry["step"]),
+                loss=entry["eval_loss"],
+                by_label={label: entry[key] for label, key in keys.items() if key in entry},
+            )
+            for entry in state.log_history
+            if "eval_loss" in entry
+        ],
+        kept_step=best or state.global_step,
+        ended_early=state.global_step < job.max_steps,
     )
 
 

@@ -15,7 +15,8 @@ from srft_assets.errors import SrftError, UsageError
 from srft_assets.files import replacing
 from srft_assets.home import Home
 from srft_assets.plugins import need
-from srft_assets.training.checkpoint import CARD, is_adapter, read_result
+from srft_assets.training.card import CARD
+from srft_assets.training.checkpoint import is_adapter, read_result
 from srft_assets.training.job import Layout, TrainingJob
 from srft_assets.training.saving import base_type
 from srft_assets.warehouse.partitions import Warehouse

@@ -129,25 +129,18 @@ IDLE: dict[str, Any] = {
     "dataloader_prefetch_factor": None,
     "dataset_num_proc": None,
     "dataset_text_field": "text",
-    "do_eval": False,
     "do_predict": False,
     "eos_token": None,
     "eval_accumulation_steps": None,
     "eval_delay": 0,
     "eval_do_concat_batches": True,
-    "eval_on_start": False,
     "eval_packing": None,
-    "eval_steps": None,
-    "eval_strategy": "no",
     "eval_use_gather_object": False,
     "fp16_full_eval": False,
-    "greater_is_better": None,
     "include_for_metrics": [],
     "label_names": None,
     "length_column_name": "length",
-    "load_best_model_at_end": False,
     "local_rank": -1,
-    "metric_for_best_model": None,
     "model_init_kwargs": None,
     "packing_strategy": "bfd",
     "pad_to_multiple_of": "auto",
@@ -161,10 +154,22 @@ IDLE: dict[str, Any] = {
     "trust_remote_code": False,
     "use_cache": False,
 }
-"""What has no effect here (evaluation, preparation of data, its order), with its default."""
+"""What has no effect here (scoring, preparation of data, its order), with its default."""
+
+OF_VALIDATION: dict[str, Any] = {
+    "do_eval": False,
+    "eval_on_start": False,
+    "eval_steps": None,
+    "eval_strategy": "no",
+    "greater_is_better": None,
+    "load_best_model_at_end": False,
+    "metric_for_best_model": None,
+}
+"""What `training.validation` decides, with its default."""
 
 HARMLESS: dict[str, Any] = {
     **IDLE,
+    **OF_VALIDATION,
     "auto_find_batch_size": False,
     "average_tokens_across_devices": True,
     "hub_token": None,
@@ -190,6 +195,8 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
     }
     if taken := sorted(DECIDED & stated.keys()):
         raise SrftError(f"training.options: {', '.join(taken)} is decided by other settings")
+    if taken := sorted(OF_VALIDATION.keys() & stated.keys()):
+        raise SrftError(f"training.options: {', '.join(taken)} is decided by training.validation")
     for name in sorted(BREAKING.keys() & stated.keys()):
         raise SrftError(f"training.options: {name} is refused: {BREAKING[name]}")
     if idle := sorted(IDLE.keys() & stated.keys()):

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
@@ -33,8 +33,18 @@ that is the cause where one process of several draws the others after it."""
 GRACE_SECONDS = 10.0
 """Between SIGTERM and SIGKILL."""
 T = TypeVar("T")
-Report = Callable[[int, int, float], None]
-"""Hears of a logged optimizer step: its number, how many there are, and the loss."""
+
+
+class Report(Protocol):
+    """Hears how a training goes."""
+
+    def __call__(
+        self, step: int, of: int, loss: float, by_label: Mapping[str, float] | None = None
+    ) -> None:
+        """A logged optimizer step: its number, how many there are, and the loss; of a validation
+        after it also the losses of labels, if any."""
+
+
 LOG_LINES = 20
 """Lines in the Dagster log of one training, about."""
 
@@ -200,22 +210,33 @@ def reporting() -> Iterator[Report]:
     from dagster_pipes import PipesEnvVarParamsLoader, open_dagster_pipes
 
     if os.environ.get("RANK", "0") != "0":
-        yield lambda step, of, loss: None
+        yield lambda step, of, loss, by_label=None: None
     elif not PipesEnvVarParamsLoader().is_dagster_pipes_process():
         yield print_step
     else:
         with open_dagster_pipes() as context:
 
-            def tell(step: int, of: int, loss: float) -> None:
-                print_step(step, of, loss)
-                if step == of or step % max(1, of // LOG_LINES) == 0:
+            def tell(
+                step: int, of: int, loss: float, by_label: Mapping[str, float] | None = None
+            ) -> None:
+                print_step(step, of, loss, by_label)
+                if by_label is not None:
+                    parts = ", ".join(f"{label} {one:.4f}" for label, one in by_label.items())
+                    told = f"validation loss {loss:.4f}" + (f" ({parts})" if parts else "")
+                    context.log.info(f"step {step} of {of}: {told}")
+                elif step == of or step % max(1, of // LOG_LINES) == 0:
                     context.log.info(f"step {step} of {of}: loss {loss:.4f}")
 
             yield tell
 
 
-def print_step(step: int, of: int, loss: float) -> None:
-    """Write `{"step": 3, "of": 150, "loss": 2.1}` to standard output."""
-    line = orjson.dumps({"step": step, "of": of, "loss": round(loss, 4)})
+def print_step(
+    step: int, of: int, loss: float, by_label: Mapping[str, float] | None = None
+) -> None:
+    """Write `{"step": 3, "of": 150, "loss": 2.1}` to standard output; of a validation
+    `validation_loss` and the losses of labels in its place."""
+    losses = {"loss": loss} if by_label is None else {"validation_loss": loss, **by_label}
+    told = {name: round(one, 4) for name, one in losses.items()}
+    line = orjson.dumps({"step": step, "of": of, **told})
     sys.stdout.write(line.decode() + "\n")
     sys.stdout.flush()

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from pydantic import ValidationError
 
 from srft_assets.errors import SrftError, first_problem
@@ -14,26 +15,20 @@ from srft_assets.plugins import need
 from srft_assets.text import some
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.tokenizer import is_base_model_asset, model_source
+from srft_assets.training.card import CARD, card_of
 from srft_assets.training.checkpoint import (
-    CARD,
     CHECKPOINTS,
     VOLATILE,
     TrainingResult,
-    card_of,
     checkpoint_row,
     figures_of,
     read_result,
 )
 from srft_assets.training.cost import training_cost
-from srft_assets.training.job import (
-    Selection,
-    TrainingJob,
-    held_out_batches,
-    order_of,
-    select_rows,
-)
+from srft_assets.training.job import HeldOut, TrainingJob, every_of, order_of
 from srft_assets.training.model import base_digest
 from srft_assets.training.process import command_of, environment_of
+from srft_assets.training.rows import SHORTER, Selection, parts_of, rows_of, scored_asset
 from srft_assets.warehouse.partitions import Warehouse, matching
 from srft_assets.warehouse.stage import Made, Said, Stage, Upstream, Work
 
@@ -46,8 +41,6 @@ OURS = ("micro_batch_tokens", "save_seconds")
 """Settings of ours among `options`. They bound memory and lost time and decide no weight beyond
 the rounding of sums, so that a checkpoint stays in sync, and an unfinished training goes on, when
 one is lowered for want of memory."""
-
-SHORTER = "`too_long: windows` or `cut`, in the arm or for all under `training:` of srft.yaml"
 
 DESCRIPTION = """
 The base model `{model}` fine-tuned ({method}) on the masked tokens of the arm `{name}`. Masked
@@ -63,7 +56,8 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
     """The stage of one arm. Evaluation settings and the description do not touch it."""
     of_asset = is_base_model_asset(arm.model)
     only, setting = tuple(arm.training.batches), f"training.batches of the arm {arm.name}"
-    upstream = [Upstream(f"masked_tokens/{arm.name}", "all", only, setting)]
+    assets = dict.fromkeys([f"masked_tokens/{arm.name}", scored_asset(arm)])
+    upstream = [Upstream(asset, "all", only, setting) for asset in assets]
     if of_asset:
         upstream.append(Upstream(f"base_models/{arm.model}", "whole"))
     text = DESCRIPTION.format(
@@ -97,8 +91,10 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
 
 def _settings(arm: ArmSpec) -> dict[str, Any]:
     """What of the arm decides the weights, apart from its inputs."""
-    length = "max_steps" if arm.training.epochs is not None else "epochs"
-    stated = arm.training.model_dump(exclude={*UNDECIDING, length})
+    undeciding = {*UNDECIDING, "epochs" if arm.training.epochs is None else "max_steps"}
+    if arm.training.validation is None:
+        undeciding.add("validation")
+    stated = arm.training.model_dump(exclude=undeciding)
     stated["options"] = {k: v for k, v in stated["options"].items() if k not in OURS}
     seed = arm.seed if arm.per_instance is not None else 0
     choice = {"dedup": arm.dedup, "per_instance": arm.per_instance, "seed": seed}
@@ -112,15 +108,9 @@ def make_checkpoint(arm: ArmSpec, work: Work) -> Made:
     UsageError where the extra `train` is not installed.
     """
     need("train")
-    asset = f"masked_tokens/{arm.name}"
     base_model = model_source(arm.model, work.home, work.read)
-    batches = work.input_names(asset)
-    chosen = select_rows(arm, ((batch, work.read(asset, batch)) for batch in batches))
-    if chosen.rows.is_empty():
-        raise SrftError(_nothing_to_train(arm, batches, chosen))
-    if held_out := held_out_batches(chosen.rows, arm.evaluation.task_seed):
-        raise SrftError(_held_out(arm, held_out))
-    job = _job(arm, base_model, chosen, work)
+    chosen, scored = rows_of(arm, work)
+    job = _job(arm, base_model, chosen, scored, work)
     result = read_result(job.output) or _train(arm, job, work)
     # Written again where a kill came between the training and this.
     card = card_of(arm, job, result, _base_name(arm), work.recipe.inputs)
@@ -131,23 +121,26 @@ def make_checkpoint(arm: ArmSpec, work: Work) -> Made:
     return Made(row, chosen.refused, figures_of(chosen, job, result))
 
 
-def _job(arm: ArmSpec, base_model: str, chosen: Selection, work: Work) -> TrainingJob:
+def _job(
+    arm: ArmSpec, base_model: str, chosen: Selection, scored: pl.DataFrame, work: Work
+) -> TrainingJob:
     """Raises SrftError for a setting out of range and a mixing that does not fit the rows."""
     training, asset, seed = arm.training, f"masked_tokens/{arm.name}", int(work.partition)
-    inputs = work.recipe.inputs
-    versions = {name: inputs[f"{asset}/{name}"] for name in work.input_names(asset)}
-    ours = {name: training.options[name] for name in OURS if name in training.options}
     order = order_of(chosen.rows, training, seed)
-    stated = training.model_dump(include=set(TrainingJob.model_fields) - {"options", "max_steps"})
+    steps = len(order) // training.batch_size
+    ours = {name: training.options[name] for name in OURS if name in training.options}
+    decided = {"options", "max_steps", "validation"}
+    stated = training.model_dump(include=set(TrainingJob.model_fields) - decided)
     folder = work.home.artifacts / "checkpoints" / arm.name / work.partition
     try:
         return TrainingJob(
             base_model=base_model,
             warehouse=work.warehouse.root,
             asset=asset,
-            parts=chosen.parts(versions, training.normalise),
+            parts=parts_of(chosen.rows, _versions(asset, work), training.normalise),
             order=order,
-            max_steps=len(order) // training.batch_size,
+            max_steps=steps,
+            validation=_held_out(arm, scored, steps, work),
             output=folder / work.recipe.fingerprint[:16],
             seed=seed,
             options={k: v for k, v in training.options.items() if k not in OURS},
@@ -156,6 +149,26 @@ def _job(arm: ArmSpec, base_model: str, chosen: Selection, work: Work) -> Traini
         )
     except ValidationError as error:
         raise SrftError(f"arm {arm.name}: training.{first_problem(error)}") from error
+
+
+def _held_out(arm: ArmSpec, scored: pl.DataFrame, steps: int, work: Work) -> HeldOut | None:
+    stated, asset = arm.training.validation, scored_asset(arm)
+    if stated is None:
+        return None
+    return HeldOut(
+        asset=asset,
+        parts=parts_of(scored, _versions(asset, work), arm.training.normalise),
+        tasks=sorted(scored["instance_id"].unique()),
+        every=every_of(stated, steps),
+        patience=stated.patience,
+        keep=stated.keep,
+    )
+
+
+def _versions(asset: str, work: Work) -> dict[str, str]:
+    """Batch → data version of its partition of `asset`."""
+    inputs = work.recipe.inputs
+    return {name: inputs[f"{asset}/{name}"] for name in work.input_names(asset)}
 
 
 def _train(arm: ArmSpec, job: TrainingJob, work: Work) -> TrainingResult:
@@ -207,29 +220,3 @@ def _rows_trained(arm: ArmSpec, warehouse: Warehouse, seeds: Sequence[str]) -> S
         f"({arm.training.max_length:,} tokens) and are not trained: raise it, "
         f"or state {SHORTER}"
     )
-
-
-def _held_out(arm: ArmSpec, batches: list[str]) -> str:
-    without = ", ".join(
-        f"'{name}'" for name in (*arm.training.batches, *(f"!{b}" for b in batches))
-    )
-    return (
-        f"arm {arm.name}: {some(batches)} hold runs of the held-out tasks of "
-        f"evaluation.task_seed {arm.evaluation.task_seed}, which are never trained on: state "
-        f"training.batches: [{without}]"
-    )
-
-
-def _nothing_to_train(arm: ArmSpec, batches: list[str], chosen: Selection) -> str:
-    runs = {"all": "run", "resolved": "resolved run", "unresolved": "unresolved run"}[arm.runs]
-    shown = ", ".join(batches[:4]) + (", …" if len(batches) > 4 else "")
-    line = f"arm {arm.name}: no {runs} to train on in batches {shown}"
-    if chosen.without_loss or chosen.refused:
-        limit = arm.training.max_length
-        line += (
-            f" ({chosen.without_loss} without a trained token, "
-            f"{len(chosen.refused)} over {limit} tokens)"
-        )
-    if chosen.refused:
-        line += f": raise training.max_length, or state {SHORTER}"
-    return line

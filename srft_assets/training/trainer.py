@@ -13,20 +13,25 @@ import torch
 from datasets import Dataset
 from datasets.table import InMemoryTable
 from peft import LoraConfig
-from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
-from transformers import TrainerCallback
+from transformers import EarlyStoppingCallback
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from srft_assets.errors import SrftError
-from srft_assets.tokens.token_labels import IGNORED
-from srft_assets.training.data import WEIGHTS, Plan
-from srft_assets.training.job import TrainingJob
+from srft_assets.training.clock import Clock
+from srft_assets.training.data import CODES, STEP_LABELS, WEIGHTS, Group, Plan
+from srft_assets.training.job import HeldOut, TrainingJob
+from srft_assets.training.losses import (
+    loss_of_trained,
+    mean_losses,
+    sums_by_label,
+    weighted_loss,
+)
 from srft_assets.training.options import check_options
-from srft_assets.training.process import Report, agree
+from srft_assets.training.process import Report
 
 CURVE_POINTS = 150
 """Points of a loss curve, about."""
@@ -35,8 +40,18 @@ BESIDE_MAMBA = ["conv1d", "out_proj"]
 """Layers that Mamba's kernels read past an adapter: peft refuses one there."""
 
 
+Scored = tuple[pa.Table, list[Group]]
+"""The rows that are scored, and the forward passes of this process over them."""
+
+
 def build_trainer(
-    job: TrainingJob, model: Any, tokenizer: Any, table: pa.Table, plan: Plan, report: Report
+    job: TrainingJob,
+    model: Any,
+    tokenizer: Any,
+    table: pa.Table,
+    plan: Plan,
+    report: Report,
+    scored: Scored | None = None,
 ) -> "PlannedTrainer":
     """A trainer that follows the plan exactly; `report` hears of every logged step.
 
@@ -56,6 +71,8 @@ def build_trainer(
         model=model,
         args=args,
         train_dataset=Dataset(InMemoryTable(table), fingerprint=job.identity),
+        eval_dataset=scored and Dataset(InMemoryTable(scored[0]), fingerprint=job.identity),
+        compute_metrics=mean_losses if scored else None,
         processing_class=tokenizer,
         peft_config=None if job.method == "full" else lora,
         data_collator=WeightsCollator(
@@ -69,6 +86,10 @@ def build_trainer(
             "label_smoothing_factor, and for a mixture of experts router_aux_loss_coef 0.0"
         )
     trainer.plan, trainer.report = plan, report
+    if scored and job.validation:
+        trainer.scored_groups = scored[1]
+        if patience := job.validation.patience:
+            trainer.add_callback(EarlyStoppingCallback(patience))
     trainer.clock = Clock(job.save_seconds)
     trainer.add_callback(trainer.clock)
     trainer.pop_callback(PrinterCallback)
@@ -109,22 +130,41 @@ def sft_config(job: TrainingJob, plan: Plan) -> SFTConfig:
         "disable_tqdm": True,
         "dataloader_pin_memory": gpu,
     }
+    if job.validation:
+        settings |= _validation(job.validation)
     try:
         return SFTConfig(**{**settings, **options})
     except (TypeError, ValueError) as error:
         raise SrftError(f"training.options: {error}") from error
 
 
+def _validation(held_out: HeldOut) -> dict[str, Any]:
+    """Arguments of SFTConfig. Each validation saves a state where the best weights are kept."""
+    settings: dict[str, Any] = {
+        "eval_strategy": "steps",
+        "eval_steps": held_out.every,
+        "metric_for_best_model": "loss",
+        "greater_is_better": False,
+        # How long the loss has not been lower is part of a state.
+        "restore_callback_states_from_checkpoint": held_out.patience is not None,
+    }
+    if held_out.keep == "best":
+        saving = {"save_strategy": "steps", "save_steps": held_out.every}
+        settings |= {**saving, "load_best_model_at_end": True}
+    return settings
+
+
 class WeightsCollator(DataCollatorForLanguageModeling):
-    """TRL's collator, which also lays out the loss weights of rows, as it does their labels."""
+    """TRL's collator, which also lays out the loss weights of rows and the labels of their steps,
+    as it does their labels."""
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
-        """The batch of some rows; its `weights` have the shape of its `labels`."""
+        """The batch of some rows; its `weights` and `step_labels` have the shape of `labels`."""
         batch = super().torch_call(examples)
-        if WEIGHTS in examples[0]:
-            rows = [torch.tensor(row[WEIGHTS], dtype=torch.float32) for row in examples]
+        for name in {WEIGHTS, STEP_LABELS} & examples[0].keys():
+            rows = [torch.tensor(row[name], dtype=torch.float32) for row in examples]
             padded = pad_sequence(rows, batch_first=True)
-            batch[WEIGHTS] = torch.cat(rows)[None] if self.padding_free else padded
+            batch[name] = torch.cat(rows)[None] if self.padding_free else padded
         return batch
 
 
@@ -134,7 +174,8 @@ class PlannedTrainer(SFTTrainer):
     args: SFTConfig
     plan: Plan
     report: Report
-    clock: "Clock"
+    clock: Clock
+    scored_groups: list[Group]
 
     @property
     def is_plain(self) -> bool:
@@ -150,6 +191,41 @@ class PlannedTrainer(SFTTrainer):
         """The plan's groups of rows, in its order."""
         rows: Any = self.train_dataset
         return DataLoader(rows, batch_sampler=self.plan.groups, collate_fn=self.data_collator)
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+        """This process's groups of the rows that are scored."""
+        rows: Any = self.eval_dataset
+        return DataLoader(rows, batch_sampler=self.scored_groups, collate_fn=self.data_collator)
+
+    def evaluate(self, *given: Any, **named: Any) -> dict[str, float]:
+        """The losses of the held-out tasks, which are reported; not a part of the pace.
+
+        The state after a training that ends early would go on: none is saved there.
+        """
+        begin = time.monotonic()
+        losses = super().evaluate(*given, **named)
+        self.clock.logged += time.monotonic() - begin
+        self._finite(torch.tensor(losses["eval_loss"]))
+        step, of = self.state.global_step, self.args.max_steps
+        by_label = {one: losses[key] for one in CODES if (key := f"eval_loss_{one}") in losses}
+        self.report(step, of, losses["eval_loss"], by_label)
+        if self.control.should_training_stop and step < of:
+            self.control.should_save = False
+        return losses
+
+    def prediction_step(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> tuple[None, Any, Any]:
+        """No mean of a pass, but its sums, and what they are divided by; `mean_losses`."""
+        inputs = self._prepare_inputs(inputs)
+        sparse = self.plan.layout == "packed" and self.args.device.type == "cpu"
+        weights, steps = inputs.pop(WEIGHTS), inputs.pop(STEP_LABELS)
+        with torch.no_grad(), self.compute_loss_context_manager():
+            return None, *sums_by_label(model, inputs, weights, steps, sparse)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
         """The batches of an optimizer step, with the weight of all their tokens."""
@@ -194,7 +270,8 @@ class PlannedTrainer(SFTTrainer):
         if "loss" in logs:
             step = self.state.global_step
             seconds, first = self.clock.lap(step)
-            earlier = self.state.log_history[-1]["seconds"] if self.state.log_history else 0.0
+            told = (entry["seconds"] for entry in self.state.log_history[::-1] if "loss" in entry)
+            earlier = next(told, 0.0)
             tokens = sum(self.plan.step_tokens[first:step])
             logs |= {
                 "seconds": earlier + seconds,
@@ -202,70 +279,6 @@ class PlannedTrainer(SFTTrainer):
             }
             self.report(step, self.args.max_steps, logs["loss"])
         super().log(logs, start_time)
-
-
-def loss_of_trained(model: Any, inputs: dict[str, Any], weights: Any) -> Any:
-    """Summed negative log-likelihood of the trained tokens of one packed sequence.
-
-    `weights`, of shape (1, tokens), or None: each counts 1. TRL projects every position on a
-    CPU, which is most of the work where few are trained.
-    """
-    labels = inputs["labels"][0, 1:]
-    kept = (labels != IGNORED).nonzero()[:, 0]
-    rest = {name: value for name, value in inputs.items() if name != "labels"}
-    logits = model(**rest, use_cache=False, logits_to_keep=kept).logits[0].float()
-    if weights is None:
-        return cross_entropy(logits, labels[kept], reduction="sum")
-    losses = cross_entropy(logits, labels[kept], reduction="none")
-    return (losses * weights[0, 1:][kept]).sum()
-
-
-def weighted_loss(model: Any, inputs: dict[str, Any], weights: Any) -> Any:
-    """The same for any layout. `weights` has the shape of the labels, (rows, tokens)."""
-    # TRL gives the model this argument for itself and does not document it. Nothing public yields
-    # the likelihood of each token without holding the logits of all, which a GPU has no room for.
-    outputs = model(**inputs, use_cache=False, fused_lm_head=True)
-    return -(outputs.log_probs * weights[:, 1:]).sum()
-
-
-class Clock(TrainerCallback):
-    """The time that steps take; asks for a state each time `save_seconds` have gone by."""
-
-    def __init__(self, save_seconds: float) -> None:
-        self.save_seconds = save_seconds
-        self.saved = self.logged = time.monotonic()
-        self.step = 0
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
-        """Start; a resumed training begins at a later step."""
-        self.saved = self.logged = time.monotonic()
-        self.step = state.global_step
-
-    def lap(self, step: int) -> tuple[float, int]:
-        """Seconds since the last lap, which ended after the step that is also returned."""
-        now = time.monotonic()
-        seconds, first = now - self.logged, self.step
-        self.logged, self.step = now, step
-        return seconds, first
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> Any:
-        """Saving takes all processes: the clock of the first one counts."""
-        due = time.monotonic() - self.saved >= self.save_seconds
-        if agree(due and state.global_step < state.max_steps):
-            check_finite(given["model"], state.global_step)
-            control.should_save = True
-            self.saved = time.monotonic()
-        return control
-
-
-def check_finite(model: Any, step: int) -> None:
-    """Raise SrftError where a trained weight is not finite: the loss shows it one step later."""
-    for name, weight in model.named_parameters():
-        if weight.requires_grad and not weight.isfinite().all():
-            raise SrftError(
-                f"{name} is not finite after step {step}: lower training.learning_rate, "
-                "or raise training.warmup_ratio; the last good state is kept"
-            )
 
 
 def whole_weights(trainer: SFTTrainer) -> Any:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 FIGURES = (
     *("calls", "answered", "tokens_to_label", "usd"),
-    *("tokens_to_train", "tokens", "gpu_hours", "rollouts", "steps", "disk"),
+    *("tokens_to_train", "tokens_to_validate", "tokens", "gpu_hours"),
+    *("rollouts", "steps", "disk"),
 )
 
 
@@ -20,8 +21,9 @@ class Cost:
         tokens_to_label: estimated prompt tokens of the calls to pay for.
         usd: their estimated price.
         tokens_to_train: tokens that carry loss.
+        tokens_to_validate: of held-out rows, with loss or without, in all validations.
         tokens: that a model is trained on, with loss or without, or reads and writes as it plays.
-        gpu_hours: for these tokens.
+        gpu_hours: for these tokens and those of validations.
         rollouts: attempts at tasks.
         steps: of these attempts, each a call of the model.
         disk: bytes that stay.
@@ -34,6 +36,7 @@ class Cost:
     tokens_to_label: int = 0
     usd: float = 0.0
     tokens_to_train: int = 0
+    tokens_to_validate: int = 0
     tokens: int = 0
     gpu_hours: float = 0.0
     rollouts: int = 0

@@ -3,6 +3,7 @@
 import os
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,8 @@ from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.tokens.token_labels import MASKED_TOKENS
 from srft_assets.training.data import load_rows
-from srft_assets.training.job import Selection, TrainingJob, select_rows, shuffled
+from srft_assets.training.job import TrainingJob, shuffled
+from srft_assets.training.rows import Selection, hold_out, parts_of, select_rows
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
 
@@ -23,13 +25,20 @@ VOCABULARY = 64
 
 
 class Heard:
-    """Keeps what a training tells: step, number of steps, loss."""
+    """Keeps what a training tells: step, number of steps, loss; and of validations step, loss,
+    losses of labels."""
 
     def __init__(self) -> None:
         self.told: list[tuple[int, int, float]] = []
+        self.validations: list[tuple[int, float, dict[str, float]]] = []
 
-    def __call__(self, step: int, of: int, loss: float) -> None:
-        self.told.append((step, of, loss))
+    def __call__(
+        self, step: int, of: int, loss: float, by_label: dict[str, float] | None = None
+    ) -> None:
+        if by_label is None:
+            self.told.append((step, of, loss))
+        else:
+            self.validations.append((step, loss, by_label))
 
     @property
     def steps(self) -> list[int]:
@@ -97,7 +106,13 @@ def _cells(number: int, ids: list[int], spans: list[Span]) -> dict[str, object]:
         "status": "resolved",
         "input_ids": ids,
         "spans": [
-            {"step_index": step, "start": start, "end": end, "trained": trained, "label": "good"}
+            {
+                "step_index": step,
+                "start": start,
+                "end": end,
+                "trained": trained,
+                "label": "good" if trained else "mistake",
+            }
             for step, (start, end, trained) in enumerate(spans)
         ],
         "n_tokens": len(ids),
@@ -133,41 +148,55 @@ def labelled(
         base_model="none",
         warehouse=home.warehouse,
         asset="masked_tokens/srft",
-        parts=select(*partitions).parts(versions, normalise),
+        parts=parts_of(select(*partitions).rows, versions, normalise),
         order=[],
         output=home.artifacts / "out",
     )
     return load_rows(job)[0]
 
 
+def small_job(
+    base_model: Path,
+    home: Home,
+    rows: list[Row] | pl.DataFrame,
+    name: str = "out",
+    normalise: str = "token",
+    validation: dict[str, object] | None = None,
+    **settings: object,
+) -> TrainingJob:
+    """A job over the rows; further settings by name, `tasks` of `validation` as an arm has them."""
+    frame = frame_of(rows) if isinstance(rows, list) else rows
+    asset, versions = f"masked_tokens/{name}", {"lab-1": data_version(frame)}
+    put(home, asset, "lab-1", frame)
+    arm = ArmSpec(name=name, training=TrainingSpec(max_length=10**6))
+    selection = select_rows(arm, [("lab-1", frame)])
+    if validation is not None:
+        selection, scored = hold_out(selection, selection.within, validation["tasks"])
+        held_out = {
+            "asset": asset,
+            "parts": parts_of(scored, versions, normalise),
+            "tasks": sorted(scored["instance_id"].unique()),
+        }
+        validation = {**validation, **held_out}
+    stated = {
+        "base_model": str(base_model),
+        "warehouse": home.warehouse,
+        "asset": asset,
+        "parts": parts_of(selection.rows, versions, normalise),
+        "validation": validation,
+        "output": home.artifacts / name,
+        "max_steps": 4,
+        "batch_size": 8,
+        "learning_rate": 1e-2,
+        "seed": 0,
+        **settings,
+    }
+    wanted = stated["max_steps"] * stated["batch_size"]
+    stated["order"] = shuffled(range(selection.rows.height), wanted, stated["seed"])
+    return TrainingJob.model_validate(stated)
+
+
 @pytest.fixture
 def job(base_model: Path, home: Home) -> Callable[..., TrainingJob]:
-    """Makes a small job over the given rows; further settings by name."""
-
-    def make(
-        rows: list[Row] | pl.DataFrame,
-        name: str = "out",
-        normalise: str = "token",
-        **settings: object,
-    ) -> TrainingJob:
-        frame = frame_of(rows) if isinstance(rows, list) else rows
-        put(home, f"masked_tokens/{name}", "lab-1", frame)
-        arm = ArmSpec(name=name, training=TrainingSpec(max_length=10**6))
-        selection = select_rows(arm, [("lab-1", frame)])
-        stated = {
-            "base_model": str(base_model),
-            "warehouse": home.warehouse,
-            "asset": f"masked_tokens/{name}",
-            "parts": selection.parts({"lab-1": data_version(frame)}, normalise),
-            "output": home.artifacts / name,
-            "max_steps": 4,
-            "batch_size": 8,
-            "learning_rate": 1e-2,
-            "seed": 0,
-            **settings,
-        }
-        wanted = stated["max_steps"] * stated["batch_size"]
-        stated["order"] = shuffled(range(selection.rows.height), wanted, stated["seed"])
-        return TrainingJob.model_validate(stated)
-
-    return make
+    """`small_job` in this test's home."""
+    return partial(small_job, base_model, home)

@@ -30,7 +30,7 @@ def job_of(base: Path, home: Home, **settings: object) -> TrainingJob:
     import polars as pl
 
     from srft_assets.tokens.token_labels import MASKED_TOKENS
-    from srft_assets.training.job import select_rows
+    from srft_assets.training.rows import parts_of, select_rows
     from srft_assets.warehouse.partitions import data_version
 
     run = run_of(CHAT)
@@ -43,7 +43,7 @@ def job_of(base: Path, home: Home, **settings: object) -> TrainingJob:
         base_model=str(base),
         warehouse=home.warehouse,
         asset="masked_tokens/srft",
-        parts=chosen.parts({"lab-1": data_version(frame)}, "token"),
+        parts=parts_of(chosen.rows, {"lab-1": data_version(frame)}, "token"),
         order=[0] * int(stated["max_steps"]),  # type: ignore[call-overload]
         output=home.artifacts / "out",
         batch_size=1,

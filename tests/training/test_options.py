@@ -14,6 +14,7 @@ from srft_assets.training.options import (
     DECIDED,
     HARMLESS,
     IDLE,
+    OF_VALIDATION,
     TAKEN,
     check_options,
 )
@@ -25,7 +26,8 @@ from tests.training.conftest import Heard, make_rows
     [
         ("save_only_model", "would start Adam and warm-up anew"),
         ("ignore_data_skip", "would go on with other rows"),
-        ("eval_steps", "eval_steps has no effect on a training here"),
+        ("eval_steps", "eval_steps is decided by training.validation"),
+        ("eval_delay", "eval_delay has no effect on a training here"),
         ("assistant_only_loss", "has no effect"),
         ("no_such_option", "no_such_option is no argument of SFTConfig$"),
         ("warmup_ratio", "no argument of SFTConfig: did you mean training.warmup_ratio"),
@@ -54,7 +56,7 @@ def test_a_refused_option_ends_the_training_before_its_first_step(
 def test_each_name_is_an_argument_of_sftconfig_and_has_one_answer() -> None:
     from trl import SFTConfig
 
-    groups = (DECIDED, frozenset(BREAKING), TAKEN, frozenset(IDLE))
+    groups = (DECIDED, frozenset(OF_VALIDATION), frozenset(BREAKING), TAKEN, frozenset(IDLE))
     assert sum(map(len, groups)) == len(frozenset().union(*groups))
     assert frozenset().union(*groups) == {field.name for field in fields(SFTConfig)}
 

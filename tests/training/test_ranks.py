@@ -20,21 +20,27 @@ from tests.training.test_stage import InProcess, Subprocess, arm_of, make, platf
 __all__ = ["platform"]
 
 
-def losses(home: Home, run: Launch, **training: object) -> list[float]:
-    stage = checkpoints_stage(arm_of(options={"micro_batch_tokens": 60}, **training))
-    made, _ = make(stage, home, run)
-    return [point["loss"] for point in made.frame["loss_curve"][0]]
+def curves(home: Home, run: Launch, **training: object) -> tuple[list[float], list[float]]:
+    """Losses of the steps, and those of validations, the first one before all steps."""
+    options, validation = {"micro_batch_tokens": 60}, {"tasks": 3, "every": 2}
+    stage = checkpoints_stage(arm_of(options=options, validation=validation, **training))
+    (row,) = make(stage, home, run)[0].frame.iter_rows(named=True)
+    scored = [point[key] for point in row["validation_curve"] for key in ("good", "mistake")]
+    return [point["loss"] for point in row["loss_curve"]], scored
 
 
 @pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
 def test_two_processes_over_gloo_give_the_loss_curve_of_one(platform: Home, launcher: str) -> None:
     told = Subprocess()
-    together = losses(platform, told, launcher=launcher, processes=2)
+    together, scored_together = curves(platform, told, launcher=launcher, processes=2)
     assert [line for line in told.lines if line.startswith('{"step":3')] != []
-    assert len([line for line in told.lines if line.startswith('{"step"')]) == 3
-    alone = losses(platform, InProcess())
+    assert len([line for line in told.lines if line.startswith('{"step"')]) == 6
+    alone, scored_alone = curves(platform, InProcess())
     assert len(set(alone)) == 3
     assert together == pytest.approx(alone, abs=1e-3)
+    assert len(set(scored_alone)) == 6
+    assert scored_together[:2] == pytest.approx(scored_alone[:2], abs=1e-6)
+    assert scored_together == pytest.approx(scored_alone, abs=1e-3)
 
 
 def test_the_launcher_decides_nothing_but_the_number_of_processes_does() -> None:

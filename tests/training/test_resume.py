@@ -33,14 +33,18 @@ def test_sigkill_leaves_no_half_checkpoint_and_the_same_weights_come_out_after_a
     job: MakeJob, tmp_path: Path
 ) -> None:
     rows = make_rows(20)
-    settings = {"max_steps": 40, "batch_size": 4, "save_seconds": 0}
+    keep = {"tasks": 4, "every": 5, "keep": "best"}
+    settings = {"max_steps": 40, "batch_size": 4, "save_seconds": 0, "validation": keep}
     killed = job(rows, "killed", **settings)
     process = start(killed, tmp_path / "job.json")
     assert process.stdout is not None
-    told = [json.loads(process.stdout.readline()) for _ in range(7)]
+    told = [json.loads(process.stdout.readline()) for _ in range(9)]
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert [line["step"] for line in told] == list(range(1, 8))
+    assert [line["step"] for line in told if "loss" in line] == list(range(1, 8))
+    scored = [line for line in told if "validation_loss" in line]
+    assert [line["step"] for line in scored] == [0, 5]
+    assert all({"good", "mistake"} < line.keys() for line in scored)
     assert all(line["of"] == 40 for line in told)
     assert not killed.output.exists()
     state = last_whole_state(killed.partial / "states")
@@ -51,6 +55,7 @@ def test_sigkill_leaves_no_half_checkpoint_and_the_same_weights_come_out_after_a
     whole = train(job(rows, "whole", **settings), Heard())
     assert resumed.weights_sha256 == whole.weights_sha256
     assert [p.loss for p in resumed.loss_curve] == [p.loss for p in whole.loss_curve]
+    assert resumed.validation == whole.validation
     assert read_result(killed.output) == resumed
 
 

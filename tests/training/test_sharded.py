@@ -59,6 +59,12 @@ def losses(result: TrainingResult) -> list[float]:
     return [point.loss for point in result.loss_curve]
 
 
+def scored(result: TrainingResult) -> list[float]:
+    """Validation losses by label: before the first step, after the second and the third."""
+    assert result.validation is not None
+    return [loss for point in result.validation.curve for loss in point.by_label.values()]
+
+
 def tensors(job: TrainingJob) -> dict[str, Any]:
     from safetensors.torch import load_file
 
@@ -76,13 +82,17 @@ def test_two_processes_that_share_a_model_give_the_losses_of_one(
         "method": method,
         "micro_batch_tokens": 60,
         "options": {"gradient_checkpointing": True},
+        "validation": {"tasks": 3, "every": 2, "keep": "best"},
     }
     shared, alone = (job(make_rows(8), name, **settings) for name in ("shared", "alone"))
     exact = {"bf16": "'no'"} if method == "lora" else {}
     stated = of_docs(tmp_path, **exact)
-    together = losses(sharded(shared, tmp_path, stated, "LlamaDecoderLayer"))
+    result = sharded(shared, tmp_path, stated, "LlamaDecoderLayer")
+    expected, together = train(alone, Heard()), losses(result)
     assert len(set(together)) == 3
-    assert together == pytest.approx(losses(train(alone, Heard())), abs=1e-3)
+    assert together == pytest.approx(losses(expected), abs=1e-3)
+    assert scored(result) == pytest.approx(scored(expected), abs=1e-5 if exact else 1e-3)
+    assert len(set(scored(expected))) == 6
     ours, theirs = tensors(shared), tensors(alone)
     assert ours.keys() == theirs.keys() != set()
     for name, tensor in ours.items():

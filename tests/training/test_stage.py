@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.tokens.arm import ArmSpec, TrainingSpec
+from srft_assets.tokens.arm import ArmSpec, TrainingSpec, Validation
 from srft_assets.training.main import main
 from srft_assets.training.process import launch
 from srft_assets.training.stage import checkpoints_stage
+from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.making import MissingInputError, make_current, make_partition, recipe_of
 from srft_assets.warehouse.partitions import Stamp, Warehouse
 from srft_assets.warehouse.recipe import Recipe
@@ -275,17 +276,81 @@ def test_a_setting_out_of_range_is_named(platform: Home) -> None:
         make(checkpoints_stage(arm_of(options={"micro_batch_tokens": 0})), platform, launch)
 
 
-def test_the_plan_knows_how_many_tokens_training_takes(platform: Home) -> None:
-    stage = checkpoints_stage(arm_of())
-    assert stage.estimate is not None
+def test_the_plan_knows_how_many_tokens_training_and_validation_take(platform: Home) -> None:
     frame = frame_of(make_rows(10))
     told = int(select(("lab-1", frame)).rows["n_trained"].sum())
-    figures = {"tokens_trained": told, "tokens": int(frame["n_tokens"].sum())}
+    tokens = int(frame["n_tokens"].sum())
+    figures = {"tokens_trained": told, "tokens": tokens, "tasks": 10}
     put(platform, "masked_tokens/srft", "lab-1", frame, **figures)
-    planned = Planned(platform, Warehouse(platform.warehouse), "0", None, None)
-    cost, drawn = stage.estimate(planned), 3 * 4
+
+    def estimate(arm: ArmSpec) -> Cost:
+        stage = checkpoints_stage(arm)
+        assert stage.estimate is not None
+        return stage.estimate(Planned(platform, Warehouse(platform.warehouse), "0", None, None))
+
+    cost, drawn = estimate(arm_of()), 3 * 4
     assert (cost.tokens_to_train, cost.tokens) == (
         round(told / 10 * drawn),
-        round(figures["tokens"] / 10 * drawn),
+        round(tokens / 10 * drawn),
     )
     assert not cost.unknown.keys() & {"tokens", "tokens_to_train"}
+    assert cost.tokens_to_validate == 0
+    for tasks in (0.2, 2):
+        validated = estimate(arm_of(validation={"tasks": tasks, "every": 2}))
+        assert validated.tokens_to_validate == round(tokens * 0.2 * 3)
+        assert validated.tokens == cost.tokens
+        assert validated.gpu_hours > cost.gpu_hours
+    training = TrainingSpec(epochs=3, batch_size=4, validation=Validation(tasks=0.2))
+    epochs = estimate(ArmSpec(name="srft", training=training))
+    assert epochs.tokens == round(tokens / 10 * 6 * 4)
+
+
+def test_a_checkpoint_tells_the_losses_of_held_out_tasks(platform: Home) -> None:
+    arm = arm_of(validation={"tasks": 3, "every": 2})
+    made, _ = make(checkpoints_stage(arm), platform, InProcess())
+    (row,) = made.frame.iter_rows(named=True)
+    assert (row["rows"], row["kept_step"], row["validation_tasks"]) == (7, 3, 3)
+    assert [point["step"] for point in row["validation_curve"]] == [0, 2, 3]
+    last = row["validation_curve"][-1]
+    assert last["loss"] == last["good"] == row["validation_loss"]
+    assert last["mistake"] > 0 and last["recover"] is None
+    figures = made.metadata
+    assert figures["validation_loss_mistake"] == last["mistake"]
+    assert (figures["validation_rows"], figures["ended_early"]) == (3, False)
+    assert figures["validation_curve"].columns == ["step", "loss", "good", "mistake"]
+    assert len(figures["validation_curve"].rows) == 3
+    card = (platform.root / row["path"] / "README.md").read_text()
+    assert f"| validation loss of mistake steps | {last['mistake']:.4f} |" in card
+
+
+def test_an_arm_without_labels_is_scored_by_those_of_another(platform: Home) -> None:
+    """On the same rows, of the same tasks, though it has runs of a task less."""
+    whole = [(ids, [(start, end, True) for start, end, _ in spans]) for ids, spans in make_rows(9)]
+    bare = frame_of(whole).with_columns(
+        spans=pl.col("spans").list.eval(
+            pl.element().struct.with_fields(label=pl.lit(None, pl.String))
+        )
+    )
+    put(platform, "masked_tokens/sft", "lab-1", bare)
+    held_out = {"tasks": 3, "every": 3, "arm": "srft"}
+    arms = [arm_of(validation=held_out).model_copy(update={"name": n}) for n in ("srft", "sft")]
+    srft, sft = ([*make(checkpoints_stage(arm), platform, InProcess())] for arm in arms)
+    assert "masked_tokens/srft/lab-1" in sft[1].recipe.inputs
+    curves = [made.frame["validation_curve"].to_list()[0] for made, _ in (srft, sft)]
+    assert curves[0][0] == curves[1][0]
+    assert curves[0][1]["mistake"] > curves[1][1]["mistake"]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "said"),
+    [
+        (10, "of the 10 tasks of masked_tokens/srft, leaves no row to train on: lower it"),
+        (0.0001, "holds out no token with loss: raise it, or state a number of tasks"),
+    ],
+)
+def test_a_split_that_leaves_one_side_empty_is_told(
+    platform: Home, tasks: float, said: str
+) -> None:
+    arm = arm_of(validation={"tasks": tasks})
+    with pytest.raises(SrftError, match=f"arm srft: training.validation.tasks {tasks}, .*{said}"):
+        make(checkpoints_stage(arm), platform, launch)

@@ -10,7 +10,7 @@ from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS
 from srft_assets.show.find import find_place
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
-from srft_assets.training.job import select_rows
+from srft_assets.training.rows import select_rows
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.query import offending_rows, open_readonly, run_query, view_names
