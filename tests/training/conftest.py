@@ -159,6 +159,7 @@ def small_job(
     base_model: Path,
     home: Home,
     rows: list[Row] | pl.DataFrame,
+    /,
     name: str = "out",
     normalise: str = "token",
     validation: dict[str, object] | None = None,
