@@ -50,7 +50,7 @@ VOLATILE = ("path", "seconds", "peak_memory_mb", *OF_VALIDATION)
 """Columns that say nothing about the weights; `weights_sha256` does."""
 
 
-OF_LABEL = {
+OF_LABEL: dict[str, str] = {
     Label.GOOD: "#2e7d32",
     Label.UNNECESSARY: "#b8860b",
     Label.MISTAKE: "#b71c1c",

@@ -300,9 +300,12 @@ def tokens_of(arm: str, batch: str) -> pl.DataFrame:
 
 
 def checkpoint(arm: str, seed: int) -> pl.DataFrame:
-    """What a training told."""
+    """What a training told; that of the seed 0 without validation."""
     curve = [{"step": 1, "loss": 2.0, "learning_rate": 0.1}, {"step": 2, "loss": 1.0 + seed}]
     row = {"arm": arm, "seed": seed, "rows": 9, "final_loss": 1.0 + seed, "loss_curve": curve}
+    if seed:
+        points = [{"step": 0, "loss": 2.5, "good": 2.0, "mistake": 3.0}, {"step": 2, "loss": 1.5}]
+        row |= {"kept_step": 2, "validation_curve": points}
     return framed([row], CHECKPOINTS)
 
 

@@ -221,6 +221,17 @@ def loss_curves(world: Uneven) -> pl.DataFrame:
 
 
 @recount
+def validation_curves(world: Uneven) -> pl.DataFrame:
+    validated = world.table("checkpoints", "who", "x").drop_nulls("validation_curve")
+    points = validated.explode("validation_curve").with_columns(
+        pl.col("validation_curve").struct.unnest()
+    )
+    kept = pl.col("step") == pl.col("kept_step")
+    labels = ("good", "unnecessary", "mistake", "recover", "unlabeled")
+    return points.select("arm", "seed", "step", kept.alias("kept"), "loss", *labels)
+
+
+@recount
 def demo_scores(world: Uneven) -> pl.DataFrame:
     """Checkpoints were made from both batches; the intervals are those of a comparison."""
     trained = rows_of(world).filter(pl.col("n_trained") > 0).group_by("arm")
