@@ -222,12 +222,12 @@ def draw_loss(result: TrainingResult, path: Path) -> None:
     from matplotlib.figure import Figure
 
     found = result.validation
-    figure = Figure(figsize=(8, 9 if found else 6), layout="constrained")
+    heights = [4, 4, 1, 1] if found and found.kept.by_label else [4, 1, 1]
+    figure = Figure(figsize=(8, sum(heights)), layout="constrained")
     FigureCanvasAgg(figure)
-    heights = [4, 4, 1, 1] if found else [4, 1, 1]
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     if found:
-        _draw_validation(found, panels[0], panels[1])
+        _draw_validation(found, panels[:-2])
     steps = [point.step for point in result.loss_curve]
     for axes, name, label in (
         (panels[0], "loss", "loss per trained token (nats)"),
@@ -248,23 +248,19 @@ def draw_loss(result: TrainingResult, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _draw_validation(found: ValidationResult, losses: Any, by_label: Any) -> None:
-    """The loss of held-out tasks beside that of the training, and below it that of each label."""
+def _draw_validation(found: ValidationResult, panels: Any) -> None:
+    """The loss of held-out tasks in the panel of losses, that of each label in the next, if any."""
     steps = [point.step for point in found.curve]
+    told = f"{found.tasks} held-out tasks, {found.rows} rows; weights of step {found.kept_step}"
     whole = [point.loss for point in found.curve]
-    losses.plot(steps, whole, "o-", ms=3, color="#c8553d", label="held-out tasks")
-    losses.legend(fontsize=8)
+    panels[0].plot(steps, whole, "o-", ms=3, color="#c8553d", label=told)
     for label in found.kept.by_label:
         curve = [point.by_label[label] for point in found.curve]
-        by_label.plot(steps, curve, "o-", ms=3, color=OF_LABEL[label], label=label)
-    for axes in (losses, by_label):
+        panels[1].plot(steps, curve, "o-", ms=3, color=OF_LABEL[label], label=label)
+        panels[1].set_ylabel("loss per held-out token, by label (nats)", fontsize=8)
+    for axes in panels:
         axes.axvline(found.kept_step, color="#888888", lw=1, ls=":")
-    by_label.set_ylabel("of all tokens of a label (nats)", fontsize=8)
-    by_label.set_title(
-        f"held out: {found.tasks} tasks, {found.rows} rows; weights of step {found.kept_step} kept",
-        fontsize=10,
-    )
-    by_label.set_ylim(bottom=0)
-    by_label.grid(alpha=0.25)
-    if found.kept.by_label:
-        by_label.legend(fontsize=8)
+        axes.legend(fontsize=8)
+    for axes in panels[1:]:
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.25)
