@@ -13,6 +13,7 @@ import torch
 from datasets import Dataset
 from datasets.table import InMemoryTable
 from peft import LoraConfig
+from torch.distributed.fsdp import FSDPModule
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback
@@ -204,6 +205,10 @@ class PlannedTrainer(SFTTrainer):
         """
         begin = time.monotonic()
         losses = super().evaluate(*given, **named)
+        # FSDP2 shards again after a backward pass, which there is none of, and cannot load else.
+        for module in self.model_wrapped.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()
         self.clock.logged += time.monotonic() - begin
         self._finite(torch.tensor(losses["eval_loss"]))
         step, of = self.state.global_step, self.args.max_steps

@@ -101,6 +101,21 @@ def test_two_processes_that_share_a_model_give_the_losses_of_one(
             assert tensor.allclose(theirs[name], atol=1e-5), name
 
 
+def test_the_best_weights_of_a_shared_model_are_kept_where_a_validation_ends_the_training(
+    job: MakeJob, tmp_path: Path
+) -> None:
+    keep = {"tasks": 5, "every": 3, "keep": "best", "patience": 2}
+    settings = {"batch_size": 4, "max_steps": 90, "learning_rate": 3e-2, "validation": keep}
+    shared, alone = (job(make_rows(20), name, **settings) for name in ("shared", "alone"))
+    stated = of_docs(tmp_path, bf16="'no'")
+    result, expected = sharded(shared, tmp_path, stated, "LlamaDecoderLayer"), train(alone, Heard())
+    assert result.validation is not None and expected.validation is not None
+    assert result.validation.kept_step == expected.validation.kept_step < result.steps < 90
+    assert scored(result) == pytest.approx(scored(expected), abs=1e-5)
+    theirs = tensors(alone)
+    assert all(tensor.allclose(theirs[name], atol=1e-5) for name, tensor in tensors(shared).items())
+
+
 def test_the_recipe_shards_its_own_architecture(
     job: MakeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
