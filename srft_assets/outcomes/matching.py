@@ -54,9 +54,8 @@ def reported_outcomes(manifest: Manifest, runs: Sequence[Run], rest: Sequence[Ru
     """What the batch's reports and predictions say of its runs.
 
     `rest`: runs of the batch whose outcome is known already. A report may be of them, as of runs in
-    other batches, but of none that crashed without a patch.
-
-    Raises SourceChangedError where one is gone or is not the one that was ingested.
+    other batches, but of none that crashed without a patch. Raises SourceChangedError where one is
+    gone or is not the one that was ingested.
     """
     if manifest.kind != "files" or not (manifest.reports or manifest.predictions):
         return Matched()
@@ -369,11 +368,9 @@ def settle(
     None is kept where the nearest contradict each other with equal detail. A failure of the
     machine gives way to any grading.
     """
-
     ours = PurePosixPath(source).parts[:-1]
 
-    def near(one: ReportedOutcome) -> int:
-        """How many leading folders it shares with the run."""
+    def near(one: ReportedOutcome) -> int:  # leading folders that it shares with the run
         pairs = zip(PurePosixPath(one.source).parts[:-1], ours, strict=False)
         return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 

@@ -45,12 +45,10 @@ def test_partitions_of_generated_runs(lab: Product):
 
 
 def test_what_is_exact_of_training(lab: Product):
-    answers = lab.sql(*TRAINED.values(), *(f"DESCRIBE {name}" for name in SCHEMAS))
-    found: dict[str, Any] = dict(zip([*TRAINED, *SCHEMAS], answers, strict=True))
-    for name in SCHEMAS:
-        columns = answers[len(TRAINED) + SCHEMAS.index(name)]
-        found[f"columns of {name}"] = [f"{c['column_name']} {c['column_type']}" for c in columns]
-    kept = {name: found[name] for name in [*TRAINED, *(f"columns of {s}" for s in SCHEMAS)]}
+    answers = iter(lab.sql(*TRAINED.values(), *(f"DESCRIBE {name}" for name in SCHEMAS)))
+    kept: dict[str, Any] = dict(zip(TRAINED, answers, strict=False))
+    for name, columns in zip(SCHEMAS, answers, strict=True):
+        kept[f"columns of {name}"] = [f"{c['column_name']} {c['column_type']}" for c in columns]
     compare("lab-training", kept)
 
 
