@@ -130,7 +130,7 @@ def measured(
         _more_room(context, address)
         for _ in range(rounds):
             for name, stated in PAGES.items():
-                known = {"batches": len(batches), "batch": batches[-1]}
+                known = {"batches": len(batches), "batch": batches[0]}
                 path, *wanted = (one.format(**known) for one in stated)
                 page = context.new_page()
                 began = time.perf_counter()

@@ -130,18 +130,15 @@ def rename_batch(home: Home, old: str, new: str) -> None:
 def lost_by_renaming(home: Home, stages: Mapping[str, Stage], old: str, new: str) -> list[str]:
     """What another name of a batch changes, each in words: settings that choose batches by patterns
     which fit one of the names only, and trainings that a kill left unfinished, which begin anew."""
-    found = []
-    by_setting: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    found, choosing = [], {tuple(settings().relabel.batches): ["relabel.batches"]}
     for stage in stages.values():
         for edge in stage.upstream:
-            by_setting.setdefault((edge.setting, edge.only), []).append(stage.key)
-    chosen = settings().relabel.batches
-    by_setting["relabel.batches", tuple(chosen)] = ["relabel_nightly"]
-    for (setting, only), makers in by_setting.items():
-        takes = [bool(matching([name], only)) for name in (old, new)]
-        if takes[0] != takes[1]:
-            told = f"takes {new}, and did not take {old}" if takes[1] else f"takes {old} no more"
-            found.append(f"{setting or 'patterns'} ({', '.join(only)}) {told}: {some(makers)}")
+            choosing.setdefault(edge.only, []).append(stage.key)
+    for only, makers in choosing.items():
+        before, after = (bool(matching([name], only)) for name in (old, new))
+        if before != after:
+            told = f"take {new}, and did not take {old}" if after else f"take {old} no more"
+            found.append(f"patterns of batches ({', '.join(only)}) {told}: {some(makers)}")
     for path in sorted((home.artifacts / "checkpoints").glob("*/*/*.job.json")):
         with suppress(ValueError, KeyError, TypeError):
             batches = {part["batch"] for part in orjson.loads(path.read_bytes())["parts"]}

@@ -108,14 +108,15 @@ def test_a_new_name_that_changes_what_settings_choose_wants_a_yes(
     said = srft("rename", "batch", "one", "other")
     assert said.code == 2
     assert said.out.splitlines() == [
-        "changes  relabel.batches (o*, !other) takes one no more: relabel_nightly",
+        "changes  patterns of batches (o*, !other) take one no more: relabel.batches",
         "changes  the unfinished training checkpoints/sft 0 begins anew",
     ]
     assert "nothing was renamed; --yes renames one" in said.err
     assert batch_names(filled) == ["one", "two"]
     assert srft("rename", "batch", "one", "other", "--yes").code == 0
     said = srft("rename", "batch", "other", "eval-other")
-    assert "training.batches" in said.out and "takes other no more: checkpoints/" in said.out
+    assert "(*, !eval-*) take other no more: checkpoints/inverted_mask, " in said.out
+    assert "and 7 more" in said.out
     job.unlink()
     monkeypatch.delenv("SRFT_RELABEL_BATCHES")
     assert srft("rename", "batch", "other", "onwards").code == 0, "nothing changes"

@@ -78,12 +78,13 @@ def test_a_partition_is_made_and_read_by_clicks(page: Any, address: str, home: H
     page.get_by_text("Materialize…", exact=True).click()
     dialog = page.get_by_role("dialog")
     chosen = dialog.get_by_text("1 partition", exact=True)
-    for _ in range(60):  # pressed before the dialog knows what is missing, it chooses nothing
+    for _ in range(20):  # pressed before the dialog knows what is missing, it chooses nothing
+        page.wait_for_timeout(2000)
         dialog.get_by_role("button", name="Missing", exact=True).click()
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(1000)
         if chosen.is_visible():
             break
-    assert chosen.is_visible()
+    assert chosen.is_visible(), dialog.inner_text()
     picture(page, "launch")
     assert Warehouse(home.warehouse).stamp(VERDICTS, "mini") is None
     dialog.get_by_role("button", name="Launch 1 run").click()
