@@ -28,8 +28,9 @@ PICTURES = os.environ.get("SRFT_TEST_PICTURES")
 
 
 @pytest.fixture
-def home(home: Home) -> Home:
+def home(tmp_path: Path) -> Home:
     """One batch of three runs, read and graded, that Dagster knows and nobody has labelled."""
+    home = Home(tmp_path / "home")
     rows = [{**run_of(name), "resolved": False, "patch": "diff"} for name in "abc"]
     ingest(home, [write_lines(home.root / "sources" / "mini.jsonl", rows)])
     stages = load_stages()
