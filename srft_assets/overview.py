@@ -11,6 +11,7 @@ from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.instance import OpenRun, open_runs
 from srft_assets.planning import look
+from srft_assets.settings import settings
 from srft_assets.summaries import held_once, summaries
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.plan import Item, Snapshot, State
@@ -44,13 +45,18 @@ class Stale:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """One look at the platform; the frames are those of the named queries."""
+    """One look at the platform; the frames are those of the named queries.
+
+    `left` is what may still be paid for where that is bounded: by critic of its life, and as
+    `today` of the schedule; by unit (calls, tokens, usd).
+    """
 
     batches: pl.DataFrame
     critics: pl.DataFrame
     arms: pl.DataFrame
     stale: list[Stale]
     running: list[OpenRun]
+    left: dict[str, dict[str, float]]
     next: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,6 +79,7 @@ class Overview:
                 }
                 for run in self.running
             ],
+            "left": self.left,
             "next": self.next,
         }
 
@@ -86,8 +93,26 @@ def overview(home: Home, stages: Mapping[str, Stage]) -> Overview:
     running = open_runs(home)
     there = not frames["batches"].is_empty()
     return Overview(
-        **frames, stale=stale, running=running, next=_next(stale, running, seen.needed, there)
+        **frames,
+        stale=stale,
+        running=running,
+        left=_left(home, stages),
+        next=_next(stale, running, seen.needed, there),
     )
+
+
+def _left(home: Home, stages: Mapping[str, Stage]) -> dict[str, dict[str, float]]:
+    """See `Overview`."""
+    stated = settings()
+    limits = (stated.critic, stated.relabel)
+    if all(one.max_calls is one.max_tokens is one.max_usd is None for one in limits):
+        return {}
+    from srft_assets.critic.spending import left, left_of_life, prices_of, spent, today
+
+    critics = [name for name in names_of(stages, "critics") if stages[KINDS["critics"] + name].pool]
+    of_day = left(stated.relabel, spent(home, prices_of(stated), since=today()))
+    found = {name: left_of_life(home, name, stated) for name in critics} | {"today": of_day}
+    return {name: units for name, units in found.items() if units}
 
 
 def _frames(

@@ -25,17 +25,17 @@ Every command exits with one of these:
 | 130 | interrupted by Ctrl-C |
 
 Every command takes `--json`, but for `srft dev`, which becomes a server. It prints one JSON
-object and nothing else on standard output, and no progress; the exit code is the same. Rows are a
-list of objects: `rows` of a listing (`srft ls`, `srft config`, and wherever there is a
+object and nothing else on standard output, and no progress; the exit code is the same. Rows are
+a list of objects: `rows` of a listing (`srft ls`, `srft config`, and wherever there is a
 `--format`), or by what they are rows of (`srft status`: `batches`, `critics`, `arms`, `stale`,
-`running`, and the texts `home` and `next`; `srft plan`: `partitions`, `notices`, `costs` by stage,
-and their sum, the object `cost`; `srft compare`: `arms`, `pairs`). Other commands tell the lines
-that they print otherwise as the list `said`, and beside it what they made or found: `made`,
-`kept`, `failed` and `waiting` (partitions by asset; `srft init`, `new` and `use`: folders, files),
-`goes` and `stays` (`srft delete`), `faults` (`srft check`), `recipes`, `seeds`, `new`, `old`. A
-command that fails has its reason as `error`, also where it would print rows; one that was called
-with a wrong option prints no object. What is unknown is null, times are ISO 8601 in UTC, shares are
-0 to 1.
+`running`, the object `left`, and the texts `home` and `next`; `srft plan`: `partitions`,
+`notices`, `costs` by stage, and their sum, the object `cost`; `srft compare`: `arms`, `pairs`).
+Other commands tell the lines that they print otherwise as the list `said`, and beside it what
+they made or found: `made`, `kept`, `failed` and `waiting` (partitions by asset; `srft init`,
+`new` and `use`: folders, files), `goes` and `stays` (`srft delete`), `faults` (`srft check`),
+`recipes`, `seeds`, `new`, `old`. A command that fails has its reason as `error`, also where it
+would print rows; one that was called with a wrong option prints no object. What is unknown is
+null, times are ISO 8601 in UTC, shares are 0 to 1.
 """
 
 

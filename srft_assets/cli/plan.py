@@ -265,7 +265,7 @@ def _budgets(home: Home, items: Sequence["Item"]) -> list[str]:
             cost[critic] = cost[critic] + item.cost if critic in cost else item.cost
     if not cost:
         return []
-    from srft_assets.critic.spending import left_of_life, under_way
+    from srft_assets.critic.spending import in_words, left_of_life, under_way
     from srft_assets.settings import settings
 
     stated, held = settings(), under_way(home)
@@ -274,8 +274,7 @@ def _budgets(home: Home, items: Sequence["Item"]) -> list[str]:
         for critic in sorted(cost.keys() & held.keys())
     ]
     for critic in sorted(name for name, one in cost.items() if one.calls > one.answered):
-        still = left_of_life(home, critic, stated)
-        told = ", ".join(f"{rest:,.2f} {unit}".replace(".00", "") for unit, rest in still.items())
+        told = in_words(left_of_life(home, critic, stated))
         lines += [f"Left of the budget of {critic} (critic.max_…): {told}."] if told else []
     return lines
 

@@ -85,6 +85,11 @@ def _screen(found: "Overview") -> Iterable[RenderableType]:
         yield _stale(found.stale)
     if found.running:
         yield _running(found.running)
+    if found.left:
+        from srft_assets.critic.spending import in_words
+
+        parts = (f"{name}: {in_words(units)}" for name, units in found.left.items())
+        yield Text.assemble(("left to pay for ", "bold"), "; ".join(parts))
     yield Text.assemble(("next ", "bold"), found.next)
 
 

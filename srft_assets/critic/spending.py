@@ -322,3 +322,8 @@ def left(limits: Limits, used: Spent) -> dict[str, float]:
         "usd": (limits.max_usd, used.usd),
     }
     return {unit: max(most - taken, 0) for unit, (most, taken) in pairs.items() if most is not None}
+
+
+def in_words(units: Mapping[str, float]) -> str:
+    """`9 calls, 0.25 usd`."""
+    return ", ".join(f"{rest:,.2f} {unit}".replace(".00", "") for unit, rest in units.items())

@@ -46,6 +46,17 @@ def test_it_says_what_there_is_and_what_to_do(ask: Srft) -> None:
     assert stale["base_models/tiny"]["states"] == {"missing": 1}
 
 
+def test_it_says_what_is_left_of_budgets(ask: Srft, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert seen(ask, "status")["left"] == {}
+    monkeypatch.setenv("SRFT_CRITIC_MAX_CALLS", "1000")
+    monkeypatch.setenv("SRFT_RELABEL_MAX_TOKENS", "50000")
+    calls = {"calls": 1000}
+    critics = {"default": calls, "strict": calls, "with_patch": calls}
+    assert seen(ask, "status")["left"] == {**critics, "today": {"tokens": 50_000}}
+    told = ask("status").out
+    assert "left to pay for default: 1,000 calls; " in told and "today: 50,000 tokens" in told
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_it_fits_one_screen(once_filled: Home, columns: int) -> None:
     done = subprocess.run(
