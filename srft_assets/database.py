@@ -8,7 +8,7 @@ several machines share a home; `SRFT_DATABASE` is the URL. Statements are those 
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -236,9 +236,7 @@ def database_of(home: Home) -> Database:
     A copy of an earlier version is kept; see `srft_assets.backup`. Raises SrftError where it is
     damaged or of a later version, UsageError for a wrong URL.
     """
-    url = _url(home)
-    file = file_of(url)
-    return _opened(url, Path(f"{file}-locks") if file else home.root / "database-locks")
+    return _at(_url(home), home)
 
 
 def database_file(home: Home) -> Path | None:
@@ -254,32 +252,42 @@ def copy_database(home: Home, stated: str) -> dict[str, int]:
     wrong URL, and where a row is there that differs.
     """
     url = parsed_url(stated, "the target")
-    source, file = database_of(home), file_of(url)
-    target = _opened(url, Path(f"{file}-locks") if file else home.root / "database-locks")
+    source, target = database_of(home), _at(url, home)
     if source.url == url:
         raise UsageError("that is the database of this platform already")
     copied = {}
     with source.read() as there, target.write() as here:
         for table in METADATA.sorted_tables:
-            if table is CLAIMS:
-                continue
-            copied[table.name] = 0
-            key = list(table.primary_key)
-            for some in there.execute(sa.select(table)).partitions(AT_ONCE):
-                for row in some:
-                    values = row._asdict()
-                    same = [column == values[column.name] for column in key]
-                    known = here.execute(sa.select(table).where(*same)).one_or_none()
-                    if known is None:
-                        here.execute(sa.insert(table), values)
-                        copied[table.name] += 1
-                    elif known != row:
-                        told = ", ".join(str(values[column.name]) for column in key)
-                        raise UsageError(
-                            f"{url.render_as_string()} holds another {table.name} {told}: name an "
-                            "empty database"
-                        )
+            if table is not CLAIMS:
+                copied[table.name] = 0
+                for some in there.execute(sa.select(table)).yield_per(AT_ONCE).partitions():
+                    copied[table.name] += _insert_new(here, table, some)
     return copied
+
+
+def _insert_new(here: sa.Connection, table: sa.Table, rows: Sequence[sa.Row[Any]]) -> int:
+    """Insert the rows that are not there; how many. Raises UsageError where one is, and differs."""
+    key = list(table.primary_key)
+
+    def key_of(row: sa.Row[Any]) -> tuple[Any, ...]:
+        return tuple(row._mapping[column.name] for column in key)
+
+    wanted = sa.tuple_(*key).in_([key_of(row) for row in rows])
+    known = {key_of(row): row for row in here.execute(sa.select(table).where(wanted))}
+    for row in rows:
+        if known.get(key_of(row), row) != row:
+            told = ", ".join(map(str, key_of(row)))
+            place = here.engine.url.render_as_string()
+            raise UsageError(f"{place} holds another {table.name} {told}: name an empty database")
+    new = [row._asdict() for row in rows if key_of(row) not in known]
+    if new:
+        here.execute(sa.insert(table), new)
+    return len(new)
+
+
+def _at(url: sa.URL, home: Home) -> Database:
+    file = file_of(url)
+    return _opened(url, Path(f"{file}-locks") if file else home.root / "database-locks")
 
 
 def _url(home: Home) -> sa.URL:

@@ -246,7 +246,7 @@ class Settings(BaseSettings):
     """Folder of all state, relative to the project; by default the project itself."""
     database: str | None = None
     """SQLAlchemy URL of what processes share: a SQLite file, by default `srft.db` in `home`, or
-    PostgreSQL for several machines; see docs/machines.md."""
+    PostgreSQL for several machines; see docs/cluster.md."""
     base_model: str = "tiny"
     """What arms train that state no `model`: `tiny`, a local folder, or a Hub id."""
     batches: Names | None = None

@@ -107,7 +107,7 @@ for command in (
     export.export,
     export.merge,
     doctor.doctor,
-    doctor.backup,
+    database.backup,
     config.config,
     project.check,
     dev.dev,

@@ -1,7 +1,6 @@
-"""`srft doctor`: what this machine can do, and what is damaged; `srft backup`."""
+"""`srft doctor`: what this machine can do, and what is damaged."""
 
 import shutil
-import sqlite3
 import subprocess
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from srft_assets import devices
 from srft_assets.cli.console import put, quoted, say
-from srft_assets.errors import SrftError, UsageError
+from srft_assets.errors import SrftError
 from srft_assets.home import current_home
 from srft_assets.tables import figures, table, whole, words
 
@@ -223,20 +222,3 @@ def _state(console: Console, repair: bool, deep: bool) -> None:
         refresh_catalogue(home)
     else:
         raise SrftError("srft doctor --repair moves aside what is damaged, and mends what can be")
-
-
-def backup() -> None:
-    """Copy the database (answers, gold labels, batches), also while others write to it."""
-    from srft_assets.backup import back_up
-    from srft_assets.database import database_file
-
-    file = database_file(current_home())
-    if file is None:
-        raise UsageError("the database is PostgreSQL: copy it with pg_dump")
-    if not file.exists():
-        raise SrftError(f"{file} is not there yet: there is nothing to copy")
-    try:
-        copy = back_up(file)
-    except sqlite3.Error as error:
-        raise SrftError(f"{file} cannot be copied ({error}): srft doctor says more") from error
-    say(Console(), f"copied to {quoted(str(copy))}; srft doctor --repair puts the last copy back")
