@@ -5,16 +5,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from srft_assets.components.asset import ON_REQUEST, asset_key
 from srft_assets.components.launch import RANGE_END, RANGE_START, consecutive
 from srft_assets.components.metadata import kept_metadata
-from srft_assets.components.partitioning import BATCH, BATCHES, PARTITIONS, name_of
+from srft_assets.components.partitioning import BATCH, BATCHES, PARTITIONS, name_of, partitions_of
 from srft_assets.components.platform import BY, Platform
 from srft_assets.critic.spending import NIGHTLY
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.planning import Look, look
+from srft_assets.seeds import asked_seeds
 from srft_assets.settings import Relabel, settings
 from srft_assets.stages import load_stages
 from srft_assets.text import some
@@ -22,7 +24,7 @@ from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.partitions import ONLY, matching
 from srft_assets.warehouse.plan import Item, State
 from srft_assets.warehouse.recipe import digest
-from srft_assets.warehouse.stage import Stage
+from srft_assets.warehouse.stage import Stage, unasked, with_upstream
 
 EVERY_NIGHT = "0 3 * * *"
 PROMPT = "critic_prompt/"
@@ -234,7 +236,42 @@ def _assets(partitions: set[tuple[str, str]]) -> set[str]:
     return {asset for asset, _ in partitions}
 
 
+class Wanted(dg.Config):
+    """What is asked for, with all that it needs."""
+
+    assets: list[str] = Field(description="as step_verdicts/strict or checkpoints/random_mask")
+    batches: list[str] = Field(["*"], description="shell patterns of batches; `!` leaves out")
+
+
+@dg.op(description="Add the partitions of what is wanted. It makes nothing and costs nothing.")
+def add_partitions(context: dg.OpExecutionContext, config: Wanted, platform: Platform) -> None:
+    """The batches that fit and the seeds that were asked for, where others need none of it.
+
+    Raises SrftError for batches that are not there, UsageError for unknown assets.
+    """
+    home, stages = platform.home(), load_stages()
+    known, needed = batch_names(home), unasked(stages)
+    batches = matching(known, config.batches)
+    if not batches:
+        raise SrftError(f"batches ({', '.join(config.batches)}) fits none of: {some(known)}")
+    for key, stage in with_upstream(stages, config.assets).items():
+        if key not in needed and (kind := name_of(partitions_of(stage, needed))):
+            names = asked_seeds(home) if stage.partitioned_by == "seed" else batches
+            context.instance.add_dynamic_partitions(kind, names)
+            context.log.info(f"{key}: {some(names)}")
+
+
+@dg.job(
+    description="Ask for what Materialize all leaves out: verdicts of a critic that no arm needs, "
+    "as step_verdicts/strict, or a control, as checkpoints/random_mask. They get the partitions "
+    "of these batches, and of the seeds that were asked for; then materialize them."
+)
+def ask_for() -> None:
+    """One op."""
+    add_partitions()
+
+
 defs = dg.Definitions(
-    jobs=[ingest_runs, relabel, label_new_runs, train_arm, evaluate_arm],
+    jobs=[ingest_runs, relabel, label_new_runs, train_arm, evaluate_arm, ask_for],
     schedules=[nightly(settings().relabel.cron)],
 )
