@@ -232,15 +232,21 @@ def _is_whole(state: Path, ranks: int) -> bool:
     return isinstance(told, dict) and all(is_zipfile(other) for other in others)
 
 
+def _peak_memory() -> int:
+    """The process's largest resident set, in bytes."""
+    # Linux's ru_maxrss counts the memory of the process that started this one, too.
+    if sys.platform == "linux":
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def _result(
     job: TrainingJob, table: pa.Table, plan: Plan, state: "TrainerState", sha: str
 ) -> TrainingResult:
     import torch
 
-    # Peak of the GPU where there is one, otherwise of the process, which is told in KiB.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    if torch.cuda.is_available():
-        peak = torch.cuda.max_memory_allocated()
+    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else _peak_memory()
     logged = [entry for entry in state.log_history if "loss" in entry]
     labels = pc.list_flatten(table["labels"])
     return TrainingResult(

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from srft_assets.components.launch import open_instance
+from srft_assets.components.partitioning import ASKED_BATCHES
 from srft_assets.components.platform import BY
 from srft_assets.critic.spending import NIGHTLY
 from srft_assets.definitions import defs
@@ -66,7 +67,7 @@ def run_of(platform: Home, monkeypatch, **given) -> str:
     monkeypatch.setenv("DAGSTER_HOME", str(platform.dagster))
     job = defs().resolve_implicit_global_asset_job_def()
     with open_instance(platform) as instance:
-        instance.add_dynamic_partitions("batch", ["one"])
+        instance.add_dynamic_partitions(ASKED_BATCHES + VERDICTS, ["one"])
         done = job.execute_in_process(
             asset_selection=[dg.AssetKey(["step_verdicts", "default"])],
             partition_key="one",
