@@ -228,7 +228,7 @@ def _failures(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, str]]:
     for failure in failures:
         told = failure.user_failure_data
         if told is not None and {FAILED, WAITING} <= told.metadata.keys():
-            return {what: _reasons(told.metadata[what]) for what in (FAILED, WAITING)}
+            return {what: reasons(told.metadata[what]) for what in (FAILED, WAITING)}
         if told is not None and told.description:
             raise SrftError(told.description)
         if failure.error is not None:
@@ -236,7 +236,8 @@ def _failures(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, str]]:
     raise SrftError("the run failed before its first step: see `srft` with --debug")
 
 
-def _reasons(told: dg.MetadataValue) -> dict[str, str]:
+def reasons(told: dg.MetadataValue) -> dict[str, str]:
+    """Partition → reason, of `FAILED` or `WAITING`."""
     assert isinstance(told, dg.JsonMetadataValue) and isinstance(told.value, dict)
     return {str(name): str(reason) for name, reason in told.value.items()}
 

@@ -6,8 +6,9 @@ import dagster as dg
 
 from srft_assets.home import Home
 from srft_assets.seeds import asked_seeds, seeds_there
+from srft_assets.settings import settings
 from srft_assets.trajectories.batches import batch_names
-from srft_assets.warehouse.partitions import Warehouse
+from srft_assets.warehouse.partitions import Warehouse, matching
 from srft_assets.warehouse.stage import Stage
 
 BATCH = "batch"
@@ -54,8 +55,9 @@ def name_of(defined: dg.PartitionsDefinition | None) -> str:
 
 def to_know(assets: Iterable[dg.AssetsDefinition], home: Home) -> dict[str, list[str]]:
     """What Dagster is to know of, by its name of the partitions: batches, seeds that were asked
-    for, and of seeds and of what is made on request those of which a partition is there."""
-    warehouse, batches = Warehouse(home.warehouse), batch_names(home)
+    for, and of seeds and of what is made on request those of which a partition is there. Whoever
+    names a critic in `relabel.critics` asks for its verdicts on `relabel.batches`."""
+    warehouse, batches, stated = Warehouse(home.warehouse), batch_names(home), settings().relabel
     seeds: dict[str, set[str]] = {SEED: set(asked_seeds(home)), str(ASKED_SEEDS.name): set()}
     found = {BATCH: batches}
     for spec in (spec for asset in assets for spec in asset.specs):
@@ -63,5 +65,8 @@ def to_know(assets: Iterable[dg.AssetsDefinition], home: Home) -> dict[str, list
         if name in seeds:
             seeds[name] |= seeds_there(warehouse, key)
         elif name == f"{ASKED_BATCHES}{key}":
-            found[name] = [batch for batch in warehouse.partitions(key) if batch in batches]
+            there = {*warehouse.partitions(key)}
+            if stated.critics and stated.looks_after(key):
+                there |= {*matching(batches, stated.batches)}
+            found[name] = [batch for batch in batches if batch in there]
     return found | {name: sorted(numbers, key=int) for name, numbers in seeds.items()}

@@ -6,12 +6,14 @@ from typing import Literal
 import dagster as dg
 
 from srft_assets.alerts import Alert, send
-from srft_assets.components.asset import FAILED
+from srft_assets.components.asset import FAILED, WAITING
 from srft_assets.components.checks import IN_SYNC
+from srft_assets.components.launch import reasons
 from srft_assets.components.platform import BY
 from srft_assets.components.run_repair import BY_COMMAND
 from srft_assets.critic.failures import SPENT
 from srft_assets.settings import settings
+from srft_assets.warehouse.making import NEVER_MADE
 
 
 @dg.run_failure_sensor(
@@ -86,11 +88,17 @@ def _name(run: dg.DagsterRun) -> str:
 
 
 def only_waits(context: dg.RunFailureSensorContext) -> bool:
-    """Whether no partition failed: those that were not made wait."""
-    events = context.get_step_failure_events()
-    told = [event.step_failure_data.user_failure_data for event in events]
-    failed = [one.metadata.get(FAILED) if one else None for one in told]
-    return bool(failed) and all(one and one.value == {} for one in failed)
+    """Whether no partition failed but for want of those that wait."""
+    waiting: set[str] = set()
+    failed: list[str] = []
+    for event in context.get_step_failure_events():
+        told = event.step_failure_data.user_failure_data
+        if told is None or not {FAILED, WAITING} <= told.metadata.keys():
+            return False
+        waiting |= {*reasons(told.metadata[WAITING])}
+        failed += reasons(told.metadata[FAILED]).values()
+    behind = [f"/{name}, {NEVER_MADE}" for name in waiting]
+    return bool(waiting) and all(any(one in reason for one in behind) for reason in failed)
 
 
 def reason_of(context: dg.RunFailureSensorContext) -> str:

@@ -9,6 +9,7 @@ import dagster as dg
 from srft_assets.components.asset import ON_REQUEST, tag_value
 from srft_assets.components.platform import BY
 from srft_assets.critic.spending import AUTOMATION, bounds
+from srft_assets.defs.jobs import asked_verdicts
 from srft_assets.home import current_home
 from srft_assets.planning import Look, look
 from srft_assets.settings import Settings, settings
@@ -41,14 +42,16 @@ class OutOfSync(dg.AutomationCondition):
         seen, key = seen_at(context.evaluation_time), context.key
         asset = key.to_user_string()
         names = {one.partition for one in seen.items.get(asset, ()) if one.state in TO_MAKE}
-        stage = seen.stages[asset]
-        if stage.on_request and stage.partitioned_by == "batch":
+        stage = seen.stages.get(asset)  # None where its file was deleted since Dagster loaded it
+        if stage and stage.on_request and stage.partitioned_by == "batch":
             names = set(matching(names, settings().relabel.batches))
         view, subset = context.asset_graph_view, context.get_empty_subset()
         partitions = context.partitions_def
+        known = view.get_full_subset(key=key)
         if names and partitions is None:
-            subset = view.get_full_subset(key=key)
+            subset = known
         elif names and partitions is not None:
+            names &= known.expensively_compute_partition_keys()
             subset = view.get_subset_from_partition_keys(key, partitions, names)
         return dg.AutomationResult(context=context, true_subset=subset)
 
@@ -56,7 +59,9 @@ class OutOfSync(dg.AutomationCondition):
 @lru_cache(maxsize=1)
 def seen_at(_: datetime) -> Look:
     """The plan of one tick."""
-    return look(load_stages(), current_home())
+    stages, stated = load_stages(), settings()
+    paid = stated.relabel.critics if stated.automation.paid else None
+    return look(stages, current_home(), asked=asked_verdicts(stages, paid))
 
 
 def chosen(stated: Settings) -> dg.AssetSelection | None:

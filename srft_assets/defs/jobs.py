@@ -95,7 +95,7 @@ def relabel_nightly(
     home, stated = platform.home(), settings().relabel
     known = {key.to_user_string() for key in context.repository_def.assets_defs_by_key}
     stages = load_stages()
-    seen = look(stages, home, asked=_asked(stages, stated.critics))
+    seen = look(stages, home, asked=asked_verdicts(stages, stated.critics))
     items = [item for asset in seen.items if asset in known for item in seen.items[asset]]
     if stated.critics is not None:
         items = [item for item in items if _may_be_made(item, stated.critics)]
@@ -145,7 +145,7 @@ def _orders(
             yield context.instance.get_dynamic_partitions(name)
 
 
-def _asked(stages: Mapping[str, Stage], critics: Collection[str] | None) -> list[str]:
+def asked_verdicts(stages: Mapping[str, Stage], critics: Collection[str] | None) -> list[str]:
     """The verdicts of critics that `relabel.critics` names. Raises SrftError for an unknown one."""
     keys = [f"step_verdicts/{critic}" for critic in critics or ()]
     if unknown := [key for key in keys if key not in stages]:

@@ -25,6 +25,8 @@ from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import IDLE, Made, Stage, Upstream, Work, no_launch
 
 ATTEMPTS = 3
+NEVER_MADE = "which was never made"
+"""What is said of an input that is missing."""
 
 
 class MissingInputError(SrftError):
@@ -73,8 +75,7 @@ def _version(warehouse: Warehouse, asset: str, partition: str, wanted_by: str) -
     stamp = warehouse.stamp(asset, partition)
     if stamp is None:
         raise MissingInputError(
-            f"{wanted_by} needs {asset}/{partition}, which was never made or is damaged: "
-            f"srft apply {asset}"
+            f"{wanted_by} needs {asset}/{partition}, {NEVER_MADE} or is damaged: srft apply {asset}"
         )
     return stamp.data_version
 

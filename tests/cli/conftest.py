@@ -111,7 +111,7 @@ def once(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Hom
     copies = tmp_path_factory.mktemp("copies")
 
     def filled(home: Home, fill: Fill) -> Home:
-        kept = copies / fill.__name__
+        kept = copies / f"{fill.__module__}.{fill.__qualname__}"
         if not kept.exists():
             with pytest.MonkeyPatch.context() as patch:
                 fill(home, lambda *words: call(patch, home, words))

@@ -18,6 +18,7 @@ from srft_assets.critic.stages import rules_stage
 from srft_assets.defs.alerts import alert_of, alerts, check_alerts
 from srft_assets.errors import SrftError
 from srft_assets.settings import Alerts, settings
+from srft_assets.warehouse.making import NEVER_MADE
 
 ALERT = Alert("budget", "relabel", "3 calls are spent\x1b[31m", "r1", "relabel_nightly")
 KEEP = "import sys; open(sys.argv[1], 'wb').write(sys.stdin.buffer.read())"
@@ -92,15 +93,19 @@ def test_the_budget_of_a_run_is_told_as_a_budget():
     assert alert_of(run, str(told.value)).kind == "budget"
 
 
-def told_of(failure: dg.Failure) -> dg.SkipReason | None:
-    """What the sensor says of a run that ends so."""
+def told_of(*failures: dg.Failure) -> dg.SkipReason | None:
+    """What the sensor says of a run whose assets end so."""
 
-    @dg.asset
-    def breaks() -> None:
-        raise failure
+    def breaking(name: str, failure: dg.Failure) -> dg.AssetsDefinition:
+        @dg.asset(name=name)
+        def breaks() -> None:
+            raise failure
 
+        return breaks
+
+    assets = [breaking(f"breaks_{at}", failure) for at, failure in enumerate(failures)]
     with dg.DagsterInstance.ephemeral() as instance:
-        result = dg.materialize([breaks], instance=instance, raise_on_error=False)
+        result = dg.materialize(assets, instance=instance, raise_on_error=False)
         event = result.get_run_failure_event()
         context = dg.build_run_status_sensor_context(
             "alerts", event, instance, result.dagster_run
@@ -127,6 +132,22 @@ def test_a_run_that_waits_for_a_provider_is_nobodys_alarm(hook, monkeypatch):
     assert told_of(_failure(stage, names, {}, spent)) is None
     assert told_of(_failure(stage, names, {"two": "no such file"}, waiting)) is None
     assert [one["kind"] for one in bodies] == ["budget", "failure"]
+
+
+def test_a_mask_behind_what_waits_is_nobodys_alarm_either(hook, monkeypatch):
+    url, bodies = hook
+    monkeypatch.setenv("SRFT_ALERTS_WEBHOOK", f"{url}/good")
+    stage, waiting = rules_stage(), {"one": "waiting for batch b"}
+
+    def told_of_both(reason: str) -> dg.SkipReason | None:
+        behind = _failure(stage, ["one"], {"one": reason}, {})
+        return told_of(_failure(stage, ["one"], {}, waiting), behind)
+
+    assert told_of_both(f"it needs step_verdicts/default/one, {NEVER_MADE} or is damaged")
+    assert bodies == []
+    assert told_of_both("no such file") is None
+    assert told_of_both(f"it needs trajectories/two, {NEVER_MADE} or is damaged") is None
+    assert [one["kind"] for one in bodies] == ["failure", "failure"]
 
 
 def test_checks_that_did_not_pass_are_told_once_a_run_and_in_sync_is_not(hook, monkeypatch):

@@ -5,10 +5,12 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
+from srft_assets.components.partitioning import to_know
 from srft_assets.defs.automation import sensors
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.settings import settings
+from srft_assets.stages import load_stages
 from srft_assets.warehouse.partitions import Warehouse
 from tests.defs.stale import make_stale
 
@@ -105,6 +107,28 @@ def test_a_paid_critic_is_asked_for_the_batches_of_relabel(
     monkeypatch.setenv("SRFT_RELABEL_MAX_CALLS", "100")
     monkeypatch.setenv("SRFT_RELABEL_BATCHES", "b")
     assert tick() == {(DEFAULT, "b")}
+
+
+def test_a_named_critic_is_asked_for_batches_it_never_saw(
+    tick, labelled: Home, loaded, instance, monkeypatch
+):
+    monkeypatch.setenv("SRFT_AUTOMATION_PAID", "true")
+    monkeypatch.setenv("SRFT_AUTOMATION_FREE", "false")
+    monkeypatch.setenv("SRFT_RELABEL_MAX_CALLS", "100")
+    monkeypatch.setenv("SRFT_RELABEL_CRITICS", "default")
+    monkeypatch.setenv("SRFT_RELABEL_BATCHES", "b")
+    assert tick() == set(), "Dagster does not know the partition yet"
+    for kind, names in to_know(loaded.resolve_asset_graph().assets_defs, labelled).items():
+        instance.add_dynamic_partitions(kind, names)
+    assert tick() == {(DEFAULT, "b")}
+
+
+def test_an_arm_that_was_deleted_since_stops_nothing_else(tick, labelled: Home, monkeypatch):
+    make_stale(labelled, OUTCOMES, "a")
+    gone = ("comparison", "masked_tokens/srft", "checkpoints/srft", "eval_scores/srft")
+    left = {key: stage for key, stage in load_stages().items() if key not in gone}
+    monkeypatch.setattr("srft_assets.defs.automation.load_stages", lambda: left)
+    assert tick() == {(OUTCOMES, "a")}
 
 
 def test_what_failed_is_not_asked_for_again_and_again(
