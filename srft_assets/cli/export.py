@@ -19,13 +19,23 @@ from srft_assets.text import visible
 if TYPE_CHECKING:
     from srft_assets.exports.export import Exported
 
+ALL = "all"
 UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")
 
 
 def export(
     arm: Annotated[str, typer.Option(help="The arm whose masked tokens are exported.")],
-    format_: Annotated[FormatName, typer.Option("--format", help="Whose data set to write.")],
+    format_: Annotated[
+        list[str],
+        typer.Option(
+            "--format",
+            help=f"Whose data set to write: {', '.join(FormatName)}. Several, or `all`, go into "
+            "folders of their names.",
+            metavar="FORMAT",
+            autocompletion=lambda: [*FormatName, ALL],
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write; an earlier export is replaced.")],
     batch: Batches = None,
     license_: Annotated[
@@ -54,7 +64,10 @@ def export(
     from srft_assets.hub import check_repository, push
 
     console, home = Console(), current_home()
+    forms = formats_of(format_)
     if push_to_hub is not None:
+        if len(forms) > 1:
+            raise UsageError("--push-to-hub takes one --format: a data set holds one")
         check_repository(push_to_hub)
     size, licence = size_of(max_shard_size), license_of(license_)
     batches = chosen_batches(home, batch)
@@ -67,19 +80,34 @@ def export(
         from srft_assets.stages import load_stages
 
         stages = load_stages()
-    folder = Path(out.expanduser().absolute())
-    request = Request(arm, batches, format_.value, folder, size, licence, stale_ok, round_weights)
-    with progress(console) as told_to:
-        done = write(request, home, stages, told_to)
-    remember(home, folder, arm)
-    for line in told(done):
-        say(console, line)
-    if done.counts.refused and not done.counts.total["rows"]:
-        raise SrftError(f"{format_.value} takes no run of these: refused, for the reason above")
+    top = Path(out.expanduser().absolute())
+    empty = []
+    for form in forms:
+        folder = top / form if len(forms) > 1 else top
+        request = Request(arm, batches, form, folder, size, licence, stale_ok, round_weights)
+        with progress(console) as told_to:
+            done = write(request, home, stages, told_to)
+        remember(home, folder, arm)
+        for line in told(done):
+            say(console, line)
+        if done.counts.refused and not done.counts.total["rows"]:
+            empty.append(form)
+    if empty and (ALL not in format_ or len(empty) == len(forms)):
+        names = ", ".join(empty)
+        raise SrftError(f"{names} takes no run of these: refused, for the reason above")
     if push_to_hub is not None:
         with console.status(f"uploading to {push_to_hub}"):
-            url = push(folder, push_to_hub, "dataset", public=public, replaced=REPLACED)
+            url = push(top, push_to_hub, "dataset", public=public, replaced=REPLACED)
         say(console, f"pushed to {quoted(url)}")
+
+
+def formats_of(names: list[str]) -> list[FormatName]:
+    """The formats that are named, each once. Raises UsageError for a name that is none."""
+    known = [*FormatName, ALL]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"no format {unknown[0]!r}; there are: {', '.join(known)}")
+    return [*FormatName] if ALL in names else [*map(FormatName, dict.fromkeys(names))]
 
 
 def told(done: "Exported") -> list[str]:

@@ -13,3 +13,7 @@ class FormatName(StrEnum):
     OPENAI = "openai"
     MESSAGES = "messages"
     PARQUET = "parquet"
+    SKYRL = "skyrl"
+    LLAMAFACTORY_TOKENS = "llamafactory-tokens"
+    TOGETHER = "together"
+    TINKER = "tinker"

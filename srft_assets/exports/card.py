@@ -10,13 +10,15 @@ import yaml
 
 from srft_assets.exports.facts import CriticFacts, Facts
 from srft_assets.exports.source import Masked
-from srft_assets.exports.writer import FOLDER, DataFile, Format
+from srft_assets.exports.writer import DataFile, Format
 from srft_assets.text import visible
 
 UNLABELED = "no label"
 FIGURES = ("runs", "rows", "steps", "steps_trained", "tokens", "trained", "masked", "context")
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 MORE = "1M<n<10M"
+NUMBERED = re.compile(r"\d{5}-of-\d{5}")
+"""The part of a data file's name that tells it from the others."""
 TAGS = ["srft", "coding-agents", "trajectories", "step-rejection-fine-tuning"]
 
 LICENCE = """\
@@ -130,8 +132,7 @@ def card(
 
 def _front_matter(form: str, files: Sequence[DataFile], license: str | None) -> str:
     rows = sum(one.rows for one in files)
-    suffix = files[0].name.rpartition(".")[2]
-    data = [{"split": "train", "path": f"{FOLDER}/train-*.{suffix}"}]
+    data = [{"split": "train", "path": NUMBERED.sub("*", files[0].name)}]
     told = {
         "license": license or "unknown",
         "task_categories": ["text-generation"],

@@ -122,9 +122,10 @@ def _check(masked: Masked, held_by: Mapping[str, str], *, any_weight: bool) -> N
     if holder != masked.batch:
         raise UnfitError("another batch holds the run too", holder)
     odd = {span.loss_weight for row in masked.rows for span in row.spans} - {0.0, 1.0}
+    carrying = [f"`{name}`" for name, form in FORMATS.items() if form.weights]
     if odd and not any_weight:
         raise UnfitError(
-            "a step has a loss weight other than 0 and 1, which only `messages` and `parquet` "
+            f"a step has a loss weight other than 0 and 1, which only {', '.join(carrying)} "
             "carry (`--round-weights` lets it weigh 1)"
         )
 

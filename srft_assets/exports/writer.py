@@ -51,6 +51,7 @@ class Format:
         reader: the trainer that renders the chats, made of the tokenizer of the masks; its
             `settings` are those that it needs of its own for this model.
         file_bytes: most that one file may hold.
+        layout: writes its files otherwise than as Parquet or JSON Lines.
     """
 
     name: FormatName
@@ -61,6 +62,7 @@ class Format:
     weights: bool = False
     reader: Callable[[Any], Any] | None = None
     file_bytes: int | None = None
+    layout: Callable[[Path, int, pa.Schema], "Writer"] | None = None
 
     def told(self, longest: int, settings: Mapping[str, Any]) -> str:
         """`loading` filled in, but for the folder."""
@@ -69,6 +71,8 @@ class Format:
 
     def writer(self, folder: Path, limit: int) -> "Writer":
         """Writes records into files of at most about `limit` bytes in the export's folder."""
+        if self.layout is not None and self.schema is not None:
+            return self.layout(folder, limit, self.schema)
         if self.schema is not None:
             return _Parquet(folder, limit, self.schema)
         return _JsonLines(folder, min(limit, self.file_bytes or limit))
@@ -115,9 +119,15 @@ class Writer(ABC):
     def _name(self, number: int, rows: int) -> DataFile:
         last = self.folder / f"train-{number:05}-of-{len(self.rows):05}.{self.suffix}"
         self._path(number).rename(last)
-        with last.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return DataFile(f"{FOLDER}/{last.name}", rows, last.stat().st_size, sha256)
+        return data_file(self.folder, last, rows)
+
+
+def data_file(folder: Path, path: Path, rows: int) -> DataFile:
+    """What is told of a file within the folder of the data."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    name = f"{FOLDER}/{path.relative_to(folder).as_posix()}"
+    return DataFile(name, rows, path.stat().st_size, sha256)
 
 
 class _Parquet(Writer):

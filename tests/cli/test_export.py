@@ -8,8 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from srft_assets.cli.export import license_of, size_of
+from srft_assets.cli.export import formats_of, license_of, size_of
 from srft_assets.errors import UsageError
+from srft_assets.exports import FormatName
+from srft_assets.exports.formats import FORMATS
 from srft_assets.warehouse.partitions import Warehouse
 from tests.cli.conftest import environment
 from tests.cli.test_output import lines
@@ -73,6 +75,23 @@ def test_refused_runs_are_counted_with_the_reason(srft, masked, tmp_path):
     ]
 
 
+def test_several_formats_go_into_folders_of_their_names(srft, masked, tmp_path):
+    words = ("--arm", "srft", "--batch", "one", "--stale-ok", "--out", str(tmp_path / "two"))
+    said = srft("export", *words, "--format", "trl", "--format", "skyrl", "--format", "trl")
+    assert said.code == 0
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["skyrl", "trl"]
+    assert f"wrote {tmp_path / 'two' / 'skyrl'}: 1 data file, 0.0 MB" in lines(said.out)
+
+
+def test_one_command_writes_every_format(srft, masked, tmp_path):
+    tokens = [form for form in FormatName if not FORMATS[form].chats]
+    words = ("--arm", "srft", "--batch", "one", "--stale-ok", "--out", str(tmp_path / "all"))
+    said = srft("export", *words, *(word for form in tokens for word in ("--format", form)))
+    assert said.code == 0
+    assert {path.name for path in (tmp_path / "all").iterdir()} == {*tokens}
+    assert formats_of(["all", "trl"]) == [*FormatName]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -81,7 +100,11 @@ def test_refused_runs_are_counted_with_the_reason(srft, masked, tmp_path):
         (("--arm", "srft", "--format", "trl", "--max-shard-size", "big"), "bad size 'big'"),
         (("--arm", "srft", "--format", "trl", "--license", "a\nb: c"), "bad licence"),
         (("--arm", "srft", "--format", "trl", "--push-to-hub", "me"), "write OWNER/NAME"),
-        (("--arm", "srft", "--format", "zip"), "Invalid value for '--format'"),
+        (("--arm", "srft", "--format", "zip"), "no format 'zip'; there are: trl, "),
+        (
+            ("--arm", "srft", "--format", "all", "--push-to-hub", "me/set"),
+            "--push-to-hub takes one --format",
+        ),
     ],
 )
 def test_a_wrong_call_is_told_before_anything_is_written(srft, masked, tmp_path, words, told):

@@ -6,44 +6,20 @@ writes Parquet files of the `input_ids` and `labels` that the installed axolotl 
 it with a release of axolotl that is fetched from PyPI into a folder, without what it depends on.
 """
 
-import os
-import subprocess
 import sys
-from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
-import pytest
 import yaml
+
+from tests.exports.libraries import installed, run
 
 RELEASES = ("0.18.0", "0.19.0")
 """They look for turns in two ways. The strategy of 0.18.0 is that of commit 067b021."""
 BESIDE = ("colorama==0.4.6", "addict==2.4.0")
 """All that its `chat_template` strategy imports and this project does not."""
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@lru_cache
-def installed(release: str) -> Path:
-    """A folder to import that release from; skips the test where PyPI does not give it."""
-    folder = Path(sys.prefix) / "readers" / f"axolotl-{release}"
-    if (folder / "axolotl").is_dir():
-        return folder
-    folder.parent.mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent) as scratch:
-        target = Path(scratch) / "packages"
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target]
-        done = subprocess.run(
-            [*pip, f"axolotl=={release}", *BESIDE], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            pytest.skip(f"pip does not give axolotl {release}: {done.stderr.strip()[-200:]}")
-        with suppress(OSError):  # another process was quicker
-            target.rename(folder)
-    return folder
 
 
 def read(release: str, *exports: tuple[Path, Path]) -> list[list[dict[str, Any]]]:
@@ -52,11 +28,8 @@ def read(release: str, *exports: tuple[Path, Path]) -> list[list[dict[str, Any]]
     with TemporaryDirectory() as scratch:
         outs = [Path(scratch) / f"{number}.parquet" for number in range(len(exports))]
         argv = [item for pair, out in zip(exports, outs, strict=True) for item in (*pair, out)]
-        path = os.pathsep.join([str(installed(release)), str(ROOT)])
-        env = {**os.environ, "PYTHONPATH": path, "HF_HOME": scratch, "AXOLOTL_DO_NOT_TRACK": "1"}
-        command = [sys.executable, "-m", "tests.exports.axolotl", *map(str, argv)]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
+        library = installed(f"axolotl=={release}", *BESIDE)
+        run(library, "tests.exports.axolotl", *map(str, argv))
         return [pl.read_parquet(out).to_dicts() for out in outs]
 
 

@@ -93,4 +93,4 @@ def test_arguments_that_were_masked_as_text_are_refused_for_what_axolotl_makes_o
     made = {**call, "function": {"name": "bash", "arguments": arguments}}
     odd = changed(run, 1, tool_calls=[made])
     reason = reason_of(platform, "axolotl-messages", tmp_path / "out", odd)
-    assert reason == "axolotl reads the arguments of calls, and would write these otherwise"
+    assert reason == "the trainer reads the arguments of calls, and would write these otherwise"

@@ -15,13 +15,13 @@ import pyarrow as pa
 
 from srft_assets.exports import FormatName
 from srft_assets.exports.axolotl_labels import AxolotlReader
+from srft_assets.exports.formats.given import given_messages
 from srft_assets.exports.formats.messages import PLAIN, plain_message
 from srft_assets.exports.formats.tokens import labelled_rows
 from srft_assets.exports.source import Conversation, Masked, UnfitError, conversation_of
 from srft_assets.exports.writer import Format, Record
-from srft_assets.tokens.calls import ArgumentsError, as_json
-from srft_assets.tokens.template import for_template, forms, opens_thinking
-from srft_assets.tokens.token_labels import IGNORED, RunRefusedError
+from srft_assets.tokens.calls import as_json
+from srft_assets.tokens.token_labels import IGNORED
 from srft_assets.tokens.tokenizer import ChatTokenizer
 
 Messages = list[dict[str, Any]]
@@ -88,17 +88,8 @@ def _messages(chat: Conversation, tokenizer: ChatTokenizer) -> Messages:
 
     Tools and calls are in the content for a template that knows none. Raises UnfitError.
     """
-    source = tokenizer.template(chat.tools)
     plain = [plain_message(*told) for told in chat.told()]
-    form = forms(source, chat.messages)[0]
-    opened = opens_thinking(tokenizer, source)
-    try:
-        given = for_template(chat.messages, form, source, chat.tools, opened)
-    except ArgumentsError as error:  # a template that takes text was given them as they were made
-        kind = "axolotl reads the arguments of calls, and would write these otherwise"
-        raise UnfitError(kind, str(error)) from error
-    except RunRefusedError as error:
-        raise UnfitError("the run could not be masked now", str(error)) from error
+    given = given_messages(chat, tokenizer)
     cells = [dict.fromkeys(PLAIN) | _cells(message) for message in given]
     return [one | {"train": told["train"]} for one, told in zip(cells, plain, strict=True)]
 

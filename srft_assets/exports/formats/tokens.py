@@ -15,6 +15,7 @@ from srft_assets.exports.writer import Format, Record
 from srft_assets.tokens.token_labels import IGNORED, MASKED_TOKENS, MaskedRow, SpanError
 
 IDS = pa.list_(pa.int32())
+WITH_ATTENTION = pa.schema({"input_ids": IDS, "attention_mask": pa.list_(pa.int8()), "labels": IDS})
 
 TRL = """\
 ```python
@@ -66,7 +67,8 @@ def _labelled(masked: Masked, _: object = None) -> Iterator[Record]:
             yield {"input_ids": row.input_ids, "labels": labels}
 
 
-def _with_attention(masked: Masked, _: object = None) -> Iterator[Record]:
+def with_attention(masked: Masked, _: object = None) -> Iterator[Record]:
+    """The same with an `attention_mask` of ones: rows are not padded."""
     for record in _labelled(masked):
         yield {**record, "attention_mask": np.ones(len(record["labels"]), dtype=np.int8)}
 
@@ -95,9 +97,9 @@ FORMATS = (
     Format(FormatName.TRL, _labelled, TRL, pa.schema({"input_ids": IDS, "labels": IDS})),
     Format(
         FormatName.AXOLOTL_TOKENS,
-        _with_attention,
+        with_attention,
         AXOLOTL_TOKENS,
-        pa.schema({"input_ids": IDS, "attention_mask": pa.list_(pa.int8()), "labels": IDS}),
+        WITH_ATTENTION,
     ),
     Format(
         FormatName.PARQUET,
