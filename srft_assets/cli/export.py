@@ -122,7 +122,7 @@ def told(done: "Exported") -> list[str]:
     for reason, count in sorted(counts.refused.items()):
         lines.append(f"[yellow]refused[/] {count:,} runs: {quoted(reason)}")
     if counts.without_loss:
-        lines.append(f"left out {counts.without_loss:,} runs: no step of theirs is trained")
+        lines.append(f"left out {counts.without_loss:,} runs: {done.form.empty}")
     for name in sorted(done.facts.stale):
         lines.append(f"[yellow]not in sync[/] {name}; the card says so")
     if done.facts.missing:

@@ -44,7 +44,7 @@ class Counts:
         by_label: label of a step → steps, tokens trained and masked.
         weights: loss weights of the trained steps → steps.
         refused: reason → runs.
-        without_loss: runs that are left out because no step of theirs is trained.
+        without_loss: runs that are left out because the format has no record for them.
         longest: tokens of the longest row.
     """
 
@@ -114,7 +114,7 @@ def card(
         "## What is in it",
         *_contents(form, counts),
         "## What is not",
-        *_left_out(counts, facts),
+        *_left_out(form, counts, facts),
         "## How it was masked",
         *_masks(facts),
         "## Where it comes from",
@@ -182,10 +182,10 @@ def _contents(form: Format, counts: Counts) -> Iterator[str]:
         yield f"Loss weights other than 1, by the arm: {told}.{rounded}"
 
 
-def _left_out(counts: Counts, facts: Facts) -> Iterator[str]:
+def _left_out(form: Format, counts: Counts, facts: Facts) -> Iterator[str]:
     unmasked = sum(len(stamp.refused) for stamp in facts.stamps.values())
     rows = [(reason, count) for reason, count in sorted(counts.refused.items())]
-    rows += [("no step of the run is trained", counts.without_loss)] * bool(counts.without_loss)
+    rows += [(form.empty, counts.without_loss)] * bool(counts.without_loss)
     rows += [("could not be masked exactly, or was refused before", unmasked)] * bool(unmasked)
     if rows:
         yield table(["why", "runs"], rows)

@@ -46,6 +46,7 @@ class Request:
 class Exported:
     """What was written to `folder`, and the Markdown of its card that tells how it is loaded."""
 
+    form: Format
     folder: Path
     files: tuple[DataFile, ...]
     counts: Counts
@@ -75,6 +76,8 @@ def export(
     counts = Counts()
     with placing(request.out) as folder:
         reader = form.reader(_tokenizer_of(home, parts[0].stamp)) if form.reader else None
+        if reader is not None and form.gathers:
+            reader.gather(lambda: _counted_here(parts, held_by))
         writer = form.writer(folder, request.shard_bytes)
         with (folder / REFUSED).open("wb") as refused:
             for masked in _runs(request, form, parts, progress):
@@ -94,7 +97,7 @@ def export(
         files = writer.close()
         loading = form.told(counts.longest, reader.settings if reader else {})
         _describe(request, form, loading, folder, files, counts, facts)
-    return Exported(request.out, tuple(files), counts, facts, loading)
+    return Exported(form, request.out, tuple(files), counts, facts, loading)
 
 
 def _tokenizer_of(home: Home, stamp: Stamp) -> ChatTokenizer:
@@ -114,6 +117,14 @@ def _runs(
             yield masked
             done += len(masked.rows)
             progress.report(label, done, part.stamp.rows)
+
+
+def _counted_here(parts: Sequence[Part], held_by: Mapping[str, str]) -> Iterator[Masked]:
+    """The runs of all batches without their chats, each once."""
+    for part in parts:
+        for masked in part.runs(chats=False):
+            if held_by.get(masked.trajectory_id, masked.batch) == masked.batch:
+                yield masked
 
 
 def _check(masked: Masked, held_by: Mapping[str, str], *, any_weight: bool) -> None:

@@ -52,6 +52,8 @@ class Format:
             `settings` are those that it needs of its own for this model.
         file_bytes: most that one file may hold.
         layout: writes its files otherwise than as Parquet or JSON Lines.
+        gathers: whether the reader is to see all runs, by its `gather`, before the first is made.
+        empty: why a run has no record.
     """
 
     name: FormatName
@@ -63,6 +65,8 @@ class Format:
     reader: Callable[[Any], Any] | None = None
     file_bytes: int | None = None
     layout: Callable[[Path, int, pa.Schema], "Writer"] | None = None
+    gathers: bool = False
+    empty: str = "no step of the run is trained"
 
     def told(self, longest: int, settings: Mapping[str, Any]) -> str:
         """`loading` filled in, but for the folder."""

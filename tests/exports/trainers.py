@@ -6,6 +6,7 @@ writes a Parquet file of `input_ids`, `labels` and, where the trainer has them, 
 runs it with the trainer's library from PyPI, without what that depends on.
 """
 
+import json
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
@@ -24,7 +25,7 @@ from tests.exports.libraries import installed, run
 PACKAGES = {
     FormatName.LLAMAFACTORY_TOKENS: (
         "llamafactory==0.9.5",
-        "omegaconf==2.3.0",
+        "omegaconf==2.4.0",
         "antlr4-python3-runtime==4.9.3",
     ),
     FormatName.TINKER: (
@@ -34,6 +35,21 @@ PACKAGES = {
         "blobfile==3.3.0",
         "pycryptodomex==3.24.2",
         "lxml==6.1.3",
+    ),
+    FormatName.MS_SWIFT: (
+        "ms-swift==4.6.0",
+        "modelscope==1.40.2",
+        "modelscope-hub==0.5.1",
+        "json-repair==0.64.6",
+    ),
+    FormatName.TORCHTUNE: (
+        "torchtune==0.6.1",
+        "torchao==0.9.0",
+        "omegaconf==2.4.0",
+        "antlr4-python3-runtime==4.9.3",
+        "sentencepiece==0.2.3",
+        "tiktoken==0.14.0",
+        "blobfile==3.3.0",
     ),
 }
 """What each reader imports and this project does not."""
@@ -90,9 +106,48 @@ def _of_datum(datum: Any) -> dict[str, Any]:
     return {"input_ids": ids, "labels": labels, "weights": weights}
 
 
+def by_ms_swift(export: Path, tokenizer: Path) -> Rows:
+    """Its data set of the file, encoded with its template of Qwen and its agent template."""
+    from swift.dataset import load_dataset
+    from swift.template import get_template
+    from transformers import AutoTokenizer
+
+    words: Any = AutoTokenizer.from_pretrained(tokenizer)
+    words.model_info = SimpleNamespace(
+        model_dir="", config=None, max_model_len=1 << 20, task_type="causal_lm", model_type="qwen2"
+    )
+    words.model_meta = SimpleNamespace(template="qwen", is_multimodal=False)
+    template = get_template(words, template_type="qwen", is_binary_loss_scale=False)
+    template.set_mode("train")
+    files = [str(path) for path in sorted(export.glob("data/*"))]
+    rows, _ = load_dataset(files, split_dataset_ratio=0, shuffle=False)
+    found = [template.encode(dict(row)) for row in rows]
+    return [{"input_ids": row["input_ids"], "labels": row["labels"]} for row in found]
+
+
+def by_torchtune(export: Path, tokenizer: Path) -> Rows:
+    """The code of the card, with its tokenizer of Qwen over the same vocabulary."""
+    from torchtune.models.qwen2 import Qwen2Tokenizer
+
+    model = json.loads((tokenizer / "tokenizer.json").read_text())
+    vocabulary, merges = export.parent / "vocab.json", export.parent / "merges.txt"
+    vocabulary.write_text(json.dumps(model["model"]["vocab"]))
+    merges.write_text("\n".join(["#version: 0.2", *map(" ".join, model["model"]["merges"])]))
+    special = {one["content"]: one["id"] for one in model["added_tokens"]}
+    words = Qwen2Tokenizer(str(vocabulary), str(merges), special)
+    code = (export / "README.md").read_text().split("```python\n")[1].partition("```")[0]
+    scope: dict[str, Any] = {"TOKENIZER": words}
+    exec(code.replace("FOLDER", str(export)), scope)  # noqa: S102
+    pairs = [zip(row["tokens"], row["mask"], strict=True) for row in scope["rows"]]
+    trained = [[number for number, out in pair if not out] for pair in pairs]
+    return [{"words": words.decode(ids)} for ids in trained]
+
+
 READERS: dict[FormatName, Callable[[Path, Path], Rows]] = {
     FormatName.LLAMAFACTORY_TOKENS: by_llamafactory,
     FormatName.TINKER: by_tinker,
+    FormatName.MS_SWIFT: by_ms_swift,
+    FormatName.TORCHTUNE: by_torchtune,
 }
 
 if __name__ == "__main__":
