@@ -24,7 +24,7 @@ Every command exits with one of these:
 | 4 | nothing failed, and some waits: a budget is spent, or `--no-wait`; run again later |
 | 130 | interrupted by Ctrl-C |
 
-Every command takes `--json`, but for `srft dev`, which becomes a server. It prints one JSON
+Every command takes `--json`, but for `srft dev` and `srft view`, which become servers. It prints one JSON
 object and nothing else on standard output, and no progress; the exit code is the same. Rows are
 a list of objects: `rows` of a listing (`srft ls`, `srft config`, and wherever there is a
 `--format`), or by what they are rows of (`srft status`: `batches`, `critics`, `arms`, `stale`,

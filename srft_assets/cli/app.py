@@ -31,6 +31,7 @@ from srft_assets.cli import (
     sql,
     status,
     trial,
+    view,
 )
 from srft_assets.cli.as_json import give_json
 from srft_assets.cli.console import close_log, keep, name_command, quoted, say
@@ -111,6 +112,7 @@ for command in (
     config.config,
     project.check,
     dev.dev,
+    view.view,
 ):
     app.command(cls=plan.NamedOrNot if command is plan.plan else None)(command)
 critic.critic.command("try")(trial.try_critic)

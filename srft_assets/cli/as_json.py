@@ -16,7 +16,7 @@ from srft_assets.cli.progress import QUIET
 from srft_assets.cli.sql import Format
 
 OPTION = typer.Option("--json", help="Print one JSON object.")
-WITHOUT = {"dev": "becomes a server, and never ends by itself"}
+WITHOUT = dict.fromkeys(("dev", "view"), "becomes a server, and never ends by itself")
 """Commands that have none, and why."""
 
 

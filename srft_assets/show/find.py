@@ -47,11 +47,11 @@ def find_run(home: Home, name: str, arm: str | None = None, critic: str | None =
     no run or several fit, SrftError where the arm was never made for the run's batch.
     """
     warehouse, place = Warehouse(home.warehouse), find_place(home, name)
-    rows, tokenizer = _masked(home, warehouse, place, arm) if arm else ([], None)
+    rows, tokenizer = masked_at(home, warehouse, place, arm) if arm else ([], None)
     return Found(
-        run=from_row(_row(warehouse, place.asset, place)),
+        run=from_row(row_at(warehouse, place.asset, place)),
         verdicts=_verdicts(warehouse, place, critic),
-        outcome=_outcome(warehouse, place),
+        outcome=outcome_at(warehouse, place),
         rows=rows,
         tokenizer=tokenizer,
     )
@@ -101,13 +101,15 @@ def _ids(warehouse: Warehouse, asset: str, partition: str, name: str) -> list[st
     return ids.filter(fits)["trajectory_id"].to_list()
 
 
-def _rows(warehouse: Warehouse, asset: str, place: Place) -> pl.DataFrame:
+def rows_at(warehouse: Warehouse, asset: str, place: Place) -> pl.DataFrame:
+    """The run's rows in the partition of another asset."""
     rows = warehouse.read(asset, place.partition)
     return rows.filter(pl.col("trajectory_id") == place.trajectory_id)
 
 
-def _row(warehouse: Warehouse, asset: str, place: Place) -> dict:
-    return _rows(warehouse, asset, place).row(0, named=True)
+def row_at(warehouse: Warehouse, asset: str, place: Place) -> dict:
+    """The run's only row there."""
+    return rows_at(warehouse, asset, place).row(0, named=True)
 
 
 def _verdicts(warehouse: Warehouse, place: Place, critic: str | None) -> list[Verdict]:
@@ -120,29 +122,31 @@ def _verdicts(warehouse: Warehouse, place: Place, critic: str | None) -> list[Ve
         raise UsageError(f"critic {critic!r} has not judged this run; {has} has")
     if not known or place.asset != PLACES[0]:
         return []
-    rows = _rows(warehouse, f"step_verdicts/{critic or known[0]}", place).sort("step_index")
+    rows = rows_at(warehouse, f"step_verdicts/{critic or known[0]}", place).sort("step_index")
     return [
         Verdict(row["step_index"], Label(row["label"]), row["reason"], row["rule"])
         for row in rows.iter_rows(named=True)
     ]
 
 
-def _outcome(warehouse: Warehouse, place: Place) -> TestOutcome | None:
+def outcome_at(warehouse: Warehouse, place: Place) -> TestOutcome | None:
+    """What the tests said of a recorded run; None where nobody looked."""
     if place.asset != PLACES[0] or warehouse.stamp("test_outcomes", place.partition) is None:
         return None
-    cells = _row(warehouse, "test_outcomes", place)
+    cells = row_at(warehouse, "test_outcomes", place)
     return TestOutcome(**{**cells, "status": Status(cells["status"])})
 
 
-def _masked(
+def masked_at(
     home: Home, warehouse: Warehouse, place: Place, arm: str
 ) -> tuple[list[MaskedRow], ChatTokenizer]:
+    """The run's rows in an arm, and the tokenizer of their ids. Raises SrftError for none."""
     asset = f"masked_tokens/{arm}"
     stamp = warehouse.stamp(asset, place.partition)
     if stamp is None:
         made = sorted({path.parent.name for path in warehouse.root.glob("masked_tokens/*/*")})
         known = f"; there are tokens of: {', '.join(made)}" if made and arm not in made else ""
         raise SrftError(f"{asset}/{place.partition} was never made: srft apply {asset}{known}")
-    rows = _rows(warehouse, asset, place).iter_rows(named=True)
+    rows = rows_at(warehouse, asset, place).iter_rows(named=True)
     model = model_source(str(stamp.recipe.config["model"]), home, warehouse.read)
     return [MaskedRow.from_row(row) for row in rows], load_tokenizer(model)

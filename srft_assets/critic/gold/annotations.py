@@ -13,9 +13,17 @@ from typing import Any
 
 import orjson
 
-from srft_assets.critic.gold.labels import GoldLabel, Merged, merge_labels, parse_label, unfit
+from srft_assets.critic.gold.labels import (
+    COLUMNS,
+    GoldLabel,
+    Merged,
+    label_of_row,
+    merge_labels,
+    parse_label,
+    unfit,
+)
 from srft_assets.critic.gold.queue import bare
-from srft_assets.errors import Refusal, UsageError, excerpt_of
+from srft_assets.errors import Refusal, SrftError, UsageError, excerpt_of
 from srft_assets.home import Home
 
 QUESTION, NOTE = "label", "note"
@@ -201,3 +209,42 @@ def _person(who: object) -> str | None:
     if isinstance(who, dict):
         who = who.get("email") or who.get("id")
     return None if who in (None, "") else str(who)
+
+
+class LabelChangedError(SrftError):
+    """Somebody labelled the step meanwhile, under the same name; `found` is what stands there."""
+
+    def __init__(self, found: GoldLabel | None) -> None:
+        super().__init__("the label was changed meanwhile, in another window")
+        self.found = found
+
+
+def set_label(
+    home: Home, name: str, label: GoldLabel, before: GoldLabel | None, *, remove: bool = False
+) -> None:
+    """Put one label into a set, or take it out, at once and durably.
+
+    `before` is what the annotator saw there: raises LabelChangedError, and changes nothing, where
+    something else stands there by now. Labels of other annotators are never touched.
+    """
+    import sqlalchemy as sa
+
+    from srft_assets.database import GOLD_LABELS as TABLE
+    from srft_assets.database import database_of
+
+    given = {"set_name": name, "given_at": label.at, **label.model_dump(exclude={"at"})}
+    key = {column.name: given[column.name] for column in TABLE.primary_key}
+    with database_of(home).write() as connection:
+        row = connection.execute(
+            sa.select(*(TABLE.c[column] for column in COLUMNS)).filter_by(**key)
+        ).first()
+        found = label_of_row(row) if row is not None else None
+        if _said(found) != _said(before):
+            raise LabelChangedError(found)
+        connection.execute(sa.delete(TABLE).filter_by(**key))
+        if not remove:
+            connection.execute(sa.insert(TABLE), given)
+
+
+def _said(label: GoldLabel | None) -> tuple[str | None, str] | None:
+    return None if label is None else (label.label, label.note)

@@ -127,20 +127,20 @@ def check_set_name(name: str) -> str:
 def read_sets(home: Home) -> dict[str, list[GoldLabel]]:
     """The labels of every set, by its name, in the order of run, step and annotator."""
     take_over(home)
-    query = f"SELECT set_name, {', '.join(_COLUMNS)} FROM gold_labels ORDER BY set_name, {_KEY}"
+    query = f"SELECT set_name, {', '.join(COLUMNS)} FROM gold_labels ORDER BY set_name, {_KEY}"
     found: dict[str, list[GoldLabel]] = {}
     for name, *values in read_rows(home, query):
-        found.setdefault(name, []).append(_label(values))
+        found.setdefault(name, []).append(label_of_row(values))
     return found
 
 
 _KEY = "trajectory_id, step_index, annotator"
-_COLUMNS = ("trajectory_id", "step_index", "annotator", "label", "note", "given_at")
+COLUMNS = ("trajectory_id", "step_index", "annotator", "label", "note", "given_at")
 
 
-def _label(values: Iterable[Any]) -> GoldLabel:
-    """The label that a row holds in `_COLUMNS`."""
-    row = dict(zip(_COLUMNS, values, strict=True))
+def label_of_row(values: Iterable[Any]) -> GoldLabel:
+    """The label that a row of the database holds in `COLUMNS`."""
+    row = dict(zip(COLUMNS, values, strict=True))
     return GoldLabel(at=row.pop("given_at"), **row)
 
 
@@ -164,9 +164,9 @@ def merge_labels(
     refused: list[Refusal] = []
     counts = {"added": 0, "changed": 0, "unchanged": 0}
     with database_of(home).write() as connection:
-        columns = [TABLE.c[column] for column in _COLUMNS]
+        columns = [TABLE.c[column] for column in COLUMNS]
         rows = connection.execute(sa.select(*columns).where(TABLE.c.set_name == name))
-        known = {label.key: label for label in map(_label, rows)}
+        known = {label.key: label for label in map(label_of_row, rows)}
         for row, label in labels:
             old = known.get(label.key)
             if old is not None and (old.label, old.note) == (label.label, label.note):

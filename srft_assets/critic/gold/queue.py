@@ -29,7 +29,7 @@ FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """A cell that a spreadsheet would read as a formula, or that looks like one made harmless."""
 
 
-class _Candidate(NamedTuple):
+class Candidate(NamedTuple):
     """A step, with the label and the reason of the critic, if one was asked for."""
 
     batch: str
@@ -37,6 +37,8 @@ class _Candidate(NamedTuple):
     step_index: int
     label: str
     reason: str
+    differs: bool = False
+    """Whether the other critic labels it otherwise."""
 
 
 def queue(
@@ -47,52 +49,82 @@ def queue(
     floor: int = 5,
     seed: int = 0,
     show_verdict: bool = False,
+    other: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Rows for annotators, in order of run and step. Raises UsageError where nothing is there.
+    """Rows for annotators, in the order of `chosen_steps`, whose arguments these are.
 
-    Strata: critic's label × outcome of the run × third of the run that the step lies in; without a
-    critic the last two alone. Every stratum gives `floor` of the `size` steps before the rest is
-    shared in proportion. `show_verdict`: whether annotators see the critic's label and reason,
-    which sways them.
+    `show_verdict`: whether annotators see the critic's label and reason, which sways them. Raises
+    UsageError where nothing is there.
     """
-    holder = holders(warehouse, batches)
-    steps = [
-        (stratum, step)
-        for batch in batches
-        for stratum, step in _candidates(warehouse, batch, critic)
-        if holder[step.trajectory_id] == batch
-    ]
-    if not steps:
-        what = f"steps judged by critic {critic}" if critic else "steps"
-        raise UsageError(f"no {what} in {', '.join(batches) or 'any batch'}")
-    by_batch: dict[str, list[_Candidate]] = defaultdict(list)
-    for step in stratified(sorted(steps), size, floor, seed):
+    by_batch: dict[str, list[Candidate]] = defaultdict(list)
+    chosen = chosen_steps(warehouse, batches, critic, size, floor, seed, other)
+    order = {(step.trajectory_id, step.step_index): place for place, step in enumerate(chosen)}
+    for step in chosen:
         by_batch[step.batch].append(step)
     rows = [
         row
         for batch, held in sorted(by_batch.items())
         for row in _rows(warehouse, batch, held, show_verdict)
     ]
-    return sorted(rows, key=lambda row: (row["trajectory_id"], row["step_index"]))
+    return sorted(rows, key=lambda row: order[row["trajectory_id"], row["step_index"]])
+
+
+def chosen_steps(
+    warehouse: Warehouse,
+    batches: Sequence[str],
+    critic: str | None = None,
+    size: int = 200,
+    floor: int = 5,
+    seed: int = 0,
+    other: str | None = None,
+) -> list[Candidate]:
+    """The steps to ask people about, in order of run and step.
+
+    Strata: critic's label × outcome of the run × third of the run that the step lies in; without a
+    critic the last two alone. Every stratum gives `floor` of the `size` steps before the rest is
+    shared in proportion. With an `other` critic, steps that both label otherwise are strata of
+    their own, and come first. Raises UsageError where no step is there.
+    """
+    holder = holders(warehouse, batches)
+    steps = [
+        (stratum, step)
+        for batch in batches
+        for stratum, step in _candidates(warehouse, batch, critic, other)
+        if holder[step.trajectory_id] == batch
+    ]
+    if not steps:
+        what = f"steps judged by critic {critic}" if critic else "steps"
+        raise UsageError(f"no {what} in {', '.join(batches) or 'any batch'}")
+    chosen = stratified(sorted(steps), size, floor, seed)
+    return sorted(chosen, key=lambda one: (not one.differs, one.trajectory_id, one.step_index))
+
+
+def _given(warehouse: Warehouse, batch: str, critic: str | None) -> dict[tuple[str, int], Any]:
+    """Run and step → label and reason."""
+    if critic is None or warehouse.stamp(f"step_verdicts/{critic}", batch) is None:
+        return {}
+    columns = ["trajectory_id", "step_index", "label", "reason"]
+    verdicts = warehouse.read(f"step_verdicts/{critic}", batch, columns=columns)
+    return {(run, step): (label, reason) for run, step, label, reason in verdicts.iter_rows()}
 
 
 def _candidates(
-    warehouse: Warehouse, batch: str, critic: str | None
-) -> Iterator[tuple[tuple[str, str, int], _Candidate]]:
+    warehouse: Warehouse, batch: str, critic: str | None, other: str | None
+) -> Iterator[tuple[tuple[Any, ...], Candidate]]:
     """The steps of a batch that may be asked about, each with its stratum."""
-    given: dict[tuple[str, int], tuple[str, str]] = {}
-    if critic is not None and warehouse.stamp(f"step_verdicts/{critic}", batch) is not None:
-        columns = ["trajectory_id", "step_index", "label", "reason"]
-        verdicts = warehouse.read(f"step_verdicts/{critic}", batch, columns=columns)
-        given = {(run, step): (label, reason) for run, step, label, reason in verdicts.iter_rows()}
+    given = _given(warehouse, batch, critic)
+    others = _given(warehouse, batch, other)
     runs = warehouse.read("trajectories", batch, columns=["trajectory_id", "n_steps"])
     statuses = _statuses(warehouse, batch)
     for run, count in runs.iter_rows():
         for index in range(count):
             if critic is None or (run, index) in given:
                 label, reason = given.get((run, index), ("", ""))
+                said = others.get((run, index))
+                differs = said is not None and said[0] != label
                 stratum = (label, statuses.get(run, "unknown"), 3 * index // count)
-                yield stratum, _Candidate(batch, run, index, label, reason)
+                step = Candidate(batch, run, index, label, reason, differs)
+                yield (*stratum, *([differs] if other else [])), step
 
 
 def _statuses(warehouse: Warehouse, batch: str) -> dict[str, str]:
@@ -145,7 +177,7 @@ def allocate(sizes: Mapping[S, int], total: int, floor: int) -> dict[S, int]:
 
 
 def _rows(
-    warehouse: Warehouse, batch: str, chosen: list[_Candidate], show_verdict: bool
+    warehouse: Warehouse, batch: str, chosen: list[Candidate], show_verdict: bool
 ) -> Iterator[dict[str, Any]]:
     wanted = {step.trajectory_id for step in chosen}
     frame = warehouse.read("trajectories", batch)

@@ -1,0 +1,5 @@
+// Pages with nothing but the help.
+
+import { keys } from "/static/keys.js";
+
+keys({});
