@@ -24,10 +24,10 @@ Every command exits with one of these:
 | 4 | nothing failed, and some waits: a budget is spent, or `--no-wait`; run again later |
 | 130 | interrupted by Ctrl-C |
 
-Every command takes `--json`, but for `srft dev` and `srft view`, which become servers. It prints one JSON
-object and nothing else on standard output, and no progress; the exit code is the same. Rows are
-a list of objects: `rows` of a listing (`srft ls`, `srft config`, and wherever there is a
-`--format`), or by what they are rows of (`srft status`: `batches`, `critics`, `arms`, `stale`,
+Every command takes `--json`, but for `srft dev` and `srft view`, which become servers. It
+prints one JSON object and nothing else on standard output, and no progress; the exit code is the
+same. Rows are a list of objects: `rows` of a listing (`srft ls`, `srft config`, and wherever there
+is a `--format`), or by what they are rows of (`srft status`: `batches`, `critics`, `arms`, `stale`,
 `running`, the object `left`, and the texts `home` and `next`; `srft plan`: `partitions`,
 `notices`, `costs` by stage, and their sum, the object `cost`; `srft compare`: `arms`, `pairs`).
 Other commands tell the lines that they print otherwise as the list `said`, and beside it what

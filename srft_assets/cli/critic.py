@@ -153,6 +153,9 @@ def export_queue(
     critic: Annotated[
         str | None, typer.Option(help="Sample evenly over this critic's labels.")
     ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Steps first on which this critic differs.")
+    ] = None,
     batch: Annotated[list[str] | None, typer.Option(help="Only these batches.")] = None,
     size: Annotated[int, typer.Option(help="Steps to label.", min=1)] = 200,
     floor: Annotated[
@@ -171,14 +174,15 @@ def export_queue(
     from srft_assets.critic.gold.queue import queue, write_queue
     from srft_assets.warehouse.partitions import Warehouse
 
-    if show_verdict and critic is None:
-        raise UsageError("--show-verdict needs --critic NAME")
+    if critic is None and (show_verdict or against):
+        raise UsageError(f"--{'against' if against else 'show-verdict'} needs --critic NAME")
     home = current_home()
     target = out or Path(f"review.{SUFFIX[format_]}")
     if target.exists():
         raise UsageError(f"{target} exists, perhaps with labels: choose another --out")
     made = _made_batches(home, chosen_batches(home, batch))
-    rows = queue(Warehouse(home.warehouse), made, critic, size, floor, seed, show_verdict)
+    warehouse = Warehouse(home.warehouse)
+    rows = queue(warehouse, made, critic, size, floor, seed, show_verdict, against)
     target.write_bytes(write_queue(rows, format_))
     runs = len({row["trajectory_id"] for row in rows})
     console = Console()

@@ -28,7 +28,7 @@ from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import Warehouse
 from tests.warehouse.filled import fill, put
-from tests.warehouse.filled_figures import BATCHES, COMMANDS, RULES, TWO
+from tests.warehouse.filled_figures import BATCHES, COMMANDS, RULES, STRICT, TWO
 from tests.warehouse.filled_frames import trajectories
 
 PAGE = Path(__file__).parents[2] / "docs" / "gold.md"
@@ -143,3 +143,14 @@ def test_hostile_text_survives_a_csv_file(rows: list[dict[str, str]]) -> None:
     text = write_queue(rows, "csv").decode()
     read = csv.DictReader(io.StringIO(text, newline=""))
     assert [{name: bare(cell) for name, cell in row.items()} for row in read] == rows
+
+
+def test_steps_on_which_another_critic_differs_come_first(warehouse: Warehouse) -> None:
+    asked = [
+        (row["trajectory_id"], row["step_index"])
+        for row in queue(warehouse, list(BATCHES), critic="rules", size=99, other="strict")
+    ]
+    assert len(asked) == len(set(asked)) == sum(map(len, RULES.values()))
+    differ = [RULES[run][step] != STRICT[run][step] for run, step in asked]
+    assert differ == [True] * sum(differ) + [False] * (len(asked) - sum(differ))
+    assert sum(differ) == 3

@@ -11,9 +11,11 @@ import polars as pl
 import uvicorn
 
 from srft_assets.critic.verdict import STEP_VERDICTS
-from srft_assets.home import Home
+from srft_assets.home import CHECKOUT, Home
 from srft_assets.schemas import SCHEMAS
 from srft_assets.stages import load_stages
+from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.view.app import view_app
 from srft_assets.view.door import OPEN, Keys, address
@@ -32,6 +34,13 @@ LONG = "x" * 10_000_000
 PATCH = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-old\n+new <b>\n"
 STEPS = 6
 LABELS = ["good", "unnecessary", "mistake", "recover", "good", "unlabeled"]
+ARM = ArmSpec(
+    name="seen",
+    model=str(CHECKOUT / "srft_assets" / "lab" / "base_weights"),
+    critic="one",
+    weights={"unnecessary": 0.25, "recover": 1, "good": 0.5},
+    unlabeled="train",
+)
 
 
 @dataclass
@@ -52,7 +61,8 @@ class Served:
 
 def filled(home: Home) -> Home:
     """Three plain runs (`plain`) and one whose every text is hostile (`hostile`), all unresolved;
-    judged by `one`, and by `two`, which says otherwise of the third step of each."""
+    judged by `one`, and by `two`, which says otherwise of the third step of each. The arm `seen`
+    has masked the plain ones."""
     hostile = run_of("hostile", turns=STEPS)
     for message in hostile["messages"]:
         message["content"] += f"\n{HOSTILE}"
@@ -64,6 +74,7 @@ def filled(home: Home) -> Home:
         for asset in ("trajectories", "test_outcomes", "step_verdicts/rules"):
             make(home, load_stages()[asset], batch)
         _judge(home, batch)
+    make(home, masked_tokens_stage(ARM), "plain")
     build_catalogue(home, SCHEMAS)
     return home
 

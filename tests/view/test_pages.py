@@ -90,17 +90,17 @@ def test_hostile_text_is_text(page: Any, served: Served) -> None:
     page.goto(served.at("/?batch=hostile"))
     page.locator("table.runs tbody a").click()
     page.wait_for_url("**/run/hostile.**")
-    text = page.locator("main").inner_text()
+    text = page.locator("main").text_content()
     assert text.count(SCRIPT) >= STEPS
     assert "javascript:window.owned=3" in text and "{{7*7}}" in text
     assert "\\u202e" in text and "␀" in text and "␛]0;owned␇" in text
     assert "\u202e" not in text and "\x1b" not in text
     assert page.locator("main script, main img, main a[href^=javascript]").count() == 0
     assert page.locator("pre .f1", has_text="red").count() >= STEPS
-    page.keyboard.press("O")
-    assert "more characters" in page.locator(f"#step-{STEPS - 1}").inner_text()
+    assert "more characters" in page.locator(f"#step-{STEPS - 1}").text_content()
     assert len(page.content()) < 2_000_000, "the line of 10 MB is not on the page"
-    page.get_by_role("link", name="The whole text").first.click()
+    page.locator("#step-5 summary").click()
+    page.locator("#step-5").get_by_role("link", name="The whole text").click()
     page.wait_for_url("**/text/**")
     whole = page.inner_text("body")
     assert len(whole) > 10_000_000 and SCRIPT in whole and "\u202e" not in whole
