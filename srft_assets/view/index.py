@@ -80,6 +80,7 @@ class Index:
         self._lock = threading.RLock()
         self._kept: dict[str, _Kept] = {}
         self._runs: tuple[tuple[int, int], pl.DataFrame] | None = None
+        self._labels: dict[str, tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]] = {}
         self._version_names: dict[Path, tuple[int, str | None]] = {}
         self._base: tuple[str | None, duckdb.DuckDBPyConnection] | None = None
 
@@ -96,16 +97,21 @@ class Index:
             return self._runs[1]
 
     def labels(self, judge: str) -> pl.DataFrame:
-        """trajectory_id and labels of a critic, or of one version of it (`NAME@VERSION`).
+        """trajectory_id and labels of a critic, or of one version of it (`NAME@VERSION`); the same
+        object while no file changes.
 
         A run whose batch no longer holds it has none. Raises UsageError for an unknown critic.
         """
         files = self.files_of(judge)
         with self._lock:
             found = self._read(judge, VERDICTS, files)
-            held = self._read("trajectories", RUNS).select("trajectory_id", "batch")
-            fitting = found.join(held, on=["trajectory_id", "batch"], how="semi")
-            return fitting.sort("batch").unique("trajectory_id", keep="first").drop("batch")
+            held = self._read("trajectories", RUNS)
+            known = self._labels.get(judge)
+            if known is None or known[0] is not found or known[1] is not held:
+                fitting = found.join(held, on=["trajectory_id", "batch"], how="semi")
+                counted = fitting.sort("batch").unique("trajectory_id", keep="first")
+                known = self._labels[judge] = found, held, counted.drop("batch")
+            return known[2]
 
     def judges(self) -> list[str]:
         """Critics that have labelled, then the versions of those with several, `NAME@VERSION`, the
@@ -235,7 +241,7 @@ class Index:
         if known is None or known[0] != time:
             rows = pl.read_parquet(path, columns=["version"], n_rows=1)
             known = time, rows["version"][0] if rows.height else None
-            self._version_names[path] = known
+        self._version_names[path] = known
         return known[1]
 
     def files_of(self, judge: str) -> list[tuple[str, str, str]]:

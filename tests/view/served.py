@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 import uvicorn
@@ -20,7 +20,7 @@ from srft_assets.trajectories.ingest import ingest
 from srft_assets.view.app import view_app
 from srft_assets.view.door import OPEN, Keys, address
 from srft_assets.warehouse.catalogue import build_catalogue
-from srft_assets.warehouse.partitions import Warehouse
+from srft_assets.warehouse.partitions import Warehouse, data_version
 from tests.outcomes.conftest import make
 from tests.trajectories.ingest_support import run_of, write_lines
 
@@ -93,7 +93,9 @@ def _judge(home: Home, batch: str) -> None:
             for step, label in enumerate(labels)
         ]
         frame = pl.DataFrame(rows, STEP_VERDICTS, orient="row")
-        warehouse.write(f"step_verdicts/{critic}", batch, frame, stamp)
+        version = data_version(frame, stamp.volatile or ())
+        own = replace(stamp, data_version=version, rows=frame.height)
+        warehouse.write(f"step_verdicts/{critic}", batch, frame, own)
         for version, label in (("v1", third), ("v0", "recover")):
             older = pl.when(pl.col("step_index") == 2).then(pl.lit(label)).otherwise("label")
             kept = frame.with_columns(label=older, version=pl.lit(version))

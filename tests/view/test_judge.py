@@ -20,6 +20,9 @@ from tests.view.served import LABELS, STEPS, Served
 from tests.view.test_door import asked, entered
 
 KEYS = "gumrgumrgx"
+AT_PLACE = """n => document.body.dataset.ready
+    && document.querySelector('.queue li.now .place').textContent === String(n)"""
+DONE = "n => document.getElementById('done').textContent === String(n)"
 WORDS = {"g": "good", "u": "unnecessary", "m": "mistake", "r": "recover", "x": None}
 
 
@@ -56,11 +59,9 @@ def test_ten_steps_are_judged_by_keys_and_stay(page: Any, served: Served, home: 
         for item in page.locator(".queue li").all()
     ]
     for place, key in enumerate(KEYS):
-        page.locator(f".queue li.now >> nth=0 >> text=/^{place + 1}\\b/").first.wait_for()
+        page.wait_for_function(AT_PLACE, arg=place + 1)
         page.keyboard.press(key)
-        page.wait_for_function("n => Number(document.getElementById('done').textContent) === n",
-                               arg=place + 1)  # fmt: skip
-        page.wait_for_load_state()
+        page.wait_for_function(DONE, arg=place + 1)
     page.reload()
     assert page.locator("#done").inner_text() == "10"
     stored = {(one.trajectory_id, one.step_index): one for one in read_sets(home)["ten"]}
@@ -95,12 +96,12 @@ def test_a_label_is_taken_from_the_critic_commented_and_taken_back(
     page.keyboard.press("Enter")
     waited(page, "kept for the label")
     page.keyboard.press(" ")
-    page.wait_for_function("() => document.getElementById('done').textContent === '1'")
+    page.wait_for_function(DONE, arg=1)
     (label,) = read_sets(home)["back"]
     assert (label.label, label.note, label.annotator) == (critic, "<b>why</b>", "bob")
     page.wait_for_load_state()
     page.keyboard.press("z")
-    page.wait_for_function("() => document.getElementById('done').textContent === '0'")
+    page.wait_for_function(DONE, arg=0)
     assert given(home, "back") == before == {} and run == "a"
 
 
@@ -214,10 +215,10 @@ def test_labels_need_the_cookie_and_the_own_origin(served: Served, home: Home) -
 
 def test_steps_on_which_critics_differ_come_first(home: Home) -> None:
     queues = Queues(Index(home))
-    session = Session(critic="one", other="two", size="12", batch="plain")
+    session = Session(critic="one", other="two", size="18", batch="plain")
     queue = queues.of(session)
     assert [one.step for one in queue if one.differs] == [2, 2, 2]
-    assert all(one.differs for one in queue[:3]) and len(queue) == 12
+    assert all(one.differs for one in queue[:3]) and len(queue) == 18
     assert queues.of(session) is queue, "the same while the verdicts are"
     assert queues.of(Session(run=queue[0].run)) == [
         type(queue[0])(queue[0].run, n) for n in range(STEPS)

@@ -245,3 +245,4 @@ for (const item of items) {
 }
 start();
 atItem();
+document.body.dataset.ready = "1";
