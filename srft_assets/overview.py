@@ -26,7 +26,7 @@ LISTS = {
     "checkpoints": "SELECT * EXCLUDE (loss_curve) FROM checkpoints ORDER BY arm, seed",
 }
 """Listings that are no named query."""
-KINDS = {"critics": "step_verdicts/", "arms": "masked_tokens/"}
+KINDS = {"critics": "step_verdicts/", "arms": "checkpoints/"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import psutil
 
 from srft_assets.base_model import BaseFacts, at_hand, base_facts
 from srft_assets.devices import Device, driver_gpus, torch_build, training_gpus
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.lab.base import NAME, SHIPPED
 from srft_assets.outcomes.grader_choice import check_grader
@@ -83,7 +83,9 @@ class Training:
 
 
 def training_of(arm: ArmSpec, home: Home) -> Training:
-    """Raises SrftError where the base model cannot be measured."""
+    """Raises SrftError where the base model cannot be measured, UsageError for an untrained arm."""
+    if arm.training.method == "none":
+        raise UsageError(f"the arm {arm.name} trains nothing; ask for one that is trained")
     facts = base_facts(source_of(arm, home))
     longest, share, assumed = _rows(arm, home)
     gpus = tuple(training_gpus())

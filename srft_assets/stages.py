@@ -33,6 +33,7 @@ from srft_assets.tokens.arm import ArmSpec, EvaluationSpec, TrainingSpec
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.training.options import check_options
 from srft_assets.training.stage import OURS, checkpoints_stage
+from srft_assets.training.untrained import untrained_stage
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.stage import Stage
 from srft_assets.yaml_files import parsed, read_yaml, reason_of
@@ -139,7 +140,8 @@ def critic_stages(folder: Path, spec: CriticSpec, chosen: Settings) -> list[Stag
 
 
 def arm_stages(spec: ArmSpec, chosen: Settings) -> list[Stage]:
-    """`masked_tokens`, `checkpoints` and `eval_scores` of an arm, as `filled_arm` has it.
+    """`masked_tokens`, unless it trains nothing, `checkpoints` and `eval_scores` of an arm, as
+    `filled_arm` has it.
 
     Raises SrftError for `training.options` that training would refuse, and for a launch that the
     arm cannot have.
@@ -149,9 +151,9 @@ def arm_stages(spec: ArmSpec, chosen: Settings) -> list[Stage]:
         check_options({k: v for k, v in spec.training.options.items() if k not in OURS})
     except SrftError as error:
         raise SrftError(f"arm {spec.name}: {error}") from None
+    trained = (masked_tokens_stage(spec), checkpoints_stage(spec))
     stages = (
-        masked_tokens_stage(spec),
-        checkpoints_stage(spec),
+        *((untrained_stage(spec),) if spec.training.method == "none" else trained),
         eval_scores_stage(spec, unsafe=_unsafe()),
     )
     family = "control" if spec.on_request else "arm"

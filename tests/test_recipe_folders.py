@@ -51,7 +51,7 @@ def test_a_recipe_makes_a_sound_project(project: Project, name: str) -> None:
         assert arm.model == BASE.format(BASES[name])
         assert arm.training.max_length == 32768
         assert (arm.evaluation.where_played, arm.evaluation.who_grades) == ("docker", "swebench")
-    assert arms["base"].training.learning_rate == 0
+    assert arms["base"].training.method == "none"
 
 
 def test_variants_differ_by_what_they_state_alone() -> None:

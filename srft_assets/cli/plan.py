@@ -184,15 +184,19 @@ def apply(
 
     Where nothing is named, a critic that asks a model is left alone unless an arm needs it.
     """
+    from srft_assets.warehouse.stage import with_upstream
+
     settings = _of_runs(budget_calls, budget_usd) | ({"wait": False} if no_wait else {})
     console = Console()
     home = current_home()
     batches, seeds = chosen_batches(home, batch), chosen_seeds(home, seed)
-    if not batches and not assets:
+    if not batches and not (assets or arm):
         raise SrftError(NO_BATCHES)
     with applier(console, settings) as platform:
         wanted = wanted_assets(platform.stages, assets, critic, arm)
-        if not batches and all(platform.stages[key].partitioned_by == "batch" for key in wanted):
+        needed = with_upstream(platform.stages, wanted) if arm else wanted
+        of_batches = [platform.stages[key].partitioned_by == "batch" for key in needed]
+        if not batches and (any(of_batches) if arm else all(of_batches)):
             raise SrftError(NO_BATCHES)
         outcome = platform.apply(wanted, batches, seeds)
     print_outcome(console, outcome)

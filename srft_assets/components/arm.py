@@ -1,4 +1,4 @@
-"""A training arm as YAML: `defs/arms/<name>/defs.yaml` becomes three assets."""
+"""An arm as YAML: `defs/arms/<name>/defs.yaml` becomes three assets, or two if it is untrained."""
 
 from typing import Any
 
@@ -45,11 +45,14 @@ class Arm(dg.Component):
             raise SrftError(f"arm {context.path.name}: {reason}") from None
 
     def build_defs(self, context: dg.ComponentLoadContext | None = None) -> dg.Definitions:
-        """Three assets and a check that no token outside accepted steps is trained."""
+        """Its assets, and a check that no token outside accepted steps is trained."""
         if is_of_project(context):
             return dg.Definitions()
         arm, chosen = self.spec.name, settings()
         stages = arm_stages(self.spec, chosen)
+        assets = [build_asset(stage) for stage in stages]
+        if self.spec.training.method == "none":
+            return dg.Definitions(assets=assets)
         check = sql_check(
             f"masked_tokens/{arm}",
             "trained_tokens_accepted",
@@ -57,4 +60,4 @@ class Arm(dg.Component):
             {"arm": arm, **forbidden(filled_arm(self.spec, chosen))},
             tags_of(stages[0]),
         )
-        return dg.Definitions(assets=[build_asset(stage) for stage in stages], asset_checks=[check])
+        return dg.Definitions(assets=assets, asset_checks=[check])

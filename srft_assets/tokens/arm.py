@@ -69,8 +69,9 @@ class TrainingSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    method: Literal["full", "lora", "qlora"] = "full"
-    """`qlora` holds the frozen base in 4 bits; it needs a GPU and bitsandbytes."""
+    method: Literal["full", "lora", "qlora", "none"] = "full"
+    """`qlora` holds the frozen base in 4 bits; it needs a GPU and bitsandbytes. `none` trains
+    nothing: the base model is scored as it is, and the arm has no masked tokens."""
     batches: list[str] = Field(default_factory=lambda: list(EVERY_BATCH))
     """Shell patterns of the batches that are trained on; behind a `!`, of those that are not."""
     max_steps: PositiveInt = 120
@@ -193,6 +194,8 @@ class ArmSpec(BaseModel):
         if not self.labelled and (self.weights or self.control != "none"):
             setting = "weights" if self.weights else f"control {self.control}"
             raise ValueError(f"{setting} needs labels: name a critic or a gold set")
+        if self.labelled and self.training.method == "none":
+            raise ValueError("training.method none trains nothing, so that no labels mask")
         both = [label for label in self.mask if self.weights.get(label)]
         if both and "mask" in self.model_fields_set:
             raise ValueError(f"{both[0]} is in mask, but has weight {self.weights[both[0]]:g}")

@@ -174,6 +174,8 @@ def find_trained(home: Home, arm: str, seed: str) -> Trained:
     if stamp is None:
         raise UsageError(f"no checkpoint of arm {arm!r}, seed {seed}: srft apply {asset}")
     (row,) = warehouse.read(asset, seed).iter_rows(named=True)
+    if row["method"] == "none":
+        raise UsageError(f"the arm {arm} trains nothing: its model is {row['base_model']} itself")
     folder = home.root / row["path"]
     result = read_result(folder)
     if result is None:

@@ -48,11 +48,18 @@ def save_model(
     tokenizer.save_pretrained(folder)
     if other:
         _state_type(folder / "config.json", dtype)
-    sha = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
+    sha = weights_digest(folder)
+    assert sha is not None
+    return sha
+
+
+def weights_digest(folder: Path) -> str | None:
+    """The SHA-256 over the weight files (safetensors), in name order; None where there is none."""
+    sha, paths = hashlib.sha256(), sorted(folder.glob("*.safetensors"))
+    for path in paths:
         with path.open("rb") as file:
             sha.update(hashlib.file_digest(file, "sha256").digest())
-    return sha.hexdigest()
+    return sha.hexdigest() if paths else None
 
 
 def rehearse(model: Any, tokenizer: Any, folder: Path, ends: Sequence[int], dtype: Any) -> None:
