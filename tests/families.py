@@ -44,7 +44,7 @@ class Family:
         kind: transformers' `model_type`.
         special: control tokens that the tokenizer's file flags; `unflagged`: the others.
         stops: what `generation_config.json` has as `eos_token_id`.
-        ends: the token that a turn ends with as the template writes it; empty where none does.
+        ends: the token that a turn ends with; of GLM that which opens the user's next message.
     """
 
     kind: str
@@ -108,7 +108,7 @@ FAMILIES = {
         "glm4_moe", "glm4moe",
         ("<|endoftext|>", "[gMASK]", "<sop>", "<|system|>", "<|user|>", "<|assistant|>",
          "<|observation|>"),
-        "<|endoftext|>", ("<|endoftext|>", "<|user|>", "<|observation|>"), "",
+        "<|endoftext|>", ("<|endoftext|>", "<|user|>", "<|observation|>"), "<|user|>",
         unflagged=("<think>", "</think>", "<tool_call>", "</tool_call>", "<arg_key>"),
         config={"head_dim": 8, **MOE, **GLM},
     ),

@@ -1,7 +1,9 @@
 """Tool calls and the tools offered, as a chat template is given them: as they were made."""
 
+import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from srft_assets.tokens.token_labels import RunRefusedError
@@ -10,6 +12,14 @@ from srft_assets.trajectories.model import Message
 Arguments = Literal["mapping", "text", "written out"]
 """How tool calls reach the template: arguments as a dict, arguments as JSON text, or the whole
 call written into the content, for a template that knows no tool calls."""
+
+SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
+"""An id of a tool call as Mistral's templates take it."""
+ASKS_FOR_SHORT_IDS = re.compile(r"id\s*\|\s*length\s*!=\s*9")
+WRITES_IDS = re.compile(
+    r"tool_call(?:\['id'\]|\.id)(?=.*<\|tool_call_argument_begin\|>)", re.DOTALL
+)
+"""A template that writes the ids of calls as it is given them, in Kimi's form."""
 
 Tools = list[dict[str, Any]] | None
 """Schemas of the tools that a run was offered."""
@@ -129,6 +139,62 @@ def with_tools_told(messages: list[Message], tools: Tools, form: Arguments) -> l
     first, *rest = messages
     parts = [first["content"], told] if first["role"] == "system" else [told, first["content"]]
     return [{**first, "content": "\n\n".join(filter(None, parts))}, *rest]
+
+
+def with_ids_for(source: str, messages: Sequence[Message]) -> list[Message]:
+    """Copies whose tool calls have ids as the model knows them, and tool results those of theirs.
+
+    An id stands for nothing but itself, so another one says the same. Mistral's templates refuse
+    those that have not nine letters and digits: one is derived from the old one, or from the call's
+    place where there was none. Kimi's write them before the arguments, and its models and parsers
+    know `functions.<name>:<number>` only, the calls of a chat numbered from 0. Results without an
+    id answer in order.
+    """
+    name: Callable[[dict[str, Any], str, int], str]
+    if ASKS_FOR_SHORT_IDS.search(source):
+        name = _short_id
+    elif WRITES_IDS.search(source):
+        name = _numbered_id
+    else:
+        return list(messages)
+    named: dict[str, str] = {}
+    waiting: list[str] = []
+    changed, count = [], 0
+    for index, message in enumerate(messages):
+        if message.get("tool_calls"):
+            calls = []
+            for at, call in enumerate(message["tool_calls"]):
+                own = name(call, f"{index}.{at}", count)
+                named[str(call.get("id"))] = own
+                calls.append({**call, "id": own})
+                count += 1
+            waiting = [call["id"] for call in calls]
+            message = {**message, "tool_calls": calls}
+        elif message["role"] == "tool":
+            stated = message.get("tool_call_id")
+            if stated:
+                own = named.get(stated) or (
+                    stated if SHORT_ID.fullmatch(stated) else _hashed(stated)
+                )
+            else:
+                own = waiting[0] if waiting else _hashed(f"{index}.0")
+            waiting = [one for one in waiting if one != own]
+            message = {**message, "tool_call_id": own}
+        changed.append(message)
+    return changed
+
+
+def _short_id(call: dict[str, Any], place: str, number: int) -> str:
+    stated = call.get("id")
+    return stated if stated and SHORT_ID.fullmatch(stated) else _hashed(stated or place)
+
+
+def _numbered_id(call: dict[str, Any], place: str, number: int) -> str:
+    return f"functions.{call['function']['name']}:{number}"
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:9]
 
 
 def as_json(value: object) -> str:

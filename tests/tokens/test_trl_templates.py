@@ -44,7 +44,6 @@ NO_END = "does not end a turn of this model"
 ROLES = "roles must alternate"
 LEFT_OUT = "leaves out text of message"
 REFUSED = {
-    "glm4moe": OPEN,
     "phi3_training": "generation block",
     "phi3_5_training": "generation block",
 }

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from srft_assets.tokens.calls import with_ids_for
 from srft_assets.tokens.mask import mask_run
 from srft_assets.tokens.render import Chat, Rendering, by_prefixes, render
-from srft_assets.tokens.template import NATIVE, for_template, short_call_ids
+from srft_assets.tokens.template import NATIVE, for_template
 from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import load_tokenizer
 from srft_assets.trajectories.model import Message
@@ -146,7 +147,9 @@ def test_ids_of_tool_calls_have_nine_characters_where_a_template_wants_them(
     tokenizer_with: Callable,
 ) -> None:
     text = render(run_of(CALLING), tokenizer_with(MISTRAL_TOOLS)).text
-    (own,) = {call["id"] for m in short_call_ids(CALLING) for call in m.get("tool_calls", [])}
+    (own,) = {
+        call["id"] for m in with_ids_for(MISTRAL_TOOLS, CALLING) for call in m.get("tool_calls", [])
+    }
     assert len(own) == 9
     assert text.count(own) == 2
     assert "call_1" not in text
@@ -156,7 +159,9 @@ def test_ids_of_nine_characters_stay_and_missing_ones_are_given_in_order() -> No
     calls = [{"id": "abcDEF123"}, {"id": "call_1"}, {}]
     results = [{"role": "tool", "content": "", "tool_call_id": "abcDEF123"}]
     results += [{"role": "tool", "content": ""}, {"role": "tool", "content": ""}]
-    asked, *answered = short_call_ids([{"role": "assistant", "tool_calls": calls}, *results])
+    asked, *answered = with_ids_for(
+        MISTRAL_TOOLS, [{"role": "assistant", "tool_calls": calls}, *results]
+    )
     ids = [call["id"] for call in asked["tool_calls"]]
     assert ids[0] == "abcDEF123"
     assert len(set(ids)) == 3

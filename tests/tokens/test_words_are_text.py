@@ -102,7 +102,7 @@ def test_thinking_within_the_content_is_written_as_the_template_writes_it(tokeni
 
 
 @pytest.mark.skipif(not TEMPLATES.is_dir(), reason="TRL is not installed")
-@pytest.mark.parametrize("name", sorted(FAMILIES.keys() - {"glm4_5"}))
+@pytest.mark.parametrize("name", sorted(FAMILIES))
 def test_no_control_token_of_any_family_comes_from_an_observation(name: str, tmp_path) -> None:
     family = FAMILIES[name]
     write_tokenizer(family, tmp_path)

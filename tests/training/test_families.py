@@ -8,7 +8,6 @@ import pytest
 from srft_assets.home import Home
 from srft_assets.rollouts.checkpoint import load_checkpoint, prompt_ids
 from srft_assets.tokens.mask import mask_run
-from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import load_tokenizer
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.main import train
@@ -22,7 +21,7 @@ ASKED = [{"role": "user", "content": "q"}]
 CHAT = [*ASKED, {"role": "assistant", "content": "cat a.py"}]
 
 pytestmark = pytest.mark.skipif(not TEMPLATES.is_dir(), reason="TRL is not installed")
-TRAINED = sorted(FAMILIES.keys() - {"glm4_5"})
+TRAINED = sorted(FAMILIES)
 
 
 def job_of(base: Path, home: Home, **settings: object) -> TrainingJob:
@@ -78,10 +77,3 @@ def test_a_base_of_each_family_is_trained_merged_served_and_stops(
     (answer,) = Generator(checkpoint, max_new_tokens=40).answer([Prompt("one", asked)])
     assert answer.stopped
     assert method == "lora" or answer.text.endswith("cat a.py")
-
-
-def test_a_family_whose_turns_end_with_no_token_is_refused(tmp_path: Path) -> None:
-    write_model("glm4_5", tmp_path)
-    run = run_of(CHAT)
-    with pytest.raises(RunRefusedError, match="no end-of-turn token closes step 0"):
-        mask_run(run, all_of(run), load_tokenizer(tmp_path))
