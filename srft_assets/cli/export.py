@@ -58,6 +58,10 @@ def export(
             "--round-weights", help="Let steps weigh 1 where the format has no loss weights."
         ),
     ] = False,
+    mistake_weight: Annotated[
+        float | None,
+        typer.Option(help="Loss weight of masked mistakes, below 0: -0.1. `tinker` takes it."),
+    ] = None,
 ) -> None:
     """Write an arm's masked tokens for a trainer, with a data set card."""
     from srft_assets.exports.writer import REPLACED
@@ -84,7 +88,8 @@ def export(
     empty = []
     for form in forms:
         folder = top / form if len(forms) > 1 else top
-        request = Request(arm, batches, form, folder, size, licence, stale_ok, round_weights)
+        asked = (size, licence, stale_ok, round_weights, mistake_weight)
+        request = Request(arm, batches, form, folder, *asked)
         with progress(console) as told_to:
             done = write(request, home, stages, told_to)
         remember(home, folder, arm)

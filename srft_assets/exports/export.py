@@ -1,17 +1,20 @@
 """One export: rows of an arm in, a folder with data files, card and manifest out."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
 
+from srft_assets.critic.verdict import Label
+from srft_assets.errors import UsageError
 from srft_assets.exports.card import Counts, card
 from srft_assets.exports.facts import Facts, check_sync, facts_of
 from srft_assets.exports.formats import FORMATS
 from srft_assets.exports.source import Masked, Part, UnfitError
 from srft_assets.exports.writer import MANIFEST, REFUSED, DataFile, Format, placing
 from srft_assets.home import Home
+from srft_assets.tokens.token_labels import Span
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, model_source
 from srft_assets.warehouse.partitions import Stamp, Warehouse
 from srft_assets.warehouse.sql import holders
@@ -30,6 +33,7 @@ class Request:
         license: as the Hub names it; None: not stated.
         stale_ok: export also what is not in sync, and say so.
         round_weights: let every trained step weigh 1 where the format carries no weights.
+        mistake_weight: loss weight of masked mistakes, below 0; None: they carry none.
     """
 
     arm: str
@@ -40,6 +44,7 @@ class Request:
     license: str | None = None
     stale_ok: bool = False
     round_weights: bool = False
+    mistake_weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,13 @@ def export(
     """Write the export in place of an earlier one, or of nothing.
 
     The same partitions give the same bytes. Raises UsageError for an arm or a folder that cannot
-    be, SrftError where the arm is not in sync; see `check_sync`.
+    be, and for a weight of mistakes that the format does not take; SrftError where the arm is not
+    in sync, see `check_sync`.
     """
+    form = FORMATS[request.format]
+    if request.mistake_weight is not None and not (form.negative and request.mistake_weight < 0):
+        takers = ", ".join(name for name, one in FORMATS.items() if one.negative)
+        raise UsageError(f"--mistake-weight is a number below 0, and for {takers} only")
     batches = sorted(set(request.batches))
     out_of_sync = check_sync(stages, home, request.arm, batches, stale_ok=request.stale_ok)
     warehouse = Warehouse(home.warehouse)
@@ -71,7 +81,6 @@ def export(
     parts = [Part(warehouse, request.arm, name) for name in there]
     stale = {name: item.why for name, item in out_of_sync.items() if name in there}
     facts = facts_of(warehouse, request.arm, parts, stale, missing)
-    form = FORMATS[request.format]
     held_by = holders(warehouse, there, asset)
     counts = Counts()
     with placing(request.out) as folder:
@@ -83,11 +92,12 @@ def export(
             for masked in _runs(request, form, parts, progress):
                 try:
                     _check(masked, held_by, any_weight=form.weights or request.round_weights)
-                    records = list(form.records(masked, reader))
+                    told = _against_mistakes(masked, request.mistake_weight)
+                    records = list(form.records(told, reader))
                 except UnfitError as error:
                     counts.refused[error.kind] += 1
-                    told = {"batch": masked.batch, "trajectory_id": masked.trajectory_id}
-                    refused.write(orjson.dumps(told | {"reason": str(error)}) + b"\n")
+                    which = {"batch": masked.batch, "trajectory_id": masked.trajectory_id}
+                    refused.write(orjson.dumps(which | {"reason": str(error)}) + b"\n")
                     continue
                 for record in records:
                     writer.add(record)
@@ -96,6 +106,8 @@ def export(
             (folder / REFUSED).unlink()
         files = writer.close()
         loading = form.told(counts.longest, reader.settings if reader else {})
+        if request.mistake_weight is not None:
+            loading += f"\n\nMasked mistakes weigh {request.mistake_weight:g} here."
         _describe(request, form, loading, folder, files, counts, facts)
     return Exported(form, request.out, tuple(files), counts, facts, loading)
 
@@ -125,6 +137,19 @@ def _counted_here(parts: Sequence[Part], held_by: Mapping[str, str]) -> Iterator
         for masked in part.runs(chats=False):
             if held_by.get(masked.trajectory_id, masked.batch) == masked.batch:
                 yield masked
+
+
+def _against_mistakes(masked: Masked, weight: float | None) -> Masked:
+    """The run with this loss weight at its masked mistakes."""
+    if weight is None:
+        return masked
+
+    def weighed(span: Span) -> Span:
+        away = span.label == Label.MISTAKE and not span.trained
+        return replace(span, trained=True, weight=weight) if away else span
+
+    rows = [replace(row, spans=tuple(map(weighed, row.spans))) for row in masked.rows]
+    return replace(masked, rows=tuple(rows))
 
 
 def _check(masked: Masked, held_by: Mapping[str, str], *, any_weight: bool) -> None:

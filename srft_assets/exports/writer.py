@@ -54,6 +54,7 @@ class Format:
         layout: writes its files otherwise than as Parquet or JSON Lines.
         gathers: whether the reader is to see all runs, by its `gather`, before the first is made.
         empty: why a run has no record.
+        negative: whether its trainer takes loss weights below 0.
     """
 
     name: FormatName
@@ -67,6 +68,7 @@ class Format:
     layout: Callable[[Path, int, pa.Schema], "Writer"] | None = None
     gathers: bool = False
     empty: str = "no step of the run is trained"
+    negative: bool = False
 
     def told(self, longest: int, settings: Mapping[str, Any]) -> str:
         """`loading` filled in, but for the folder."""

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from srft_assets.errors import UsageError
 from srft_assets.exports import FormatName
 from srft_assets.exports.writer import MANIFEST
 from srft_assets.tokens.token_labels import IGNORED, MaskedRow, label_tokens
@@ -61,6 +62,26 @@ def test_tinker_reads_the_verified_weights(platform_with, tmp_path):
         assert row["input_ids"] == ids.tolist()
         assert row["labels"] == labels.tolist()
         assert row["weights"] == weights.tolist()
+
+
+def test_masked_mistakes_may_weigh_less_than_nothing_for_tinker(platform, tmp_path):
+    platform.export("tinker", tmp_path / "set", "one", mistake_weight=-0.25)
+    read_rows = read(FormatName.TINKER, tmp_path / "set", platform.tokenizer)
+    for read_row, row in zip(read_rows, platform.rows("one"), strict=True):
+        good, mistake, recover = row["spans"]
+        weights = read_row["weights"]
+        assert set(weights[mistake["start"] : mistake["end"]]) == {-0.25}
+        for span in (good, recover):
+            assert set(weights[span["start"] : span["end"]]) == {1.0}
+        assert weights.count(-0.25) == mistake["end"] - mistake["start"]
+    assert "Masked mistakes weigh -0.25 here." in (tmp_path / "set/README.md").read_text()
+
+
+@pytest.mark.parametrize(("form", "weight"), [("trl", -0.25), ("tinker", 0.25)])
+def test_other_formats_and_other_weights_of_mistakes_are_refused(platform, tmp_path, form, weight):
+    with pytest.raises(UsageError, match="below 0, and for tinker only"):
+        platform.export(form, tmp_path / "set", "one", mistake_weight=weight)
+    assert not (tmp_path / "set").exists()
 
 
 def test_together_takes_the_file(

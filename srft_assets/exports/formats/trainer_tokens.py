@@ -68,7 +68,7 @@ data = [
 
 Hand `data` to `forward_backward(data, loss_fn="cross_entropy")` of a training client whose model
 has the tokenizer that made the ids. A weight stands beside the token that it is the loss weight of;
-the cookbook shifts both."""
+the cookbook shifts both. One below 0 (`--mistake-weight`) trains against the token."""
 
 
 def _loss_mask(masked: Masked, _: object = None) -> Iterator[Record]:
@@ -107,5 +107,6 @@ FORMATS = (
         TINKER,
         pa.schema({"tokens": IDS, "weights": pa.list_(pa.float32())}),
         weights=True,
+        negative=True,
     ),
 )
