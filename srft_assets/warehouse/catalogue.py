@@ -55,8 +55,10 @@ class Catalogue:
 
     @property
     def pointer(self) -> Path:
-        """JSON: digest of the catalogue in force."""
-        return self.folder / "current.json"
+        """JSON: digest of the catalogue in force where the home is mounted so: views name its
+        folder, which may have another name on another machine."""
+        mount = hashlib.sha256(str(self.home.warehouse).encode()).hexdigest()[:8]
+        return self.folder / f"current-{mount}.json"
 
     def views(self, digest: str) -> Path:
         """The DuckDB file of one digest, opened read-only."""
@@ -64,9 +66,13 @@ class Catalogue:
 
     def digest(self) -> str | None:
         """Digest of the catalogue in force; None before the first was built."""
-        with suppress(FileNotFoundError, orjson.JSONDecodeError):
-            return orjson.loads(self.pointer.read_bytes())["digest"]
-        return None
+        return _named_by(self.pointer)
+
+
+def _named_by(pointer: Path) -> str | None:
+    with suppress(FileNotFoundError, orjson.JSONDecodeError):
+        return str(orjson.loads(pointer.read_bytes())["digest"])
+    return None
 
 
 def build_catalogue(home: Home, schemas: Schemas) -> bool:
@@ -83,8 +89,9 @@ def build_catalogue(home: Home, schemas: Schemas) -> bool:
     if not current:
         place(catalogue.views(digest), _built(home, files, schemas))
         place(catalogue.pointer, orjson.dumps({"digest": digest}))
+        named = {_named_by(pointer) for pointer in catalogue.folder.glob("current-*.json")}
         for old in catalogue.folder.glob("*.duckdb"):
-            if old != catalogue.views(digest):
+            if old.stem not in named:
                 old.unlink(missing_ok=True)
     _install(home.catalogue, catalogue.views(digest), catalogue.folder / "installed.copy")
     return not current

@@ -1,6 +1,7 @@
 """Trackers, quantization and keys: what is passed on, and what is refused at once."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +58,21 @@ def test_a_smaller_micro_batch_makes_no_checkpoint_stale_and_drops_no_state(job:
     assert checkpoints_stage(arm_of(options=other)).config["options"] == {"optim": "adafactor"}
     rows = make_rows(2)
     assert job(rows).identity == job(rows, **small).identity
+
+
+def test_a_state_goes_on_where_the_home_is_mounted_at_another_place(
+    job: MakeJob, tmp_path: Path
+) -> None:
+    here = job(make_rows(2))
+    there = here.model_copy(
+        update={
+            "warehouse": Path("/other/warehouse"),
+            "output": Path("/other/checkpoints", here.output.name),
+        }
+    )
+    assert there.identity == here.identity
+    other = here.model_copy(update={"output": here.output.with_name("another-recipe")})
+    assert other.identity != here.identity
 
 
 def test_a_key_in_a_file_is_refused_without_being_shown(job: MakeJob) -> None:

@@ -95,6 +95,21 @@ def test_a_moved_platform_shows_its_own_partitions(tmp_path: Path) -> None:
     assert opened_by_people(new, "SELECT count(*)::INTEGER FROM runs") == [(4,)]
 
 
+def test_a_home_that_two_hosts_mount_at_two_places_is_built_once_for_each(
+    tmp_path: Path,
+) -> None:
+    here = Home(tmp_path / "here")
+    fill(here)
+    (tmp_path / "there").symlink_to(here.root)
+    there = Home(tmp_path / "there")
+    count = "SELECT count(*)::INTEGER FROM runs"
+    for home in (here, there):
+        assert build_catalogue(home, SCHEMAS)
+    for home in (here, there):
+        assert not build_catalogue(home, SCHEMAS)
+        assert run_query(home, count).item() == 4
+
+
 def test_the_order_of_schemas_does_not_matter(empty: Home) -> None:
     turned: Schemas = dict(reversed(SCHEMAS.items()))
     assert not build_catalogue(empty, turned)
