@@ -69,6 +69,11 @@ class Home:
         return self.root / "logs"
 
     @property
+    def launches(self) -> Path:
+        """What runs and the work that they start tell each other, a folder for each."""
+        return self.root / "launches"
+
+    @property
     def inbox(self) -> Path:
         """Folder watched by the inbox sensor."""
         return self.root / "inbox"

@@ -34,6 +34,9 @@ Place = tuple[str, ...]
 """Keys of a setting, outermost first."""
 
 
+LOCAL = "local"
+
+
 def _listed(stated: Any) -> Any:
     return [part for p in stated.split(",") if (part := p.strip())] if _is(stated) else stated
 
@@ -67,6 +70,15 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 """A list; in a variable comma-separated."""
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
 """Words of a command line; in a variable as a shell would split them."""
+
+
+def _prefix(stated: Any) -> Any:
+    words = _split(stated)
+    return [] if words == [LOCAL] else words
+
+
+Prefix = Annotated[list[str], BeforeValidator(_prefix)]
+"""What comes before a command so that it runs elsewhere, as `Words`; `local`, or none: here."""
 
 
 class Section(BaseModel):
@@ -166,16 +178,24 @@ class Alerts(Section):
 
 
 class Launch(Section):
-    """How trainings start, of arms that state no `training.launcher` and its like."""
+    """Where heavy work runs: `local`, or behind a prefix that runs a command elsewhere and waits
+    for it, such as `srun -p gpu --gres gpu:8` (docs/cluster.md); and how trainings start. For arms
+    that do not state it themselves."""
 
+    training: Prefix = Field(default_factory=list)
+    """Trainings; before the launcher."""
+    evaluation: Prefix = Field(default_factory=list)
+    """Held-out tasks that a checkpoint plays."""
+    rollouts: Prefix = Field(default_factory=list)
+    """Batches of `srft rollout`."""
+    grading: Prefix = Field(default_factory=list)
+    """SWE-bench's harness: the node has a Docker daemon."""
     launcher: Literal["python", "torchrun", "accelerate"] = "python"
     """What starts the processes."""
     processes: PositiveInt = 1
     """Processes on each machine."""
     launcher_args: Words = ()
     """Further arguments of the launcher."""
-    launch_prefix: Words = ()
-    """What comes before the launcher, such as `srun --nodes 2`."""
 
 
 class Training(Section):

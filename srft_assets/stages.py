@@ -173,12 +173,20 @@ def filled_arm(spec: ArmSpec, chosen: Settings) -> ArmSpec:
     Raises SrftError where that makes no sense, for a wrong `evaluation` of the project, and where a
     server of the evaluation takes less than the arm is trained with.
     """
-    of_project = {**dict(chosen.launch), **dict(chosen.training), "batches": chosen.batches}
+    of_project = {
+        **dict(chosen.launch),
+        **dict(chosen.training),
+        "batches": chosen.batches,
+        "launch": chosen.launch.training,
+    }
     named = TrainingSpec.model_fields.keys() - _undecided_length(spec.training, chosen)
     training = {k: _listed(v) for k, v in of_project.items() if k in named}
     open_ones = {"model": chosen.base_model, "too_long": chosen.training.too_long}
     spec = _filled(spec, {**open_ones, "evaluation": _evaluation(chosen)})
-    filled = spec.model_copy(update={"training": _filled(spec.training, training)})
+    played = _filled(spec.evaluation, {"launch": chosen.launch.evaluation})
+    filled = spec.model_copy(
+        update={"training": _filled(spec.training, training), "evaluation": played}
+    )
     try:
         filled = ArmSpec.model_validate(filled.model_dump(exclude_unset=True))
     except ValidationError as error:

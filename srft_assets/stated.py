@@ -56,7 +56,7 @@ def every_setting() -> list[Stated]:
 
 def _open(value: Any) -> Any:
     """The value without the secrets that text or a command line of it holds."""
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return tuple(hide_in_urls(word) for word in _words(value))
     return hide_in_urls(value) if isinstance(value, str) else value
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -11,16 +12,15 @@ from functools import partial
 from typing import Any, TypeVar
 
 import dagster as dg
-import orjson
 from pydantic import Field, PrivateAttr, ValidationError
 
 from srft_assets.critic.spending import AUTOMATION, NIGHTLY
 from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home, current_home
+from srft_assets.launching import job_folder, launch_job, told_step
 from srft_assets.serving import MODEL, NAME, URL, ServerSpec
 from srft_assets.serving.server import Served, SharedServer, Tell, serve
 from srft_assets.settings import settings
-from srft_assets.training.process import launch
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Allowance, Progress, Work
@@ -79,35 +79,39 @@ def progress_of(log: logging.Logger) -> Progress:
 
 
 class PipesLaunch:
-    """A `Launch` that hands the Dagster context to the child and takes its messages.
+    """A `Launch` that hands the Dagster context to the work and takes its messages, by files of the
+    home, which a node sees, too.
 
-    Dagster's own subprocess client stops only the direct child; ours starts a session and ends
-    the whole process group, so that no worker outlives the run.
+    Dagster's own subprocess client stops only the direct child; ours ends all that was started, so
+    that no worker outlives the run.
     """
 
     def __init__(self, context: dg.AssetExecutionContext, progress: Progress) -> None:
         self.context = context
         self.progress = progress
 
-    def __call__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
-        """Run and wait. Raises SrftError with the tail of the child's output."""
-        with dg.open_pipes_session(
-            context=self.context,
-            context_injector=dg.PipesTempFileContextInjector(),
-            message_reader=dg.PipesTempFileMessageReader(),
-        ) as session:
-            launch(argv, {**env, **session.get_bootstrap_env_vars()}, on_line=self._on_line)
+    def __call__(
+        self, argv: Sequence[str], env: Mapping[str, str], prefix: Sequence[str] = ()
+    ) -> None:
+        """Run and wait. Raises SrftError with the tail of the output."""
+        home = current_home()
+        if prefix:
+            self.context.log.info(f"behind {shlex.join(prefix)}")
+        with (
+            job_folder(home.launches) as folder,
+            dg.open_pipes_session(
+                context=self.context,
+                context_injector=dg.PipesFileContextInjector(str(folder / "context")),
+                message_reader=dg.PipesFileMessageReader(str(folder / "messages")),
+            ) as session,
+        ):
+            both = {**env, **session.get_bootstrap_env_vars()}
+            launch_job(home, argv, both, prefix, folder, self._on_line)
 
     def _on_line(self, line: str) -> None:
-        """`{"step": 3, "of": 150, …}` moves the progress; anything else is a log line."""
-        try:
-            told = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            told = None
-        if isinstance(told, dict) and {"step", "of"} <= told.keys():
-            note = " ".join(f"{k} {v}" for k, v in told.items() if k not in {"step", "of", "label"})
-            label = str(told.get("label", self.context.asset_key.to_user_string()))
-            self.progress.report(label, told["step"], told["of"], note)
+        """A step moves the progress; anything else is a log line."""
+        if step := told_step(line, self.context.asset_key.to_user_string()):
+            self.progress.report(*step)
         else:
             self.context.log.debug(line)
 

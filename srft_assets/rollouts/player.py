@@ -59,17 +59,17 @@ class BatchJob(BaseModel):
     unsafe: bool = False
 
 
-def collect(work: Work, settings: dict[str, Any]) -> Path:
+def collect(work: Work, manifest: dict[str, Any]) -> Path:
     """Play the batch; returns the folder of its `.traj.json` files.
 
     A run that came to its end is never played twice, also where attempts or generated tasks were
     added since. Runs that crashed are kept, and played again. Raises SrftError for bad settings,
     for a model that cannot be had, and where nothing at all was played.
     """
-    stated = parse_settings(settings, work.partition)
+    stated = parse_settings(manifest, work.partition)
     tasks = tasks_of(work.home, work.partition, stated)
     plays = plays_of(tasks, stated.attempts)
-    out = play_missing(work, work.partition, stated, tasks)
+    out = play_missing(work, work.partition, stated, tasks, settings().launch.rollouts)
     chosen = out.with_name(f"{stated.identity}-chosen")
     with locked(out):
         unplayed = select(out, plays, chosen)
@@ -81,10 +81,15 @@ def collect(work: Work, settings: dict[str, Any]) -> Path:
 
 
 def play_missing(
-    work: Work, batch: str, stated: RolloutSettings, tasks: Sequence[TaskInstance], label: str = ""
+    work: Work,
+    batch: str,
+    stated: RolloutSettings,
+    tasks: Sequence[TaskInstance],
+    prefix: Sequence[str],
+    label: str = "",
 ) -> Path:
-    """Play what lacks a run that came to its end; returns the folder of the run files, `runs` of
-    the platform, then `batch`, then the identity of the settings.
+    """Play what lacks a run that came to its end, behind the prefix; returns the folder of the run
+    files, `runs` of the platform, then `batch`, then the identity of the settings.
 
     Raises SrftError for a model that cannot be had, and where runs crash and none ends.
     """
@@ -95,7 +100,7 @@ def play_missing(
     todo = missing(out, plays)
     work.log.info("%d of %d runs are to be played", len(todo), len(plays))
     if todo:
-        _launch(work, batch, stated, out, label)
+        _launch(work, batch, stated, out, prefix, label)
     return out
 
 
@@ -129,9 +134,11 @@ def outcome_paths(out: Path, play: Play) -> list[Path]:
     ]
 
 
-def _launch(work: Work, batch: str, stated: RolloutSettings, out: Path, label: str) -> None:
+def _launch(
+    work: Work, batch: str, stated: RolloutSettings, out: Path, prefix: Sequence[str], label: str
+) -> None:
     unsafe = settings().unsafe
-    if stated.environment in SANDBOXED:
+    if stated.environment in SANDBOXED and not prefix:
         open_sandbox(unsafe)
     job = BatchJob(
         home=work.home.root,
@@ -145,10 +152,10 @@ def _launch(work: Work, batch: str, stated: RolloutSettings, out: Path, label: s
     path = out.with_suffix(".job.json")
     place(path, job.model_dump_json(indent=2).encode())
     try:
-        work.launch(python("srft_assets.rollouts.player", str(path)), {})
+        work.launch(python("srft_assets.rollouts.player", str(path)), {}, prefix)
     finally:
         with locked(out, wait=False) as over:
-            if over and stated.environment in CONTAINERS:
+            if over and stated.environment in CONTAINERS and not prefix:
                 left = left_by(owner_of(work.home, batch), stated.environment)
                 remove(left, stated.environment)
 

@@ -157,7 +157,8 @@ def play_tasks(arm: ArmSpec, tasks: Sequence[TaskInstance], work: Work) -> Path:
     if not todo:
         return out
     try:
-        check_places([play.task for play in todo], stated.environment)
+        if not arm.evaluation.launch:  # a node has its own images, or says what it lacks
+            check_places([play.task for play in todo], stated.environment)
         check_model(stated, arm.training.max_length)
         if arm.evaluation.who_grades != "none" and arm.evaluation.where_played != "sandbox":
             grading = grading_of(arm.evaluation)
@@ -168,7 +169,8 @@ def play_tasks(arm: ArmSpec, tasks: Sequence[TaskInstance], work: Work) -> Path:
         lines = [orjson.dumps(row.model_dump(mode="json", by_alias=True)) + b"\n" for row in tasks]
         place(instances_path(work.home, folder), b"".join(lines))
     for _ in range(ROUNDS):
-        play_missing(work, folder, stated, tasks, f"eval_scores/{arm.name}")
+        prefix = arm.evaluation.launch
+        play_missing(work, folder, stated, tasks, prefix, f"eval_scores/{arm.name}")
         if not missing(out, plays):
             return out
     if not any(play.path(out).exists() for play in plays):

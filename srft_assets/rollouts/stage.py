@@ -126,7 +126,7 @@ def _make(arm: ArmSpec, unsafe: bool, work: Work) -> Made:
     tasks = generate_tasks(int(arm.evaluation.tasks), arm.evaluation.task_seed)
     out = work.home.runs / "eval" / arm.name / work.partition / work.recipe.fingerprint[:16]
     if read_result(out) is None:
-        _play(_job(arm, unsafe, out, work), tasks, work)
+        _play(_job(arm, unsafe, out, work), tasks, work, arm.evaluation.launch)
     facts = read_result(out)
     if facts is None:
         raise SrftError(f"{arm.name}/{work.partition}: the evaluation left no result in {out}")
@@ -194,11 +194,11 @@ def _job(arm: ArmSpec, unsafe: bool, out: Path, work: Work) -> EvaluationJob:
     )
 
 
-def _play(job: EvaluationJob, tasks: list[TaskInstance], work: Work) -> None:
+def _play(job: EvaluationJob, tasks: list[TaskInstance], work: Work, prefix: Sequence[str]) -> None:
     write_tasks(job.tasks, tasks)
     stated = job.out / "job.json"
     place(stated, job.model_dump_json(indent=2).encode())
-    work.launch(python("srft_assets.rollouts.evaluation", str(stated)), {})
+    work.launch(python("srft_assets.rollouts.evaluation", str(stated)), {}, prefix)
 
 
 def _keep_runs(arm: str, runs: Sequence[Trajectory], work: Work) -> None:

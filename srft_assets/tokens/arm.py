@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 
 from srft_assets.critic.verdict import Label
 from srft_assets.outcomes.status import Status
+from srft_assets.settings import Prefix
 from srft_assets.tokens.evaluation import EvaluationSpec as EvaluationSpec
 
 
@@ -103,8 +104,8 @@ class TrainingSpec(BaseModel):
     """Processes on each machine; `batch_size` rows are shared out to all of them."""
     launcher_args: list[str] = Field(default_factory=list)
     """Further arguments of the launcher, such as `--config_file fsdp.yaml` of accelerate."""
-    launch_prefix: list[str] = Field(default_factory=list)
-    """What comes before the launcher, such as `srun --nodes 2`."""
+    launch: Prefix = Field(default_factory=list)
+    """Where it runs: `local`, or what comes before the launcher, such as `srun --nodes 2`."""
     report_to: list[Literal["mlflow", "tensorboard", "trackio", "wandb"]] = Field(
         default_factory=list
     )

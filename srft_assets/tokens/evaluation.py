@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 from srft_assets.outcomes.grader_choice import GradingLimits
+from srft_assets.settings import Prefix
 
 LAB = "lab"
 ENVIRONMENTS = ("sandbox", "sdist", "docker", "podman", "apptainer", "modal")
@@ -137,6 +138,8 @@ class EvaluationSpec(_Section):
     """Bounds of grading."""
     agent: AgentSpec | None = None
     """What mini-swe-agent is told."""
+    launch: Prefix = Field(default_factory=list)
+    """Where the tasks are played: `local`, or a prefix, such as `srun -p gpu --gres gpu:1`."""
     serve: ServeSpec | None = None
     """Where the checkpoint answers; without it transformers loads it in this machine's memory."""
     step_limit: int = 16

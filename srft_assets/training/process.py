@@ -1,16 +1,12 @@
-"""The processes of a training: how they are started, end, meet, and tell of their progress.
+"""The processes of a training: their command, how they meet, and tell of their progress.
 
 The parent's side comes first, then that of the training processes.
 """
 
 import json
 import os
-import signal
-import subprocess
 import sys
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -20,18 +16,10 @@ import orjson
 from srft_assets.child import quiet
 from srft_assets.errors import SrftError
 from srft_assets.project import current_project
-from srft_assets.serving.guard import guarded
-from srft_assets.text import printable
 from srft_assets.tokens.arm import TrainingSpec
 from srft_assets.training.job import TrainingJob
 
 MAIN = "srft_assets.training.main"
-TAIL_LINES = 20
-STATED = "error: "
-"""What begins the line in which a command of ours says why it failed; the first one counts, as
-that is the cause where one process of several draws the others after it."""
-GRACE_SECONDS = 10.0
-"""Between SIGTERM and SIGKILL."""
 T = TypeVar("T")
 
 
@@ -73,7 +61,7 @@ def command_of(training: TrainingSpec, job: Path) -> list[str]:
             if training.processes > 1:
                 start += ["--multi_gpu", "--main_process_port", "0"]
         start += stated
-    return [*training.launch_prefix, sys.executable, *start, "-m", MAIN, str(job)]
+    return [sys.executable, *start, "-m", MAIN, str(job)]
 
 
 def _names(arguments: Sequence[str], *words: str) -> bool:
@@ -91,64 +79,6 @@ def environment_of(training: TrainingSpec) -> dict[str, str]:
         return safe
     cores = len(os.sched_getaffinity(0))
     return safe | {"OMP_NUM_THREADS": str(max(1, cores // training.processes))}
-
-
-def launch(
-    argv: Sequence[str],
-    env: Mapping[str, str],
-    on_line: Callable[[str], None] = lambda line: print(line, flush=True),
-) -> None:
-    """Run a command and wait; `env` is added to this process's environment.
-
-    Each line of its merged output goes to `on_line` (by default to standard output). When this
-    call is left in any other way than by the command's end (an interrupt, SIGTERM, an error in
-    `on_line`), or this process is killed, the command and all that it started are ended. When the
-    command fails, raises SrftError with the reason that it states, else with its last lines.
-    """
-    tail: deque[str] = deque(maxlen=TAIL_LINES)
-    stated = ""
-    both = {**os.environ, **env}
-    output = {"stdout": subprocess.PIPE, "text": True, "errors": "replace"}
-    # torchrun gives each worker a session of its own, which no signal to a group reaches.
-    with _signals_raise(), guarded(argv, GRACE_SECONDS, both, **output) as (process, _):
-        for line in process.stdout or ():
-            # Without line break and control characters.
-            shown = printable(line.rstrip("\r\n"))
-            tail.append(shown)
-            if shown.startswith(STATED) and not stated:
-                stated = shown.removeprefix(STATED)
-            on_line(shown)
-        code = process.wait()
-    if code:
-        raise SrftError(stated or _failure(argv, code, tail))
-
-
-def _failure(argv: Sequence[str], code: int, tail: Sequence[str]) -> str:
-    name = argv[argv.index("-m") + 1] if "-m" in argv[:-1] else argv[0]
-    how = f"exit code {code}"
-    if code - 128 in set(signal.Signals):
-        how = f"killed by {signal.Signals(code - 128).name}"
-        if code - 128 == signal.SIGKILL:
-            how += ", perhaps by the system for want of memory"
-    return f"{name} failed ({how}): " + ("\n".join(tail) or "it printed nothing")
-
-
-@contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Let SIGINT and SIGTERM leave what is waited for by an exception, so that `finally` runs."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    # polars asks the kernel to go on with a read that SIGINT interrupts.
-    signal.siginterrupt(signal.SIGINT, True)
-    simply_kills = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if simply_kills:
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        if simply_kills:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def prepare(job: TrainingJob) -> None:

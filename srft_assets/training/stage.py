@@ -35,7 +35,7 @@ from srft_assets.warehouse.stage import Made, Said, Stage, Upstream, Work
 VERSION = 2
 """Raised when the output changes; see tools/versions.py."""
 
-UNDECIDING = {"batches", "launcher", "launcher_args", "launch_prefix", "report_to"}
+UNDECIDING = {"batches", "launcher", "launcher_args", "launch", "report_to"}
 """Settings of a training that do not decide its weights, or do so through the inputs."""
 OURS = ("micro_batch_tokens", "save_seconds")
 """Settings of ours among `options`. They bound memory and lost time and decide no weight beyond
@@ -176,7 +176,8 @@ def _train(arm: ArmSpec, job: TrainingJob, work: Work) -> TrainingResult:
     path.parent.mkdir(parents=True, exist_ok=True)
     place(path, job.model_dump_json().encode())
     try:
-        work.launch(command_of(arm.training, path), environment_of(arm.training))
+        command, env = command_of(arm.training, path), environment_of(arm.training)
+        work.launch(command, env, arm.training.launch)
     except SrftError:
         for part in job.parts:  # InputChangedError: the stage is made again from what is there now
             work.warehouse.read(job.asset, part.batch, ["trajectory_id"], version=part.version)

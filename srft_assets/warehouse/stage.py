@@ -34,8 +34,11 @@ class Progress(Protocol):
 class Launch(Protocol):
     """Starts a heavy subprocess and waits for it."""
 
-    def __call__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
-        """Run the command in a session of its own. Raises SrftError with the tail of its log."""
+    def __call__(
+        self, argv: Sequence[str], env: Mapping[str, str], prefix: Sequence[str] = ()
+    ) -> None:
+        """Run the command in a session of its own; with a prefix, elsewhere. Raises SrftError with
+        the tail of its log."""
 
 
 class Idle:
@@ -52,7 +55,7 @@ class Idle:
 IDLE = Idle()
 
 
-def no_launch(argv: Sequence[str], env: Mapping[str, str]) -> None:
+def no_launch(argv: Sequence[str], env: Mapping[str, str], prefix: Sequence[str] = ()) -> None:
     """Starts nothing. Raises AssertionError: who foresees a partition needs no subprocess."""
     raise AssertionError(f"a subprocess was asked for: {argv[0]}")
 

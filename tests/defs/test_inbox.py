@@ -268,7 +268,7 @@ def test_a_file_of_a_clock_that_is_ahead_is_read(tick, home, monkeypatch):
     put(write_lines(home.inbox / "runs.jsonl", [run_of("a")]), seconds=-86400)
     assert keys(tick()) == {}, "it came just now, by our clock"
     now = time.time()
-    monkeypatch.setattr("srft_assets.defs.sensors.time.time", lambda: now - 7200)
+    monkeypatch.setattr("srft_assets.defs.sensors.clock_of", lambda folder: now - 7200)
     assert list(keys(tick())) == ["runs"], "no clock says that it is being written"
 
 
@@ -287,7 +287,7 @@ def test_folders_that_are_deep_or_links_do_not_stop_the_others(tick, home, tmp_p
     put(write_lines(home.inbox / "zoo.jsonl", [run_of("c")]))
     now = time.time()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("srft_assets.defs.sensors.time.time", lambda: now + 60)
+        patch.setattr("srft_assets.defs.sensors.clock_of", lambda folder: now + 60)
         result = tick()
         assert list(keys(result)) == ["deep", "zoo"]
     remove_tree(folder)

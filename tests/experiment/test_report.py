@@ -9,8 +9,8 @@ import pytest
 from filelock import FileLock
 from rich.console import Console
 
+from srft_assets import launching
 from srft_assets.cli.lab import run
-from srft_assets.components import platform
 from srft_assets.errors import SrftError
 from srft_assets.experiment.design import ARMS, BASE, Design
 from srft_assets.experiment.report import SCORES, check_outcomes
@@ -33,7 +33,7 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[s
                 raise SrftError("no space left")
             forks.launch(argv, env, on_line)
 
-        monkeypatch.setattr(platform, "launch", launch)
+        monkeypatch.setattr(launching, "launch", launch)
         monkeypatch.setenv("SRFT_HOME", "")
         monkeypatch.setenv("DAGSTER_HOME", "")
         yield seen

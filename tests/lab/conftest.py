@@ -34,7 +34,7 @@ def lab_work(home: Home, batch: str = "lab-test") -> Work:
         recipe=Recipe(),
         run_id="test",
         progress=Counting(),
-        launch=lambda argv, env: None,
+        launch=lambda argv, env, prefix: None,
         log=logging.getLogger("test"),
     )
 

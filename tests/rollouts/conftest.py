@@ -14,10 +14,10 @@ import pytest
 from srft_assets import lab
 from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.home import Home
+from srft_assets.launching import launch
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
 from srft_assets.rollouts.player import BatchJob, play
 from srft_assets.training.checkpoint import CHECKPOINTS
-from srft_assets.training.process import launch
 from srft_assets.warehouse.making import recipe_of
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
@@ -82,7 +82,7 @@ def evaluation_of(home: Home, micro: Path) -> Callable[[Stage], Work]:
             recipe=recipe_of(stage, home, warehouse, "0"),
             run_id="test",
             progress=Silent(),
-            launch=lambda argv, env: launch(argv, env, on_line=lambda line: None),
+            launch=lambda argv, env, prefix: launch(argv, env, on_line=lambda line: None),
             log=logging.getLogger("test"),
         )
 
@@ -92,11 +92,11 @@ def evaluation_of(home: Home, micro: Path) -> Callable[[Stage], Work]:
 EDIT_AND_SUBMIT = (turn("Look.", "ls"), turn("Edit.", "echo 1 > new.txt"), turn("Done.", SUBMIT))
 
 
-def in_this_process(argv: Any, env: Any) -> None:
+def in_this_process(argv: Any, env: Any, prefix: Any = ()) -> None:
     play(BatchJob.model_validate_json(Path(argv[-1]).read_bytes()))
 
 
-def in_a_process(argv: Any, env: Any) -> None:
+def in_a_process(argv: Any, env: Any, prefix: Any = ()) -> None:
     launch(argv, env, on_line=lambda line: None)
 
 

@@ -55,8 +55,8 @@ def scores(home, evaluation_of, tmp_path: Path, monkeypatch, daemon) -> Callable
         return stage.make(play_here(evaluation_of(stage)))
 
     def play_here(work):
-        def launch(argv, env):
-            (in_this_process if "player" in argv[-2] else work.launch)(argv, env)
+        def launch(argv, env, prefix):
+            (in_this_process if "player" in argv[-2] else work.launch)(argv, env, prefix)
 
         return replace(work, launch=launch)
 

@@ -12,13 +12,13 @@ import pytest
 from safetensors import SafetensorError
 
 from srft_assets.errors import SrftError
+from srft_assets.launching import launch
 from srft_assets.training.main import main, reason_of
-from srft_assets.training.process import launch
 
 WORKER = "setsid bash -c 'echo $$; exec sleep 600' & "
 """A process in a session of its own, as torchrun starts its workers."""
 PARENT = f"""
-from srft_assets.training.process import launch
+from srft_assets.launching import launch
 launch(["bash", "-c", {WORKER + "wait"!r}], {{}})
 """
 
@@ -75,8 +75,8 @@ def test_what_a_command_leaves_behind_is_ended() -> None:
 
 
 def test_a_command_that_is_not_there_is_told() -> None:
-    with pytest.raises(SrftError, match=r"cannot start srun: No such file"):
-        launch(["srun", "hostname"], {}, on_line=lambda line: None)
+    with pytest.raises(SrftError, match=r"cannot start nonesuch: No such file"):
+        launch(["nonesuch", "hostname"], {}, on_line=lambda line: None)
 
 
 def test_an_error_of_the_listener_ends_every_worker() -> None:

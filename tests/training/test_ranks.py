@@ -48,7 +48,7 @@ def test_the_launcher_decides_nothing_but_the_number_of_processes_does() -> None
         return checkpoints_stage(arm_of(**training)).config
 
     plain = config()
-    assert config(launcher="torchrun") == config(launch_prefix=["srun"]) == plain
+    assert config(launcher="torchrun") == config(launch=["srun"]) == plain
     assert config(launcher="torchrun", processes=2) != plain
 
 
@@ -74,8 +74,8 @@ def test_command_lines() -> None:
     assert command() == [sys.executable, *main]
     nodes = ["--nnodes", "2", "--rdzv-endpoint", "a:1"]
     torchrun = {"launcher": "torchrun", "processes": 8}
-    slurm = command(**torchrun, launcher_args=nodes, launch_prefix=["srun", "--nodes", "2"])
-    start = ["srun", "--nodes", "2", sys.executable, "-m", "torch.distributed.run"]
+    slurm = command(**torchrun, launcher_args=nodes, launch="srun --nodes 2")
+    start = [sys.executable, "-m", "torch.distributed.run"]
     assert slurm == [*start, "--nproc-per-node", "8", *nodes, *main]
     assert "--standalone" in command(**torchrun)
     fsdp = command(launcher="accelerate", processes=8, launcher_args=["--config_file", "fsdp.yaml"])

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
+from srft_assets.launching import launch
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec, Validation
 from srft_assets.training.main import main
-from srft_assets.training.process import launch
 from srft_assets.training.stage import checkpoints_stage
 from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.making import MissingInputError, make_current, make_partition, recipe_of
@@ -32,7 +32,9 @@ class Subprocess:
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def __call__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+    def __call__(
+        self, argv: Sequence[str], env: Mapping[str, str], prefix: Sequence[str] = ()
+    ) -> None:
         launch(argv, env, on_line=self.lines.append)
 
 
@@ -42,7 +44,9 @@ class InProcess:
     def __init__(self) -> None:
         self.calls = 0
 
-    def __call__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+    def __call__(
+        self, argv: Sequence[str], env: Mapping[str, str], prefix: Sequence[str] = ()
+    ) -> None:
         self.calls += 1
         assert list(argv[1:3]) == ["-m", "srft_assets.training.main"]
         assert main(list(argv[3:])) == 0
@@ -238,7 +242,7 @@ def test_rows_that_are_made_anew_before_they_are_trained_on_are_no_failure(
     calls: list[Sequence[str]] = []
     in_process = InProcess()
 
-    def launcher(argv: Sequence[str], env: Mapping[str, str]) -> None:
+    def launcher(argv: Sequence[str], env: Mapping[str, str], prefix: Sequence[str] = ()) -> None:
         calls.append(argv)
         if len(calls) == 1:
             put(platform, "masked_tokens/srft", "lab-1", frame_of(make_rows(8, seed=4)))
@@ -257,7 +261,7 @@ def test_rows_that_are_made_anew_before_they_are_trained_on_are_no_failure(
 
 
 def test_a_training_that_fails_for_another_reason_is_not_tried_again(platform: Home) -> None:
-    def launcher(argv: Sequence[str], env: Mapping[str, str]) -> None:
+    def launcher(argv: Sequence[str], env: Mapping[str, str], prefix: Sequence[str] = ()) -> None:
         raise SrftError("out of memory")
 
     with pytest.raises(SrftError, match=r"^out of memory$"):

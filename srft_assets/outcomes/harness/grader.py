@@ -27,6 +27,7 @@ from srft_assets.outcomes.harness.run import (
 from srft_assets.outcomes.status import ReportedOutcome, Run, Status, TestOutcome, swebench_row
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import need
+from srft_assets.settings import settings
 from srft_assets.warehouse.stage import Work
 
 
@@ -79,7 +80,7 @@ def preconditions(tasks: Mapping[str, TaskInstance], grading: Grading) -> None:
     bad = [reason for task in tasks.values() if (reason := ungradable(task))]
     if bad and len(bad) == len(tasks):
         raise SrftError(f"{min(tasks)}: {bad[0]}")
-    if not grading.modal:
+    if not grading.modal and not settings().launch.grading:
         daemon()
 
 
@@ -124,7 +125,7 @@ class Harness:
             place(told, job.model_dump_json(indent=2).encode())
             module = "srft_assets.outcomes.harness.main"
             try:
-                self.work.launch(python(module, str(told)), {})
+                self.work.launch(python(module, str(told)), {}, settings().launch.grading)
             finally:
                 told.unlink(missing_ok=True)
         return {pair: read_result(root, one) for pair, one in predictions.items()}

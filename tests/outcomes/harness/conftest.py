@@ -1,7 +1,6 @@
 """Fixtures for grading with the real harness against a real daemon."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,9 @@ import docker
 import pytest
 
 from srft_assets.home import Home
+from srft_assets.launching import launch
 from srft_assets.outcomes.grader_choice import Grading, write_grading
 from srft_assets.outcomes.stage import test_outcomes_stage
-from srft_assets.training.process import launch
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.making import make_partition, work_alone
@@ -60,7 +59,10 @@ def client(daemon: str) -> Iterator[Any]:
 
 def make(home: Home, stage: Stage, batch: str) -> Made:
     """Make one partition as the engine does, with real subprocesses."""
-    in_subprocess = partial(launch, on_line=lambda line: None)
+
+    def in_subprocess(argv, env, prefix):
+        launch(argv, env, on_line=lambda line: None)
+
     work = work_alone(stage, home, batch, run_id="test", launch=in_subprocess)
     made, _ = make_partition(stage, work)
     return made
