@@ -12,8 +12,9 @@ PATIENCE_SECONDS = 60
 """How long a statement waits while another process writes."""
 POSTGRES = "postgresql+psycopg2"
 """Dagster's storage takes the same URL; SQLAlchemy reads `postgresql://` as another driver's."""
-SCHEMA = "srft"
-"""Of our tables on PostgreSQL: Dagster's lie in the same database, and have revisions too."""
+SCHEMA = "srft_state"
+"""Of our tables on PostgreSQL: Dagster's lie in the same database, and have revisions too, and are
+looked for in the schema of the account's name first: no account is likely to be named so."""
 KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 """Seconds, and tries, until a connection to a host that is gone counts as lost."""
 WRITERS = 0x73726674

@@ -112,6 +112,14 @@ def test_writers_take_turns_and_readers_see_one_moment(shared: Home) -> None:
         assert reading.scalar(sa.select(sa.func.max(BATCHES.c.number))) == 20
 
 
+def test_tables_of_ours_and_of_dagster_never_meet_whoever_the_account_is(shared: Home) -> None:
+    """PostgreSQL looks for tables in the schema of the account's name first; here it is `srft`."""
+    assert batch_names(shared) == []
+    with open_instance(shared) as instance:
+        assert instance.get_runs() == []
+    assert batch_names(shared) == []
+
+
 def test_dagsters_history_lies_there_too(shared: Home, socket: str) -> None:
     with open_instance(shared) as instance:
         instance.add_dynamic_partitions("seed", ["7"])
