@@ -127,12 +127,9 @@ def _reason(
     if told:
         return f"{by} ended the work on {told.host}; the same command goes on with it: {said}"
     lost = ", ".join(sorted(task.host for task in tasks if task.code is None))
-    if code:
-        return (
-            f"{lost} was lost, or the work there killed ({by}: exit code {code}); the same command "
-            f"goes on with it: {said}"
-        )
-    return f"{by} came back while the work on {lost} went on: the prefix has to wait for it\n{said}"
+    # srun of 22.05 ends with 0 where its node is gone.
+    other = f"the work there killed ({by}: exit code {code})" if code else f"{by} does not wait"
+    return f"{lost} was lost, or {other}; the same command goes on with it: {said}"
 
 
 @contextmanager

@@ -281,6 +281,9 @@ class Settings(BaseSettings):
     alerts: Alerts = Alerts()
     training: Training = Training()
     launch: Launch = Launch()
+    jobs: PositiveInt = 1
+    """Partitions of an asset that a run makes side by side, in processes of their own: runs read,
+    rules, masks, and what `launch` takes elsewhere."""
     evaluation: dict[str, Any] | None = None
     """How arms are scored that state no `evaluation`: its settings, as docs/arms.md lists them."""
     costs: Estimates = Estimates()

@@ -127,9 +127,16 @@ def doctor(
     deep: Annotated[
         bool, typer.Option("--deep", help="Read all state, as --repair does, and not only heads.")
     ] = False,
+    shared: Annotated[
+        bool,
+        typer.Option("--shared", help="Run on two hosts at once: can both share SRFT_HOME?"),
+    ] = False,
 ) -> None:
     """Show what this machine can do, what to install for the rest, and what is damaged."""
     console = Console()
+    if shared:
+        _shared(console)
+        return
     if arm is not None:
         _arm(console, arm)
         return
@@ -139,6 +146,31 @@ def doctor(
         rows.append((name, _mark(there), f"{found}; {advice}" if advice else found))
     console.print(table([whole(""), whole(""), words("")], rows))
     _state(console, repair, deep or repair)
+
+
+def _shared(console: Console) -> None:
+    """Try with another host what a shared home has to hold; exit 1 where it does not."""
+    from srft_assets.shared_folder import MEET_SECONDS, alone, meeting, together
+
+    home = current_home()
+    found = list(alone(home))
+    with console.status("waiting for srft doctor --shared on another host"), meeting(home) as talk:
+        if talk is not None:
+            found += together(home, talk)
+    rows = [
+        (each.name, _mark(each.met), each.found if each.met else f"{each.found}; {each.advice}")
+        for each in found
+    ]
+    console.print(table([whole(""), whole(""), words("")], rows))
+    put(shared=[asdict(each) for each in found])
+    if bad := [each.name for each in found if not each.met]:
+        raise SrftError(f"{home.root} cannot be shared so: {', '.join(bad)}")
+    if talk is None:
+        raise SrftError(
+            f"no other host was seen in {home.root} within {MEET_SECONDS:.0f} s: run the same "
+            "there at the same time; one that ran sees nothing of what this host writes"
+        )
+    say(console, f"Two hosts can share {quoted(str(home.root))}.")
 
 
 def _mark(there: bool) -> Text:

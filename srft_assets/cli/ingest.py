@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from srft_assets.cli.console import quoted, say, say_refused
-from srft_assets.cli.platform import applier, end, print_outcome
+from srft_assets.cli.platform import Jobs, applier, end, print_outcome
 from srft_assets.cli.progress import Quiet, progress
 from srft_assets.errors import INTERNAL, Refusal, excerpt_of
 from srft_assets.home import Home, current_home
@@ -36,6 +36,7 @@ def ingest(
         str | None, typer.Option("--format", help="Reader to use instead of detecting it.")
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Most runs in a batch.", min=1, max=500)] = 200,
+    jobs: Jobs = None,
     quiet: Quiet = False,
 ) -> None:
     """Read recorded runs into batches, with the outcomes that lie beside them."""

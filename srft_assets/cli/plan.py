@@ -18,6 +18,7 @@ from srft_assets.cli.platform import (
     Assets,
     Batches,
     Critics,
+    Jobs,
     Seeds,
     Unsafe,
     applier,
@@ -178,6 +179,7 @@ def apply(
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Do not wait for batches of a provider: exit 4.")
     ] = False,
+    jobs: Jobs = None,
     quiet: Quiet = False,
 ) -> None:
     """Make what is missing or stale, upstream first, and nothing else.

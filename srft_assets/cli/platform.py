@@ -56,6 +56,23 @@ Unsafe = Annotated[
 """Option of commands that run what a model wrote; also understood as SRFT_UNSAFE=1."""
 
 
+def _state_jobs(stated: int | None) -> int | None:
+    if stated is not None:
+        state_option("SRFT_JOBS", str(stated), "--jobs")
+    return stated
+
+
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        help="Partitions of an asset made side by side; default: `jobs` of srft.yaml.",
+        min=1,
+        callback=_state_jobs,
+    ),
+]
+"""Option of commands that make partitions; also understood as SRFT_JOBS."""
+
+
 class Platform:
     """Makes partitions for a command. Dagster is loaded where there is something to make.
 

@@ -1,8 +1,8 @@
 """A stage as a Dagster asset: its partitions, its edges, and how a run makes it."""
 
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -15,15 +15,13 @@ from srft_assets.components.metadata import (
 )
 from srft_assets.components.partitioning import PARTITIONS, partition_of
 from srft_assets.components.platform import Platform, progress_of
-from srft_assets.errors import SrftError, WaitingError
-from srft_assets.locks import partition_turn
-from srft_assets.seeds import check_seed
+from srft_assets.home import Home
+from srft_assets.settings import settings
+from srft_assets.side_by_side import Asked, Ended, Making, make_side_by_side
 from srft_assets.text import some
 from srft_assets.trajectories.batches import batch_names
-from srft_assets.warehouse.making import make_current
 from srft_assets.warehouse.partitions import ONLY
-from srft_assets.warehouse.plan import in_sync
-from srft_assets.warehouse.stage import Stage, Upstream
+from srft_assets.warehouse.stage import Progress, Stage, Upstream
 
 STAGE = "srft/stage"
 """Metadata key under which an asset carries its stage, within the process."""
@@ -49,9 +47,6 @@ WAITING = "waiting"
 TOLD_ALREADY = "__source_asset_observation__"
 """Dagster's own key for outputs whose events were logged before. There is no public way to say
 that a step made some partitions of its range and not the others."""
-
-TRANSIENT = (ConnectionError, TimeoutError)
-"""Errors that another try may mend. Everything else fails at once."""
 
 
 def asset_key(stage: str) -> dg.AssetKey:
@@ -166,23 +161,29 @@ def _make_all(
     gone = sorted(set(names) - set(there)) if set(names) & set(there) else []
     if gone:
         context.log.info(f"{stage.key}: left out, as there is no such batch: {some(gone)}")
+    wanted, jobs = [name for name in names if name not in gone], settings().jobs
+    beside = stage.apart and jobs > 1 and len(wanted) > 1
     try:
-        for name in names:
-            if name in gone:
-                continue
-            try:
-                done[name] = _make_one(stage, context, platform, name)
-            except TRANSIENT:
-                raise
-            except WaitingError as error:
-                waiting[name] = str(error)
-                context.log.warning(f"{stage.key}/{name}: {error}")
-            except Exception as error:  # a bug of ours, too, is told and costs one partition
-                failed[name] = _reason(error)
-                context.log.error(f"{stage.key}/{name}: {failed[name]}", exc_info=error)
+        for one in (
+            _side_by_side(stage, context, platform, wanted, jobs)
+            if beside
+            else (_make_one(stage, context, platform, name) for name in wanted)
+        ):
+            if one.how in ("made", "kept"):
+                done[one.name] = _figures(stage, context, platform.home(), one)
+            elif one.how == "again":
+                raise ConnectionError(one.why)
+            elif one.how == "waits":
+                waiting[one.name] = one.why
+                context.log.warning(f"{stage.key}/{one.name}: {one.why}")
+            else:
+                failed[one.name] = one.why
+                context.log.error(
+                    "\n".join([f"{stage.key}/{one.name}: {one.why}", one.trace]).strip()
+                )
     except BaseException as error:
         _tell_of(stage, context, done)
-        if isinstance(error, TRANSIENT):
+        if isinstance(error, ConnectionError):
             raise dg.RetryRequested(max_retries=3, seconds_to_wait=10) from error
         raise
     if len(done) < len(names):
@@ -191,10 +192,6 @@ def _make_all(
         for name, figures in done.items():
             context.add_asset_metadata(figures, partition_key=partition_of(stage, name))
     return len(done), failed, waiting
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, SrftError) else f"{type(error).__name__}: {error}"
 
 
 def _failure(
@@ -232,25 +229,56 @@ def _tell_of(
 
 def _make_one(
     stage: Stage, context: dg.AssetExecutionContext, platform: Platform, name: str
-) -> dict[str, Any]:
-    """Make it, unless it is in sync; what the page of the partition shows."""
-    home = platform.home()
+) -> Ended:
+    """Make it here, unless it is in sync."""
 
     def tell(note: str) -> None:
         context.log.warning(f"{stage.key}/{name} {note}")
         progress_of(context.log).report(f"{stage.key} {name}", 0, 0, note)
 
-    with partition_turn(home, stage.key, name, tell):
-        start = time.perf_counter()
-        if stage.partitioned_by == "seed":
-            check_seed(name)
-        if not platform.force and in_sync(stage, home, name):
-            context.log.info(f"{stage.key}/{name} is in sync: kept")
-            return kept_metadata(stage, home, name)
-        made, stamp = make_current(
-            stage, home, name, lambda recipe: platform.work(context, name, recipe)
-        )
-    figures = made_metadata(stage, made, stamp) | {SECONDS: time.perf_counter() - start}
-    for refusal in stamp.refused[:20]:
+    making = Making(platform.home(), stage, platform.force, tell)
+    return making.ended(name, lambda recipe: platform.work(context, name, recipe))
+
+
+def _side_by_side(
+    stage: Stage,
+    context: dg.AssetExecutionContext,
+    platform: Platform,
+    names: Sequence[str],
+    jobs: int,
+) -> Iterator[Ended]:
+    """Make them in processes of their own."""
+    asked = Asked(stage.key, context.run_id, platform.force)
+    progress = progress_of(context.log)
+    made = make_side_by_side(asked, names, jobs, _Heard(context, progress))
+    for ended, one in enumerate(made, start=1):
+        progress.report(f"{stage.key}: partitions", ended, len(names))
+        yield one
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What workers say, in the log of the run and on its progress."""
+
+    context: dg.AssetExecutionContext
+    progress: Progress
+
+    def log(self, level: int, line: str) -> None:
+        """A line of the log."""
+        self.context.log.log(level, line)
+
+    def report(self, label: str, done: int, total: int, note: str = "") -> None:
+        """How far something is."""
+        self.progress.report(label, done, total, note)
+
+
+def _figures(
+    stage: Stage, context: dg.AssetExecutionContext, home: Home, one: Ended
+) -> dict[str, Any]:
+    """What the page of a partition shows."""
+    if one.made is None or one.stamp is None:
+        context.log.info(f"{stage.key}/{one.name} is in sync: kept")
+        return kept_metadata(stage, home, one.name)
+    for refusal in one.stamp.refused[:20]:
         context.log.warning(f"refused: {refusal.line()}")
-    return figures
+    return made_metadata(stage, one.made, one.stamp) | {SECONDS: one.seconds}

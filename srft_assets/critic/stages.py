@@ -70,6 +70,7 @@ def rules_stage(name: str = "rules", description: str = "") -> Stage:
         schema=STEP_VERDICTS,
         code=code,
         make=make,
+        apart=True,
         volatile=VOLATILE,
         kept=VERSIONS,
         description=description,

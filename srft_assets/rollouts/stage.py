@@ -101,6 +101,7 @@ def eval_scores_stage(arm: ArmSpec, unsafe: bool = False) -> Stage:
         beside=(f"eval_trajectories/{arm.name}",),
         volatile=("seconds",),
         estimate=partial(scoring_cost, arm),
+        apart=bool(spec.launch),
         pool="rollouts",
         description=DESCRIPTION.format(
             name=arm.name,

@@ -73,6 +73,7 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
         config=settings_of(arm),
         config_of=config_of,
         estimate=partial(masking_cost, arm),
+        apart=True,
         watches={
             "tokens_trained": partial(tokens_trained, arm),
             "runs_whole": partial(runs_whole, arm),

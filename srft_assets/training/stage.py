@@ -82,6 +82,7 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
             "batches_trained": partial(_batches_trained, arm),
             "rows_trained": partial(_rows_trained, arm),
         },
+        apart=bool(arm.training.launch),
         pool="training",
         volatile=VOLATILE,
         description=text.strip(),

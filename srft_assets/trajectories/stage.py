@@ -63,6 +63,7 @@ def trajectories_stage(
         schema=TRAJECTORIES,
         code=code,
         make=lambda work: _make(work, collectors),
+        apart=True,
         config_of=config_of,
         description=(
             "Recorded runs of coding agents in one canonical form: the chat as it was, and on "

@@ -250,6 +250,8 @@ class Stage:
             making costs money.
         beside: keys of further folders of partitions that `make` writes.
         watches: by name, what is looked at in partitions that are in sync; asset checks in the UI.
+        apart: whether partitions may be made side by side, in processes of their own: it computes
+            here, and asks no server and no budget, or it waits for other nodes.
         pool: Dagster pool of what must not run beside its like; empty: none.
         tags: what it is of, to find it by: `arm`, `critic`, `gold`, `family`.
         description: business meaning, Markdown.
@@ -273,6 +275,7 @@ class Stage:
     on_request: bool = False
     beside: tuple[str, ...] = ()
     watches: Mapping[str, Watch] = field(default_factory=dict)
+    apart: bool = False
     pool: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     description: str = ""

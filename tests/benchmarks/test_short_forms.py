@@ -4,11 +4,13 @@ import json
 import re
 import runpy
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from srft_assets.sandbox import Sandbox
+from tests import postgres
 from tests.chromium import program
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -48,6 +50,17 @@ def test_critic_calls_are_timed_against_the_ideal(script: Script) -> None:
     told = json.loads(script("critic", *words))
     assert told["calls"] == 40 and told["wall_to_ideal"] > 1
     assert told["rss_mb_at_10_percent"] > 0 and told["rss_mb_at_the_end"] > 0
+
+
+def test_a_cluster_is_measured_by_what_starts_writes_and_computes(script: Script) -> None:
+    words = ["--answers", 2, "--runs", 4, "--prefix", "nice -n 1"]
+    with postgres.server() if postgres.PROGRAMS else nullcontext() as socket:
+        words += ["--postgres", postgres.new_database(socket)] if socket else []
+        told = json.loads(script("cluster", *words))
+    assert {*told["start_seconds"]} == {"here", "behind_env", "behind_nice"}
+    assert {"sqlite"} <= {*told["answers_a_second"]} <= {"sqlite", "postgres"}
+    figures = [told["start_seconds"], told["answers_a_second"], told["side_by_side"]]
+    assert all(value > 0 for each in figures for value in each.values())
 
 
 def test_every_page_of_the_ui_is_timed(script: Script) -> None:

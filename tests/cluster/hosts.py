@@ -4,6 +4,8 @@ their own, which share nothing but the folder of the home."""
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,13 +39,21 @@ class Host:
         self.mount.mkdir(parents=True, exist_ok=True)
         return [*UNSHARE, self.name, str(self.folder), str(self.mount)]
 
-    def start(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+    def run(self, script: str, **environment: str) -> subprocess.Popen[str]:
+        """`srft doctor --shared` there, after what the script does to it."""
+        return self.start(
+            "doctor", "--shared", program=(sys.executable, "-c", script), **environment
+        )
+
+    def start(
+        self, *words: str, program: Sequence[str] = PROGRAM, **environment: str
+    ) -> subprocess.Popen[str]:
         """`srft …` there, output together."""
         tmp = self.mount.parent / f"tmp-{self.name}"
         tmp.mkdir(parents=True, exist_ok=True)
         more = {"SRFT_HOME": str(self.mount), "TMPDIR": str(tmp), "COLUMNS": "200"}
         return subprocess.Popen(
-            [*self.prefix(), *PROGRAM, *words],
+            [*self.prefix(), *program, *words],
             env={**os.environ, **more, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

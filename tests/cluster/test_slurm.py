@@ -105,7 +105,7 @@ def test_a_training_on_a_node_is_ended_lost_and_resumed_as_one_here(
     slurm.lose("node-b")
     printed, _ = training.communicate(timeout=300)
     assert training.returncode == 1
-    assert "node-b was lost, or the work there killed (srun: exit code" in printed
+    assert "failed checkpoints/sft 0: node-b was lost, or " in printed
     assert "the same command goes on with it" in printed
     slurm.start("node-b")
     slurm.said("scontrol", "update", "nodename=node-b", "state=resume")
