@@ -69,14 +69,14 @@ class Runs:
         start = self.draw.randrange(POOL - size)
         return self.pool[start : start + size]
 
-    def run(self, number: int) -> dict[str, Any]:
-        """One run."""
+    def run(self, number: int, steps: int | None = None) -> dict[str, Any]:
+        """One run, of as many steps where that is stated."""
         messages = [
             {"role": "system", "content": "Answer with one command in a bash block."},
             {"role": "user", "content": f"Fix case {number}. {self.text(OBSERVATION)}"},
         ]
         said: list[str] = []
-        for _ in range(self._size(STEPS) - 1):
+        for _ in range((steps or self._size(STEPS)) - 1):
             again = bool(said) and self.draw.random() < REPEATED
             said.append(self.draw.choice(said) if again else self._command())
             messages += self._turn(said[-1])

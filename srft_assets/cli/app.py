@@ -50,7 +50,7 @@ app = typer.Typer(
 
 INTERRUPTED = 130
 """What Typer exits with after Ctrl-C, without a word."""
-FOR_OTHERS = ("init", "export", "merge")
+FOR_OTHERS = ("init", "export", "merge", "report")
 """Commands whose output people share; all else is made for this account alone."""
 DEBUG = "SRFT_DEBUG"
 """Set by `--debug`; also understood from the environment."""
@@ -113,6 +113,7 @@ for command in (
     project.check,
     dev.dev,
     view.view,
+    view.report,
 ):
     app.command(cls=plan.NamedOrNot if command is plan.plan else None)(command)
 critic.critic.command("try")(trial.try_critic)

@@ -1,17 +1,22 @@
-"""`srft view`: runs, verdicts and masks in the browser."""
+"""`srft view`: runs, verdicts and masks in the browser; `srft report`: a file to send to others."""
 
+import shlex
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from srft_assets.cli.console import quoted, say
-from srft_assets.cli.platform import refresh_catalogue
+from srft_assets.cli.platform import chosen_batches, refresh_catalogue
+from srft_assets.errors import UsageError
 from srft_assets.home import current_home
+from srft_assets.view import PORT
 
 
 def view(
-    port: Annotated[int, typer.Option(help="Port of the pages.", min=1, max=65535)] = 3333,
+    port: Annotated[int, typer.Option(help="Port of the pages.", min=1, max=65535)] = PORT,
     links: Annotated[
         int, typer.Option(help="One-time links to print, one a person or browser.", min=1, max=50)
     ] = 1,
@@ -36,3 +41,26 @@ def view(
         app, host="127.0.0.1", port=port, log_level="warning", access_log=False, server_header=False
     )
     uvicorn.Server(config).run()
+
+
+def report(
+    out: Annotated[Path, typer.Option(help="File to write.")] = Path("report.html"),
+    batch: Annotated[
+        list[str] | None, typer.Option(help="Runs and verdicts of these batches only.")
+    ] = None,
+    arm: Annotated[list[str] | None, typer.Option(help="These arms only.")] = None,
+) -> None:
+    """Write outcomes, critics, arms, losses and costs as one HTML file that needs no network."""
+    from srft_assets.view.app import templates
+    from srft_assets.view.report import report as text_of
+    from srft_assets.warehouse.partitions import Warehouse
+
+    if out.exists():
+        raise UsageError(f"{out} exists: choose another --out")
+    home = current_home()
+    refresh_catalogue(home)
+    made = Warehouse(home.warehouse).partitions("trajectories")
+    batches = [name for name in chosen_batches(home, batch) if name in made]
+    asked = shlex.join(["srft", *sys.argv[1:]])
+    out.write_text(text_of(home, templates(), batches, arm or [], asked), encoding="utf-8")
+    say(Console(), f"wrote {quoted(str(out))}: one file, to be opened by any browser")

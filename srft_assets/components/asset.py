@@ -11,6 +11,7 @@ from srft_assets.components.metadata import (
     column_lineage,
     kept_metadata,
     made_metadata,
+    page_metadata,
     table_schema,
 )
 from srft_assets.components.partitioning import PARTITIONS, partition_of
@@ -278,7 +279,8 @@ def _figures(
     """What the page of a partition shows."""
     if one.made is None or one.stamp is None:
         context.log.info(f"{stage.key}/{one.name} is in sync: kept")
-        return kept_metadata(stage, home, one.name)
+        return kept_metadata(stage, home, one.name) | page_metadata(stage, one.name)
     for refusal in one.stamp.refused[:20]:
         context.log.warning(f"refused: {refusal.line()}")
-    return made_metadata(stage, one.made, one.stamp) | {SECONDS: one.seconds}
+    figures = made_metadata(stage, one.made, one.stamp) | page_metadata(stage, one.name)
+    return figures | {SECONDS: one.seconds}

@@ -12,6 +12,7 @@ import polars as pl
 
 from srft_assets.home import Home
 from srft_assets.schemas import SCHEMAS
+from srft_assets.view import link
 from srft_assets.warehouse.partitions import Stamp, Warehouse
 from srft_assets.warehouse.sql import sql_files
 from srft_assets.warehouse.stage import Listing, Made, Stage
@@ -20,6 +21,8 @@ PREVIEW_ROWS = 5
 CELL_CHARS = 80
 LISTED_CHARS = 400
 
+SEEN = "srft view"
+"""Metadata key: the partition's page, which opens while `srft view` runs."""
 KEPT = "kept"
 """Metadata key: the partition was in sync, so that nothing was made."""
 
@@ -136,6 +139,12 @@ def kept_metadata(stage: Stage, home: Home, name: str) -> dict[str, Any]:
             "made_by_run": stamp.run_id,
         }
     return told
+
+
+def page_metadata(stage: Stage, name: str) -> dict[str, Any]:
+    """Where `srft view` shows the partition, if it has a page for it."""
+    address = link(stage.key, name)
+    return {SEEN: dg.MetadataValue.url(address)} if address else {}
 
 
 def preview(frame: pl.DataFrame) -> str:

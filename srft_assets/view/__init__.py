@@ -1,1 +1,29 @@
 """Runs, verdicts and masks in the browser; labels that people give there. See docs/view.md."""
+
+from urllib.parse import urlencode
+
+PORT = 3333
+"""Where `srft view` listens unless it is told otherwise, and where links from Dagster lead."""
+
+
+def link(asset: str, partition: str) -> str | None:
+    """The page that shows a partition; it holds no token. None for an asset without a page.
+
+    `asset`: its key, e.g. `step_verdicts/rules`.
+    """
+    table, _, name = asset.partition("/")
+    pages: dict[str, tuple[str, dict[str, str]]] = {
+        "trajectories": ("/", {"batch": partition}),
+        "test_outcomes": ("/", {"batch": partition, "sort": "status"}),
+        "step_verdicts": ("/", {"batch": partition, "critic": name}),
+        "masked_tokens": ("/", {"batch": partition}),
+        "checkpoints": ("/statistics", {"chart": "losses"}),
+        "eval_scores": ("/statistics", {"chart": "arms"}),
+        "comparison": ("/compare", {}),
+        "gold_labels": ("/judge", {}),
+        "critic_scores": ("/statistics", {"chart": "f1"}),
+    }
+    if table not in pages:
+        return None
+    path, asked = pages[table]
+    return f"http://127.0.0.1:{PORT}{path}{'?' if asked else ''}{urlencode(asked)}"

@@ -149,6 +149,14 @@ def test_one_screen_of_a_platform_is_timed_as_a_whole_process(script: Script) ->
         assert figures["seconds"] > 0 and figures["cpu_seconds"] > 0, name
 
 
+def test_every_page_of_the_view_is_timed(script: Script) -> None:
+    told = json.loads(script("view", "--runs", 20, "--rounds", 1))
+    assert told.pop("runs") == 20 and told.pop("start") > 0
+    assert len(told) == 9
+    for name, page in told.items():
+        assert page["first"] > 0 and page["then"] > 0 and page["kb"] > 0, name
+
+
 def test_masking_is_measured_beside_the_tokenizer_and_the_marks(script: Script) -> None:
     template = TOKENIZER / "chat_template.jinja"
     told = json.loads(script("tokens", TOKENIZER, RUNS, "--rounds", 1, "--marked", template))

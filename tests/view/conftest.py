@@ -5,15 +5,28 @@ from typing import Any
 
 import pytest
 
+from srft_assets.cli.platform import refresh_catalogue
 from srft_assets.home import Home
 from tests.chromium import opened_page
 from tests.view.served import Served, filled, serving
+from tests.warehouse.filled import fill
+from tests.warehouse.filled_ledger import fill_ledger
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """See `filled`."""
     return filled(Home(tmp_path_factory.mktemp("view") / "home"))
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A platform with rows in every table."""
+    home = Home(tmp_path_factory.mktemp("full") / "home")
+    fill(home)
+    fill_ledger(home)
+    refresh_catalogue(home)
+    return home
 
 
 @pytest.fixture(scope="module")

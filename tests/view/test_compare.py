@@ -6,7 +6,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from srft_assets.cli.platform import refresh_catalogue
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.view.compare import difference, flow_of, prompt_of
@@ -15,18 +14,6 @@ from srft_assets.view.statistics import CHARTS, draw
 from srft_assets.warehouse.query import run_query
 from tests.view.served import LABELS, SCRIPT, STEPS, Served
 from tests.view.test_markup import Read
-from tests.warehouse.filled import fill
-from tests.warehouse.filled_ledger import fill_ledger
-
-
-@pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A platform with rows in every table."""
-    home = Home(tmp_path_factory.mktemp("full") / "home")
-    fill(home)
-    fill_ledger(home)
-    refresh_catalogue(home)
-    return home
 
 
 def test_the_flow_counts_every_step_once(home: Home) -> None:
