@@ -94,7 +94,8 @@ def score(found: dict[str, Any]) -> str:
     """F1 with its interval, and of how many steps it is."""
     f1, low, high = (found[name] for name in ("f1", "f1_low", "f1_high"))
     told = "–" if f1 is None else f"{f1:.2f}"
-    return f"{told}{'' if low is None else f' ({low:.2f} to {high:.2f})'}, {found['steps']} steps"
+    ends = "" if low is None else f" ({low:.2f} to {high:.2f})"
+    return f"{told}{ends}, of {found['steps']}"
 
 
 def _guarded(

@@ -97,7 +97,7 @@ def stacked(rows: Mapping[str, Mapping[str, float]], order: Sequence[str]) -> Ma
 def lines(series: Mapping[str, Sequence[tuple[float, float]]], share: bool) -> Markup:
     """Lines over one axis, told apart by colour and dashes; their names beside, as they end."""
     points = [point for line in series.values() for point in line]
-    height, left, right = 340, 60, 190
+    height, left, right = 340, 60, 230
     if not points:
         return Markup("")
     xs, ys = [x for x, _ in points], [y for _, y in points]
@@ -126,7 +126,7 @@ def lines(series: Mapping[str, Sequence[tuple[float, float]]], share: bool) -> M
     for place, name in enumerate(highest_first):
         y, x = TOP + 8 + place * 16, left + wide + 14
         parts.append(f'<path class="line {colours[name]}" d="M{x} {y}h24"/>')
-        parts.append(_text(x + 30, y + 4, name[:24], f"name {colours[name]}"))
+        parts.append(_text(x + 30, y + 4, name[:28], f"name {colours[name]}"))
     return _svg(max(height, TOP + 16 * len(series) + 16), parts)
 
 

@@ -1,7 +1,4 @@
-"""The pages in Chromium, by keys and clicks; the runs they show are hostile.
-
-SRFT_TEST_PICTURES=docs draws the pictures of docs/view.md anew.
-"""
+"""The pages in Chromium, by keys and clicks; the runs they show are hostile."""
 
 from typing import Any
 

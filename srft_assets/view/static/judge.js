@@ -84,7 +84,7 @@ function figures(progress) {
 function score(one) {
   const part = (value) => (value === null ? "–" : value.toFixed(2));
   const ends = one.f1_low === null ? "" : ` (${part(one.f1_low)} to ${part(one.f1_high)})`;
-  return `${part(one.f1)}${ends}, ${one.steps} steps`;
+  return `${part(one.f1)}${ends}, of ${one.steps}`;
 }
 
 /** Send one label. True where it is kept. */
