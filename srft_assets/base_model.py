@@ -16,8 +16,8 @@ from typing import Any, Literal
 import orjson
 import yaml
 
-from srft_assets.base_shapes import FAMILIES, Family, Shapes, experts_of, shapes_of
-from srft_assets.errors import SrftError, headline
+from srft_assets.base_shapes import EXPERTS, FAMILIES, Family, Shapes, experts_of, shapes_of
+from srft_assets.errors import SrftError, excerpt_of, headline
 
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 """Of one number, by dtype as `config.json` names it."""
@@ -28,6 +28,23 @@ HEAD = "lm_head.weight"
 LAYER = re.compile(r"layers\.\d+\.")
 ROUTED = ".experts."
 """Stands in the names of tensors of which each token meets a few experts' share only."""
+SIZES = frozenset(
+    {
+        *EXPERTS,
+        *("hidden_size", "vocab_size", "head_dim", "max_position_embeddings"),
+        *("num_hidden_layers", "num_attention_heads", "num_key_value_heads", "num_experts_per_tok"),
+        *("intermediate_size", "moe_intermediate_size", "shared_expert_intermediate_size"),
+        *("n_shared_experts", "decoder_sparse_step"),
+    }
+)
+"""The settings of `config.json` that are whole numbers, or not stated."""
+LAYERS = 10_000
+"""A model has at most; as many tensors as this says are made."""
+UNSOUND = (
+    *(ArithmeticError, AttributeError, LookupError, MemoryError),
+    *(RecursionError, TypeError, ValueError),
+)
+"""What files raise that hold something else than they should."""
 ROUTER = "mlp.gate.weight"
 NO_ADAPTER = ("embed_tokens.weight", HEAD, "router.weight")
 """Ends of the names of matrices that are no linear layer of transformers, and of the head."""
@@ -102,22 +119,28 @@ class BaseFacts:
 def base_facts(source: str, ask_hub: bool = True) -> BaseFacts:
     """Facts of the model in a local folder, or of a Hub id.
 
-    An id is looked for among the configurations that this package carries, in the Hub's cache on
-    this machine, and last, with `ask_hub`, on the Hub. Raises SrftError where there is no such
-    model, its files are damaged, or it has no weights at hand and its architecture is none of
-    `FAMILIES`.
+    An id is looked for among the configurations that this package carries, then, with `ask_hub`, on
+    the Hub, whose newest files a training loads, and where that does not answer in its cache on
+    this machine. Raises SrftError where there is no such model, its files are damaged, or it has no
+    weights at hand and its architecture is none of `FAMILIES`.
     """
-    shipped = _shipped().get(source.removesuffix("-Instruct"))
-    if shipped is not None and not Path(source).is_dir():
-        return _facts(source, shipped, {})
-    folder = Path(source) if Path(source).is_dir() else _cached(source)
-    if folder is not None and (folder / "config.json").is_file():
-        return _facts(source, _json(folder / "config.json"), weights_of(folder))
     if Path(source).is_dir():
-        raise SrftError(f"{source} holds no config.json: it is no model of transformers")
-    if not ask_hub:
+        if not (Path(source) / "config.json").is_file():
+            raise SrftError(f"{source} holds no config.json: it is no model of transformers")
+        return _facts(source, *_of_folder(Path(source)))
+    if shipped := _shipped().get(source.removesuffix("-Instruct")):
+        return _facts(source, shipped, {})
+    cached = _cached(source)
+    known = cached is not None and (cached / "config.json").is_file()
+    if ask_hub:
+        try:
+            return _facts(source, *_of_hub(source, cached))
+        except HubSilentError:
+            if not known:
+                raise
+    if cached is None or not known:
         raise SrftError(f"the configuration of {source} is not on this machine yet")
-    return _facts(source, *_of_hub(source))
+    return _facts(source, *_of_folder(cached))
 
 
 def at_hand(source: str) -> bool:
@@ -135,21 +158,31 @@ def weights_of(folder: Path) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     for path in _weight_files(folder):
         try:
-            found |= parse_local_safetensors_file_metadata(path).tensors
+            found |= _sound(parse_local_safetensors_file_metadata(path).tensors)
         except FileNotFoundError:
             return {}
-        except (OSError, SafetensorsParsingError, KeyError, TypeError, ValueError):
+        except (OSError, SafetensorsParsingError, *UNSOUND):
             raise SrftError(f"{path} is damaged: no head of a safetensors file") from None
     return found
+
+
+def _sound(tensors: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tensors. Raises TypeError or ValueError where one is of no whole numbers."""
+    for name, one in tensors.items():
+        begin, end = one.data_offsets
+        if any(type(number) is not int or number < 0 for number in (*one.shape, end - begin)):
+            raise ValueError(f"no shape of whole numbers, or no place: {name!r}")
+    return tensors
 
 
 def _weight_files(folder: Path) -> list[Path]:
     whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if not whole.exists() and index.exists():
         stated = _json(index).get("weight_map")
-        if not isinstance(stated, dict):
-            raise SrftError(f"{index} is damaged: it names no weight files")
-        return [folder / str(name) for name in sorted(set(stated.values()))]
+        named: list[Any] = list(stated.values()) if isinstance(stated, dict) else [None]
+        if not all(isinstance(name, str) and name == Path(name).name for name in named):
+            raise SrftError(f"{index} is damaged: it names no weight files beside it")
+        return [folder / name for name in sorted(set(named))]
     return [whole] if whole.exists() else sorted(folder.glob("*.safetensors"))
 
 
@@ -158,12 +191,13 @@ def _facts(source: str, stated: Mapping[str, Any], weights: Mapping[str, Any]) -
         return _measured(source, stated, weights)
     except KeyError as error:
         raise SrftError(f"config.json of {source} lacks {error}") from None
-    except (TypeError, ValueError, ZeroDivisionError) as error:
+    except UNSOUND as error:
         raise SrftError(f"config.json of {source} is not sound: {headline(error)}") from None
 
 
 def _measured(source: str, stated: Mapping[str, Any], weights: Mapping[str, Any]) -> BaseFacts:
     config = stated.get("text_config") or stated
+    _check_numbers(config)
     kind = str(config.get("model_type"))
     family = FAMILIES.get(kind, Family())
     heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
@@ -200,6 +234,14 @@ def _measured(source: str, stated: Mapping[str, Any], weights: Mapping[str, Any]
         counted="weights" if plain else "config",
         shapes=shapes,
     )
+
+
+def _check_numbers(config: Mapping[str, Any]) -> None:
+    """Raise ValueError for a size that is no whole number, and for layers beyond all reason."""
+    for name in SIZES & config.keys():
+        value, most = config[name], LAYERS if name == "num_hidden_layers" else 2**60
+        if value is not None and not (isinstance(value, int) and 0 <= value <= most):
+            raise ValueError(f"{name} is {excerpt_of(repr(value))}")
 
 
 def _stretched(config: Mapping[str, Any]) -> bool:
@@ -247,25 +289,50 @@ def _cached(name: str) -> Path | None:
         return None
 
 
-def _of_hub(name: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    """Configuration and tensors; of the weight files their heads alone are fetched."""
+class HubSilentError(SrftError):
+    """The Hub cannot be reached, or does not give a model."""
+
+
+def _of_folder(folder: Path) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Configuration and tensors."""
+    return _json(folder / "config.json"), weights_of(folder)
+
+
+def _of_hub(name: str, cached: Path | None) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Configuration and tensors; of the weight files their heads alone are fetched, unless the
+    copy on this machine has them and is of the Hub's newest commit.
+
+    What the cache calls the newest commit stays so: a newer one without its weights would hide
+    those of the older from a training without network.
+    """
     from httpx import HTTPError
     from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import NotASafetensorsRepoError
+    from huggingface_hub.errors import (
+        HFValidationError,
+        NotASafetensorsRepoError,
+        SafetensorsParsingError,
+    )
 
-    api = HfApi(library_name="srft")
+    api, found = HfApi(library_name="srft"), {}
     try:
-        api.model_info(name, timeout=10)
-        config = _json(Path(hf_hub_download(name, "config.json")))
-        files = api.get_safetensors_metadata(name).files_metadata
+        newest = api.model_info(name, timeout=10).sha
+        if cached is not None and cached.name == newest and weights_of(cached):
+            return _of_folder(cached)
+        commit = None if cached is None else newest
+        config = _json(Path(hf_hub_download(name, "config.json", revision=commit)))
+        files = api.get_safetensors_metadata(name, revision=commit).files_metadata
+        found = {key: one for file in files.values() for key, one in _sound(file.tensors).items()}
     except NotASafetensorsRepoError:
-        return config, {}
-    except (HTTPError, OSError, ValueError) as error:
-        raise SrftError(
+        pass
+    except (HTTPError, OSError, HFValidationError) as error:
+        raise HubSilentError(
             f"no base model {name}: no such folder, and the Hugging Face Hub does not give it "
             f"({headline(error)})"
         ) from error
-    return config, {name: one for file in files.values() for name, one in file.tensors.items()}
+    except (SafetensorsParsingError, *UNSOUND) as error:
+        told = f"what the Hugging Face Hub holds of {name} is damaged: {headline(error)}"
+        raise SrftError(told) from error
+    return config, found
 
 
 def _json(path: Path) -> dict[str, Any]:

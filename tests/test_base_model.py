@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -142,7 +143,7 @@ def shaped(facts: BaseFacts) -> int:
 
 
 @contextmanager
-def hub_with(name: str, folder: Path) -> Iterator[str]:
+def hub_with(name: str, folder: Path, commit: str = "0" * 40) -> Iterator[str]:
     """A server that gives the model's files as the Hub does, and parts of them."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -154,9 +155,10 @@ def hub_with(name: str, folder: Path) -> Iterator[str]:
 
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
-            file = folder / path.removeprefix(f"/{name}/resolve/main/").replace("/", "_")
+            _, _, asked = path.removeprefix(f"/{name}/resolve/").partition("/")
+            file = folder / asked.replace("/", "_")
             if path == f"/api/models/{name}":
-                self.answer(200, b'{"id": "%s"}' % name.encode())
+                self.answer(200, json.dumps({"id": name, "sha": commit}).encode())
             elif file.is_file():
                 data = file.read_bytes()
                 first, _, last = (
@@ -168,7 +170,8 @@ def hub_with(name: str, folder: Path) -> Iterator[str]:
 
         def answer(self, status: int, data: bytes, more: dict[str, str] | None = None) -> None:
             self.send_response(status)
-            headers = {"ETag": '"1"', "X-Repo-Commit": "0" * 40, "Content-Length": str(len(data))}
+            headers = {"ETag": f'"{commit}"', "X-Repo-Commit": commit}
+            headers["Content-Length"] = str(len(data))
             for key, value in {**headers, **(more or {})}.items():
                 self.send_header(key, value)
             self.end_headers()
@@ -181,24 +184,73 @@ def hub_with(name: str, folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_of_a_model_on_the_hub_only_the_heads_are_fetched_and_torch_is_not_imported(tmp_path):
+def asked(url: str, cache: Path, times: int = 1, ask_hub: bool = True) -> list[list[str]]:
+    """What a process is told of a model `me/tiny` of this Hub, time after time."""
     program = (
-        "import sys; from srft_assets.base_model import base_facts; f = base_facts('me/tiny');"
-        "print(f.parameters, f.counted, 'torch' in sys.modules)"
+        "import sys; from srft_assets.base_model import base_facts\n"
+        f"for _ in range({times}):\n"
+        f"    f = base_facts('me/tiny', ask_hub={ask_hub})\n"
+        "    print(f.parameters, f.counted, 'torch' in sys.modules)"
     )
+    hub = {"HF_ENDPOINT": url, "HF_HOME": str(cache), "HF_HUB_OFFLINE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, **hub},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+TINY = str(shipped_facts()["parameters"])
+
+
+def test_of_a_model_on_the_hub_only_the_heads_are_fetched_and_torch_is_not_imported(tmp_path):
     with hub_with("me/tiny", SHIPPED) as url:
-        hub = {"HF_ENDPOINT": url, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            env={**os.environ, **hub},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.stdout.split() == [str(shipped_facts()["parameters"]), "weights", "False"], (
-        done.stderr
-    )
+        assert asked(url, tmp_path, times=2) == [[TINY, "weights", "False"]] * 2
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_the_hub_s_newest_commit_counts_and_the_older_copy_here_stays_whole(tmp_path):
+    older, newer = "0" * 40, "1" * 40
+    kept = tmp_path / "hub" / "models--me--tiny"
+    shutil.copytree(SHIPPED, kept / "snapshots" / older)
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text(older)
+    config_of("llama", tmp_path / "new")
+    size = str(base_facts(str(tmp_path / "new")).parameters)
+    with hub_with("me/tiny", tmp_path / "new", newer) as url:
+        assert asked(url, tmp_path) == [[size, "config", "False"]]
+        assert asked(url, tmp_path, ask_hub=False) == [[TINY, "weights", "False"]]
+    assert asked("http://127.0.0.1:9", tmp_path) == [[TINY, "weights", "False"]]
+    with hub_with("me/tiny", tmp_path / "nothing", older) as url:
+        assert asked(url, tmp_path) == [[TINY, "weights", "False"]]
+
+
+def head(stated: object) -> str:
+    """A safetensors file that is its head alone."""
+    text = json.dumps(stated)
+    return len(text).to_bytes(8, "little").decode() + text
+
+
+def tensor(shape: object, offsets: object = (0, 4)) -> dict[str, object]:
+    return {"a": {"dtype": "F32", "shape": shape, "data_offsets": offsets}}
+
+
+HEADS = [head([]), head({"a": 1}), head(tensor(["x", 2**60])), head(tensor([1], [0, 1, 2]))]
+ODD = [
+    {"text_config": "none"},
+    {"num_hidden_layers": 10**12},
+    {"num_attention_heads": 0},
+    {"hidden_size": -16},
+    {"intermediate_size": 1e300},
+    {"vocab_size": "16"},
+    {"vocab_size": [16], "hidden_size": 2**59},
+    {"rope_scaling": [1]},
+    {"max_position_embeddings": "many"},
+]
 
 
 @pytest.mark.parametrize(
@@ -215,6 +267,19 @@ def test_of_a_model_on_the_hub_only_the_heads_are_fetched_and_torch_is_not_impor
         ),
         ({"config.json": "{}", "model.safetensors": "torn"}, "model.safetensors is damaged"),
         ({"config.json": "{}", "model.safetensors.index.json": "{}"}, "names no weight files"),
+        (
+            {"config.json": "{}", "model.safetensors.index.json": '{"weight_map": {"a": [1]}}'},
+            "names no weight files",
+        ),
+        (
+            {"config.json": "{}", "model.safetensors.index.json": '{"weight_map": {"a": "../b"}}'},
+            "names no weight files",
+        ),
+        *(({"config.json": "{}", "model.safetensors": head}, "damaged") for head in HEADS),
+        *(
+            ({"config.json": json.dumps({**SMALL, "model_type": "llama", **odd})}, "is not sound")
+            for odd in ODD
+        ),
     ],
 )
 def test_what_is_no_sound_model_is_told_in_one_line(files, told, tmp_path):
