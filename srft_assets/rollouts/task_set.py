@@ -18,7 +18,8 @@ from srft_assets.outcomes.task import TaskInstance, files_of, is_local, read_dat
 from srft_assets.project import current_project
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.evaluation import EvaluationSpec
-from srft_assets.tokens.run_choice import holds
+from srft_assets.tokens.run_choice import NO_TASK, holds
+from srft_assets.training.rows import held_out_tasks
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.stage import Work
 
@@ -119,25 +120,33 @@ def _cells(row: TaskInstance) -> dict[str, object]:
 
 
 def trained_on(arm: str, seed: str, warehouse: Warehouse) -> frozenset[str] | None:
-    """Instance ids of the runs that `checkpoints/<arm>/<seed>` took tokens with loss from.
+    """Instance ids of the runs whose tokens with loss `checkpoints/<arm>/<seed>` comes from.
 
-    They are read from the masked tokens that its stamp names. None where some of these are gone:
+    They are read from the masked tokens that its stamp names. Those that `validation` held out
+    count, too: their loss is looked at. Of another arm that was scored they do where that decided
+    which weights were kept, or when the training ended. None where some of these tokens are gone:
     then nobody knows. Runs of no known task tell nothing.
     """
     stamp = warehouse.stamp(f"checkpoints/{arm}", seed)
     if stamp is None:
         return None
-    tokens = f"masked_tokens/{arm}"
-    found: set[str] = set()
+    config = stamp.recipe.config
+    held_out = config.get("validation") or {}
+    decides = held_out.get("keep") == "best" or held_out.get("patience")
+    tokens, scored = f"masked_tokens/{arm}", f"masked_tokens/{held_out.get('arm') or arm}"
+    found: dict[str, set[str]] = {asset: set() for asset in [tokens, *([scored] * bool(decides))]}
     for key in stamp.recipe.inputs:
         asset, _, batch = key.rpartition("/")
-        if asset != tokens:
+        if asset not in found:
             continue
-        if warehouse.stamp(tokens, batch) is None:
+        if warehouse.stamp(asset, batch) is None:
             return None
-        rows = warehouse.read(tokens, batch, columns=["instance_id", "n_trained"])
-        found.update(rows.filter(pl.col("n_trained") > 0)["instance_id"].drop_nulls())
-    return frozenset(found - {"unknown"})
+        rows = warehouse.read(asset, batch, columns=["instance_id", "n_trained", "n_tokens"])
+        if asset != tokens:
+            rows = rows.filter(pl.col("n_tokens") <= config["max_length"])
+        found[asset].update(rows.filter(pl.col("n_trained") > 0)["instance_id"].drop_nulls())
+    others = held_out_tasks(found[scored], held_out["tasks"]) if decides else []
+    return frozenset({*found[tokens], *others} - {NO_TASK})
 
 
 def contaminated(

@@ -21,17 +21,18 @@ FORWARD = 2
 def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
     """Of one training of the arm, as if all its rows were alike."""
     rows = foreseen(arm, planned.warehouse, tuple(arm.training.batches))
+    scored = _scored(arm, rows, planned)
     unknown: dict[str, str] = {}
     basis = list(rows.basis)
-    share = _held_out(arm, rows)
+    share = _held_out(arm, scored)
     steps = steps_of(arm.training, round(rows.rows * (1 - share))) if rows.rows else 0
     drawn = steps * arm.training.batch_size
-    validated = round(rows.tokens * share * _validations(arm, steps))
+    validated = round(scored.tokens * share * _validations(arm, steps))
     tokens = round(rows.tokens / max(rows.rows, 1) * drawn)
     if why := rows.unknown.get("rows"):
         unknown |= dict.fromkeys(("tokens", "tokens_to_train", "gpu_hours"), why)
-        if share:
-            unknown["tokens_to_validate"] = why
+    if share and (why := scored.unknown.get("rows")):
+        unknown["tokens_to_validate"] = why
     if why := rows.unknown.get("trained"):
         unknown["tokens_to_train"] = why
     hours, disk = 0.0, 0
@@ -43,9 +44,14 @@ def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
         chosen, trained = settings().costs, OPERATIONS[arm.training.method] * facts.active
         hours = gpu_hours(tokens, trained, chosen)
         hours += gpu_hours(validated, FORWARD * facts.active, chosen)
-        space = space_of(facts, setup_of(arm.training, 1, gpu=True, longest=1))
-        disk = round(space.checkpoint)
-        basis += _told(arm, facts, space)
+        basis.append(_rate(arm, facts))
+        try:
+            space = space_of(facts, setup_of(arm.training, 1, gpu=True, longest=1))
+        except SrftError as error:
+            unknown["disk"] = str(error)
+        else:
+            disk = round(space.checkpoint)
+            basis.append(_states(arm, space))
     return Cost(
         tokens=tokens,
         tokens_to_train=round(rows.trained / max(rows.rows, 1) * drawn),
@@ -55,6 +61,16 @@ def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
         unknown=unknown,
         basis=tuple(basis),
     )
+
+
+def _scored(arm: ArmSpec, rows: Foreseen, planned: Planned) -> Foreseen:
+    """The rows of whose tasks some are held out and scored. Those of another arm that are not
+    masked yet are told as if it took all runs."""
+    other = arm.training.validation and arm.training.validation.arm
+    if not other or other == arm.name:
+        return rows
+    named = arm.model_copy(update={"name": other, "runs": "all"})
+    return foreseen(named, planned.warehouse, tuple(arm.training.batches))
 
 
 def _held_out(arm: ArmSpec, rows: Foreseen) -> float:
@@ -77,12 +93,13 @@ def _facts(arm: ArmSpec, planned: Planned) -> BaseFacts:
     return base_facts(model_source(arm.model, planned.home, planned.warehouse.read), ask_hub=False)
 
 
-def _told(arm: ArmSpec, facts: BaseFacts, space: Space) -> list[str]:
+def _rate(arm: ArmSpec, facts: BaseFacts) -> str:
     chosen, count = settings().costs, OPERATIONS[arm.training.method]
-    states = space.states / 1e9
     rate = f"{chosen.utilisation:.0%} of {chosen.tflops:g} TFLOP/s"
     met = f"{facts.active / 1e9:.2f} billion parameters of {arm.model}"
-    return [
-        f"GPU hours of training: {count} operations a token for each of the {met}, at {rate}.",
-        f"While a training of {arm.model} goes on, its states take up to {states:,.1f} GB besides.",
-    ]
+    return f"GPU hours of training: {count} operations a token for each of the {met}, at {rate}."
+
+
+def _states(arm: ArmSpec, space: Space) -> str:
+    states = f"{space.states / 1e9:,.1f} GB"
+    return f"While a training of {arm.model} goes on, its states take up to {states} besides."

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from srft_assets.base_model import BYTES, BaseFacts
+from srft_assets.errors import SrftError
 from srft_assets.tokens.arm import TrainingSpec
 from srft_assets.training.process import launcher_args
+from srft_assets.yaml_files import read_yaml
 
 GIB = 2**30
 PROCESS = 0.75 * GIB
@@ -105,14 +105,17 @@ def setup_of(
 
 
 def _accelerate(training: TrainingSpec) -> dict[str, Any]:
-    """What the configuration file of accelerate states, as far as it is one; none without one."""
+    """What the configuration file of accelerate states; none without one. Raises SrftError for one
+    that cannot be read."""
     stated = launcher_args(training)
     for flag, value in zip(stated, [*stated, ""][1:], strict=True):
         name, _, own = flag.partition("=")
         if name.lstrip("-").replace("-", "_") == "config_file":
             path = Path(own or value).expanduser()
-            found = yaml.safe_load(path.read_text()) if path.is_file() else None
-            return found if isinstance(found, dict) else {}
+            found = read_yaml(path) if path.is_file() else [{}]
+            if len(found) != 1 or not isinstance(found[0], dict):
+                raise SrftError(f"{path}: no mapping of settings, as accelerate's launcher reads")
+            return found[0]
     return {"distributed_type": "FSDP"} if "--use_fsdp" in stated else {}
 
 

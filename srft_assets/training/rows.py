@@ -98,10 +98,11 @@ def hold_out(
 ) -> tuple[Selection, pl.DataFrame]:
     """The selection without the held-out tasks, and the rows of these that are scored.
 
-    `among`: the `within` of the arm whose rows are scored, which decides what tasks there are.
-    `wanted` as in `held_out_tasks`.
+    `among`: the `within` of the arm whose rows are scored. A number (`wanted` as in
+    `held_out_tasks`) is of its tasks; a share is of those of the arm that is trained, too.
     """
-    held = pl.col("instance_id").is_in(held_out_tasks(among["instance_id"], wanted))
+    tasks = {*among["instance_id"], *(chosen.within["instance_id"] if wanted < 1 else ())}
+    held = pl.col("instance_id").is_in(held_out_tasks(tasks, wanted))
     scored = counted_once(among.filter(held, pl.col("n_turn") > 0)).drop("ids")
     return replace(chosen, rows=chosen.rows.filter(~held)), scored
 

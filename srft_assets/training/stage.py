@@ -35,6 +35,8 @@ from srft_assets.warehouse.stage import Made, Said, Stage, Upstream, Work
 VERSION = 2
 """Raised when the output changes; see tools/versions.py."""
 
+HELD_OUT = 2
+"""Raised when the output of trainings with `validation` changes, and of no others."""
 UNDECIDING = {"batches", "launcher", "launcher_args", "launch", "report_to"}
 """Settings of a training that do not decide its weights, or do so through the inputs."""
 OURS = ("micro_batch_tokens", "save_seconds")
@@ -93,9 +95,12 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
 def _settings(arm: ArmSpec) -> dict[str, Any]:
     """What of the arm decides the weights, apart from its inputs."""
     undeciding = {*UNDECIDING, "epochs" if arm.training.epochs is None else "max_steps"}
-    if arm.training.validation is None:
+    validation = arm.training.validation
+    if validation is None:
         undeciding.add("validation")
     stated = arm.training.model_dump(exclude=undeciding)
+    if validation is not None:
+        stated["validation"]["version"] = HELD_OUT
     stated["options"] = {k: v for k, v in stated["options"].items() if k not in OURS}
     seed = arm.seed if arm.per_instance is not None else 0
     choice = {"dedup": arm.dedup, "per_instance": arm.per_instance, "seed": seed}
@@ -180,8 +185,9 @@ def _train(arm: ArmSpec, job: TrainingJob, work: Work) -> TrainingResult:
         command, env = command_of(arm.training, path), environment_of(arm.training)
         work.launch(command, env, arm.training.launch)
     except SrftError:
-        for part in job.parts:  # InputChangedError: the stage is made again from what is there now
-            work.warehouse.read(job.asset, part.batch, ["trajectory_id"], version=part.version)
+        for each in (job, job.validation) if job.validation else (job,):
+            for part in each.parts:  # InputChangedError: made again from what is there now
+                work.warehouse.read(each.asset, part.batch, ["trajectory_id"], version=part.version)
         raise
     result = read_result(job.output)
     if result is None:

@@ -196,7 +196,12 @@ class PlannedTrainer(SFTTrainer):
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
         """This process's groups of the rows that are scored."""
         rows: Any = self.eval_dataset
-        return DataLoader(rows, batch_sampler=self.scored_groups, collate_fn=self.data_collator)
+        return DataLoader(
+            rows,
+            batch_sampler=self.scored_groups,
+            collate_fn=self.data_collator,
+            generator=torch.Generator(),  # else it draws from that of dropout
+        )
 
     def evaluate(self, *given: Any, **named: Any) -> dict[str, float]:
         """The losses of the held-out tasks, which are reported; not a part of the pace.

@@ -18,6 +18,7 @@ from srft_assets.rollouts.stage import (
 )
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
 from srft_assets.tokens.token_labels import MASKED_TOKENS
+from srft_assets.training.rows import held_out_tasks
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
@@ -105,6 +106,29 @@ def test_training_tasks_are_those_of_the_batches_that_the_checkpoint_names(home)
     gone = Recipe(inputs={"masked_tokens/rft/a": "v1", "masked_tokens/rft/c": "v1"})
     put(warehouse, "checkpoints/rft", "1", pl.DataFrame(), recipe=gone)
     assert trained_on("rft", "1", warehouse) is None
+
+
+@pytest.mark.parametrize(
+    ("validation", "more"),
+    [
+        ({"keep": "last"}, set()),
+        ({"keep": "last", "arm": "srft"}, set()),
+        ({"keep": "best", "arm": "srft"}, {"scored"}),
+        ({"keep": "last", "patience": 2, "arm": "srft"}, {"scored"}),
+    ],
+)
+def test_tasks_that_chose_the_weights_are_as_those_that_were_trained_on(home, validation, more):
+    """The scored arm has `scored`, the first by its hash, and `other`, which nobody looked at."""
+    warehouse, blank = Warehouse(home.warehouse), dict.fromkeys(MASKED_TOKENS)
+    assert held_out_tasks(["other", "scored", "own"], 1) == ["scored"]
+    for arm, rows in {"rft": [("own", 9)], "srft": [("scored", 9), ("other", 9)]}.items():
+        frame = [{**blank, "instance_id": t, "n_trained": 5, "n_tokens": n} for t, n in rows]
+        put(warehouse, f"masked_tokens/{arm}", "a", pl.DataFrame(frame, schema=MASKED_TOKENS))
+    inputs = {"masked_tokens/rft/a": "v1", "masked_tokens/srft/a": "v1"}
+    config = {"validation": {"tasks": 1, **validation}, "max_length": 10}
+    recipe = Recipe(config=config, inputs=inputs)
+    put(warehouse, "checkpoints/rft", "0", pl.DataFrame(), recipe=recipe)
+    assert trained_on("rft", "0", warehouse) == {"own", *more}
 
 
 def test_held_out_tasks_of_another_seed_are_other_tasks():

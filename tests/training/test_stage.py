@@ -236,20 +236,23 @@ def test_a_model_folder_of_ones_own_is_no_edge_but_its_weights_count(
     assert [line.split(":")[0] for line in after.changes_from(before)] == ["base_model"]
 
 
-def test_rows_that_are_made_anew_before_they_are_trained_on_are_no_failure(
-    platform: Home,
+@pytest.mark.parametrize("changed", ["srft", "scored"])
+def test_rows_that_are_made_anew_before_they_are_read_are_no_failure(
+    platform: Home, changed: str
 ) -> None:
     calls: list[Sequence[str]] = []
     in_process = InProcess()
+    put(platform, "masked_tokens/scored", "lab-1", frame_of(make_rows(10)))
 
     def launcher(argv: Sequence[str], env: Mapping[str, str], prefix: Sequence[str] = ()) -> None:
         calls.append(argv)
         if len(calls) == 1:
-            put(platform, "masked_tokens/srft", "lab-1", frame_of(make_rows(8, seed=4)))
+            put(platform, f"masked_tokens/{changed}", "lab-1", frame_of(make_rows(8, seed=4)))
             raise SrftError("the training's own words")
         in_process(argv, env)
 
-    stage, warehouse = checkpoints_stage(arm_of()), Warehouse(platform.warehouse)
+    validation = {"validation": {"tasks": 2, "arm": "scored"}} if changed == "scored" else {}
+    stage, warehouse = checkpoints_stage(arm_of(**validation)), Warehouse(platform.warehouse)
 
     def work_on(recipe: Recipe) -> Work:
         log = logging.getLogger("test")
@@ -307,6 +310,28 @@ def test_the_plan_knows_how_many_tokens_training_and_validation_take(platform: H
     training = TrainingSpec(epochs=3, batch_size=4, validation=Validation(tasks=0.2))
     epochs = estimate(ArmSpec(name="srft", training=training))
     assert epochs.tokens == round(tokens / 10 * 6 * 4)
+
+
+def test_validations_read_the_rows_of_the_arm_that_is_scored(platform: Home) -> None:
+    rows, all_rows = frame_of(make_rows(10)), frame_of(make_rows(40))
+    for arm, frame in {"rft": rows, "srft": all_rows}.items():
+        tokens = int(frame["n_tokens"].sum())
+        figures = {"tokens_trained": 1, "tokens": tokens, "tasks": frame.height}
+        put(platform, f"masked_tokens/{arm}", "lab-1", frame, **figures)
+
+    def estimate(validation: dict[str, object]) -> Cost:
+        arm = arm_of(validation={"every": 2, **validation}).model_copy(update={"name": "rft"})
+        stage = checkpoints_stage(arm)
+        assert stage.estimate is not None
+        return stage.estimate(Planned(platform, Warehouse(platform.warehouse), "0", None, None))
+
+    share = estimate({"tasks": 0.2, "arm": "srft"})
+    assert share.tokens_to_validate == round(int(all_rows["n_tokens"].sum()) * 0.2 * 3)
+    number = estimate({"tasks": 4, "arm": "srft"})
+    assert number.tokens_to_validate == round(int(all_rows["n_tokens"].sum()) * 0.1 * 3)
+    assert estimate({"tasks": 2}).tokens_to_validate == round(int(rows["n_tokens"].sum()) * 0.2 * 3)
+    nowhere = estimate({"tasks": 2, "arm": "nowhere"})
+    assert nowhere.tokens_to_validate == 0 and "tokens_to_validate" in nowhere.unknown
 
 
 def test_a_checkpoint_tells_the_losses_of_held_out_tasks(platform: Home) -> None:

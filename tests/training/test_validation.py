@@ -1,5 +1,7 @@
 """Held-out tasks: which they are, what is told of them, and what their loss decides."""
 
+import json
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -64,6 +66,17 @@ def test_no_task_is_on_both_sides_and_runs_without_loss_are_scored_too() -> None
     assert set(trained.rows["instance_id"]).isdisjoint(HELD_OUT)
     assert trained.rows.height == len(ROWS) - 5
     assert scored["batch"].to_list() == ["one"] * 5 + ["two"] * 5
+
+
+def test_a_task_is_held_out_on_the_same_side_whichever_arm_is_scored() -> None:
+    """One that the scored arm has no run of, too."""
+    chosen = select(("one", frame_of(ROWS)))
+    few = chosen.within.filter(~pl.col("instance_id").is_in(HELD_OUT[:2]))
+    share = 0.3
+    own, _ = hold_out(chosen, chosen.within, share)
+    other, scored = hold_out(chosen, few, share)
+    assert set(other.rows["instance_id"]) == set(own.rows["instance_id"])
+    assert set(scored["instance_id"]) < set(held_out_tasks(chosen.within["instance_id"], share))
 
 
 @given(st.lists(st.integers(1, 90), min_size=2, max_size=20), st.integers(2, 5))
@@ -159,6 +172,31 @@ def test_validation_changes_no_weight(jobs: MakeJob, better: TrainingResult) -> 
     assert plain.validation is None
     assert plain.weights_sha256 == better.weights_sha256
     assert [p.loss for p in plain.loss_curve] == [p.loss for p in better.loss_curve]
+
+
+def test_validation_takes_no_number_of_those_that_dropout_draws(
+    jobs: MakeJob, base_model: Path, tmp_path: Path
+) -> None:
+    base = shutil.copytree(base_model, tmp_path / "base")
+    stated = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**stated, "attention_dropout": 0.3}))
+    held_out = jobs(
+        "dropout", validation={"tasks": 5, "every": 2}, base_model=str(base), max_steps=5
+    )
+    without = held_out.model_copy(
+        update={"validation": None, "output": held_out.output.with_name("without")}
+    )
+    shas = {train(each, Heard()).weights_sha256 for each in (held_out, without)}
+    assert len(shas) == 1
+    resumed = held_out.model_copy(update={"output": held_out.output.with_name("resumed")})
+
+    def dies(step: int, of: int, loss: float, by_label: dict[str, float] | None = None) -> None:
+        if step == 4:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(resumed, dies)
+    assert {train(resumed, Heard()).weights_sha256} == shas
 
 
 def test_rows_that_are_padded_have_the_same_losses(
