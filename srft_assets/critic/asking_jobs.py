@@ -2,9 +2,10 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import IO
 
@@ -16,7 +17,7 @@ from srft_assets.critic.failures import BudgetSpentError, CallError, Kind
 from srft_assets.critic.job_client import line_of
 from srft_assets.critic.job_reading import Reading
 from srft_assets.critic.jobs import Call, Job, Jobs, State
-from srft_assets.critic.spending import lasting_budgets
+from srft_assets.critic.spending import Lasting, lasting_budgets
 from srft_assets.serving.server import Served
 from srft_assets.warehouse.stage import Work
 
@@ -60,6 +61,13 @@ def ask_in_batches(
 
     with served_at(endpoint, work) as served:
         return asyncio.run(ask(served))
+
+
+def check_room(budgets: Iterable[Lasting], calls: Sequence[Call]) -> None:
+    """Raise BudgetSpentError where others spent meanwhile what these calls would take."""
+    tokens = sum(call.prompt_tokens + call.completion_tokens for call in calls)
+    for budget in budgets:
+        budget.check(len(calls), tokens)
 
 
 class Draft:
@@ -154,11 +162,13 @@ class AskingInBatches:
         return list(jobs)
 
     def _budget(self) -> Budgets:
+        return Budgets([budget_of(self.work.run_id, self.spec.endpoint), *self._lasting()])
+
+    def _lasting(self) -> list[Lasting]:
         work = self.work
-        lasting = lasting_budgets(
+        return lasting_budgets(
             work.home, self.critic, self.spec, work.started_by, work.allowance, in_batches=True
         )
-        return Budgets([budget_of(work.run_id, self.spec.endpoint), *lasting])
 
     async def _is_spent(self, budget: Budgets, call: Call) -> bool:
         """Whether there is no room for a request; else it is paid for, as its estimate says."""
@@ -195,7 +205,11 @@ class AskingInBatches:
             return []
         reading.is_ours(job.id)
         calls = list(draft.calls.values())
-        keys = await asyncio.to_thread(self.jobs.open, job, calls, self.ledger)
+        check = partial(check_room, await asyncio.to_thread(self._lasting))
+        try:
+            keys = await asyncio.to_thread(self.jobs.open, job, calls, self.ledger, check)
+        except BudgetSpentError as error:
+            self.spent, keys = error, set()
         if not keys:
             return []
         draft = draft.only(keys)

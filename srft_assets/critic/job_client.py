@@ -202,7 +202,7 @@ def _remote(batch: Any) -> Remote:
     first = errors.data[0] if errors and errors.data else None
     return Remote(
         id=_name(batch.id),
-        status=str(batch.status).lower(),
+        status=str(batch.status).lower().replace("canceled", "cancelled"),
         files=tuple(_name(one) for one in (batch.output_file_id, batch.error_file_id) if one),
         done=(counts.completed or 0) + (counts.failed or 0) if counts else 0,
         said=str(first.message) if first else "",
@@ -240,5 +240,8 @@ def _answer(response: Any, error: Any, secrets: Secrets) -> Completion | Refused
         status = stated if isinstance(stated, int) else status
     if status == 200 and not error and (completion := completion_of(body)) is not None:
         return completion
-    told = json.dumps(body or {"error": error}).encode()
+    try:
+        told = json.dumps(body or {"error": error}).encode()
+    except RecursionError:
+        told = b""
     return Refused(failure_of(status, {}, told, secrets), said_in(told)[0])

@@ -140,30 +140,54 @@ class Reading:
             return None
 
     async def _read(self, job: Job, calls: dict[str, Call], remote: Remote) -> None:
-        """Take what a batch that ended holds. Killed in between, it is read once more."""
-        left = dict(calls)
-        for name in remote.files:
-            content = await self.remote.content(job, name)
-            await asyncio.to_thread(self._take, job, left, content)
-        self._missing(remote, left)
+        """Take what a batch that ended holds. Killed in between, it is read once more.
+
+        Raises CallError where its files hold less than it says was done, and stay so.
+        """
+        refused: dict[str, Refused] = {}
+        answered: set[str] = set()
+        for attempt in range(self.client.endpoint.attempts):
+            if attempt:  # some end a batch before its files are whole
+                await asyncio.sleep(LOOK_SECONDS * 2**attempt)
+                remote = await self.remote.look(job)
+            for name in remote.files:
+                content = await self.remote.content(job, name)
+                answered |= await asyncio.to_thread(self._take, job, calls, content, refused)
+            if len(answered | refused.keys()) >= min(remote.done, len(calls)):
+                break
+        else:
+            held = len(answered | refused.keys())
+            raise CallError(
+                Kind.UNAVAILABLE,
+                f"the batch {remote.id} says that {remote.done} requests are done, and its files "
+                f"hold {held}: run again later, or give it up by `srft critic batches --forget "
+                f"{job.id}`, and the rest is paid for anew",
+            )
+        for key in refused.keys() - answered:
+            self._refused(job, key, refused[key])
+        self._missing(remote, calls.keys() - answered - refused.keys())
         await asyncio.to_thread(self.jobs.close, job)
         if (job.critic, job.batch) != (self.critic, self.work.partition):
             await asyncio.to_thread(write_calls, self.work.home, job.critic, job.batch)
 
-    def _take(self, job: Job, left: dict[str, Call], content: bytes) -> None:
-        """Keep the answers of a file, and note why others failed; neither is `left` then."""
+    def _take(
+        self, job: Job, calls: dict[str, Call], content: bytes, refused: dict[str, Refused]
+    ) -> set[str]:
+        """Keep the answers of a file; keys of their requests. Why others failed is put into
+        `refused`, where it stays for one that another line answers."""
         replies = []
         for key, answer in answers_in(content, self.client.secrets):
-            if (call := left.pop(key, None)) is None:
+            if (call := calls.get(key)) is None:
                 continue
             if isinstance(answer, Refused):
-                self._refused(job, key, answer)
+                refused[key] = answer
                 continue
             reply = counted(self.client.reply(key, answer, job.model), call.prompt_tokens)
             replies.append(replace(reply, critic=job.critic, batch=job.batch, about=call.about))
             self.failures.pop(key, None)
         for start in range(0, len(replies), KEPT_AT_ONCE):
             self.ledger.keep_all(replies[start : start + KEPT_AT_ONCE])
+        return {reply.key for reply in replies}
 
     def _refused(self, job: Job, key: str, answer: Refused) -> None:
         failure, known = answer.failure, self.client.parameters_of({"model": job.model})

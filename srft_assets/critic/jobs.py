@@ -5,7 +5,7 @@ is asked by nobody else; which process goes on with a job is a matter of its loc
 """
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -77,15 +77,23 @@ class Jobs:
     def __init__(self, home: Home) -> None:
         self._database = database_of(home)
 
-    def open(self, job: Job, calls: Sequence[Call], ledger: "Ledger") -> set[str]:
+    def open(
+        self,
+        job: Job,
+        calls: Sequence[Call],
+        ledger: "Ledger",
+        check: Callable[[Sequence[Call]], None] = lambda calls: None,
+    ) -> set[str]:
         """Put requests into a new job; keys of those that nobody answered or asks otherwise.
 
-        Nothing is kept where there is none.
+        Nothing is kept where there is none, nor where `check` raises for those: while it looks, no
+        other process puts any into a job.
         """
         with self._database.write() as connection:
             taken = ledger.taken(connection, [call.key for call in calls])
             free = [call for call in calls if call.key not in taken]
             if free:
+                check(free)
                 keys = [call.key for call in free]  # of a job that was read, and lost its answers
                 for some in parts(keys):
                     connection.execute(sa.delete(JOB_CALLS).where(JOB_CALLS.c.key.in_(some)))

@@ -169,6 +169,15 @@ class Lasting(Budget):
             else:
                 await asyncio.sleep(PAUSE)
 
+    def check(self, calls: int, tokens: int) -> None:
+        """Raise BudgetSpentError where so many more are too many, by what was paid for so far."""
+        used = self.counted()
+        more = Spent(calls, tokens, self.dearest * tokens)
+        for unit, rest in left(self, used).items():
+            if getattr(more, unit) > rest:
+                told = f"{self.whose}: others spent meanwhile what these {calls:,} calls would take"
+                raise BudgetSpentError(told, self.then)
+
     def _look(self) -> None:
         with self._lock:
             own = (self.calls, self.tokens)
@@ -217,7 +226,7 @@ def lasting_budgets(
     allowance: Allowance | None = None,
     *,
     in_batches: bool = False,
-) -> list[Budget]:
+) -> list[Lasting]:
     """Of the critic's life, of its day where the schedule asks, and of the command that asks; those
     that bound something. `in_batches`: what is asked costs the provider's share for batches.
 

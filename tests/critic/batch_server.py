@@ -3,6 +3,7 @@
 import re
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ class Provider:
         halts: points at which nothing is ever answered: `upload`, `create` (before the batch is
             made), `created` (after), `look`, `output`, `errors`.
         reached: every point that was reached, in order.
+        rewrite: what becomes of the lines of a file, by its kind: `output` or `errors`; `late`: a
+            file that was read so often is the whole one.
         files, batches: what is kept, by id.
     """
 
@@ -36,6 +39,8 @@ class Provider:
     ends: deque[str] = field(default_factory=deque)
     halts: set[str] = field(default_factory=set)
     reached: list[str] = field(default_factory=list)
+    rewrite: dict[str, Callable[[list[bytes]], list[bytes]]] = field(default_factory=dict)
+    late: int = 1_000_000
     files: dict[str, bytes] = field(default_factory=dict)
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -55,7 +60,7 @@ class Provider:
             case ("GET", "batches", id) if id in self.batches:
                 point, give = "look", lambda: self._look(server, self.batches[id])
             case ("GET", "files", id, "content") if id in self.files:
-                point, give = id.partition("-")[0], lambda: self.files[id]
+                point, give = id.partition("-")[0], lambda: self._content(id)
             case _:
                 return False
         told = None
@@ -82,6 +87,12 @@ class Provider:
         id = f"{kind}-{len(self.files)}"
         self.files[id] = content
         return {"id": id, "object": "file", "bytes": len(content), "purpose": "batch"}
+
+    def _content(self, id: str) -> bytes:
+        kind = id.partition("-")[0]
+        if kind not in self.rewrite or self.reached.count(kind) > self.late:
+            return self.files[id]
+        return b"\n".join(self.rewrite[kind](self.files[id].splitlines())) + b"\n"
 
     def _create(self, content: bytes) -> dict[str, Any]:
         asked = orjson.loads(content)
@@ -113,6 +124,7 @@ class Provider:
             return
         lines: dict[str, list[bytes]] = {"output": [], "errors": []}
         asked = self.requests(batch)
+        batch["status"] = "canceled" if how == "cancelled" and code == "us" else how
         whole = len(asked) if how == "completed" else len(asked) // 2
         for line in asked[:whole]:
             key, body = line["custom_id"], line["body"]
@@ -125,6 +137,8 @@ class Provider:
             response = {"status_code": draft.status, "request_id": "r", "body": payload}
             told = {"id": "l", "custom_id": key, "response": response, "error": None}
             lines["output" if draft.status == 200 else "errors"].append(orjson.dumps(told))
+        counts = {"completed": len(lines["output"]), "failed": len(lines["errors"])}
+        batch["request_counts"] = {"total": len(asked), **counts}
         if how == "expired":
             error = {"code": "batch_expired", "message": "This request could not be executed."}
             for line in asked[whole:]:

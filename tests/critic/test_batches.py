@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import orjson
 import polars as pl
 import pytest
 
@@ -98,6 +99,7 @@ def test_what_a_batch_left_is_asked_in_another(labeller, provider, end):
     ("end", "said"),
     [
         ("cancelled", "the batch batch-0 was cancelled: run again to ask for the rest"),
+        ("cancelled us", "the batch batch-0 was cancelled: run again to ask for the rest"),
         ("failed invalid_model", "refuses the batch batch-0: Refused: invalid_model."),
     ],
 )
@@ -109,7 +111,57 @@ def test_a_batch_that_is_of_no_use_ends_it_and_the_next_command_goes_on(
         labeller.label()
     assert len(provider.batches) == 1 and under_way(labeller.home) == []
     labeller.label()
-    assert asked(provider) == ([4, 2] if end == "cancelled" else [4, 4])
+    assert asked(provider) == ([4, 2] if end.startswith("cancelled") else [4, 4])
+
+
+def refusal(line: bytes) -> bytes:
+    """A line that refuses the request of this one, in nested lists that no JSON writer takes."""
+    told = {"custom_id": orjson.loads(line)["custom_id"], "error": None}
+    body = b"[" * 1020 + b"]" * 1020
+    response = b'{"status_code": 400, "body": %s}' % body
+    return orjson.dumps(told)[:-1] + b', "response": %s}' % response
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        lambda lines: [lines[0], *map(refusal, lines), *lines[1:]],
+        lambda lines: [*lines, *lines[::-1]],
+        lambda lines: [b"", b"no JSON", b"[]", b'{"custom_id": 7}', *lines, b'{"custom_id": "x"}'],
+    ],
+    ids=["refused and answered", "answered twice", "lines of nothing"],
+)
+def test_what_a_file_holds_besides_loses_no_answer(labeller, provider, odd):
+    provider.rewrite["output"] = odd
+    assert labeller.label().metadata["calls_paid"] == 4
+    assert asked(provider) == [4]
+
+
+def test_requests_that_are_refused_in_words_of_any_depth_are_failures(labeller, provider):
+    provider.rewrite["output"] = lambda lines: [*map(refusal, lines[:1]), *lines[1:]]
+    made = labeller.label()
+    assert asked(provider) == [4]
+    assert set(labels(made.frame)["bad-0"]) == {Label.UNLABELED} and len(made.refused) == 1
+
+
+def test_files_that_come_later_than_their_batch_ends_are_waited_for(labeller, provider):
+    provider.rewrite["output"], provider.late = lambda lines: [*lines[:1], lines[1][:30]], 2
+    assert labeller.label().metadata["calls_paid"] == 4
+    assert asked(provider) == [4] and provider.reached.count("output") == 3
+
+
+def test_files_that_stay_short_of_what_was_paid_for_are_told_and_not_asked_anew(
+    labeller, provider, home
+):
+    provider.rewrite["output"] = lambda lines: lines[:3]
+    labeller.settings["endpoint"]["attempts"] = 2
+    short = r"batch-0 says that 4 requests are done, and its files hold 3: .* --forget"
+    with pytest.raises(CallError, match=short):
+        labeller.label()
+    assert asked(provider) == [4] and under_way(home) == [4]
+    provider.rewrite.clear()
+    assert labeller.label().metadata["calls_paid"] == 1
+    assert asked(provider) == [4]
 
 
 def test_a_request_that_is_refused_leaves_its_run_unlabeled(labeller, provider, server):
@@ -246,6 +298,30 @@ def test_a_budget_bounds_what_is_submitted(labeller, provider, home, monkeypatch
         labeller.label(allowance=allowance)
     assert labeller.label().metadata["calls_paid"] == 1
     assert asked(provider) == [3, 1]
+
+
+def test_a_budget_that_another_process_took_meanwhile_is_not_passed(
+    labeller, provider, home, server, monkeypatch
+):
+    graded_runs(home, [(f"more-{number}", 2, False) for number in range(4)], "other")
+    monkeypatch.setenv("SRFT_CRITIC_MAX_CALLS", "5")
+    provider.hold = True
+    others = [Labeller(home, server.base_url, {"endpoint": {"batch": True}})]
+    open_job = Jobs.open
+
+    def first_the_other(jobs: Jobs, *given: Any) -> set[str]:
+        while others:
+            with pytest.raises(WaitingError):
+                others.pop().label("other", wait=False)
+        return open_job(jobs, *given)
+
+    monkeypatch.setattr(Jobs, "open", first_the_other)
+    with pytest.raises(BudgetSpentError, match="others spent meanwhile what these 4 calls would"):
+        labeller.label(wait=False)
+    assert asked(provider) == [4] and under_way(home) == [4]
+    with pytest.raises(WaitingError):
+        labeller.label(wait=False)
+    assert asked(provider) == [4, 1], "what is left of it"
 
 
 def test_a_server_without_a_batch_api_is_told(labeller, provider, home):
