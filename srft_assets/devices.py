@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import orjson
 
 SECONDS = 60.0
-"""In which a driver, or torch in a process of its own, must answer."""
+"""In which a driver, torch in a process of its own, or a daemon must answer."""
 ASK = (
     "import json, torch; print(json.dumps([[p.name, p.total_memory] for p in "
     "map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))]))"
@@ -40,7 +40,7 @@ def training_gpus() -> list[Device]:
         return driver_gpus()
     if build.endswith("+cpu"):
         return []
-    said = _said([sys.executable, "-c", ASK])
+    said = printed([sys.executable, "-c", ASK])
     return [Device(name, size) for name, size in orjson.loads(said or b"[]")]
 
 
@@ -49,13 +49,13 @@ def driver_gpus() -> list[Device]:
     if shutil.which("nvidia-smi") is None:
         return []
     asked = ["--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
-    lines = _said(["nvidia-smi", *asked]).decode(errors="replace").splitlines()
+    lines = printed(["nvidia-smi", *asked]).decode(errors="replace").splitlines()
     named = [line.rpartition(", ") for line in lines if line.strip()]
     return [Device(name, int(mib) * 2**20) for name, _, mib in named if mib.strip().isdigit()]
 
 
-def _said(argv: list[str]) -> bytes:
-    """What a program printed; nothing where it failed."""
+def printed(argv: list[str]) -> bytes:
+    """What a program printed; nothing where it failed, or did not end in time."""
     try:
         done = subprocess.run(argv, capture_output=True, check=False, timeout=SECONDS)
     except (OSError, subprocess.SubprocessError):

@@ -1,7 +1,6 @@
 """Recipes that are shipped: critics, arms, files and settings that one puts into a project."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,7 +42,8 @@ class RecipeFolder:
 def recipes() -> dict[str, RecipeFolder]:
     """Every recipe by its name: of `NAME/srft.yaml`, and of the variant `NAME-VARIANT`, which has
     the same settings but for those that `NAME/srft-VARIANT.yaml` states."""
-    places = (CHECKOUT / "recipes", Path(__file__).parent / "recipes")
+    # Beside an installed package lie those of others.
+    places = (Path(__file__).parent / "recipes", CHECKOUT / "recipes")
     root = next(path for path in places if path.is_dir())
     found = {}
     for file in sorted(root.glob(f"*/{FILE}")):
@@ -67,8 +67,9 @@ def find_recipe(name: str) -> RecipeFolder:
 def use_recipe(project: Project, name: str) -> list[Path]:
     """Copy a recipe into the project, and add its settings to `srft.yaml`.
 
-    Returns what was made, and last `srft.yaml`. Raises UsageError for an unknown name, a file that
-    is there, and a setting that `srft.yaml` states already.
+    Returns what was made, and last `srft.yaml`. The same call goes on where one was killed. Raises
+    UsageError for an unknown name, another file in the place of one, and a setting that `srft.yaml`
+    states already.
     """
     if not project.file.is_file():
         raise UsageError(f"no {FILE} in {project.root} or above: srft init NAME makes a project")
@@ -78,11 +79,13 @@ def use_recipe(project: Project, name: str) -> list[Path]:
             f"{project.file} states {', '.join(twice)}, and so does the recipe: take it out there"
         )
     made = [project.root / path for path in recipe.files()]
-    if there := next((path for path in made if path.exists()), None):
-        raise UsageError(f"{there} is there already: take it away, or use another project")
-    for path in recipe.files():
-        (project.root / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(recipe.folder / path, project.root / path)
+    contents = [(recipe.folder / path).read_bytes() for path in recipe.files()]
+    for path, content in zip(made, contents, strict=True):
+        if path.exists() and not (path.is_file() and path.read_bytes() == content):
+            raise UsageError(f"{path} is there already: take it away, or use another project")
+    for path, content in zip(made, contents, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        place(path, content)
     text = project.file.read_text(encoding="utf-8").rstrip()
     added = f"# The recipe {name}: docs/recipe.md says where the values come from.\n"
     added += yaml.safe_dump(recipe.settings, sort_keys=False, default_flow_style=None, width=100)

@@ -1,7 +1,6 @@
 """What an arm asks of this machine, and what to lower where it asks too much."""
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -10,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from srft_assets.base_model import BaseFacts, at_hand, base_facts
-from srft_assets.devices import Device, driver_gpus, torch_build, training_gpus
+from srft_assets.devices import Device, driver_gpus, printed, torch_build, training_gpus
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.lab.base import NAME, SHIPPED
@@ -287,10 +286,7 @@ def _images(program: str, tasks: list[TaskInstance]) -> Requirement:
 
 
 def _printed(argv: list[str]) -> str:
-    try:
-        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ""
+    return printed(argv).decode(errors="replace")
 
 
 def _gib(size: float) -> str:

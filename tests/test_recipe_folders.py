@@ -1,11 +1,15 @@
 """Shipped recipes: one command makes of each a sound project."""
 
+import shutil
+from itertools import count
 from pathlib import Path
 
 import pytest
 import yaml
 
+from srft_assets import recipe_folders
 from srft_assets.errors import UsageError
+from srft_assets.files import place
 from srft_assets.project import YAML, Project
 from srft_assets.recipe_folders import recipes, use_recipe
 from srft_assets.settings import settings
@@ -52,6 +56,56 @@ def test_a_recipe_makes_a_sound_project(project: Project, name: str) -> None:
         assert arm.training.max_length == 32768
         assert (arm.evaluation.where_played, arm.evaluation.who_grades) == ("docker", "swebench")
     assert arms["base"].training.method == "none"
+
+
+def test_a_use_killed_at_any_moment_is_ended_by_the_same_command(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    before, finished = project.file.read_text(), 0
+    for writes in count():
+        left = writes
+
+        def writing(target: Path, content: bytes) -> None:
+            nonlocal left
+            if left == 0:
+                raise Killed
+            left -= 1
+            place(target, content)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("srft_assets.recipe_folders.place", writing)
+            try:
+                use_recipe(project, "srft-paper")
+            except Killed:
+                assert project.file.read_text() == before
+            else:
+                finished = writes
+                break
+    assert finished > 5
+    with pytest.raises(UsageError, match="and so does the recipe"):
+        use_recipe(project, "srft-paper")
+    project.file.write_text(before)
+    changed = next((project.root / "arms").rglob(YAML))
+    changed.write_text("# Mine.\n")
+    with pytest.raises(UsageError, match=f"{changed} is there already"):
+        use_recipe(project, "srft-paper")
+    assert changed.read_text() == "# Mine.\n" and project.file.read_text() == before
+
+
+def test_recipes_of_another_package_are_none_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As installed: beside the package lies somebody's `recipes`."""
+    package, shipped = tmp_path / "srft_assets", next(iter(recipes().values())).folder.parent
+    shutil.copytree(shipped, package / "recipes")
+    (tmp_path / "recipes" / "cake").mkdir(parents=True)
+    (tmp_path / "recipes" / "cake" / "srft.yaml").write_text("# Cake.\nflour: 2\n")
+    monkeypatch.setattr(recipe_folders, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(recipe_folders, "__file__", str(package / "recipe_folders.py"))
+    assert list(recipes()) == list(BASES)
 
 
 def test_variants_differ_by_what_they_state_alone() -> None:

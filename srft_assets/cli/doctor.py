@@ -1,7 +1,6 @@
 """`srft doctor`: what this machine can do, and what is damaged."""
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -29,15 +28,9 @@ def gpu() -> Finding:
     """The GPUs that the driver shows."""
     if shutil.which("nvidia-smi") is None:
         return False, "none", "training uses the CPU: fine for the embedded default"
-    found = subprocess.run(
-        ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    names = "; ".join(found.stdout.strip().splitlines())
-    return bool(names), names or "driver without a GPU", found.stderr.strip()[:80]
+    found = devices.driver_gpus()
+    names = "; ".join(f"{one.name}, {one.bytes // 2**20} MiB" for one in found)
+    return bool(names), names or "driver without a GPU", "" if found else "look at nvidia-smi"
 
 
 def vllm() -> Finding:
@@ -60,16 +53,10 @@ def docker() -> Finding:
     """A Docker daemon that answers."""
     if shutil.which("docker") is None:
         return False, "no client", "to grade with the SWE-bench harness: install Docker"
-    found = subprocess.run(
-        ["docker", "version", "--format", "{{.Server.Version}}"],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    if found.returncode:
-        return False, "client, but no daemon", "to grade with the SWE-bench harness: start dockerd"
-    return True, found.stdout.strip(), ""
+    asked = ["docker", "version", "--format", "{{.Server.Version}}"]
+    if version := devices.printed(asked).decode(errors="replace").strip():
+        return True, version, ""
+    return False, "client, but no daemon", "to grade with the SWE-bench harness: start dockerd"
 
 
 def sandbox() -> Finding:

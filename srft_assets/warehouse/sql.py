@@ -27,8 +27,8 @@ class SqlFile:
 
 
 def sql_folder() -> Path:
-    """`sql/` of the checkout, or of the installed package. Raises SrftError where neither is."""
-    for folder in (PACKAGE.parent / "sql", PACKAGE / "sql"):
+    """`sql/` of the installed package, or of the checkout. Raises SrftError where neither is."""
+    for folder in (PACKAGE / "sql", PACKAGE.parent / "sql"):
         if (folder / "tables").is_dir():
             return folder
     raise SrftError("the SQL files are missing: install the package again")

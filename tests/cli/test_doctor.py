@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from srft_assets import devices
 from srft_assets.backup import backups, put_back, unsound
 from srft_assets.cli import doctor as module
 from srft_assets.critic.ledger import Ledger
@@ -33,6 +34,27 @@ def overwrite(path: Path, start: int, count: int) -> None:
     content = bytearray(path.read_bytes())
     content[start : start + count] = os.urandom(count)
     path.write_bytes(content)
+
+
+@pytest.mark.parametrize("script", ["exec sleep 60", "exit 3", "echo '[N/A], [N/A]'"])
+def test_programs_that_hang_or_fail_are_findings_and_end_nothing(
+    script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("nvidia-smi", "docker"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(devices, "SECONDS", 0.5)
+    assert module.gpu()[:2] == (False, "driver without a GPU")
+    if not script.startswith("echo"):
+        assert module.docker()[:2] == (False, "client, but no daemon")
+
+
+def test_the_gpus_of_the_driver_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 'NVIDIA H100 80GB HBM3, 81559'\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert module.gpu() == (True, "NVIDIA H100 80GB HBM3, 81559 MiB", "")
 
 
 def test_a_sound_platform_is_said_to_be_sound(srft: Srft, filled: Home):
