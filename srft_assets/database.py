@@ -261,7 +261,13 @@ def copy_database(home: Home, stated: str) -> dict[str, int]:
             if table is not CLAIMS:
                 copied[table.name] = 0
                 for some in there.execute(sa.select(table)).yield_per(AT_ONCE).partitions():
-                    copied[table.name] += _insert_new(here, table, some)
+                    try:
+                        copied[table.name] += _insert_new(here, table, some)
+                    except (IntegrityError, ValueError) as error:  # PostgreSQL has no zero bytes
+                        place, told = url.render_as_string(), " ".join(str(error).split())[:200]
+                        raise UsageError(
+                            f"{place} takes no such {table.name} ({told}): name an empty database"
+                        ) from error
     return copied
 
 

@@ -22,12 +22,17 @@ from srft_assets.database import (
     METADATA,
     MIGRATIONS,
     Database,
+    copy_database,
     database_of,
     insert_once,
 )
 from srft_assets.database_read import HEAD, read_rows
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
+from srft_assets.seeds import more_seeds
+from srft_assets.trajectories.batches import batch_names
+from srft_assets.trajectories.ingest import ingest
+from tests.trajectories.ingest_support import run_of, write_lines
 
 
 def claim(database: Database, key: str) -> bool:
@@ -259,3 +264,16 @@ def test_a_database_of_a_later_version_is_not_copied(home: Home) -> None:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     assert "9999" in in_another_process(home)
     assert list(backups(home.root / "srft.db")) == []
+
+
+def test_what_a_target_numbers_otherwise_is_told_and_it_stays_as_it_was(
+    home: Home, tmp_path: Path
+) -> None:
+    """Another batch was the first one there."""
+    ingest(home, [write_lines(tmp_path / "mine.jsonl", [run_of("a")])])
+    more_seeds(home, 1)
+    other = Home(tmp_path / "other")
+    ingest(other, [write_lines(tmp_path / "theirs.jsonl", [run_of("b")])])
+    with pytest.raises(UsageError, match=r"takes no such batches .*: name an empty database"):
+        copy_database(home, f"sqlite:///{other.database}")
+    assert batch_names(other) == ["theirs"] and list(read_rows(other, "SELECT * FROM seeds")) == []

@@ -1,6 +1,6 @@
 """`srft plan` tells what is out of sync and why, and what it takes; `srft apply` makes it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
@@ -30,7 +30,7 @@ from srft_assets.cli.platform import (
     wanted_assets,
 )
 from srft_assets.cli.progress import Quiet
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home, current_home
 from srft_assets.tables import table, whole, words
 from srft_assets.text import some
@@ -90,19 +90,23 @@ def plan(
     """
     console = Console()
     home = current_home()
+    names = {"batch": chosen_batches(home, batch), "seed": chosen_seeds(home, seed)}
     if recipe is not None:
-        _whole(console, home, recipe, seed, as_json)
+        if everything or exact:
+            option = "--all" if everything else "--exact"
+            raise UsageError(f"--recipe estimates all that it takes: leave {option} out")
+        _whole(console, home, recipe, names, (assets, critic, arm), as_json)
         return
     with console.status("loading the platform"):
-        from srft_assets.cli.costs import cost_table
+        from srft_assets.cli.costs import cost_notes, cost_table
         from srft_assets.planning import cost_by_stage, notices
         from srft_assets.seeds import known_seeds
         from srft_assets.stages import load_stages
+        from srft_assets.warehouse.cost import Cost
         from srft_assets.warehouse.plan import Costs, Snapshot, make_plan, orphans
         from srft_assets.warehouse.stage import unasked, with_upstream
 
         stages = load_stages()
-    names = {"batch": chosen_batches(home, batch), "seed": chosen_seeds(home, seed)}
     wanted = wanted_assets(stages, assets, critic, arm)
     chosen = with_upstream(stages, wanted or list(stages))
     warehouse = Snapshot(home.warehouse)
@@ -128,6 +132,8 @@ def plan(
         console.print(_table(shown))
     if len(stages_told := cost_by_stage(items, apart=False)) > 1:
         console.print(cost_table(stages_told, total(items)))
+    for line in cost_notes(stages_told, Cost()):
+        say(console, f"[dim]{quoted(line)}[/]")
     for line in [*_summary(items), *_budgets(home, items)]:
         say(console, line)
     say_notices(console, told)
@@ -136,20 +142,27 @@ def plan(
 
 
 def _whole(
-    console: Console, home: Home, recipe: str, seed: list[str] | None, as_json: bool
+    console: Console,
+    home: Home,
+    recipe: str,
+    names: Mapping[str, Sequence[str]],
+    stated: tuple[list[str] | None, list[str] | None, list[str] | None],
+    as_json: bool,
 ) -> None:
-    """The plan of everything that is made without being named, with costs, whatever is there."""
+    """The plan of everything that is made without being named, or of the stated assets, critics and
+    arms, with costs, whatever is there."""
     from srft_assets.cli.costs import cost_notes, cost_table
     from srft_assets.planning import cost_by_stage
     from srft_assets.recipe_folders import as_if_used
     from srft_assets.stages import load_stages
     from srft_assets.warehouse.plan import Costs, Snapshot, make_plan
-    from srft_assets.warehouse.stage import unasked
+    from srft_assets.warehouse.stage import unasked, with_upstream
 
-    names = {"batch": chosen_batches(home, None), "seed": chosen_seeds(home, seed)}
     warehouse = Snapshot(home.warehouse)
     with as_if_used(recipe), console.status("looking at every partition"):
-        stages = unasked(load_stages())
+        stages = load_stages()
+        wanted = wanted_assets(stages, *stated)
+        stages = with_upstream(stages, wanted) if wanted else unasked(stages)
         items = make_plan(stages, home, warehouse, lambda kind: names[kind], costs=Costs.WHOLE)
     if as_json:
         typer.echo(_json(items, []))

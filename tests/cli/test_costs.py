@@ -124,6 +124,27 @@ def test_the_option_without_a_name_is_of_the_project(
     assert unknown.code == 2 and "no recipe 'nope'; there are: srft-paper," in unknown.err
 
 
+def test_options_beside_a_recipe_hold_or_are_refused(
+    whole: Whole, speaking: Callable[[Home], Srft], graded: Home
+) -> None:
+    every, one = whole("srft-paper"), whole("srft-paper", "--arm", "rft")
+    assert {stage for stage in one if "/" in stage} == {
+        *("masked_tokens/rft", "checkpoints/rft", "eval_scores/rft")
+    }
+    assert one["checkpoints/rft"] == every["checkpoints/rft"]
+    critic = whole("srft-paper", "--critic", "paper", "step_verdicts/rules")
+    assert [stage for stage in critic if stage.startswith("step_verdicts/p")]
+    assert not [stage for stage in critic if stage.startswith("checkpoints")]
+    for words, told in {
+        ("--exact",): "leave --exact out",
+        ("--all",): "leave --all out",
+        ("--arm", "nope"): "no arm 'nope'",
+        ("--batch", "nope"): "no batch 'nope'",
+    }.items():
+        said = speaking(graded)("plan", "--recipe", "srft-paper", *words)
+        assert said.code == 2 and told in said.err
+
+
 def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
     code = (
         "import sys; sys.argv[1:] = ['plan', '--recipe', 'srft-paper']\n"
