@@ -5,6 +5,7 @@ from srft_assets.critic.calls import CRITIC_CALLS
 from srft_assets.critic.gold.labels import GOLD_LABELS
 from srft_assets.critic.scores import CRITIC_SCORES
 from srft_assets.critic.verdict import CRITIC_PROMPTS, STEP_VERDICTS
+from srft_assets.integrity.finding import INTEGRITY
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.rollouts.stage import EVAL_SCORES
@@ -15,6 +16,7 @@ from srft_assets.trajectories.model import TRAJECTORIES
 SCHEMAS = {
     "trajectories": TRAJECTORIES,
     "test_outcomes": TEST_OUTCOMES,
+    "integrity": INTEGRITY,
     "critic_prompt": CRITIC_PROMPTS,
     "critic_versions": CRITIC_PROMPTS,
     "step_verdicts": STEP_VERDICTS,

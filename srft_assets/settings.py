@@ -288,6 +288,9 @@ class Settings(BaseSettings):
     """How arms are scored that state no `evaluation`: its settings, as docs/arms.md lists them."""
     costs: Estimates = Estimates()
     ui: Ui = Ui()
+    weak_tests: str | None = None
+    """File of instance ids, one a line, relative to the project: tasks whose tests are known to
+    accept wrong patches. Their runs are marked in the view `leaks`."""
     git_host: Url | None = None
     """Where local grading fetches repositories; by default it takes releases of PyPI."""
     logs: PositiveInt = 200

@@ -19,6 +19,7 @@ from srft_assets.critic.scores import critic_scores_stage
 from srft_assets.critic.spec import CriticSpec, RulesSpec
 from srft_assets.critic.stages import llm_stage, prompt_stage, rules_stage
 from srft_assets.errors import SrftError, UsageError
+from srft_assets.integrity.stage import integrity_stage
 from srft_assets.lab.base import base_models_stage
 from srft_assets.lab.teacher import VERSION as LAB_VERSION
 from srft_assets.lab.teacher import collect
@@ -110,6 +111,7 @@ def fixed_stages() -> list[Stage]:
     )
     return [
         *_tagged([trajectories, test_outcomes_stage(unsafe=_unsafe())], "runs"),
+        *_tagged([integrity_stage(_weak_tests())], "runs"),
         *_tagged([gold_labels_stage()], "gold"),
         *_tagged([base_models_stage()], "model"),
     ]
@@ -253,6 +255,11 @@ def comparisons(stages: list[Stage]) -> list[Stage]:
 
 def _unsafe() -> bool:
     return settings().unsafe
+
+
+def _weak_tests() -> str | None:
+    stated = settings().weak_tests
+    return str(current_project().root / Path(stated).expanduser()) if stated else None
 
 
 def _components(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

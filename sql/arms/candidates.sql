@@ -18,6 +18,14 @@ SELECT
     outcome.f2p_total,
     outcome.p2p_passed,
     outcome.p2p_total,
-    outcome.grader
+    outcome.grader,
+    coalesce(found.leaks, []) AS leaks,
+    rate.solve_rate
 FROM trajectories AS run
 LEFT JOIN test_outcomes AS outcome USING (trajectory_id)
+LEFT JOIN (
+    SELECT trajectory_id, list(DISTINCT kind ORDER BY kind) AS leaks
+    FROM integrity
+    GROUP BY trajectory_id
+) AS found USING (trajectory_id)
+LEFT JOIN solve_rates AS rate ON rate.instance_id = run.instance_id

@@ -35,6 +35,7 @@ WATCHED = {
     "runs_graded": "Somebody said of every run whether it failed: a critic judges failed runs",
     "steps_labelled": "At most 5% of the steps that the critic was asked for have no label",
     "tokens_trained": "Of every batch some tokens are trained",
+    "runs_untainted": "How many runs were left out because they are tainted, and why",
     "runs_whole": "No run was cut, left out or refused for its length",
     "batches_trained": "The batches that are trained on, where `training.batches` leaves some out",
     "rows_trained": "No row is too long to be trained on",

@@ -20,7 +20,7 @@ from srft_assets.warehouse.plan import State
 TO_MAKE = (State.MISSING, State.STALE)
 DAILY = "5 0 * * *"
 """When what failed is tried again: a budget is one of a day (UTC)."""
-FREE = dg.AssetSelection.assets("test_outcomes") | dg.AssetSelection.key_prefixes(
+FREE = dg.AssetSelection.assets("test_outcomes", "integrity") | dg.AssetSelection.key_prefixes(
     "critic_prompt", "comparison"
 )
 UNPAID = dg.AssetSelection.key_prefixes("step_verdicts", "critic_scores", "masked_tokens")

@@ -32,7 +32,8 @@ LABELLED = ("step_verdicts", "masked_tokens")
 ANY_ASSET = "__ASSET_JOB"
 """Dagster's job of all assets: the only one whose assets may have partitions of several kinds."""
 
-BY_BATCH = dg.AssetSelection.assets("trajectories", "test_outcomes")
+BY_BATCH = dg.AssetSelection.assets("trajectories", "test_outcomes", "integrity")
+FINDINGS = dg.AssetSelection.assets("integrity")
 PROMPTS = dg.AssetSelection.key_prefixes("critic_prompt")
 VERDICTS = dg.AssetSelection.key_prefixes("step_verdicts")
 TOKENS = dg.AssetSelection.key_prefixes("masked_tokens")
@@ -52,7 +53,7 @@ ingest_runs = dg.define_asset_job(
 
 relabel = dg.define_asset_job(
     "relabel",
-    UNASKED | ARM_TOKENS,
+    UNASKED | ARM_TOKENS | FINDINGS,
     partitions_def=BATCHES,
     description="Label the steps of a batch again, and mask its tokens by the new labels: of the "
     "critics that cost nothing and those that an arm needs. What is in sync is kept.",

@@ -33,7 +33,7 @@ QUIET_SECONDS = 10.0
 RUN_KEY = "dagster/run_key"
 BY_INBOX = {"srft/by": "inbox"}
 
-INGESTED = ("trajectories", "test_outcomes")
+INGESTED = ("trajectories", "test_outcomes", "integrity")
 
 AT_ONCE = 200
 """Partitions told of in one tick; the next goes on where it ended."""

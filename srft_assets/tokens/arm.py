@@ -11,6 +11,7 @@ judge: runs that are not masked, and steps without a label.
 """
 
 import random
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -154,6 +155,9 @@ class ArmSpec(BaseModel):
     """Runs of one task at most; which, `seed` decides. Runs of no known task are not counted."""
     seed: int = 0
     """Decides what `per_instance` keeps and what `random_mask` masks; not the seed of training."""
+    integrity: Literal["drop", "mask", "keep"] = "drop"
+    """What becomes of runs that read the fix, disabled tests or hard-coded answers (the view
+    `leaks`): left out; kept, the steps that did it without loss; or trained like others."""
     critic: str | None = None
     """Whose verdicts mask steps; without one, and without `gold`, nothing is masked."""
     gold: str | None = None
@@ -182,6 +186,10 @@ class ArmSpec(BaseModel):
     """How it is trained."""
     evaluation: EvaluationSpec = Field(default_factory=EvaluationSpec)
     """How its checkpoints are scored."""
+
+    def names(self, column: str) -> bool:
+        """Whether the condition `where` speaks of a column."""
+        return self.where is not None and bool(re.search(rf"(?i)\b{column}\b", self.where))
 
     @property
     def labelled(self) -> bool:

@@ -10,7 +10,8 @@ import duckdb
 import polars as pl
 
 from srft_assets.errors import SrftError
-from srft_assets.outcomes.status import FAILED, Status, crashed_runs
+from srft_assets.integrity.finding import INTEGRITY, counted, tainted_runs
+from srft_assets.outcomes.status import FAILED, JUDGED, Status, crashed_runs
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.warehouse.sql import Config, connect, first_line, sql_files
 
@@ -23,6 +24,7 @@ CONFIG: Config = {
 ONE = "it must be one condition, as after WHERE"
 NO_TASK = "unknown"
 """Instance id of runs whose source names no task."""
+SOLVE_RATES = pl.Schema({"instance_id": pl.String, "solve_rate": pl.Float64})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,19 @@ class Chosen:
     left_out: Mapping[str, int]
 
 
-def choose(arm: ArmSpec, runs: pl.DataFrame, outcomes: pl.DataFrame) -> Chosen:
+def choose(
+    arm: ArmSpec,
+    runs: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    findings: pl.DataFrame | None = None,
+    rates: pl.DataFrame | None = None,
+) -> Chosen:
     """Choose among the runs of one batch; a run without outcome counts as `unknown`.
 
-    `outcomes`: rows of `test_outcomes`. A run that a server or a machine ended is taken nowhere;
-    one that only could not be graded is ungraded like others. What is identical or too many over
-    several batches only training can see, and chooses by the same order. Raises SrftError for a
-    wrong `where`.
+    `outcomes`: rows of `test_outcomes`; `findings`: of `integrity`; `rates`: see `solve_rates`. A
+    run that a server or a machine ended is taken nowhere; one that only could not be graded is
+    ungraded like others. What is identical or too many over several batches only training can see,
+    and chooses by the same order. Raises SrftError for a wrong `where`.
     """
     left_out: Counter[str] = Counter()
 
@@ -52,9 +60,15 @@ def choose(arm: ArmSpec, runs: pl.DataFrame, outcomes: pl.DataFrame) -> Chosen:
     status = dict(outcomes.select("trajectory_id", "status").iter_rows())
     of = [Status(status.get(name, Status.UNKNOWN)) for name in runs["trajectory_id"]]
     keep("of_other_outcome", pl.Series([takes(arm, one) for one in of], dtype=pl.Boolean))
+    findings = INTEGRITY.to_frame() if findings is None else findings
+    if arm.integrity == "drop":
+        tainted = tainted_runs(findings)
+        found = [kind for name in runs["trajectory_id"] if (kind := tainted.get(name))]
+        keep("tainted", ~runs["trajectory_id"].is_in(list(tainted)))
+        left_out.update(counted(found))
     if arm.where is not None:
         try:
-            fitting = ids_where(arm.where, runs, outcomes)
+            fitting = ids_where(arm.where, runs, outcomes, findings, rates)
         except SrftError as error:
             raise SrftError(f"arm {arm.name}: {error}") from None
         keep("outside_where", runs["trajectory_id"].is_in(list(fitting)))
@@ -95,16 +109,42 @@ def within_cap(runs: pl.DataFrame, cap: int, seed: int) -> pl.Series:
     return place | (runs["instance_id"] == NO_TASK)
 
 
-def ids_where(condition: str, runs: pl.DataFrame, outcomes: pl.DataFrame) -> set[str]:
+def solve_rates(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Of each task the share of its graded runs that resolved it: rows of SOLVE_RATES.
+
+    `outcomes`: rows of `test_outcomes` of all batches; a run that two of them hold counts once.
+    """
+    return (
+        outcomes.filter(
+            pl.col("status").is_in([str(one) for one in JUDGED]), pl.col("instance_id") != NO_TASK
+        )
+        .unique("trajectory_id", keep="first", maintain_order=True)
+        .group_by("instance_id", maintain_order=True)
+        .agg(solve_rate=(pl.col("status") == str(Status.RESOLVED)).mean())
+        .cast(SOLVE_RATES)
+    )
+
+
+def ids_where(
+    condition: str,
+    runs: pl.DataFrame,
+    outcomes: pl.DataFrame,
+    findings: pl.DataFrame | None = None,
+    rates: pl.DataFrame | None = None,
+) -> set[str]:
     """Trajectory ids of the runs for which the condition is true.
 
-    `runs` and `outcomes` are rows of `trajectories` and `test_outcomes`; the columns of
-    `sql/arms/candidates.sql` can be named. The condition is asked in a database in memory that
-    holds nothing else, reads no file and cannot be configured. It must be one expression, and
-    always give the same answer. Raises SrftError with one line otherwise.
+    `runs`, `outcomes` and `findings` are rows of `trajectories`, `test_outcomes` and `integrity`,
+    `rates` those of `solve_rates`; the columns of `sql/arms/candidates.sql` can be named. The
+    condition is asked in a database in memory that holds nothing else, reads no file and cannot be
+    configured. It must be one expression, and always give the same answer. Raises SrftError with
+    one line otherwise.
     """
     with connect(config=CONFIG) as connection:
-        _fill(connection, {"trajectories": runs, "test_outcomes": outcomes})
+        known = {"trajectories": runs, "test_outcomes": outcomes}
+        known["integrity"] = INTEGRITY.to_frame() if findings is None else findings
+        known["solve_rates"] = SOLVE_RATES.to_frame() if rates is None else rates
+        _fill(connection, known)
         return _fitting(connection, condition, "trajectory_id")
 
 

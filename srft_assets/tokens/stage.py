@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,12 +12,13 @@ from srft_assets.critic.gold.labels import majority
 from srft_assets.critic.verdict import Label
 from srft_assets.errors import Refusal, SrftError
 from srft_assets.home import Home
+from srft_assets.integrity.finding import INTEGRITY, tainted_steps
 from srft_assets.outcomes.status import Status
 from srft_assets.tokens.arm import ArmSpec, decide
 from srft_assets.tokens.foreseen import masking_cost
 from srft_assets.tokens.lengths import Lengths
 from srft_assets.tokens.mask import Job, mask_runs
-from srft_assets.tokens.run_choice import candidates_sql, choose
+from srft_assets.tokens.run_choice import candidates_sql, choose, solve_rates
 from srft_assets.tokens.token_labels import MASKED_TOKENS, MaskedRow, RunRefusedError
 from srft_assets.tokens.tokenizer import (
     is_base_model_asset,
@@ -25,7 +26,7 @@ from srft_assets.tokens.tokenizer import (
     model_source,
     tokenizer_fingerprint,
 )
-from srft_assets.tokens.watches import runs_whole, tokens_trained
+from srft_assets.tokens.watches import runs_untainted, runs_whole, tokens_trained
 from srft_assets.trajectories.model import from_row
 from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.recipe import digest
@@ -55,7 +56,9 @@ counted.
 def masked_tokens_stage(arm: ArmSpec) -> Stage:
     """The stage of one arm. Training and evaluation settings do not touch it."""
     asset = is_base_model_asset(arm.model)
-    upstream = [Upstream("trajectories"), Upstream("test_outcomes")]
+    outcomes = Upstream("test_outcomes", "all" if arm.names("solve_rate") else "same")
+    upstream = [Upstream("trajectories"), outcomes]
+    upstream += [Upstream("integrity")] if asks_integrity(arm) else []
     upstream += labels_upstream(arm)
     if asset:
         upstream.append(Upstream(f"base_models/{arm.model}", mapping="whole"))
@@ -77,10 +80,16 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
         watches={
             "tokens_trained": partial(tokens_trained, arm),
             "runs_whole": partial(runs_whole, arm),
+            "runs_untainted": partial(runs_untainted, arm),
         },
         description=DESCRIPTION.format(name=arm.name, description=arm.description).strip(),
         kinds=frozenset({"polars", "huggingface"}),
     )
+
+
+def asks_integrity(arm: ArmSpec) -> bool:
+    """Whether findings decide what the arm trains on."""
+    return arm.integrity != "keep" or arm.names("leaks")
 
 
 def labels_upstream(arm: ArmSpec) -> list[Upstream]:
@@ -99,7 +108,7 @@ def sql_of(arm: ArmSpec) -> dict[str, str]:
 
 def settings_of(arm: ArmSpec) -> dict[str, Any]:
     """The settings that decide tokens or mask; where nobody labels no mask setting does."""
-    named = {"runs", "where", "dedup", "per_instance", "model", "too_long"}
+    named = {"runs", "where", "dedup", "per_instance", "integrity", "model", "too_long"}
     if arm.labelled:
         named |= {"critic", "gold", "mask", "mask_resolved", "unlabeled", "weights", "control"}
     if arm.per_instance is not None or arm.control == "random_mask":
@@ -117,15 +126,17 @@ def settings_of(arm: ArmSpec) -> dict[str, Any]:
 def make_masks(arm: ArmSpec, work: Work) -> Made:
     """The rows of one batch, verified; runs that fail are refused."""
     outcomes = work.read("test_outcomes")
-    chosen = choose(arm, work.read("trajectories"), outcomes)
+    findings = work.read("integrity") if asks_integrity(arm) else INTEGRITY.to_frame()
+    chosen = choose(arm, work.read("trajectories"), outcomes, findings, _rates(arm, work))
     left_out = {f"runs_{why}": count for why, count in chosen.left_out.items()}
+    leaking = tainted_steps(findings) if arm.integrity == "mask" else {}
     labels = _labels(arm, work)
     source = f"trajectories/{work.partition}"
     if chosen.frame.is_empty():
         return _fitted(arm, source, [], left_out)
     status = {name: Status(one) for name, one in outcomes["trajectory_id", "status"].iter_rows()}
     tokenizer = kept_tokenizer(model_source(arm.model, work.home, work.read))
-    rows = mask_runs(_jobs(arm, chosen.frame, status, labels), tokenizer)
+    rows = mask_runs(_jobs(arm, chosen.frame, status, labels, leaking), tokenizer)
     ids: list[str] = chosen.frame["trajectory_id"].to_list()
     tracked = work.progress.track(rows, f"masked_tokens/{arm.name} {work.partition}", len(ids))
     made = _fitted(arm, source, zip(ids, tracked, strict=True), left_out)
@@ -138,6 +149,14 @@ def make_masks(arm: ArmSpec, work: Work) -> Made:
             without,
         )
     return made
+
+
+def _rates(arm: ArmSpec, work: Work) -> pl.DataFrame | None:
+    """Solve rates over all batches, where the arm asks for them."""
+    if not arm.names("solve_rate"):
+        return None
+    names = work.input_names("test_outcomes") or [work.partition]
+    return solve_rates(pl.concat(work.read("test_outcomes", name) for name in names))
 
 
 def _fitted(
@@ -164,15 +183,23 @@ def _fitted(
 
 
 def _jobs(
-    arm: ArmSpec, frame: pl.DataFrame, status: Mapping[str, Status], labels: Labels
+    arm: ArmSpec,
+    frame: pl.DataFrame,
+    status: Mapping[str, Status],
+    labels: Labels,
+    leaking: Mapping[str, Collection[int]],
 ) -> Iterator[Job]:
-    """The chosen runs with the loss weights of their steps, read a few at a time."""
+    """The chosen runs with the loss weights of their steps, read a few at a time.
+
+    `leaking`: steps that carry no loss, whatever their label.
+    """
     for rows in frame.iter_slices(RUNS_AT_ONCE):
         for run in map(from_row, rows.iter_rows(named=True)):
             outcome = status.get(run.trajectory_id, Status.UNKNOWN)
             stated = labels.get(run.trajectory_id, {})
             of_steps = {s.step_index: stated.get(s.step_index, Label.UNLABELED) for s in run.steps}
             weights = decide(arm, run.trajectory_id, outcome, of_steps)
+            weights |= dict.fromkeys(leaking.get(run.trajectory_id, ()), 0.0)
             names = {step: str(label) for step, label in of_steps.items()} if arm.labelled else {}
             yield Job(run, weights, names, outcome)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from srft_assets.integrity.finding import SAID
 from srft_assets.text import some
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.warehouse.partitions import Stamp, Warehouse
@@ -12,6 +13,7 @@ FEWEST = 0.01
 
 LEFT_OUT = {
     "crashed": "runs ended by a machine or a server",
+    "tainted": "runs that are tainted (the view leaks)",
     "of_other_outcome": "runs of another outcome, or ungraded",
     "outside_where": "runs outside of `where`",
     "identical": "runs identical to others",
@@ -45,6 +47,16 @@ def tokens_trained(arm: ArmSpec, warehouse: Warehouse, batches: Sequence[str]) -
         whose = f"step_verdicts/{arm.critic}" if arm.critic else "the gold set"
         reasons.append(f"{runs:,} runs whose steps {whose} leaves unlabeled or masks")
     return Said(told + ("; ".join([*reasons, *left]) or "the runs hold no turn of the model"))
+
+
+def runs_untainted(arm: ArmSpec, warehouse: Warehouse, batches: Sequence[str]) -> Said | None:
+    """How many runs are left out as tainted, and why."""
+    stamps = _stamps(arm, warehouse, batches).values()
+    tainted = _sum(stamps, "runs_tainted")
+    if not tainted:
+        return None
+    why = ", ".join(_counted(stamps, {f"runs_tainted_{kind}": told for kind, told in SAID.items()}))
+    return Said(f"{tainted:,} tainted runs are left out: {why} (FROM leaks)", warns=False)
 
 
 def runs_whole(arm: ArmSpec, warehouse: Warehouse, batches: Sequence[str]) -> Said | None:

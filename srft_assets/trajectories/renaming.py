@@ -24,7 +24,7 @@ from srft_assets.warehouse.partitions import (
 )
 from srft_assets.warehouse.recipe import Recipe
 
-OF_BATCH = ("trajectories", "test_outcomes", "step_verdicts", "masked_tokens")
+OF_BATCH = ("trajectories", "test_outcomes", "integrity", "step_verdicts", "masked_tokens")
 """Assets that have a partition a batch, or whose critics and arms have."""
 CALLS, VERSIONS = "critic_calls", "verdict_versions"
 

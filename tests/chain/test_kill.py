@@ -120,6 +120,7 @@ def test_the_undisturbed_run_is_worth_killing(commands):
     assert ingest.filter(asset="trajectories")["rows"].to_list() == [9, 9, 6]
     assert set(apply["asset"]) == {
         "base_models/tiny",
+        "integrity",
         "masked_tokens/srft",
         "step_verdicts/rules",
         "test_outcomes",

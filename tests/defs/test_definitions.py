@@ -28,6 +28,7 @@ def test_the_assets(graph):
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {
         "trajectories",
         "test_outcomes",
+        "integrity",
         "base_models/tiny",
         "gold_labels",
         "comparison",
@@ -82,6 +83,8 @@ def test_what_is_made_on_request_has_partitions_of_its_own(loaded, graph):
 def test_data_goes_one_way(graph):
     assert parents(graph, "trajectories") == set()
     assert parents(graph, "test_outcomes") == {"trajectories"}
+    assert parents(graph, "integrity") == {"trajectories"}
+    assert "integrity" in parents(graph, "masked_tokens/rft")
     assert parents(graph, "step_verdicts/rules") == {"trajectories", "test_outcomes"}
     assert parents(graph, "checkpoints/srft") == {"masked_tokens/srft", "base_models/tiny"}
     assert parents(graph, "eval_scores/srft") == {"checkpoints/srft"}

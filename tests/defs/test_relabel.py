@@ -67,7 +67,7 @@ def once_labelled(loaded, with_base_model, tmp_path_factory: pytest.TempPathFact
         ingest(home, [write_lines(home.inbox / f"{batch}.jsonl", runs(f"{batch}0", f"{batch}1"))])
     with_base_model(home)
     stages = stages_in(loaded)
-    for key in ("trajectories", "test_outcomes", VERDICTS, *MASKS):
+    for key in ("trajectories", "test_outcomes", "integrity", VERDICTS, *MASKS):
         for batch in BATCHES:
             make(home, stages[key], batch)
     return home

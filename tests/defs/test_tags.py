@@ -21,6 +21,7 @@ def test_an_arm_and_all_above_it_is_one_path_from_runs_to_scores(graph):
     assert found(graph, "+tag:arm=srft") == {
         "trajectories",
         "test_outcomes",
+        "integrity",
         "step_verdicts/rules",
         "base_models/tiny",
         "masked_tokens/srft",

@@ -12,6 +12,7 @@ import pytest
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.exports.export import Exported, Request, export
 from srft_assets.home import Home
+from srft_assets.integrity.finding import INTEGRITY
 from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.stage import masked_tokens_stage
@@ -99,6 +100,7 @@ class Platform:
         found = [
             source("trajectories", TRAJECTORIES),
             source("test_outcomes", TEST_OUTCOMES),
+            source("integrity", INTEGRITY),
             replace(source("step_verdicts/rules", STEP_VERDICTS), volatile=("version",)),
             masked_tokens_stage(self.arm),
         ]
@@ -115,6 +117,7 @@ class Platform:
         self.put("trajectories", rows_of(runs, batch), batch)
         rows = [{"trajectory_id": run.trajectory_id, "status": status} for run in runs]
         self.put("test_outcomes", pl.DataFrame(rows, schema=TEST_OUTCOMES), batch)
+        self.put("integrity", INTEGRITY.to_frame(), batch)
         verdicts = [
             {
                 "trajectory_id": run.trajectory_id,

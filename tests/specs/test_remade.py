@@ -39,7 +39,7 @@ def relabelled(critic: str, *batches: str) -> set[str]:
 
 def from_runs(batch: str) -> set[str]:
     """What depends on the runs of a batch."""
-    below = {"trajectories", "test_outcomes", "masked_tokens/sft"}
+    below = {"trajectories", "test_outcomes", "integrity", "masked_tokens/sft"}
     everyone = set().union(*(relabelled(critic, batch) for critic in CRITICS))
     return {f"{asset}/{batch}" for asset in below} | everyone | {"gold_labels/all"}
 

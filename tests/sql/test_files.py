@@ -112,7 +112,8 @@ def test_a_file_holds_what_its_name_says(filled: Home) -> None:
 
 def test_the_names_the_platform_promises_are_there() -> None:
     assert {file.name for file in VIEWS} >= {
-        *("trajectories", "steps", "test_outcomes", "step_verdicts", "masked_tokens"),
+        *("trajectories", "steps", "test_outcomes", "leaks", "step_verdicts"),
+        "masked_tokens",
         *("checkpoints", "eval_scores", "quarantine", "partitions", "label_shares"),
     }
     assert "demo_scores" in {file.name for file in QUERIES}

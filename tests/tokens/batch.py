@@ -10,6 +10,7 @@ import pytest
 
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import Home
+from srft_assets.integrity.finding import INTEGRITY
 from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.tokens.token_labels import MASKED_TOKENS, MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer
@@ -53,6 +54,7 @@ def filled(home: Home, tmp_path: Path, chatml: ChatTokenizer) -> Home:
     put(home, "trajectories", rows_of(runs, "b"))
     outcomes = [{"trajectory_id": name, "status": status} for name, status in STATUS.items()]
     put(home, "test_outcomes", pl.DataFrame(outcomes, schema=TEST_OUTCOMES))
+    put(home, "integrity", INTEGRITY.to_frame())
     verdicts = [
         {"trajectory_id": name, "step_index": step, "label": label, "reason": "seen", "rule": ""}
         for name in STATUS

@@ -70,12 +70,14 @@ def test_an_arm_without_critic_has_no_edge_from_one() -> None:
     assert [edge.asset for edge in upstream] == [
         "trajectories",
         "test_outcomes",
+        "integrity",
         "base_models/tiny",
     ]
     upstream = masked_tokens_stage(ArmSpec(name="srft", critic="rules", model="a/b")).upstream
     assert [edge.asset for edge in upstream] == [
         "trajectories",
         "test_outcomes",
+        "integrity",
         "step_verdicts/rules",
     ]
 
