@@ -10,6 +10,7 @@ import polars as pl
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.instance import OpenRun, open_runs
+from srft_assets.integrity.finding import SAID
 from srft_assets.planning import look
 from srft_assets.settings import settings
 from srft_assets.summaries import held_once, summaries
@@ -48,7 +49,8 @@ class Overview:
     """One look at the platform; the frames are those of the named queries.
 
     `left` is what may still be paid for where that is bounded: by critic of its life, and as
-    `today` of the schedule; by unit (calls, tokens, usd).
+    `today` of the schedule; by unit (calls, tokens, usd). `tainted` counts runs by what taints
+    them, as `read the fix`.
     """
 
     batches: pl.DataFrame
@@ -57,6 +59,7 @@ class Overview:
     stale: list[Stale]
     running: list[OpenRun]
     left: dict[str, dict[str, float]]
+    tainted: dict[str, int]
     next: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -80,6 +83,7 @@ class Overview:
                 for run in self.running
             ],
             "left": self.left,
+            "tainted": self.tainted,
             "next": self.next,
         }
 
@@ -97,8 +101,19 @@ def overview(home: Home, stages: Mapping[str, Stage]) -> Overview:
         stale=stale,
         running=running,
         left=_left(home, stages),
+        tainted=_tainted(warehouse),
         next=_next(stale, running, seen.needed, there),
     )
+
+
+def _tainted(warehouse: Snapshot) -> dict[str, int]:
+    """See `Overview`; as the partitions of `integrity` count them."""
+    stamps = [warehouse.stamp("integrity", name) for name in warehouse.partitions("integrity")]
+    counts = {
+        told: round(sum(one.figures.get(f"tainted_{kind}", 0) for one in stamps if one))
+        for kind, told in SAID.items()
+    }
+    return {told: count for told, count in counts.items() if count}
 
 
 def _left(home: Home, stages: Mapping[str, Stage]) -> dict[str, dict[str, float]]:

@@ -24,7 +24,10 @@ from srft_assets.warehouse.partitions import Warehouse
 from tests.trajectories.ingest_support import run_of, write_lines
 
 STAGES = load_stages()
-OF_BATCH = ("trajectories", "test_outcomes", "step_verdicts/rules", "masked_tokens/srft")
+OF_BATCH = (
+    *("trajectories", "test_outcomes", "integrity", "step_verdicts/rules"),
+    "masked_tokens/srft",
+)
 KEY = "a" * 64
 
 

@@ -17,7 +17,10 @@ from tests.trajectories.ingest_support import run_of, write_lines
 from tests.warehouse.filled import fill
 
 STAGES = load_stages()
-MADE = ("trajectories", "test_outcomes", "step_verdicts/rules", "masked_tokens/srft")
+MADE = (
+    *("trajectories", "test_outcomes", "integrity", "step_verdicts/rules"),
+    "masked_tokens/srft",
+)
 
 
 @pytest.fixture

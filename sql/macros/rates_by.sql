@@ -9,7 +9,9 @@ SELECT
     wilson_high(resolved_runs, graded_runs) AS rate_high,
     count(*) FILTER (status = 'infra_error') AS infra_errors,
     count(*) FILTER (coalesce(status, 'unknown') = 'unknown') AS unknown,
-    avg(n_steps) AS mean_steps
+    avg(n_steps) AS mean_steps,
+    count(*) FILTER (tainted) AS tainted_runs,
+    share(count(*) FILTER (resolved AND NOT tainted), graded_runs) AS rate_untainted
 FROM runs
 GROUP BY key;
 

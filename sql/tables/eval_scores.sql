@@ -17,7 +17,8 @@ SELECT
     seconds,
     grader,
     contaminated,
-    approximate
+    approximate,
+    tainted
 FROM stored_eval_scores();
 
 COMMENT ON VIEW eval_scores IS 'Held-out tasks played by the checkpoints, one row an attempt. Rates are in arm_scores.';
@@ -39,3 +40,4 @@ COMMENT ON COLUMN eval_scores.seconds IS 'Wall time of playing and grading, othe
 COMMENT ON COLUMN eval_scores.grader IS 'Who graded.';
 COMMENT ON COLUMN eval_scores.contaminated IS 'Whether the arm was trained on a run of the same task; NULL where what it was trained on is gone.';
 COMMENT ON COLUMN eval_scores.approximate IS 'Whether the grader stands in for the official one.';
+COMMENT ON COLUMN eval_scores.tainted IS 'Whether the attempt read the fix, disabled tests or hard-coded answers, by the rules of integrity; NULL where it was scored before these were asked.';

@@ -12,7 +12,9 @@ SELECT
     avg(n_steps) AS mean_steps,
     avg(cost_usd) AS mean_cost_usd,
     count(*) FILTER (contaminated) AS contaminated,
-    count(*) FILTER (approximate) AS approximate
+    count(*) FILTER (approximate) AS approximate,
+    count(*) FILTER (tainted) AS tainted,
+    share(count(*) FILTER (resolved AND tainted IS NOT TRUE), scored) AS rate_untainted
 FROM eval_scores
 GROUP BY arm
 ORDER BY arm;
@@ -31,3 +33,5 @@ COMMENT ON COLUMN arm_scores.mean_steps IS 'Mean number of steps.';
 COMMENT ON COLUMN arm_scores.mean_cost_usd IS 'Mean cost of the attempts whose cost is known, in USD; NULL where none is.';
 COMMENT ON COLUMN arm_scores.contaminated IS 'Attempts at tasks that the arm was trained on.';
 COMMENT ON COLUMN arm_scores.approximate IS 'Attempts whose grader stands in for the official one.';
+COMMENT ON COLUMN arm_scores.tainted IS 'Attempts that read the fix, disabled tests or hard-coded answers.';
+COMMENT ON COLUMN arm_scores.rate_untainted IS 'The rate where tainted attempts do not count as resolved.';

@@ -14,3 +14,5 @@ COMMENT ON COLUMN outcomes_by_repo.rate_high IS 'Upper end of its 95% Wilson int
 COMMENT ON COLUMN outcomes_by_repo.infra_errors IS 'Runs whose grading failed.';
 COMMENT ON COLUMN outcomes_by_repo.unknown IS 'Runs that nobody graded.';
 COMMENT ON COLUMN outcomes_by_repo.mean_steps IS 'Mean number of steps.';
+COMMENT ON COLUMN outcomes_by_repo.tainted_runs IS 'Runs that read the fix, disabled tests or hard-coded answers.';
+COMMENT ON COLUMN outcomes_by_repo.rate_untainted IS 'The rate where tainted runs do not count as resolved.';

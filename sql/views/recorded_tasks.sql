@@ -15,3 +15,5 @@ COMMENT ON COLUMN recorded_tasks.rate_high IS 'Upper end of its 95% Wilson inter
 COMMENT ON COLUMN recorded_tasks.infra_errors IS 'Runs whose grading failed.';
 COMMENT ON COLUMN recorded_tasks.unknown IS 'Runs that nobody graded.';
 COMMENT ON COLUMN recorded_tasks.mean_steps IS 'Mean number of steps.';
+COMMENT ON COLUMN recorded_tasks.tainted_runs IS 'Runs that read the fix, disabled tests or hard-coded answers.';
+COMMENT ON COLUMN recorded_tasks.rate_untainted IS 'The rate where tainted runs do not count as resolved.';

@@ -11,7 +11,8 @@ SELECT
     outcome.status,
     CASE WHEN graded(outcome.status) THEN outcome.status = 'resolved' END AS resolved,
     graded(outcome.status) AS graded,
-    outcome.grader
+    outcome.grader,
+    run.trajectory_id IN (SELECT trajectory_id FROM integrity WHERE taints) AS tainted
 FROM trajectories AS run
 LEFT JOIN test_outcomes AS outcome USING (trajectory_id);
 
@@ -28,3 +29,4 @@ COMMENT ON COLUMN runs.status IS 'Test outcome; NULL where test_outcomes was not
 COMMENT ON COLUMN runs.resolved IS 'Whether the patch passes the tests; NULL where the grader failed or nobody graded: avg(resolved) is a rate.';
 COMMENT ON COLUMN runs.graded IS 'Whether the outcome says something about the model: neither infra_error nor unknown; NULL without an outcome.';
 COMMENT ON COLUMN runs.grader IS 'Who graded.';
+COMMENT ON COLUMN runs.tainted IS 'Whether a finding of integrity taints the run; false also where integrity was not made for the batch.';

@@ -12,7 +12,7 @@ from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import Batches, chosen_batches, chosen_seeds
 from srft_assets.cli.progress import progress
 from srft_assets.errors import SrftError, UsageError
-from srft_assets.exports import FormatName
+from srft_assets.exports import Allowed, FormatName
 from srft_assets.home import current_home
 from srft_assets.text import visible
 
@@ -62,6 +62,16 @@ def export(
         float | None,
         typer.Option(help="Loss weight of masked mistakes, below 0: -0.1. `tinker` takes it."),
     ] = None,
+    redact: Annotated[
+        bool,
+        typer.Option(
+            "--redact", help="Replace keys, tokens, e-mail addresses and home folders in the runs."
+        ),
+    ] = False,
+    allow: Annotated[
+        list[Allowed] | None,
+        typer.Option("--allow", help="Leave these in, instead of refusing to export them."),
+    ] = None,
 ) -> None:
     """Write an arm's masked tokens for a trainer, with a data set card."""
     from srft_assets.exports.writer import REPLACED
@@ -89,7 +99,8 @@ def export(
     for form in forms:
         folder = top / form if len(forms) > 1 else top
         asked = (size, licence, stale_ok, round_weights, mistake_weight)
-        request = Request(arm, batches, form, folder, *asked)
+        secrets = (redact, [one.value for one in allow or ()])
+        request = Request(arm, batches, form, folder, *asked, *secrets)
         with progress(console) as told_to:
             done = write(request, home, stages, told_to)
         remember(home, folder, arm)
@@ -126,6 +137,8 @@ def told(done: "Exported") -> list[str]:
     ]
     for reason, count in sorted(counts.refused.items()):
         lines.append(f"[yellow]refused[/] {count:,} runs: {quoted(reason)}")
+    for kind, count in sorted(counts.redacted.items()):
+        lines.append(f"replaced {count:,} × {kind}")
     if counts.without_loss:
         lines.append(f"left out {counts.without_loss:,} runs: {done.form.empty}")
     for name in sorted(done.facts.stale):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 from rich.console import Console
 
@@ -75,6 +76,14 @@ def _written(folder: Path, mark: str, by: str) -> list[str]:
     return files
 
 
+def _allowed(folder: Path) -> list[str]:
+    """What an export says that it was allowed to hold."""
+    from srft_assets.exports.writer import MANIFEST
+
+    path = folder / MANIFEST
+    return list(orjson.loads(path.read_bytes()).get("allowed", ())) if path.exists() else []
+
+
 def _push(
     folder: Path,
     repository: str,
@@ -92,6 +101,10 @@ def _push(
     for name, size in sizes.items():
         say(console, quoted(f"  {name}, {size:,} bytes"))
     put(repository=repository, kind=kind, files=sizes)
+    with console.status("looking for keys and addresses"):
+        from srft_assets.exports.guard import check_files
+
+        check_files(folder, files, _allowed(folder))
     if dry_run:
         return
     with console.status(f"uploading to {quoted(repository)}"):

@@ -90,6 +90,9 @@ def _screen(found: "Overview") -> Iterable[RenderableType]:
 
         parts = (f"{name}: {in_words(units)}" for name, units in found.left.items())
         yield Text.assemble(("left to pay for ", "bold"), "; ".join(parts))
+    if found.tainted:
+        told = ", ".join(f"{count:,} {what}" for what, count in found.tainted.items())
+        yield Text.assemble(("tainted runs ", "bold"), f"{told}: srft sql 'FROM leaks'")
     yield Text.assemble(("next ", "bold"), found.next)
 
 

@@ -64,14 +64,15 @@ ARMS = pl.Schema(
         "mean_cost_usd": pl.Float64,
         "contaminated": pl.Int32,
         "approximate": pl.Int32,
+        "tainted": pl.Int32,
     }
 )
 """One row an arm. `attempts` counts all rows, `scored` those that the grader did not fail on,
 `resolved` those whose patch passes; `rate` (0 to 1) has the 95% interval `low` to `high`, made by
 `method`: wilson or bootstrap. `pass_at_k` is over the tasks that have at least `k` scored attempts
 with a seed; `left_out` counts those that were played with fewer (see `usual_attempts`).
-`mean_cost_usd` is over attempts whose cost is known; null where none is. `contaminated` and
-`approximate` count marked attempts."""
+`mean_cost_usd` is over attempts whose cost is known; null where none is. `contaminated`,
+`approximate` and `tainted` count marked attempts."""
 
 _RATE = ("arm", "tasks", "seeds", "scored", "resolved", "rate", "low", "high", "method")
 ARM_RATES = pl.Schema({name: ARMS[name] for name in _RATE})

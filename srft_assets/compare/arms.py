@@ -54,7 +54,7 @@ def compare_arms(
 
     Args:
         scores: one row an attempt: `arm`, `seed`, `instance_id`, `resolved` (null: no score), and
-            as far as they are there `n_steps`, `cost_usd`, `contaminated`, `approximate`,
+            as far as there `n_steps`, `cost_usd`, `contaminated`, `approximate`, `tainted`,
             `settings` (see `with_settings`).
         arms: which, in the order of the tables; none: all, best first.
         against: compare each arm with this one; None: every two arms.
@@ -130,6 +130,7 @@ def _arm_rows(
                 "mean_cost_usd": _mean(own, "cost_usd"),
                 "contaminated": _count(own, "contaminated"),
                 "approximate": _count(own, "approximate"),
+                "tainted": _count(own, "tainted"),
             }
         )
     return rows
@@ -165,6 +166,7 @@ def notes_of(
     for column, told in (
         ("contaminated", "at tasks that the arm was trained on"),
         ("approximate", "graded by an approximation of the official grader"),
+        ("tainted", "that read the fix, disabled tests or hard-coded answers"),
     ):
         marked = int(arms[column].sum())
         if marked:

@@ -17,6 +17,7 @@ KEY = "comparison"
 RATES = "arm_rates"
 SCORES = "eval_scores/"
 MINUS = "−"
+MARKS = ("contaminated", "approximate", "tainted")
 
 VERSION = 2
 """Raised when the output changes; see tools/versions.py."""
@@ -93,7 +94,7 @@ def arm_table(arms: pl.DataFrame) -> TextTable:
     """Rates in percent with their 95% intervals. `arms`: in the schema `ARMS`."""
     known = {name: arms[name].drop_nulls().len() > 0 for name in ("mean_steps", "mean_cost_usd")}
     several = bool((arms["k"] > 1).any())
-    marked = bool(((arms["contaminated"] + arms["approximate"]) > 0).any())
+    marked = bool((arms.select(MARKS).sum_horizontal() > 0).any())
     heads = ["arm", "seeds", "resolved", "rate %", "95%"]
     heads += ["pass@k"] * several + ["steps"] * known["mean_steps"]
     heads += ["cost $"] * known["mean_cost_usd"] + ["marks"] * marked
@@ -141,7 +142,7 @@ def legend_of(pairs: pl.DataFrame) -> str:
 
 
 def _marks(row: dict[str, Any]) -> Iterator[str]:
-    for name in ("contaminated", "approximate"):
+    for name in MARKS:
         if row[name]:
             yield f"{row[name]:,} {name}"
 

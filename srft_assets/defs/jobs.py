@@ -28,7 +28,7 @@ from srft_assets.warehouse.stage import Stage, unasked, with_upstream
 
 EVERY_NIGHT = "0 3 * * *"
 PROMPT = "critic_prompt/"
-LABELLED = ("step_verdicts", "masked_tokens")
+LABELLED = ("integrity", "step_verdicts", "masked_tokens")
 ANY_ASSET = "__ASSET_JOB"
 """Dagster's job of all assets: the only one whose assets may have partitions of several kinds."""
 
@@ -208,7 +208,7 @@ def _alike(of_batch: Mapping[str, Sequence[str]]) -> Iterator[tuple[Sequence[str
 
 
 def to_make(stages: Mapping[str, Stage], items: Sequence[Item], batch: str) -> list[str]:
-    """Verdicts and masks of `batch` that are out of sync and can be made, upstream first.
+    """Findings, verdicts and masks of `batch` that are out of sync and can be made, upstream first.
 
     With them come the prompts that they use. Masks that wait for verdicts are made in the same
     run. What waits for anything else (runs that must be read again, a base model that is not

@@ -25,3 +25,11 @@ class FormatName(StrEnum):
     PRM = "prm"
     DPO = "dpo"
     KTO = "kto"
+
+
+class Allowed(StrEnum):
+    """Kinds that may be published by request. Keys and tokens may not."""
+
+    EMAIL = "email"
+    HOME = "home"
+    PASSWORD = "password"

@@ -45,6 +45,7 @@ class Counts:
         weights: loss weights of the trained steps → steps.
         refused: reason → runs.
         without_loss: runs that are left out because the format has no record for them.
+        redacted: kind of what was replaced before the runs were masked → how often.
         longest: tokens of the longest row.
     """
 
@@ -53,6 +54,7 @@ class Counts:
     weights: Counter[float] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     without_loss: int = 0
+    redacted: Counter[str] = field(default_factory=Counter)
     longest: int = 0
 
     def add(self, masked: Masked, *, with_loss: bool) -> None:
@@ -94,6 +96,7 @@ class Counts:
             "by_label": figures(self.by_label, ("steps", "trained", "masked")),
             "refused": dict(sorted(self.refused.items())),
             "without_loss": self.without_loss,
+            **({"redacted": dict(sorted(self.redacted.items()))} if self.redacted else {}),
         }
 
 
@@ -193,6 +196,9 @@ def _left_out(form: Format, counts: Counts, facts: Facts) -> Iterator[str]:
         yield "`refused.jsonl` names the runs that this format cannot express."
     if facts.missing:
         yield f"Batches that were never masked: {', '.join(map(code, facts.missing))}."
+    if counts.redacted:
+        told = ", ".join(f"{count:,} × {kind}" for kind, count in sorted(counts.redacted.items()))
+        yield f"Replaced before the runs were masked, the same by the same: {told}."
     if not rows and not facts.missing:
         yield "Every masked run of these batches is in it."
 

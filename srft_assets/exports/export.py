@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -11,6 +12,7 @@ from srft_assets.errors import UsageError
 from srft_assets.exports.card import Counts, card
 from srft_assets.exports.facts import Facts, check_sync, facts_of
 from srft_assets.exports.formats import FORMATS
+from srft_assets.exports.guard import Guard
 from srft_assets.exports.source import Masked, Part, UnfitError
 from srft_assets.exports.writer import MANIFEST, REFUSED, DataFile, Format, placing
 from srft_assets.home import Home
@@ -34,6 +36,8 @@ class Request:
         stale_ok: export also what is not in sync, and say so.
         round_weights: let every trained step weigh 1 where the format carries no weights.
         mistake_weight: loss weight of masked mistakes, below 0; None: they carry none.
+        redact: replace what is secret, instead of refusing it.
+        allowed: kinds of it that stay, names of `guard.Allowed`.
     """
 
     arm: str
@@ -45,6 +49,8 @@ class Request:
     stale_ok: bool = False
     round_weights: bool = False
     mistake_weight: float | None = None
+    redact: bool = False
+    allowed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,8 @@ def export(
 
     The same partitions give the same bytes. Raises UsageError for an arm or a folder that cannot
     be, and for a weight of mistakes that the format does not take; SrftError where the arm is not
-    in sync, see `check_sync`.
+    in sync, see `check_sync`, and where a run holds a key, an address or a home folder, which are
+    replaced or allowed by request only.
     """
     form = FORMATS[request.format]
     if request.mistake_weight is not None and not (form.negative and request.mistake_weight < 0):
@@ -83,14 +90,19 @@ def export(
     facts = facts_of(warehouse, request.arm, parts, stale, missing)
     held_by = holders(warehouse, there, asset)
     counts = Counts()
+    new_guard = partial(
+        Guard, request.redact, request.allowed, lambda: _tokenizer_of(home, parts[0].stamp)
+    )
+    guard = new_guard()
     with placing(request.out) as folder:
         reader = form.reader(_tokenizer_of(home, parts[0].stamp)) if form.reader else None
         if reader is not None and form.gathers:
-            reader.gather(lambda: _counted_here(parts, held_by))
+            reader.gather(lambda: _counted_here(parts, held_by, new_guard()))
         writer = form.writer(folder, request.shard_bytes)
         with (folder / REFUSED).open("wb") as refused:
-            for masked in _runs(request, form, parts, progress):
+            for masked, stamp in _runs(request, form, parts, progress):
                 try:
+                    masked = guard.passed(masked, stamp)
                     _check(masked, held_by, any_weight=form.weights or request.round_weights)
                     told = _against_mistakes(masked, request.mistake_weight)
                     records = list(form.records(told, reader))
@@ -102,6 +114,8 @@ def export(
                 for record in records:
                     writer.add(record)
                 counts.add(masked, with_loss=bool(records))
+        guard.check()
+        counts.redacted.update(guard.found.by_kind)
         if not counts.refused:
             (folder / REFUSED).unlink()
         files = writer.close()
@@ -120,21 +134,28 @@ def _tokenizer_of(home: Home, stamp: Stamp) -> ChatTokenizer:
 
 def _runs(
     request: Request, form: Format, parts: Sequence[Part], progress: Progress
-) -> Iterator[Masked]:
-    """The runs of all batches; tells how many of the rows they make are done."""
+) -> Iterator[tuple[Masked, Stamp]]:
+    """The runs of all batches, with the stamp of their partition; tells how many rows are done."""
     for part in parts:
         label, done = f"{request.arm} {part.batch} as {form.name}", 0
         progress.report(label, done, part.stamp.rows)
-        for masked in part.runs(form.chats):
-            yield masked
+        for masked in part.runs(chats=True):
+            yield masked, part.stamp
             done += len(masked.rows)
             progress.report(label, done, part.stamp.rows)
 
 
-def _counted_here(parts: Sequence[Part], held_by: Mapping[str, str]) -> Iterator[Masked]:
-    """The runs of all batches without their chats, each once."""
+def _counted_here(
+    parts: Sequence[Part], held_by: Mapping[str, str], guard: Guard
+) -> Iterator[Masked]:
+    """The runs of all batches, each once; redacted ones as they are written, with the same names
+    as they come in the same order."""
     for part in parts:
-        for masked in part.runs(chats=False):
+        for masked in part.runs(chats=guard.redact):
+            try:
+                masked = guard.passed(masked, part.stamp) if guard.redact else masked
+            except UnfitError:
+                continue
             if held_by.get(masked.trajectory_id, masked.batch) == masked.batch:
                 yield masked
 
@@ -187,5 +208,6 @@ def _describe(
         "files": listed | dict.fromkeys(others),
         "counts": counts.as_dict(),
         "made_from": facts.as_dict(),
+        **({"allowed": sorted(request.allowed)} if request.allowed else {}),
     }
     (folder / MANIFEST).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")

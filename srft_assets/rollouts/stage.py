@@ -15,6 +15,7 @@ from srft_assets.child import python
 from srft_assets.compare.rates import cells_of, mean_pass_at_k, rate_of, usual_attempts
 from srft_assets.errors import Refusal, SrftError
 from srft_assets.files import place
+from srft_assets.integrity.stage import findings_of
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.status import Status, is_approximate
 from srft_assets.outcomes.task import TaskInstance, write_tasks
@@ -42,7 +43,7 @@ from srft_assets.trajectories.model import Trajectory, frame_of
 from srft_assets.warehouse.partitions import Stamp, data_version
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
-VERSION = 4
+VERSION = 5
 """Raised when the output changes; see tools/versions.py."""
 
 EVAL_SCORES = pl.Schema(
@@ -63,6 +64,7 @@ EVAL_SCORES = pl.Schema(
         "grader": pl.String,
         "contaminated": pl.Boolean,
         "approximate": pl.Boolean,
+        "tainted": pl.Boolean,
     }
 )
 """`resolved` is None where the status is `infra_error` or `unknown`: such rows are no score.
@@ -70,7 +72,8 @@ EVAL_SCORES = pl.Schema(
 of a data set, and of a served checkpoint, from the first call to the last.
 `cost_usd` is None where the model has no price. `contaminated`: the arm was trained on a run of
 the task, or of one of the same repository and commit; None where what it was trained on is gone.
-`approximate`: not graded as officially."""
+`approximate`: not graded as officially. `tainted`: the run read the fix, disabled tests or
+hard-coded answers, by the rules of `integrity`."""
 
 BEGUN = "the attempt could not begin, the run's log says why; evaluation.again tries it anew"
 
@@ -256,6 +259,7 @@ def score_rows(played: Sequence[Played], trained: frozenset[str] | None) -> pl.D
                 "exit_status": one.run.exit_status,
                 "contaminated": None if trained is None else task in trained,
                 "approximate": is_approximate(one.attempt.grader),
+                "tainted": any(found.taints for found in findings_of(one.run)),
             }
         )
     return pl.DataFrame(rows, schema=EVAL_SCORES)
@@ -276,8 +280,18 @@ def score_figures(arm: str, seed: int, frame: pl.DataFrame) -> dict[str, object]
         **({"mean_cost_usd": cost.mean()} if len(cost) else {}),
         "contaminated": int(frame["contaminated"].sum()),
         "approximate": int(frame["approximate"].sum()),
+        **_without_tainted(frame),
         "ends": ", ".join(f"{status or 'none'} {count}" for status, count in ends.iter_rows()),
     }
+
+
+def _without_tainted(frame: pl.DataFrame) -> dict[str, object]:
+    """How many attempts are tainted; where any is, the rate at which these are not resolved."""
+    tainted = int(frame["tainted"].sum())
+    if not tainted:
+        return {"tainted": 0}
+    counts = frame.filter(pl.col("resolved").is_not_null())
+    return {"tainted": tainted, "rate_untainted": (counts["resolved"] & ~counts["tainted"]).mean()}
 
 
 def _rate(frame: pl.DataFrame) -> dict[str, object]:

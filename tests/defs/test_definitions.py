@@ -137,6 +137,7 @@ def test_jobs_sensors_schedules_and_checks(loaded):
         "steps_labelled",
         "tokens_trained",
         "runs_whole",
+        "runs_untainted",
         "batches_trained",
         "rows_trained",
         "in_sync",

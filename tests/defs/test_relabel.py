@@ -161,7 +161,7 @@ def test_a_batch_that_was_never_labelled_is_labelled(labelled, night, run, insta
     assert isinstance(night(), dg.SkipReason), "its runs were not read yet"
     Applier(loaded, labelled, instance, Silent()).apply(["test_outcomes"], ["d"], [])
     requests = night()
-    assert asked(requests) == {"d…d": {VERDICTS, *MASKS}}
+    assert asked(requests) == {"d…d": {"integrity", VERDICTS, *MASKS}}
     run(requests[0])
     assert isinstance(night(), dg.SkipReason)
 

@@ -19,6 +19,7 @@ from srft_assets.critic.scores import CRITIC_SCORES, scores
 from srft_assets.critic.verdict import CRITIC_PROMPTS, STEP_VERDICTS
 from srft_assets.errors import Refusal
 from srft_assets.home import Home
+from srft_assets.integrity.finding import INTEGRITY, Finding, Kind, finding_row
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.rollouts.stage import EVAL_SCORES
@@ -142,6 +143,7 @@ def build(home: Home) -> Uneven:
         made.put("trajectories", batch, runs_of(batch), refused=refused)
     for batch in "ab":
         made.put("test_outcomes", batch, outcomes_of(batch))
+        made.put("integrity", batch, findings_of(batch))
     for critic, batches in VERDICTS.items():
         for batch, labels in batches.items():
             frame = verdicts_of(critic, labels)
@@ -237,6 +239,21 @@ def outcomes_of(batch: str) -> pl.DataFrame:
     return framed(rows, TEST_OUTCOMES)
 
 
+def findings_of(batch: str) -> pl.DataFrame:
+    """What is hidden in a batch, of runs that it no longer holds too."""
+    read = Finding(1, Kind.READS_FIX, "upstream", "curl")
+    rewritten = Finding(0, Kind.CHANGES_TESTS, "rewrites_tests", "2 for 3", taints=False)
+    told = {"django__django-1.twice": [read], "sympy__sympy-3.broken": [rewritten]}
+    told |= {MOVED: [read, rewritten], GONE: [read]} if batch == "a" else {}
+    rows = [
+        finding_row(run, run.rpartition(".")[0], one)
+        for run, found in told.items()
+        for one in found
+        if batch in RUNS.get(run, {"batches": batch})["batches"] or run in STALE
+    ]
+    return framed(rows, INTEGRITY)
+
+
 def verdicts_of(critic: str, labels: dict[str, str]) -> pl.DataFrame:
     """A letter a step: good, needless, mistake, recover, or no answer. `llm` has a call a run."""
     calls = {"django__django-1.lost": key_of(1), "task-of-no-repo.odd": key_of(2)}
@@ -316,6 +333,7 @@ def attempts_of(arm: str, seed: int, attempts: dict[str, str]) -> pl.DataFrame:
         | {"status": {"+": "resolved", "-": "unresolved", "?": "infra_error"}[mark]}
         | {"resolved": MARKS[mark], "n_steps": 3 + attempt, "contaminated": task == "t2"}
         | {"cost_usd": None if mark == "?" else 0.25 * (1 + attempt), "approximate": seed == 1}
+        | {"tainted": None if seed == 1 else attempt == 0}
         for task, marks in attempts.items()
         for attempt, mark in enumerate(marks)
     ]

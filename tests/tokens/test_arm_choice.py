@@ -49,6 +49,7 @@ def test_reasons_are_counted_in_order() -> None:
     assert chosen.left_out == {
         "crashed": 0,
         "of_other_outcome": 1,
+        "tainted": 0,
         "outside_where": 1,
         "identical": 1,
         "over_per_instance": 1,

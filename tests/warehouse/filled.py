@@ -71,6 +71,7 @@ def fill(home: Home) -> Warehouse:
         ]
         recipe = Recipe(code={"g": "1"}, inputs={f"trajectories/{batch}": "v1"})
         put(warehouse, "test_outcomes", batch, framed(outcomes, TEST_OUTCOMES), recipe=recipe)
+        put(warehouse, "integrity", batch, findings(batch))
         put(warehouse, "step_verdicts/rules", batch, verdicts(RULES, batch))
         put(warehouse, "step_verdicts/strict", batch, verdicts(STRICT, batch))
         keep(warehouse, f"verdict_versions/strict/{batch}", verdicts(STRICT, batch))

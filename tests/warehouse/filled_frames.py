@@ -107,6 +107,13 @@ def tokens(arm: str, batch: str) -> pl.DataFrame:
     return framed(rows, MASKED_TOKENS)
 
 
+def findings(batch: str) -> pl.DataFrame:
+    """The first run of a batch read the fix."""
+    run = BATCHES[batch][0]
+    found = Finding(0, Kind.READS_FIX, "upstream", "curl reads it")
+    return framed([finding_row(run, run.rpartition(".")[0], found)], INTEGRITY)
+
+
 def eval_scores(arm: str, seed: str) -> pl.DataFrame:
     """What an arm resolved with a seed."""
     rows = [

@@ -36,13 +36,21 @@ def outcomes_told(world: Uneven) -> pl.DataFrame:
     return told.sort("batch").unique("trajectory_id", keep="first")
 
 
+def findings_told(world: Uneven) -> pl.DataFrame:
+    """Findings of runs that their batch still holds; of a run in several, those of the first."""
+    told = world.table("integrity").join(held(world), on=["trajectory_id", "batch"], how="semi")
+    return told.filter(pl.col("batch") == pl.col("batch").min().over("trajectory_id"))
+
+
 def runs_told(world: Uneven) -> pl.DataFrame:
     """Runs with outcome, and whether it counts."""
     outcomes = outcomes_told(world).select("trajectory_id", "status", "grader")
     joined = trajectories(world).join(outcomes, on="trajectory_id", how="left")
     repo = pl.col("instance_id").str.extract(r"^(\w+__\w+)-\d+$").str.replace("__", "/")
     graded = GRADED
+    tainted = findings_told(world).filter("taints")["trajectory_id"]
     return joined.with_columns(
+        tainted=pl.col("trajectory_id").is_in(tainted.to_list()),
         repo=repo,
         graded=graded,
         resolved=pl.when(graded).then(pl.col("status") == "resolved"),

@@ -110,9 +110,13 @@ def scored(world: Uneven, *by: str) -> pl.DataFrame:
             mean_cost_usd=pl.col("cost_usd").mean(),
             contaminated=pl.sum("contaminated"),
             approximate=pl.sum("approximate"),
+            tainted=pl.sum("tainted"),
+            clean=(resolved & ~pl.col("tainted").fill_null(False)).sum(),
         )
     )
-    counts = counts.with_columns(rate=ratio("resolved_attempts", "scored"))
+    counts = counts.with_columns(
+        rate=ratio("resolved_attempts", "scored"), rate_untainted=ratio("clean", "scored")
+    )
     return wilson(counts, "resolved_attempts", "scored", "rate")
 
 

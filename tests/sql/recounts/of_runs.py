@@ -3,6 +3,7 @@
 import polars as pl
 
 from tests.sql.recounts.base import (
+    findings_told,
     outcomes_told,
     ratio,
     recount,
@@ -16,6 +17,12 @@ from tests.sql.uneven import Uneven
 @recount
 def runs(world: Uneven) -> pl.DataFrame:
     return runs_told(world)
+
+
+@recount
+def leaks(world: Uneven) -> pl.DataFrame:
+    outcomes = outcomes_told(world).select("trajectory_id", "status")
+    return findings_told(world).join(outcomes, on="trajectory_id", how="left")
 
 
 @recount
@@ -36,9 +43,13 @@ def rates(world: Uneven, key: str) -> pl.DataFrame:
             infra_errors=(pl.col("status") == "infra_error").sum(),
             unknown=ungraded.sum(),
             mean_steps=pl.col("n_steps").mean(),
+            tainted_runs=pl.col("tainted").sum(),
+            clean=(pl.col("resolved") & ~pl.col("tainted")).sum(),
         )
     )
-    counts = counts.with_columns(rate=ratio("resolved_runs", "graded_runs"))
+    counts = counts.with_columns(
+        rate=ratio("resolved_runs", "graded_runs"), rate_untainted=ratio("clean", "graded_runs")
+    )
     return wilson(counts, "resolved_runs", "graded_runs", "rate")
 
 

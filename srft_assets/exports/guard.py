@@ -1,0 +1,129 @@
+"""What stands between runs and an export: nothing secret passes unless it was allowed."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow.parquet as pq
+
+from srft_assets.errors import SrftError
+from srft_assets.exports import Allowed
+from srft_assets.exports.secrets import EMAIL, HOME, PASSWORD, Redaction, told
+from srft_assets.exports.source import Masked, UnfitError
+from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.lengths import Lengths
+from srft_assets.tokens.mask import mask_run
+from srft_assets.tokens.token_labels import MaskedRow, RunRefusedError, Span
+from srft_assets.tokens.tokenizer import ChatTokenizer
+from srft_assets.warehouse.partitions import Stamp
+
+LINES = (".jsonl", ".json", ".md", ".yaml", ".yml", ".txt", ".jinja", ".py")
+VOCABULARIES = frozenset({"tokenizer.json", "vocab.json", "merges.txt", "vocab.txt"})
+"""Files of a model that hold no text of runs, and every kind of text by chance."""
+
+
+KINDS = {Allowed.EMAIL: EMAIL, Allowed.HOME: HOME, Allowed.PASSWORD: PASSWORD}
+
+
+def kinds(allowed: Collection[str]) -> set[str]:
+    """The kinds of `secrets` that names of `Allowed` stand for."""
+    return {KINDS[Allowed(one)] for one in allowed}
+
+
+@dataclass
+class Guard:
+    """Looks at every run on its way into an export.
+
+    Attributes:
+        redact: whether what is found is replaced, and the run masked anew; else `check` refuses.
+        tokenizer: of the masks; asked for where a run is masked anew.
+    """
+
+    redact: bool
+    allowed: Collection[str]
+    tokenizer: Callable[[], ChatTokenizer]
+    found: Redaction = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.found = Redaction(kinds(self.allowed))
+
+    def passed(self, masked: Masked, stamp: Stamp) -> Masked:
+        """The run as it may be published. Raises UnfitError where it cannot be masked anew."""
+        assert masked.run is not None
+        run = self.found.run(masked.run)
+        if run is None or not self.redact:
+            return masked
+        spans = {span.step_index: span for row in masked.rows for span in row.spans}
+        weights = {step.step_index: 0.0 for step in run.steps}
+        weights |= {step: span.loss_weight for step, span in spans.items()}
+        labels = {step: span.label for step, span in spans.items() if span.label is not None}
+        try:
+            row = mask_run(
+                run, weights, self.tokenizer(), labels=labels, status=masked.rows[0].status
+            )
+            rows = tuple(Lengths(_lengths(stamp)).fit(row))
+        except RunRefusedError as error:
+            raise UnfitError("cannot be masked again once it is redacted", str(error)) from None
+        _check_alike(spans, rows)
+        return replace(masked, rows=rows, run=run)
+
+    def check(self) -> None:
+        """Raises SrftError that says what was found where, unless it was replaced."""
+        if self.found.places and not self.redact:
+            listed = ", ".join(f"{count:,} × {kind}" for kind, count in self.found.by_kind.items())
+            raise SrftError(
+                f"not exported, as it holds {listed} ({told(self.found.places)}): --redact "
+                f"replaces them, --allow {'|'.join(Allowed)} lets such ones pass"
+            )
+
+
+def _lengths(stamp: Stamp) -> ArmSpec:
+    """An arm that fits rows as the one of the partition."""
+    config: Mapping[str, Any] = stamp.recipe.config
+    stated = {name: config[name] for name in ("too_long", "overlap") if name in config}
+    length = {"max_length": config["max_length"]} if "max_length" in config else {}
+    return ArmSpec.model_validate({"name": "redacted", **stated, "training": length})
+
+
+def _check_alike(before: Mapping[int, Span], rows: Collection[MaskedRow]) -> None:
+    """Raises UnfitError where a step has another mask than before."""
+    for span in (span for row in rows for span in row.spans):
+        old = before.get(span.step_index)
+        if old is not None and (old.trained, old.weight, old.label) != (
+            span.trained,
+            span.weight,
+            span.label,
+        ):
+            raise UnfitError("cannot be masked again once it is redacted", f"{span.step_index}")
+
+
+def check_files(folder: Path, files: Collection[str], allowed: Collection[str]) -> None:
+    """Raises SrftError where text in one of the files is secret, with file and line or row."""
+    found = Redaction(kinds(allowed))
+    for name in sorted(files):
+        path = folder / name
+        if path.name in VOCABULARIES:
+            continue
+        if path.suffix in LINES:
+            with path.open(encoding="utf-8", errors="replace") as lines:
+                for number, line in enumerate(lines, 1):
+                    found.text(line, (f"{name} line {number}", None))
+        elif path.suffix == ".parquet":
+            for number, row in enumerate(pq.read_table(path).to_pylist(), 1):
+                texts = {key: cell for key, cell in row.items() if not _numbers(cell)}
+                found.text(
+                    orjson.dumps(texts, default=str).decode(), (f"{name} row {number}", None)
+                )
+    if found.places:
+        lines_of = {place: f"{place}: {kind}" for place, _, kind in found.places}
+        first = "; ".join([*lines_of.values()][:5])
+        raise SrftError(
+            f"not pushed: {len(lines_of):,} places hold what is secret, e.g. {first}. Export it "
+            "again with --redact"
+        )
+
+
+def _numbers(cell: Any) -> bool:
+    return isinstance(cell, list) and bool(cell) and isinstance(cell[0], int | float)

@@ -1,0 +1,238 @@
+"""Keys, addresses and home folders in what is to be published: found, or replaced in the run.
+
+Tokens of services are found by the patterns of detect-secrets, which others keep up to date; its
+detectors of high entropy and of keywords are not asked: in source code nearly all they find is
+none. Nothing of what is found is ever printed.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from srft_assets.trajectories.model import Trajectory
+
+LINE_CHARS = 4096
+OVERLAP = 512
+"""A longer line is read in pieces that share so many characters: patterns take quadratic time."""
+EMAIL, HOME, PRIVATE_KEY, PASSWORD = "e-mail address", "home folder", "private key", "password"
+JWT = "JSON web token"
+FEWEST = 16
+"""Characters of a key: a shorter group of a pattern is a part of it."""
+DETECTORS = {
+    "aws.AWSKeyDetector": "AWS key",
+    "azure_storage_key.AzureStorageKeyDetector": "Azure key",
+    "basic_auth.BasicAuthDetector": PASSWORD,
+    "discord.DiscordBotTokenDetector": "Discord token",
+    "github_token.GitHubTokenDetector": "GitHub token",
+    "gitlab_token.GitLabTokenDetector": "GitLab token",
+    "jwt.JwtTokenDetector": JWT,
+    "mailchimp.MailchimpDetector": "Mailchimp key",
+    "npm.NpmDetector": "npm token",
+    "pypi_token.PypiTokenDetector": "PyPI token",
+    "sendgrid.SendGridDetector": "SendGrid key",
+    "slack.SlackDetector": "Slack token",
+    "square_oauth.SquareOAuthDetector": "Square token",
+    "stripe.StripeDetector": "Stripe key",
+    "telegram_token.TelegramBotTokenDetector": "Telegram token",
+    "twilio.TwilioKeyDetector": "Twilio key",
+}
+"""Module and class in `detect_secrets.plugins` → what it finds."""
+_PATTERNS = (
+    (
+        "OpenAI key",
+        re.compile(r"\bsk-(?!ant-)(?=[\w-]{0,99}\d)(?=[\w-]{0,99}[A-Z])[A-Za-z0-9_-]{40,200}"),
+    ),
+    ("Anthropic key", re.compile(r"\bsk-ant-[A-Za-z0-9_-]{24,200}")),
+    ("Hugging Face token", re.compile(r"\bhf_[A-Za-z0-9]{30,60}\b")),
+    ("Google key", re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b")),
+    (
+        EMAIL,
+        re.compile(
+            r"(?:(?<=\\[nrt])|(?<![\w.+\\-]))[A-Za-z0-9][\w.+-]{0,63}"
+            r"@[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z][A-Za-z0-9-]{0,62}){0,4}\.[A-Za-z]{2,24}\b"
+        ),
+    ),
+    (
+        HOME,
+        re.compile(
+            r"(?:(?<![\w.~-])/(?:home|Users)/|\b[A-Z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/))(\w[\w.-]{1,63})"
+        ),
+    ),
+)
+"""The last group is what is replaced, the whole where there is none. In JSON a letter behind a
+backslash is a line break, and of no address."""
+_PEM = re.compile(
+    r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----.{0,16000}?"
+    r"-----END (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----",
+    re.DOTALL,
+)
+NOBODY = re.compile(
+    r"[\w.+-]*@(?:[\w-]+\.)*(?:example|test|invalid|localhost|domain|foo|bar)(?:\.\w+)*"
+    r"|openhands@all-hands\.dev|(?:git|noreply|no-reply|\w*\+?\w+)@(?:users\.noreply\.)?(?:github|gitlab)\.com",
+    re.IGNORECASE,
+)
+"""Addresses of nobody."""
+ANYBODY = frozenset(
+    {"user", "username", "runner", "ubuntu", "vscode", "agent", "openhands", "swe-agent", "nonroot"}
+    | {"circleci", "docker", "jovyan", "developer", "dev", "me", "you", "name", "foo", "bar"}
+    | {"app", "node", "node_modules", "travis", "build", "test", "linuxbrew", "Shared", "someuser"}
+)
+"""Users of images and of examples."""
+EXAMPLES = frozenset(
+    {"pass", "passwd", "password", "pwd", "secret", "pw", "xxx", "changeme", "user"}
+)
+"""Passwords of documentation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A stretch `[start, end)` of a text."""
+
+    start: int
+    end: int
+    kind: str
+
+
+@cache
+def _detectors() -> tuple[tuple[str, re.Pattern[str], Any], ...]:
+    """Kind, pattern and detector, for each pattern of detect-secrets."""
+    from importlib import import_module
+
+    found = []
+    for place, kind in DETECTORS.items():
+        module, _, name = place.partition(".")
+        detector = getattr(import_module(f"detect_secrets.plugins.{module}"), name)()
+        found += [(kind, pattern, detector) for pattern in detector.denylist]
+    return tuple(found)
+
+
+def secrets_in(text: str) -> list[Secret]:
+    """What is found in a text, in its order; of two that overlap the longer, an address last."""
+    found = [Secret(*one.span(), PRIVATE_KEY) for one in _PEM.finditer(text)]
+    for start, piece in _pieces(text):
+        found += [Secret(start + one.start, start + one.end, one.kind) for one in _in_piece(piece)]
+    kept: list[Secret] = []
+    for one in sorted(
+        set(found), key=lambda one: (one.kind == EMAIL, one.start - one.end, one.start)
+    ):
+        if all(one.end <= other.start or other.end <= one.start for other in kept):
+            kept.append(one)
+    return sorted(kept, key=lambda one: one.start)
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
+    start = 0
+    for line in text.splitlines(keepends=True):
+        for place in range(0, max(len(line) - OVERLAP, 1), LINE_CHARS - OVERLAP):
+            yield start + place, line[place : place + LINE_CHARS]
+        start += len(line)
+
+
+def _in_piece(piece: str) -> Iterator[Secret]:
+    for kind, pattern in _PATTERNS:
+        for found in pattern.finditer(piece):
+            group = pattern.groups
+            text = found[group]
+            if (kind == EMAIL and NOBODY.fullmatch(text)) or (kind == HOME and text in ANYBODY):
+                continue
+            yield Secret(*found.span(group), kind)
+    for kind, pattern, detector in _detectors():
+        for found in pattern.finditer(piece):
+            # What a detector yields of a token with a group may be its first letters only.
+            groups = [number for number in range(1, pattern.groups + 1) if found[number]]
+            group = max(groups, key=lambda number: len(found[number]), default=0)
+            if kind != PASSWORD and group and len(found[group]) < FEWEST:
+                group = 0
+            text = found[group]
+            if kind == PASSWORD and (text.lower() in EXAMPLES or not text.strip("*.x<>")):
+                continue
+            if kind == JWT and not detector.is_formally_valid(text):
+                continue
+            yield Secret(*found.span(group), kind)
+
+
+def step_of(run: Trajectory, place: int) -> int | None:
+    """The step that a message belongs to, with what answered it; None before the first."""
+    steps = [step.step_index for step in run.steps if step.message_index <= place]
+    return steps[-1] if steps else None
+
+
+Place = tuple[str, int | None, str]
+"""Run, step, and kind of what was found there."""
+
+
+@dataclass
+class Redaction:
+    """Replaces what is found, the same by the same, and counts it.
+
+    Attributes:
+        allowed: kinds that stay as they are.
+        places: what was found, by run, step and kind.
+    """
+
+    allowed: Collection[str] = ()
+    places: Counter[Place] = field(default_factory=Counter)
+    _names: dict[str, str] = field(default_factory=dict)
+    _numbers: Counter[str] = field(default_factory=Counter)
+
+    def run(self, run: Trajectory) -> Trajectory | None:
+        """The run with placeholders in its messages and tools; None where nothing was found."""
+        before = self.places.total()
+        messages = [
+            self._of(message, (run.trajectory_id, step_of(run, place)))
+            for place, message in enumerate(run.messages)
+        ]
+        tools = self._of(run.tools, (run.trajectory_id, None))
+        if self.places.total() == before:
+            return None
+        return replace(run, messages=messages, tools=tools)
+
+    def text(self, text: str, place: tuple[str, int | None] = ("", None)) -> str:
+        """The text with placeholders."""
+        parts, end = [], 0
+        for one in secrets_in(text):
+            if one.kind in self.allowed:
+                continue
+            self.places[(*place, one.kind)] += 1
+            parts += [text[end : one.start], self._name(text[one.start : one.end], one.kind)]
+            end = one.end
+        return "".join([*parts, text[end:]]) if parts else text
+
+    def _of(self, value: Any, place: tuple[str, int | None]) -> Any:
+        if isinstance(value, str):
+            return self.text(value, place)
+        if isinstance(value, list):
+            return [self._of(one, place) for one in value]
+        if isinstance(value, dict):
+            return {self._of(key, place): self._of(one, place) for key, one in value.items()}
+        return value
+
+    def _name(self, text: str, kind: str) -> str:
+        if text not in self._names:
+            self._numbers[kind] += 1
+            number = self._numbers[kind]
+            plain = f"redacted-{kind.lower().replace(' ', '-')}-{number}"
+            shown = {EMAIL: f"redacted-{number}@example.com", HOME: f"redacted-user-{number}"}
+            self._names[text] = shown.get(kind, plain)
+        return self._names[text]
+
+    @property
+    def by_kind(self) -> dict[str, int]:
+        """How often each kind was found."""
+        counts: Counter[str] = Counter()
+        for (_, _, kind), count in self.places.items():
+            counts[kind] += count
+        return dict(sorted(counts.items()))
+
+
+def told(places: Mapping[Place, int], shown: int = 5) -> str:
+    """What was found in which steps; never the thing itself."""
+    lines = [
+        f"{run} {'before its first step' if step is None else f'step {step}'}: {count} × {kind}"
+        for (run, step, kind), count in places.items()
+    ]
+    more = f"; and in {len(lines) - shown:,} more places" if len(lines) > shown else ""
+    return "; ".join(lines[:shown]) + more

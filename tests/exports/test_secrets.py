@@ -1,0 +1,155 @@
+"""What is secret in a run stops its export, or is replaced before its tokens are made."""
+
+from pathlib import Path
+
+import orjson
+import pyarrow.parquet as pq
+import pytest
+
+from srft_assets.cli.push import _push
+from srft_assets.errors import SrftError
+from srft_assets.exports.guard import check_files
+from srft_assets.exports.secrets import Redaction, secrets_in
+from srft_assets.tokens.token_labels import IGNORED, MaskedRow
+from srft_assets.tokens.tokenizer import load_tokenizer
+from tests.exports.conftest import Platform, text_run, tool_run
+
+GITHUB = "ghp_" + "a1B2" * 9
+PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{'MIIE' * 20}\n-----END RSA PRIVATE KEY-----"
+
+
+def leaky(name: str = "leaky"):
+    """A run that is answered with a token and an address, and gives the token on."""
+    run = text_run(name, "look", f"curl -H 'token {GITHUB}'", "mend")
+    run.messages[3]["content"] = f"GITHUB_TOKEN={GITHUB} of ada@lovelace.org in /home/ada/src"
+    return run
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "secret"),
+    [
+        (f"export T={GITHUB}", "GitHub token", GITHUB),
+        (f'{{"key": "sk-ant-{"x1" * 20}"}}', "Anthropic key", f"sk-ant-{'x1' * 20}"),
+        (f"OPENAI_API_KEY=sk-proj-{'Ab1_' * 12}", "OpenAI key", f"sk-proj-{'Ab1_' * 12}"),
+        (f"hf_{'Zz9' * 11}z", "Hugging Face token", f"hf_{'Zz9' * 11}z"),
+        ("key AKIA" + "Q" * 16, "AWS key", "AKIA" + "Q" * 16),
+        (f"before\n{PEM}\nafter", "private key", PEM),
+        (orjson.dumps(PEM).decode(), "private key", PEM.replace("\n", "\\n")),
+        ("git clone https://ada:s3cr3t9@host.io/x", "password", "s3cr3t9"),
+        ("Author: Ada <ada@lovelace.org>", "e-mail address", "ada@lovelace.org"),
+        ('{"text": "by\\nada@lovelace.org"}', "e-mail address", "ada@lovelace.org"),
+        ("cd /Users/ada/src", "home folder", "ada"),
+        ('"C:\\\\Users\\\\ada\\\\src"', "home folder", "ada"),
+    ],
+)
+def test_it_is_found(text: str, kind: str, secret: str):
+    (one,) = secrets_in(text)
+    assert (one.kind, text[one.start : one.end]) == (kind, secret)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "commit 4482213d6ab81a96db4e9c0768e51d20ade4acda",
+        "+@dataclasses.dataclass\n-@functools.lru_cache",
+        "git@github.com:octo/calc.git you@example.com root@localhost",
+        "http://user:pass@host:8080 http://user:password@proxy",
+        "/home/user/x /home/runner/work /testbed/home/ada.py",
+        "sk-learn task-based risk-averse-but-otherwise-a-perfectly-usual-identifier",
+        "value @ matrix, a@b, x@y.z1",
+    ],
+)
+def test_it_is_none(text: str):
+    assert secrets_in(text) == []
+
+
+def test_the_same_is_replaced_by_the_same():
+    redaction = Redaction()
+    assert redaction.text("a@x.org b@x.org a@x.org") == (
+        "redacted-1@example.com redacted-2@example.com redacted-1@example.com"
+    )
+    assert redaction.text("/home/ada a@x.org") == "/home/redacted-user-1 redacted-1@example.com"
+    assert redaction.by_kind == {"e-mail address": 4, "home folder": 1}
+    once = redaction.text(f"{PEM} {GITHUB}")
+    assert once == "redacted-private-key-1 redacted-github-token-1"
+    assert secrets_in(once) == []
+
+
+def test_a_long_hostile_line_is_read_in_bounded_time():
+    assert secrets_in("eyJ" * 100_000 + "sk-" * 100_000 + "a@" * 100_000) == []
+
+
+def test_a_key_in_an_observation_stops_the_export(platform: Platform, tmp_path: Path):
+    platform.add("three", leaky())
+    out = tmp_path / "out"
+    for form in ("messages", "parquet"):
+        with pytest.raises(SrftError) as stopped:
+            platform.export(form, out)
+        told = str(stopped.value)
+        assert (
+            "not exported, as it holds 2 × GitHub token, 1 × e-mail address, 1 × home folder"
+            in told
+        )
+        assert "leaky step 0: 1 × GitHub token" in told and "leaky step 1: 1 × GitHub token" in told
+        assert GITHUB not in told and "lovelace" not in told
+        assert not out.exists()
+
+
+def test_what_is_allowed_passes_and_a_key_never_does(platform: Platform, tmp_path: Path):
+    run = text_run("mail")
+    run.messages[3]["content"] = "ada@lovelace.org"
+    platform.add("three", run)
+    done = platform.export("messages", tmp_path / "out", allowed=["email"])
+    assert done.counts.total["runs"] == 4
+    assert orjson.loads((tmp_path / "out" / "srft_export.json").read_bytes())["allowed"] == [
+        "email"
+    ]
+    platform.add("four", leaky())
+    with pytest.raises(SrftError, match="2 × GitHub token"):
+        platform.export("messages", tmp_path / "out", allowed=["email", "home", "password"])
+
+
+def test_redacted_runs_are_masked_anew_and_no_mask_moves(platform: Platform, tmp_path: Path):
+    platform.add("three", leaky(), tool_run("clean"))
+    done = platform.export("parquet", tmp_path / "out", "three", redact=True)
+    assert dict(done.counts.redacted) == {"GitHub token": 2, "e-mail address": 1, "home folder": 1}
+    (file,) = (tmp_path / "out" / "data").iterdir()
+    written = map(MaskedRow.from_row, pq.read_table(file).to_pylist())
+    rows = {row.trajectory_id: row for row in written}
+    before = {row["trajectory_id"]: MaskedRow.from_row(row) for row in platform.rows("three")}
+    backend = load_tokenizer(platform.tokenizer).backend
+    text = backend.decode(rows["leaky"].input_ids.tolist())
+    assert GITHUB not in text and "lovelace" not in text and "/home/ada" not in text
+    assert text.count("redacted-github-token-1") == 2 and "redacted-1@example.com" in text
+    labels = rows["leaky"].labels()
+    trained = backend.decode(labels[labels != IGNORED].tolist(), skip_special_tokens=False)
+    assert trained.split("<|im_end|>")[:2] == ["look", "\nmend"] or "curl" not in trained
+    masks = [
+        [(one.step_index, one.trained, one.label) for one in row["leaky"].spans]
+        for row in (before, rows)
+    ]
+    assert masks[0] == masks[1]
+    assert rows["clean"].input_ids.tolist() == before["clean"].input_ids.tolist()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "1 × e-mail address, 1 × home folder" in card
+
+
+def test_the_chat_of_a_redacted_run_says_the_same(platform: Platform, tmp_path: Path):
+    platform.add("three", leaky())
+    platform.export("openai", tmp_path / "out", "three", redact=True)
+    (file,) = (tmp_path / "out" / "data").iterdir()
+    told = file.read_text()
+    assert GITHUB not in told and told.count("redacted-github-token-1") == 2
+    assert [one.get("weight") for one in orjson.loads(told)["messages"]][2::2] == [1, 0, 1]
+
+
+def test_a_folder_with_a_key_in_it_is_not_pushed(tmp_path: Path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.jsonl").write_text(f'{{"text": "ok"}}\n{{"text": "{GITHUB}"}}\n')
+    (tmp_path / "README.md").write_text("by ada@lovelace.org")
+    files = ["README.md", "data/train.jsonl"]
+    with pytest.raises(SrftError, match=r"data/train\.jsonl line 2: GitHub token") as stopped:
+        check_files(tmp_path, files, ["email"])
+    assert GITHUB not in str(stopped.value) and "README" not in str(stopped.value)
+    with pytest.raises(SrftError, match=r"README\.md line 1: e-mail address"):
+        _push(tmp_path, "octo/calc", "dataset", files, public=False, dry_run=True)
