@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from srft_assets.errors import SrftError
 from srft_assets.exports import Allowed
 from srft_assets.exports.secrets import EMAIL, HOME, PASSWORD, Redaction, told
-from srft_assets.exports.source import Masked, UnfitError
+from srft_assets.exports.source import ROWS_AT_ONCE, Masked, UnfitError
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.lengths import Lengths
 from srft_assets.tokens.mask import mask_run
@@ -111,7 +111,9 @@ def check_files(folder: Path, files: Collection[str], allowed: Collection[str]) 
                 for number, line in enumerate(lines, 1):
                     found.text(line, (f"{name} line {number}", None))
         elif path.suffix == ".parquet":
-            for number, row in enumerate(pq.read_table(path).to_pylist(), 1):
+            batches = pq.ParquetFile(path).iter_batches(ROWS_AT_ONCE)
+            rows = (row for batch in batches for row in batch.to_pylist())
+            for number, row in enumerate(rows, 1):
                 texts = {key: cell for key, cell in row.items() if not _numbers(cell)}
                 found.text(
                     orjson.dumps(texts, default=str).decode(), (f"{name} row {number}", None)

@@ -19,6 +19,7 @@ from tests.warehouse.filled_frames import (
     PROMPT,
     checkpoint,
     eval_scores,
+    findings,
     framed,
     gold,
     tokens,

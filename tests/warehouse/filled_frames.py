@@ -6,6 +6,7 @@ import polars as pl
 
 from srft_assets.critic.gold.labels import GOLD_LABELS
 from srft_assets.critic.verdict import CRITIC_PROMPTS, STEP_VERDICTS
+from srft_assets.integrity.finding import INTEGRITY, Finding, Kind, finding_row
 from srft_assets.rollouts.stage import EVAL_SCORES
 from srft_assets.tokens.token_labels import MASKED_TOKENS
 from srft_assets.training.checkpoint import CHECKPOINTS
