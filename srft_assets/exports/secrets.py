@@ -65,7 +65,7 @@ _PATTERNS = (
 """The last group is what is replaced, the whole where there is none. In JSON a letter behind a
 backslash is a line break, and of no address."""
 _PEM = re.compile(
-    r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----.{0,16000}?"
+    r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----.{0,8000}?"
     r"-----END (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----",
     re.DOTALL,
 )

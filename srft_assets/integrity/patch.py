@@ -11,6 +11,7 @@ from srft_assets.integrity.history import verb_of
 
 HEAD_CHARS = 400_000
 """A longer patch is read to here."""
+PATH_CHARS = 500
 TESTS = re.compile(
     r"(^|/)(tests?|testing|__tests__|specs?)/.*\.\w+$|(^|/)test_[^/]*\.\w+$|_tests?\.\w+$"
     r"|(^|/)tests?\.py$|\.(test|spec)\.[cm]?[jt]sx?$|(^|/)[A-Z]\w*Tests?\.(java|kt|cs|swift)$"
@@ -29,7 +30,7 @@ _CHOOSES = re.compile(
 )
 """Of other settings: what decides which tests run, and whether they may fail."""
 _NAMED = re.compile(
-    r"(?:async )?def (test\w*)|func (?:\([^)]*\) )?(Test\w+)|(?:void|fun) (test\w*)\("
+    r"(?:async )?def (test\w*)|func (?:\([^)]{0,99}\) )?(Test\w+)|(?:void|fun) (test\w*)\("
     r"|(?:it|test|describe)\(\s*['\"`]([^'\"`]+)"
 )
 _SKIPS = re.compile(
@@ -89,7 +90,7 @@ def changes_of(patch: str) -> list[Change]:
     within = False
     for line in patch[:HEAD_CHARS].splitlines():
         if line.startswith("diff --git "):
-            found.append(Change(line.rpartition(" b/")[2]))
+            found.append(Change(line.rpartition(" b/")[2][:PATH_CHARS]))
             within = False
         elif not found:
             continue

@@ -19,7 +19,7 @@ from srft_assets.rollouts.stage import (
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
 from srft_assets.tokens.token_labels import MASKED_TOKENS
 from srft_assets.training.rows import held_out_tasks
-from srft_assets.trajectories.model import Trajectory
+from srft_assets.trajectories.model import Action, Step, Trajectory
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
 from tests.warehouse.filled import put
@@ -75,6 +75,20 @@ def test_a_task_that_was_trained_on_is_marked():
 def test_an_approximating_grader_is_marked():
     marks = score_rows([played(grader=SDIST_GRADER), played()], None)["approximate"]
     assert marks.to_list() == [True, False]
+
+
+def test_an_attempt_that_reads_the_fix_is_marked_and_the_rate_told_without_it():
+    cheat = played(attempt=1)
+    diff = "diff --git a/calc.py b/calc.py\n+    return a + b\n"
+    show = Action("bash", "git show origin/main")
+    cheat.run.steps.append(Step(0, 0, "", [show], [diff], [0]))
+    honest = [played(), played("lab__held-1-0002", status="unresolved")]
+    frame = score_rows([*honest, cheat], None)
+    assert frame["tainted"].to_list() == [False, False, True]
+    figures = score_figures("rft", 0, frame)
+    assert (figures["resolved"], figures["tainted"]) == (2, 1)
+    assert figures["rate_untainted"] == pytest.approx(1 / 3)
+    assert "rate_untainted" not in score_figures("rft", 0, score_rows(honest, None))
 
 
 @pytest.mark.parametrize(
