@@ -6,6 +6,7 @@ none. Nothing of what is found is ever printed.
 """
 
 import re
+from bisect import bisect
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -87,7 +88,7 @@ EXAMPLES = frozenset(
 """Passwords of documentation."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Secret:
     """A stretch `[start, end)` of a text."""
 
@@ -115,12 +116,14 @@ def secrets_in(text: str) -> list[Secret]:
     for start, piece in _pieces(text):
         found += [Secret(start + one.start, start + one.end, one.kind) for one in _in_piece(piece)]
     kept: list[Secret] = []
-    for one in sorted(
-        set(found), key=lambda one: (one.kind == EMAIL, one.start - one.end, one.start)
-    ):
-        if all(one.end <= other.start or other.end <= one.start for other in kept):
-            kept.append(one)
-    return sorted(kept, key=lambda one: one.start)
+    for one in sorted(set(found), key=lambda one: (one.kind == EMAIL, one.start - one.end, one)):
+        place = bisect(kept, one)
+        before, after = kept[max(place - 1, 0) : place], kept[place : place + 1]
+        if not any(other.end > one.start for other in before) and not any(
+            other.start < one.end for other in after
+        ):
+            kept.insert(place, one)
+    return kept
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
