@@ -123,7 +123,7 @@ def test_redacted_runs_are_masked_anew_and_no_mask_moves(platform: Platform, tmp
     assert text.count("redacted-github-token-1") == 2 and "redacted-1@example.com" in text
     labels = rows["leaky"].labels()
     trained = backend.decode(labels[labels != IGNORED].tolist(), skip_special_tokens=False)
-    assert trained.split("<|im_end|>")[:2] == ["look", "\nmend"] or "curl" not in trained
+    assert "look" in trained and "mend" in trained and "curl" not in trained
     masks = [
         [(one.step_index, one.trained, one.label) for one in row["leaky"].spans]
         for row in (before, rows)
