@@ -53,7 +53,8 @@ def test_a_batch_is_materialized_from_the_ui(browser: Browser, home: Home):
     browser.add_partition("fresh")
     folder = home.root / "sources"
     ingest(home, [write_lines(folder / "fresh.jsonl", [run_of(name) for name in "klm"])])
-    assets = ["trajectories", "test_outcomes", "step_verdicts/rules", "masked_tokens/srft"]
+    assets = ["trajectories", "test_outcomes", "integrity"]
+    assets += ["step_verdicts/rules", "masked_tokens/srft"]
     assert browser.wait_for(browser.materialize(assets, "fresh")) == "SUCCESS"
     assert all(is_shown(browser, asset, "fresh") for asset in assets)
     warehouse = Warehouse(home.warehouse)

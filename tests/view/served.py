@@ -71,7 +71,7 @@ def filled(home: Home) -> Home:
     plain = [{**run_of(name, STEPS), "resolved": False, "patch": PATCH} for name in "abc"]
     for batch, rows in (("hostile", [hostile]), ("plain", plain)):
         ingest(home, [write_lines(home.root / "sources" / f"{batch}.jsonl", rows)])
-        for asset in ("trajectories", "test_outcomes", "step_verdicts/rules"):
+        for asset in ("trajectories", "test_outcomes", "integrity", "step_verdicts/rules"):
             make(home, load_stages()[asset], batch)
         _judge(home, batch)
     make(home, masked_tokens_stage(ARM), "plain")

@@ -21,7 +21,7 @@ from tests.warehouse.filled_ledger import fill_ledger
 
 __all__ = ["filled"]
 
-BY_BATCH = ("trajectories", "test_outcomes", "step_verdicts/*", "masked_tokens/*")
+BY_BATCH = ("trajectories", "test_outcomes", "integrity", "step_verdicts/*", "masked_tokens/*")
 OF_FILES = {
     *(
         "partitions",
