@@ -62,10 +62,13 @@ class Refusal:
     subject: str | None = None
     excerpt: str = ""
 
+    def place(self) -> str:
+        """`file, row N`."""
+        return self.source if self.row is None else f"{self.source}, row {self.row}"
+
     def line(self) -> str:
         """`file, row N: reason`, on one line."""
-        where = self.source if self.row is None else f"{self.source}, row {self.row}"
-        return f"{where}: {' '.join(self.reason.split())}"
+        return f"{self.place()}: {' '.join(self.reason.split())}"
 
 
 def excerpt_of(text: str | bytes) -> str:

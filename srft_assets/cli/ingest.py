@@ -1,12 +1,14 @@
 """`srft ingest`: recorded runs in."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from srft_assets.cli.console import quoted, say, say_refused
+from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import Jobs, applier, end, print_outcome
 from srft_assets.cli.progress import Quiet, progress
 from srft_assets.errors import INTERNAL, Refusal, excerpt_of
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
     from srft_assets.planning import Outcome
     from srft_assets.trajectories.ingest import IngestPlan
 
+NO_RUN = "not a run: "
+"""Begins the reason of files that are none of a run's: `.md`, `.log`."""
+VARYING = re.compile(r"'[^']*'|\d+|\S*[/.]\S+|run \S+")
+"""What differs in reasons that are one: quoted names, numbers, paths, ids."""
+SHOWN_REASONS = 20
 WORDS = {
     "runs": "of runs",
     "report": "of reports",
@@ -55,6 +62,7 @@ def ingest(
         )
     _print_plan(console, plan)
     if not plan.batches:
+        say(console, "no runs: no batch is made")
         raise typer.Exit(1)
     with applier(console) as platform:
         outcome = platform.apply(["test_outcomes"], list(plan.batches), [])
@@ -83,10 +91,28 @@ def _print_plan(console: Console, plan: "IngestPlan") -> None:
 
 def _print_refusals(console: Console, refusals: Sequence[Refusal]) -> None:
     internal = [one for one in refusals if one.reason.startswith(INTERNAL)]
-    others = [one for one in refusals if one not in internal]
+    beside = [one for one in refusals if one.reason.startswith(NO_RUN)]
+    others = [one for one in refusals if one not in internal and one not in beside]
     for refusal in internal:
         say(console, f"[red]fault of srft, please report it:[/] {quoted(refusal.line())}")
-    say_refused(console, others, where=": srft sql quarantine")
+    if beside:
+        kinds = Counter(one.reason.removeprefix(NO_RUN) for one in beside)
+        told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        say(console, f"no runs: {quoted(told)}")
+    _say_groups(console, others)
+
+
+def _say_groups(console: Console, refusals: Sequence[Refusal]) -> None:
+    """A line for each reason, with how many there are of it and two of them."""
+    groups: dict[str, list[Refusal]] = {}
+    for refusal in refusals:
+        groups.setdefault(VARYING.sub("…", refusal.reason), []).append(refusal)
+    for first, *rest in list(groups.values())[:SHOWN_REASONS]:
+        more = f" ({1 + len(rest)} of these; another: {rest[0].place()})" if rest else ""
+        say(console, f"[yellow]refused[/] {quoted(first.line() + more)}")
+    if len(groups) > SHOWN_REASONS:
+        left = len(groups) - SHOWN_REASONS
+        say(console, f"… and {left} more reasons: srft sql quarantine")
 
 
 def _found_reading(home: Home, plan: "IngestPlan") -> list[Refusal]:

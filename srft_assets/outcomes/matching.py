@@ -23,6 +23,7 @@ from srft_assets.outcomes.status import (
     Status,
     runs_elsewhere,
 )
+from srft_assets.outcomes.trials import of_neighbours
 from srft_assets.trajectories.batches import Manifest, ReportRef
 from srft_assets.trajectories.discover import above
 from srft_assets.trajectories.sources import SourceChangedError, read_verified
@@ -33,8 +34,7 @@ GRADING_WORDS = frozenset(
     {"log", "logs", "report", "reports", "result", "results", "grading", "harness"}
     | {"eval", "evals", "evaluation", "evaluations"}
 )
-"""Words in the name of a folder of reports that lies beside the runs of one experiment. A folder of
-any other name may be another experiment's."""
+"""In the name of a folder of reports beside runs; one of another name may be of other runs."""
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ class _Statements:
             if isinstance(item, Refusal):
                 self._refused.append(item)
             else:
-                self._outcomes.append(item)
+                self._outcomes.append(of_neighbours(item, ref.path, self._runs))
 
     def matched(self) -> Matched:
         """The outcome of each run that something was said of."""
@@ -310,8 +310,8 @@ def _has_rival(ref: ReportRef, run: Run, agreed: bool, runs: Sequence[Run]) -> b
 
 
 def _submitted(runs: Iterable[Run]) -> int:
-    """How many patches the runs submitted; what is not known is another one."""
-    return len({run.trajectory_id if run.patch is None else run.patch for run in runs})
+    """How many patches they submitted; an unknown one is another, but for runs of one record."""
+    return len({run.record if run.patch is None else run.patch for run in runs})
 
 
 def _agree(outcome: ReportedOutcome, run: Run) -> bool:

@@ -25,7 +25,8 @@ from srft_assets.outcomes.instance_reports import (
     text,
 )
 from srft_assets.outcomes.status import OTHERS, Detail, ReportedOutcome, Status
-from srft_assets.trajectories.discover import is_verdicts
+from srft_assets.outcomes.trials import grade_trial
+from srft_assets.trajectories.discover import is_trial, is_verdicts
 from srft_assets.trajectories.sources import instance_of
 
 INSTANCE_KEYS = frozenset({"tests_status", "patch_is_None", "patch_exists"})
@@ -123,7 +124,9 @@ def _grade(
         value = {"instance_id": key, "resolved": value}
     if not isinstance(value, dict):
         raise BadReportError(f"not a report: a {type(value).__name__}")
-    if is_run_report(value):
+    if is_trial(value):
+        yield grade_trial(value)
+    elif is_run_report(value):
         yield from grade_run(value)
     elif is_list_report(value):
         yield from grade_lists(value)

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from srft_assets.trajectories.batches import Manifest
+from srft_assets.trajectories.formats import READERS
 from srft_assets.trajectories.stage import patch_key
 
 NAMED_TESTS = 100
@@ -151,6 +152,7 @@ class ReportedOutcome(Graded):
         model: `model_name_or_path`, None where the report does not say.
         patch: the patch that was graded, None where the report does not hold it.
         patches: of a statement on `OTHERS`, how many patches were graded, if the report says.
+        beside: it is of the runs in its folder, whatever they call their task.
     """
 
     instance_id: str
@@ -160,6 +162,7 @@ class ReportedOutcome(Graded):
     model: str | None = None
     patch: str | None = None
     patches: int | None = None
+    beside: bool = False
 
 
 def outcome_rows(outcomes: Iterable[TestOutcome]) -> pl.DataFrame:
@@ -226,6 +229,12 @@ class Run:
         return None if self.submission is None else self.key or patch_key(self.submission)
 
     @property
+    def record(self) -> tuple[str, int] | str:
+        """What tells the record that it stands in; several runs may, of one patch."""
+        row = self.source_row
+        return self.trajectory_id if row is None else (self.source, row)
+
+    @property
     def blank(self) -> bool:
         """Whether the source states a submission, and there is nothing in it."""
         return self.submission is not None and not self.submission.strip()
@@ -238,7 +247,8 @@ class Run:
 
 def runs_of(frame: pl.DataFrame) -> list[Run]:
     """The runs of a `trajectories` partition, in its order."""
-    return [_ended(Run(**row)) for row in frame.select(RUN_COLUMNS).iter_rows(named=True)]
+    rows = frame.select(*RUN_COLUMNS, "format").iter_rows(named=True)
+    return [_ended(Run(**{name: row[name] for name in RUN_COLUMNS}), row["format"]) for row in rows]
 
 
 def runs_elsewhere(manifest: Manifest) -> list[Run]:
@@ -264,8 +274,11 @@ def runs_elsewhere(manifest: Manifest) -> list[Run]:
     ]
 
 
-def _ended(run: Run) -> Run:
-    return replace(run, submission="") if run.submission is None and run.exit_status else run
+def _ended(run: Run, format_name: str = "") -> Run:
+    """The run, whose submission is empty where its format states patches, and this run none."""
+    reader = READERS.get(format_name)
+    states = bool(run.exit_status) and (reader is None or reader.patches)
+    return replace(run, submission="") if run.submission is None and states else run
 
 
 def as_outcome(run: Run, reported: ReportedOutcome) -> TestOutcome:

@@ -28,12 +28,17 @@ LOG = logging.getLogger(__name__)
 LAB = "lab"
 """Kind of the batches that the lab's teacher plays."""
 
-Layout = Literal["object", "lines", "array", "parquet", "arrow"]
+Layout = Literal["object", "lines", "array", "parquet", "arrow", "session", "eval"]
 """How a file holds its records.
 
 `object`: the whole file is one run; `lines`: JSON Lines; `array`: a JSON array of rows;
-`parquet` and `arrow` (stream, or IPC file): tables.
+`parquet` and `arrow` (stream, or IPC file): tables; `session`: JSON Lines that are one run
+together, followed by the lines that cannot be read; `eval`: a log of Inspect, each sample a record.
 """
+
+
+WHOLE = ("object", "session")
+"""Layouts of a file that is one run."""
 
 
 class _Frozen(BaseModel):
@@ -84,7 +89,7 @@ class Item(_Frozen):
     @property
     def label(self) -> str:
         """The path, with its rows where the file holds several."""
-        if self.layout == "object":
+        if self.layout in WHOLE:
             return self.path
         return f"{self.path} rows {self.first_row}-{self.first_row + self.rows - 1}"
 

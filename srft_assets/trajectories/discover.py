@@ -5,7 +5,6 @@ Data sets of the Hugging Face hub are fetched as Parquet into its local cache.
 
 import re
 import stat
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -17,19 +16,20 @@ from typing import Any
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.trajectories.batches import RefusedFile
-from srft_assets.trajectories.formats import run_keys, why_no_run
-from srft_assets.trajectories.formats.openhands import CALLS_FOLDER
+from srft_assets.trajectories.call_logs import superseded
+from srft_assets.trajectories.formats import is_claimed, run_keys, why_no_run
 from srft_assets.trajectories.records import BadJsonError, parse
 
 TABLES = ("parquet", "arrow")
 LINES = ("jsonl", "ndjson")
-DATA = (*TABLES, *LINES, "json", "traj")
+INSPECT = "eval"
+"""Suffix of a log of Inspect: a zip with an entry for each sample."""
+DATA = (*TABLES, *LINES, "json", "traj", INSPECT)
 COMPRESSED = ("gz", "zst", "bz2", "xz", "zip", "tar")
 EVIDENCE_NAMES = frozenset({"test_output.txt", "run_instance.log", "patch.diff", "eval.sh"})
 """What the SWE-bench harness leaves beside a report.json."""
 DATASET_NAMES = frozenset({"dataset_info.json", "state.json", "dataset_dict.json"})
 """What `save_to_disk` of `datasets` leaves beside, or above, the Arrow files."""
-CALL_TIME = re.compile(r"(\d+(?:\.\d+)?)\.json$")
 
 GRADED_KEYS = frozenset(
     {"tests_status", "patch_is_None", "patch_exists", "patch_successfully_applied"}
@@ -77,16 +77,18 @@ def refused(reason: str) -> Ruling:
 def is_run(value: Any) -> bool:
     """Whether a JSON value looks like one run; whether it can be read is the reader's word."""
     if isinstance(value, dict):
-        return any(isinstance(value.get(key), list | str) for key in run_keys())
+        stated = any(isinstance(value.get(key), list | str) for key in run_keys())
+        return stated or is_claimed(value)
     return is_conversation(value)
 
 
 def is_conversation(value: Any) -> bool:
-    """Whether a list is one run by itself: chat messages, or OpenHands events."""
+    """Whether a list is one run by itself: chat messages, events, lines of a session."""
     if not isinstance(value, list) or not value or not isinstance(value[0], dict):
         return False
     first = value[0]
-    return "role" in first or not first.keys().isdisjoint(("action", "observation"))
+    told = "role" in first or not first.keys().isdisjoint(("action", "observation"))
+    return told or is_claimed(value)
 
 
 def is_prediction(value: Any) -> bool:
@@ -111,11 +113,18 @@ def _is_stated(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("resolved"), bool) and not is_run(value)
 
 
+def is_trial(value: Any) -> bool:
+    """Whether a JSON value is Harbor's result of one trial."""
+    return isinstance(value, dict) and {"trial_name", "task_name", "agent_info"} <= value.keys()
+
+
 def rule_object(value: dict[str, Any]) -> Ruling:
     """Role of a file that holds one JSON object."""
     cells = list(value.values())
     if is_run(value):
         return RUNS
+    if is_trial(value):
+        return Ruling(Role.REPORT)
     if is_prediction(value) or (cells and all(is_prediction(cell) for cell in cells)):
         return PREDICTIONS
     if is_graded(value):
@@ -287,15 +296,18 @@ def _by_neighbours(files: Sequence[Found]) -> list[Found]:
         and _role(file.at) is Role.REPORT
     }
     of_tables = {folder for file in files if file.suffix == "arrow" for folder in above(file.path)}
-    last = _last_calls(files)
+    later = superseded(
+        [(file.path, file.at) for file in files if file.ruling is None and file.suffix == "json"],
+        readable=lambda at: _role(at) is Role.RUNS,
+    )
     settled = []
     for file in files:
         folder, name = dirname(file.path), basename(file.path)
         beside = name in EVIDENCE_NAMES and folder in graded
         if beside or (name in DATASET_NAMES and folder in of_tables):
             file = replace(file, ruling=EVIDENCE)
-        elif last.get(folder, file.path) != file.path and file.ruling is None:
-            reason = f"an earlier LLM call of the run in {last[folder]}"
+        elif file.path in later:
+            reason = f"an earlier LLM call of the run in {later[file.path]}"
             file = replace(file, ruling=refused(reason))
         settled.append(file)
     return settled
@@ -305,22 +317,6 @@ def above(path: str) -> list[str]:
     """The folders that a file lies in, the nearest first; the root, `""`, is the last."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[:depth]) for depth in range(len(parts), -1, -1)]
-
-
-def _last_calls(files: Sequence[Found]) -> dict[str, str]:
-    """Folder of LLM calls → path of the last that can be read, which holds the whole run."""
-    calls: dict[str, list[tuple[float, str, Path]]] = defaultdict(list)
-    for file in files:
-        folder = dirname(file.path)
-        if file.ruling is None and basename(dirname(folder)) == CALLS_FOLDER:
-            time = CALL_TIME.search(file.path)
-            calls[folder].append((float(time[1]) if time else 0.0, file.path, file.at))
-    last = {}
-    for folder, found in calls.items():
-        ordered = sorted(found, reverse=True)
-        readable = (path for _, path, at in ordered if _role(at) is Role.RUNS)
-        last[folder] = next(readable, ordered[0][1])
-    return last
 
 
 def _role(at: Path) -> Role:

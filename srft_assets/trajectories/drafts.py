@@ -12,6 +12,7 @@ from blake3 import blake3
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import (
+    WHOLE,
     Item,
     Manifest,
     RefusedFile,
@@ -22,7 +23,7 @@ from srft_assets.trajectories.batches import (
 from srft_assets.trajectories.discover import HUB, above, discover
 from srft_assets.trajectories.records import Record
 from srft_assets.trajectories.sources import SourceFile, count_line, unchanged
-from srft_assets.trajectories.stage import Runs, run_in
+from srft_assets.trajectories.stage import Runs, runs_in
 
 BATCH_BYTES = 256 << 20
 """A batch is closed when its rows would take more, so that one fits into memory."""
@@ -97,18 +98,18 @@ class Draft:
     def add(self, source: SourceFile, record: Record, at: int) -> bool:
         """Put in a row that begins at byte `at` of its file; False where it is refused already."""
         row, cut = record.row or 0, self.cut
-        if cut is None or cut.source is not source or cut.first + cut.rows != row:
+        follows = record.row is None or (cut is not None and cut.first + cut.rows == row)
+        if cut is None or cut.source is not source or not follows:
             self._close()
             self.cut = cut = Cut(source, at, row)
         cut.add(record)
         path = source.found.path
         if self.runs is None:
-            run = run_in(path, record, self.old.format if self.old else None)
-            cut.runs += [run] if run else []
+            cut.runs += runs_in(path, record, self.old.format if self.old else None)
             return True
         taken = self.runs.add(path, record)
-        cut.runs += [self.runs.last] if taken and self.runs.last else []
-        return taken
+        cut.runs += taken
+        return bool(taken)
 
     def all_items(self) -> list[Item]:
         """All its rows, by path."""
@@ -173,14 +174,14 @@ def _names(items: Sequence[Item]) -> set[str]:
     found: set[str] = set()
     for item in items:
         found.update(run.instance_id for run in item.runs or ())
-        if item.layout == "object":
+        if item.layout in WHOLE:
             found.update(item.path.split("/")[:-1], [bare(item.path)])
     return found
 
 
 def _unread(item: Item) -> bool:
     """Whether nothing tells the instances of its rows."""
-    return item.layout != "object" and item.runs is None
+    return item.layout not in WHOLE and item.runs is None
 
 
 def default_name(paths: Sequence[str | Path], local: Sequence[Path]) -> str:

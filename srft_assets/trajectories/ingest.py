@@ -40,7 +40,14 @@ from srft_assets.trajectories.drafts import (
 )
 from srft_assets.trajectories.formats import READERS
 from srft_assets.trajectories.records import Record
-from srft_assets.trajectories.sources import SourceFile, hashed, open_source, report_ref, unchanged
+from srft_assets.trajectories.sources import (
+    SourceFile,
+    hashed,
+    holds_reports_alone,
+    open_source,
+    report_ref,
+    unchanged,
+)
 from srft_assets.trajectories.stage import Runs, trajectories_stage, write_partition
 from srft_assets.warehouse.partitions import check_partition_name
 
@@ -59,11 +66,12 @@ class IngestPlan:
     """What an ingest found and did.
 
     Attributes:
-        batches: that hold the runs of the given paths, those registered earlier included.
+        batches: that hold the runs of the given paths, those registered earlier included; none
+            where there are no runs.
         new, changed, unchanged: of these, by whether their runs differ from before.
         rows: records in these batches, before any is refused.
         roles: role → number of files; they add up to all files found.
-        refusals: files refused at first sight.
+        refusals: files refused at first sight; where there are no runs, rows as well.
         removed: files that the batches held, and that are gone.
     """
 
@@ -148,7 +156,7 @@ class _Ingest:
         """Look at the files, place their rows, write manifests and partitions."""
         found = discover(paths, self.old[0].folder() if self.old else None)
         self.root = found.root
-        if self.old and self.old[0].folder() != found.root and _holds_no_runs(found):
+        if self.old and self.old[0].folder() != found.root and holds_reports_alone(found):
             self.root, self.elsewhere = self.old[0].folder(), str(found.root)
         else:
             self._check_root(found)
@@ -330,6 +338,8 @@ class _Ingest:
         """Write the last batch, and the manifests as they should be, reports included."""
         if not self.drafts:
             self._new()
+        if not self.old and not any(draft.rows for draft in self.drafts):
+            return self._nothing()
         self._write(self.drafts[-1], last=True)
         items = [draft.all_items() for draft in self.drafts]
         reports = share_reports(self._merged(found, "reports", self.reports), items)
@@ -348,6 +358,15 @@ class _Ingest:
             roles=dict(sorted(self.roles.items())),
             refusals=tuple(sorted(self.refusals, key=lambda one: one.source)),
             removed=tuple(sorted(self.removed)),
+        )
+
+    def _nothing(self) -> IngestPlan:
+        """What is told of paths without any run: no batch is made of them."""
+        _, of_rows = self.drafts[-1].runs.rows("") if self.drafts[-1].runs else ((), [])
+        told = [*self.refusals, *of_rows]
+        return IngestPlan(
+            *((), (), (), (), 0, dict(sorted(self.roles.items()))),
+            refusals=tuple(sorted(told, key=lambda one: one.source)),
         )
 
     def _merged(self, found: Discovery, part: str, fresh: Sequence[ReportRef]) -> list[ReportRef]:
@@ -369,23 +388,6 @@ class _Ingest:
             named = alone or (at in before and before[at].named)
             kept[at] = ref.model_copy(update={"root": self.elsewhere, "named": named})
         return sorted(kept.values(), key=lambda ref: (ref.path, ref.root or ""))
-
-
-def _holds_no_runs(found: Discovery) -> bool:
-    """Whether reports were found, and no runs."""
-    roles = set()
-    for file in found.files:
-        if file.ruling is not None:
-            continue
-        try:
-            with file.at.open("rb") as opened:
-                role = open_source(file, opened).ruling.role
-        except OSError:
-            continue
-        if role is Role.RUNS:
-            return False
-        roles.add(role)
-    return not roles.isdisjoint((Role.REPORT, Role.PREDICTIONS))
 
 
 def _holder(held: Sequence[Place], row: int) -> Draft | None:

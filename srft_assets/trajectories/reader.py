@@ -67,17 +67,26 @@ class Reader:
         name: as `srft ingest --format` and the column `format` show it.
         detect: whether a parsed record has the format's structure; it is also given the file's
             relative path. It never raises.
-        read: the run of one record, made by `assemble`. Raises RecordError with a reason that
-            names the field, for a record of any shape: files are damaged, and people force formats.
+        read: the run of one record, made by `assemble`; several where it holds the runs of
+            subagents, or one whose context was rewritten on the way (`turns.py`). Raises
+            RecordError with a reason that names the field, for a record of any shape: files are
+            damaged, and people force formats.
         lists: whether a bare list can be a run. Otherwise both functions are given objects only.
+        lines: whether the lines of a JSON Lines file are one run together. Both functions are then
+            given the list of its lines; `detect` is given the first of them, and a list of lines
+            is never the lines of another format.
+        patches: whether a run that states how it ended, and no patch, submitted none. False where
+            the tool changes files in place, so that the format never states a patch.
         run_keys: top-level fields that hold the run, where they are others than `messages`,
             `trajectory` and `history`. A file without any of these is not shown to a reader.
     """
 
     name: str
     detect: Callable[[Any, str], bool]
-    read: Callable[[Any, Source], Trajectory]
+    read: Callable[[Any, Source], Trajectory | list[Trajectory]]
     lists: bool = False
+    lines: bool = False
+    patches: bool = True
     run_keys: tuple[str, ...] = ()
 
 
@@ -180,8 +189,8 @@ def _check_parts(content: object, where: str) -> None:
             raise wrong_type(f"{where}[].text", part["text"], "text")
         if isinstance(part, dict) and part.get("type") in BLOCKS and not part.get("text"):
             raise RecordError(
-                f"'{where}' holds a {part['type']!r} block of Anthropic's Messages API, which no "
-                "reader takes: write it as tool_calls, or as a message of role 'tool'"
+                f"'{where}' holds a {part['type']!r} block of Anthropic's Messages API, which this "
+                "format does not have: try --format anthropic-messages, or write it as tool_calls"
             )
 
 

@@ -2,8 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,10 +21,18 @@ from srft_assets.errors import SrftError, excerpt_of
 
 MAX_RECORD_BYTES = 64 << 20
 """A larger record is refused: no known scaffold writes one, and it would fill the memory."""
+MAX_LOG_BYTES = 1 << 30
+"""A larger `.eval` log is refused: it is held packed while its samples are read one by one."""
 CHUNK = 1 << 18
 EXCERPT_BYTES = 1000
 ROWS_AT_ONCE = 16
 """Rows of a table that become Python objects together; 1 MB in Arrow is about 3 MB in Python."""
+ZSTANDARD = 93
+"""Of a zip entry: packed with Zstandard."""
+HEADERS = ("header.json", "_journal/start.json")
+"""Entries of an `.eval` log that tell of its task: when it ended, and while it ran."""
+BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, pa.ArrowException, OSError, ValueError)
+"""What reading a damaged archive raises."""
 OPEN = frozenset({"args", "arguments", "input_schema", "parameters", "tools"})
 """Fields whose objects have the keys that a tool or its call wants, not those of the format."""
 SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -182,6 +193,67 @@ def _fault(said: str) -> str:
     if "premature EOF" in line:
         return "truncated JSON: the array ends inside a value"
     return f"broken JSON: {line}; what follows cannot be read"
+
+
+def of_session(lines: Iterable[Record]) -> Iterator[Record]:
+    """The list of the lines of one run as a record, and then each line that cannot be read."""
+    values, size, broken = [], 0, []
+    for line in lines:
+        size += line.size
+        if line.problem:
+            problem = f"line {(line.row or 0) + 1} of the session, which is read without it: "
+            broken.append(replace(line, row=None, size=0, problem=problem + line.problem))
+        elif not line.blank:
+            values.append(line.value)
+    yield Record(values, None, size)
+    yield from broken
+
+
+def of_eval(data: bytes, limit: int = MAX_RECORD_BYTES) -> Iterator[Record]:
+    """The samples of an `.eval` log of Inspect, each as the log it would be alone.
+
+    Raises BadTableError where the archive or its header cannot be read.
+    """
+    try:
+        entries = {one.filename: one for one in zipfile.ZipFile(BytesIO(data)).infolist()}
+        header = next((entries[one] for one in HEADERS if one in entries), None)
+        about = parse(_entry(data, header, limit)) if header else None
+    except BROKEN as error:
+        raise BadTableError(f"broken .eval file: {_line(error)}") from None
+    if not isinstance(about, dict):
+        raise BadTableError("an .eval file without header.json: not a log of Inspect")
+    for row, name in enumerate(sorted(one for one in entries if one.startswith("samples/"))):
+        entry = entries[name]
+        try:
+            sample = parsed(_entry(data, entry, limit), row)
+        except BROKEN as error:
+            yield Record(None, row, entry.compress_size, f"broken .eval file: {_line(error)}")
+            continue
+        log = {"eval": about.get("eval"), "samples": [sample.value]}
+        yield sample if sample.problem else replace(sample, value=log, line=b"")
+
+
+def _entry(data: bytes, entry: zipfile.ZipInfo, limit: int) -> bytes:
+    """The content of an entry; newer logs are packed with Zstandard, which `zipfile` cannot read.
+
+    Its bytes begin after a local header of 30 bytes, a name and a field of stated lengths.
+    """
+    if entry.file_size > limit:
+        raise ValueError(f"{entry.filename} is {too_large(entry.file_size, limit)}")
+    head = entry.header_offset + 30
+    name, extra = struct.unpack("<HH", data[head - 4 : head])
+    packed = data[head + name + extra :][: entry.compress_size]
+    if entry.compress_type == ZSTANDARD:
+        content = pa.decompress(packed, entry.file_size, codec="zstd", asbytes=True)
+    elif entry.compress_type == zipfile.ZIP_DEFLATED:
+        content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, entry.file_size)
+    elif entry.compress_type == zipfile.ZIP_STORED:
+        content = packed
+    else:
+        raise ValueError(f"packed in an unknown way ({entry.compress_type})")
+    if len(content) != entry.file_size:
+        raise ValueError(f"{entry.filename} is shorter than it states")
+    return content
 
 
 def of_table(

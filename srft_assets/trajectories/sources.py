@@ -1,7 +1,7 @@
 """Files that are read: their records one at a time, and the hash of what was read."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -15,9 +15,11 @@ from srft_assets.errors import SrftError, excerpt_of
 from srft_assets.trajectories import records
 from srft_assets.trajectories.batches import FileRef, Item, Layout, ReportRef
 from srft_assets.trajectories.discover import (
+    INSPECT,
     LINES,
     RUNS,
     TABLES,
+    Discovery,
     Found,
     Role,
     Ruling,
@@ -27,6 +29,7 @@ from srft_assets.trajectories.discover import (
     rule_object,
     rule_rows,
 )
+from srft_assets.trajectories.formats import is_session
 from srft_assets.trajectories.records import CHUNK, BadTableError, Record, parsed, too_large
 
 TRUST_BYTES = 64 << 20
@@ -72,11 +75,30 @@ def open_source(found: Found, file: BinaryIO, forced: bool = False) -> SourceFil
     return source
 
 
+def holds_reports_alone(found: Discovery) -> bool:
+    """Whether reports were found, and no runs."""
+    roles = set()
+    for file in found.files:
+        if file.ruling is not None:
+            continue
+        try:
+            with file.at.open("rb") as opened:
+                role = open_source(file, opened).ruling.role
+        except OSError:
+            continue
+        if role is Role.RUNS:
+            return False
+        roles.add(role)
+    return not roles.isdisjoint((Role.REPORT, Role.PREDICTIONS))
+
+
 def _open(found: Found, file: BinaryIO) -> SourceFile:
     if found.suffix in TABLES:
         return _table(found, file)
     if found.suffix in LINES:
         return _lines(found, file)
+    if found.suffix == INSPECT:
+        return _eval(found, file)
     head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     file.seek(0)
     if found.size > records.MAX_RECORD_BYTES:
@@ -96,6 +118,28 @@ def _table(found: Found, file: BinaryIO) -> SourceFile:
 
 def _lines(found: Found, file: BinaryIO) -> SourceFile:
     return _of_rows(found, records.of_lines(file, 0, found.size), "lines", "")
+
+
+def _eval(found: Found, file: BinaryIO) -> SourceFile:
+    if found.size > records.MAX_LOG_BYTES:
+        return SourceFile(found, refused(too_large(found.size, records.MAX_LOG_BYTES)))
+    data = file.read()
+    taken = records.of_eval(data)
+    first = next(taken, None)
+    if first is None:
+        return SourceFile(found, refused("a log of Inspect in which no sample ended"))
+    return SourceFile(found, RUNS, chain((first,), taken), "eval", blake3(data).hexdigest())
+
+
+def _session(found: Found, lines: Iterable[Record]) -> SourceFile:
+    """A file whose lines are one run together; it is held as a whole."""
+    if found.size > records.MAX_RECORD_BYTES:
+        return SourceFile(found, refused(too_large(found.size)))
+    content, kept = blake3(), []
+    for line in lines:
+        content.update(line.line)
+        kept.append(line)
+    return SourceFile(found, RUNS, records.of_session(kept), "session", content.hexdigest())
 
 
 def _huge(found: Found, file: BinaryIO, head: bytes) -> SourceFile:
@@ -148,6 +192,8 @@ def _of_rows(found: Found, taken: Iterator[Record], layout: Layout, sha: str) ->
     huge = found.size > records.MAX_RECORD_BYTES
     if huge and layout == "array" and is_conversation(values):
         return SourceFile(found, refused(too_large(found.size)))
+    if layout == "lines" and is_session(values):
+        return _session(found, chain(probed, taken))
     if values:
         return SourceFile(found, rule_rows(values), chain(probed, taken), layout, sha)
     if not probed:
@@ -174,6 +220,9 @@ def read_item(root: Path, item: Item, limit: int = records.MAX_RECORD_BYTES) -> 
                     at += record.size
                     yield record
                 sha = content.hexdigest()
+            elif item.layout == "session":
+                yield from records.of_session(records.of_lines(file, 0, item.end, limit))
+                sha = digest_of(file)
             elif item.layout == "object":
                 data = file.read()
                 yield parsed(data, None)
@@ -191,6 +240,10 @@ def read_item(root: Path, item: Item, limit: int = records.MAX_RECORD_BYTES) -> 
 
 
 def _rows(path: Path, file: BinaryIO, item: Item, limit: int) -> Iterator[Record]:
+    if item.layout == "eval":
+        return islice(
+            records.of_eval(file.read(), limit), item.first_row, item.first_row + item.rows
+        )
     if item.layout != "array":
         size = item.bytes // max(1, item.rows)
         return records.of_table(path, item.layout, item.first_row, item.rows, size, limit)

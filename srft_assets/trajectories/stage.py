@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from srft_assets.errors import INTERNAL, Refusal, SrftError, excerpt_of
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import Manifest, RunRef, read_manifest
 from srft_assets.trajectories.discover import Found, Role, discover
-from srft_assets.trajectories.formats import read_record
+from srft_assets.trajectories.formats import READERS, read_runs
 from srft_assets.trajectories.model import (
     TRAJECTORIES,
     RecordError,
@@ -36,7 +36,7 @@ REFUSALS_KEPT = 1000
 ASSET = "trajectories"
 Collector = Callable[[Work, dict[str, Any]], Path]
 """Makes the raw runs of a batch from its settings; returns the folder of its `.traj.json`."""
-VERSION = 5
+VERSION = 6
 """Raised when the output changes; see tools/versions.py."""
 
 
@@ -136,42 +136,50 @@ def _made(manifest: Manifest, rows: Rows) -> Made:
 
 
 class Runs:
-    """The runs of one batch, taken record by record in the order of its items.
-
-    `last`: the run that was taken last, as reports may speak of it.
-    """
+    """The runs of one batch, taken record by record in the order of its items."""
 
     def __init__(self, format: str | None) -> None:
         self.format = format
-        self.last: RunRef | None = None
         self._frames: list[pl.DataFrame] = []
         self._refused: list[Refusal] = []
         self._more: tuple[Refusal, int] | None = None
         self._first: dict[str, str] = {}
 
-    def add(self, path: str, record: Record) -> bool:
-        """Take a record of the file `path`, below the root; False where it is refused or blank."""
-        made = None if record.blank else self._row(path, record)
-        if isinstance(made, pl.DataFrame):
-            self._frames.append(made)
-            return True
-        if made is not None and len(self._refused) < REFUSALS_KEPT:
-            self._refused.append(made)
-        elif made is not None:
-            self._more = (made, 1 + (self._more[1] if self._more else 0))
-        return False
+    def add(self, path: str, record: Record) -> list[RunRef]:
+        """Take a record of the file `path`, below the root; the runs of it that were taken."""
+        taken = []
+        for made in [] if record.blank else self._rows(path, record):
+            if isinstance(made, Refusal):
+                self._refuse(made)
+            else:
+                row, ref = made
+                self._frames.append(row)
+                taken.append(ref)
+        return taken
 
-    def _row(self, path: str, record: Record) -> pl.DataFrame | Refusal:
+    def _refuse(self, refusal: Refusal) -> None:
+        if len(self._refused) < REFUSALS_KEPT:
+            self._refused.append(refusal)
+        else:
+            self._more = (refusal, 1 + (self._more[1] if self._more else 0))
+
+    def _rows(self, path: str, record: Record) -> Iterator[tuple[pl.DataFrame, RunRef] | Refusal]:
         read = _read(path, record, self.format)
         if isinstance(read, Refusal):
-            return read
-        place = path if record.row is None else f"{path}, row {record.row}"
-        first = self._first.setdefault(read.trajectory_id, place)
-        if first != place:
-            reason = f"duplicate run {read.trajectory_id}: the first is {first}"
-            return Refusal(path, reason, record.row, read.trajectory_id)
-        self.last = _ref(read)
-        return row_of(read, "")
+            yield read
+            return
+        where = path if record.row is None else f"{path}, row {record.row}"
+        for number, run in enumerate(read):
+            place = f"{where}, run {number}" if number else where
+            first = self._first.setdefault(run.trajectory_id, place)
+            row = row_of(run, "") if first == place else None
+            if isinstance(row, pl.DataFrame):
+                yield row, _ref(run)
+            elif row is None:
+                reason = f"duplicate run {run.trajectory_id}: the first is {first}"
+                yield Refusal(path, reason, record.row, run.trajectory_id)
+            else:
+                yield row
 
     def rows(self, batch: str) -> Rows:
         """All rows, of the partition `batch`."""
@@ -184,15 +192,16 @@ class Runs:
         return frame.with_columns(batch=pl.lit(batch)), refused
 
 
-def run_in(path: str, record: Record, format: str | None) -> RunRef | None:
-    """The run that a record is, as reports may speak of it."""
-    read = None if record.blank else _read(path, record, format)
-    return _ref(read) if isinstance(read, Trajectory) else None
+def runs_in(path: str, record: Record, format: str | None) -> list[RunRef]:
+    """The runs that a record holds, as reports may speak of them."""
+    read = Refusal(path, "") if record.blank else _read(path, record, format)
+    return [] if isinstance(read, Refusal) else [_ref(run) for run in read]
 
 
 def _ref(run: Trajectory) -> RunRef:
     patch = None if run.submission is None else patch_key(run.submission)
-    return RunRef(run.instance_id, run.model, patch, run.exit_status)
+    states = patch is not None or READERS[run.format].patches
+    return RunRef(run.instance_id, run.model, patch, run.exit_status if states else None)
 
 
 def patch_key(patch: str) -> str:
@@ -201,12 +210,12 @@ def patch_key(patch: str) -> str:
     return digest(bare)[:16] if bare.strip() else ""
 
 
-def _read(path: str, record: Record, format: str | None) -> Trajectory | Refusal:
+def _read(path: str, record: Record, format: str | None) -> list[Trajectory] | Refusal:
     if record.problem:
         return Refusal(path, record.problem, record.row, excerpt=record.excerpt)
     value = record.value
     try:
-        return read_record(value, source=path, row=record.row or 0, format=format)
+        return read_runs(value, source=path, row=record.row or 0, format=format)
     except RecordError as error:
         reason = str(error)
     except Exception as error:  # a fault of ours, told as such: the rest of the batch goes on

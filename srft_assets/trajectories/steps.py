@@ -5,6 +5,7 @@ over text scans forward once, so that hostile text costs linear time.
 """
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -29,9 +30,14 @@ Split = tuple[str, list[Action]]
 """Thought (the text without the action, stripped) and the actions in order."""
 Protocol = Callable[[str], Split]
 
-SHELLS = frozenset({"bash", "execute_bash", "shell", "terminal", "run_bash", "run_command"})
+SHELLS = frozenset(
+    {"bash", "execute_bash", "shell", "terminal", "run_bash", "run_command", "Bash", "exec_command"}
+    | {"run_shell_command", "execute_command", "bash_command", "local_shell"}
+)
 """Tools whose argument is a shell command."""
-SHELL_ARGUMENTS = ("command", "cmd", "script")
+SHELL_ARGUMENTS = ("command", "cmd", "script", "keystrokes")
+STARTED = (["-c"], ["-lc"], ["-l", "-c"])
+"""Words between a shell and its command, in a list of words (Codex)."""
 SWE_AGENT_COMMANDS = frozenset(
     {"open", "goto", "scroll_up", "scroll_down", "create", "edit", "insert", "append", "submit"}
     | {"search_dir", "search_file", "find_file", "filemap", "str_replace_editor", "exit_forfeit"}
@@ -175,8 +181,11 @@ def shell_command(tool: str, arguments: object) -> str | None:
     """The command given to a shell; None for other tools and other arguments."""
     if tool in SHELLS and isinstance(arguments, dict):
         for key in SHELL_ARGUMENTS:
-            if isinstance(arguments.get(key), str):
-                return arguments[key]
+            given = arguments.get(key)
+            if isinstance(given, str):
+                return given.rstrip("\n") if key == "keystrokes" else given
+            if isinstance(given, list) and given and all(isinstance(one, str) for one in given):
+                return given[-1] if given[1:-1] in STARTED else shlex.join(given)
     return None
 
 

@@ -121,7 +121,7 @@ def test_names_of_files_cannot_move_the_cursor(srft, home, tmp_path):
     folder.mkdir()
     (folder / "\x1b[2J[red]torn.json").write_text('{"messages": [')
     said = srft("ingest", str(folder))
-    assert said.code == 0
+    assert said.code == 1
     assert "\x1b" not in said.out + said.err
     assert "refused ␛[2J[red]torn.json: truncated JSON" in said.out
     said = srft("ingest", "\x1b[2J[red]")

@@ -40,10 +40,26 @@ def test_ingest_tells_each_refusal_once_whenever_it_was_found(srft, home, tmp_pa
     (folder / "torn.json").write_text('{"messages": [')
     bad = run_of("a") | {"messages": [{"role": "wizard", "content": "x"}]}
     write_lines(folder / "bad.jsonl", [bad] * 25)
-    told = [line for line in lines(srft("ingest", str(folder)).out) if "refused" in line]
+    write_lines(folder / "good.jsonl", [run_of("b")])
+    (folder / "notes.md").write_text("x")
+    said = lines(srft("ingest", str(folder)).out)
+    told = [line for line in said if "refused" in line]
     assert [line for line in told if "torn.json: truncated" in line] == told[1:2]
     assert "refused bad.jsonl, row 0: unknown role 'wizard'" in told[2]
-    assert len(told) == 1 + 1 + 20 + 1
+    assert told[2].endswith("(25 of these; another: bad.jsonl, row 1)")
+    assert len(told) == 1 + 1 + 1 + 1
+    assert "no runs: 1 .md file" in said
+
+
+def test_an_ingest_of_no_runs_fails_and_makes_no_batch(srft, home, tmp_path):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    for name in ("a.md", "b.md", "c.log"):
+        (folder / name).write_text("x")
+    said = srft("ingest", str(folder))
+    assert said.code == 1
+    assert lines(said.out)[-2:] == ["no runs: 1 .log file, 2 .md file", "no runs: no batch is made"]
+    assert not srft("sql", "select * from trajectories").out.count("runs")
 
 
 def test_ingest_again_says_that_nothing_is_to_be_made(srft, filled):

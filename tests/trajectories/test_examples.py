@@ -1,6 +1,7 @@
 """One written run in every format: the same three steps, whatever the scaffold makes of them.
 
-`examples/<format>/` holds a file as the scaffold names it; no real data are needed.
+`examples/<format>/` holds a file as the scaffold names it; no real data are needed. Formats whose
+tools name no task are written by tests/trajectories/sessions.py.
 """
 
 from pathlib import Path
@@ -16,9 +17,9 @@ from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.records import of_table
 from srft_assets.warehouse.partitions import Warehouse
+from tests.trajectories.sessions import write_all
 
 FOLDER = Path(__file__).parent / "examples"
-FORMATS = [reader.name for family in FAMILIES for reader in family.READERS]
 SED = "sed -i 's/a - b/a + b/' calc.py"
 FACTS = {
     "swe-agent-0.x": ("swe-agent", None, "submitted", None),
@@ -37,6 +38,7 @@ FACTS = {
     "messages": ("unknown", None, None, True),
 }
 """Scaffold, model, exit status and outcome, as the file states them."""
+FORMATS = tuple(FACTS)
 WITHOUT_PATCH = {"openhands-completion", "swe-play"}
 TEXT_CODES = {"mini-swe-agent-1", "mini-coder", "messages", "swe-play"}
 """The return code stands in the text of the observation."""
@@ -49,8 +51,11 @@ def example(name: str) -> Trajectory:
     return read_record(orjson.loads(path.read_bytes()), source=hint, row=0)
 
 
-def test_every_format_has_an_example() -> None:
-    assert sorted(FORMATS) == sorted(path.name for path in FOLDER.iterdir()) == sorted(FACTS)
+def test_every_format_has_an_example(tmp_path: Path) -> None:
+    known = sorted(reader.name for family in FAMILIES for reader in family.READERS)
+    assert sorted(path.name for path in FOLDER.iterdir()) == sorted(FACTS)
+    written = set(write_all(tmp_path))
+    assert known == sorted(written | set(FACTS))
 
 
 @pytest.mark.parametrize("name", FORMATS)

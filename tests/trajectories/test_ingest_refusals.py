@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from srft_assets.trajectories.batches import manifests
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.partitions import Warehouse
 from tests.trajectories.ingest_support import (
@@ -109,7 +110,7 @@ def test_a_folder_that_cannot_be_read_has_a_name(home, tmp_path, monkeypatch):
         return listed(path)
 
     monkeypatch.setattr(Path, "iterdir", denied)  # tests may run as root, to whom nothing is denied
-    plan, _ = ingested(home, folder)
+    plan = ingest(home, [folder], batch="b")
     assert refused_lines(plan) == [".: folder cannot be read: Permission denied"]
 
 
@@ -120,11 +121,15 @@ def test_a_named_format_takes_files_that_look_like_nothing(home, tmp_path):
     assert ingest(home, [folder], batch="b", format="messages").rows == 1
 
 
-def test_a_batch_of_nothing_but_refusals_keeps_them(home, tmp_path):
+def test_of_nothing_but_refusals_no_batch_is_made(home, tmp_path):
     put(tmp_path / "runs/README.md", "x")
-    plan, manifest = ingested(home, tmp_path / "runs")
-    assert plan.batches == ("b",)
-    assert (manifest.rows, len(manifest.refused)) == (0, 1)
+    write_lines(tmp_path / "runs/a.jsonl", [{"messages": []}])
+    plan = ingest(home, [tmp_path / "runs"], batch="b")
+    assert (plan.batches, manifests(home)) == ((), [])
+    assert refused_lines(plan) == [
+        "README.md: not a run: .md file",
+        "a.jsonl, row 0: no assistant turn among the 0 of field 'messages'",
+    ]
 
 
 def test_refused_rows_form_no_batches(home, tmp_path):

@@ -94,4 +94,4 @@ def test_blocks_of_the_messages_api_are_refused_by_name(role, block):
     chat = [{"role": "user", "content": "Mend it."}, {"role": "assistant", "content": "I look."}]
     chat.append({"role": role, "content": [{"type": "text", "text": "Well."}, block]})
     with pytest.raises(RecordError, match=f"'{block['type']}' block of Anthropic's Messages API"):
-        read_record({"messages": chat}, source="a.json", row=0)
+        read_record({"messages": chat, "info": {"mini_version": "1"}}, source="a.json", row=0)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srft_assets.trajectories.formats import READERS, read_record
+from srft_assets.trajectories.formats import READERS, read_record, read_runs
 from srft_assets.trajectories.model import RecordError, rows_of
+from tests.trajectories import sessions
 
 CALL = {"id": "c", "type": "function", "function": {"name": "bash", "arguments": "{}"}}
 TURN = {"role": "assistant", "content": "x", "tool_calls": [CALL]}
@@ -54,6 +55,9 @@ SOUND = [
     {"trajectory": [TURN, RESULT], "trajectory_id": "t", "resolved": 1, "tools": [CALL]},
     {"messages": [TURN], "verified": True, "traj_id": "t", "patch": "", "agent": "openhands"},
     [TURN, RESULT],
+    *(sessions.CLAUDE, sessions.CODEX, sessions.GEMINI, sessions.SDK, {"history": sessions.SDK}),
+    *(sessions.RESPONSES, sessions.OPENCODE, sessions.ATIF, sessions.INSPECT, sessions.ANTHROPIC),
+    *(sessions.PROMPTED, sessions.SHAREGPT, sessions.R2E, sessions.ADP, sessions.LANGCHAIN),
 ]
 JUNK = st.sampled_from([None, True, -1, 2.5, "", "x", [], [1], {}, {"role": "user"}, [[]], "[1]"])
 
@@ -84,9 +88,9 @@ def test_sound_records_are_read(record):
 @given(record=damaged(), format_name=st.sampled_from([None, None, *READERS]))
 def test_damaged_records_are_refused_and_never_crash(record, format_name):
     try:
-        run = read_record(record, source="x.json", row=0, format=format_name)
+        runs = read_runs(record, source="x.json", row=0, format=format_name)
     except RecordError as refused:
         assert str(refused).isprintable()
     else:
-        assert run.steps or run.exit_status
-        assert rows_of([run], "batch").height == 1
+        assert all(run.steps or run.exit_status for run in runs)
+        assert rows_of(runs, "batch").height == len(runs) > 0

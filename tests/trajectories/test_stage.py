@@ -54,7 +54,7 @@ def test_of_all_real_runs_every_file_gives_rows_or_a_refusal(home, shared):
     frame, stamp = make(home, "trajectories")
     runs = set(frame["source"]) | {refusal.source for refusal in stamp.refused}
     assert plan.batches == ("trajectories",)
-    assert frame.height + len(stamp.refused) - len(plan.refusals) == plan.rows == 142
+    assert frame.height + len(stamp.refused) - len(plan.refusals) == plan.rows == 163
     assert len(runs) == plan.roles["runs"] + plan.roles["refused"]
 
 

@@ -5,11 +5,27 @@ none of them reads.
 from typing import Any
 
 from srft_assets.errors import UsageError
-from srft_assets.trajectories.formats import chat_datasets, mini_swe_agent, openhands, swe_agent
+from srft_assets.trajectories.formats import (
+    anthropic,
+    atif,
+    chat_datasets,
+    chat_rows,
+    claude_code,
+    cli_sessions,
+    inspect_log,
+    mini_swe_agent,
+    openhands,
+    openhands_sdk,
+    responses,
+    swe_agent,
+)
 from srft_assets.trajectories.model import Trajectory
 from srft_assets.trajectories.reader import Reader, RecordError, Source, kind_of, quoted, wrong_type
 
-FAMILIES = (swe_agent, mini_swe_agent, openhands, chat_datasets)
+FAMILIES = (
+    *(swe_agent, mini_swe_agent, openhands_sdk, openhands, claude_code, responses, cli_sessions),
+    *(atif, inspect_log, anthropic, chat_rows, chat_datasets),
+)
 READERS: dict[str, Reader] = {one.name: one for family in FAMILIES for one in family.READERS}
 """Name → reader; the narrow ones stand before the wide ones."""
 
@@ -18,6 +34,16 @@ def run_keys() -> frozenset[str]:
     """The fields one of which a record of a run has at its top."""
     own = (reader.run_keys for reader in READERS.values())
     return frozenset({"messages", "trajectory", "history"}).union(*own)
+
+
+def is_claimed(value: Any) -> bool:
+    """Whether a reader takes a JSON value for a run, whatever its file is called."""
+    return any(_takes(one, value) and one.detect(value, "") for one in READERS.values())
+
+
+def is_session(lines: list[Any]) -> bool:
+    """Whether the first lines of a file are those of one run together."""
+    return any(one.lines and one.detect(lines, "") for one in READERS.values())
 
 
 def detect_format(record: Any, path: str) -> Reader:
@@ -36,7 +62,15 @@ def _takes(reader: Reader, record: Any) -> bool:
 
 
 def read_record(record: Any, *, source: str, row: int = 0, format: str | None = None) -> Trajectory:
-    """The run of one parsed record.
+    """The run of one parsed record, the first where it holds several; see `read_runs`."""
+    return read_runs(record, source=source, row=row, format=format)[0]
+
+
+def read_runs(
+    record: Any, *, source: str, row: int = 0, format: str | None = None
+) -> list[Trajectory]:
+    """The runs of one parsed record: one, and those of its subagents, and one more for each time
+    its context was rewritten.
 
     `source` is the file relative to the ingested root, where some scaffolds name the task, and
     `row` the 0-based row within it; `format` overrides detection. Raises RecordError (bad record)
@@ -50,7 +84,8 @@ def read_record(record: Any, *, source: str, row: int = 0, format: str | None = 
         raise UsageError(f"unknown format {format!r}; known: {', '.join(READERS)}")
     if not _takes(reader, record):
         raise wrong_type("record", record, "an object")
-    return reader.read(record, Source(source, row))
+    read = reader.read(record, Source(source, row))
+    return read if isinstance(read, list) else [read]
 
 
 SIGNS: tuple[tuple[frozenset[str], str], ...] = (
@@ -61,7 +96,41 @@ SIGNS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"ids_resolved"}), "is a report over many runs, not a run"),
     (frozenset({"model_patch"}), "is a prediction: a patch without the run that made it"),
     (frozenset({"problem_statement", "base_commit"}), "is a task, not a run"),
+    (
+        frozenset({"working_dir", "message_count"}),
+        "a Goose session: not read; export it with `harbor`, or as OpenAI messages",
+    ),
+    (
+        frozenset({"resourceSpans"}),
+        "OpenTelemetry spans: not read; write the input and output messages of the last span",
+    ),
+    (
+        frozenset({"trace_id", "span_id"}),
+        "an OpenTelemetry span: not read; write the input and output messages of the last span",
+    ),
+    (
+        frozenset({"run_type", "child_runs"}),
+        "a LangSmith run: not read; export its messages (`messages_to_dict`)",
+    ),
+    (
+        frozenset({"kind", "timestamp", "source", "id"}),
+        "one event of an OpenHands conversation: write its events as the lines of one "
+        "events.jsonl: jq -c . events/event-*.json > events.jsonl",
+    ),
+    (
+        frozenset({"n_total_trials", "stats"}),
+        "Harbor's result of a whole job: that of each trial is read instead",
+    ),
+    (
+        frozenset({"trial_name", "trials_dir"}),
+        "Harbor's settings of a trial, not a run",
+    ),
+    (
+        frozenset({"prompt", "completion"}),
+        "prompt and completion are text: not read; write them as lists of messages",
+    ),
 )
+"""Fields of a record that is no run, or of a format that is known and not read → what it is."""
 
 
 def why_no_run(record: Any) -> str:
@@ -81,8 +150,6 @@ def why_no_run(record: Any) -> str:
 
 
 def _why_no_chat(record: dict[str, Any]) -> str | None:
-    if _is_normalised(record):
-        return "is a row of Agent Data Protocol's normalised form, without the chat: take the raw"
     for field, name in (("history", "SWE-agent or OpenHands"), ("messages", "a chat")):
         value = record.get(field)
         if isinstance(value, list) and value:
@@ -108,17 +175,9 @@ def _sign_of_values(record: dict[str, Any]) -> str | None:
     return f"is keyed by instance, and each value {reason}" if reason else None
 
 
-def _is_normalised(record: dict[str, Any]) -> bool:
-    content = record.get("content")
-    first = content[0] if isinstance(content, list) and content else None
-    return isinstance(first, dict) and "class_" in first
-
-
 def _why_no_history(history: list[Any]) -> str:
     if isinstance(history[0], list):
         return "is a run of OpenHands before 0.9 (pairs), which no reader knows"
-    if isinstance(history[0], dict) and "kind" in history[0]:
-        return "looks like events of the OpenHands SDK (1.x), which no reader knows"
     return _looks_like("SWE-agent or OpenHands", "history", history)
 
 

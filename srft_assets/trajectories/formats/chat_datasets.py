@@ -4,7 +4,7 @@ A data set on the Hugging Face hub is told by its columns, and differs in who ma
 where it states the facts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from srft_assets.trajectories.model import Trajectory
@@ -45,7 +45,11 @@ def chat_column(record: dict[str, Any]) -> str | None:
 
 
 def read_row(
-    record: dict[str, Any], source: Source, format_name: str, stated: dict[str, Any]
+    record: dict[str, Any],
+    source: Source,
+    format_name: str,
+    stated: dict[str, Any],
+    codes: Mapping[int, int | None] | None = None,
 ) -> Trajectory:
     """The run of one row; `stated` facts go before the columns. Raises RecordError."""
     column = chat_column(record) or next((n for n in COLUMNS if n in record), COLUMNS[0])
@@ -59,7 +63,7 @@ def read_row(
         "stated_id": identifier(record, "traj_id", "trajectory_id"),
     }
     raw_messages = listing(record, column) or []
-    return assemble(source, format_name, raw_messages, Facts(**(facts | stated)), field=column)
+    return assemble(source, format_name, raw_messages, Facts(**(facts | stated)), codes, column)
 
 
 def _dataset(name: str, detect: Detect, scaffold: str, stated: Stated = lambda _: {}) -> Reader:

@@ -35,8 +35,8 @@ from srft_assets.trajectories.reader import (
 COMPLETION, EVENTS = "openhands-completion", "openhands-events"
 CALLS_FOLDER = "llm_completions"
 """Every LLM call of a run is kept in `llm_completions/<instance>/<model>-<time>.json`."""
-TIMED = re.compile(r".*-\d{9,11}(\.\d+)?")
-"""Name of a file below `llm_completions/<instance>/`."""
+TIMED = re.compile(r".*-\d{9,11}(\.\d+)?(?:-[0-9a-f]{4})?")
+"""Name of the log of one call, without `.json`; the SDK puts four random digits behind it."""
 NO_CHAT = frozenset({"agent_state_changed", "null", "recall", "condense", "success"})
 NO_CHAT_ACTIONS = frozenset(
     {"change_agent_state", "recall", "condensation", "condensation_request", "null"}
@@ -80,26 +80,34 @@ def _read_completion(record: dict[str, Any], source: Source) -> Trajectory:
     if not isinstance(answer, dict):
         raise RecordError("field 'response.choices' holds no message")
     place = PurePosixPath(source.path).parent
-    one_of_many = TIMED.fullmatch(source.stem) is not None
-    if one_of_many and place.parent.name != CALLS_FOLDER:
-        raise RecordError(
-            "one call of a run among others, which cannot be told from other runs: lay the calls "
-            f"of each run below {CALLS_FOLDER}/INSTANCE/, and ingest what holds {CALLS_FOLDER}"
-        )
-    raw_messages = [*(listing(record, "messages") or []), {"role": "assistant", **answer}]
-    if answer.get("tool_calls") and _calls_in_text(raw_messages):
-        raise RecordError(
-            "the answer's calls are native, and those of the turns before it stand in their text: "
-            "the log of a model without native calls, which no reader takes"
-        )
+    named: str | None = source.stem
+    if TIMED.fullmatch(source.stem) is not None:
+        named = place.name if place.parent.name == CALLS_FOLDER else None
+    raw_messages = [*(listing(record, "messages") or [])]
+    in_text = _calls_in_text(raw_messages)
+    if answer.get("tool_calls") and in_text:
+        answer = _as_text(record)
+    raw_messages.append({"role": "assistant", **answer})
     facts = Facts(
-        instance_id=identifier(record, "instance_id")
-        or (place.name if one_of_many else source.stem),
+        instance_id=identifier(record, "instance_id") or named,
         scaffold="openhands",
         model=text(response, "model"),
-        tools=tools(section(record, "kwargs")),
+        tools=tools(section(record, "kwargs")) or (None if in_text else tools(record)),
     )
     return assemble(source, COMPLETION, raw_messages, facts)
+
+
+def _as_text(record: dict[str, Any]) -> dict[str, Any]:
+    """The last answer as a model without native calls wrote it, before the SDK made it a call."""
+    choices = section(record, "raw_response").get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    answer = section(first, "message") if isinstance(first, dict) else {}
+    if not isinstance(answer.get("content"), str):
+        raise RecordError(
+            "the answer's calls are native, and those of the turns before it stand in their text: "
+            "the log of a model without native calls, and without its 'raw_response'"
+        )
+    return {"content": answer["content"]}
 
 
 def _calls_in_text(messages: list[Any]) -> bool:
@@ -120,7 +128,7 @@ def _read_events(record: Any, source: Source) -> Trajectory:
         model=text(section(row, "metadata", "llm_config"), "model") or seen.model,
         exit_status=text(row, "error") or None,
         submission=text(result if "git_patch" in result else row, "git_patch"),
-        resolved=_resolved(row, result),
+        resolved=resolved_of(row, result),
         tools=seen.tools,
     )
     return assemble(source, EVENTS, seen.messages, facts, seen.codes, "history")
@@ -141,7 +149,7 @@ def _issue(record: dict[str, Any]) -> str | None:
     return f"{owner}__{repo}-{identifier(issue, 'number')}"
 
 
-def _resolved(record: dict[str, Any], result: dict[str, Any]) -> bool | None:
+def resolved_of(record: dict[str, Any], result: dict[str, Any]) -> bool | None:
     """As the grading report says. The resolver's `success` is the model's own opinion."""
     for report in (section(record, "report"), section(result, "report"), record):
         if report.get("resolved") is not None:
@@ -248,7 +256,7 @@ def _observation_text(
     metadata = section(extras, "metadata")
     code = _code(metadata, extras, event)
     if metadata:
-        return _shell_text(content, metadata, code), code
+        return shell_text(content, metadata, code), code
     if kind == "edit" and isinstance(extras.get("formatted_output_and_error"), str):
         return extras["formatted_output_and_error"], code
     if function_calling:
@@ -270,7 +278,7 @@ def _code(*places: dict[str, Any]) -> int | None:
     return None
 
 
-def _shell_text(content: str, metadata: dict[str, Any], code: int | None) -> str:
+def shell_text(content: str, metadata: dict[str, Any], code: int | None) -> str:
     output = f"{metadata.get('prefix') or ''}{content}{metadata.get('suffix') or ''}"
     if metadata.get("working_dir"):
         output += f"\n[Current working directory: {metadata['working_dir']}]"

@@ -1,0 +1,48 @@
+"""Results of Harbor's trials: `TRIAL/result.json`, beside the run in `TRIAL/agent/`.
+
+The verifier's reward is the outcome. Which run it is of, its folder says: the run's file names no
+task, and the result calls the task otherwise than the folder does.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from srft_assets.outcomes.instance_reports import BadReportError, text
+from srft_assets.outcomes.status import Detail, ReportedOutcome, Run, Status
+from srft_assets.trajectories.discover import above
+from srft_assets.trajectories.turns import of_reward
+
+REWARD = "reward"
+"""The reward that counts where a verifier gives several."""
+
+
+def grade_trial(result: dict[str, Any]) -> ReportedOutcome:
+    """The outcome of a trial. Raises BadReportError where it states neither reward nor exception.
+
+    A reward below 1 is no pass. One that ended before its verifier did is the machine's failure.
+    """
+    task = text(result, "task_name") or text(result, "trial_name") or ""
+    verified = result.get("verifier_result")
+    rewards = verified.get("rewards") if isinstance(verified, dict) else None
+    rewards = rewards if isinstance(rewards, dict) else {}
+    value = rewards.get(REWARD, next(iter(rewards.values()), None) if len(rewards) == 1 else None)
+    if isinstance(value, int | float):
+        passed = of_reward(value)
+        status = Status.RESOLVED if passed else Status.UNRESOLVED
+        reason = "" if passed is not None else f"reward {value:g}"
+        return ReportedOutcome(task, status, detail=Detail.STATED, reason=reason, beside=True)
+    ended = result.get("exception_info")
+    if not isinstance(ended, dict):
+        raise BadReportError("a trial's result without a reward: it was not verified")
+    kind = str(ended.get("exception_type"))[:80]
+    return ReportedOutcome(task, Status.INFRA_ERROR, reason=kind, beside=True)
+
+
+def of_neighbours(outcome: ReportedOutcome, path: str, runs: Iterable[Run]) -> ReportedOutcome:
+    """The outcome under the name that the runs in the report's folder have for its task."""
+    if not outcome.beside:
+        return outcome
+    folder = above(path)[0]
+    names = {run.instance_id for run in runs if folder in above(run.source)}
+    return replace(outcome, instance_id=names.pop()) if len(names) == 1 else outcome
