@@ -10,6 +10,7 @@ from typing import Any
 
 from srft_assets.outcomes.instance_reports import BadReportError, text
 from srft_assets.outcomes.status import Detail, ReportedOutcome, Run, Status
+from srft_assets.trajectories.batches import ReportRef
 from srft_assets.trajectories.discover import above
 from srft_assets.trajectories.turns import of_reward
 
@@ -39,10 +40,13 @@ def grade_trial(result: dict[str, Any]) -> ReportedOutcome:
     return ReportedOutcome(task, Status.INFRA_ERROR, reason=kind, beside=True)
 
 
-def of_neighbours(outcome: ReportedOutcome, path: str, runs: Iterable[Run]) -> ReportedOutcome:
+def of_neighbours(outcome: ReportedOutcome, ref: ReportRef, runs: Iterable[Run]) -> ReportedOutcome:
     """The outcome under the name that the runs in the report's folder have for its task."""
-    if not outcome.beside:
-        return outcome
-    folder = above(path)[0]
-    names = {run.instance_id for run in runs if folder in above(run.source)}
+    names = {run.instance_id for run in neighbours(outcome, ref, runs)}
     return replace(outcome, instance_id=names.pop()) if len(names) == 1 else outcome
+
+
+def neighbours(outcome: ReportedOutcome, ref: ReportRef, runs: Iterable[Run]) -> list[Run]:
+    """The runs that a trial's result is of: all in its folder, subagents and split ones too."""
+    folder, near = above(ref.path)[0], outcome.beside and ref.root is None
+    return [run for run in runs if near and folder in above(run.source)]

@@ -99,7 +99,8 @@ class TestReports:
 
 
 def test_an_empty_batch_has_an_empty_partition(tmp_path: Path, outcomes_of: Ingest) -> None:
-    (tmp_path / "in").mkdir()
+    write_run(tmp_path / "in", "a", "x__y-a", "")
+    assert outcomes_of(tmp_path / "in").frame.height == 1
     (tmp_path / "in" / "a.traj.json").write_text("{torn")
     made = outcomes_of(tmp_path / "in")
     assert made.frame.height == 0 and made.frame.schema == TEST_OUTCOMES
@@ -123,4 +124,5 @@ class TestRunsWithoutTurns:
         path = tmp_path / "in" / "a.traj.json"
         run = json.loads(path.read_text())
         path.write_text(json.dumps({**run, "messages": run["messages"][:2]}))
-        assert outcomes_of(tmp_path / "in").frame.is_empty()
+        write_run(tmp_path / "in", "b", "x__y-b", "")
+        assert outcomes_of(tmp_path / "in").frame["instance_id"].to_list() == ["x__y-b"]

@@ -117,8 +117,9 @@ def test_a_folder_that_cannot_be_read_has_a_name(home, tmp_path, monkeypatch):
 def test_a_named_format_takes_files_that_look_like_nothing(home, tmp_path):
     folder = tmp_path / "runs"
     put(folder / "odd.json", {"chat": []})
-    assert ingest(home, [folder], batch="b").rows == 0
-    assert ingest(home, [folder], batch="b", format="messages").rows == 1
+    put(folder / "good.json", run_of("a"))
+    assert ingest(home, [folder], batch="b").rows == 1
+    assert ingest(home, [folder], batch="b", format="messages").rows == 2
 
 
 def test_of_nothing_but_refusals_no_batch_is_made(home, tmp_path):

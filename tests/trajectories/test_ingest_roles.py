@@ -51,8 +51,7 @@ def test_a_reader_may_name_a_field_of_its_own(home, tmp_path, monkeypatch):
     put(folder / "one.json", rows[0])
     write_lines(folder / "rows.jsonl", rows)
     pq.write_table(pa.Table.from_pylist(rows), folder / "table.parquet")
-    plan, _ = ingested(home, folder)
-    assert plan.roles == {"refused": 3}
+    assert ingest(home, [folder], batch="b").roles == {"refused": 3}
     monkeypatch.setitem(READERS, OWN.name, OWN)
     plan, _ = ingested(home, folder)
     assert plan.roles == {"runs": 3}
@@ -130,7 +129,8 @@ def test_predictions_of_every_shape(home, tmp_path):
 
 def test_of_the_llm_calls_of_a_run_the_last_is_the_run(home, tmp_path):
     folder = tmp_path / "runs"
-    call = {**run_of("a"), "response": {"choices": []}}
+    answer = {"role": "assistant", "content": "Done."}
+    call = {**run_of("a"), "response": {"choices": [{"message": answer}]}}
     for time in ("999.5", "1000.25"):
         put(folder / f"llm_completions/a/claude-{time}.json", {**call, "timestamp": time})
     plan, manifest = ingested(home, folder)

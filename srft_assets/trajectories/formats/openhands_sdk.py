@@ -69,7 +69,7 @@ class _View:
     def _condense(self, event: dict[str, Any]) -> None:
         stated = event.get("forgotten_event_ids")
         gone = {one for one in stated if isinstance(one, str)} if isinstance(stated, list) else ()
-        kept = [one for one in self._seen if one.get("id") not in gone]
+        kept = [one for one in self._seen if str(one.get("id")) not in gone]
         at, summary = event.get("summary_offset"), event.get("summary")
         if isinstance(summary, str) and isinstance(at, int):
             kept.insert(max(at, 0), {"kind": SUMMARY, "summary": summary})

@@ -30,7 +30,8 @@ RESPONSES, CODEX = "openai-responses", "codex"
 LOOKED_AT = 50
 CALLS = {"function_call": "arguments", "custom_tool_call": "input", "local_shell_call": "action"}
 """Type of an item → the field of its arguments."""
-ANSWERS = frozenset({f"{kind}_output" for kind in CALLS})
+ANSWERS = tuple(f"{kind}_output" for kind in CALLS)
+NATIVE = (*CALLS, *ANSWERS)
 BUILT_IN = re.compile(r"(web_search|file_search|code_interpreter|image_generation|computer)_call")
 """Calls that the server answers itself; their answer is in none of the items."""
 ROLLOUT = frozenset({"session_meta", "response_item", "event_msg", "turn_context", "compacted"})
@@ -48,7 +49,7 @@ def is_items(record: Any, path: str) -> bool:
 
 def _has_calls(items: Any) -> bool:
     return isinstance(items, list) and any(
-        isinstance(item, dict) and "role" not in item and item.get("type") in {*CALLS, *ANSWERS}
+        isinstance(item, dict) and "role" not in item and item.get("type") in NATIVE
         for item in items
     )
 
@@ -205,7 +206,7 @@ class _Rollout:
             back = prompts[-payload["num_turns"] :] if payload["num_turns"] > 0 else []
             if back:
                 self.chat.rewrite(self.chat.messages[: back[0]])
-        elif kind in ENDS:
+        elif isinstance(kind, str) and kind in ENDS:
             self.exit_status = ENDS[kind]
         elif kind in ("turn_aborted", "error"):
             said = payload.get("reason") or payload.get("message")
