@@ -9,7 +9,7 @@ VLLM_READY := $(VLLM)/.ready
 RUNS ?= ../shared/data/trajectories/mini-swe-agent-v1/trajs
 # Tests that start Dagster, servers, trainings or games; `make test-quick` leaves them out.
 SLOW := plugins tests/outcomes/harness tests/test_first_hour.py \
-	$(addprefix tests/,benchmarks chain defs golden platform qwen rollouts serving specs training ui)
+	$(addprefix tests/,benchmarks chain defs golden platform qwen rollouts serving specs training ui view)
 # Another Python than that of $(VENV): what it makes is the same, so a home stays in sync.
 CORE_PYTHON ?= 3.13
 CORE := critic trajectories warehouse sql compare golden/test_core.py

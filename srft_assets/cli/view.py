@@ -22,11 +22,20 @@ def view(
     ] = 1,
 ) -> None:
     """See runs, verdicts and masks in the browser, and judge steps. Ends with Ctrl-C."""
+    import socket
+    from contextlib import suppress
+
     import uvicorn
 
     from srft_assets.view.app import view_app
     from srft_assets.view.door import OPEN, Keys, address
 
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError as error:
+        raise UsageError(f"port {port}: {error.strerror}: choose another --port") from None
     home = current_home()
     refresh_catalogue(home)
     console, keys = Console(), Keys()
@@ -37,10 +46,9 @@ def view(
     for _ in range(links):
         link = f"{address(port, OPEN)}?token={keys.link()}"
         console.print(link, soft_wrap=True, highlight=False, markup=False)
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="warning", access_log=False, server_header=False
-    )
-    uvicorn.Server(config).run()
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+    with suppress(KeyboardInterrupt):  # how it is meant to end
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def report(

@@ -116,6 +116,7 @@ def build_asset(stage: Stage) -> dg.AssetsDefinition:
             STAGE: stage,
             "dagster/column_schema": table_schema(stage),
             "dagster/column_lineage": column_lineage(stage),
+            **page_metadata(stage, ""),
         },
     )
     def compute(

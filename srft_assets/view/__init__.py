@@ -9,7 +9,7 @@ PORT = 3333
 def link(asset: str, partition: str) -> str | None:
     """The page that shows a partition; it holds no token. None for an asset without a page.
 
-    `asset`: its key, e.g. `step_verdicts/rules`.
+    `asset`: its key, e.g. `step_verdicts/rules`; `partition`: empty for all of it.
     """
     table, _, name = asset.partition("/")
     pages: dict[str, tuple[str, dict[str, str]]] = {
@@ -25,5 +25,6 @@ def link(asset: str, partition: str) -> str | None:
     }
     if table not in pages:
         return None
-    path, asked = pages[table]
+    path, stated = pages[table]
+    asked = {name: value for name, value in stated.items() if value}
     return f"http://127.0.0.1:{PORT}{path}{'?' if asked else ''}{urlencode(asked)}"

@@ -13,13 +13,13 @@ from tests.warehouse.filled import fill
 from tests.warehouse.filled_ledger import fill_ledger
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """See `filled`."""
     return filled(Home(tmp_path_factory.mktemp("view") / "home"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A platform with rows in every table."""
     home = Home(tmp_path_factory.mktemp("full") / "home")
@@ -29,7 +29,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(home: Home) -> Iterator[Served]:
     """Its pages."""
     with serving(home) as served:

