@@ -49,6 +49,7 @@ class Served:
 
     port: int
     keys: Keys
+    home: Home
 
     def link(self) -> str:
         """One that nobody used yet."""
@@ -122,7 +123,7 @@ def serving(home: Home) -> Iterator[Served]:
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.02)
     assert server.started
-    yield Served(port, keys)
+    yield Served(port, keys, home)
     server.should_exit = True
     thread.join(30)
     assert not thread.is_alive()

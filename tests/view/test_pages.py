@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from srft_assets.view.index import Index
 from tests.view.served import HOSTILE, SCRIPT, STEPS, Served
 
 
@@ -62,6 +63,16 @@ def test_a_run_is_walked_by_keys(page: Any, served: Served) -> None:
     page.keyboard.type("for one: <script>")
     page.keyboard.press("Enter")
     assert page.locator("#found").inner_text() == f"in {STEPS} steps"
+
+
+def test_the_step_under_the_cursor_is_seen_also_on_a_narrow_page(page: Any, served: Served) -> None:
+    page.set_viewport_size({"width": 640, "height": 600})
+    for path in ("/run/a.", f"/judge?who=zoe&run={Index(served.home).runs()['trajectory_id'][1]}"):
+        page.goto(served.at(path))
+        for _ in range(STEPS):
+            page.keyboard.press("j")
+            box = page.locator("article.here").bounding_box()
+            assert box is not None and 0 <= box["y"] < 500, (path, here(page))
 
 
 def test_the_verdicts_of_another_version_are_shown_when_asked_for(

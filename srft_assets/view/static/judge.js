@@ -2,7 +2,7 @@
 // what the server has said it keeps.
 
 import { keys, search } from "/static/keys.js";
-import { current, fold, go, move, next, start, steps } from "/static/steps.js";
+import { current, fold, go, move, next, start, steps, within } from "/static/steps.js";
 
 const page = document.querySelector(".run").dataset;
 const session = Object.fromEntries(new URLSearchParams(page.query));
@@ -157,7 +157,7 @@ function atItem() {
   const item = items[at];
   item.classList.add("now");
   item.setAttribute("aria-current", "step");
-  item.scrollIntoView({ block: "nearest" });
+  within(item.parentElement, item);
   for (const step of steps) step.classList.toggle("asked", step.dataset.step === item.dataset.step);
   go(steps.findIndex((step) => step.dataset.step === item.dataset.step));
   history.replaceState(null, "", `/judge?${page.query}&at=${at}`);

@@ -6,6 +6,14 @@ const rows = new Map(
 );
 let at = -1;
 
+/** Scroll a list so far that one of its rows is seen, and the page not at all. */
+export function within(list, row) {
+  const outer = list.getBoundingClientRect();
+  const inner = row.getBoundingClientRect();
+  if (inner.top < outer.top + 24) list.scrollTop -= outer.top + 24 - inner.top;
+  if (inner.bottom > outer.bottom) list.scrollTop += inner.bottom - outer.bottom;
+}
+
 /** The step under the cursor, or nothing. */
 export function current() {
   return steps[at];
@@ -23,7 +31,7 @@ export function go(place, scroll = true) {
   const row = rows.get(step.dataset.step);
   if (row) {
     row.classList.add("here");
-    row.scrollIntoView({ block: "nearest" });
+    within(row.closest(".map"), row);
   }
   history.replaceState(null, "", `#${step.id}`);
 }
