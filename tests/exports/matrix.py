@@ -23,7 +23,7 @@ from srft_assets.trajectories.model import Trajectory, from_row
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import digest
 from tests.exports.conftest import Platform
-from tests.exports.readers import read_all
+from tests.exports.readers import EXACT, read_all
 from tests.tokens.fetch_tokenizers import FOLDER, NAMES
 
 
@@ -85,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
     ask.add_argument("runs", type=Path)
     ask.add_argument("--each", type=int)
     ask.add_argument("--tokenizers", nargs="*", default=NAMES)
-    ask.add_argument("--formats", nargs="*", type=FormatName, default=list(FormatName))
+    ask.add_argument("--formats", nargs="*", type=FormatName, default=EXACT)
     asked = ask.parse_args(argv)
     runs = runs_of(asked.runs, asked.each)
     wrong, reasons = 0, Counter[str]()

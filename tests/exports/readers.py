@@ -5,7 +5,7 @@ it, and `messages` leaves it to the user: their chats are read back and masked o
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,10 +14,10 @@ import polars as pl
 
 from srft_assets.exports import FormatName
 from srft_assets.tokens.mask import Job, mask_runs
-from srft_assets.tokens.token_labels import MaskedRow
+from srft_assets.tokens.token_labels import IGNORED, MaskedRow
 from srft_assets.tokens.tokenizer import load_tokenizer
 from srft_assets.trajectories.model import Step, Trajectory
-from tests.exports import axolotl
+from tests.exports import axolotl, trainers
 
 Rows = list[tuple[list[int], list[int]]]
 """`input_ids` and `labels` of each row."""
@@ -58,6 +58,27 @@ def by_polars(export: Path, _: Path) -> Rows:
     return [(row.input_ids.tolist(), row.labels().tolist()) for row in rows]
 
 
+def by_columns(export: Path, _: Path) -> Rows:
+    """`labels` of Parquet as they are, or the ids where SkyRL's `loss_mask` is 1."""
+    rows = pl.read_parquet(f"{export}/data/*.parquet").to_dicts()
+    return [(row["input_ids"], row.get("labels") or _labels(row)) for row in rows]
+
+
+def _labels(row: dict[str, Any]) -> list[int]:
+    pairs = zip(row["input_ids"], row["loss_mask"], strict=True)
+    return [number if trained else IGNORED for number, trained in pairs]
+
+
+def by_trainer(form: FormatName) -> Callable[[Path, Path], Rows]:
+    """The trainer's own code in a process of its own."""
+
+    def read(export: Path, tokenizer: Path) -> Rows:
+        rows = trainers.read(form, export, tokenizer)
+        return [(row["input_ids"], row["labels"]) for row in rows]
+
+    return read
+
+
 def by_datasets(export: Path, tokenizer: Path) -> Rows:
     """Chats read by `datasets`, masked by srft with what the messages say is trained."""
     from datasets import load_dataset
@@ -92,15 +113,30 @@ BY_FORMAT = {
     FormatName.OPENAI: by_lines,
     FormatName.MESSAGES: by_datasets,
     FormatName.PARQUET: by_polars,
+    FormatName.SKYRL: by_columns,
+    FormatName.TOGETHER: by_columns,
 }
 """Those that read one format."""
+OF_TRAINERS = {
+    form: by_trainer(form) for form in (FormatName.LLAMAFACTORY_TOKENS, FormatName.TINKER)
+}
+"""Those that take seconds to start, whose own tests are in test_trainer_tokens.py."""
+AXOLOTL = (
+    FormatName.AXOLOTL_TOKENS,
+    FormatName.AXOLOTL_MESSAGES,
+    FormatName.AXOLOTL_SPANS,
+)
+EXACT = (*BY_FORMAT, *OF_TRAINERS, *AXOLOTL)
+"""Formats of which a reader makes exactly the labels that were verified, or the run is refused."""
 
 
 def read_all(exports: Mapping[FormatName, Path], tokenizer: Path) -> dict[FormatName, list[Rows]]:
     """The rows of each export, once for each of its readers."""
-    chats = {form: out for form, out in exports.items() if form not in BY_FORMAT}
-    others = exports.keys() - chats.keys()
-    found = {form: [BY_FORMAT[form](exports[form], tokenizer)] for form in others}
+    chats = {form: out for form, out in exports.items() if form in AXOLOTL}
+    alone = BY_FORMAT | OF_TRAINERS
+    found = {
+        form: [alone[form](exports[form], tokenizer)] for form in exports.keys() - chats.keys()
+    }
     return found | by_axolotl(chats, tokenizer)
 
 
