@@ -15,6 +15,7 @@ def link(asset: str, partition: str) -> str | None:
     pages: dict[str, tuple[str, dict[str, str]]] = {
         "trajectories": ("/", {"batch": partition}),
         "test_outcomes": ("/", {"batch": partition, "sort": "status"}),
+        "integrity": ("/", {"batch": partition}),
         "step_verdicts": ("/", {"batch": partition, "critic": name}),
         "masked_tokens": ("/", {"batch": partition}),
         "checkpoints": ("/statistics", {"chart": "losses"}),
