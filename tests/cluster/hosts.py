@@ -68,10 +68,3 @@ class Host:
         printed, _ = process.communicate(timeout=200)
         assert process.returncode == 0, printed
         return printed
-
-
-def two_hosts(folder: Path, elsewhere: Path) -> tuple[Host, Host]:
-    """Two hosts that see `folder` at different places."""
-    folder.mkdir(parents=True, exist_ok=True)
-    first, second = (Host(f"node-{n}", folder, elsewhere / n / "home") for n in "ab")
-    return first, second

@@ -7,17 +7,13 @@ import pytest
 
 from srft_assets.shared_folder import file_system_of, is_network
 from tests import postgres
-from tests.cluster.hosts import Host, needs_namespaces, two_hosts
+from tests.cluster.hosts import Host, needs_namespaces
 
 pytestmark = [pytest.mark.cluster, needs_namespaces]
+on_a_disk = pytest.mark.parametrize("hosts", ["local"], indirect=True)
 MAIN = "from srft_assets.cli import main; main()"
 LIES = "import fcntl; fcntl.flock = lambda *_: None\n"
 """Stands for a mount that gives a lock to every host that asks."""
-
-
-@pytest.fixture
-def hosts(tmp_path: Path) -> tuple[Host, Host]:
-    return two_hosts(tmp_path / "home", tmp_path)
 
 
 def both(*commands: subprocess.Popen[str]) -> list[tuple[int, str]]:
@@ -43,6 +39,7 @@ def test_two_hosts_that_share_a_folder_and_a_database_may(hosts: tuple[Host, Hos
     assert list(hosts[0].folder.glob("doctor/*")) == []
 
 
+@on_a_disk
 def test_a_folder_whose_locks_exclude_nobody_is_refused(hosts: tuple[Host, Host]) -> None:
     a, b = hosts
     for code, text in both(a.start("doctor", "--shared"), b.run(LIES + MAIN)):
@@ -51,6 +48,7 @@ def test_a_folder_whose_locks_exclude_nobody_is_refused(hosts: tuple[Host, Host]
         assert "cannot be shared so: locks" in text
 
 
+@on_a_disk
 def test_hosts_of_two_databases_or_versions_are_refused(
     hosts: tuple[Host, Host], tmp_path: Path
 ) -> None:
@@ -63,6 +61,7 @@ def test_hosts_of_two_databases_or_versions_are_refused(
         assert "cannot be shared so: srft" in text
 
 
+@on_a_disk
 def test_a_host_alone_says_what_it_waited_for(hosts: tuple[Host, Host]) -> None:
     short = "import srft_assets.shared_folder as s; s.MEET_SECONDS = 1.0\n"
     ((code, text),) = both(hosts[0].run(short + MAIN))

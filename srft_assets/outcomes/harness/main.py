@@ -86,51 +86,64 @@ def main(path: str) -> None:
 
 def _run(job: HarnessJob, workers: int) -> None:
     """Instances in parallel; predictions of one instance one after the other, for in a process
-    the harness keeps one log an instance."""
-    groups: dict[str, list[Prediction]] = defaultdict(list)
-    for prediction in job.predictions:
-        groups[prediction.instance_id].append(prediction)
+    the harness keeps one log an instance. What other processes are at, on whichever host, comes
+    last: several that share a job share out its instances."""
     done = itertools.count(1)
     lock = threading.Lock()
+    theirs: list[Prediction] = []
 
-    def grade(predictions: Sequence[Prediction]) -> None:
+    def grade(predictions: Sequence[Prediction], wait: bool) -> None:
         for prediction in predictions:
-            evaluate(job, prediction)
+            over = evaluate(job, prediction, wait)
             with lock:
-                _tell(step=next(done), of=len(job.predictions), label=job.label)
+                if over:
+                    _tell(step=next(done), of=len(job.predictions), label=job.label)
+                else:
+                    theirs.append(prediction)
 
     _tell(step=0, of=len(job.predictions), label=job.label)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="instance")
     try:
-        for future in as_completed([pool.submit(grade, group) for group in groups.values()]):
-            future.result()
+        for left, wait in ((job.predictions, False), (theirs, True)):
+            groups: dict[str, list[Prediction]] = defaultdict(list)
+            for prediction in left:
+                groups[prediction.instance_id].append(prediction)
+            begun = [pool.submit(grade, group, wait) for group in groups.values()]
+            for future in as_completed(begun):
+                future.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def evaluate(job: HarnessJob, prediction: Prediction) -> None:
+def evaluate(job: HarnessJob, prediction: Prediction, wait: bool = True) -> bool:
     """Grade one prediction, unless its run came to its end before; writes `attempts.json`.
 
-    A prediction that another process is at is waited for.
+    A prediction that another process is at is waited for, or left: then False.
     """
-    with exclusive(run_folder(job.root, prediction.run_id) / ".lock"):
-        if ended(job.root, prediction.run_id):
-            return
-        if read_attempts(job.root, prediction.run_id):
+    with exclusive(run_folder(job.root, prediction.run_id) / ".lock", wait=wait) as ours:
+        if ours:
+            _evaluate(job, prediction)
+        return ours
+
+
+def _evaluate(job: HarnessJob, prediction: Prediction) -> None:
+    if ended(job.root, prediction.run_id):
+        return
+    if read_attempts(job.root, prediction.run_id):
+        _put_aside(job.root, prediction.run_id)
+    attempts: list[Attempt] = []
+    for number in range(job.grading.attempts):
+        if number:
+            time.sleep(min(job.wait_seconds * 2 ** (number - 1), LONGEST_WAIT_SECONDS))
             _put_aside(job.root, prediction.run_id)
-        attempts: list[Attempt] = []
-        for number in range(job.grading.attempts):
-            if number:
-                time.sleep(min(job.wait_seconds * 2 ** (number - 1), LONGEST_WAIT_SECONDS))
-                _put_aside(job.root, prediction.run_id)
-            error = _run_harness(job, prediction)
-            outcome = read_result(job.root, prediction).outcome
-            failed = outcome.status is Status.INFRA_ERROR
-            reason = (error or outcome.reason) if failed else outcome.reason
-            attempts.append(Attempt(status=outcome.status, reason=reason))
-            if not failed:
-                break
-        write_attempts(job.root, prediction.run_id, attempts)
+        error = _run_harness(job, prediction)
+        outcome = read_result(job.root, prediction).outcome
+        failed = outcome.status is Status.INFRA_ERROR
+        reason = (error or outcome.reason) if failed else outcome.reason
+        attempts.append(Attempt(status=outcome.status, reason=reason))
+        if not failed:
+            break
+    write_attempts(job.root, prediction.run_id, attempts)
 
 
 def _run_harness(job: HarnessJob, prediction: Prediction) -> str:
