@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,11 @@ def answers_a_second(home: Path, url: str, each: int) -> float:
     """Answers of 4 KiB that are durable in a second, of `WRITERS` processes."""
     os.environ["SRFT_DATABASE"] = url
     database_of(Home(home))  # made before anybody measures
-    fork = multiprocessing.get_context("spawn")
-    ready = fork.Barrier(WRITERS + 1)
+    spawn = multiprocessing.get_context("spawn")
+    ready = spawn.Barrier(WRITERS + 1)
+    ours = import_module("benchmarks.cluster").write  # spawned processes know no __main__ of runpy
     writers = [
-        fork.Process(target=write, args=(home, url, ready, writer, each))
+        spawn.Process(target=ours, args=(home, url, ready, writer, each))
         for writer in range(WRITERS)
     ]
     for process in writers:

@@ -93,14 +93,20 @@ def launch_behind(
     killed, the work ends wherever it runs, be the prefix able to end it or not. Raises SrftError
     that says so where a node was lost, or where the prefix came back before the work ended.
     """
-    job = RemoteJob(argv=list(argv), env=dict(env), cwd=str(Path.cwd()))
-    place(folder / JOB, job.model_dump_json().encode())
-    command = [*prefix, *python("srft_assets.remote", str(folder))]
-    code, stated, tail = _run(command, {}, on_line)
+    code, stated, tail = _run(command_behind(prefix, argv, env, folder), {}, on_line)
     tasks = tasks_of(folder)
     if tasks and all(task.code == 0 for task in tasks):
         return
     raise SrftError(stated or _reason(prefix, argv, code, tasks, tail))
+
+
+def command_behind(
+    prefix: Sequence[str], argv: Sequence[str], env: Mapping[str, str], folder: Path
+) -> list[str]:
+    """The command that runs another one behind a prefix, of which `folder` then says what it is."""
+    job = RemoteJob(argv=list(argv), env=dict(env), cwd=str(Path.cwd()))
+    place(folder / JOB, job.model_dump_json().encode())
+    return [*prefix, *python("srft_assets.remote", str(folder))]
 
 
 def _reason(

@@ -118,6 +118,8 @@ class Vllm(Section):
     """What comes before the model; by default `vllm serve`."""
     args: Words = ()
     """Further arguments of that command."""
+    launch: Prefix = Field(default_factory=list)
+    """Where it is started: `local`, or a prefix, such as `srun -p gpu --gres gpu:1`."""
 
 
 class Price(Section):

@@ -18,6 +18,7 @@ from srft_assets.critic.spending import AUTOMATION, NIGHTLY
 from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home, current_home
 from srft_assets.launching import job_folder, launch_job, told_step
+from srft_assets.served_elsewhere import serve_behind
 from srft_assets.serving import MODEL, NAME, URL, ServerSpec
 from srft_assets.serving.server import Served, SharedServer, Tell, serve
 from srft_assets.settings import settings
@@ -191,7 +192,13 @@ class CriticServer(dg.ConfigurableResource):
     def _serve(self, run_id: str = "", tell: Tell = lambda line: None) -> Iterator[Served]:
         if not self.base_url:
             log = current_home().logs / f"critic-server-{run_id or os.getpid()}.log"
-            with serve(self.spec(), log, tell) as served:
+            prefix, home = settings().vllm.launch, current_home()
+            started = (
+                serve_behind(prefix, self.spec(), home, log, tell)
+                if prefix
+                else serve(self.spec(), log, tell)
+            )
+            with started as served:
                 yield served
         elif self.base_url.startswith(("http://", "https://")):
             yield Served(self.base_url.rstrip("/"))

@@ -108,22 +108,22 @@ def serve(spec: ServerSpec, log: Path, tell: Tell = lambda line: None) -> Iterat
     program = program_of(spec.command)
     if program is None:
         raise SrftError(f"{spec.command[0]} is not installed: {NOT_INSTALLED}")
-    port = _free_port(spec)
+    port = free_port(spec)
     host = LOOPBACK.get(spec.host, spec.host)
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     key = secrets.token_urlsafe(32)
     argv = [program, *spec.argv(port)[1:]]
-    env = spec.environment(_with_path_to(program), key)
+    env = spec.environment(with_path_to(program), key)
     private(log.parent)
     with log.open("ab") as output:
         log.chmod(0o600)
         with guarded(argv, spec.stop_timeout, env, stdout=output) as (process, channel):
             server = int(channel.makefile("rb").readline() or 0)
-            _wait(spec, url, key, process, log, tell)
+            wait_for(spec, lambda: [url], key, process, log, tell)
             yield Served(f"{url}/v1", key, server, spec.names)
 
 
-def _free_port(spec: ServerSpec) -> int:
+def free_port(spec: ServerSpec) -> int:
     """The port of the spec, or a free one. Raises SrftError where the address is not ours."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(
@@ -140,31 +140,36 @@ def _free_port(spec: ServerSpec) -> int:
         ) from error
 
 
-def _with_path_to(program: str) -> dict[str, str]:
+def with_path_to(program: str) -> dict[str, str]:
     """Our environment, in which programs beside this one are found: vLLM compiles with `ninja`."""
     folder, path = str(Path(program).parent), os.environ.get("PATH", os.defpath)
     known = folder in path.split(os.pathsep)
     return {**os.environ, "PATH": path if known else f"{folder}{os.pathsep}{path}"}
 
 
-def _wait(
+def wait_for(
     spec: ServerSpec,
-    url: str,
+    urls: Callable[[], Sequence[str]],
     key: str,
     process: subprocess.Popen[bytes],
     log: Path,
     tell: Tell,
-) -> None:
-    """Return when the server answers and lists its models."""
+) -> str:
+    """The first of the URLs, without `/v1`, at which the server answers and lists its models.
+
+    Raises SrftError where its process ends, or that takes too long.
+    """
     start = told = time.monotonic()
+    lacking = "no address yet"
     while True:
         ended = process.poll()
-        lacking = lacks(url, key, spec.names)
+        for url in urls():
+            lacking = lacks(url, key, spec.names)
+            if not lacking:
+                return url
         now = time.monotonic()
-        if ended is not None or (lacking and now - start > spec.start_timeout):
+        if ended is not None or now - start > spec.start_timeout:
             raise SrftError(failure(spec, log, key, ended, now - start, lacking))
-        if not lacking:
-            return
         if now - told >= TELL_SECONDS:
             told = now
             tell(f"{spec.model} starts, {now - start:.0f} s: {last_line(log, key)}")
