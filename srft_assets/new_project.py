@@ -75,7 +75,10 @@ __pycache__/
 /dagster_home/*
 !/dagster_home/dagster.yaml
 /damaged/
+/database-locks/
+/doctor/
 /inbox/
+/launches/
 /ledger/
 /logs/
 /runs/
