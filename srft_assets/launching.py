@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,10 +22,12 @@ from srft_assets.home import Home
 from srft_assets.locks import exclusive
 from srft_assets.project import HOME, PROJECT, current_project
 from srft_assets.remote import GRACE_SECONDS, JOB, WANTED, RemoteJob, Task, tasks_of
-from srft_assets.serving.guard import guarded
+from srft_assets.serving.guard import LOOK_SECONDS, guarded
 from srft_assets.text import printable
 
 TAIL_LINES = 20
+SEEN_SECONDS = 3.0
+"""A network file system may show for so long what was there before."""
 STATED = "error: "
 """What begins the line in which a command of ours says why it failed; the first one counts, as
 that is the cause where one process of several draws the others after it."""
@@ -95,6 +98,10 @@ def launch_behind(
     """
     code, stated, tail = _run(command_behind(prefix, argv, env, folder), {}, on_line)
     tasks = tasks_of(folder)
+    until = time.monotonic() + SEEN_SECONDS
+    while any(task.code is None for task in tasks) and time.monotonic() < until:
+        time.sleep(LOOK_SECONDS)  # what a node wrote last may take its time to be seen here
+        tasks = tasks_of(folder)
     if tasks and all(task.code == 0 for task in tasks):
         return
     raise SrftError(stated or _reason(prefix, argv, code, tasks, tail))
