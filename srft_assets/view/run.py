@@ -34,6 +34,8 @@ class Opened:
     outcome: TestOutcome | None
     judges: dict[str, dict[int, Verdict]]
     gold_patch: str | None = None
+    findings: tuple[dict[str, Any], ...] = ()
+    """Rows of `integrity`: what the outcome does not show, e.g. that a step reads the fix."""
 
     @property
     def agreement(self) -> list[bool | None]:
@@ -65,6 +67,7 @@ def open_run(index: Index, name: str, judges: Iterable[str] | None = None) -> Op
         outcome_at(warehouse, place) if recorded else None,
         {one: found for one in wanted if recorded and (found := verdicts_of(index, place, one))},
         _gold_patch(index, place, run.instance_id) if recorded else None,
+        _findings(index, place) if recorded else (),
     )
 
 
@@ -96,6 +99,14 @@ def _gold_patch(index: Index, place: Place, instance: str) -> str | None:
         return gold_patches(index.home, place.partition).get(instance)
     except SrftError:
         return None
+
+
+def _findings(index: Index, place: Place) -> tuple[dict[str, Any], ...]:
+    try:
+        rows = index.warehouse.read("integrity", place.partition)
+    except FileNotFoundError:
+        return ()
+    return tuple(rows.filter(pl.col("trajectory_id") == place.trajectory_id).to_dicts())
 
 
 def letters(said: dict[int, Verdict], count: int) -> str:

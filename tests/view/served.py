@@ -12,6 +12,7 @@ import uvicorn
 
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import CHECKOUT, Home
+from srft_assets.integrity.finding import INTEGRITY
 from srft_assets.schemas import SCHEMAS
 from srft_assets.stages import load_stages
 from srft_assets.tokens.arm import ArmSpec
@@ -76,6 +77,7 @@ def filled(home: Home) -> Home:
             make(home, load_stages()[asset], batch)
         _judge(home, batch)
     make(home, masked_tokens_stage(ARM), "plain")
+    _find(home, "hostile")
     build_catalogue(home, SCHEMAS)
     return home
 
@@ -104,6 +106,16 @@ def _judge(home: Home, batch: str) -> None:
     warehouse.path("step_verdicts/rules", batch).unlink()
     for file in (home.warehouse / "verdict_versions" / "rules").rglob("*.parquet"):
         file.unlink()
+
+
+def _find(home: Home, batch: str) -> None:
+    """A finding of integrity, in hostile words, on the second step of each run."""
+    warehouse = Warehouse(home.warehouse)
+    stamp = warehouse.stamp("trajectories", batch)
+    assert stamp is not None
+    runs = warehouse.read("trajectories", batch, ["trajectory_id", "instance_id"])
+    rows = [(*run, 1, "reads_fix", "upstream", True, HOSTILE) for run in runs.rows()]
+    warehouse.write("integrity", batch, pl.DataFrame(rows, INTEGRITY, orient="row"), stamp)
 
 
 @contextmanager

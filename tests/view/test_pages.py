@@ -106,6 +106,10 @@ def test_hostile_text_is_text(page: Any, served: Served) -> None:
     assert page.locator("main script, main img, main a[href^=javascript]").count() == 0
     assert page.locator("pre .f1", has_text="red").count() >= STEPS
     assert "more characters" in page.locator(f"#step-{STEPS - 1}").text_content()
+    finding = page.locator(".finding")
+    assert "reads fix" in finding.inner_text() and SCRIPT in finding.inner_text()
+    finding.get_by_role("link", name="step 1").click()
+    assert here(page) == "1"
     assert len(page.content()) < 2_000_000, "the line of 10 MB is not on the page"
     page.locator("#step-5 summary").click()
     page.locator("#step-5").get_by_role("link", name="The whole text").click()
