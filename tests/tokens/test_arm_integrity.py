@@ -65,7 +65,7 @@ def test_the_arm_says_how_many_were_dropped_and_why(leaky: Home):
     make_partition(stage, work_alone(stage, leaky, "b"))
     said = runs_untainted(arm, Warehouse(leaky.warehouse), ["b"])
     assert said is not None and not said.warns
-    assert said.line == "1 tainted runs are left out: 1 read the fix (FROM leaks)"
+    assert said.line == "left out as tainted: 1 read the fix (srft sql 'FROM leaks')"
 
 
 def test_an_arm_that_keeps_them_has_no_edge_from_the_findings(leaky: Home):
