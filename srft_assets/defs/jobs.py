@@ -28,12 +28,13 @@ from srft_assets.warehouse.stage import Stage, unasked, with_upstream
 
 EVERY_NIGHT = "0 3 * * *"
 PROMPT = "critic_prompt/"
-LABELLED = ("integrity", "step_verdicts", "masked_tokens")
+FOUND = "integrity"
+LABELLED = (FOUND, "step_verdicts", "masked_tokens")
 ANY_ASSET = "__ASSET_JOB"
 """Dagster's job of all assets: the only one whose assets may have partitions of several kinds."""
 
 BY_BATCH = dg.AssetSelection.assets("trajectories", "test_outcomes", "integrity")
-FINDINGS = dg.AssetSelection.assets("integrity")
+FINDINGS = dg.AssetSelection.assets(FOUND)
 PROMPTS = dg.AssetSelection.key_prefixes("critic_prompt")
 VERDICTS = dg.AssetSelection.key_prefixes("step_verdicts")
 TOKENS = dg.AssetSelection.key_prefixes("masked_tokens")
@@ -210,7 +211,7 @@ def _alike(of_batch: Mapping[str, Sequence[str]]) -> Iterator[tuple[Sequence[str
 def to_make(stages: Mapping[str, Stage], items: Sequence[Item], batch: str) -> list[str]:
     """Findings, verdicts and masks of `batch` that are out of sync and can be made, upstream first.
 
-    With them come the prompts that they use. Masks that wait for verdicts are made in the same
+    With them come the prompts that they use; findings alone nobody asked for. Masks that wait for verdicts are made in the same
     run. What waits for anything else (runs that must be read again, a base model that is not
     there) is left to those who make that.
     """
@@ -230,7 +231,7 @@ def to_make(stages: Mapping[str, Stage], items: Sequence[Item], batch: str) -> l
             ready.add((item.asset, batch))
             shown |= {edge.asset for edge in edges if not edge.decides} - _assets(ready)
             made.append(item.asset)
-    return [*sorted(shown), *made]
+    return [*sorted(shown), *made] if set(made) - {FOUND} else []
 
 
 def _assets(partitions: set[tuple[str, str]]) -> set[str]:

@@ -33,7 +33,7 @@ def labelled(home: Home, loaded: dg.Definitions) -> Home:
     stages = stages_in(loaded)
     for batch in BATCHES:
         ingest(home, [write_lines(home.inbox / f"{batch}.jsonl", [run_of(batch)])])
-        for key in ("trajectories", "test_outcomes", VERDICTS):
+        for key in ("trajectories", "test_outcomes", "integrity", VERDICTS):
             make(home, stages[key], batch)
     return home
 
