@@ -211,9 +211,9 @@ def _alike(of_batch: Mapping[str, Sequence[str]]) -> Iterator[tuple[Sequence[str
 def to_make(stages: Mapping[str, Stage], items: Sequence[Item], batch: str) -> list[str]:
     """Findings, verdicts and masks of `batch` that are out of sync and can be made, upstream first.
 
-    With them come the prompts that they use; findings alone nobody asked for. Masks that wait for verdicts are made in the same
-    run. What waits for anything else (runs that must be read again, a base model that is not
-    there) is left to those who make that.
+    With them come the prompts that they use; findings alone nobody asked for. Masks that wait for
+    verdicts are made in the same run. What waits for anything else (runs that must be read again, a
+    base model that is not there) is left to those who make that.
     """
     ready = {(item.asset, item.partition) for item in items if item.state is State.IN_SYNC}
     made: list[str] = []
