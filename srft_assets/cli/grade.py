@@ -76,7 +76,7 @@ def grade(
     if grader not in (None, "reports"):
         plugin(GRADERS, grader)
     console, home = Console(), current_home()
-    chosen_batches(home, [batch])
+    batches = chosen_batches(home, [batch])
     stated = {
         "grader": grader,
         "dataset": dataset,
@@ -91,12 +91,14 @@ def grade(
         "modal": modal,
     }
     with applier(console) as platform:
-        end(platform.apply(["trajectories"], [batch], []))
-        known = _choose(home, batch, {name: v for name, v in stated.items() if v is not None})
-        if known:
-            say(console, quoted(known))
-        end(platform.apply(["test_outcomes"], [batch], []))
-    print_graded(console, home, batch)
+        for one in batches:
+            end(platform.apply(["trajectories"], [one], []))
+            known = _choose(home, one, {name: v for name, v in stated.items() if v is not None})
+            if known:
+                say(console, quoted(known))
+            end(platform.apply(["test_outcomes"], [one], []))
+    for one in batches:
+        print_graded(console, home, one)
 
 
 def _choose(home: Home, batch: str, stated: dict[str, Any]) -> str:

@@ -97,8 +97,8 @@ def _print_refusals(console: Console, refusals: Sequence[Refusal]) -> None:
         say(console, f"[red]fault of srft, please report it:[/] {quoted(refusal.line())}")
     if beside:
         kinds = Counter(one.reason.removeprefix(NO_RUN) for one in beside)
-        told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-        say(console, f"no runs: {quoted(told)}")
+        told = ", ".join(f"{kind} ({count})" for kind, count in sorted(kinds.items()))
+        say(console, f"not runs: {quoted(told)}")
     _say_groups(console, others)
 
 

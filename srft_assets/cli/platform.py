@@ -227,15 +227,22 @@ def refresh_catalogue(home: Home) -> None:
 
 
 def chosen_batches(home: Home, stated: list[str] | None) -> list[str]:
-    """The stated batches, or all. Raises UsageError for one that was never ingested."""
+    """The stated batches, or all; a batch that was split answers to the name it was given.
+
+    Raises UsageError for one that was never ingested.
+    """
     from srft_assets.trajectories.batches import batch_names
+    from srft_assets.warehouse.partitions import family_of
 
     known = batch_names(home)
-    for name in stated or []:
-        if name not in known:
+    chosen: dict[str, None] = {}
+    for name in stated or known:
+        parts = [name] if name in known else [one for one in known if family_of(one) == name]
+        if not parts:
             there = ", ".join(known) or "none yet"
             raise UsageError(f"no batch {name!r}; there are: {there}")
-    return stated or known
+        chosen |= dict.fromkeys(parts)
+    return list(chosen)
 
 
 def chosen_seeds(home: Home, stated: list[str] | None) -> list[str]:

@@ -267,21 +267,36 @@ def of_table(
             if isinstance(row, int):
                 yield Record(None, number, row, too_large(row, limit))
             else:
-                yield Record(_unpadded(row), number, size)
+                yield Record(unpadded(row), number, size)
     except BadTableError as error:
         yield Record(None, after, 0, str(error))
 
 
-def _unpadded(value: Any, within: bool = False) -> Any:
+def unpadded(value: Any, within: bool = False) -> Any:
     """The value without the keys of its calls and tools that are null: Arrow gives each object of
-    a column those of all, so that a call would hold the arguments of every other tool."""
+    a column those of all, so that a call would hold the arguments of every other tool. A `default`
+    of null stays where the type allows null, and null within a list (an `enum`) everywhere."""
     if isinstance(value, dict):
         return {
-            key: _unpadded(cell, within or key in OPEN)
+            key: unpadded(cell, within or key in OPEN)
             for key, cell in value.items()
-            if cell is not None or not within
+            if cell is not None or not within or (key == "default" and _takes_null(value))
         }
-    return [_unpadded(cell, within) for cell in value] if isinstance(value, list) else value
+    return [unpadded(cell, within) for cell in value] if isinstance(value, list) else value
+
+
+def _takes_null(schema: dict[str, Any]) -> bool:
+    """Whether a JSON schema says that null is a value of its type."""
+    kinds = schema.get("type")
+    if kinds == "null" or schema.get("nullable") is True:
+        return True
+    for name in ("anyOf", "oneOf"):
+        choices = schema.get(name)
+        if isinstance(choices, list) and any(
+            isinstance(c, dict) and _takes_null(c) for c in choices
+        ):
+            return True
+    return isinstance(kinds, list) and "null" in kinds
 
 
 def shape_of(path: Path, layout: str) -> tuple[int, list[str]]:

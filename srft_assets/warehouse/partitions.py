@@ -122,10 +122,20 @@ def check_partition_name(name: str) -> str:
     return name
 
 
+PART = re.compile(r"-\d{3,}$")
+"""What a batch that was split has behind its name."""
+
+
+def family_of(batch: str) -> str:
+    """The name that the parts of a split batch share; of another batch its own."""
+    return PART.sub("", batch)
+
+
 def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
     """The names that match one of the shell patterns and none of those behind a `!`, sorted.
 
-    Patterns behind a `!` alone leave those out of all.
+    Patterns behind a `!` alone leave those out of all. A name without any wildcard is also that of
+    the parts `NAME-000`, `NAME-001`, … of a batch that was split.
     """
     wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
     others = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
@@ -134,7 +144,8 @@ def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
         wanted = ["*"]
 
     def fits(name: str, patterns: Sequence[str]) -> bool:
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        whole = family_of(name)
+        return any(fnmatch.fnmatchcase(name, one) or one == whole for one in patterns)
 
     return sorted(name for name in names if fits(name, wanted) and not fits(name, others))
 

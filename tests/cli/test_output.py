@@ -48,7 +48,7 @@ def test_ingest_tells_each_refusal_once_whenever_it_was_found(srft, home, tmp_pa
     assert "refused bad.jsonl, row 0: unknown role 'wizard'" in told[2]
     assert told[2].endswith("(25 of these; another: bad.jsonl, row 1)")
     assert len(told) == 1 + 1 + 1 + 1
-    assert "no runs: 1 .md file" in said
+    assert "not runs: .md file (1)" in said
 
 
 def test_an_ingest_of_no_runs_fails_and_makes_no_batch(srft, home, tmp_path):
@@ -58,7 +58,10 @@ def test_an_ingest_of_no_runs_fails_and_makes_no_batch(srft, home, tmp_path):
         (folder / name).write_text("x")
     said = srft("ingest", str(folder))
     assert said.code == 1
-    assert lines(said.out)[-2:] == ["no runs: 1 .log file, 2 .md file", "no runs: no batch is made"]
+    assert lines(said.out)[-2:] == [
+        "not runs: .log file (1), .md file (2)",
+        "no runs: no batch is made",
+    ]
     assert not srft("sql", "select * from trajectories").out.count("runs")
 
 

@@ -22,6 +22,7 @@ from srft_assets.trajectories.reader import (
     text,
     tools,
 )
+from srft_assets.trajectories.records import unpadded
 
 MESSAGES = "messages"
 COLUMNS = ("messages", "trajectory")
@@ -52,6 +53,8 @@ def read_row(
     codes: Mapping[int, int | None] | None = None,
 ) -> Trajectory:
     """The run of one row; `stated` facts go before the columns. Raises RecordError."""
+    if _is_padded(record):
+        record = unpadded(record)
     column = chat_column(record) or next((n for n in COLUMNS if n in record), COLUMNS[0])
     facts = {
         "instance_id": identifier(record, "instance_id"),
@@ -64,6 +67,19 @@ def read_row(
     }
     raw_messages = listing(record, column) or []
     return assemble(source, format_name, raw_messages, Facts(**(facts | stated)), codes, column)
+
+
+def _is_padded(record: dict[str, Any]) -> bool:
+    """Whether a tool has a property that is null: the row came out of a table, where each object
+    of a column has the keys of all."""
+    offered = record.get("tools")
+    for tool in offered if isinstance(offered, list) else ():
+        given = tool.get("function") if isinstance(tool, dict) else None
+        schema = given.get("parameters") if isinstance(given, dict) else None
+        known = schema.get("properties") if isinstance(schema, dict) else None
+        if isinstance(known, dict) and None in known.values():
+            return True
+    return False
 
 
 def _dataset(name: str, detect: Detect, scaffold: str, stated: Stated = lambda _: {}) -> Reader:

@@ -1,0 +1,36 @@
+"""A batch that was split into parts answers to the name that it was given."""
+
+import pytest
+
+from srft_assets.cli.platform import chosen_batches
+from srft_assets.errors import UsageError
+from srft_assets.home import Home
+from srft_assets.trajectories.ingest import ingest
+from srft_assets.warehouse.partitions import matching
+from tests.trajectories.ingest_support import write_runs
+
+
+def test_the_name_of_a_split_batch_chooses_its_parts(tmp_path):
+    home = Home(tmp_path / "home")
+    ingest(home, [write_runs(tmp_path / "runs", "abc")], batch="mini", batch_size=2)
+    ingest(home, [write_runs(tmp_path / "others", "d")], batch="other")
+    parts = ["mini-000", "mini-001"]
+    assert chosen_batches(home, ["mini"]) == parts
+    assert chosen_batches(home, ["other", "mini", "mini-001"]) == ["other", *parts]
+    assert chosen_batches(home, None) == [*parts, "other"]
+    with pytest.raises(UsageError, match="no batch 'min'"):
+        chosen_batches(home, ["min"])
+
+
+@pytest.mark.parametrize(
+    ("patterns", "names"),
+    [
+        (["mini"], ["mini-000", "mini-001"]),
+        (["!mini"], ["mine", "other-00"]),
+        (["mini-000"], ["mini-000"]),
+        (["min*"], ["mine", "mini-000", "mini-001"]),
+        (["other"], []),
+    ],
+)
+def test_patterns_know_it_too(patterns, names):
+    assert matching(["mini-000", "mini-001", "mine", "other-00"], patterns) == names
