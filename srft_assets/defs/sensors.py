@@ -95,6 +95,9 @@ class _Inbox:
             self.idle.append(told)
             return ()
         plan = ingest(self.home, [str(entry)], partitions=False)
+        if not plan.batches:
+            first = plan.refusals[0].line() if plan.refusals else "nothing is in it"
+            self.idle.append(f"{entry.name} holds no runs ({first})")
         asked = [batch for batch in plan.batches if self._ask(batch, entry)]
         return plan.refusals if asked else ()
 
