@@ -132,7 +132,7 @@ def plan(
         console.print(_table(shown))
     if len(stages_told := cost_by_stage(items, apart=False)) > 1:
         console.print(cost_table(stages_told, total(items)))
-    for line in cost_notes(stages_told, Cost()):
+    for line in cost_notes(cost_by_stage(items), Cost()):
         say(console, f"[dim]{quoted(line)}[/]")
     for line in [*_summary(items), *_budgets(home, items)]:
         say(console, line)

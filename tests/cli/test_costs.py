@@ -124,6 +124,49 @@ def test_the_option_without_a_name_is_of_the_project(
     assert unknown.code == 2 and "no recipe 'nope'; there are: srft-paper," in unknown.err
 
 
+ARM = """\
+type: srft_assets.components.Arm
+attributes:
+  model: Qwen/Qwen2.5-Coder-7B-Instruct
+  training: {launcher: accelerate, launcher_args: ["--config_file={file}"]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("fsdp_config: [", "{file}:1: no YAML"),
+        ("- distributed_type: FSDP", "{file}: no mapping of settings"),
+        (b"\xff", "{file}: no YAML"),
+    ],
+)
+def test_a_bad_file_of_accelerate_is_named_and_the_rest_of_the_plan_goes_on(
+    text: str | bytes,
+    told: str,
+    speaking: Callable[[Home], Srft],
+    graded: Home,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file, own = tmp_path / "fsdp.yaml", tmp_path / "arms" / "sharded" / "defs.yaml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    own.parent.mkdir(parents=True)
+    own.write_text(ARM.replace("{file}", str(file)))
+    (tmp_path / "srft.yaml").write_text("")
+    monkeypatch.setenv(PROJECT, str(tmp_path))
+    told = told.format(file=file)
+    plan = speaking(graded)("plan", "--arm", "sharded", "--arm", "rft")
+    assert (plan.code, plan.err) == (0, "")
+    assert f"Unknown (disk of checkpoints/sharded): {told}" in " ".join(plan.out.split())
+    words = ("--recipe", "--json", "--arm", "sharded")
+    costs = json.loads(speaking(graded)("plan", *words).out)["costs"]
+    cost = {one["stage"]: one["cost"] for one in costs}
+    assert cost["checkpoints/sharded"]["unknown"]["disk"].startswith(told)
+    assert (
+        cost["checkpoints/sharded"]["gpu_hours"] > 0 and cost["masked_tokens/sharded"]["disk"] > 0
+    )
+
+
 def test_options_beside_a_recipe_hold_or_are_refused(
     whole: Whole, speaking: Callable[[Home], Srft], graded: Home
 ) -> None:
