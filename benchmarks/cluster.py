@@ -31,7 +31,6 @@ from srft_assets.home import Home
 from srft_assets.launching import job_folder, launch, launch_behind
 
 PROGRAM = [sys.executable, "-P", "-c", "from srft_assets.cli import main; main()"]
-WRITERS = 16
 TURNS = 5
 
 
@@ -60,16 +59,15 @@ def write(home: Path, url: str, ready: Any, writer: int, count: int) -> None:
             ledger.keep(reply(1_000_000 * (writer + 1) + number, 4096))
 
 
-def answers_a_second(home: Path, url: str, each: int) -> float:
-    """Answers of 4 KiB that are durable in a second, of `WRITERS` processes."""
+def answers_a_second(home: Path, url: str, count: int, each: int) -> float:
+    """Answers of 4 KiB that are durable in a second, of `count` processes."""
     os.environ["SRFT_DATABASE"] = url
     database_of(Home(home))  # made before anybody measures
     spawn = multiprocessing.get_context("spawn")
-    ready = spawn.Barrier(WRITERS + 1)
+    ready = spawn.Barrier(count + 1)
     ours = import_module("benchmarks.cluster").write  # spawned processes know no __main__ of runpy
     writers = [
-        spawn.Process(target=ours, args=(home, url, ready, writer, each))
-        for writer in range(WRITERS)
+        spawn.Process(target=ours, args=(home, url, ready, writer, each)) for writer in range(count)
     ]
     for process in writers:
         process.start()
@@ -79,7 +77,7 @@ def answers_a_second(home: Path, url: str, each: int) -> float:
         process.join()
     seconds = time.perf_counter() - began
     assert all(process.exitcode == 0 for process in writers)
-    return WRITERS * each / seconds
+    return count * each / seconds
 
 
 def side_by_side(folder: Path, runs: int) -> dict[str, Any]:
@@ -104,6 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--prefix", type=shlex.split, default=[])
     parser.add_argument("--postgres", default="")
+    parser.add_argument("--writers", type=int, default=16)
     parser.add_argument("--answers", type=int, default=100, help="of each writer")
     parser.add_argument("--runs", type=int, default=1600)
     given = parser.parse_args()
@@ -112,7 +111,7 @@ def main() -> None:
         told: dict[str, Any] = {"start_seconds": starting(folder, given.prefix)}
         urls = {"sqlite": f"sqlite:///{folder}/answers.db", "postgres": given.postgres}
         told["answers_a_second"] = {
-            which: answers_a_second(folder / which, url, given.answers)
+            which: answers_a_second(folder / which, url, given.writers, given.answers)
             for which, url in urls.items()
             if url
         }

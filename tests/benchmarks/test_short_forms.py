@@ -53,7 +53,7 @@ def test_critic_calls_are_timed_against_the_ideal(script: Script) -> None:
 
 
 def test_a_cluster_is_measured_by_what_starts_writes_and_computes(script: Script) -> None:
-    words = ["--answers", 2, "--runs", 4, "--prefix", "nice -n 1"]
+    words = ["--writers", 2, "--answers", 2, "--runs", 4, "--prefix", "nice -n 1"]
     with postgres.server() if postgres.PROGRAMS else nullcontext() as socket:
         words += ["--postgres", postgres.new_database(socket)] if socket else []
         told = json.loads(script("cluster", *words))
