@@ -66,7 +66,6 @@ def test_the_recipe_of_the_paper_is_told_as_by_hand(whole: Whole, graded: Home) 
         "srft": 2 * 32,
         "rft": 2 * 16,
         "unresolved_masked": 2 * 32,
-        "base": 2 * 16,
     }
     for arm, count in rows.items():
         cost = costs[f"checkpoints/{arm}"]
@@ -80,6 +79,8 @@ def test_the_recipe_of_the_paper_is_told_as_by_hand(whole: Whole, graded: Home) 
         assert scores["tokens"] == pytest.approx(1000 * a_run, rel=0.001)
         assert scores["gpu_hours"] == pytest.approx(scores["tokens"] / 1000 / 3600)
         assert scores["unknown"] == {"disk": "the images of tasks are not counted"}
+    assert "checkpoints/base" not in costs, "nothing is trained"
+    assert costs["eval_scores/base"]["rollouts"] == 1000
     assert costs["masked_tokens/rft"]["disk"] == pytest.approx(4 * 4 * a_run, rel=0.01)
     figures = ("calls", "tokens", "gpu_hours", "rollouts", "steps", "disk")
     every = [cost for stage, cost in costs.items() if stage != "all"]
