@@ -209,10 +209,11 @@ def apply(
         raise SrftError(NO_BATCHES)
     with applier(console, settings) as platform:
         wanted = wanted_assets(platform.stages, assets, critic, arm)
-        needed = with_upstream(platform.stages, wanted) if arm else wanted
-        of_batches = [platform.stages[key].partitioned_by == "batch" for key in needed]
-        if not batches and (any(of_batches) if arm else all(of_batches)):
-            raise SrftError(NO_BATCHES)
+        if not batches:
+            needed = with_upstream(platform.stages, wanted) if arm else wanted
+            of_batches = [platform.stages[key].partitioned_by == "batch" for key in needed]
+            if any(of_batches) if arm else all(of_batches):
+                raise SrftError(NO_BATCHES)
         outcome = platform.apply(wanted, batches, seeds)
     print_outcome(console, outcome)
     say_notices(console, platform.notices(outcome, batches, seeds))

@@ -69,6 +69,7 @@ def test_an_arm_is_told_to_its_evaluation(srft):
     costs = names.index("stage")
     assert names[1:costs] == [
         "base_models/tiny",
+        "integrity",
         "masked_tokens/sft",
         "checkpoints/sft",
         "eval_scores/sft",

@@ -54,7 +54,19 @@ def test_real_runs_become_verdicts_masks_and_an_export(core: Path, tmp_path: Pat
     made = run(core, tmp_path, "srft", "apply", "step_verdicts/rules", "masked_tokens/srft")
     assert "made step_verdicts/rules" in made
     assert "made masked_tokens/srft" in made
-    run(core, tmp_path, "srft", "export", "--arm", "srft", "--format", "openai", "--out", "chats")
+    run(
+        core,
+        tmp_path,
+        "srft",
+        "export",
+        "--arm",
+        "srft",
+        "--format",
+        "openai",
+        "--out",
+        "chats",
+        "--redact",
+    )
     assert list((tmp_path / "chats").rglob("*.jsonl"))
 
 
