@@ -1,11 +1,12 @@
 """What the rules critic reads of a command: programs, edits, test runs."""
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.critic.rules.commands import Program, programs_of
-from srft_assets.critic.rules.edits import Edit, Files, edits_of, rewrites, same_file
+from srft_assets.critic.rules.edits import Edit, Files, edits_of, rewrites, same_file, texts_of
 from srft_assets.critic.rules.facts import facts_of
 from srft_assets.trajectories.model import Action, Step, Trajectory
 
@@ -152,6 +153,48 @@ def test_what_runs_tests(command: str, tests: bool):
 @pytest.mark.parametrize("text", ["a|" * 20_000, "(" * 20_000, "${" * 20_000, "<<A " * 5_000])
 def test_hostile_commands_are_given_up(text: str):
     assert len(programs_of(text)) <= 1
+
+
+PATCH = """*** Begin Patch
+*** Update File: src/a.py
+@@ def f():
+-    return 1
++    return 2
+*** Add File: src/b.py
++x = 1
+*** End Patch"""
+OF_PATCH = [Edit("src/a.py", "    return 1", "    return 2"), Edit("src/b.py", "", "x = 1")]
+ONE = Edit("a.py", "x", "y")
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "edits"),
+    [
+        ("Edit", {"file_path": "a.py", "old_string": "x", "new_string": "y"}, [ONE]),
+        ("Write", {"file_path": "a.py", "content": "y"}, [Edit("a.py", "", "y")]),
+        (
+            "MultiEdit",
+            {"file_path": "a.py", "edits": [{"old_string": "x", "new_string": "y"}] * 2},
+            [ONE, ONE],
+        ),
+        ("replace", {"file_path": "a.py", "old_string": "x", "new_string": "y"}, [ONE]),
+        ("write_file", {"file_path": "a.py", "content": "y"}, [Edit("a.py", "", "y")]),
+        ("edit", {"filePath": "a.py", "oldString": "x", "newString": "y"}, [ONE]),
+        ("replace_in_file", {"path": "a.py", "diff": "y"}, [Edit("a.py", "", "y")]),
+        ("apply_patch", {"input": PATCH}, OF_PATCH),
+        ("apply_patch", PATCH, OF_PATCH),
+        ("str_replace_editor", {"command": "view", "path": "a.py"}, []),
+        ("Edit", {"file_path": 3, "edits": [None, 4]}, []),
+    ],
+)
+def test_edit_tools_of_each_scaffold(tool: str, arguments: dict | str, edits: list[Edit]):
+    text = arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+    assert edits_of(Action(tool, text), (), Files()) == edits
+
+
+def test_a_written_file_is_known_by_its_text():
+    text = orjson.dumps({"file_path": "a.py", "content": "x = 1"}).decode()
+    assert texts_of(Action("Write", text), ()) == {"a.py": "x = 1"}
 
 
 @pytest.mark.parametrize("script", ["s/" * 15_000, "s|" + "a" * 30_000, "/a" * 15_000])

@@ -14,8 +14,20 @@ from srft_assets.trajectories.model import Action
 EDITORS = frozenset(
     {"str_replace_editor", "str_replace_based_edit_tool", "edit_file", "edit", "create", "insert"}
     | {"append", "file_editor", "apply_patch"}
+    | {"Edit", "MultiEdit", "Write", "NotebookEdit"}  # Claude Code
+    | {"replace", "write_file", "write", "patch"}  # Gemini CLI, opencode
+    | {"write_to_file", "replace_in_file", "apply_diff", "insert_content", "search_and_replace"}
 )
 """Tools that change files, whatever they are given."""
+PATHS = ("path", "file_path", "filePath", "notebook_path")
+OLDS = ("old_str", "old_string", "oldString", "search")
+WHOLES = ("file_text", "content")
+NEWS = ("new_str", "new_string", "newString", "replace", *WHOLES, "new_source", "diff")
+PATCHES = ("input", "patch", "patchText")
+"""What such tools call a file, what is replaced in it, a whole text, any text that comes there, and
+a patch."""
+_SECTION = re.compile(r"^\*\*\* (?:Add|Update|Delete) File: (.+)$", re.MULTILINE)
+"""The beginning of a file in a patch of Codex CLI's."""
 SEES = frozenset({"view", "open", "goto"})
 EVERY_FILE = "*"
 OPEN_FILE = "open file"
@@ -157,8 +169,8 @@ def texts_of(action: Action, programs: tuple[Program, ...]) -> dict[str, str]:
     texts = {path: one.stdin for one in programs for path in one.writes if one.stdin}
     texts |= {path: one.stdin for one in programs if one.name == "tee" for path in one.operands}
     stated = _stated(action.command) if action.tool in EDITORS else {}
-    if isinstance(stated.get("file_text"), str):
-        texts[str(stated.get("path", ""))] = stated["file_text"]
+    if whole := _first(stated, WHOLES):
+        texts[_first(stated, PATHS)] = whole
     return texts
 
 
@@ -170,17 +182,40 @@ def _stated(arguments: str) -> dict:
     return stated if isinstance(stated, dict) else {}
 
 
+def _first(stated: Mapping, names: Iterable[str]) -> str:
+    """The first of these arguments that is text; empty where none is."""
+    given = (stated.get(name) for name in names)
+    return next((text for text in given if isinstance(text, str) and text), "")
+
+
 def _by_tool(action: Action) -> Iterator[Edit]:
     stated = _stated(action.command)
+    patch = _first(stated, PATCHES) if stated else action.command
+    if _SECTION.search(patch):
+        yield from _by_sections(patch)
+        return
     if not stated:
         yield from _by_interface(action)
         return
-    path, command = str(stated.get("path", "")), stated.get("command")
+    path, command = _first(stated, PATHS), stated.get("command")
     if command in SEES:
         return
-    old = str(stated.get("old_str") or stated.get("search") or "")
-    new = str(stated.get("new_str") or stated.get("replace") or stated.get("file_text") or "")
-    yield Edit(path, old[:HEAD_CHARS], new[:HEAD_CHARS], restores=command == "undo_edit")
+    several = stated.get("edits")
+    for each in several if isinstance(several, list) else [stated]:
+        if isinstance(each, dict):
+            old, new = _first(each, OLDS), _first(each, NEWS)
+            yield Edit(path, old[:HEAD_CHARS], new[:HEAD_CHARS], restores=command == "undo_edit")
+
+
+def _by_sections(patch: str) -> Iterator[Edit]:
+    """Files of `*** Update File: PATH`, with the lines that go and those that come."""
+    _, *parts = _SECTION.split(patch)
+    for path, lines in zip(parts[::2], parts[1::2], strict=True):
+        old, new = (
+            "\n".join(line[1:] for line in lines.splitlines() if line.startswith(sign))
+            for sign in "-+"
+        )
+        yield Edit(path.strip(), old[:HEAD_CHARS], new[:HEAD_CHARS])
 
 
 def _by_interface(action: Action) -> Iterator[Edit]:
