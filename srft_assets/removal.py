@@ -91,6 +91,45 @@ def checkpoint_removal(home: Home, name: str) -> Removal:
     return Removal(found, folders, stays=(f"masked_tokens/{arm}, from which it can be made again",))
 
 
+def weights_removal(home: Home, arm: str, best: int) -> Removal:
+    """The weights of an arm but those of its `best` seeds by their scores, and what earlier recipes
+    and unfinished trainings left of these. Seeds without scores are kept.
+
+    Rows and scores stay, so that comparisons do too. Raises UsageError for an arm without any.
+    """
+    check_partition_name(arm)
+    warehouse = Warehouse(home.warehouse)
+    rows = {
+        seed: warehouse.read(f"checkpoints/{arm}", seed, columns=["path"])["path"][0]
+        for seed in warehouse.partitions(f"checkpoints/{arm}")
+    }
+    if not rows:
+        raise UsageError(f"no checkpoint of an arm {arm!r}: srft ls checkpoints")
+    rates = {seed: _rate(warehouse, arm, seed) for seed in rows}
+    scored = sorted((-rate, int(seed), seed) for seed, rate in rates.items() if rate is not None)
+    spare = {seed for _, _, seed in scored[best:]}
+    folder, going = home.artifacts / "checkpoints" / arm, []
+    for seed, path in rows.items():
+        if seed in spare:
+            going += [folder / seed]
+        else:
+            going += [one for one in (folder / seed).glob("*") if one != home.root / path]
+    stays = (
+        f"checkpoints/{arm} and eval_scores/{arm}, with all their rows",
+        f"weights of {some(sorted(rows.keys() - spare, key=int))}",
+    )
+    return Removal((), tuple(sorted(path for path in going if path.exists())), stays=stays)
+
+
+def _rate(warehouse: Warehouse, arm: str, seed: str) -> float | None:
+    """Part of the scored attempts that are resolved; None where nothing is scored."""
+    if warehouse.stamp(f"eval_scores/{arm}", seed) is None:
+        return None
+    resolved = warehouse.read(f"eval_scores/{arm}", seed, columns=["resolved"])["resolved"]
+    rate = resolved.mean()
+    return rate if isinstance(rate, float) else None
+
+
 def remove(home: Home, what: Removal) -> None:
     """Take it away; killed on the way, the same call goes on.
 
@@ -109,7 +148,7 @@ def remove(home: Home, what: Removal) -> None:
     for folder in what.folders:
         # Whole or not at all under its name, by which the next call knows it.
         aside = folder.rename(folder.with_name(f".{folder.name}.{uuid4().hex}.tmp"))
-        shutil.rmtree(aside)
+        shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
 
 
 def rename_batch(home: Home, old: str, new: str) -> None:

@@ -36,14 +36,26 @@ def delete_batch(
 
 @delete.command("checkpoint")
 def delete_checkpoint(
-    name: Annotated[str, typer.Argument(help="ARM/SEED, such as srft/0.")],
+    name: Annotated[str, typer.Argument(help="ARM/SEED, such as srft/0; with --keep-best ARM.")],
+    keep_best: Annotated[
+        int | None,
+        typer.Option(
+            help="Delete weights alone, of all seeds of ARM but so many with the best scores, and "
+            "what earlier trainings left. Scores stay.",
+            min=1,
+        ),
+    ] = None,
     yes: Yes = False,
 ) -> None:
     """Delete a checkpoint: its weights, the state of its training, its scores."""
-    from srft_assets.removal import checkpoint_removal
+    from srft_assets.removal import checkpoint_removal, weights_removal
 
     home = current_home()
-    _delete(home, f"checkpoint {name}", checkpoint_removal(home, name), yes)
+    if keep_best is not None:
+        title = f"weights of {name} but the best {keep_best}"
+        _delete(home, title, weights_removal(home, name, keep_best), yes)
+    else:
+        _delete(home, f"checkpoint {name}", checkpoint_removal(home, name), yes)
 
 
 @delete.command("export")

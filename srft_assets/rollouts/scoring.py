@@ -31,6 +31,7 @@ from srft_assets.sandbox import open_sandbox
 from srft_assets.settings import settings
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.evaluation import DECIDING, OF_VLLM, EvaluationSpec
+from srft_assets.training.checkpoint import weights_gone
 from srft_assets.trajectories.model import Trajectory, frame_of
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Work
@@ -120,7 +121,7 @@ def _model(arm: ArmSpec, work: Work) -> dict[str, Any]:
     asset = f"checkpoints/{arm.name}"
     rows = work.read(asset)
     if not rows.height or not (work.home.root / rows["path"][0]).is_dir():
-        raise SrftError(f"{asset}/{work.partition} has no folder: materialize it again")
+        raise SrftError(weights_gone(arm.name, work.partition))
     if serve is None:
         return model_named(work.home, f"checkpoint:{name}", {})
     asking: dict[str, Any] = {"protocol": arm.evaluation.told.protocol, "timeout": serve.timeout}

@@ -39,6 +39,7 @@ from srft_assets.rollouts.settings import VERSION as ROLLOUTS
 from srft_assets.rollouts.task_set import contaminated, trained_on
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.evaluation import EMBEDDED
+from srft_assets.training.checkpoint import weights_gone
 from srft_assets.trajectories.model import Trajectory, frame_of
 from srft_assets.warehouse.partitions import Stamp, data_version
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
@@ -184,9 +185,7 @@ def _job(arm: ArmSpec, unsafe: bool, out: Path, work: Work) -> EvaluationJob:
     rows = work.read(f"checkpoints/{arm.name}")
     checkpoint = work.home.root / rows["path"][0] if rows.height else None
     if checkpoint is None or not checkpoint.is_dir():
-        raise SrftError(
-            f"checkpoints/{arm.name}/{work.partition} has no folder: materialize it again"
-        )
+        raise SrftError(weights_gone(arm.name, work.partition))
     return EvaluationJob(
         label=f"{arm.name}/{work.partition}",
         checkpoint=checkpoint,

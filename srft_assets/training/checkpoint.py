@@ -142,6 +142,12 @@ def read_result(folder: Path) -> TrainingResult | None:
     return TrainingResult.model_validate_json(path.read_bytes()) if path.exists() else None
 
 
+def weights_gone(arm: str, seed: str) -> str:
+    """What is said where a checkpoint's row is there, and its folder is not."""
+    made = f"srft delete checkpoint {arm}/{seed}, then srft apply checkpoints/{arm}"
+    return f"the weights of checkpoints/{arm}/{seed} are gone: {made}"
+
+
 def is_adapter(folder: Path) -> bool:
     """Whether a checkpoint holds only an adapter."""
     return (folder / "adapter_config.json").exists()

@@ -16,7 +16,7 @@ from srft_assets.files import replacing
 from srft_assets.home import Home
 from srft_assets.plugins import need
 from srft_assets.training.card import CARD
-from srft_assets.training.checkpoint import is_adapter, read_result
+from srft_assets.training.checkpoint import is_adapter, read_result, weights_gone
 from srft_assets.training.job import Layout, TrainingJob
 from srft_assets.training.saving import base_type
 from srft_assets.warehouse.partitions import Warehouse
@@ -179,7 +179,7 @@ def find_trained(home: Home, arm: str, seed: str) -> Trained:
     folder = home.root / row["path"]
     result = read_result(folder)
     if result is None:
-        raise SrftError(f"{folder} is gone: srft apply {asset}")
+        raise SrftError(weights_gone(arm, seed))
     name = f"base_models/{row['base_model']}"
     of_asset = any(key.startswith(f"{name}/") for key in stamp.recipe.inputs)
     base = base_now(result.base_model, folder)

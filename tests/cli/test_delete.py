@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from srft_assets.components.launch import open_instance
@@ -148,6 +149,32 @@ def test_a_checkpoint_goes_with_weights_scores_and_runs_and_the_others_stay(
     }
     assert not (weights / "srft" / "0").exists()
     assert (weights / "sft" / "0").exists()
+
+
+def test_only_weights_of_the_best_seeds_are_kept_and_every_score(srft: Srft, home: Home) -> None:
+    fill(home)
+    warehouse, weights = Warehouse(home.warehouse), home.artifacts / "checkpoints" / "srft"
+    scores = warehouse.read("eval_scores/srft", "0")
+    row, stamp = (get("checkpoints/srft", "0") for get in (warehouse.read, warehouse.stamp))
+    own = weights / "0" / "now"
+    for seed, resolved in (("0", True), ("1", False), ("2", None)):
+        path = pl.lit(f"artifacts/checkpoints/srft/{seed}/now")
+        warehouse.write("checkpoints/srft", seed, row.with_columns(path=path), stamp)
+        rated = scores.with_columns(resolved=pl.lit(resolved, pl.Boolean))
+        warehouse.write("eval_scores/srft", seed, rated, warehouse.stamp("eval_scores/srft", "0"))
+        (weights / seed / "earlier").mkdir(parents=True)
+        (weights / seed / "earlier.job.json").touch()
+    own.mkdir(parents=True)
+    before = files(home)
+    said = srft("delete", "checkpoint", "srft", "--keep-best", "1", "--yes")
+    assert said.code == 0, said.err
+    assert "stays  weights of 0, 2" in said.out.splitlines()
+    assert before <= files(home)
+    assert own.is_dir() and not (weights / "1").exists()
+    assert [*(weights / "0").iterdir()] == [own]
+    again = srft("delete", "checkpoint", "srft", "--keep-best", "1", "--yes")
+    assert again.code == 0 and "goes" not in again.out
+    assert srft("delete", "checkpoint", "nobody", "--keep-best", "1", "--yes").code == 2
 
 
 def test_nothing_goes_while_a_run_is_under_way(srft: Srft, home: Home) -> None:
