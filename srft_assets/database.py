@@ -19,7 +19,14 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from srft_assets.backup import UPGRADE, back_up
-from srft_assets.database_engine import SCHEMA, engine_of, file_of, parsed_url
+from srft_assets.database_engine import (
+    SCHEMA,
+    engine_of,
+    file_of,
+    move_tables,
+    parsed_url,
+    refuse_two,
+)
 from srft_assets.database_read import HEAD
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.files import replacing
@@ -326,7 +333,7 @@ def _known(url: sa.URL, locks: Path, process: int) -> Database:
             with database.write() as connection:
                 if not file and _revision_in(connection) is None:
                     _fill(connection)
-                elif found != HEAD:
+                if _revision_in(connection) != HEAD:
                     _upgrade(connection)
     return database
 
@@ -342,15 +349,20 @@ def _create(url: sa.URL, file: Path) -> None:
 
 
 def _fill(connection: sa.Connection) -> None:
+    before = None
     if connection.dialect.name == "postgresql":
         connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
-    METADATA.create_all(connection)
+        before = move_tables(connection, METADATA.tables)
+    if before is None:
+        METADATA.create_all(connection)
     _REVISION.metadata.create_all(connection)
-    connection.execute(sa.insert(_REVISION), {"version_num": HEAD})
+    connection.execute(sa.insert(_REVISION), {"version_num": before or HEAD})
 
 
 def _revision(database: Database) -> str | None:
     with database.read() as connection:
+        if not database.file:
+            refuse_two(connection)
         return _revision_in(connection)
 
 

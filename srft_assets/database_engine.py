@@ -1,11 +1,12 @@
 """What is SQLite's own and what PostgreSQL's own in the database of a platform."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from srft_assets.errors import UsageError
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.plugins import need
 
 PATIENCE_SECONDS = 60
@@ -15,6 +16,8 @@ POSTGRES = "postgresql+psycopg2"
 SCHEMA = "srft_state"
 """Of our tables on PostgreSQL: Dagster's lie in the same database, and have revisions too, and are
 looked for in the schema of the account's name first: no account is likely to be named so."""
+SCHEMA_BEFORE = "srft"
+"""Of our tables in earlier versions; Dagster's lie there too where the account is named so."""
 KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 """Seconds, and tries, until a connection to a host that is gone counts as lost."""
 WRITERS = 0x73726674
@@ -83,3 +86,32 @@ def _postgres(url: sa.URL) -> sa.Engine:
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
     return engine
+
+
+def move_tables(connection: sa.Connection, tables: Collection[str]) -> str | None:
+    """Move those of our tables that an earlier version made to our schema, which is there.
+
+    Returns their revision, None where there are none. It is told by the tables: where Dagster's lie
+    beside them, so does Dagster's revision.
+    """
+    known = sa.inspect(connection)
+    if not known.has_table("answers", SCHEMA_BEFORE):
+        return None
+    with_jobs = known.has_table("job_calls", SCHEMA_BEFORE)
+    for table in tables:
+        # Dagster has a table `jobs`, too.
+        if known.has_table(table, SCHEMA_BEFORE) and (with_jobs or table != "jobs"):
+            moved = f'ALTER TABLE "{SCHEMA_BEFORE}"."{table}" SET SCHEMA "{SCHEMA}"'
+            connection.exec_driver_sql(moved)
+    return "0004" if with_jobs else "0003"
+
+
+def refuse_two(connection: sa.Connection) -> None:
+    """Raises SrftError where an earlier version made tables beside those of this one."""
+    known = sa.inspect(connection)
+    if known.has_table("answers", SCHEMA) and known.has_table("answers", SCHEMA_BEFORE):
+        raise SrftError(
+            f"{connection.engine.url.render_as_string()}: there are answers of an earlier version "
+            f"in the schema {SCHEMA_BEFORE}, and others in {SCHEMA}: drop {SCHEMA} where it is the "
+            f"empty one, and the earlier tables move there, or rename {SCHEMA_BEFORE}.answers"
+        )

@@ -16,7 +16,9 @@ from srft_assets.database import (
     ANSWERS,
     BATCHES,
     CLAIMS,
+    JOBS,
     SEEDS,
+    _known,
     copy_database,
     database_of,
     insert_once,
@@ -118,6 +120,44 @@ def test_tables_of_ours_and_of_dagster_never_meet_whoever_the_account_is(shared:
     with open_instance(shared) as instance:
         assert instance.get_runs() == []
     assert batch_names(shared) == []
+
+
+def as_before(home: Home, *left: str) -> None:
+    """Put the tables where earlier versions had them, without these and with one of Dagster's."""
+    with database_of(home).write() as here:
+        for name in left:
+            here.exec_driver_sql(f"DROP TABLE {name}")
+        here.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
+        here.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS srft")
+        for name in sa.inspect(here).get_table_names():
+            here.exec_driver_sql(f"ALTER TABLE {name} SET SCHEMA srft")
+        if left:
+            here.exec_driver_sql("CREATE TABLE srft.jobs (id integer)")
+        here.exec_driver_sql("DROP SCHEMA srft_state")
+    _known.cache_clear()
+
+
+@pytest.mark.parametrize("left", [(), ("jobs", "job_calls")], ids=["0004", "0003"])
+def test_tables_that_an_earlier_version_made_are_taken_over(
+    shared: Home, left: tuple[str, ...]
+) -> None:
+    with Ledger(shared) as ledger:
+        ledger.keep(reply(1))
+    as_before(shared, *left)
+    assert [kept for kept, _ in Ledger(shared).everything()] == [reply(1)]
+    with database_of(shared).read() as here:
+        assert {*sa.inspect(here).get_table_names("srft")} == {*left[:1], "alembic_version"}
+        assert here.execute(sa.select(JOBS)).all() == []
+
+
+def test_answers_of_two_versions_are_never_taken_for_none(shared: Home) -> None:
+    database = database_of(shared)
+    with database.write() as here:
+        here.exec_driver_sql("CREATE SCHEMA srft")
+        here.exec_driver_sql("CREATE TABLE srft.answers (key text)")
+    _known.cache_clear()
+    with pytest.raises(SrftError, match="in the schema srft, and others in srft_state"):
+        database_of(shared)
 
 
 def test_dagsters_history_lies_there_too(shared: Home, socket: str) -> None:

@@ -4,10 +4,16 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Sequence
+from logging import getLogger
 from pathlib import Path
+from types import SimpleNamespace
 
+from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import Grading
-from srft_assets.outcomes.harness.run import HarnessJob, Prediction, read_attempts
+from srft_assets.outcomes.harness.grader import Harness
+from srft_assets.outcomes.harness.run import HarnessJob, Prediction, harness_root, read_attempts
+from srft_assets.outcomes.task import TaskInstance
 
 HOST = """
 import sys, time
@@ -63,3 +69,21 @@ def test_two_hosts_grade_each_instance_once(tmp_path: Path) -> None:
     assert sorted(run for _, run in lines) == sorted(one.run_id for one in predictions)
     assert set(Counter(host for host, _ in lines)) == {"a", "b"}
     assert all(len(read_attempts(tmp_path, one.run_id)) == 1 for one in predictions)
+
+
+def test_partitions_of_one_run_hand_over_jobs_of_their_own(home: Home, task: TaskInstance) -> None:
+    """As `--jobs 2` makes them: one begins while the other is graded."""
+    told: dict[str, list[str]] = {}
+
+    def grade(patch: str, meanwhile: Callable[[], None]) -> None:
+        def launch(argv: Sequence[str], env: object, prefix: object) -> None:
+            meanwhile()
+            job = HarnessJob.model_validate_json(Path(argv[-1]).read_bytes())
+            told[patch] = [one.patch for one in job.predictions]
+
+        work = SimpleNamespace(home=home, run_id="one", launch=launch, log=getLogger("grading"))
+        Harness(Grading(), work).results([(task.instance_id, patch)], {task.instance_id: task}, "l")
+
+    grade("first", lambda: grade("second", lambda: None))
+    assert told == {"first": ["first"], "second": ["second"]}
+    assert list((harness_root(home) / "jobs").iterdir()) == []

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from uuid import uuid4
 
 from srft_assets.child import python
 from srft_assets.errors import SrftError
@@ -121,7 +122,8 @@ class Harness:
             for prediction in wanted:
                 write_inputs(root, prediction, tasks[prediction.instance_id])
             job = HarnessJob(root=root, label=label, predictions=wanted, grading=self.grading)
-            told = root / "jobs" / f"{self.work.run_id}.json"
+            # Partitions that are made side by side are of one run.
+            told = root / "jobs" / f"{self.work.run_id}-{uuid4().hex}.json"
             place(told, job.model_dump_json(indent=2).encode())
             module = "srft_assets.outcomes.harness.main"
             try:
