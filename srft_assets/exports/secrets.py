@@ -5,6 +5,7 @@ detectors of high entropy and of keywords are not asked: in source code nearly a
 none. Nothing of what is found is ever printed.
 """
 
+import json
 import re
 from bisect import bisect
 from collections import Counter
@@ -29,9 +30,7 @@ DETECTORS = {
     "discord.DiscordBotTokenDetector": "Discord token",
     "github_token.GitHubTokenDetector": "GitHub token",
     "gitlab_token.GitLabTokenDetector": "GitLab token",
-    "jwt.JwtTokenDetector": JWT,
     "mailchimp.MailchimpDetector": "Mailchimp key",
-    "npm.NpmDetector": "npm token",
     "pypi_token.PypiTokenDetector": "PyPI token",
     "sendgrid.SendGridDetector": "SendGrid key",
     "slack.SlackDetector": "Slack token",
@@ -41,38 +40,60 @@ DETECTORS = {
     "twilio.TwilioKeyDetector": "Twilio key",
 }
 """Module and class in `detect_secrets.plugins` → what it finds."""
-_PATTERNS = (
-    (
-        "OpenAI key",
-        re.compile(r"\bsk-(?!ant-)(?=[\w-]{0,99}\d)(?=[\w-]{0,99}[A-Z])[A-Za-z0-9_-]{40,200}"),
-    ),
-    ("Anthropic key", re.compile(r"\bsk-ant-[A-Za-z0-9_-]{24,200}")),
-    ("Hugging Face token", re.compile(r"\bhf_[A-Za-z0-9]{30,60}\b")),
-    ("Google key", re.compile(r"\bAIza[0-9A-Za-z_-]{35}\b")),
-    (
-        EMAIL,
-        re.compile(
-            r"(?:(?<=\\[nrt])|(?<![\w.+\\-]))[A-Za-z0-9][\w.+-]{0,63}"
-            r"@[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z][A-Za-z0-9-]{0,62}){0,4}\.[A-Za-z]{2,24}\b"
+_BORDER = r"(?:(?<=\\[nrt])|(?<=\\u[0-9a-f]{4})|(?<!\w))"
+"""Before a word. In JSON a letter behind a backslash is a line break, and of no word."""
+_PATTERNS = tuple(
+    (kind, re.compile(pattern))
+    for kind, pattern in (
+        (
+            "OpenAI key",
+            _BORDER + r"sk-(?!ant-)(?=[\w-]{0,99}\d)(?=[\w-]{0,99}[A-Z])[A-Za-z0-9_-]{40,200}",
         ),
-    ),
-    (
-        HOME,
-        re.compile(
-            r"(?:(?<![\w.~-])/(?:home|Users)/|\b[A-Z]:(?:\\{1,2}|/)Users(?:\\{1,2}|/))(\w[\w.-]{1,63})"
+        ("Anthropic key", _BORDER + r"sk-ant-[A-Za-z0-9_-]{24,200}"),
+        ("Hugging Face token", _BORDER + r"hf_[A-Za-z0-9]{30,60}\b"),
+        ("Google key", _BORDER + r"AIza[0-9A-Za-z_-]{35}(?![\w-])"),
+        ("GitHub token", r"github_pat_\w{22,255}"),
+        ("npm token", _BORDER + r"npm_[A-Za-z0-9]{36}\b"),
+        ("npm token", r":_authToken=\s{0,9}([A-Fa-f0-9-]{36})\b"),
+        (
+            "AWS key",
+            r"(?i:secret_?access_?key)[\\\"']{0,4}(?:\s{0,9}[=:]\s{0,9}|\s)[\\\"']{0,4}"
+            r"([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+])",
         ),
-    ),
+        (
+            EMAIL,
+            r"(?:(?<=\\[nrt])|(?<=\\u[0-9a-f]{4})|(?<![\w.+\\-]))\w[\w.+-]{0,63}"
+            r"@[A-Za-z0-9][A-Za-z0-9-]{0,62}(?:\.[A-Za-z][A-Za-z0-9-]{0,62}){0,4}\.[A-Za-z]{2,24}\b",
+        ),
+        (
+            HOME,
+            r"(?:(?:(?<![\w.~-])|(?<=\\[nrt])|(?<=\\u[0-9a-f]{4})|(?<=-[IL])|(?<=/[a-z]))"
+            r"/(?:home|Users)/|"
+            + _BORDER
+            + r"[A-Za-z]:(?:\\{1,8}|/)[Uu]sers(?:\\{1,8}|/))(\w[\w.-]{1,63})",
+        ),
+        # The folder of a project as Claude Code names it.
+        (HOME, r"(?<![\w-])-(?:home|Users)-(\w[\w.]{1,63})-"),
+    )
 )
-"""The last group is what is replaced, the whole where there is none. In JSON a letter behind a
-backslash is a line break, and of no address."""
+"""The last group is what is replaced, the whole where there is none."""
+_JWT = re.compile(r"(?:(?<=\\[nrt])|(?<![\w-]))(eyJ[\w-]++\.[\w-]++)(?:\.[\w-]*+)?", re.ASCII)
+"""No other token is longer than `OVERLAP`. No part is read twice, so that it may be looked for in
+the whole text."""
 _PEM = re.compile(
-    r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----.{0,8000}?"
-    r"-----END (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----",
+    r"-----BEGIN (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:"
+    r".{0,8000}?-----END (?:[A-Z]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+    r"|(?:(?:\\{1,4}[nr]|\s)++[A-Za-z-]{1,40}: [^\n\\]{0,200})*"
+    r"(?:(?:\\{1,4}[nr]|\s)++[A-Za-z0-9+/=]{32,}+)+(?:(?:\\{1,4}[nr]|\s)++[A-Za-z0-9+/=]+)?)",
     re.DOTALL,
 )
+"""Also one whose end was cut off."""
+_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*+["\\]?', re.DOTALL)
+"""A string of JSON; also one that does not end, so that no part is read twice."""
 NOBODY = re.compile(
     r"[\w.+-]*@(?:[\w-]+\.)*(?:example|test|invalid|localhost|domain|foo|bar)(?:\.\w+)*"
-    r"|openhands@all-hands\.dev|(?:git|noreply|no-reply|\w*\+?\w+)@(?:users\.noreply\.)?(?:github|gitlab)\.com",
+    r"|openhands@all-hands\.dev"
+    r"|(?:git|noreply|no-reply)@(?:github|gitlab)\.com|[\w.+-]+@users\.noreply\.(?:github|gitlab)\.com",
     re.IGNORECASE,
 )
 """Addresses of nobody."""
@@ -98,23 +119,28 @@ class Secret:
 
 
 @cache
-def _detectors() -> tuple[tuple[str, re.Pattern[str], Any], ...]:
-    """Kind, pattern and detector, for each pattern of detect-secrets."""
+def _detectors() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Kind and pattern, for each pattern of detect-secrets."""
     from importlib import import_module
 
     found = []
     for place, kind in DETECTORS.items():
         module, _, name = place.partition(".")
         detector = getattr(import_module(f"detect_secrets.plugins.{module}"), name)()
-        found += [(kind, pattern, detector) for pattern in detector.denylist]
+        found += [(kind, pattern) for pattern in detector.denylist]
     return tuple(found)
 
 
-def secrets_in(text: str) -> list[Secret]:
-    """What is found in a text, in its order; of two that overlap the longer, an address last."""
+def secrets_in(text: str, allowed: Collection[str] = ()) -> list[Secret]:
+    """What is found in a text, in its order; of two that overlap the longer, an address last.
+
+    `allowed`: kinds that are not looked for, so that they hide no other.
+    """
     found = [Secret(*one.span(), PRIVATE_KEY) for one in _PEM.finditer(text)]
+    found += [Secret(*one.span(), JWT) for one in _JWT.finditer(text) if _is_token(one[1])]
     for start, piece in _pieces(text):
         found += [Secret(start + one.start, start + one.end, one.kind) for one in _in_piece(piece)]
+    found = [one for one in found if one.kind not in allowed]
     kept: list[Secret] = []
     for one in sorted(set(found), key=lambda one: (one.kind == EMAIL, one.start - one.end, one)):
         place = bisect(kept, one)
@@ -124,6 +150,13 @@ def secrets_in(text: str) -> list[Secret]:
         ):
             kept.insert(place, one)
     return kept
+
+
+def _is_token(text: str) -> bool:
+    """Whether header and payload of a JSON web token are such."""
+    from detect_secrets.plugins.jwt import JwtTokenDetector
+
+    return JwtTokenDetector.is_formally_valid(text)
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:
@@ -142,7 +175,7 @@ def _in_piece(piece: str) -> Iterator[Secret]:
             if (kind == EMAIL and NOBODY.fullmatch(text)) or (kind == HOME and text in ANYBODY):
                 continue
             yield Secret(*found.span(group), kind)
-    for kind, pattern, detector in _detectors():
+    for kind, pattern in _detectors():
         for found in pattern.finditer(piece):
             # What a detector yields of a token with a group may be its first letters only.
             groups = [number for number in range(1, pattern.groups + 1) if found[number]]
@@ -151,8 +184,6 @@ def _in_piece(piece: str) -> Iterator[Secret]:
                 group = 0
             text = found[group]
             if kind == PASSWORD and (text.lower() in EXAMPLES or not text.strip("*.x<>")):
-                continue
-            if kind == JWT and not detector.is_formally_valid(text):
                 continue
             yield Secret(*found.span(group), kind)
 
@@ -196,9 +227,7 @@ class Redaction:
     def text(self, text: str, place: tuple[str, int | None] = ("", None)) -> str:
         """The text with placeholders."""
         parts, end = [], 0
-        for one in secrets_in(text):
-            if one.kind in self.allowed:
-                continue
+        for one in secrets_in(text, self.allowed):
             self.places[(*place, one.kind)] += 1
             parts += [text[end : one.start], self._name(text[one.start : one.end], one.kind)]
             end = one.end
@@ -210,8 +239,27 @@ class Redaction:
         if isinstance(value, list):
             return [self._of(one, place) for one in value]
         if isinstance(value, dict):
-            return {self._of(key, place): self._of(one, place) for key, one in value.items()}
+            return {
+                self._of(key, place): self._arguments(one, place)
+                if key == "arguments" and isinstance(one, str)
+                else self._of(one, place)
+                for key, one in value.items()
+            }
         return value
+
+    def _arguments(self, text: str, place: tuple[str, int | None]) -> str:
+        """JSON, or what should be: in what its strings say first, which stay strings."""
+
+        def told(found: re.Match[str]) -> str:
+            try:
+                before = json.loads(found[0], strict=False)
+            except ValueError:
+                return found[0]
+            after = self.text(before, place)
+            escaped = found[0].isascii() or "\\u" in found[0]
+            return found[0] if after == before else json.dumps(after, ensure_ascii=escaped)
+
+        return self.text(_LITERAL.sub(told, text), place)
 
     def _name(self, text: str, kind: str) -> str:
         if text not in self._names:

@@ -1,5 +1,7 @@
 """What is secret in a run stops its export, or is replaced before its tokens are made."""
 
+import base64
+import json
 from pathlib import Path
 
 import orjson
@@ -17,6 +19,17 @@ from tests.exports.conftest import Platform, text_run, tool_run
 GITHUB = "ghp_" + "a1B2" * 9
 PEM = f"-----BEGIN RSA PRIVATE KEY-----\n{'MIIE' * 20}\n-----END RSA PRIVATE KEY-----"
 
+HF = f"hf_{'Zz9' * 11}z"
+NPM = f"npm_{'aB3dE6' * 6}"
+CUT = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{'b3BlbnNzaC1r' * 5}\nAAAA"
+
+
+def token_of(chars: int) -> str:
+    """A JSON web token whose payload has about so many characters."""
+    parts = [{"alg": "RS256"}, {"sub": "x" * chars}]
+    told = [base64.urlsafe_b64encode(json.dumps(one).encode()).decode() for one in parts]
+    return ".".join([*(one.rstrip("=") for one in told), "s" * 342])
+
 
 def leaky(name: str = "leaky"):
     """A run that is answered with a token and an address, and gives the token on."""
@@ -31,7 +44,13 @@ def leaky(name: str = "leaky"):
         (f"export T={GITHUB}", "GitHub token", GITHUB),
         (f'{{"key": "sk-ant-{"x1" * 20}"}}', "Anthropic key", f"sk-ant-{'x1' * 20}"),
         (f"OPENAI_API_KEY=sk-proj-{'Ab1_' * 12}", "OpenAI key", f"sk-proj-{'Ab1_' * 12}"),
-        (f"hf_{'Zz9' * 11}z", "Hugging Face token", f"hf_{'Zz9' * 11}z"),
+        (HF, "Hugging Face token", HF),
+        (f"GH_TOKEN=github_pat_{'1A' * 40}", "GitHub token", f"github_pat_{'1A' * 40}"),
+        (f"NPM_TOKEN={NPM}", "npm token", NPM),
+        (f"AWS_SECRET_ACCESS_KEY={'wJ/+k' * 8}", "AWS key", "wJ/+k" * 8),
+        (f'"SecretAccessKey\\": \\"{"wJ/+k" * 8}\\"', "AWS key", "wJ/+k" * 8),
+        (f"{CUT}\n[... cut ...]", "private key", CUT),
+        (f"{'z' * 3400} {token_of(900)} {'z' * 2000}", "JSON web token", token_of(900)),
         ("key AKIA" + "Q" * 16, "AWS key", "AKIA" + "Q" * 16),
         (f"before\n{PEM}\nafter", "private key", PEM),
         (orjson.dumps(PEM).decode(), "private key", PEM.replace("\n", "\\n")),
@@ -40,6 +59,13 @@ def leaky(name: str = "leaky"):
         ('{"text": "by\\nada@lovelace.org"}', "e-mail address", "ada@lovelace.org"),
         ("cd /Users/ada/src", "home folder", "ada"),
         ('"C:\\\\Users\\\\ada\\\\src"', "home folder", "ada"),
+        ("gcc -I/home/ada/include", "home folder", "ada"),
+        ("cd /mnt/c/Users/ada", "home folder", "ada"),
+        ("~/.claude/projects/-Users-ada-src", "home folder", "ada"),
+        ('{"text": "in\\n/home/ada/src"}', "home folder", "ada"),
+        ('{"text": "Ada \\u003cada@lovelace.org\\u003e"}', "e-mail address", "ada@lovelace.org"),
+        ("émile@lovelace.org", "e-mail address", "émile@lovelace.org"),
+        ("by ada@gitlab.com", "e-mail address", "ada@gitlab.com"),
     ],
 )
 def test_it_is_found(text: str, kind: str, secret: str):
@@ -53,6 +79,7 @@ def test_it_is_found(text: str, kind: str, secret: str):
         "commit 4482213d6ab81a96db4e9c0768e51d20ade4acda",
         "+@dataclasses.dataclass\n-@functools.lru_cache",
         "git@github.com:octo/calc.git you@example.com root@localhost",
+        "Ada <1+ada@users.noreply.github.com>, noreply@github.com",
         "http://user:pass@host:8080 http://user:password@proxy",
         "/home/user/x /home/runner/work /testbed/home/ada.py",
         "sk-learn task-based risk-averse-but-otherwise-a-perfectly-usual-identifier",
@@ -75,8 +102,36 @@ def test_the_same_is_replaced_by_the_same():
     assert secrets_in(once) == []
 
 
+@pytest.mark.parametrize("secret", [HF, f"sk-ant-{'x1' * 20}", f"AIza{'a1B2c3D' * 5}", CUT, NPM])
+@pytest.mark.parametrize("around", ["cat <<E\n{}\nE", "a\t{}", "say '//host/:_authToken={}' > 'ü'"])
+def test_what_a_tool_is_called_with_stays_json(secret: str, around: str):
+    arguments = json.dumps({"command": around.format(secret), "n": [1]}, indent=3)
+    call = {"name": "bash", "arguments": arguments}
+    redaction = Redaction()
+    after = redaction._of({"function": call}, ("", None))["function"]["arguments"]
+    assert secret not in json.loads(after)["command"] and '\n   "n": [' in after
+    ((kind, count),) = redaction.by_kind.items()
+    name = f"redacted-{kind.lower().replace(' ', '-')}-1"
+    assert (json.loads(after)["command"], count) == (around.format(name), 1)
+    assert secrets_in(arguments), "a file is read as it lies"
+
+
+def test_arguments_that_are_no_json_are_redacted_too():
+    broken = {"arguments": f'{{"command": "export T={HF}'}
+    assert Redaction()._of(broken, ("", None)) == {
+        "arguments": '{"command": "export T=redacted-hugging-face-token-1'
+    }
+
+
+def test_what_is_allowed_hides_no_key():
+    text = f"https://x:{GITHUB}.more@host.io"
+    assert Redaction(["password"]).text(text) == "https://x:redacted-github-token-1.more@host.io"
+
+
 def test_a_long_hostile_line_is_read_in_bounded_time():
     assert secrets_in("eyJ" * 100_000 + "sk-" * 100_000 + "a@" * 100_000) == []
+    assert secrets_in("eyJ." * 50_000 + "-----BEGIN PRIVATE KEY-----\\n" * 500) == []
+    assert Redaction()._of({"arguments": '"\\' * 50_000}, ("", None))
 
 
 def test_a_key_in_an_observation_stops_the_export(platform: Platform, tmp_path: Path):
