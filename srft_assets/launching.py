@@ -64,10 +64,15 @@ def launch_job(
     if not prefix:
         launch(argv, env, on_line)
         return
-    places, project = {HOME: str(home.root)}, current_project()
+    launch_behind(prefix, argv, {**env, **places(home)}, folder, on_line)
+
+
+def places(home: Home) -> dict[str, str]:
+    """Where a node finds the platform and the project."""
+    told, project = {HOME: str(home.root)}, current_project()
     if project.file.is_file():
-        places[PROJECT] = str(project.root)
-    launch_behind(prefix, argv, {**env, **places}, folder, on_line)
+        told[PROJECT] = str(project.root)
+    return told
 
 
 def told_step(line: str, label: str) -> tuple[str, int, int, str] | None:

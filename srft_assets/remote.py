@@ -19,7 +19,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from srft_assets.errors import SrftError
 from srft_assets.files import place
+from srft_assets.project import load_env_file
 from srft_assets.serving.guard import LOOK_SECONDS, NOT_FOUND, Tree
 
 JOB = "job.json"
@@ -102,7 +104,11 @@ def run(folder: Path) -> int:
         os.chdir(job.cwd)
     wanted = Wanted(folder)
     try:
+        load_env_file()
         tree = Tree(job.argv)
+    except SrftError as error:
+        print(f"error: {task.host}: {error}", flush=True)
+        task.code = 1
     except OSError as error:
         print(f"error: {task.host}: cannot start {job.argv[0]}: {error.strerror}", flush=True)
         task.code = NOT_FOUND

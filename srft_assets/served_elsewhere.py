@@ -10,7 +10,7 @@ from pathlib import Path
 from srft_assets.child import python
 from srft_assets.files import place, private
 from srft_assets.home import Home
-from srft_assets.launching import command_behind, job_folder
+from srft_assets.launching import command_behind, job_folder, places
 from srft_assets.serving import ServerSpec
 from srft_assets.serving.guard import guarded
 from srft_assets.serving.node import KEY, SPEC, urls_in
@@ -33,7 +33,7 @@ def serve_behind(
         log.chmod(0o600)
         place(folder / SPEC, spec.model_dump_json().encode())
         work = python("srft_assets.serving.node", str(folder))
-        command = command_behind(prefix, work, {KEY: key}, folder)
+        command = command_behind(prefix, work, {KEY: key, **places(home)}, folder)
         with guarded(command, spec.stop_timeout, os.environ, stdout=output) as (process, _):
             url = wait_for(spec, partial(urls_in, folder), key, process, log, tell)
             yield Served(f"{url}/v1", key, process.pid, spec.names)

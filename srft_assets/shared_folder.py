@@ -6,6 +6,7 @@ that a lock excludes; a host counts as there when what it wrote changes.
 
 import hashlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -53,12 +54,12 @@ class Finding:
     advice: str = ""
 
 
-def file_system_of(folder: Path) -> str:
+def file_system_of(folder: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
     """Type of the file system that holds a folder, as /proc/self/mountinfo names it (proc(5))."""
     found, longest = "unknown", -1
-    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
+    for line in mounts.read_text("utf-8", "surrogateescape").splitlines():
         before, _, after = line.partition(" - ")
-        point = before.split()[4].encode().decode("unicode_escape")
+        point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), before.split()[4])
         if folder.resolve().is_relative_to(point) and len(point) >= longest:
             found, longest = after.split()[0], len(point)
     return found
@@ -181,6 +182,9 @@ def _database(home: Home) -> str:
     try:
         with database_of(home).read() as connection:
             if connection.dialect.name == "sqlite":
+                file = database_file(home)
+                if file and not file.resolve().is_relative_to(home.root.resolve()):
+                    return f"cannot be shared: SQLite at {file}, outside of the home"
                 return "SQLite in the home"
             asked = "SELECT system_identifier || ' ' || current_database() FROM pg_control_system()"
             return f"PostgreSQL {connection.scalar(sa.text(asked))}"

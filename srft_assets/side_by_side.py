@@ -101,14 +101,18 @@ class Worker:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        channel = Connection(ours.detach())
-        channel.send(asked)
-        return Worker(process, channel)
+        worker = Worker(process, Connection(ours.detach()))
+        worker._send(asked)
+        return worker
 
     def give(self, name: str) -> None:
         """Let it make a partition."""
         self.name = name
-        self.channel.send(name)
+        self._send(name)
+
+    def _send(self, told: object) -> None:
+        with suppress(ConnectionError):  # of a dead one the end of the channel tells
+            self.channel.send(told)
 
     def end(self) -> None:
         """End it, with what it started."""
@@ -125,16 +129,22 @@ def make_side_by_side(
 ) -> Iterator[Ended]:
     """Make the partitions, `jobs` of them at a time; yields each as it ends.
 
-    Where the iteration is left early, all that was begun is ended.
+    A worker that dies costs its partition, and another one takes its place, until `jobs` died and
+    nothing ended in between. Where the iteration is left early, all that was begun is ended.
     """
     left = list(reversed(names))
+    deaths = 0
     with ExitStack() as ends:
         working: dict[Connection, Worker] = {}
-        for _ in range(min(jobs, len(names))):
+
+        def begin() -> None:
             worker = Worker.start(asked, jobs)
             ends.callback(worker.end)
             working[worker.channel] = worker
             worker.give(left.pop())
+
+        for _ in range(min(jobs, len(names))):
+            begin()
         while working:
             for channel in wait(list(working)):
                 assert isinstance(channel, Connection)
@@ -143,11 +153,15 @@ def make_side_by_side(
                     told = channel.recv()
                 except (EOFError, ConnectionError):
                     del working[channel]
+                    deaths += 1
                     yield Ended(worker.name, "failed", _died(worker))
-                    if not working:  # else the others go on with what is left
+                    if left and deaths < jobs:
+                        begin()
+                    elif not working:  # else the others go on with what is left
                         yield from (Ended(name, "failed", "no worker is left") for name in left)
                     continue
                 if isinstance(told, Ended):
+                    deaths = 0
                     yield told
                     if left:
                         worker.give(left.pop())

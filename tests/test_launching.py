@@ -98,6 +98,17 @@ def test_neither_environment_nor_folder_nor_signals_of_the_prefix_are_needed(
     assert list((tmp_path / "launches").iterdir()) == []
 
 
+def test_the_projects_env_file_is_read_there(tmp_path: Path) -> None:
+    """Secrets that the prefix brings come first."""
+    (tmp_path / "srft.yaml").touch()
+    (tmp_path / ".env").write_text("TOKEN=mine\nOTHER=file\n")
+    words = ["bash", "-c", "echo $TOKEN $OTHER"]
+    prefix, launches = ["env", "OTHER=theirs"], tmp_path / "launches"
+    assert behind(prefix, words, launches, SRFT_PROJECT=str(tmp_path)) == ["mine theirs"]
+    with pytest.raises(SrftError, match=r"SRFT_PROJECT: no srft.yaml in"):
+        behind(prefix, words, launches, SRFT_PROJECT=str(launches))
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_work_that_no_signal_reaches_ends_with_who_asked_for_it(
     submit: list[str], spool: Path, tmp_path: Path, number: signal.Signals

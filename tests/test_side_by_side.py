@@ -3,20 +3,67 @@
 import os
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from srft_assets import side_by_side
 from srft_assets.home import Home
 from srft_assets.locks import partition_turn
+from srft_assets.side_by_side import Asked, make_side_by_side
 from srft_assets.stages import load_stages
 from tests.chain.support import srft, start, state
 from tests.trajectories.ingest_support import run_of, write_lines
 
 VERDICTS = "step_verdicts/rules"
 HELD, *OTHERS = NAMES = ("runs-000", "runs-001", "runs-002")
+
+
+MORTAL = """
+import os, sys
+from multiprocessing.connection import Connection
+from srft_assets.side_by_side import Ended
+channel = Connection(int(sys.argv[1]))
+channel.recv()
+while True:
+    name = channel.recv()
+    if name.startswith("deadly"):
+        os._exit(9)
+    channel.send(Ended(name, "made"))
+"""
+"""A worker that some partitions kill."""
+
+
+@pytest.fixture
+def mortal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def command(module: str, *arguments: str) -> list[str]:
+        return [sys.executable, "-c", MORTAL, *arguments]
+
+    monkeypatch.setattr(side_by_side, "python", command)
+
+
+@pytest.mark.usefixtures("mortal")
+def test_dead_workers_are_replaced_while_anything_comes_to_an_end() -> None:
+    names = ["a", "deadly-1", "b", "deadly-2", "c", "deadly-3", "d"]
+    made = make_side_by_side(Asked("key", "run"), names, 2, Deaf())
+    how = {one.name: (one.how, one.why) for one in made}
+    assert {name for name, told in how.items() if told[0] == "made"} == {"a", "b", "c", "d"}
+    assert how["deadly-3"] == ("failed", "its process ended with code 9")
+    names = [f"deadly-{number}" for number in range(9)]
+    why = [one.why for one in make_side_by_side(Asked("key", "run"), names, 2, Deaf())]
+    assert len(why) == 9
+    assert "no worker is left" not in why[:2] and why[-6:] == ["no worker is left"] * 6
+
+
+class Deaf:
+    def log(self, level: int, line: str) -> None:
+        """Not kept."""
+
+    def report(self, label: str, done: int, total: int, note: str = "") -> None:
+        """Not kept."""
 
 
 @pytest.fixture
