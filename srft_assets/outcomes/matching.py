@@ -23,7 +23,7 @@ from srft_assets.outcomes.status import (
     Status,
     runs_elsewhere,
 )
-from srft_assets.outcomes.trials import neighbours, of_neighbours
+from srft_assets.outcomes.trials import neighbours
 from srft_assets.trajectories.batches import Manifest, ReportRef
 from srft_assets.trajectories.discover import above
 from srft_assets.trajectories.sources import SourceChangedError, read_verified
@@ -106,7 +106,7 @@ class _Statements:
             if isinstance(item, Refusal):
                 self._refused.append(item)
             else:
-                self._outcomes.append(of_neighbours(item, ref, self._runs))
+                self._outcomes.append(item)
 
     def matched(self) -> Matched:
         """The outcome of each run that something was said of."""
@@ -204,7 +204,11 @@ def match(
         ref = refs.get(outcome.source) or ReportRef(path=outcome.source, blake3="")
         if ref.scope is None:
             ref = ref.model_copy(update={"scope": _scope(ref.path, sources.values())})
-        found = neighbours(outcome, ref, candidates) or _whose(outcome, candidates, ref)
+        found: Sequence[Run] | str
+        if outcome.beside and ref.root is None:
+            found = neighbours(ref, [*runs, *others])
+        else:
+            found = _whose(outcome, candidates, ref)
         if isinstance(found, str):
             matched.refused.append(Refusal(outcome.source, found, subject=outcome.instance_id))
             continue

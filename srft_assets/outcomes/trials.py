@@ -5,7 +5,6 @@ task, and the result calls the task otherwise than the folder does.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from srft_assets.outcomes.instance_reports import BadReportError, text
@@ -19,9 +18,8 @@ REWARD = "reward"
 
 
 def grade_trial(result: dict[str, Any]) -> ReportedOutcome:
-    """The outcome of a trial. Raises BadReportError where it states neither reward nor exception.
-
-    A reward below 1 is no pass. One that ended before its verifier did is the machine's failure.
+    """The outcome of a trial. Raises BadReportError where it states neither reward nor exception,
+    and for a reward between 0 and 1. One that ended before its verifier is the machine's failure.
     """
     task = text(result, "task_name") or text(result, "trial_name") or ""
     verified = result.get("verifier_result")
@@ -30,9 +28,10 @@ def grade_trial(result: dict[str, Any]) -> ReportedOutcome:
     value = rewards.get(REWARD, next(iter(rewards.values()), None) if len(rewards) == 1 else None)
     if isinstance(value, int | float):
         passed = of_reward(value)
+        if passed is None:
+            raise BadReportError(f"a reward of {value:g} says neither that it passed nor that not")
         status = Status.RESOLVED if passed else Status.UNRESOLVED
-        reason = "" if passed is not None else f"reward {value:g}"
-        return ReportedOutcome(task, status, detail=Detail.STATED, reason=reason, beside=True)
+        return ReportedOutcome(task, status, detail=Detail.STATED, beside=True)
     ended = result.get("exception_info")
     if not isinstance(ended, dict):
         raise BadReportError("a trial's result without a reward: it was not verified")
@@ -40,13 +39,7 @@ def grade_trial(result: dict[str, Any]) -> ReportedOutcome:
     return ReportedOutcome(task, Status.INFRA_ERROR, reason=kind, beside=True)
 
 
-def of_neighbours(outcome: ReportedOutcome, ref: ReportRef, runs: Iterable[Run]) -> ReportedOutcome:
-    """The outcome under the name that the runs in the report's folder have for its task."""
-    names = {run.instance_id for run in neighbours(outcome, ref, runs)}
-    return replace(outcome, instance_id=names.pop()) if len(names) == 1 else outcome
-
-
-def neighbours(outcome: ReportedOutcome, ref: ReportRef, runs: Iterable[Run]) -> list[Run]:
+def neighbours(ref: ReportRef, runs: Iterable[Run]) -> list[Run]:
     """The runs that a trial's result is of: all in its folder, subagents and split ones too."""
-    folder, near = above(ref.path)[0], outcome.beside and ref.root is None
-    return [run for run in runs if near and folder in above(run.source)]
+    folder = above(ref.path)[0]
+    return [run for run in runs if folder in above(run.source)]

@@ -31,6 +31,9 @@ EVIDENCE_NAMES = frozenset({"test_output.txt", "run_instance.log", "patch.diff",
 DATASET_NAMES = frozenset({"dataset_info.json", "state.json", "dataset_dict.json"})
 """What `save_to_disk` of `datasets` leaves beside, or above, the Arrow files."""
 
+TRIAL_RUN = "/agent/trajectory.json"
+"""Below the folder of a trial of Harbor."""
+
 GRADED_KEYS = frozenset(
     {"tests_status", "patch_is_None", "patch_exists", "patch_successfully_applied"}
 )
@@ -300,17 +303,33 @@ def _by_neighbours(files: Sequence[Found]) -> list[Found]:
         [(file.path, file.at) for file in files if file.ruling is None and file.suffix == "json"],
         readable=lambda at: _role(at) is Role.RUNS,
     )
+    not_read = {path: f"an earlier LLM call of the run in {run}" for path, run in later.items()}
+    for path, run in _own_logs(files).items():
+        not_read[path] = f"the agent's own log of the run in {run}"
     settled = []
     for file in files:
         folder, name = dirname(file.path), basename(file.path)
         beside = name in EVIDENCE_NAMES and folder in graded
         if beside or (name in DATASET_NAMES and folder in of_tables):
             file = replace(file, ruling=EVIDENCE)
-        elif file.path in later:
-            reason = f"an earlier LLM call of the run in {later[file.path]}"
-            file = replace(file, ruling=refused(reason))
+        elif file.path in not_read:
+            file = replace(file, ruling=refused(not_read[file.path]))
         settled.append(file)
     return settled
+
+
+def _own_logs(files: Sequence[Found]) -> dict[str, str]:
+    """What agents in Harbor's trials leave beside the run that was made of it → that run."""
+    runs = {dirname(file.path): file for file in files if f"/{file.path}".endswith(TRIAL_RUN)}
+    held: dict[str, list[str]] = {}
+    for file in files:
+        at, name = dirname(file.path), basename(file.path)
+        folder = next((one for one in above(file.path) if one in runs), None)
+        made = folder == at and fnmatchcase(name, "trajectory*.json")
+        if folder is not None and not made and file.ruling is None:
+            held.setdefault(folder, []).append(file.path)
+    kept = {folder for folder in held if _role(runs[folder].at) is Role.RUNS}
+    return {path: runs[folder].path for folder in sorted(kept) for path in held[folder]}
 
 
 def above(path: str) -> list[str]:

@@ -282,10 +282,10 @@ def section(record: Any, *names: str) -> dict[str, Any]:
 
 
 def listing(record: dict[str, Any], name: str) -> list[Any] | None:
-    """A list, given as such or as JSON text; None where absent or null."""
+    """A list, given as such or as JSON text; None where absent, null or blank."""
     value = record.get(name)
     if isinstance(value, str):
-        value = parsed(name, value)
+        value = parsed(name, value) if value.strip() else None
     if value is not None and not isinstance(value, list):
         raise wrong_type(name, value, "a list")
     return value

@@ -82,7 +82,14 @@ def _read_sharegpt(record: dict[str, Any], source: Source) -> list[Trajectory]:
             raise RecordError(f"'conversations[{place}].from' is none of {known}")
         if role == "function_call":
             _called(chat, said, f"conversations[{place}].value")
+        elif "from" not in one:
+            chat.end_turn()
+            if role == "assistant":
+                said = said or None
+            chat.messages.append({**one, "role": role, "content": said})
         elif role == "assistant":
+            if not isinstance(said, str | None):
+                raise wrong_type(f"conversations[{place}].value", said, "text")
             chat.end_turn()
             chat.turn().say(said)
             chat.end_turn()

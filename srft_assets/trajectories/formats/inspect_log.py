@@ -39,7 +39,10 @@ def _read(record: dict[str, Any], source: Source) -> list[Trajectory]:
     samples = listing(record, "samples") or []
     if not samples:
         raise RecordError("a log of Inspect without samples: its header alone, or no sample ended")
-    return [run for place, one in enumerate(samples) for run in _sample(about, one, place, source)]
+    runs = []
+    for place, one in enumerate(samples):
+        runs += _sample(about, one, place, Source(source.path, source.row + place))
+    return runs
 
 
 def _sample(about: dict[str, Any], sample: Any, place: int, source: Source) -> list[Trajectory]:
