@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -104,8 +104,11 @@ def launch_behind(
     code, stated, tail = _run(command_behind(prefix, argv, env, folder), {}, on_line)
     tasks = tasks_of(folder)
     until = time.monotonic() + SEEN_SECONDS
-    while any(task.code is None for task in tasks) and time.monotonic() < until:
-        time.sleep(LOOK_SECONDS)  # what a node wrote last may take its time to be seen here
+    # What a node wrote last may take its time to be seen here.
+    while time.monotonic() < until and (
+        any(task.code is None for task in tasks) or (not tasks and code == 0)
+    ):
+        time.sleep(LOOK_SECONDS)
         tasks = tasks_of(folder)
     if tasks and all(task.code == 0 for task in tasks):
         return
@@ -158,7 +161,8 @@ def job_folder(launches: Path) -> Iterator[Path]:
     """
     private(launches)
     for lock in launches.glob(f"[!.]*/{WANTED}"):
-        with exclusive(lock, wait=False) as free:
+        # Another one sweeps, too, or its owner removes it.
+        with suppress(OSError), exclusive(lock, wait=False) as free:
             if free:
                 shutil.rmtree(lock.parent, ignore_errors=True)
     name = uuid4().hex[:12]

@@ -122,7 +122,9 @@ def run(folder: Path) -> int:
             task.why, status = "told" if told else "unwanted", -(told or [signal.SIGTERM])[0]
         task.code = status if status >= 0 else 128 - status
     with suppress(FileNotFoundError):  # whoever is gone has taken the folder along
-        path.write_text(task.model_dump_json())
+        beside = path.with_name(f".{path.name}")
+        beside.write_text(task.model_dump_json())
+        beside.replace(path)
     return task.code
 
 

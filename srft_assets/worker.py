@@ -11,6 +11,7 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -89,10 +90,10 @@ class _Here:
     def _launch(
         self, argv: Sequence[str], env: Mapping[str, str], prefix: Sequence[str] = ()
     ) -> None:
-        here = self.home.launches / ".here.lock"
+        here = self.home.launches / f".here-{socket.gethostname()}.lock"
         with ExitStack() as ends:
             if not prefix:  # what is heavy and runs here has this machine to itself
-                ends.enter_context(exclusive(here))
+                ends.enter_context(exclusive(here, tell=self.log.info))
             folder = ends.enter_context(job_folder(self.home.launches))
             launch_job(self.home, argv, env, prefix, folder, self._on_line)
 

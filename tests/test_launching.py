@@ -6,13 +6,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from threading import Timer
+from typing import Any
 
 import psutil
 import pytest
 
+from srft_assets import launching
 from srft_assets.errors import SrftError
+from srft_assets.files import place
 from srft_assets.launching import job_folder, launch_behind
+from srft_assets.locks import exclusive
+from srft_assets.remote import WANTED, Task
 
 SUBMIT = """
 import subprocess, sys, time
@@ -169,6 +176,33 @@ def test_a_prefix_that_does_not_wait_is_told(tmp_path: Path) -> None:
         behind(["bash", "-c", "echo no such partition; exit 1"], ["sleep", "1"], tmp_path)
     with pytest.raises(SrftError, match=r"cannot start srun-of-no-cluster: No such file"):
         behind(["srun-of-no-cluster"], ["sleep", "1"], tmp_path)
+
+
+def test_what_a_node_wrote_may_be_seen_late(tmp_path: Path) -> None:
+    """As through the caches of a network file system: the prefix is back before its files are."""
+    told = Task(host="node-b", code=0).model_dump_json().encode()
+    with job_folder(tmp_path) as folder:
+        late = Timer(1.0, place, [folder / "task-1.json", told])
+        late.start()
+        launch_behind(["true"], ["true"], {}, folder)
+        late.join()
+
+
+def test_a_folder_that_vanishes_while_it_is_swept_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two sweep at once, and `mkdir` finds a folder that is gone when it looks again."""
+
+    def vanishing(lock: Path, **settings: Any) -> AbstractContextManager[bool]:
+        if lock.parent.name == "left":
+            raise FileExistsError(lock.parent)
+        return exclusive(lock, **settings)
+
+    (tmp_path / "left").mkdir()
+    (tmp_path / "left" / WANTED).touch()
+    monkeypatch.setattr(launching, "exclusive", vanishing)
+    with job_folder(tmp_path) as folder:
+        assert folder.is_dir()
 
 
 def test_each_of_several_tasks_must_come_to_its_end(tmp_path: Path) -> None:

@@ -158,6 +158,7 @@ def _make_all(
     """
     failed: dict[str, str] = {}
     waiting: dict[str, str] = {}
+    again = ""
     done: dict[str, dict[str, Any]] = {}
     there = batch_names(platform.home()) if stage.partitioned_by == "batch" else names
     gone = sorted(set(names) - set(there)) if set(names) & set(there) else []
@@ -174,7 +175,9 @@ def _make_all(
             if one.how in ("made", "kept"):
                 done[one.name] = _figures(stage, context, platform.home(), one)
             elif one.how == "again":
-                raise ConnectionError(one.why)
+                again = again or one.why
+                if not beside:  # else the others come to their end first
+                    break
             elif one.how == "waits":
                 waiting[one.name] = one.why
                 context.log.warning(f"{stage.key}/{one.name}: {one.why}")
@@ -183,6 +186,8 @@ def _make_all(
                 context.log.error(
                     "\n".join([f"{stage.key}/{one.name}: {one.why}", one.trace]).strip()
                 )
+        if again:
+            raise ConnectionError(again)
     except BaseException as error:
         _tell_of(stage, context, done)
         if isinstance(error, ConnectionError):
