@@ -88,12 +88,14 @@ def export(
     if not batches:
         raise SrftError("there are no batches yet: srft ingest PATH, or srft demo")
     with console.status("loading the platform"):
-        from srft_assets.exports.export import Request
+        from srft_assets.exports.export import Request, check_mistake_weight
         from srft_assets.exports.export import export as write
         from srft_assets.exports.known import remember
         from srft_assets.stages import load_stages
 
         stages = load_stages()
+    for form in forms:
+        check_mistake_weight(form, mistake_weight)
     top = Path(out.expanduser().absolute())
     empty = []
     for form in forms:

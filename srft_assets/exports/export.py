@@ -1,5 +1,6 @@
 """One export: rows of an arm in, a folder with data files, card and manifest out."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -76,9 +77,7 @@ def export(
     replaced or allowed by request only.
     """
     form = FORMATS[request.format]
-    if request.mistake_weight is not None and not (form.negative and request.mistake_weight < 0):
-        takers = ", ".join(name for name, one in FORMATS.items() if one.negative)
-        raise UsageError(f"--mistake-weight is a number below 0, and for {takers} only")
+    check_mistake_weight(request.format, request.mistake_weight)
     batches = sorted(set(request.batches))
     out_of_sync = check_sync(stages, home, request.arm, batches, stale_ok=request.stale_ok)
     warehouse = Warehouse(home.warehouse)
@@ -89,7 +88,7 @@ def export(
     stale = {name: item.why for name, item in out_of_sync.items() if name in there}
     facts = facts_of(warehouse, request.arm, parts, stale, missing)
     held_by = holders(warehouse, there, asset)
-    counts = Counts()
+    counts, any_weight = Counts(), form.weights or request.round_weights
     new_guard = partial(
         Guard, request.redact, request.allowed, lambda: _tokenizer_of(home, parts[0].stamp)
     )
@@ -97,13 +96,13 @@ def export(
     with placing(request.out) as folder:
         reader = form.reader(_tokenizer_of(home, parts[0].stamp)) if form.reader else None
         if reader is not None and form.gathers:
-            reader.gather(lambda: _counted_here(parts, held_by, new_guard()))
+            reader.gather(lambda: _counted_here(parts, held_by, any_weight, new_guard()))
         writer = form.writer(folder, request.shard_bytes)
         with (folder / REFUSED).open("wb") as refused:
             for masked, stamp in _runs(request, form, parts, progress):
                 try:
+                    _check(masked, held_by, any_weight)
                     masked = guard.passed(masked, stamp)
-                    _check(masked, held_by, any_weight=form.weights or request.round_weights)
                     told = _against_mistakes(masked, request.mistake_weight)
                     records = list(form.records(told, reader))
                 except UnfitError as error:
@@ -126,6 +125,13 @@ def export(
     return Exported(form, request.out, tuple(files), counts, facts, loading)
 
 
+def check_mistake_weight(form: str, weight: float | None) -> None:
+    """Raises UsageError for a weight of mistakes that the format does not take."""
+    if weight is not None and not (FORMATS[form].negative and -math.inf < weight < 0):
+        takers = ", ".join(name for name, one in FORMATS.items() if one.negative)
+        raise UsageError(f"--mistake-weight is a number below 0, and for {takers} only")
+
+
 def _tokenizer_of(home: Home, stamp: Stamp) -> ChatTokenizer:
     """The tokenizer that a `masked_tokens` partition was made with. Raises SrftError."""
     model = str(stamp.recipe.config.get("model"))
@@ -146,18 +152,17 @@ def _runs(
 
 
 def _counted_here(
-    parts: Sequence[Part], held_by: Mapping[str, str], guard: Guard
+    parts: Sequence[Part], held_by: Mapping[str, str], any_weight: bool, guard: Guard
 ) -> Iterator[Masked]:
     """The runs of all batches, each once; redacted ones as they are written, with the same names
     as they come in the same order."""
     for part in parts:
         for masked in part.runs(chats=guard.redact):
             try:
-                masked = guard.passed(masked, part.stamp) if guard.redact else masked
+                _check(masked, held_by, any_weight)
+                yield guard.passed(masked, part.stamp) if guard.redact else masked
             except UnfitError:
                 continue
-            if held_by.get(masked.trajectory_id, masked.batch) == masked.batch:
-                yield masked
 
 
 def _against_mistakes(masked: Masked, weight: float | None) -> Masked:
@@ -173,7 +178,7 @@ def _against_mistakes(masked: Masked, weight: float | None) -> Masked:
     return replace(masked, rows=tuple(rows))
 
 
-def _check(masked: Masked, held_by: Mapping[str, str], *, any_weight: bool) -> None:
+def _check(masked: Masked, held_by: Mapping[str, str], any_weight: bool) -> None:
     """Raises UnfitError where the run counts in another batch, or where a loss weight is lost."""
     holder = held_by.get(masked.trajectory_id, masked.batch)
     if holder != masked.batch:

@@ -66,6 +66,8 @@ class Guard:
             rows = tuple(Lengths(_lengths(stamp)).fit(row))
         except RunRefusedError as error:
             raise UnfitError("cannot be masked again once it is redacted", str(error)) from None
+        if not rows:
+            raise UnfitError("is too long once it is redacted")
         _check_alike(spans, rows)
         return replace(masked, rows=rows, run=run)
 
@@ -88,15 +90,14 @@ def _lengths(stamp: Stamp) -> ArmSpec:
 
 
 def _check_alike(before: Mapping[int, Span], rows: Collection[MaskedRow]) -> None:
-    """Raises UnfitError where a step has another mask than before."""
-    for span in (span for row in rows for span in row.spans):
-        old = before.get(span.step_index)
-        if old is not None and (old.trained, old.weight, old.label) != (
-            span.trained,
-            span.weight,
-            span.label,
-        ):
-            raise UnfitError("cannot be masked again once it is redacted", f"{span.step_index}")
+    """Raises UnfitError where a step has another mask than before, or no tokens any more."""
+    after = {span.step_index: span for row in rows for span in row.spans}
+    for step, old in before.items():
+        new = after.get(step)
+        if new is None:
+            raise UnfitError("is too long once it is redacted", f"it loses step {step}")
+        if (old.loss_weight, old.label) != (new.loss_weight, new.label):
+            raise UnfitError("cannot be masked again once it is redacted", f"step {step}")
 
 
 def check_files(folder: Path, files: Collection[str], allowed: Collection[str]) -> None:

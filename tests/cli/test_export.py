@@ -47,6 +47,13 @@ def test_export_tells_what_is_in_it_where_it_is_and_how_to_load_it(srft, masked,
     assert (out / "README.md").is_file()
 
 
+def test_a_weight_that_one_format_does_not_take_stops_all(srft, masked, tmp_path):
+    words = ("--format", "tinker", "--format", "trl", "--mistake-weight", "-0.1", "--batch", "one")
+    said = srft("export", "--arm", "srft", *words, "--stale-ok", "--out", str(tmp_path / "set"))
+    assert said.code == 2 and "for tinker only" in said.err
+    assert not (tmp_path / "set").exists()
+
+
 def test_what_is_stale_or_missing_is_one_line_with_what_to_do(srft, masked, tmp_path):
     said = srft("export", "--arm", "srft", "--format", "trl", "--out", str(tmp_path / "set"))
     assert said.code == 1

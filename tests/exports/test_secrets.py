@@ -189,6 +189,51 @@ def test_redacted_runs_are_masked_anew_and_no_mask_moves(platform: Platform, tmp
     assert "1 × e-mail address, 1 × home folder" in card
 
 
+def homely(name: str = "homely"):
+    """A run whose task and first answer get longer by redaction."""
+    run = text_run(name, "see /home/al/x", "break", "mend")
+    run.messages[1]["content"] = "Fix /home/al/a now"
+    return run
+
+
+def longest(platform_with) -> int:
+    """Tokens of `homely`, whose last step ends with them."""
+    platform = platform_with()
+    platform.add("one", homely())
+    return platform.rows("one")[0]["n_tokens"]
+
+
+@pytest.mark.parametrize("too_long", ["drop", "cut"])
+def test_a_run_that_redaction_makes_too_long_is_refused_and_counted(
+    platform_with, tmp_path: Path, too_long: str
+):
+    room = {"max_length": longest(platform_with)}
+    platform = platform_with(too_long=too_long, training=room)
+    platform.add("one", homely(), text_run("c"))
+    assert len(platform.rows("one")) == 2
+    done = platform.export("parquet", tmp_path / "out", redact=True)
+    assert (done.counts.refused, done.counts.total["runs"]) == (
+        {"is too long once it is redacted": 1},
+        1,
+    )
+
+
+def test_a_step_that_weighs_one_does_so_redacted(platform_with, tmp_path: Path):
+    platform = platform_with(weights={"recover": 0.5})
+    platform.add("one", homely())
+    done = platform.export("parquet", tmp_path / "out", redact=True)
+    assert not done.counts.refused and done.counts.weights == {1.0: 1, 0.5: 1}
+
+
+def test_a_run_that_is_not_exported_anyway_stops_nothing(platform_with, tmp_path: Path):
+    platform = platform_with(weights={"recover": 0.5})
+    platform.add("one", leaky(), text_run("other", "look", "break"))
+    done = platform.export("trl", tmp_path / "out")
+    assert (done.counts.refused.total(), done.counts.total["runs"]) == (1, 1)
+    with pytest.raises(SrftError, match="2 × GitHub token"):
+        platform.export("trl", tmp_path / "more", round_weights=True)
+
+
 def test_the_chat_of_a_redacted_run_says_the_same(platform: Platform, tmp_path: Path):
     platform.add("three", leaky())
     platform.export("openai", tmp_path / "out", "three", redact=True)

@@ -1,6 +1,7 @@
 """Ids and masks in the columns of SkyRL, LLaMA-Factory, Together and Tinker are those verified."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,9 @@ def test_masked_mistakes_may_weigh_less_than_nothing_for_tinker(platform, tmp_pa
     assert "Masked mistakes weigh -0.25 here." in (tmp_path / "set/README.md").read_text()
 
 
-@pytest.mark.parametrize(("form", "weight"), [("trl", -0.25), ("tinker", 0.25)])
+@pytest.mark.parametrize(
+    ("form", "weight"), [("trl", -0.25), ("tinker", 0.25), ("tinker", -math.inf)]
+)
 def test_other_formats_and_other_weights_of_mistakes_are_refused(platform, tmp_path, form, weight):
     with pytest.raises(UsageError, match="below 0, and for tinker only"):
         platform.export(form, tmp_path / "set", "one", mistake_weight=weight)
