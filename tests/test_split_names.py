@@ -22,6 +22,18 @@ def test_the_name_of_a_split_batch_chooses_its_parts(tmp_path):
         chosen_batches(home, ["min"])
 
 
+def test_a_name_chooses_what_was_added_to_it_and_no_batch_that_only_looks_so(tmp_path):
+    home = Home(tmp_path / "home")
+    runs = write_runs(tmp_path / "runs", "ab")
+    ingest(home, [runs], batch="mini", batch_size=2)
+    write_runs(runs, "c")
+    ingest(home, [runs], batch="mini", batch_size=2)
+    ingest(home, [write_runs(tmp_path / "others", "d")], batch="mini-2024")
+    assert chosen_batches(home, None) == ["mini", "mini-001", "mini-2024"]
+    assert chosen_batches(home, ["mini"]) == ["mini", "mini-001"]
+    assert chosen_batches(home, ["mini-2024"]) == ["mini-2024"]
+
+
 @pytest.mark.parametrize(
     ("patterns", "names"),
     [

@@ -231,13 +231,14 @@ def chosen_batches(home: Home, stated: list[str] | None) -> list[str]:
 
     Raises UsageError for one that was never ingested.
     """
-    from srft_assets.trajectories.batches import batch_names
-    from srft_assets.warehouse.partitions import family_of
+    from srft_assets.trajectories.batches import batch_names, manifests
 
     known = batch_names(home)
     chosen: dict[str, None] = {}
+    families = [(one.batch, one.family) for one in (manifests(home) if stated else ())]
     for name in stated or known:
-        parts = [name] if name in known else [one for one in known if family_of(one) == name]
+        parts = sorted(batch for batch, family in families if name in (batch, family))
+        parts = parts or [one for one in known if one == name]
         if not parts:
             there = ", ".join(known) or "none yet"
             raise UsageError(f"no batch {name!r}; there are: {there}")

@@ -235,7 +235,7 @@ class _Ingest:
             return
         try:
             with file.at.open("rb") as opened:
-                self._settle(open_source(file, opened, bool(self.format)), held)
+                self._settle(open_source(file, opened, self.format), held)
         except OSError as error:
             self._settle(SourceFile(file, refused(f"file cannot be read: {error.strerror}")), held)
 

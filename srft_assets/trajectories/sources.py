@@ -60,17 +60,17 @@ class SourceFile:
     excerpt: str = ""
 
 
-def open_source(found: Found, file: BinaryIO, forced: bool = False) -> SourceFile:
+def open_source(found: Found, file: BinaryIO, format: str | None = None) -> SourceFile:
     """Decide the role of an open file by its first records, which are parsed once.
 
-    `forced`: the user named the format, so that any JSON may be runs.
+    `format`: as the user named it, so that any JSON may be runs.
     """
     try:
-        source = _open(found, file)
+        source = _open(found, file, format)
     except BadTableError as error:
         return SourceFile(found, refused(str(error)))
     was_read = source.blake3 or source.layout == "lines"
-    if forced and source.ruling.role is Role.REFUSED and was_read:
+    if format and source.ruling.role is Role.REFUSED and was_read:
         source.ruling = RUNS
     return source
 
@@ -92,19 +92,19 @@ def holds_reports_alone(found: Discovery) -> bool:
     return not roles.isdisjoint((Role.REPORT, Role.PREDICTIONS))
 
 
-def _open(found: Found, file: BinaryIO) -> SourceFile:
+def _open(found: Found, file: BinaryIO, format: str | None) -> SourceFile:
     if found.suffix in TABLES:
         return _table(found, file)
     if found.suffix in LINES:
-        return _lines(found, file)
+        return _lines(found, file, format)
     if found.suffix == INSPECT:
         return _eval(found, file)
     head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     file.seek(0)
     if found.size > records.MAX_RECORD_BYTES:
-        return _huge(found, file, head)
+        return _huge(found, file, head, format)
     data = file.read()
-    return _array(found, data) if head == b"[" else _object(found, file, data)
+    return _array(found, data) if head == b"[" else _object(found, file, data, format)
 
 
 def _table(found: Found, file: BinaryIO) -> SourceFile:
@@ -116,8 +116,8 @@ def _table(found: Found, file: BinaryIO) -> SourceFile:
     return SourceFile(found, rule_columns(names), taken, layout, digest_of(file))
 
 
-def _lines(found: Found, file: BinaryIO) -> SourceFile:
-    return _of_rows(found, records.of_lines(file, 0, found.size), "lines", "")
+def _lines(found: Found, file: BinaryIO, format: str | None) -> SourceFile:
+    return _of_rows(found, records.of_lines(file, 0, found.size), "lines", "", format)
 
 
 def _eval(found: Found, file: BinaryIO) -> SourceFile:
@@ -142,13 +142,13 @@ def _session(found: Found, lines: Iterable[Record]) -> SourceFile:
     return SourceFile(found, RUNS, records.of_session(kept), "session", content.hexdigest())
 
 
-def _huge(found: Found, file: BinaryIO, head: bytes) -> SourceFile:
+def _huge(found: Found, file: BinaryIO, head: bytes, format: str | None) -> SourceFile:
     """A file that is not to be held in memory."""
     if head != b"[":
         first = parsed(file.readline(records.MAX_RECORD_BYTES), None)
         file.seek(0)
         if isinstance(first.value, dict):
-            return _lines(found, file)
+            return _lines(found, file, format)
         return SourceFile(found, refused(too_large(found.size)))
     sha = digest_of(file)
     file.seek(0)
@@ -167,40 +167,48 @@ def _array(found: Found, data: bytes) -> SourceFile:
     return _of_rows(found, chain((first,), taken), "array", sha)
 
 
-def _object(found: Found, file: BinaryIO, data: bytes) -> SourceFile:
+def _object(found: Found, file: BinaryIO, data: bytes, format: str | None) -> SourceFile:
     record = parsed(data, None)
     if record.problem:
         first = data.partition(b"\n")[0]
         if len(first) < len(data.strip()) and isinstance(parsed(first, 0).value, dict):
             file.seek(0)
-            return _lines(found, file)
+            return _lines(found, file, format)
         return SourceFile(found, refused(record.problem), excerpt=record.excerpt)
     value = record.value
     ruling = rule_object(value) if isinstance(value, dict) else rule_rows([value])
     return SourceFile(found, ruling, iter((record,)), "object", blake3(data).hexdigest())
 
 
-def _of_rows(found: Found, taken: Iterator[Record], layout: Layout, sha: str) -> SourceFile:
+def _of_rows(
+    found: Found, taken: Iterator[Record], layout: Layout, sha: str, format: str | None = None
+) -> SourceFile:
     probed: list[Record] = []
     values: list[object] = []
     for record in islice(taken, PROBED_ROWS):
         probed.append(record)
         if not record.problem and not record.blank and record.value is not None:
             values.append(record.value)
-        if len(values) == PROBED_RECORDS:
+        if len(values) >= PROBED_RECORDS and _is_known(values, format):
             break
     huge = found.size > records.MAX_RECORD_BYTES
     if huge and layout == "array" and is_conversation(values):
         return SourceFile(found, refused(too_large(found.size)))
-    if layout == "lines" and is_session(values):
+    if layout == "lines" and is_session(values, format):
         return _session(found, chain(probed, taken))
     if values:
-        return SourceFile(found, rule_rows(values), chain(probed, taken), layout, sha)
+        ruling = rule_rows(values[:PROBED_RECORDS])
+        return SourceFile(found, ruling, chain(probed, taken), layout, sha)
     if not probed:
         return SourceFile(found, refused("empty list: no runs"))
     reason = probed[0].problem or ("empty: no JSON value" if probed[0].blank else "null")
     lead = "no readable row; row 0: " if len(probed) > 1 else ""
     return SourceFile(found, refused(f"{lead}{reason}"), excerpt=excerpt_of(probed[0].excerpt))
+
+
+def _is_known(values: list[object], format: str | None) -> bool:
+    """Whether the first records tell what a file is: a session may begin with what is no run."""
+    return rule_rows(values).role is not Role.REFUSED or is_session(values, format)
 
 
 def read_item(root: Path, item: Item, limit: int = records.MAX_RECORD_BYTES) -> Iterator[Record]:

@@ -232,7 +232,7 @@ def _take(files: Iterable[Found], runs: Runs) -> list[Refusal]:
     refused = []
     for file in files:
         with file.at.open("rb") as opened:
-            source = open_source(file, opened, bool(runs.format))
+            source = open_source(file, opened, runs.format)
             if source.ruling.role is Role.RUNS:
                 for record in source.records:
                     runs.add(file.path, record)

@@ -28,6 +28,8 @@ FAMILIES = (
 )
 READERS: dict[str, Reader] = {one.name: one for family in FAMILIES for one in family.READERS}
 """Name → reader; the narrow ones stand before the wide ones."""
+LOOKED_AT = 50
+"""Lines of a session, of which none is a run by itself."""
 
 
 def run_keys() -> frozenset[str]:
@@ -38,12 +40,14 @@ def run_keys() -> frozenset[str]:
 
 def is_claimed(value: Any) -> bool:
     """Whether a reader takes a JSON value for a run, whatever its file is called."""
-    return any(_takes(one, value) and one.detect(value, "") for one in READERS.values())
+    return any(_claims(one, value, "") for one in READERS.values())
 
 
-def is_session(lines: list[Any]) -> bool:
-    """Whether the first lines of a file are those of one run together."""
-    return any(one.lines and one.detect(lines, "") for one in READERS.values())
+def is_session(lines: list[Any], format: str | None = None) -> bool:
+    """Whether the first lines of a file are those of one run together; by `format` if stated."""
+    if format in READERS:
+        return READERS[format].lines and not any(_is_whole(line) for line in lines)
+    return any(one.lines and _claims(one, lines, "") for one in READERS.values())
 
 
 def detect_format(record: Any, path: str) -> Reader:
@@ -52,13 +56,27 @@ def detect_format(record: Any, path: str) -> Reader:
     Raises RecordError where none does, with what the record seems to be.
     """
     for reader in READERS.values():
-        if _takes(reader, record) and reader.detect(record, path):
+        if _claims(reader, record, path):
             return reader
     raise RecordError(why_no_run(record))
 
 
 def _takes(reader: Reader, record: Any) -> bool:
     return isinstance(record, dict) or (reader.lists and isinstance(record, list))
+
+
+def _claims(reader: Reader, record: Any, path: str) -> bool:
+    if reader.lines and isinstance(record, list) and any(map(_is_whole, record[:LOOKED_AT])):
+        return False
+    return _takes(reader, record) and reader.detect(record, path)
+
+
+def _is_whole(line: Any) -> bool:
+    """Whether a line is a run by itself, so that it is no line of one."""
+    if not isinstance(line, dict):
+        return isinstance(line, list)
+    held = [line.get(key) for key in run_keys()]
+    return any(isinstance(one, list) or (isinstance(one, str) and one[:1] == "[") for one in held)
 
 
 def read_record(record: Any, *, source: str, row: int = 0, format: str | None = None) -> Trajectory:

@@ -9,6 +9,7 @@ from typing import Any
 from srft_assets.trajectories.formats.responses import section_of
 from srft_assets.trajectories.model import DEMONSTRATION, RecordError, Trajectory
 from srft_assets.trajectories.reader import (
+    BLOCKS,
     UNKNOWN,
     Facts,
     Reader,
@@ -283,11 +284,18 @@ def _read_langchain(record: Any, source: Source) -> Trajectory:
             for call in listing(fields, "tool_calls") or []
             if isinstance(call, dict)
         ]
-        one = {"role": role, "content": fields.get("content"), "tool_calls": calls}
+        content = fields.get("content")
+        if calls and isinstance(content, list):  # Anthropic's calls stand in it once more
+            content = [part for part in content if not _is_block(part)] or None
+        one = {"role": role, "content": content, "tool_calls": calls}
         one |= {key: fields[key] for key in ("name", "tool_call_id") if fields.get(key)}
         made.append(one)
     facts = _facts(row) if row else Facts(instance_id=source.stem)
     return assemble(source, LANGCHAIN, made, facts)
+
+
+def _is_block(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in BLOCKS
 
 
 READERS = (

@@ -72,7 +72,8 @@ class _View:
         kept = [one for one in self._seen if str(one.get("id")) not in gone]
         at, summary = event.get("summary_offset"), event.get("summary")
         if isinstance(summary, str) and isinstance(at, int):
-            kept.insert(max(at, 0), {"kind": SUMMARY, "summary": summary})
+            own = f"{event.get('id')}-summary"
+            kept.insert(max(at, 0), {"kind": SUMMARY, "id": own, "summary": summary})
         if len(kept) == len(self._seen) and not gone:
             return
         self._seen, context = kept, Chat()
