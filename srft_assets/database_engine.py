@@ -19,7 +19,10 @@ looked for in the schema of the account's name first: no account is likely to be
 SCHEMA_BEFORE = "srft"
 """Of our tables in earlier versions; Dagster's lie there too where the account is named so."""
 KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-"""Seconds, and tries, until a connection to a host that is gone counts as lost."""
+"""Seconds, and tries, until a connection to a host that is gone counts as lost; the server is told
+the same, so that it frees what a lost host holds."""
+UNHEARD = 25_000
+"""Milliseconds that the server waits for a host to take what it sends."""
 WRITERS = 0x73726674
 """PostgreSQL's advisory lock that writers hold until their transaction ends."""
 
@@ -75,6 +78,8 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 def _postgres(url: sa.URL) -> sa.Engine:
     need("postgres")
     options = f"-c lock_timeout={PATIENCE_SECONDS}s -c search_path={SCHEMA}"
+    options += f" -c tcp_user_timeout={UNHEARD}"
+    options += "".join(f" -c tcp_{name}={value}" for name, value in KEEPALIVES.items())
     told = {"application_name": "srft", "connect_timeout": PATIENCE_SECONDS, "options": options}
     engine = sa.create_engine(url, pool_pre_ping=True, connect_args={**told, **KEEPALIVES})
 

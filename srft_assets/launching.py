@@ -197,7 +197,8 @@ def _run(
 
 def failure(argv: Sequence[str], code: int, tail: Sequence[str]) -> str:
     """What to tell of a command that ended with this code, 128 + a signal, and said no reason."""
-    name = argv[argv.index("-m") + 1] if "-m" in argv[:-1] else argv[0]
+    of_python = Path(argv[0]).name.startswith("python") and "-m" in argv[:-1]
+    name = argv[argv.index("-m") + 1] if of_python else argv[0]
     how = f"exit code {code}"
     if code - 128 in set(signal.Signals):
         how = f"killed by {signal.Signals(code - 128).name}"

@@ -174,6 +174,8 @@ def test_a_prefix_that_does_not_wait_is_told(tmp_path: Path) -> None:
         behind(["true"], ["sleep", "1"], tmp_path)
     with pytest.raises(SrftError, match=r"^bash failed \(exit code 1\): no such partition"):
         behind(["bash", "-c", "echo no such partition; exit 1"], ["sleep", "1"], tmp_path)
+    with pytest.raises(SrftError, match=r"^false failed \(exit code 1\)"):
+        behind(["false", "-m", "cyclic"], ["sleep", "1"], tmp_path)
     with pytest.raises(SrftError, match=r"cannot start srun-of-no-cluster: No such file"):
         behind(["srun-of-no-cluster"], ["sleep", "1"], tmp_path)
 

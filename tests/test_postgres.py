@@ -122,6 +122,19 @@ def test_tables_of_ours_and_of_dagster_never_meet_whoever_the_account_is(shared:
     assert batch_names(shared) == []
 
 
+def test_the_server_too_gives_up_a_host_that_is_gone(shared: Home) -> None:
+    """On a socket of this machine it shows 0 for what it was told."""
+    asked = "SELECT name, reset_val FROM pg_settings WHERE name LIKE 'tcp_%'"
+    with database_of(shared).read() as here:
+        told = dict(row._tuple() for row in here.execute(sa.text(asked)))
+    assert told == {
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "5",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "25000",
+    }
+
+
 def as_before(home: Home, *left: str) -> None:
     """Put the tables where earlier versions had them, without these and with one of Dagster's."""
     with database_of(home).write() as here:

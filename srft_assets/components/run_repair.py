@@ -73,7 +73,9 @@ def close_killed(instance: dg.DagsterInstance, home: Home) -> int:
     for run in killed:
         instance.report_run_failed(run, message="The srft process that made this run was killed.")
     for path in left:
-        path.unlink(missing_ok=True)
+        with exclusive(path, wait=False) as free:
+            if free:  # and not of one that had just made the file, and holds it now
+                path.unlink(missing_ok=True)
     return len(killed)
 
 

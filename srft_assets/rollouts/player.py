@@ -8,11 +8,14 @@ one line on standard error and exit code 1.
 import os
 import re
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import orjson
@@ -192,10 +195,7 @@ def play(job: BatchJob) -> None:
     server that is down, a wrong key.
     """
     home, settings = Home(job.home), job.settings
-    with locked(job.out):
-        if settings.environment in CONTAINERS:
-            left = left_by(owner_of(home, job.batch), settings.environment)
-            remove(left, settings.environment)
+    with locked(job.out), cleared(home, job.batch, settings.environment):
         plays = plays_of(tasks_of(home, job.batch, settings), settings.attempts)
         todo = missing(job.out, plays)
         label = job.label or f"{job.batch}: rollouts"
@@ -218,6 +218,33 @@ def play(job: BatchJob) -> None:
                     )
                 if in_a_row >= MANY:
                     _check_server(models, job.batch)
+
+
+@contextmanager
+def cleared(home: Home, batch: str, environment: str) -> Iterator[None]:
+    """Remove the containers that a killed process left, and our own where we get SIGTERM: on a node
+    nobody else does."""
+    if environment not in CONTAINERS:
+        yield
+        return
+
+    def clear() -> None:
+        remove(left_by(owner_of(home, batch), environment), environment)
+
+    def end(number: int, _: FrameType | None) -> None:
+        try:
+            clear()
+        finally:
+            os._exit(128 + number)
+
+    clear()
+    alone = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, end) if alone else None
+    try:
+        yield
+    finally:
+        if alone:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _check_server(models: Models, batch: str) -> None:

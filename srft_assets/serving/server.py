@@ -157,22 +157,28 @@ def wait_for(
 ) -> str:
     """The first of the URLs, without `/v1`, at which the server answers and lists its models.
 
-    Raises SrftError where its process ends, or that takes too long.
+    Raises SrftError where its process ends, or that takes too long. Until it has a URL, it waits in
+    a queue for a node, which takes as long as it does.
     """
-    start = told = time.monotonic()
+    start = placed = told = time.monotonic()
     lacking = "no address yet"
     while True:
         ended = process.poll()
-        for url in urls():
+        found = urls()
+        for url in found:
             lacking = lacks(url, key, spec.names)
             if not lacking:
                 return url
         now = time.monotonic()
-        if ended is not None or now - start > spec.start_timeout:
-            raise SrftError(failure(spec, log, key, ended, now - start, lacking))
+        if not found:
+            placed = now
+        if ended is not None or now - placed > spec.start_timeout:
+            seconds = now - (placed if ended is None else start)
+            raise SrftError(failure(spec, log, key, ended, seconds, lacking))
         if now - told >= TELL_SECONDS:
             told = now
-            tell(f"{spec.model} starts, {now - start:.0f} s: {last_line(log, key)}")
+            does = "starts" if found else "waits for a node"
+            tell(f"{spec.model} {does}, {now - start:.0f} s: {last_line(log, key)}")
         time.sleep(LOOK_SECONDS)
 
 

@@ -3,11 +3,13 @@
 import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from srft_assets.errors import SrftError
-from srft_assets.serving.server import serve
+from srft_assets.serving.server import serve, wait_for
 from tests.serving.conftest import MakeSpec, gone
 
 
@@ -134,3 +136,17 @@ def test_an_unknown_error_is_told_by_its_first_line(spec: MakeSpec, tmp_path: Pa
     said = r"exit code 1 after \d+ s: AssertionError: Not enough allowed NUMA nodes\n"
     with pytest.raises(SrftError, match=said), serve(spec({"DIES": printed}), tmp_path / "log"):
         pass
+
+
+def test_time_in_a_queue_for_a_node_is_no_time_of_its_start(tmp_path: Path) -> None:
+    spec: Any = SimpleNamespace(start_timeout=0.5, names=(), model="m")
+    process: Any = SimpleNamespace(poll=lambda: None)
+    log = tmp_path / "server.log"
+    log.touch()
+    waits = iter(range(5))  # with LOOK_SECONDS between them: longer than the timeout
+
+    def urls() -> list[str]:
+        return [] if next(waits, None) is not None else ["http://127.0.0.1:9"]
+
+    with pytest.raises(SrftError, match=r"does not answer after . s \(no answer"):
+        wait_for(spec, urls, "key", process, log, lambda line: None)
