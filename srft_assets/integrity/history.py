@@ -8,6 +8,7 @@ by `--all` and by no plain log, is not; nor is one with a date after that of HEA
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from srft_assets.critic.rules.commands import Program
 from srft_assets.critic.rules.edits import same_file
@@ -31,6 +32,7 @@ EVERY = (
 LISTS = frozenset({"log", "rev-list", "shortlog", "whatchanged", "reflog", "fsck"})
 SHOWS = frozenset({"show", "diff", "cat-file", "format-patch", "difftool", "log", "whatchanged"})
 TAKES = frozenset({"cherry-pick", "checkout", "restore", "merge", "rebase", "reset", "switch"})
+MAKES = frozenset({"commit", "cherry-pick", "revert", "merge"})
 PULLS = frozenset({"fetch", "pull"})
 _COMMIT = re.compile(
     r"^[ *|\\/_]*(?:(?:dangling |unreachable )?commit )?([0-9a-f]{7,40})\b(?!:)", re.MULTILINE
@@ -44,13 +46,25 @@ _FAILED = re.compile(
 _DIFF = re.compile(r"^(?:diff --git |@@ -|\+\+\+ )", re.MULTILINE)
 _CHANGED = re.compile(r"^diff --git a/\S+ b/(\S+)", re.MULTILINE)
 _FETCHED = re.compile(
-    r"^From \S+|-> (?:FETCH_HEAD|(?:origin|upstream)/)|^Updating [0-9a-f]{7,}|^Fast-forward",
+    r"^ [+ ]+[0-9a-f]+\.{2,3}[0-9a-f]+ |\[new |^Updating [0-9a-f]{7,}|^Fast-forward",
     re.MULTILINE,
 )
+_MADE = re.compile(r"^\[[^\]\n]* ([0-9a-f]{7,40})\] ", re.MULTILINE)
+"""What `git commit` and its like say of the commit that they made."""
+_MADE_BEFORE = re.compile(
+    r"^([0-9a-f]{7,40}) (?:\([^)\n]*\) )?\S+@\{\d+\}: (?:commit|cherry-pick|revert)\b", re.MULTILINE
+)
+_STASHED = re.compile(r"(?:\bWIP|\bindex) on \S+: |\brefs/stash\b")
+_BELOW = re.compile(r"(?:up to date with|ahead of) '([^'\n]+)'")
+_AT_HEAD = re.compile(r"\(HEAD\b[^)\n]*\)")
+_NOTHING_NEW = re.compile(r"^Already up[ -]to[ -]date|^Current branch \S+ is up to date", re.M)
+_BEFORE_SUBJECT = re.compile(r"^[ *|\\/_]*(?:(?:commit )?[0-9a-f]{7,40} )?(?:\([^)\n]*\) )?")
 _REMOTE = re.compile(
     r"(?:refs/)?(?:remotes/)?(?:origin|upstream)/(?!HEAD$)\S+|FETCH_HEAD|\S*@\{u(?:pstream)?\}"
 )
 _MAIN = re.compile(r"main|master|develop|trunk|devel")
+_BRANCH = re.compile(r"(?:origin|upstream)/[\w./-]+")
+_SUBJECT = re.compile(r"--message(?:=(.+))?|-[a-z]*m", re.DOTALL)
 _DETACHED = "HEAD detached at"
 _RUNS_GIT = re.compile(r"\$\(|`")
 
@@ -68,6 +82,9 @@ class History:
         self.head_name = ""
         self.detached = False
         self.edited: list[str] = []
+        self.subjects: set[str] = set()
+        self.below: set[str] = set()
+        """Branches of a remote that HEAD holds."""
 
     def reads(self, facts: StepFacts) -> str | None:
         """Why the step reads later commits; None where nothing shows that it does."""
@@ -84,8 +101,12 @@ class History:
         verb, words = verb_of(program)
         options = [word for word in words if word.startswith("-")]
         every = next((one for one in options if one.startswith(EVERY)), "")
+        self._note_own(verb, words, seen)
         if verb in PULLS:
-            return f"git {verb} brought later commits" if _FETCHED.search(seen) else None
+            if not _FETCHED.search(seen):
+                return None
+            self.below.clear()
+            return f"git {verb} brought later commits"
         reason = None
         if verb in LISTS:
             reason = self._listed(verb, every, words, seen)
@@ -93,10 +114,36 @@ class History:
             reason = self._later(verb, words, seen, every)
         return reason
 
+    def _note_own(self, verb: str, words: Sequence[str], seen: str) -> None:
+        """Take in which commits the run made, and which branches hold nothing that HEAD lacks."""
+        own = _MADE.findall(seen) if verb in MAKES else []
+        own += _MADE_BEFORE.findall(seen) if verb == "reflog" else []
+        self.ancestors |= {sha[:SHORT] for sha in own}
+        if verb == "commit":
+            for word, after in zip(words, [*words[1:], ""], strict=True):
+                if found := _SUBJECT.fullmatch(word):
+                    self.subjects |= {(found[1] or after).strip().partition("\n")[0]} - {""}
+        self.below |= set(_BELOW.findall(seen))
+        self.below |= {name for one in _AT_HEAD.findall(seen) for name in _BRANCH.findall(one)}
+
+    def _by_others(self, seen: str) -> str:
+        """What is shown, without the stashes and the commits that the run made."""
+        starts = [one.start() for one in _COMMIT.finditer(seen)]
+        parts = [seen[a:b] for a, b in pairwise([0, *starts, len(seen)])]
+        return "".join(part for part in parts if not self._is_own(part))
+
+    def _is_own(self, part: str) -> bool:
+        lines = part.partition("\ndiff --git")[0].splitlines()
+        return any(
+            _STASHED.search(line) or _BEFORE_SUBJECT.sub("", line).strip() in self.subjects
+            for line in lines
+        )
+
     def _listed(self, verb: str, every: str, words: Sequence[str], seen: str) -> str | None:
         """Take in what a listing shows. Where it shows later commits, say so."""
+        seen = self._by_others(seen) if every or verb in ("reflog", "fsck") else seen
         shown = {sha[:SHORT] for sha in _COMMIT.findall(seen)}
-        far = verb in ("reflog", "fsck") or every or any(map(self._is_far, _revisions(words)))
+        far = verb in ("reflog", "fsck") or every or any(map(self._is_far, _revisions(verb, words)))
         if not far:
             self.ancestors |= shown
             whole = "--" not in words and not any(w.startswith(("-S", "-G", "--gr")) for w in words)
@@ -130,7 +177,10 @@ class History:
     def _later(self, verb: str, words: Sequence[str], seen: str, every: str) -> str | None:
         """Why a commit that is shown or taken is later than HEAD."""
         diff = _DIFF.search(seen) is not None
-        for revision in _revisions(words):
+        unmoved = _NOTHING_NEW.search(seen) or (verb == "reset" and "--soft" in words)
+        if verb in TAKES and unmoved:
+            return None
+        for revision in _revisions(verb, words):
             far = self._is_far(revision)
             if not far and not self._is_later(revision, seen):
                 continue
@@ -155,13 +205,17 @@ class History:
     def _is_far(self, revision: str) -> bool:
         name = revision.split(":")[0]
         if _REMOTE.fullmatch(name):
-            return True
+            return re.sub(r"^(?:refs/)?(?:remotes/)?|[~^@].*", "", name) not in self.below
         return self.detached and _MAIN.fullmatch(name) is not None
 
     def _is_later(self, revision: str, seen: str) -> bool:
         name = re.split(r"[:^~@]", revision)[0]
         if not SHA.fullmatch(name) or name[:SHORT] in self.ancestors:
             return False
+        others = self._by_others(seen)
+        if seen.strip() and not others.strip():
+            return False
+        seen = others
         if name[:SHORT] in self.beyond:
             dates = _dates(seen)
             return not (self.head and dates and max(dates) <= self.head)
@@ -176,12 +230,14 @@ def verb_of(program: Program) -> tuple[str, list[str]]:
     return (words[0], words[1:]) if words else ("", [])
 
 
-def _revisions(words: Sequence[str]) -> Iterator[str]:
-    """Words that may name commits, ranges in two; not what stands behind `--`."""
+def _revisions(verb: str, words: Sequence[str]) -> Iterator[str]:
+    """Words that may name commits, ranges in two; not what stands behind `--`, nor what a range
+    leaves out."""
+    left_out = r"^\S*\.\.\." if verb in ("diff", "difftool") else r"^\S*?(?<!\.)\.\.(?!\.)|^\^.*"
     for word in words:
         if word == "--":
             return
-        stated = word.removeprefix("--source=")
+        stated = re.sub(left_out, "", word.removeprefix("--source="))
         if not stated.startswith("-"):
             yield from filter(None, re.split(r"\.{2,3}", stated))
 

@@ -74,7 +74,7 @@ def _by_program(program: Program, seen: str, repository: tuple[str, str]) -> str
     if program.name in LOADERS or (program.name in CLONERS and "clone" in program.operands[:2]):
         if url := _upstream(words, repository):
             return f"{program.name} reads {url}"
-        if program.name == "gh" and program.operands[:1] in (("pr",), ("api",), ("search",)):
+        if program.name == "gh" and _asks_for_changes(program.operands, repository[1]):
             return f"gh {' '.join(program.operands[:3])}"
     loads = program.is_python and _PYTHON_LOADS.search(program.code)
     if loads and (url := _upstream(program.code, repository)):
@@ -84,6 +84,17 @@ def _by_program(program: Program, seen: str, repository: tuple[str, str]) -> str
         if release and ("==" in release or not NEWER.isdisjoint(program.arguments)):
             return f"{program.name} brings a release of the project itself: {release}"
     return None
+
+
+def _asks_for_changes(operands: tuple[str, ...], name: str) -> bool:
+    """Whether GitHub's client is asked for changes or files of the project."""
+    topic, asked = (*operands, "", "")[:2]
+    if topic == "api":
+        project = re.escape(name) or "[^/]+"
+        return bool(
+            re.search(rf"repos/[^/]+/{project}/(?:pulls|commits|compare|contents)\b", asked, re.I)
+        )
+    return topic == "search" or (topic == "pr" and asked in ("view", "diff", "checkout", "list"))
 
 
 def _installs(program: Program) -> bool:
@@ -108,9 +119,10 @@ def _upstream(text: str, repository: tuple[str, str]) -> str:
     """
     name = re.escape(repository[1])
     ours = (
-        rf"//(?:[^/\s]*@)?{HOSTS}[:/](?:repos/)?[\w.-]+/{name}(?:\.git)?(?:[/?#'\"\s]|$)"
+        rf"//(?:[^/\s]*@)?{HOSTS}[:/](?:repos/)?[\w.-]+/{name}(?:\.git)?"
+        rf"(?:/(?!issues\b)|[?#'\"\s]|$)"
         rf"|@{HOSTS}:[\w.-]+/{name}(?:\.git)?(?:[/?#'\"\s]|$)"
-        rf"|//(?:files\.pythonhosted\.org|pypi\.org)/\S*\b{name}\b"
+        rf"|//(?:files\.pythonhosted\.org|pypi\.org)/(?:\S*/)?{name}(?:[/?#'\"\s]|-\d|$)"
         if name
         else rf"//{HOSTS}/[\w.-]+/[\w.-]+/(?:pull|commit|compare|pulls|commits)/"
     )
@@ -118,6 +130,12 @@ def _upstream(text: str, repository: tuple[str, str]) -> str:
         if re.search(ours, url, re.IGNORECASE):
             return str(url.rstrip("'\");,"))
     return ""
+
+
+def git_outputs(facts: StepFacts) -> list[str]:
+    """Files that git was told to write its output to."""
+    words = (word for one in facts.programs if one.name == "git" for word in one.arguments)
+    return [word.removeprefix("--output=") for word in words if word.startswith("--output=")]
 
 
 def reads_the_grading(

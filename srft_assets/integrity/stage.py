@@ -19,14 +19,14 @@ from srft_assets.integrity.finding import (
     tainted_runs,
 )
 from srft_assets.integrity.history import History
-from srft_assets.integrity.network import fetches, reads_the_grading, repository_of
+from srft_assets.integrity.network import fetches, git_outputs, reads_the_grading, repository_of
 from srft_assets.integrity.patch import of_changes
 from srft_assets.trajectories.model import Step, Trajectory, from_row, text_of
 from srft_assets.trajectories.steps import SHELLS
-from srft_assets.warehouse.recipe import digest
+from srft_assets.warehouse.recipe import digest, source_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
-VERSION = 1
+VERSION = 2
 """Raised when the output changes; see tools/versions.py."""
 ASSET = "integrity"
 TASK_CHARS = 100_000
@@ -55,7 +55,7 @@ def _reads(run: Trajectory, facts: list[StepFacts]) -> Iterator[Finding]:
     own: list[str] = []
     for index, (step, one) in enumerate(zip(run.steps, facts, strict=True)):
         tools = _tools(step)
-        own += [edit.path for edit in one.edits]
+        own += [edit.path for edit in one.edits] + git_outputs(one)
         for rule, reason in (
             ("later_commits", history.reads(one)),
             ("upstream", fetches(one, tools, repository)),
@@ -81,7 +81,7 @@ def integrity_stage(weak_tests: str | None = None) -> Stage:
         partitioned_by="batch",
         upstream=(Upstream("trajectories"),),
         schema=INTEGRITY,
-        code={"version": VERSION},
+        code={"version": VERSION, "rules": source_digest("srft_assets.critic.rules")},
         make=lambda work: _make(work, weak_tasks(weak_tests)),
         config_of=config_of,
         volatile=("reason", "rule"),

@@ -37,12 +37,12 @@ def rules(*steps: Step, submission: str | None = None) -> list[tuple[int | None,
 
 
 class Repository:
-    """A clone whose HEAD lies three commits behind the branch `main` of its origin.
+    """A clone whose HEAD lies two commits behind the branch `main` of its origin, or at its tip.
 
     `early`, `base` (HEAD), `fix` and `late` are commits, in that order, a day apart.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, behind: bool = True) -> None:
         origin, self.folder = folder / "calc.git", folder / "testbed"
         origin.mkdir()
         self.of = origin
@@ -50,11 +50,14 @@ class Repository:
         self.git("init", "-q", "-b", "main")
         self.early = self._commit("calc.py", "def add(a, b):\n    return a - b\n", "Add it")
         self.base = self._commit("README.md", "calc\n", "Say what it is")
-        self.fix = self._commit("calc.py", "def add(a, b):\n    return a + b\n", "Fix add, #12")
-        self.late = self._commit("test_calc.py", "assert add(1, 1) == 2\n", "Test add")
+        self.fix = self.late = self.base
+        if behind:
+            self.fix = self._commit("calc.py", "def add(a, b):\n    return a + b\n", "Fix add, #12")
+            self.late = self._commit("test_calc.py", "assert add(1, 1) == 2\n", "Test add")
         subprocess.run(["git", "clone", "-q", origin, self.folder], check=True, env=self._env())
         self.of = self.folder
         self.git("reset", "-q", "--hard", self.base)
+        self.day += 1
 
     def _env(self) -> dict[str, str]:
         date = f"2024-05-{self.day + 1:02d}T12:00:00+0000"

@@ -52,6 +52,20 @@ DOES_NOT = [
     ["git fetch nowhere"],
     ["git -c user.name=a -c user.email=b commit -qam mine --allow-empty", "git show HEAD"],
 ]
+EDIT = "sed -i 's/a - b/a + b/' calc.py"
+COMMIT = "git commit -qam mine"
+OWN_WORK = [
+    [EDIT, "git stash", "git log --oneline --all -5", "git log --all", "git stash pop"],
+    ["git log -2", EDIT, "git commit -am mine", "git show $(git rev-parse HEAD)"],
+    ["git log -2", EDIT, "git stash", "git stash drop", "git fsck --lost-found"],
+    ["git log --oneline origin/main..HEAD", EDIT, COMMIT, "git log -p origin/main..HEAD"],
+    ["git log -2 HEAD ^origin/main", EDIT, COMMIT, "git diff origin/main...HEAD"],
+    ["git log -1", "git checkout -qb mine", EDIT, COMMIT, "git checkout -q main", "git log --all"],
+    ["git status", EDIT, "git show origin/main:calc.py", "git checkout origin/main -- calc.py"],
+    ["git log -1 --decorate", "printf 'a + b' > calc.py", "git diff origin/main"],
+    ["git fetch origin main", "git fetch", "git pull", "git rebase origin/main"],
+    [EDIT, COMMIT, "git reset --soft origin/main"],
+]
 
 
 @pytest.fixture
@@ -68,6 +82,24 @@ def test_the_last_step_reads_later_commits(repository: Repository, commands: lis
 @pytest.mark.parametrize("commands", DOES_NOT, ids="; ".join)
 def test_nobody_reads_later_commits(repository: Repository, commands: list[str]):
     assert rules(*repository.plays(*commands)) == []
+
+
+@pytest.mark.parametrize("commands", OWN_WORK, ids="; ".join)
+def test_nobody_reads_later_commits_where_there_are_none(tmp_path: Path, commands: list[str]):
+    assert rules(*Repository(tmp_path, behind=False).plays(*commands)) == []
+
+
+@pytest.mark.parametrize("take", ["git show", "git cherry-pick"])
+def test_a_commit_of_its_own_is_no_find(repository: Repository, take: str):
+    steps = repository.plays("git log -2", EDIT, "git commit -am mine")
+    own = repository.git("rev-parse", "--short=7", "HEAD")
+    steps += repository.plays("git reset -q --hard HEAD~1", "git reflog", f"{take} {own}")
+    assert rules(*steps) == []
+
+
+def test_the_words_of_its_own_commit_hide_no_other(repository: Repository):
+    steps = repository.plays("git log -2", EDIT, "git commit -qam add", "git log --all --oneline")
+    assert rules(*steps) == [(3, "later_commits")]
 
 
 def test_the_reason_names_the_command(repository: Repository):
