@@ -73,7 +73,9 @@ def row_of(
             ends.update(texts[int(row.input_ids[span.end - 1])] for span in row.spans)
     told = ", ".join(f"`{end}` {count:,}" for end, count in ends.most_common())
     cells = [name, every, calling, offered, thinking_of(tokenizer), told or "–"]
-    return f"| {' | '.join(map(str, cells))} |", refused
+    # A bar within a cell ends it, in code too, unless it is escaped.
+    escaped = [str(cell).replace("|", "\\|") for cell in cells]
+    return f"| {' | '.join(escaped)} |", refused
 
 
 def thinking_of(tokenizer: ChatTokenizer) -> str:

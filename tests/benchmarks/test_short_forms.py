@@ -1,11 +1,13 @@
 """Every figure that a benchmark names is measured, also where little is generated."""
 
 import json
+import os
 import re
 import runpy
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -28,7 +30,8 @@ def script(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
     def run(name: str, *words: object) -> str:
         monkeypatch.setattr("sys.argv", [name, *map(str, words)])
-        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+        with patch.dict(os.environ):
+            runpy.run_module(f"benchmarks.{name}", run_name="__main__")
         return capsys.readouterr().out
 
     return run
@@ -73,7 +76,7 @@ def test_every_page_of_the_ui_is_timed(script: Script) -> None:
 def test_every_family_has_a_line(script: Script) -> None:
     told = script("families", RUNS)
     lines = [line for line in told.splitlines() if line.startswith("| ")]
-    assert len(lines) >= 4 and all(line.count("|") == 7 for line in lines)
+    assert len(lines) >= 4 and {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {7}
 
 
 def test_the_share_of_dagster_is_what_no_stage_took(script: Script) -> None:
