@@ -95,8 +95,9 @@ class Draft:
         fits = self.rows < batch_size and self.bytes + size <= BATCH_BYTES
         return fits or not self.rows
 
-    def add(self, source: SourceFile, record: Record, at: int) -> bool:
-        """Put in a row that begins at byte `at` of its file; False where it is refused already."""
+    def add(self, source: SourceFile, record: Record, at: int) -> int:
+        """Put in a row that begins at byte `at` of its file; how many runs it holds, as far as
+        that is known: of an old batch it counts as one."""
         row, cut = record.row or 0, self.cut
         follows = record.row is None or (cut is not None and cut.first + cut.rows == row)
         if cut is None or cut.source is not source or not follows:
@@ -106,10 +107,10 @@ class Draft:
         path = source.found.path
         if self.runs is None:
             cut.runs += runs_in(path, record, self.old.format if self.old else None)
-            return True
+            return 1
         taken = self.runs.add(path, record)
         cut.runs += taken
-        return bool(taken)
+        return len(taken)
 
     def all_items(self) -> list[Item]:
         """All its rows, by path."""

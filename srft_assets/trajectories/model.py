@@ -32,6 +32,10 @@ class RecordError(SrftError):
     """One record cannot be read as a run; the message is the reason, in one line."""
 
 
+class SilentError(RecordError):
+    """No turn of a model: of a record of several runs the others are read."""
+
+
 def kind_of(value: object) -> str:
     """The JSON type of a value, as a person calls it."""
     if value is None:

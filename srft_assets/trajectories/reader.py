@@ -13,6 +13,7 @@ from srft_assets.trajectories.model import (
     DEMONSTRATION,
     Message,
     RecordError,
+    SilentError,
     Trajectory,
     kind_of,
     trajectory_id,
@@ -148,7 +149,7 @@ def chat(raw_messages: list[Any], field: str = "messages", ended: bool = False) 
     messages = [_message(raw, f"{field}[{place}]") for place, raw in enumerate(raw_messages)]
     spoken = any(m["role"] == "assistant" and DEMONSTRATION not in m for m in messages)
     if not spoken and not (ended and messages):
-        raise RecordError(f"no assistant turn among the {len(messages)} of field '{field}'")
+        raise SilentError(f"no assistant turn among the {len(messages)} of field '{field}'")
     return messages
 
 
@@ -289,6 +290,11 @@ def listing(record: dict[str, Any], name: str) -> list[Any] | None:
     if value is not None and not isinstance(value, list):
         raise wrong_type(name, value, "a list")
     return value
+
+
+def is_list_text(value: str) -> bool:
+    """Whether a text is meant as the JSON of a list of objects, and not as words in brackets."""
+    return value[:1] == "[" and value[1:].lstrip()[:1] in ("{", "]")
 
 
 def tools(record: dict[str, Any]) -> list[dict[str, Any]] | None:

@@ -278,11 +278,19 @@ def unpadded(value: Any, within: bool = False) -> Any:
     of null stays where the type allows null, and null within a list (an `enum`) everywhere."""
     if isinstance(value, dict):
         return {
-            key: unpadded(cell, within or key in OPEN)
+            key: unpadded(cell, within or key in OPEN or _is_given(key, cell, value))
             for key, cell in value.items()
             if cell is not None or not within or (key == "default" and _takes_null(value))
         }
     return [unpadded(cell, within) for cell in value] if isinstance(value, list) else value
+
+
+def _is_given(key: str, cell: Any, beside: dict[str, Any]) -> bool:
+    """Whether an object is the arguments of Anthropic's `tool_use`, or of an `api_action`."""
+    named = (key, beside.get("type")) == ("input", "tool_use") or (
+        (key, beside.get("class_")) == ("kwargs", "api_action")
+    )
+    return named and isinstance(cell, dict)
 
 
 def _takes_null(schema: dict[str, Any]) -> bool:

@@ -29,7 +29,7 @@ from srft_assets.trajectories.discover import (
     rule_object,
     rule_rows,
 )
-from srft_assets.trajectories.formats import is_session
+from srft_assets.trajectories.formats import is_claimed, is_session
 from srft_assets.trajectories.records import CHUNK, BadTableError, Record, parsed, too_large
 
 TRUST_BYTES = 64 << 20
@@ -113,7 +113,13 @@ def _table(found: Found, file: BinaryIO) -> SourceFile:
     if not rows:
         return SourceFile(found, refused("empty table: no rows"))
     taken = records.of_table(found.at, layout, 0, rows, found.size // rows)
-    return SourceFile(found, rule_columns(names), taken, layout, digest_of(file))
+    ruling = rule_columns(names)
+    if ruling.role is Role.REFUSED:
+        probed = list(islice(taken, PROBED_RECORDS))
+        taken = chain(probed, taken)
+        if any(is_claimed(record.value) for record in probed):
+            ruling = RUNS
+    return SourceFile(found, ruling, taken, layout, digest_of(file))
 
 
 def _lines(found: Found, file: BinaryIO, format: str | None) -> SourceFile:
@@ -243,6 +249,8 @@ def read_item(root: Path, item: Item, limit: int = records.MAX_RECORD_BYTES) -> 
                 sha = item.blake3 if trusted else digest_of(file, item.start, end)
     except OSError as error:
         raise SourceChangedError(f"{item.path}: {error.strerror}") from None
+    except BadTableError as error:
+        raise SourceChangedError(f"{item.path}: {error}") from None
     if sha != item.blake3:
         raise SourceChangedError(f"{item.path}: changed since it was ingested")
 

@@ -2,13 +2,19 @@
 lines, answers by the call's id, and a new run wherever the context was rewritten on the way.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
-from srft_assets.trajectories.model import DEMONSTRATION, RecordError, Trajectory, kind_of
+from srft_assets.trajectories.model import (
+    DEMONSTRATION,
+    RecordError,
+    SilentError,
+    Trajectory,
+    kind_of,
+)
 from srft_assets.trajectories.reader import Facts, Source, assemble
 
 Raw = dict[str, Any]
@@ -102,7 +108,9 @@ class Chat:
         """Append what answered a call; `code` is its return code where one is stated."""
         part = self.parts[-1]
         if isinstance(code, int) and not isinstance(code, bool):
-            part.codes[len(part.messages)] = code
+            code -= 2**32 if code >= 2**31 else 0  # Windows states it without a sign
+            if -(2**31) <= code < 2**31:
+                part.codes[len(part.messages)] = code
         known = {"tool_call_id": call_id, "name": name}
         self.tell("tool", content, **{k: v for k, v in known.items() if isinstance(v, str) and v})
 
@@ -135,6 +143,22 @@ class Chat:
                 own = replace(own, stated_id=f"{facts.stated_id}#{number}")
             runs.append(assemble(source, format_name, part.messages, own, part.codes, field))
         return runs
+
+
+def runs_of(parts: Iterable[Callable[[], list[Trajectory]]]) -> list[Trajectory]:
+    """The runs of the parts of a record, but for those in which no model speaks. Raises RecordError
+    where it speaks in none, and what a part raises beside that.
+    """
+    runs: list[Trajectory] = []
+    silent: SilentError | None = None
+    for read in parts:
+        try:
+            runs += read()
+        except SilentError as error:
+            silent = silent or error
+    if silent and not runs:
+        raise silent
+    return runs
 
 
 def json_text(value: object) -> str:

@@ -7,6 +7,7 @@ subagents are runs of their own.
 """
 
 import re
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -21,7 +22,7 @@ from srft_assets.trajectories.reader import (
     text,
     wrong_type,
 )
-from srft_assets.trajectories.turns import Chat, child_id
+from srft_assets.trajectories.turns import Chat, child_id, runs_of
 
 ATIF = "atif"
 VERSION_MARK = "ATIF-v"
@@ -60,15 +61,16 @@ def _runs(
         tools=_tools(agent),
         stated_id=child_id(parent, own) if own else None,
     )
-    runs = chat.runs(source, ATIF, facts, "steps")
+    parts = [partial(chat.runs, source, ATIF, facts, "steps")]
     children = listing(record, "subagent_trajectories") or []
     if children and not depth:
         raise RecordError(f"subagents more than {DEPTH} deep in each other")
     for child in children:
         if not isinstance(child, dict):
             raise wrong_type("subagent_trajectories[]", child, "an object")
-        runs += _runs(child, source, own or text(record, "session_id"), depth - 1)
-    return runs
+        named = own or text(record, "session_id")
+        parts.append(partial(_runs, child, source, named, depth - 1))
+    return runs_of(parts)
 
 
 def _add(chat: Chat, step: dict[str, Any], where: str) -> None:

@@ -17,6 +17,7 @@ from srft_assets.trajectories.reader import (
     assemble,
     holds,
     identifier,
+    is_list_text,
     listing,
     outcome,
     parsed,
@@ -121,15 +122,19 @@ def is_prompted(record: dict[str, Any], path: str) -> bool:
 
 def _read_prompted(record: dict[str, Any], source: Source) -> Trajectory:
     prompt = record.get("prompt")
-    if isinstance(prompt, str) and prompt[:1] != "[":
+    if isinstance(prompt, str) and not is_list_text(prompt):
         told: list[Any] = [{"role": "user", "content": prompt}]
     else:
         told = [_context(one) for one in listing(record, "prompt") or []]
-    about = section_of(record, "info")
-    task = identifier(record, "instance_id", "task", "example_id", "id")
+    info = record.get("info")
+    told_so = isinstance(info, dict) or (isinstance(info, str) and info[:1] == "{")
+    about = section(record, "info") if told_so else {}
+    own = identifier(record, "instance_id")
+    # verifiers calls the environment `task`, which is the same for all of its rows
+    task = identifier(record, "example_id", "task", "id")
     facts = _facts(
         record,
-        instance_id=identifier(about, "instance_id") or task,
+        instance_id=identifier(about, "instance_id") or own or task,
         tools=tools(record) or tools(about),
     )
     messages = [*told, *(listing(record, "completion") or [])]

@@ -53,12 +53,16 @@ class _Session:
 
     def add(self, line: Any) -> None:
         """Take a line, or a message. Raises RecordError."""
+        if line is None:
+            return
         if not isinstance(line, dict):
             raise wrong_type("messages[]", line, "an object")
         if "$rewindTo" in line:
             self._go_back(self._place(line["$rewindTo"]) or 0)
         elif isinstance(line.get("$set"), dict):
             self.stated |= line["$set"]
+            if isinstance(line["$set"].get("messages"), list):
+                self._replace(line["$set"]["messages"])
         elif "type" not in line:
             self.stated |= line
         elif (place := self._place(line.get("id"))) is None:
@@ -74,14 +78,28 @@ class _Session:
             self.model = self.model or model
         self._told = len(self._messages)
 
+    def _replace(self, messages: list[Any]) -> None:
+        """All messages anew: what is not among them any more was compressed, or taken back."""
+        known = {self._place(one.get("id")) for one in messages if isinstance(one, dict)}
+        if known.issuperset(range(len(self._messages))):
+            for message in messages:
+                self.add(message)
+            return
+        self.finish()
+        self._messages = [one for one in messages if isinstance(one, dict)]
+        self._rewrite()
+
     def _go_back(self, place: int) -> None:
         self.finish()
         del self._messages[place:]
+        self._rewrite()
+
+    def _rewrite(self) -> None:
         kept = Chat()
         for message in self._messages:
             _add_gemini(kept, message)
         self.chat.rewrite(kept.messages)
-        self._told = place
+        self._told = len(self._messages)
 
     def _place(self, named: object) -> int | None:
         places = range(len(self._messages))
@@ -153,7 +171,7 @@ def _read_opencode(record: Any, source: Source) -> list[Trajectory]:
                 chat.rewrite([])
             _add_parts(chat, parts)
             if info.get("summary") is True:
-                chat.rewrite(chat.messages)
+                chat.rewrite(chat.parts.pop().messages)
             names = (info.get("providerID"), info.get("modelID"))
             model = model or "/".join(one for one in names if isinstance(one, str)) or None
             status = section_of(info, "error").get("name")

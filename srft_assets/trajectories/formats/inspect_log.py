@@ -4,6 +4,7 @@ Each sample is a run of its task in one epoch. A call is `{function, arguments}`
 beside the answer's content, and long texts in `attachments`. The first score decides the outcome.
 """
 
+from functools import partial
 from typing import Any
 
 from srft_assets.trajectories.formats.anthropic import text_blocks
@@ -19,7 +20,7 @@ from srft_assets.trajectories.reader import (
     text,
     wrong_type,
 )
-from srft_assets.trajectories.turns import Chat, child_id, of_reward
+from srft_assets.trajectories.turns import Chat, child_id, of_reward, runs_of
 
 INSPECT = "inspect"
 ATTACHMENT = "attachment://"
@@ -39,10 +40,10 @@ def _read(record: dict[str, Any], source: Source) -> list[Trajectory]:
     samples = listing(record, "samples") or []
     if not samples:
         raise RecordError("a log of Inspect without samples: its header alone, or no sample ended")
-    runs = []
-    for place, one in enumerate(samples):
-        runs += _sample(about, one, place, Source(source.path, source.row + place))
-    return runs
+    return runs_of(
+        partial(_sample, about, one, place, Source(source.path, source.row + place))
+        for place, one in enumerate(samples)
+    )
 
 
 def _sample(about: dict[str, Any], sample: Any, place: int, source: Source) -> list[Trajectory]:

@@ -16,6 +16,7 @@ from srft_assets.trajectories.reader import (
     Reader,
     Source,
     identifier,
+    is_list_text,
     kind_of,
     listing,
     outcome,
@@ -49,7 +50,7 @@ def is_items(record: Any, path: str) -> bool:
 
 def _has_calls(items: Any) -> bool:
     return isinstance(items, list) and any(
-        isinstance(item, dict) and "role" not in item and item.get("type") in NATIVE
+        isinstance(item, dict) and item.get("role") is None and item.get("type") in NATIVE
         for item in items
     )
 
@@ -132,7 +133,7 @@ def _read_items(record: Any, source: Source) -> list[Trajectory]:
         chat.tell("system", told)
     for name in ("messages", "items", "input", "output"):
         value = record.get(name)
-        if name == "input" and isinstance(value, str) and value[:1] != "[":
+        if name == "input" and isinstance(value, str) and not is_list_text(value):
             chat.tell("user", value)
             continue
         add_items(chat, listing(record, name) or [], name)
