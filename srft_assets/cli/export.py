@@ -114,6 +114,10 @@ def export(
         names = ", ".join(empty)
         raise SrftError(f"{names} takes no run of these: refused, for the reason above")
     if push_to_hub is not None:
+        from srft_assets.exports.guard import check_files
+
+        files = [path.relative_to(top).as_posix() for path in top.rglob("*") if path.is_file()]
+        check_files(top, files, request.allowed)
         with console.status(f"uploading to {push_to_hub}"):
             url = push(top, push_to_hub, "dataset", public=public, replaced=REPLACED)
         say(console, f"pushed to {quoted(url)}")

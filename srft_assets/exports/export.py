@@ -92,27 +92,30 @@ def export(
     new_guard = partial(
         Guard, request.redact, request.allowed, lambda: _tokenizer_of(home, parts[0].stamp)
     )
-    guard = new_guard()
+    guard, names = new_guard(), new_guard()
     with placing(request.out) as folder:
         reader = form.reader(_tokenizer_of(home, parts[0].stamp)) if form.reader else None
         if reader is not None and form.gathers:
             reader.gather(lambda: _counted_here(parts, held_by, any_weight, new_guard()))
         writer = form.writer(folder, request.shard_bytes)
         with (folder / REFUSED).open("wb") as refused:
-            for masked, stamp in _runs(request, form, parts, progress):
+            for masked, part in _runs(request, form, parts, progress):
                 try:
                     _check(masked, held_by, any_weight)
-                    masked = guard.passed(masked, stamp)
+                    masked = guard.passed(masked, part)
                     told = _against_mistakes(masked, request.mistake_weight)
                     records = list(form.records(told, reader))
                 except UnfitError as error:
                     counts.refused[error.kind] += 1
                     which = {"batch": masked.batch, "trajectory_id": masked.trajectory_id}
-                    refused.write(orjson.dumps(which | {"reason": str(error)}) + b"\n")
+                    line = which | {"reason": str(error)}
+                    line = names.found.of(line, ("", None)) if request.redact else line
+                    refused.write(orjson.dumps(line) + b"\n")
                     continue
                 for record in records:
                     writer.add(record)
                 counts.add(masked, with_loss=bool(records))
+        facts = guard.told(facts)
         guard.check()
         counts.redacted.update(guard.found.by_kind)
         if not counts.refused:
@@ -140,13 +143,13 @@ def _tokenizer_of(home: Home, stamp: Stamp) -> ChatTokenizer:
 
 def _runs(
     request: Request, form: Format, parts: Sequence[Part], progress: Progress
-) -> Iterator[tuple[Masked, Stamp]]:
-    """The runs of all batches, with the stamp of their partition; tells how many rows are done."""
+) -> Iterator[tuple[Masked, Part]]:
+    """The runs of all batches, each with what it is a part of; tells how many rows are done."""
     for part in parts:
         label, done = f"{request.arm} {part.batch} as {form.name}", 0
         progress.report(label, done, part.stamp.rows)
         for masked in part.runs(chats=True):
-            yield masked, part.stamp
+            yield masked, part
             done += len(masked.rows)
             progress.report(label, done, part.stamp.rows)
 
@@ -160,7 +163,7 @@ def _counted_here(
         for masked in part.runs(chats=guard.redact):
             try:
                 _check(masked, held_by, any_weight)
-                yield guard.passed(masked, part.stamp) if guard.redact else masked
+                yield guard.passed(masked, part) if guard.redact else masked
             except UnfitError:
                 continue
 

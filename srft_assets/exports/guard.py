@@ -1,5 +1,6 @@
 """What stands between runs and an export: nothing secret passes unless it was allowed."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,8 +11,9 @@ import pyarrow.parquet as pq
 
 from srft_assets.errors import SrftError
 from srft_assets.exports import Allowed
-from srft_assets.exports.secrets import EMAIL, HOME, PASSWORD, Redaction, told
-from srft_assets.exports.source import ROWS_AT_ONCE, Masked, UnfitError
+from srft_assets.exports.facts import Facts
+from srft_assets.exports.secrets import BESIDE, EMAIL, HOME, PASSWORD, Redaction, told
+from srft_assets.exports.source import ROWS_AT_ONCE, Masked, Part, UnfitError
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.lengths import Lengths
 from srft_assets.tokens.mask import mask_run
@@ -49,10 +51,18 @@ class Guard:
     def __post_init__(self) -> None:
         self.found = Redaction(kinds(self.allowed))
 
-    def passed(self, masked: Masked, stamp: Stamp) -> Masked:
-        """The run as it may be published. Raises UnfitError where it cannot be masked anew."""
+    def passed(self, masked: Masked, part: Part) -> Masked:
+        """The run as it may be published. Raises UnfitError where it cannot be masked anew.
+
+        Where the batch was made anew since, the tokens may say what its messages do not.
+        """
         assert masked.run is not None
         run = self.found.run(masked.run)
+        if part.is_older:
+            run = run or masked.run
+            for row in () if self.redact else masked.rows:
+                told = self.tokenizer().decode(row.input_ids.tolist())
+                self.found.text(told, (masked.trajectory_id, BESIDE))
         if run is None or not self.redact:
             return masked
         spans = {span.step_index: span for row in masked.rows for span in row.spans}
@@ -63,13 +73,26 @@ class Guard:
             row = mask_run(
                 run, weights, self.tokenizer(), labels=labels, status=masked.rows[0].status
             )
-            rows = tuple(Lengths(_lengths(stamp)).fit(row))
+            rows = tuple(Lengths(_lengths(part.stamp)).fit(row))
         except RunRefusedError as error:
             raise UnfitError("cannot be masked again once it is redacted", str(error)) from None
         if not rows:
             raise UnfitError("is too long once it is redacted")
         _check_alike(spans, rows)
         return replace(masked, rows=rows, run=run)
+
+    def told(self, facts: Facts) -> Facts:
+        """What the card and the manifest may say of where the runs come from."""
+        place = ("the card", BESIDE)
+        authors: Counter[tuple[str, str]] = Counter()
+        for (scaffold, model), count in facts.authors.items():
+            authors[self.found.text(scaffold, place), self.found.text(model, place)] += count
+        critic = facts.critic and replace(
+            facts.critic, models=tuple(self.found.of(list(facts.critic.models), place))
+        )
+        settings = self.found.of(dict(facts.settings), place)
+        after = replace(facts, authors=authors, critic=critic, settings=settings)
+        return after if self.redact else facts
 
     def check(self) -> None:
         """Raises SrftError that says what was found where, unless it was replaced."""

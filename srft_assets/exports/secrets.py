@@ -21,6 +21,8 @@ OVERLAP = 512
 """A longer line is read in pieces that share so many characters: patterns take quadratic time."""
 EMAIL, HOME, PRIVATE_KEY, PASSWORD = "e-mail address", "home folder", "private key", "password"
 JWT = "JSON web token"
+REPLACED = "redacted"
+"""What names in place of a secret begin with."""
 FEWEST = 16
 """Characters of a key: a shorter group of a pattern is a part of it."""
 DETECTORS = {
@@ -140,7 +142,11 @@ def secrets_in(text: str, allowed: Collection[str] = ()) -> list[Secret]:
     found += [Secret(*one.span(), JWT) for one in _JWT.finditer(text) if _is_token(one[1])]
     for start, piece in _pieces(text):
         found += [Secret(start + one.start, start + one.end, one.kind) for one in _in_piece(piece)]
-    found = [one for one in found if one.kind not in allowed]
+    found = [
+        one
+        for one in found
+        if one.kind not in allowed and not text.startswith(REPLACED, one.start, one.end)
+    ]
     kept: list[Secret] = []
     for one in sorted(set(found), key=lambda one: (one.kind == EMAIL, one.start - one.end, one)):
         place = bisect(kept, one)
@@ -194,6 +200,8 @@ def step_of(run: Trajectory, place: int) -> int | None:
     return steps[-1] if steps else None
 
 
+BESIDE = -1
+"""In place of a step: what is found in a name."""
 Place = tuple[str, int | None, str]
 """Run, step, and kind of what was found there."""
 
@@ -213,16 +221,19 @@ class Redaction:
     _numbers: Counter[str] = field(default_factory=Counter)
 
     def run(self, run: Trajectory) -> Trajectory | None:
-        """The run with placeholders in its messages and tools; None where nothing was found."""
+        """The run with placeholders in its messages, tools and names; None where nothing was
+        found."""
         before = self.places.total()
         messages = [
-            self._of(message, (run.trajectory_id, step_of(run, place)))
+            self.of(message, (run.trajectory_id, step_of(run, place)))
             for place, message in enumerate(run.messages)
         ]
-        tools = self._of(run.tools, (run.trajectory_id, None))
+        tools = self.of(run.tools, (run.trajectory_id, None))
+        beside = (run.trajectory_id, BESIDE)
+        name, task = self.text(run.trajectory_id, beside), self.text(run.instance_id, beside)
         if self.places.total() == before:
             return None
-        return replace(run, messages=messages, tools=tools)
+        return replace(run, messages=messages, tools=tools, trajectory_id=name, instance_id=task)
 
     def text(self, text: str, place: tuple[str, int | None] = ("", None)) -> str:
         """The text with placeholders."""
@@ -233,16 +244,17 @@ class Redaction:
             end = one.end
         return "".join([*parts, text[end:]]) if parts else text
 
-    def _of(self, value: Any, place: tuple[str, int | None]) -> Any:
+    def of(self, value: Any, place: tuple[str, int | None]) -> Any:
+        """The value of JSON with placeholders in all its texts."""
         if isinstance(value, str):
             return self.text(value, place)
         if isinstance(value, list):
-            return [self._of(one, place) for one in value]
+            return [self.of(one, place) for one in value]
         if isinstance(value, dict):
             return {
-                self._of(key, place): self._arguments(one, place)
+                self.of(key, place): self._arguments(one, place)
                 if key == "arguments" and isinstance(one, str)
-                else self._of(one, place)
+                else self.of(one, place)
                 for key, one in value.items()
             }
         return value
@@ -281,8 +293,9 @@ class Redaction:
 
 def told(places: Mapping[Place, int], shown: int = 5) -> str:
     """What was found in which steps; never the thing itself."""
+    names = {None: " before its first step", BESIDE: ""}
     lines = [
-        f"{run} {'before its first step' if step is None else f'step {step}'}: {count} × {kind}"
+        f"{run}{names.get(step, f' step {step}')}: {count} × {kind}"
         for (run, step, kind), count in places.items()
     ]
     more = f"; and in {len(lines) - shown:,} more places" if len(lines) > shown else ""

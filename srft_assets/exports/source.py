@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -59,6 +60,13 @@ class Part:
         self.path = warehouse.path(self.asset, batch)
         with self.path.open("rb") as file:
             self.stamp = _stamp(file, self.path)
+
+    @cached_property
+    def is_older(self) -> bool:
+        """Whether the batch was made anew since it was masked."""
+        now = self.warehouse.stamp("trajectories", self.batch)
+        masked = self.stamp.recipe.inputs.get(f"trajectories/{self.batch}")
+        return now is not None and masked not in (None, now.data_version)
 
     def runs(self, chats: bool) -> Iterator[Masked]:
         """The runs in the order of the partition, a few in memory at a time.

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -14,6 +15,7 @@ from srft_assets.exports.guard import check_files
 from srft_assets.exports.secrets import Redaction, secrets_in
 from srft_assets.tokens.token_labels import IGNORED, MaskedRow
 from srft_assets.tokens.tokenizer import load_tokenizer
+from srft_assets.trajectories.model import rows_of
 from tests.exports.conftest import Platform, text_run, tool_run
 
 GITHUB = "ghp_" + "a1B2" * 9
@@ -108,7 +110,7 @@ def test_what_a_tool_is_called_with_stays_json(secret: str, around: str):
     arguments = json.dumps({"command": around.format(secret), "n": [1]}, indent=3)
     call = {"name": "bash", "arguments": arguments}
     redaction = Redaction()
-    after = redaction._of({"function": call}, ("", None))["function"]["arguments"]
+    after = redaction.of({"function": call}, ("", None))["function"]["arguments"]
     assert secret not in json.loads(after)["command"] and '\n   "n": [' in after
     ((kind, count),) = redaction.by_kind.items()
     name = f"redacted-{kind.lower().replace(' ', '-')}-1"
@@ -116,9 +118,19 @@ def test_what_a_tool_is_called_with_stays_json(secret: str, around: str):
     assert secrets_in(arguments), "a file is read as it lies"
 
 
+@pytest.mark.parametrize(
+    "text", ["/home/ada/src", "git clone https://ada:s3cr3t9@host.io/x", "-Users-ada-src"]
+)
+def test_what_was_replaced_is_no_secret(text: str):
+    redaction = Redaction()
+    after = redaction.of({"arguments": json.dumps({"command": text})}, ("", None))["arguments"]
+    assert "redacted-" in after and redaction.places.total() == 1
+    assert secrets_in(after) == []
+
+
 def test_arguments_that_are_no_json_are_redacted_too():
     broken = {"arguments": f'{{"command": "export T={HF}'}
-    assert Redaction()._of(broken, ("", None)) == {
+    assert Redaction().of(broken, ("", None)) == {
         "arguments": '{"command": "export T=redacted-hugging-face-token-1'
     }
 
@@ -131,7 +143,7 @@ def test_what_is_allowed_hides_no_key():
 def test_a_long_hostile_line_is_read_in_bounded_time():
     assert secrets_in("eyJ" * 100_000 + "sk-" * 100_000 + "a@" * 100_000) == []
     assert secrets_in("eyJ." * 50_000 + "-----BEGIN PRIVATE KEY-----\\n" * 500) == []
-    assert Redaction()._of({"arguments": '"\\' * 50_000}, ("", None))
+    assert Redaction().of({"arguments": '"\\' * 50_000}, ("", None))
 
 
 def test_a_key_in_an_observation_stops_the_export(platform: Platform, tmp_path: Path):
@@ -223,6 +235,35 @@ def test_a_step_that_weighs_one_does_so_redacted(platform_with, tmp_path: Path):
     platform.add("one", homely())
     done = platform.export("parquet", tmp_path / "out", redact=True)
     assert not done.counts.refused and done.counts.weights == {1.0: 1, 0.5: 1}
+
+
+def test_names_beside_the_chat_are_read_too(platform: Platform, tmp_path: Path):
+    model, project = "/home/janedoe/models/Qwen", "-Users-janedoe-src-app"
+    run = replace(text_run(f"{project}.0"), model=model, instance_id=project)
+    platform.add("three", run)
+    with pytest.raises(SrftError, match=r"the card: 1 × home folder") as stopped:
+        platform.export("messages", tmp_path / "out", "three")
+    assert "4 × home folder" in str(stopped.value)
+    out = tmp_path / "out"
+    platform.export("messages", out, "three", redact=True)
+    files = [path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()]
+    check_files(out, files, [])
+    assert "/home/redacted-user-1/models/Qwen" in (out / "README.md").read_text()
+    (file,) = (out / "data").iterdir()
+    (row,) = pq.read_table(file).to_pylist()
+    assert row["instance_id"] == "-Users-redacted-user-1-src-app"
+
+
+def test_tokens_that_are_older_than_their_chat_are_read_too(platform: Platform, tmp_path: Path):
+    platform.add("three", text_run("b", f"use {HF}", "break", "mend"))
+    platform.put("trajectories", rows_of([text_run("b", "use it", "break", "mend")], "x"), "three")
+    with pytest.raises(SrftError, match="b: 1 × Hugging Face token"):
+        platform.export("trl", tmp_path / "out", "three", stale_ok=True)
+    done = platform.export("trl", tmp_path / "out", "three", stale_ok=True, redact=True)
+    (file,) = (tmp_path / "out" / "data").iterdir()
+    (row,) = pq.read_table(file).to_pylist()
+    text = load_tokenizer(platform.tokenizer).decode(row["input_ids"])
+    assert "use it" in text and HF not in text and done.counts.total["runs"] == 1
 
 
 def test_a_run_that_is_not_exported_anyway_stops_nothing(platform_with, tmp_path: Path):
