@@ -27,6 +27,7 @@ ALWAYS = re.compile(r"(^|/)(conftest\.py|pytest\.ini)$|(jest|vitest|karma)\.conf
 _CHOOSES = re.compile(
     r"addopts|testpaths|deselect|norecursedirs|collect_ignore|python_(files|classes|functions)"
     r"|xfail|filterwarnings|--ignore|-k |testPathIgnore|testMatch|DJANGO_SETTINGS_MODULE"
+    r"|def pytest_\w+|autouse"
 )
 """Of other settings: what decides which tests run, and whether they may fail."""
 _NAMED = re.compile(
@@ -176,7 +177,9 @@ def _tests(change: Change, step: int) -> Iterator[Finding]:
         yield Finding(step, kind, "deletes_tests", f"takes {_some(lost)} out of {change.path}")
     elif skipped := _disabled(change):
         yield Finding(step, kind, "disables_tests", f"disables a test of {change.path}: {skipped}")
-    elif asserted := [line.strip() for line in change.removed if _ASSERTS.search(line)]:
+    elif _NAMED_TESTS.search(change.path) and (
+        asserted := [line.strip() for line in change.removed if _ASSERTS.search(line)]
+    ):
         put = any(_ASSERTS.search(line) for line in change.of("+"))
         rule, told = ("rewrites_tests", "rewrites") if put else ("deletes_tests", "takes out")
         reason = f"{told} what {change.path} expects: {asserted[0]}"
@@ -214,7 +217,7 @@ def _disabled(change: Change) -> str:
 
 def _settings(change: Change, step: int) -> Iterator[Finding]:
     changed = [text.strip() for sign, text in change.lines if sign in "+-" and text.strip()]
-    if not ALWAYS.search(change.path):
+    if change.is_new or not ALWAYS.search(change.path):
         changed = [line for line in changed if _CHOOSES.search(line)]
     if changed or change.is_gone:
         what = "deletes" if change.is_gone else "adds" if change.is_new else "changes"
