@@ -28,6 +28,8 @@ from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
 VERSION = 3
 """Raised when the output changes; see tools/versions.py."""
+FACTS = tuple(f"srft_assets.critic.rules.{name}" for name in ("commands", "edits", "facts"))
+"""What the rules of the critic know of a step too; an edit of a rule makes no finding anew."""
 ASSET = "integrity"
 TASK_CHARS = 100_000
 
@@ -81,7 +83,7 @@ def integrity_stage(weak_tests: str | None = None) -> Stage:
         partitioned_by="batch",
         upstream=(Upstream("trajectories"),),
         schema=INTEGRITY,
-        code={"version": VERSION, "rules": source_digest("srft_assets.critic.rules")},
+        code={"version": VERSION, "facts": source_digest(*FACTS)},
         make=lambda work: _make(work, weak_tasks(weak_tests)),
         config_of=config_of,
         volatile=("reason", "rule"),
