@@ -76,11 +76,12 @@ def alone(home: Home) -> Iterator[Finding]:
     kind = file_system_of(home.root)
     yield Finding("folder", True, f"{home.root} on {kind}")
     file = database_file(home)
-    sqlite = file is not None and is_network(file_system_of(file.parent))
+    below = file_system_of(file.parent) if file else ""
+    sqlite = is_network(below)
     yield Finding(
         "database",
         not sqlite,
-        f"SQLite on {kind}" if file else "PostgreSQL",
+        f"SQLite on {below}" if file else "PostgreSQL",
         "its locks and its shared memory do not hold between hosts: srft database copy, then "
         "SRFT_DATABASE=postgresql+psycopg2://…"
         if sqlite

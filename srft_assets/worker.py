@@ -1,4 +1,4 @@
-"""A worker of `side_by_side`: makes partitions of one stage, as it is told.
+"""A worker of `worker_pool`: makes partitions of one stage, as it is told.
 
     python -P -m srft_assets.worker CHANNEL PARENT
 
@@ -25,11 +25,11 @@ from srft_assets.home import Home, current_home
 from srft_assets.launching import job_folder, launch_job, told_step
 from srft_assets.locks import exclusive
 from srft_assets.serving.guard import PR_SET_PDEATHSIG
-from srft_assets.side_by_side import Asked, Making
 from srft_assets.stages import load_stages
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Work
+from srft_assets.worker_pool import Asked, Making
 
 T = TypeVar("T")
 TELL_SECONDS = 0.2
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str]) -> None:
     channel: Any = Connection(int(arguments[0]))
     asked = channel.recv()
     teller = _Teller(channel)
-    here = _Here(current_home(), asked, teller, logging.getLogger("srft.side_by_side"))
+    here = _Here(current_home(), asked, teller, logging.getLogger("srft.worker_pool"))
     here.log.addHandler(teller)
     here.log.setLevel(logging.INFO)
     here.log.propagate = False

@@ -108,11 +108,10 @@ def export(
         remember(home, folder, arm)
         for line in told(done):
             say(console, line)
-        if done.counts.refused and not done.counts.total["rows"]:
+        if not done.counts.total["rows"]:
             empty.append(form)
     if empty and (ALL not in format_ or len(empty) == len(forms)):
-        names = ", ".join(empty)
-        raise SrftError(f"{names} takes no run of these: refused, for the reason above")
+        raise SrftError(f"{', '.join(empty)} has no row of these runs, for the reason above")
     if push_to_hub is not None:
         from srft_assets.exports.guard import check_files
 
@@ -154,6 +153,8 @@ def told(done: "Exported") -> list[str]:
     size = sum(one.bytes for one in done.files)
     files = f"{len(done.files)} data file{'s' * (len(done.files) != 1)}"
     lines.append(f"wrote {quoted(str(done.folder))}: {files}, {size / 1e6:,.1f} MB")
+    if not total["rows"]:
+        return lines
     lines.append("README.md there is its card. To load it:")
     code = done.loading.split("```")[1].partition("\n")[2].rstrip()
     code = code.replace("FOLDER", str(done.folder))

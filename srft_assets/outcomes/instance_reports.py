@@ -9,6 +9,9 @@
 - Predictions with an evaluation, and OpenHands' output lines: `resolved` or `evaluation` (true,
   false, a word, or an object with `resolved`); or `report` / `test_result.report` as OpenHands and
   SWE-Gym write it: {resolved, empty_generation, failed_apply_patch, error_eval, test_timeout}.
+- `TRIAL/result.json` of Harbor, beside the run in `TRIAL/agent/`: the verifier's reward is the
+  outcome. Which run it is of, its folder says: the run's file names no task, and the result calls
+  the task otherwise than the folder does.
 """
 
 import re
@@ -17,6 +20,7 @@ from typing import Any
 
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.status import Detail, ReportedOutcome, Status, cut_log
+from srft_assets.trajectories.turns import of_reward
 
 SAID = r"^(?:[^\n]*\b(?:INFO|WARNING|ERROR) - )?"
 """What a line of a harness's log begins with; tests may print the same words further on."""
@@ -53,6 +57,8 @@ OPENHANDS = (
     ("test_timeout", Status.TIMEOUT),
     ("error_eval", Status.INFRA_ERROR),
 )
+REWARD = "reward"
+"""The reward that counts where a verifier of Harbor's gives several."""
 
 
 class BadReportError(SrftError):
@@ -220,3 +226,25 @@ def names(report: dict[str, Any], key: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise BadReportError(f"{key} is not a list of names")
     return value
+
+
+def grade_trial(result: dict[str, Any]) -> ReportedOutcome:
+    """The outcome of a trial. Raises BadReportError where it states neither reward nor exception,
+    and for a reward between 0 and 1. One that ended before its verifier is the machine's failure.
+    """
+    task = text(result, "task_name") or text(result, "trial_name") or ""
+    verified = result.get("verifier_result")
+    rewards = verified.get("rewards") if isinstance(verified, dict) else None
+    rewards = rewards if isinstance(rewards, dict) else {}
+    value = rewards.get(REWARD, next(iter(rewards.values()), None) if len(rewards) == 1 else None)
+    if isinstance(value, int | float):
+        passed = of_reward(value)
+        if passed is None:
+            raise BadReportError(f"a reward of {value:g} says neither that it passed nor that not")
+        status = Status.RESOLVED if passed else Status.UNRESOLVED
+        return ReportedOutcome(task, status, detail=Detail.STATED, beside=True)
+    ended = result.get("exception_info")
+    if not isinstance(ended, dict):
+        raise BadReportError("a trial's result without a reward: it was not verified")
+    kind = str(ended.get("exception_type"))[:80]
+    return ReportedOutcome(task, Status.INFRA_ERROR, reason=kind, beside=True)

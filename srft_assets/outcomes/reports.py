@@ -21,11 +21,11 @@ from srft_assets.outcomes.instance_reports import (
     BadReportError,
     grade_instance,
     grade_row,
+    grade_trial,
     names,
     text,
 )
 from srft_assets.outcomes.status import OTHERS, Detail, ReportedOutcome, Status
-from srft_assets.outcomes.trials import grade_trial
 from srft_assets.trajectories.discover import is_trial, is_verdicts
 from srft_assets.trajectories.sources import instance_of
 

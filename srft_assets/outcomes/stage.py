@@ -9,8 +9,8 @@ from typing import Any
 from srft_assets.errors import Refusal
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import chosen_config, grade_chosen
-from srft_assets.outcomes.matching import reported_outcomes
 from srft_assets.outcomes.sandbox_grader import grade_runs
+from srft_assets.outcomes.statements import reported_outcomes
 from srft_assets.outcomes.status import (
     JUDGED,
     TEST_OUTCOMES,

@@ -79,6 +79,12 @@ def test_every_family_has_a_line(script: Script) -> None:
     assert len(lines) >= 4 and {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {7}
 
 
+def test_every_pair_with_another_run_shares_its_context(script: Script) -> None:
+    told = json.loads(script("preferences", "--runs", 12, "--teachers", 3))
+    assert told["mistakes"] > 0 and told["sources"]["other run"] > 0
+    assert told["share_their_context"] == told["sources"]["other run"]
+
+
 def test_the_share_of_dagster_is_what_no_stage_took(script: Script) -> None:
     told = script("dagster_share", "ingest", RUNS)
     wall, made, rest, share = numbers(told.partition(": ")[2])

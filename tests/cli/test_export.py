@@ -77,9 +77,21 @@ def test_refused_runs_are_counted_with_the_reason(srft, masked, tmp_path):
     assert "refused 2 runs: a span lies outside its tokens" in lines(said.out)
     assert (out / "refused.jsonl").is_file()
     assert said.code == 1
-    assert lines(said.err) == [
-        "error: parquet takes no run of these: refused, for the reason above"
-    ]
+    assert lines(said.err) == ["error: parquet has no row of these runs, for the reason above"]
+
+
+def test_an_export_of_no_row_is_told_as_a_failure(srft, masked, tmp_path):
+    warehouse = Warehouse(masked.warehouse)
+    stamp, frame = warehouse.stamp(ARM, "one"), warehouse.read(ARM, "one")
+    untrained = pl.element().struct.with_fields(pl.lit(False).alias("trained"))
+    warehouse.write(ARM, "one", frame.with_columns(pl.col("spans").list.eval(untrained)), stamp)
+    words = ("--arm", "srft", "--format", "trl", "--out", str(tmp_path / "set"))
+    said = srft("export", *words, "--batch", "one", "--stale-ok")
+    assert "0 runs, 0 rows: 0 tokens" in said.out and "To load it" not in said.out
+    assert (said.code, lines(said.err)) == (
+        1,
+        ["error: trl has no row of these runs, for the reason above"],
+    )
 
 
 def test_several_formats_go_into_folders_of_their_names(srft, masked, tmp_path):

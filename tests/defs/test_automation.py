@@ -136,7 +136,7 @@ def test_what_failed_is_not_asked_for_again_and_again(
 ):
     make_stale(labelled, VERDICTS, "b")
     monkeypatch.setattr(
-        "srft_assets.side_by_side.make_current",
+        "srft_assets.worker_pool.make_current",
         lambda *_: (_ for _ in ()).throw(SrftError("no")),
     )
     job = loaded.resolve_implicit_global_asset_job_def()

@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from srft_assets import side_by_side
+from srft_assets import worker_pool
 from srft_assets.home import Home
 from srft_assets.locks import partition_turn
-from srft_assets.side_by_side import Asked, make_side_by_side
 from srft_assets.stages import load_stages
+from srft_assets.worker_pool import Asked, make_side_by_side
 from tests.chain.support import srft, start, state
 from tests.trajectories.ingest_support import run_of, write_lines
 
@@ -25,7 +25,7 @@ HELD, *OTHERS = NAMES = ("runs-000", "runs-001", "runs-002")
 MORTAL = """
 import os, sys
 from multiprocessing.connection import Connection
-from srft_assets.side_by_side import Ended
+from srft_assets.worker_pool import Ended
 channel = Connection(int(sys.argv[1]))
 channel.recv()
 while True:
@@ -42,7 +42,7 @@ def mortal(monkeypatch: pytest.MonkeyPatch) -> None:
     def command(module: str, *arguments: str) -> list[str]:
         return [sys.executable, "-c", MORTAL, *arguments]
 
-    monkeypatch.setattr(side_by_side, "python", command)
+    monkeypatch.setattr(worker_pool, "python", command)
 
 
 @pytest.mark.usefixtures("mortal")
