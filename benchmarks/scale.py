@@ -132,6 +132,7 @@ def stages(runs: int, folder: Path, rounds: int, queries: Sequence[str]) -> dict
     steps: dict[str, Sequence[str]] = {
         "ingest": [SRFT, "ingest", str(folder / "source"), "--batch-size", str(BATCH)],
         "verdicts": [SRFT, "apply", "step_verdicts/rules"],
+        "integrity": [SRFT, "apply", "integrity"],
         "masks": [*own, "mask"],
         "stats": [SRFT, "stats"],
     }

@@ -112,7 +112,9 @@ def test_every_command_ends_well_and_prints_what_the_page_shows(printed: list[st
     assert len(printed) == len(shown())
     if not REAL.is_dir():
         return
+    gone = []
     for (command, lines), output in zip(shown(), printed, strict=True):
         there = [stable(line) for line in output.splitlines()]
-        gone = [line for line in lines if line not in there]
-        assert gone == [], f"$ {command}\n{output}"
+        if missing := [line for line in lines if line not in there]:
+            gone.append(f"$ {command}\n{output}\nlacks {missing}")
+    assert gone == [], "\n\n".join(gone)
