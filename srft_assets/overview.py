@@ -122,7 +122,8 @@ def _left(home: Home, stages: Mapping[str, Stage]) -> dict[str, dict[str, float]
     limits = (stated.critic, stated.relabel)
     if all(one.max_calls is one.max_tokens is one.max_usd is None for one in limits):
         return {}
-    from srft_assets.critic.spending import left, left_of_life, prices_of, spent, today
+    from srft_assets.critic.budget import left, today
+    from srft_assets.critic.spending import left_of_life, prices_of, spent
 
     critics = [name for name in names_of(stages, "critics") if stages[KINDS["critics"] + name].pool]
     of_day = left(stated.relabel, spent(home, prices_of(stated), since=today()))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from srft_assets.critic.calls import Reply, Request
 from srft_assets.critic.prompt.text import readable
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.verdict import Label, Verdict
-from srft_assets.text import visible
+from srft_assets.text import some, visible
 
 Schema = dict[str, Any]
 
@@ -71,8 +71,7 @@ def described(spec: LlmSpec) -> str:
 Kind = Literal["refused", "cut", "empty", "not_json", "wrong_steps", "unknown_label"]
 
 
-@dataclass(frozen=True, slots=True)
-class BadAnswer:
+class BadAnswer(Exception):
     """A reply without valid verdicts.
 
     Attributes:
@@ -80,16 +79,9 @@ class BadAnswer:
         reason: one line, fit to be told to the model.
     """
 
-    kind: Kind
-    reason: str
-
-
-class Bad(Exception):
-    """Ends the reading of an answer."""
-
     def __init__(self, kind: Kind, reason: str) -> None:
         super().__init__(reason)
-        self.answer = BadAnswer(kind, reason)
+        self.kind, self.reason = kind, reason
 
 
 def one_line(text: str, chars: int = 200) -> str:
@@ -128,44 +120,42 @@ def parse(reply: Reply, request: Request, spec: LlmSpec) -> list[Verdict] | BadA
     """
     try:
         if reply.refusal or reply.finish_reason == "content_filter":
-            raise _refused(reply)
+            by = (
+                f": {one_line(reply.refusal)}"
+                if reply.refusal
+                else " by the server's content filter"
+            )
+            raise BadAnswer("refused", f"the answer was refused{by}")
         text = _bare((reply.content or "").strip("\ufeff \t\r\n"))
         try:
             return _read(_object(text), request.steps, reply, spec)
-        except Bad as bad:
+        except BadAnswer as bad:
             return _within(text, request.steps, reply, spec, bad)
-    except Bad as bad:
-        if reply.finish_reason == "length":
-            return _cut(reply, request)
-        return bad.answer
-
-
-def _refused(reply: Reply) -> Bad:
-    told = f": {one_line(reply.refusal)}" if reply.refusal else " by the server's content filter"
-    return Bad("refused", f"the answer was refused{told}")
+    except BadAnswer as bad:
+        return _cut(reply, request) if reply.finish_reason == "length" else bad
 
 
 def _cut(reply: Reply, request: Request) -> BadAnswer:
-    limit = request.body.get("max_tokens")
+    cut = f"the answer was cut after {request.body.get('max_tokens')} tokens"
     if reply.content:
-        return BadAnswer("cut", f"the answer was cut after {limit} tokens: give shorter reasons")
+        return BadAnswer("cut", f"{cut}: give shorter reasons")
     return BadAnswer(
-        "cut",
-        f"the answer was cut after {limit} tokens, while the model was thinking: "
-        "raise sampling.max_tokens_per_step",
+        "cut", f"{cut}, while the model was thinking: raise sampling.max_tokens_per_step"
     )
 
 
-def _within(text: str, steps: range, reply: Reply, spec: LlmSpec, bad: Bad) -> list[Verdict]:
+def _within(text: str, steps: range, reply: Reply, spec: LlmSpec, bad: BadAnswer) -> list[Verdict]:
     """The verdicts of the one valid object within a text. Raises `bad` where there is none."""
     found: list[list[Verdict]] = []
     for value in _objects(text):
-        with suppress(Bad):
+        with suppress(BadAnswer):
             found.append(_read(value, steps, reply, spec))
     if not found:
         raise bad
     if any(other != found[0] for other in found[1:]):
-        raise Bad("not_json", f"the answer holds {len(found)} objects that contradict each other")
+        raise BadAnswer(
+            "not_json", f"the answer holds {len(found)} objects that contradict each other"
+        )
     return found[0]
 
 
@@ -212,14 +202,14 @@ def again(request: Request, reply: Reply, bad: BadAnswer) -> Request:
 def _bare(text: str) -> str:
     """Without reasoning before it (whose opening mark may stand in the prompt) or a fence.
 
-    Raises Bad where nothing is left.
+    Raises BadAnswer where nothing is left.
     """
     if not text.startswith(("{", "```")):
         text = _THOUGHT.split(text)[-1].strip()
     if text.startswith("```") and text.endswith("```"):
         text = text.removesuffix("```").partition("\n")[2].strip()
     if not text:
-        raise Bad("empty", "the answer was empty")
+        raise BadAnswer("empty", "the answer was empty")
     return text
 
 
@@ -227,13 +217,13 @@ def _object(text: str) -> dict[str, Any]:
     try:
         answer = json.loads(text, strict=False, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        raise Bad(
+        raise BadAnswer(
             "not_json", f"the answer is not one JSON object ({one_line(str(error))})"
         ) from None
     if isinstance(answer, _Doubled):
-        raise Bad("wrong_steps", f"step {one_line(answer.key)} is there twice")
+        raise BadAnswer("wrong_steps", f"step {one_line(answer.key)} is there twice")
     if not isinstance(answer, dict):
-        raise Bad("not_json", "the answer is JSON, but not an object")
+        raise BadAnswer("not_json", "the answer is JSON, but not an object")
     return answer
 
 
@@ -249,14 +239,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Doubled:
 def _check_steps(answer: dict[str, Any], steps: range) -> None:
     wanted = [str(index) for index in steps]
     missing = [key for key in wanted if key not in answer]
-    extra = sorted(answer.keys() - set(wanted))
+    extra = [one_line(key, 20) for key in sorted(answer.keys() - set(wanted))]
     told = [
-        f"{name}: {_listed(keys)}"
+        f"{name}: {some(keys, 10)}"
         for name, keys in (("missing steps", missing), ("keys that no step has", extra))
         if keys
     ]
     if told:
-        raise Bad("wrong_steps", "; ".join(told))
+        raise BadAnswer("wrong_steps", "; ".join(told))
 
 
 def _verdict(index: int, value: Any, reply: Reply, spec: LlmSpec) -> Verdict:
@@ -264,19 +254,14 @@ def _verdict(index: int, value: Any, reply: Reply, spec: LlmSpec) -> Verdict:
     reason: Any = ""
     if spec.reasons:
         if not isinstance(value, dict):
-            raise Bad("not_json", f"step {index} is no object with a reason and a label")
+            raise BadAnswer("not_json", f"step {index} is no object with a reason and a label")
         label, reason = value.get("label"), value.get("reason")
     if not isinstance(label, str) or not isinstance(reason, str):
-        raise Bad("not_json", f"step {index}: the label or the reason is not a string")
+        raise BadAnswer("not_json", f"step {index}: the label or the reason is not a string")
     if label not in spec.labels:
         known = ", ".join(spec.labels)
-        raise Bad(
+        raise BadAnswer(
             "unknown_label", f"step {index} is labelled {one_line(label)!r}, not one of {known}"
         )
     told = one_line(reason, REASON_CHARS)
     return Verdict(index, Label(label), told, rule=one_line(reply.model), call=reply.key)
-
-
-def _listed(keys: Sequence[str]) -> str:
-    shown = ", ".join(one_line(key, 20) for key in keys[:10])
-    return shown + (f" and {len(keys) - 10} more" if len(keys) > 10 else "")

@@ -9,14 +9,15 @@ from itertools import chain
 
 import orjson
 
+from srft_assets.critic.budget import Budgets
 from srft_assets.critic.calls import Reply, Request
-from srft_assets.critic.client import Budgets, Client, budget_of
+from srft_assets.critic.client import Client
 from srft_assets.critic.exchanges import Batch, Exchange, Judged
 from srft_assets.critic.failures import HOPELESS, ITS_OWN, BudgetSpentError, CallError, Kind
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.prompt.text import tokens_of
 from srft_assets.critic.spec import Endpoint
-from srft_assets.critic.spending import counted, lasting_budgets
+from srft_assets.critic.spending import budget_of, counted, lasting_budgets
 from srft_assets.errors import SrftError
 from srft_assets.serving.server import Served
 from srft_assets.warehouse.stage import Work
@@ -42,62 +43,52 @@ def ask_model(
     are not asked, as it is known what becomes of them. Raises SrftError where calls are left
     without an answer: what came is in the ledger, and the same command goes on from there.
     """
-    asking: Asking | None = None
-    label = f"step_verdicts/{critic} {work.partition}"
+    endpoint, label = batch.spec.endpoint, f"step_verdicts/{critic} {work.partition}"
 
-    def report() -> None:
-        counts = {
-            "from the ledger": batch.answered - batch.paid,
-            "paid": batch.paid + (asking.paid if asking else 0),
-        }
+    def report(paid: int = 0) -> None:
+        counts = {"from the ledger": batch.answered - batch.paid, "paid": batch.paid + paid}
         note = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
         work.progress.report(label, batch.done, runs, note)
 
     def over(exchange: Exchange) -> None:
         batch.close(exchange)
-        report()
+        report(asking.paid)
 
-    async def ask(served: Served, exchanges: Iterator[Exchange]) -> Asking:
-        nonlocal asking
-        lasting = lasting_budgets(work.home, critic, batch.spec, work.started_by, work.allowance)
-        budget = Budgets([budget_of(work.run_id, endpoint), *lasting])
-        async with Client(
-            endpoint, served.base_url, api_key=served.api_key, budget=budget
-        ) as client:
-            asking = Asking(
-                batch.ledger, client, over, critic, work.partition, lambda: batch.answered > 0
-            )
-            asking.known = failures or {}
-            await asking.run(exchanges)
-            return asking
+    async def ask(first: Exchange) -> None:
+        async with client:
+            await asking.run(chain([first], exchanges))
 
     exchanges = batch.open(judged)
     first = next(exchanges, None)
     report()
     if first is None:
         return 0
-    endpoint = batch.spec.endpoint
     with served_at(endpoint, work) as served:
         if served.models and batch.spec.model not in served.models:
             raise SrftError(
                 f"critic {critic} asks for {batch.spec.model}, and the server has "
                 f"{', '.join(served.models)}: mend `model` in its YAML, or name the served model so"
             )
-        done = asyncio.run(ask(served, chain([first], exchanges)))
-    if told := done.client.parameters_of({"model": batch.spec.model}).told():
+        lasting = lasting_budgets(work.home, critic, batch.spec, work.started_by, work.allowance)
+        budget = Budgets([budget_of(work.run_id, endpoint), *lasting])
+        client = Client(endpoint, served.base_url, api_key=served.api_key, budget=budget)
+        asking = Asking(batch.ledger, client, over, critic, work.partition, failures)
+        asyncio.run(ask(first))
+    if told := client.parameters_of({"model": batch.spec.model}).told():
         work.log.warning("%s refuses parameters: %s; see endpoint.parameters", critic, told)
-    for exchange, reason in done.refused:
-        if done.takes_others:
+    # What is refused without a known reason is at fault itself where others were answered.
+    for exchange, reason in asking.refused:
+        if asking.paid or batch.answered:
             exchange.refuse(reason)
             over(exchange)
         else:
-            done.unanswered.append(reason)
-    if left := done.unanswered:
+            asking.unanswered.append(reason)
+    if left := asking.unanswered:
         raise SrftError(
             f"{len(left)} calls got no answer ({left[0]}); "
-            f"{batch.paid + done.paid} are in the ledger: run again to go on"
+            f"{batch.paid + asking.paid} are in the ledger: run again to go on"
         )
-    return done.paid
+    return asking.paid
 
 
 @contextmanager
@@ -117,7 +108,6 @@ class Asking:
 
     Attributes:
         over: told of every exchange that is over.
-        answered_before: whether the ledger held answers of the critic.
         known: failures of requests that are not asked, by key.
         paid: calls that the server answered.
         refused: exchanges whose request the server refuses, without saying whose fault it is.
@@ -131,12 +121,11 @@ class Asking:
         over: Callable[[Exchange], None],
         critic: str,
         batch: str,
-        answered_before: Callable[[], bool] = lambda: False,
+        known: Mapping[str, CallError] | None = None,
     ) -> None:
         self.ledger, self.client, self.over = ledger, client, over
         self.critic, self.batch = critic, batch
-        self.answered_before = answered_before
-        self.known: Mapping[str, CallError] = {}
+        self.known = known or {}
         self.paid = 0
         self.refused: list[tuple[Exchange, str]] = []
         self.unanswered: list[str] = []
@@ -144,12 +133,6 @@ class Asking:
         self._end: Exception | None = None
         self._ending = False
         self._taking = asyncio.Lock()
-
-    @property
-    def takes_others(self) -> bool:
-        """Whether the server answered others of its kind: a request that it refuses without a
-        known reason is then at fault itself."""
-        return self.paid > 0 or self.answered_before()
 
     async def run(self, exchanges: Iterator[Exchange]) -> None:
         """Ask. Exchanges are taken as places get free, so the source may render prompts.

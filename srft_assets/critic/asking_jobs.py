@@ -5,19 +5,19 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 from typing import IO
 
 from srft_assets.critic.asking import served_at
+from srft_assets.critic.budget import Budget, Budgets
 from srft_assets.critic.calls import Request
-from srft_assets.critic.client import BACKOFF, LONGEST_BACKOFF, Budgets, Client, budget_of, estimate
+from srft_assets.critic.client import BACKOFF, LONGEST_BACKOFF, Client, estimate
 from srft_assets.critic.exchanges import AT_ONCE, Batch, Judged
 from srft_assets.critic.failures import BudgetSpentError, CallError, Kind
 from srft_assets.critic.job_client import line_of
 from srft_assets.critic.job_reading import Reading
 from srft_assets.critic.jobs import Call, Job, Jobs, State
-from srft_assets.critic.spending import Lasting, lasting_budgets
+from srft_assets.critic.spending import budget_of, lasting_budgets
 from srft_assets.serving.server import Served
 from srft_assets.warehouse.stage import Work
 
@@ -61,13 +61,6 @@ def ask_in_batches(
 
     with served_at(endpoint, work) as served:
         return asyncio.run(ask(served))
-
-
-def check_room(budgets: Iterable[Lasting], calls: Sequence[Call]) -> None:
-    """Raise BudgetSpentError where others spent meanwhile what these calls would take."""
-    tokens = sum(call.prompt_tokens + call.completion_tokens for call in calls)
-    for budget in budgets:
-        budget.check(len(calls), tokens)
 
 
 class Draft:
@@ -140,7 +133,7 @@ class AskingInBatches:
     async def _pass(self) -> list[str]:
         """Go over all requests, and submit those that nobody asks; ids of jobs that hold ours."""
         exchanges = self.start().open(self.judged())
-        budget = self._budget()
+        budget = Budgets([budget_of(self.work.run_id, self.spec.endpoint), *self._lasting()])
         jobs: dict[str, None] = {}
         draft = Draft(self.folder)
         while some := await asyncio.to_thread(lambda: list(islice(exchanges, AT_ONCE))):
@@ -154,17 +147,15 @@ class AskingInBatches:
                 call, line = self._line(request)
                 if await self._is_spent(budget, call):
                     break
-                if self._is_full(draft, line):
+                too_long = draft.size + len(line) > FILE_BYTES
+                if too_long or len(draft.calls) >= self.spec.endpoint.batch_calls:
                     jobs |= dict.fromkeys(await self._submit(draft))
                     draft = Draft(self.folder)
                 draft.add(call, line)
         jobs |= dict.fromkeys(await self._submit(draft))
         return list(jobs)
 
-    def _budget(self) -> Budgets:
-        return Budgets([budget_of(self.work.run_id, self.spec.endpoint), *self._lasting()])
-
-    def _lasting(self) -> list[Lasting]:
+    def _lasting(self) -> list[Budget]:
         work = self.work
         return lasting_budgets(
             work.home, self.critic, self.spec, work.started_by, work.allowance, in_batches=True
@@ -181,10 +172,6 @@ class AskingInBatches:
             else:
                 budget.settle(tokens, tokens)
         return self.spent is not None
-
-    def _is_full(self, draft: Draft, line: bytes) -> bool:
-        too_long = draft.size + len(line) > FILE_BYTES
-        return too_long or len(draft.calls) >= self.spec.endpoint.batch_calls
 
     def _line(self, request: Request) -> tuple[Call, bytes]:
         known = self.client.parameters_of(request.body)
@@ -205,7 +192,13 @@ class AskingInBatches:
             return []
         reading.is_ours(job.id)
         calls = list(draft.calls.values())
-        check = partial(check_room, await asyncio.to_thread(self._lasting))
+        budgets = await asyncio.to_thread(self._lasting)
+
+        def check(free: Sequence[Call]) -> None:
+            tokens = sum(call.prompt_tokens + call.completion_tokens for call in free)
+            for budget in budgets:
+                budget.check(len(free), tokens)
+
         try:
             keys = await asyncio.to_thread(self.jobs.open, job, calls, self.ledger, check)
         except BudgetSpentError as error:

@@ -7,14 +7,16 @@ killed, by the next command.
 """
 
 import io
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+import orjson
 import polars as pl
 
 from srft_assets.files import place
@@ -24,6 +26,8 @@ from srft_assets.warehouse.partitions import CALLS
 from srft_assets.warehouse.recipe import digest
 
 KEY = re.compile(r"[0-9a-f]{64}")
+ANSWER_CHARS = 512 * 1024
+"""A longer answer or refusal is cut: it is no sound one."""
 OPEN = "_open"
 """Folder of the locks that are held while the calls of a partition are being paid for."""
 
@@ -84,26 +88,72 @@ class Reply:
     batch: str = ""
 
 
-class Said(Protocol):
-    """What a model said, as a completion or a reply holds it."""
-
-    @property
-    def content(self) -> str | None: ...
-    @property
-    def refusal(self) -> str | None: ...
-    @property
-    def finish_reason(self) -> str | None: ...
-    @property
-    def completion_tokens(self) -> int: ...
-
-
-def says_nothing(said: Said) -> bool:
+def says_nothing(reply: Reply) -> bool:
     """Whether an answer is the provider's failure in the shape of an answer: it states an error, or
     holds neither text nor tokens, and no reason for that."""
-    if said.finish_reason == "error":
+    if reply.finish_reason == "error":
         return True
-    withheld = said.finish_reason in ("content_filter", "length")
-    return not (said.content or said.refusal or said.completion_tokens or withheld)
+    withheld = reply.finish_reason in ("content_filter", "length")
+    return not (reply.content or reply.refusal or reply.completion_tokens or withheld)
+
+
+def reply_of(answer: Any) -> Reply | None:
+    """The reply, without a key, in what was parsed of a server's chat completion; None where it
+    holds no answer of a model. Counts of tokens are 0 where the server has none.
+
+    An oddity beside the answer is no reason to lose the answer, which is paid for. What a model
+    wrote into its reasoning alone is taken as its answer, unless it was cut there.
+    """
+    choices = _at(answer, "choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = _at(choice, "message")
+    content = _at(message, "content")
+    if not isinstance(message, dict) or not isinstance(content, str | list | None):
+        return None
+    usage = _at(answer, "usage")
+    thought = _text(_at(message, "reasoning_content")) or _text(_at(message, "reasoning"))
+    finish = _text(_at(choice, "finish_reason"))
+    reply = Reply(
+        key="",
+        content=_text(content) or (thought if finish != "length" else None),
+        refusal=_text(_at(message, "refusal")),
+        finish_reason=finish,
+        model=_text(_at(answer, "model")) or "",
+        prompt_tokens=_count(_at(usage, "prompt_tokens")),
+        completion_tokens=_count(_at(usage, "completion_tokens")),
+        cached_tokens=_count(_at(_at(usage, "prompt_tokens_details"), "cached_tokens")),
+    )
+    return None if _at(choice, "error") or says_nothing(reply) else reply
+
+
+def parsed(body: bytes) -> Any:
+    """JSON, or None; loosely where need be: raw control characters and halves of surrogate pairs
+    pass."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(body, strict=False)
+        except (ValueError, RecursionError):
+            return None
+
+
+def _at(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None
+
+
+def _text(value: Any) -> str | None:
+    """Text that UTF-8 can hold; also of a content that comes in parts, as some gateways send it."""
+    if isinstance(value, list):
+        parts = [_at(part, "text") for part in value]
+        value = "".join(part for part in parts if isinstance(part, str))
+    if not isinstance(value, str):
+        return None
+    return value[:ANSWER_CHARS].encode("utf-8", "replace").decode()
+
+
+def _count(value: Any) -> int:
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else 0
 
 
 CRITIC_CALLS = pl.Schema(

@@ -4,9 +4,9 @@ import asyncio
 import hashlib
 import logging
 import random
-import threading
+import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -20,11 +20,10 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from srft_assets.critic.calls import Reply, Request
-from srft_assets.critic.completion import Completion, read_completion
+from srft_assets.critic.budget import Budget, Budgets
+from srft_assets.critic.calls import Reply, Request, parsed, reply_of
 from srft_assets.critic.failures import (
-    SPENT,
-    BudgetSpentError,
+    LONGEST_MESSAGE,
     CallError,
     Kind,
     TransientError,
@@ -32,7 +31,6 @@ from srft_assets.critic.failures import (
     said_in,
     secrets_of,
 )
-from srft_assets.critic.parameters import Parameters, parameters_of
 from srft_assets.critic.prompt.text import tokens_of
 from srft_assets.critic.spec import Endpoint
 
@@ -47,103 +45,62 @@ BACKOFF = 0.5
 LONGEST_BACKOFF = 60.0
 CONNECT_SECONDS = 30.0
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
-LOOK_SECONDS = 0.02
 IDEMPOTENCY = "Idempotency-Key"
+RENAMED = {"max_tokens": "max_completion_tokens"}
+"""Keys with another name: OpenAI's reasoning models know `max_completion_tokens` only."""
+OPTIONAL = ("top_p", "seed", "temperature", "response_format")
+"""Keys that may be left out, the least important first: one goes where two exclude each other."""
+REFUSING = re.compile(
+    r"not support|unsupported|unavailable|not permitted|not allowed|forbidden|cannot both|unknown"
+    r"|unrecogni[sz]ed|unexpected|deprecated",
+    re.IGNORECASE,
+)
 
 
-class Budget:
-    """Calls and tokens, both without limit where None. Threads and event loops may share one.
+class Parameters:
+    """The keys that one model at one endpoint takes; all its calls of a process share them.
 
-    A call is reserved before it is sent, with an estimate of its tokens, and settled with what
-    it took; a call without an answer costs nothing. The limit of calls is never passed, that of
-    tokens by no more than the estimates are too low.
+    Attributes:
+        changed: key → the name under which it is sent; None: left out.
     """
 
-    then = "run again to go on"
-    """What a person reads once it is spent."""
+    def __init__(self) -> None:
+        self.changed: dict[str, str | None] = {}
 
-    def __init__(self, max_calls: int | None = None, max_tokens: int | None = None) -> None:
-        self.max_calls = max_calls
-        self.max_tokens = max_tokens
-        self.calls = 0
-        self.tokens = 0
-        self._open_calls = 0
-        self._open_tokens = 0
-        self._lock = threading.Lock()
+    def adapted(self, body: Mapping[str, Any], stated: Mapping[str, str | None]) -> dict[str, Any]:
+        """The body to send: `stated` by the critic's YAML, and what was learned."""
+        names = {**self.changed, **stated}
+        renamed = ((names.get(key, key), value) for key, value in body.items())
+        return {key: value for key, value in renamed if key is not None}
 
-    async def reserve(self, tokens: int) -> None:
-        """Take a call out of the budget. While calls under way hold what is left, wait for them.
+    def learn(self, said: str, sent: Container[str] = (*RENAMED, *OPTIONAL)) -> bool:
+        """Take a refusal that names a key of what was sent which can be renamed or left out, and
+        say whether it is one.
 
-        Raises:
-            BudgetSpentError: nothing is under way that could leave room for this call.
+        A schema that a server does not take may be one run's own, and says nothing of the others.
         """
-        while not self._taken(tokens):
-            await asyncio.sleep(LOOK_SECONDS)
+        schema = re.search(r"\bschema\b", said)
+        if len(said) >= LONGEST_MESSAGE or schema or not REFUSING.search(said):
+            return False
+        named = (key for key in (*RENAMED, *OPTIONAL) if re.search(rf"\b{key}\b", said))
+        for key in named:
+            if key in sent:
+                self.changed[key] = RENAMED.get(key)
+                return True
+        return False
 
-    def settle(self, reserved: int, spent: int | None) -> None:
-        """Replace a reservation by what the call took; None where it got no answer."""
-        with self._lock:
-            self._open_calls -= 1
-            self._open_tokens -= reserved
-            if spent is not None:
-                self.calls += 1
-                self.tokens += spent
-
-    def _taken(self, tokens: int) -> bool:
-        with self._lock:
-            spent = self._spent(tokens)
-            if spent and not self._open_calls:
-                raise BudgetSpentError(spent, self.then)
-            if not spent:
-                self._open_calls += 1
-                self._open_tokens += tokens
-            return not spent
-
-    def _spent(self, tokens: int) -> str:
-        """Which limit one more call would pass."""
-        calls = self.calls + self._open_calls
-        if self.max_calls is not None and calls >= self.max_calls:
-            return f"budget of this run: {self.max_calls} calls {SPENT}"
-        held = self.tokens + self._open_tokens
-        if self.max_tokens is not None and held + tokens > self.max_tokens:
-            return (
-                f"budget of {self.max_tokens} tokens has no room for a call of about {tokens}: "
-                f"{self.tokens} {SPENT}"
-            )
-        return ""
-
-
-class Budgets:
-    """Several budgets, each of which must have room for a call."""
-
-    def __init__(self, budgets: Sequence[Budget]) -> None:
-        self.budgets = budgets
-
-    async def reserve(self, tokens: int) -> None:
-        """As `Budget.reserve`, in each."""
-        for place, budget in enumerate(self.budgets):
-            try:
-                await budget.reserve(tokens)
-            except BaseException:
-                for before in self.budgets[:place]:
-                    before.settle(tokens, None)
-                raise
-
-    def settle(self, reserved: int, spent: int | None) -> None:
-        """As `Budget.settle`, in each."""
-        for budget in self.budgets:
-            budget.settle(reserved, spent)
-
-
-def budget_of(run_id: str, endpoint: Endpoint) -> Budget:
-    """The budget that all partitions of a run share for one endpoint, within one process."""
-    return _budget(run_id, endpoint.model_dump_json())
+    def told(self) -> str:
+        """What was learned, for people; empty where nothing was."""
+        return ", ".join(
+            f"{key} is sent as {name}" if name else f"{key} is left out"
+            for key, name in self.changed.items()
+        )
 
 
 @lru_cache(maxsize=64)
-def _budget(run_id: str, endpoint: str) -> Budget:
-    stated = Endpoint.model_validate_json(endpoint)
-    return Budget(stated.max_calls, stated.max_tokens)
+def parameters_of(url: str, model: str) -> Parameters:
+    """What this process learned of a model at an endpoint."""
+    return Parameters()
 
 
 def estimate(body: dict[str, Any], size: int) -> int:
@@ -205,23 +162,21 @@ class Client:
 
     async def _patiently(self, request: Request) -> Reply:
         began = time.monotonic()
-        completion, attempts = await self.patiently(lambda number: self._post(request.body, number))
-        reply = self.reply(request.key, completion, str(request.body.get("model", "")))
+        answer, attempts = await self.patiently(lambda number: self._post(request.body, number))
+        reply = self.reply(request.key, answer, str(request.body.get("model", "")))
         seconds = round(time.monotonic() - began, 3)
         return replace(reply, about=request.about, seconds=seconds, retries=attempts - 1)
 
-    def reply(self, key: str, completion: Completion, model: str) -> Reply:
-        """An answer that came now, without any key; `model` was asked for."""
+    def reply(self, key: str, answer: Reply, model: str) -> Reply:
+        """An answer that came now, to the request with this key, without any secret; `model` was
+        asked for."""
         scrub = self.secrets.scrub_answer
-        return Reply(
+        return replace(
+            answer,
             key=key,
-            content=scrub(completion.content),
-            refusal=scrub(completion.refusal),
-            finish_reason=completion.finish_reason,
-            model=scrub(completion.model) or model,
-            prompt_tokens=completion.prompt_tokens,
-            completion_tokens=completion.completion_tokens,
-            cached_tokens=completion.cached_tokens,
+            content=scrub(answer.content),
+            refusal=scrub(answer.refusal),
+            model=scrub(answer.model) or model,
             at=datetime.now(UTC).isoformat(timespec="milliseconds"),
         )
 
@@ -257,7 +212,7 @@ class Client:
             self._opens = max(self._opens, time.monotonic() + answer.pause)
         raise answer
 
-    async def _post(self, body: dict[str, Any], number: int) -> Completion | CallError:
+    async def _post(self, body: dict[str, Any], number: int) -> Reply | CallError:
         """What the server answers.
 
         The idempotency key is that of the same attempt in another process: a provider that knows
@@ -278,9 +233,9 @@ class Client:
         )
         if isinstance(answer, CallError):
             return answer
-        completion = read_completion(answer.content) if answer.status_code == 200 else None
-        if completion is not None:
-            return completion
+        reply = reply_of(parsed(answer.content)) if answer.status_code == 200 else None
+        if reply is not None:
+            return reply
         failure = failure_of(answer.status_code, answer.headers, answer.content, self.secrets)
         if failure.kind is Kind.BAD_REQUEST:
             learned = self.parameters_of(body)

@@ -97,6 +97,7 @@ class TransientError(CallError):
 
 SPENT = "are spent"
 """Words of every reason that a budget gives; alerts know it by them."""
+GO_ON = "run again to go on"
 
 
 class BudgetSpentError(WaitingError):
@@ -106,7 +107,7 @@ class BudgetSpentError(WaitingError):
         then: what goes on from here, and when.
     """
 
-    def __init__(self, reason: str, then: str = "run again to go on") -> None:
+    def __init__(self, reason: str, then: str = GO_ON) -> None:
         super().__init__(reason)
         self.then = then
 

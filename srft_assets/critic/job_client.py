@@ -9,8 +9,8 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 
+from srft_assets.critic.calls import Reply, parsed, reply_of
 from srft_assets.critic.client import IDEMPOTENCY, Client
-from srft_assets.critic.completion import Completion, completion_of, parsed
 from srft_assets.critic.failures import (
     CallError,
     Kind,
@@ -109,12 +109,11 @@ class JobClient:
     async def find(self, job: Job) -> Remote | None:
         """The batch of an uploaded file, where a process made it and died before it knew."""
 
-        async def search(sdk: "openai.AsyncOpenAI", how: How) -> Any:
-            made = await _made_of(job, sdk, how)
-            return [] if made is None else [made]
-
-        found = await self._ask(search, lambda made: [_remote(one) for one in made], self._none)
-        return found[0] if found else None
+        return await self._ask(
+            lambda sdk, how: _made_of(job, sdk, how),
+            lambda made: None if made is None else _remote(made),
+            self._none,
+        )
 
     async def look(self, job: Job) -> Remote:
         """How far a batch is."""
@@ -224,7 +223,7 @@ class Refused:
     said: str
 
 
-def answers_in(content: bytes, secrets: Secrets) -> Iterator[tuple[str, Completion | Refused]]:
+def answers_in(content: bytes, secrets: Secrets) -> Iterator[tuple[str, Reply | Refused]]:
     """The answers of a file by the keys of their requests, as OpenAI and `vllm run-batch` write
     them. Lines without a key are passed over."""
     for line in content.split(b"\n"):
@@ -233,13 +232,13 @@ def answers_in(content: bytes, secrets: Secrets) -> Iterator[tuple[str, Completi
             yield held["custom_id"], _answer(held.get("response"), held.get("error"), secrets)
 
 
-def _answer(response: Any, error: Any, secrets: Secrets) -> Completion | Refused:
+def _answer(response: Any, error: Any, secrets: Secrets) -> Reply | Refused:
     body, status = None, 500 if error else 200  # what expired has no response, and comes again
     if isinstance(response, dict):
         body, stated = response.get("body"), response.get("status_code")
         status = stated if isinstance(stated, int) else status
-    if status == 200 and not error and (completion := completion_of(body)) is not None:
-        return completion
+    if status == 200 and not error and (reply := reply_of(body)) is not None:
+        return reply
     try:
         told = json.dumps(body or {"error": error}).encode()
     except RecursionError:

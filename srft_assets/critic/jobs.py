@@ -6,7 +6,7 @@ is asked by nobody else; which process goes on with a job is a matter of its loc
 
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -172,11 +172,9 @@ class Jobs:
             rows = connection.execute(wanted).all()
         return [(_job(row), row.calls) for row in rows]
 
-    @contextmanager
-    def turn(self, id: str) -> Iterator[bool]:
+    def turn(self, id: str) -> AbstractContextManager[bool]:
         """Whether it is ours to go on with a job; no other process does meanwhile."""
-        with exclusive(self._lock(id), wait=False) as ours:
-            yield ours
+        return exclusive(self._lock(id), wait=False)
 
     def _lock(self, id: str) -> Path:
         return self._database.locks / f"job-{id}"

@@ -1,22 +1,16 @@
 """What critics cost, and what they may: budgets that hold over runs, processes and hosts.
 
-They are counted from the answers in the database. A process looks there every few seconds and knows
-its own calls at once; what others have under way at that moment it does not know.
+They are counted from the answers in the database.
 """
 
-import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import partial
-from typing import Protocol
+from functools import lru_cache, partial
 
+from srft_assets.critic.budget import Budget, Limits, Spent, bounds, left, today
 from srft_assets.critic.calls import Reply
-from srft_assets.critic.client import LOOK_SECONDS as PAUSE
-from srft_assets.critic.client import Budget
-from srft_assets.critic.failures import SPENT, BudgetSpentError
+from srft_assets.critic.failures import GO_ON
 from srft_assets.critic.prompt.text import tokens_of
 from srft_assets.critic.spec import Endpoint, LlmSpec
 from srft_assets.database_read import read_rows
@@ -31,10 +25,7 @@ NIGHTLY = "relabel_nightly"
 """The schedule that has a budget of its own for each day."""
 AUTOMATION = "automation"
 """The sensor that makes assets of themselves, out of the same budget."""
-REST = "the rest waits for the next night"
-LOOK_SECONDS = 5.0
 MILLION = 1_000_000
-
 
 PAID = {
     "a": """
@@ -53,26 +44,6 @@ AND NOT EXISTS (SELECT 1 FROM answers AS a WHERE a.key = c.key)""",
 }
 """What was paid for, by the table that names the critic: one by one, in batches of a provider, in
 those under way."""
-
-
-class Limits(Protocol):
-    """A section of `srft.yaml` that bounds what is paid for; None bounds nothing."""
-
-    @property
-    def max_calls(self) -> int | None: ...
-    @property
-    def max_tokens(self) -> int | None: ...
-    @property
-    def max_usd(self) -> float | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Answered calls, their tokens (prompt and answer), and USD at the stated prices."""
-
-    calls: int = 0
-    tokens: int = 0
-    usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,76 +106,15 @@ def _text(model: str | bytes) -> str:
     return model if isinstance(model, str) else bytes(model).decode("utf-8", "replace")
 
 
-class Lasting(Budget):
-    """A budget of which others take, too.
+def budget_of(run_id: str, endpoint: Endpoint) -> Budget:
+    """The budget that all partitions of a run share for one endpoint, within one process."""
+    return _budget(run_id, endpoint.model_dump_json())
 
-    Attributes:
-        whose: what is bounded, and by which settings, for messages.
-        dearest: USD a token at most, for calls under way.
-        then: what goes on once it is spent, and when.
-    """
 
-    def __init__(
-        self, limits: Limits, whose: str, counted: Callable[[], Spent], dearest: float, then: str
-    ) -> None:
-        super().__init__(limits.max_calls, limits.max_tokens)
-        self.max_usd, self.whose, self.counted = limits.max_usd, whose, counted
-        self.dearest, self.then = dearest, then
-        self._first = self._last = counted()
-        self._own = (0, 0)
-        self._looked, self._day = time.monotonic(), today()
-
-    async def reserve(self, tokens: int) -> None:
-        """As `Budget.reserve`; gives up only by what the database says when all is settled."""
-        while True:
-            if time.monotonic() - self._looked > LOOK_SECONDS:
-                await asyncio.to_thread(self._look)
-            try:
-                if self._taken(tokens):
-                    return
-            except BudgetSpentError:
-                if self._own == (self.calls, self.tokens):
-                    raise
-                await asyncio.to_thread(self._look)
-            else:
-                await asyncio.sleep(PAUSE)
-
-    def check(self, calls: int, tokens: int) -> None:
-        """Raise BudgetSpentError where so many more are too many, by what was paid for so far."""
-        used = self.counted()
-        more = Spent(calls, tokens, self.dearest * tokens)
-        for unit, rest in left(self, used).items():
-            if getattr(more, unit) > rest:
-                told = f"{self.whose}: others spent meanwhile what these {calls:,} calls would take"
-                raise BudgetSpentError(told, self.then)
-
-    def _look(self) -> None:
-        with self._lock:
-            own = (self.calls, self.tokens)
-        day = today()
-        last = self.counted()
-        with self._lock:
-            self._last, self._own, self._looked = last, own, time.monotonic()
-            if self._day != day:  # what it asked before is in what was counted, or of that day
-                self._day = day
-                self._first = Spent(last.calls - own[0], last.tokens - own[1], last.usd)
-
-    def _spent(self, tokens: int) -> str:
-        new_calls, new_tokens = self.calls - self._own[0], self.tokens - self._own[1]
-        calls = max(self._first.calls + self.calls, self._last.calls + new_calls)
-        held = max(self._first.tokens + self.tokens, self._last.tokens + new_tokens)
-        # What is not in the database yet costs as if all of it were the dearer kind.
-        usd = self._last.usd + self.dearest * (held - self._last.tokens)
-        more = self.dearest * (self._open_tokens + tokens)
-        calls, held = calls + self._open_calls, held + self._open_tokens
-        if self.max_calls is not None and calls >= self.max_calls:
-            return f"{self.whose}: {self.max_calls:,} calls {SPENT}"
-        if self.max_tokens is not None and held + tokens > self.max_tokens:
-            return f"{self.whose}: {held:,} of {self.max_tokens:,} tokens {SPENT}"
-        if self.max_usd is not None and usd + more > self.max_usd:
-            told = f"{usd:.2f} of {self.max_usd:.2f} USD {SPENT}"
-            return f"{self.whose}: {told}, and the next call may cost {more:.2f}"
-        return ""
+@lru_cache(maxsize=64)
+def _budget(run_id: str, endpoint: str) -> Budget:
+    stated = Endpoint.model_validate_json(endpoint)
+    return Budget(stated.max_calls, stated.max_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +136,7 @@ def lasting_budgets(
     allowance: Allowance | None = None,
     *,
     in_batches: bool = False,
-) -> list[Lasting]:
+) -> list[Budget]:
     """Of the critic's life, of its day where the schedule asks, and of the command that asks; those
     that bound something. `in_batches`: what is asked costs the provider's share for batches.
 
@@ -250,7 +160,15 @@ def lasting_budgets(
     dearest = max(price.input, price.output) / MILLION if price else 0.0
     dearest *= price.batch if price and in_batches else 1
     return [
-        Lasting(one.limits, one.whose, partial(one.counted, home, prices), dearest, one.then)
+        Budget(
+            one.limits.max_calls,
+            one.limits.max_tokens,
+            one.limits.max_usd,
+            whose=one.whose,
+            then=one.then,
+            counted=partial(one.counted, home, prices),
+            dearest=dearest,
+        )
         for one in found
     ]
 
@@ -267,12 +185,12 @@ def _all(
             stated.relabel,
             whose,
             "relabel.max_usd",
-            REST,
+            "the rest waits for the next night",
             lambda home, prices: spent(home, prices, since=today()),
         )
     if allowance is not None:
         of_command = partial(spent, since=allowance.since)
-        yield _Bounded(allowance, allowance.whose, allowance.whose, Budget.then, of_command)
+        yield _Bounded(allowance, allowance.whose, allowance.whose, GO_ON, of_command)
 
 
 def counted(reply: Reply, prompt_tokens: int) -> Reply:
@@ -306,31 +224,11 @@ def _own_price(endpoint: Endpoint) -> Price | None:
     )
 
 
-def bounds(limits: Limits) -> bool:
-    """Whether anything is bounded."""
-    return (limits.max_calls, limits.max_tokens, limits.max_usd) != (None, None, None)
-
-
-def today() -> str:
-    """The day in UTC, as the times of answers begin."""
-    return f"{datetime.now(UTC):%Y-%m-%d}"
-
-
 def left_of_life(home: Home, critic: str, stated: Settings) -> dict[str, float]:
     """What a critic may still pay for in its life, by unit; none where nothing is bounded."""
     if not bounds(stated.critic):
         return {}
     return left(stated.critic, spent(home, prices_of(stated), critic))
-
-
-def left(limits: Limits, used: Spent) -> dict[str, float]:
-    """What is left of each bound, by unit; none where nothing is bounded."""
-    pairs = {
-        "calls": (limits.max_calls, used.calls),
-        "tokens": (limits.max_tokens, used.tokens),
-        "usd": (limits.max_usd, used.usd),
-    }
-    return {unit: max(most - taken, 0) for unit, (most, taken) in pairs.items() if most is not None}
 
 
 def in_words(units: Mapping[str, float]) -> str:

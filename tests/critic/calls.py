@@ -7,8 +7,9 @@ from typing import Any
 
 from srft_assets.critic.answer import constraint
 from srft_assets.critic.asking import Asking
+from srft_assets.critic.budget import Budget
 from srft_assets.critic.calls import Reply, Request
-from srft_assets.critic.client import Budget, Client
+from srft_assets.critic.client import Client
 from srft_assets.critic.exchanges import Exchange
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.spec import Endpoint, LlmSpec

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from srft_assets.critic.parameters import parameters_of
+from srft_assets.critic.client import parameters_of
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import Warehouse
 from tests.critic.prompt_runs import real_run

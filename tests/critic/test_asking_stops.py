@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from srft_assets.critic.budget import Budget
 from srft_assets.critic.calls import Reply, Request
-from srft_assets.critic.client import Budget, budget_of, estimate
+from srft_assets.critic.client import estimate
 from srft_assets.critic.failures import BudgetSpentError
 from srft_assets.critic.ledger import Ledger
+from srft_assets.critic.spending import budget_of
 from srft_assets.home import Home
 from tests.critic.calls import Asked, ask_many, asking_many, endpoint, request, requests
 from tests.critic.faults import failing
@@ -91,7 +93,7 @@ def test_a_budget_of_tokens_is_not_passed(asked: Asked) -> None:
     body = request().body
     assert estimate({**body, "max_tokens": 50}, 1000) == 334 + 50
     budget = Budget(max_tokens=3000)
-    with serving() as server, pytest.raises(BudgetSpentError, match="budget of 3000 tokens"):
+    with serving() as server, pytest.raises(BudgetSpentError, match="of 3,000 tokens are spent"):
         many = [request(number, text="word " * 200, max_tokens=64) for number in range(200)]
         ask_many(server.base_url, many, asked, budget=budget)
     used = sum(reply.prompt_tokens + reply.completion_tokens for reply in asked.kept)

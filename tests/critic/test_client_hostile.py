@@ -5,7 +5,7 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from srft_assets.critic.completion import Completion, read_completion
+from srft_assets.critic.calls import Reply, parsed, reply_of
 from srft_assets.critic.failures import CallError, asked_pause, failure_of, secrets_of
 from tests.critic.calls import KEY
 
@@ -49,9 +49,9 @@ def test_any_failure_is_one_line_without_the_key(
 @example(b'{"choices": ' + b"[" * 100_000)
 @example(b'{"choices": [{"message": {"content": "x"}}], "usage": ' + b"9" * 5000 + b"}")
 @example(b'{"choices": [{"message": {"content": "\\ud800"}}]}')
-def test_any_body_is_a_completion_or_none(body: bytes) -> None:
-    read = read_completion(body)
-    assert read is None or isinstance(read, Completion)
+def test_any_body_is_a_reply_or_none(body: bytes) -> None:
+    read = reply_of(parsed(body))
+    assert read is None or isinstance(read, Reply)
 
 
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d+ (Jan|Feb) \d+ \d+:\d+:\d+( GMT| [+-]\d+)?"))

@@ -5,8 +5,8 @@ import pytest
 
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.spec import LlmSpec
+from srft_assets.critic.stages import steps_labelled
 from srft_assets.critic.verdict import Label
-from srft_assets.critic.watches import steps_labelled
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.plan import orphans

@@ -5,25 +5,23 @@ from dataclasses import replace
 
 import pytest
 
-from srft_assets.critic import spending
+from srft_assets.critic import budget, spending
+from srft_assets.critic.budget import Budget, Spent, left
 from srft_assets.critic.calls import Reply
 from srft_assets.critic.failures import BudgetSpentError
 from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.spending import (
     AUTOMATION,
     NIGHTLY,
-    Lasting,
     Prices,
-    Spent,
     lasting_budgets,
-    left,
     price_of,
     prices_of,
     spent,
 )
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.settings import CriticServer, Price, Relabel, settings
+from srft_assets.settings import CriticServer, Price, settings
 from srft_assets.warehouse.stage import Allowance
 from tests.critic.faults import no_usage
 from tests.critic.platform_support import Labeller, graded_runs
@@ -96,16 +94,15 @@ def test_usd_are_decided_by_what_calls_took_and_not_by_what_they_might_have():
     """Ten calls of 1,000 tokens at most, each of which takes 0.10 USD, of a budget of 1 USD."""
     made = [Spent()]
 
-    async def ask(budget: Lasting) -> None:
+    async def ask(budget: Budget) -> None:
         while True:
             await budget.reserve(1000)
             budget.settle(1000, 1000)
             made.append(Spent(len(made), 1000 * len(made), 0.1 * len(made)))
 
-    limits = CriticServer(max_usd=1.0)
-    budget = Lasting(limits, "c", lambda: made[-1], dearest=0.0002, then="raise it")
+    bounded = Budget(max_usd=1.0, whose="c", counted=lambda: made[-1], dearest=0.0002)
     with pytest.raises(BudgetSpentError, match=r"^c: 0\.90 of 1\.00 USD are spent, and the next"):
-        asyncio.run(ask(budget))
+        asyncio.run(ask(bounded))
 
 
 def test_what_a_server_does_not_count_is_estimated(labeller, server, home):
@@ -156,16 +153,15 @@ def test_a_day_of_what_starts_by_itself_has_a_budget_and_the_next_day_goes_on(
 def test_what_a_run_asked_before_midnight_is_of_the_day_before(monkeypatch):
     """One run goes on over midnight (UTC): the new day has its whole budget, and no more."""
     day, of_day = ["2026-01-01"], {"2026-01-01": 0, "2026-01-02": 0}
-    monkeypatch.setattr(spending, "today", lambda: day[0])
-    monkeypatch.setattr(spending, "LOOK_SECONDS", 0.0)
-    limits = Relabel(max_calls=3)
-    budget = Lasting(limits, "tonight", lambda: Spent(of_day[day[0]]), 0.0, then="wait")
+    monkeypatch.setattr(budget, "today", lambda: day[0])
+    monkeypatch.setattr(budget, "LOOK_SECONDS", 0.0)
+    tonight = Budget(max_calls=3, counted=lambda: Spent(of_day[day[0]]))
 
     async def ask(times: int) -> None:
         for _ in range(times):
-            await budget.reserve(10)
+            await tonight.reserve(10)
             of_day[day[0]] += 1
-            budget.settle(10, 10)
+            tonight.settle(10, 10)
 
     asyncio.run(ask(2))
     day[0] = "2026-01-02"

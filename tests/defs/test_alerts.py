@@ -12,7 +12,7 @@ import pytest
 
 from srft_assets.alerts import Alert, send
 from srft_assets.components.asset import _failure
-from srft_assets.critic.client import Budget
+from srft_assets.critic.budget import Budget
 from srft_assets.critic.failures import BudgetSpentError
 from srft_assets.critic.stages import rules_stage
 from srft_assets.defs.alerts import alert_of, alerts, check_alerts
