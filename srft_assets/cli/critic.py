@@ -171,7 +171,7 @@ def export_queue(
     ] = False,
 ) -> None:
     """Write a queue of steps, with context, for people to label."""
-    from srft_assets.critic.gold.queue import queue, write_queue
+    from srft_assets.critic.gold.queue import chosen_steps, queue, write_queue
     from srft_assets.warehouse.partitions import Warehouse
 
     if critic is None and (show_verdict or against):
@@ -182,7 +182,8 @@ def export_queue(
         raise UsageError(f"{target} exists, perhaps with labels: choose another --out")
     made = _made_batches(home, chosen_batches(home, batch))
     warehouse = Warehouse(home.warehouse)
-    rows = queue(warehouse, made, critic, size, floor, seed, show_verdict, against)
+    chosen = chosen_steps(warehouse, made, critic, size, floor, seed, against)
+    rows = queue(warehouse, chosen, show_verdict)
     target.write_bytes(write_queue(rows, format_))
     runs = len({row["trajectory_id"] for row in rows})
     console = Console()

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from srft_assets.critic.gold.annotations import import_answers
 from srft_assets.critic.gold.labels import GoldLabel, read_sets
-from srft_assets.critic.gold.queue import QueueFormat, queue, write_queue
+from srft_assets.critic.gold.queue import QueueFormat, write_queue
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import Warehouse
+from tests.critic.gold_support import queue
 from tests.warehouse.filled_figures import BATCHES, COMMANDS, ONE
 
 STEPS = {run: len(commands) for run, commands in COMMANDS.items()}

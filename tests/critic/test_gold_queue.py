@@ -14,19 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srft_assets.critic.gold.annotations import NOTE, QUESTION
-from srft_assets.critic.gold.queue import (
-    allocate,
-    bare,
-    harmless,
-    queue,
-    stratified,
-    write_queue,
-)
+from srft_assets.critic.gold.queue import allocate, bare, harmless, stratified, write_queue
 from srft_assets.critic.prompt.template import MEANINGS
 from srft_assets.critic.spec import LABELS
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import Warehouse
+from tests.critic.gold_support import queue
 from tests.warehouse.filled import fill, put
 from tests.warehouse.filled_figures import BATCHES, COMMANDS, RULES, STRICT, TWO
 from tests.warehouse.filled_frames import trajectories

@@ -234,17 +234,13 @@ def set_label(
 
     given = {"set_name": name, "given_at": label.at, **label.model_dump(exclude={"at"})}
     key = {column.name: given[column.name] for column in TABLE.primary_key}
+    wanted = sa.select(*(TABLE.c[column] for column in COLUMNS)).filter_by(**key)
     with database_of(home).write() as connection:
-        row = connection.execute(
-            sa.select(*(TABLE.c[column] for column in COLUMNS)).filter_by(**key)
-        ).first()
+        row = connection.execute(wanted).first()
         found = label_of_row(row) if row is not None else None
-        if _said(found) != _said(before):
+        stands, seen = (one and (one.label, one.note) for one in (found, before))
+        if stands != seen:
             raise LabelChangedError(found)
         connection.execute(sa.delete(TABLE).filter_by(**key))
         if not remove:
             connection.execute(sa.insert(TABLE), given)
-
-
-def _said(label: GoldLabel | None) -> tuple[str | None, str] | None:
-    return None if label is None else (label.label, label.note)

@@ -278,14 +278,13 @@ def _make(work: Work) -> Made:
     steps = known_steps(work.warehouse, batches)
     frames, refused = [GOLD_LABELS.to_frame()], []
     for name, labels in read_sets(work.home).items():
-        reasons = [unfit(label, steps) for label in labels]
+        told = [(label, unfit(label, steps)) for label in labels]
         refused += [
             Refusal(f"gold set {name}", reason, label.step_index, label.trajectory_id)
-            for label, reason in zip(labels, reasons, strict=True)
+            for label, reason in told
             if reason
         ]
-        fitting = [label for label, reason in zip(labels, reasons, strict=True) if not reason]
-        frames.append(gold_frame(name, fitting))
+        frames.append(gold_frame(name, [label for label, reason in told if not reason]))
     for batch in sorted(set(_lab_batches(work.home)) & set(batches)):
         found = list(_recorded_labels(work, batch))
         refused += [one for one in found if isinstance(one, Refusal)]

@@ -41,34 +41,6 @@ class Candidate(NamedTuple):
     """Whether the other critic labels it otherwise."""
 
 
-def queue(
-    warehouse: Warehouse,
-    batches: Sequence[str],
-    critic: str | None = None,
-    size: int = 200,
-    floor: int = 5,
-    seed: int = 0,
-    show_verdict: bool = False,
-    other: str | None = None,
-) -> list[dict[str, Any]]:
-    """Rows for annotators, in the order of `chosen_steps`, whose arguments these are.
-
-    `show_verdict`: whether annotators see the critic's label and reason, which sways them. Raises
-    UsageError where nothing is there.
-    """
-    by_batch: dict[str, list[Candidate]] = defaultdict(list)
-    chosen = chosen_steps(warehouse, batches, critic, size, floor, seed, other)
-    order = {(step.trajectory_id, step.step_index): place for place, step in enumerate(chosen)}
-    for step in chosen:
-        by_batch[step.batch].append(step)
-    rows = [
-        row
-        for batch, held in sorted(by_batch.items())
-        for row in _rows(warehouse, batch, held, show_verdict)
-    ]
-    return sorted(rows, key=lambda row: order[row["trajectory_id"], row["step_index"]])
-
-
 def chosen_steps(
     warehouse: Warehouse,
     batches: Sequence[str],
@@ -176,20 +148,26 @@ def allocate(sizes: Mapping[S, int], total: int, floor: int) -> dict[S, int]:
     return taken
 
 
-def _rows(
-    warehouse: Warehouse, batch: str, chosen: list[Candidate], show_verdict: bool
-) -> Iterator[dict[str, Any]]:
-    wanted = {step.trajectory_id for step in chosen}
-    frame = warehouse.read("trajectories", batch)
-    frame = frame.filter(pl.col("trajectory_id").is_in(list(wanted)))
-    runs = {row["trajectory_id"]: from_row(row) for row in frame.iter_rows(named=True)}
-    statuses = _statuses(warehouse, batch)
-    for step in chosen:
-        run = runs[step.trajectory_id]
-        row = _shown(run, step.step_index, statuses.get(run.trajectory_id, "unknown"))
-        if show_verdict:
-            row |= {"verdict": step.label, "verdict_reason": step.reason}
-        yield row
+def queue(
+    warehouse: Warehouse, chosen: Sequence[Candidate], show_verdict: bool = False
+) -> list[dict[str, Any]]:
+    """Rows for annotators, in the order of the steps.
+
+    `show_verdict`: whether annotators see the critic's label and reason, which sways them.
+    """
+    rows: dict[Candidate, dict[str, Any]] = {}
+    for batch in {step.batch for step in chosen}:
+        asked = [step for step in chosen if step.batch == batch]
+        frame = warehouse.read("trajectories", batch)
+        frame = frame.filter(pl.col("trajectory_id").is_in([one.trajectory_id for one in asked]))
+        runs = {row["trajectory_id"]: from_row(row) for row in frame.iter_rows(named=True)}
+        statuses = _statuses(warehouse, batch)
+        for step in asked:
+            run = runs[step.trajectory_id]
+            row = _shown(run, step.step_index, statuses.get(run.trajectory_id, "unknown"))
+            given = {"verdict": step.label, "verdict_reason": step.reason} if show_verdict else {}
+            rows[step] = row | given
+    return [rows[step] for step in chosen]
 
 
 def _shown(run: Trajectory, index: int, outcome: str) -> dict[str, Any]:
