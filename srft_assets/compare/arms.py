@@ -137,7 +137,6 @@ def _arm_rows(
 
 
 def _mean(rows: pl.DataFrame, column: str) -> float | None:
-    """Over the rows where it is known."""
     known = rows[column].drop_nulls() if column in rows.columns else pl.Series(dtype=pl.Float64)
     return float(known.cast(pl.Float64).to_numpy().mean()) if len(known) else None
 

@@ -131,7 +131,6 @@ def pair_table(pairs: pl.DataFrame) -> TextTable:
 
 
 def legend_of(pairs: pl.DataFrame) -> str:
-    """What the columns of `pair_table` mean."""
     tests = {"mcnemar": "exact McNemar", "bootstrap": "bootstrap over tasks and seeds"}
     used = " or ".join(told for test, told in tests.items() if test in set(pairs["test"]))
     count = "1 test" if pairs.height == 1 else f"{pairs.height} tests"

@@ -73,13 +73,11 @@ class Draft:
         self.size = 0
 
     def add(self, call: Call, line: bytes) -> None:
-        """One more request."""
         self.file.write(line)
         self.calls[call.key] = call
         self.size += len(line)
 
     def only(self, keys: set[str]) -> "Draft":
-        """The draft with these requests alone."""
         if keys == self.calls.keys():
             return self
         rest = Draft(self.folder)
@@ -116,7 +114,6 @@ class AskingInBatches:
         self.spent: BudgetSpentError | None = None
 
     async def run(self) -> Came:
-        """Raises as `ask_in_batches`."""
         pause = BACKOFF
         while jobs := await self._pass():
             await self.reading.bring(jobs)

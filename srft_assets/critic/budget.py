@@ -36,7 +36,6 @@ class Spent:
 
 
 def bounds(limits: Limits) -> bool:
-    """Whether anything is bounded."""
     return (limits.max_calls, limits.max_tokens, limits.max_usd) != (None, None, None)
 
 
@@ -173,7 +172,6 @@ class Budgets:
         self.budgets = budgets
 
     async def reserve(self, tokens: int) -> None:
-        """As `Budget.reserve`, in each."""
         for place, budget in enumerate(self.budgets):
             try:
                 await budget.reserve(tokens)
@@ -183,6 +181,5 @@ class Budgets:
                 raise
 
     def settle(self, reserved: int, spent: int | None) -> None:
-        """As `Budget.settle`, in each."""
         for budget in self.budgets:
             budget.settle(reserved, spent)

@@ -198,7 +198,6 @@ def from_row(row: Mapping[str, Any]) -> Reply:
 
 
 def calls_folder(home: Home) -> Path:
-    """Where the partitions of `critic_calls` lie."""
     return home.warehouse / CALLS
 
 

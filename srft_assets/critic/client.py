@@ -246,7 +246,6 @@ class Client:
 
     @property
     def authorization(self) -> "str | openai.Omit":
-        """The header of every call."""
         import openai
 
         return self.secrets.authorization or openai.Omit()

@@ -112,7 +112,6 @@ class Exchange:
             self.verdicts = unlabeled(steps, answer.reason, reply.model, reply.key)
 
     def refuse(self, reason: str) -> None:
-        """Leave the steps unlabeled, because the endpoint will not answer the request."""
         self.refused = reason
         self.verdicts = unlabeled(self.request.steps, reason)
 
@@ -168,7 +167,6 @@ class Batch:
             yield from (exchange for exchange in exchanges if exchange.verdicts is None)
 
     def close(self, exchange: Exchange) -> None:
-        """Take the verdicts of an exchange that is over."""
         self.bad.update(exchange.bad)
         run = self.runs[exchange.place]
         run.verdicts += exchange.verdicts or []

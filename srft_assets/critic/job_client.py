@@ -116,7 +116,6 @@ class JobClient:
         )
 
     async def look(self, job: Job) -> Remote:
-        """How far a batch is."""
         return await self._ask(
             lambda sdk, how: sdk.batches.retrieve(job.remote or "", **how),
             _remote,
@@ -124,7 +123,6 @@ class JobClient:
         )
 
     async def content(self, job: Job, file: str) -> bytes:
-        """What a file of a batch holds."""
         return await self._ask(
             lambda sdk, how: sdk.files.content(file, **how),
             lambda held: bytes(held.content),

@@ -42,7 +42,6 @@ class Reading:
         self._ours: set[str] = set()
 
     def may_answer(self, key: str) -> bool:
-        """Whether a further batch may answer a request."""
         if key not in self.failures:
             return True
         passing = self.failures[key].kind is Kind.UNAVAILABLE
@@ -75,7 +74,6 @@ class Reading:
         return id in self._ours
 
     async def create(self, job: Job) -> Job:
-        """Make the batch of an uploaded file."""
         made = await self.remote.create(job)
         self.work.log.info("submitted the batch %s of %s", made.id, job.batch)
         return await self._submitted(job, made)

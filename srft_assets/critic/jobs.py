@@ -140,13 +140,11 @@ class Jobs:
         return calls
 
     def get(self, id: str) -> Job | None:
-        """A job by its id."""
         with self._database.read() as connection:
             row = connection.execute(sa.select(JOBS).where(JOBS.c.id == id)).one_or_none()
         return None if row is None else _job(row)
 
     def calls(self, job: Job) -> dict[str, Call]:
-        """The requests of a job by key."""
         wanted = sa.select(JOB_CALLS).where(JOB_CALLS.c.job == job.id)
         names = [one.name for one in fields(Call)]
         with self._database.read() as connection:

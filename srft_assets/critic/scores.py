@@ -57,7 +57,6 @@ that the critic did not judge are `missing` and count for nothing.
 
 
 def critic_scores_stage(critic: str) -> Stage:
-    """The stage of one critic; unpartitioned."""
     verdicts = f"step_verdicts/{critic}"
     return Stage(
         key=f"critic_scores/{critic}",
@@ -184,12 +183,10 @@ def label_changes(home: Home, a: Version, b: Version) -> pl.DataFrame:
 
 
 def shared_steps(home: Home, a: Version, b: Version) -> int:
-    """Number of steps that both labelled."""
     return int(_of_both(home, "SELECT count(*) FROM shared_verdicts", a, b).item())
 
 
 def _of_both(home: Home, question: str, a: Version, b: Version) -> pl.DataFrame:
-    """What a macro over two versions finds."""
     from srft_assets.warehouse.query import run_query
 
     given: dict[str, Any] = {

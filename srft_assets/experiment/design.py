@@ -56,12 +56,10 @@ class Teacher:
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        """Where they lie."""
         return Warehouse(self.home.warehouse)
 
     @cached_property
     def outcomes(self) -> pl.DataFrame:
-        """Rows of `test_outcomes`, by run."""
         return self.warehouse.read("test_outcomes", BATCH).sort("trajectory_id")
 
     @cached_property
@@ -83,7 +81,6 @@ class Teacher:
 
     @cached_property
     def rules(self) -> pl.DataFrame:
-        """The rules critic's labels."""
         return self.warehouse.read(f"step_verdicts/{CRITIC}", BATCH)
 
     def f1(self, labels: pl.DataFrame) -> float:
@@ -116,7 +113,6 @@ class Teacher:
         return rng.sample(self.failed, count) + rng.sample(self.resolved, size - count)
 
     def facts(self, arm: str) -> Facts:
-        """Of the rows of `masked_tokens/<arm>`."""
         rows = self.warehouse.read(f"masked_tokens/{arm}", BATCH)
         return Facts(
             runs=rows.height,
@@ -130,7 +126,6 @@ class Teacher:
 
 
 def set_name(share: float, seed: int) -> str:
-    """The gold set, and the arm, of moved labels."""
     return f"moved_{round(100 * share)}_s{seed}"
 
 
@@ -217,12 +212,10 @@ class Design:
 
     @property
     def steps(self) -> int:
-        """Optimizer steps of an arm."""
         return self.form.steps or self.regime.optimizer_steps
 
     @property
     def tasks(self) -> int:
-        """Held-out tasks that are played."""
         return self.form.tasks or self.regime.held_out_tasks
 
     def by_steps(self) -> Iterator[Condition]:
@@ -326,7 +319,6 @@ def arms_of(conditions: Iterable[Condition]) -> dict[str, dict[str, Any]]:
 
 
 def project_of(home: Home) -> Path:
-    """The folder of the experiment's critics and arms."""
     return home.root / "defs"
 
 

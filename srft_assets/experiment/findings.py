@@ -52,12 +52,10 @@ def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def percent(rate: float) -> str:
-    """0.123 → 12.3."""
     return f"{100 * rate:.1f}"
 
 
 def points(difference: float) -> str:
-    """0.0123 → +1.2."""
     return f"{100 * difference:+.1f}"
 
 
@@ -74,7 +72,6 @@ def chance(p_value: float | None) -> str:
 
 
 def of_series(scores: pl.DataFrame, series: str) -> pl.DataFrame:
-    """The scores of one series."""
     return scores.filter(pl.col("series") == series)
 
 
@@ -84,7 +81,6 @@ def levels_of(scores: pl.DataFrame) -> list[tuple[str, float]]:
 
 
 def rate_in(scores: pl.DataFrame, arm: str) -> Rate:
-    """The rate of an arm or level. `scores`: one series."""
     return rate_of(cells_of(scores, arm))
 
 
@@ -174,7 +170,6 @@ def questions(scores: pl.DataFrame) -> list[Question]:
 
 
 def told(asked: Question, one: Difference, p_holm: float | None) -> str:
-    """One difference as a sentence."""
     arm, against = asked.names
     numbers = f"{points(one.difference)} points, {span(one.low, one.high)}"
     if p_holm is not None and p_holm < ALPHA:
@@ -189,7 +184,6 @@ def told(asked: Question, one: Difference, p_holm: float | None) -> str:
 
 
 def findings(scores: pl.DataFrame) -> str:
-    """The findings, a Markdown list."""
     asked = questions(scores)
     found = [
         paired_difference(

@@ -167,7 +167,6 @@ def write_report(design: Design, conditions: Sequence[Condition], out: Path, ran
 
 
 def score_frame(design: Design, conditions: Sequence[Condition]) -> pl.DataFrame:
-    """All scores, in the schema SCORES."""
     frames = []
     for one in conditions:
         rows = design.teacher.warehouse.read(f"eval_scores/{one.arm}", str(one.seed))
@@ -367,5 +366,4 @@ of training. Attempts that the machine failed: {failures}.
 
 
 def duration(seconds: float) -> str:
-    """Minutes and seconds."""
     return f"{int(seconds) // 60} min {int(seconds) % 60} s"

@@ -42,7 +42,6 @@ anything: it knows the format and can copy, and solves next to nothing. All arms
 
 
 def base_models_stage() -> Stage:
-    """The stage of the tiny base model."""
     return Stage(
         key=f"base_models/{NAME}",
         partitioned_by="none",

@@ -162,13 +162,11 @@ class Function:
 
     @property
     def expression(self) -> str:
-        """Source of what it returns."""
         right = self.name.arguments[1] if self.constant is None else self.constant
         return f"{self.name.arguments[0]} {self.operator} {right}"
 
     @property
     def source(self) -> str:
-        """Source of the whole function."""
         head = f"def {self.name.function}({', '.join(self.name.arguments)}):"
         return f"{head}\n    return {self.expression}\n"
 
@@ -227,7 +225,6 @@ Cases = Mapping[str, Sequence[Case]]
 
 
 def module_source(functions: Sequence[Function]) -> str:
-    """The module, functions in the order given."""
     return "\n\n".join(function.source for function in functions)
 
 

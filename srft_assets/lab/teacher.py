@@ -47,14 +47,11 @@ class Expression:
 
     @property
     def text(self) -> str:
-        """Source of the expression."""
         return f"{self.left} {self.operator} {self.right}"
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One command and what it printed."""
-
     command: str
     output: str
 
@@ -89,7 +86,6 @@ class Conversation:
 
     @property
     def commands(self) -> list[str]:
-        """Every command so far."""
         return [exchange.command for exchange in self.exchanges]
 
     @cached_property
@@ -122,7 +118,6 @@ class Conversation:
         return any(exchange.edit for exchange in since)
 
     def edits_of(self, target: Expression) -> int:
-        """How often the function was edited already."""
         return sum(1 for exchange in self.exchanges if (exchange.edit or ("",))[0] == target.left)
 
 
@@ -179,7 +174,6 @@ class Teacher(TextModel):
 
 
 def next_move(chat: Conversation, rates: Rates, rng: Random) -> Move:
-    """What the teacher does next."""
     if not _idle(chat) and rng.random() < rates.needless:
         return _needless(chat, rng)
     if not chat.functions:

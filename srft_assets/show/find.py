@@ -33,8 +33,6 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run lies."""
-
     asset: str
     partition: str
     trajectory_id: str
@@ -108,7 +106,6 @@ def rows_at(warehouse: Warehouse, asset: str, place: Place) -> pl.DataFrame:
 
 
 def row_at(warehouse: Warehouse, asset: str, place: Place) -> dict:
-    """The run's only row there."""
     return rows_at(warehouse, asset, place).row(0, named=True)
 
 

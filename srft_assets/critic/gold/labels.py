@@ -248,7 +248,6 @@ set `lab` what the scripted teacher said of its own steps. Critics are scored ag
 
 
 def gold_labels_stage() -> Stage:
-    """The stage; unpartitioned."""
     return Stage(
         key="gold_labels",
         partitioned_by="none",

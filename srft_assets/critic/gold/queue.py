@@ -72,7 +72,6 @@ def chosen_steps(
 
 
 def _given(warehouse: Warehouse, batch: str, critic: str | None) -> dict[tuple[str, int], Any]:
-    """Run and step → label and reason."""
     if critic is None or warehouse.stamp(f"step_verdicts/{critic}", batch) is None:
         return {}
     columns = ["trajectory_id", "step_index", "label", "reason"]
@@ -215,7 +214,6 @@ QueueFormat = Literal["jsonl", "csv", "label-studio"]
 
 
 def write_queue(rows: Sequence[dict[str, Any]], how: QueueFormat) -> bytes:
-    """The rows as a file."""
     if how == "jsonl":
         return b"".join(orjson.dumps(row) + b"\n" for row in rows)
     if how == "label-studio":
@@ -235,5 +233,4 @@ def harmless(value: object) -> object:
 
 
 def bare(cell: str) -> str:
-    """The text that `harmless` was given."""
     return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell

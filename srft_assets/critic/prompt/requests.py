@@ -117,8 +117,6 @@ class Frame:
 
 @dataclass(frozen=True)
 class Rendering:
-    """A critic's prompt and the run it is about."""
-
     spec: LlmSpec
     prompt: Prompt
     run: SeenRun
@@ -132,7 +130,6 @@ class Rendering:
         return Frame(self._counted(messages), _size(messages))
 
     def messages(self, part: Part) -> list[Message]:
-        """The chat of one request."""
         shown = self.run.steps[part.shown.start : part.shown.stop]
         if self.spec.reading == "windows":
             context = part.labelled.start - part.shown.start

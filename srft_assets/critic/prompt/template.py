@@ -55,8 +55,6 @@ MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class LabelView:
-    """A label as a prompt sees it."""
-
     name: str
     meaning: str
 
@@ -81,7 +79,6 @@ class StepView:
 
 
 def label_views(labels: tuple[Label, ...]) -> list[LabelView]:
-    """The labels a critic may give, with their meanings."""
     return [LabelView(str(label), MEANINGS[label]) for label in labels]
 
 
@@ -107,12 +104,10 @@ def tree(body: list[nodes.Node]) -> nodes.Template:
 
 
 def names(template: nodes.Template) -> set[str]:
-    """Variables that a template takes from outside."""
     return find_undeclared_variables(template) - JINJA.globals.keys()
 
 
 def line_of(name: str, template: nodes.Template) -> int:
-    """Line of the first use of a variable."""
     uses = (node.lineno for node in template.find_all(nodes.Name) if node.name == name)
     return next(uses, 1)
 
@@ -193,7 +188,6 @@ class Prompt:
 
     @cached_property
     def variables(self) -> frozenset[str]:
-        """Names of the variables that the prompt uses."""
         return frozenset().union(*map(names, self.blocks.values()))
 
     @cached_property
@@ -230,7 +224,6 @@ class Prompt:
             raise SrftError(f"{self.name}: {visible(str(error))[:200]}") from error
 
     def fault(self, line: int, what: str) -> SrftError:
-        """An error of the prompt, in one line."""
         return SrftError(f"{self.name}:{line}: {visible(what)}")
 
     def compile(self) -> None:

@@ -81,7 +81,6 @@ def fenced(fence: str, kind: str, text: str, note: str = "") -> str:
 
 
 def opening(fence: str, kind: str, note: str = "") -> str:
-    """The line that begins a text."""
     return f"<{kind}_{fence} {note}>" if note else f"<{kind}_{fence}>"
 
 
@@ -98,7 +97,6 @@ def estimate(text: str) -> int:
 
 
 def tokens_of(size: int) -> int:
-    """The estimate for so many bytes."""
     return -(-size // BYTES_A_TOKEN)
 
 

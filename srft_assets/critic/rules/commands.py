@@ -63,7 +63,6 @@ class Program:
 
     @cached_property
     def is_python(self) -> bool:
-        """Whether it is a Python interpreter."""
         return PYTHON.fullmatch(self.name) is not None
 
     @cached_property

@@ -87,7 +87,6 @@ def retry_succeeds(facts: Facts, index: int) -> str | None:
 
 
 def no_action(facts: Facts, index: int) -> str | None:
-    """A turn without an action, other than the last."""
     if facts[index].commands or index == len(facts) - 1:
         return None
     return "no action was taken"
@@ -153,7 +152,6 @@ def edit_undone(facts: Facts, index: int) -> str | None:
 
 
 def undoes_edit(facts: Facts, index: int) -> str | None:
-    """Takes back an earlier edit."""
     here = facts[index].edits
     for earlier in steps_before(index):
         back = any(undoes(edit, one) for edit in here for one in facts[earlier].edits)

@@ -119,13 +119,11 @@ class Files:
         return iter(self._texts)
 
     def find(self, path: str) -> str | None:
-        """The path of a file that this one may name."""
         ends = list(_ends(path))
         longer = self._ends.get(ends[0]) if ends else None
         return longer or next((self._paths[end] for end in ends if end in self._paths), None)
 
     def text(self, path: str) -> str:
-        """Text of the file; empty where none is known."""
         found = self.find(path)
         return "" if found is None else self._texts[found]
 
@@ -137,7 +135,6 @@ def _ends(path: str) -> Iterator[str]:
 
 
 def undoes(later: Edit, earlier: Edit) -> bool:
-    """Whether the later edit takes the earlier one back."""
     if not earlier.path or earlier.restores:
         return False
     swapped = later.old == earlier.new and later.new == earlier.old != earlier.new

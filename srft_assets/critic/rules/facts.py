@@ -258,7 +258,6 @@ def _submits(action: Action) -> bool:
 
 
 def _tests(program: Program) -> bool:
-    """Whether a program is a test runner, asked to run tests."""
     if not NOT_RUN.isdisjoint(program.arguments):
         return False
     script = program.script.rpartition("/")[2]
@@ -308,7 +307,6 @@ def _wrong(
 
 
 def _call_refused(seen: str) -> bool:
-    """Whether an edit tool says that it did nothing."""
     return _CALL_REFUSED.match(seen.lstrip()) is not None
 
 
