@@ -11,12 +11,7 @@ import polars as pl
 
 from srft_assets.compare import ARMS, DRAWS, PAIRS, SEED
 from srft_assets.compare.difference import Difference, family_differences, holm
-from srft_assets.compare.rates import (
-    cells_of,
-    mean_pass_at_k,
-    rate_of,
-    usual_attempts,
-)
+from srft_assets.compare.rates import cells_of, mean_pass_at_k, rate_of, usual_attempts
 from srft_assets.errors import UsageError
 from srft_assets.warehouse.partitions import Warehouse
 
@@ -149,9 +144,16 @@ def notes_of(
     scores: pl.DataFrame, arms: pl.DataFrame, differences: Sequence[Difference]
 ) -> list[str]:
     """A line for each reservation: unlike tasks, seeds or settings, one seed, marked attempts."""
-    lines = [_unlike(one, arms) for one in differences]
-    notes = [line for line in dict.fromkeys(lines) if line]
-    notes += _few_seeds(max((one.seeds for one in differences), default=MANY_SEEDS))
+    rows = {row["arm"]: row for row in arms.iter_rows(named=True)}
+    notes = [*dict.fromkeys(line for one in differences if (line := _unlike(one, rows)))]
+    most = max((one.seeds for one in differences), default=MANY_SEEDS)
+    if most == 1:
+        notes.append("One seed: how much another training run would differ cannot be seen.")
+    elif most < MANY_SEEDS:
+        notes.append(
+            f"{most} seeds: where training runs differ much, so few show it only in part; "
+            "intervals are too narrow then, and p-values too small."
+        )
     own = scores.filter(pl.col("arm").is_in(arms["arm"]))
     notes += unlike_settings(own)
     unscored = own.filter(pl.col("resolved").is_null()).height
@@ -173,27 +175,15 @@ def notes_of(
     return notes
 
 
-def _few_seeds(most: int) -> list[str]:
-    if most == 1:
-        return ["One seed: how much another training run would differ cannot be seen."]
-    if most < MANY_SEEDS:
-        return [
-            f"{most} seeds: where training runs differ much, so few show it only in part; "
-            "intervals are too narrow then, and p-values too small."
-        ]
-    return []
-
-
-def _unlike(one: Difference, arms: pl.DataFrame) -> str | None:
-    rows = {row["arm"]: row for row in arms.iter_rows(named=True)}
-    mine, its = rows[one.arm], rows[one.against]
+def _unlike(one: Difference, arms: Mapping[str, dict[str, Any]]) -> str:
+    mine, its = arms[one.arm], arms[one.against]
     told = [
         f"{one.arm} has {_counted(mine[what], what[:-1])}, {one.against} {its[what]}: "
         f"the {getattr(one, what)} in common are paired."
         for what in ("tasks", "seeds")
         if not mine[what] == its[what] == getattr(one, what)
     ]
-    return " ".join(told) or None
+    return " ".join(told)
 
 
 def _counted(count: int, what: str) -> str:

@@ -11,7 +11,6 @@ import polars as pl
 
 from srft_assets.compare import ALPHA, DRAWS, SEED
 from srft_assets.compare.rates import (
-    Cells,
     Grid,
     cells_of,
     interval_of,
@@ -69,10 +68,8 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 POWER = 0.8
 
 
-def detectable_pairs(
-    pairs: int, discordant_rate: float, alpha: float = ALPHA, power: float = POWER
-) -> float | None:
-    """Smallest difference of two rates that McNemar's test finds with `power`, 0 to 1.
+def detectable_pairs(pairs: int, discordant_rate: float, alpha: float = ALPHA) -> float | None:
+    """Smallest difference of two rates that McNemar's test finds with POWER, 0 to 1.
 
     `pairs` tasks, one attempt of each arm at each; `discordant_rate` is the share that one arm
     alone resolves. It is the difference d for which Miettinen's sample size (Biometrics 1968;
@@ -83,7 +80,7 @@ def detectable_pairs(
     """
     if pairs < 1 or not 0 <= discordant_rate <= 1:
         raise ValueError(f"a discordant rate of {discordant_rate} in {pairs} pairs")
-    z, z_power = _quantiles(alpha, power)
+    z, z_power = _quantiles(alpha)
     under_root = pairs + z_power**2 - z**2
     if under_root <= 0:
         return None
@@ -92,19 +89,20 @@ def detectable_pairs(
     return found if found <= 1 else None
 
 
-def detectable_by_error(error: float, alpha: float = ALPHA, power: float = POWER) -> float | None:
+def detectable_by_error(error: float, tasks: int, alpha: float = ALPHA) -> float | None:
     """The same from the standard error of the difference: (z₁₋α/₂ + z_power) · error.
 
     Bloom, "Minimum detectable effects", Evaluation Review 1995. For several seeds or attempts,
-    where pairs are not independent and the error comes of a bootstrap. None above 1.
+    where pairs are not independent and the error comes of a bootstrap. At least what so many
+    discordant tasks make that the sign of them all could be chance; None above 1.
     """
-    found = sum(_quantiles(alpha, power)) * error
+    found = max(sum(_quantiles(alpha)) * error, fewest_discordant(alpha) / tasks)
     return found if found <= 1 else None
 
 
-def _quantiles(alpha: float, power: float) -> tuple[float, float]:
+def _quantiles(alpha: float) -> tuple[float, float]:
     normal = NormalDist()
-    return normal.inv_cdf(1 - alpha / 2), normal.inv_cdf(power)
+    return normal.inv_cdf(1 - alpha / 2), normal.inv_cdf(POWER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +160,8 @@ def paired_difference(
     paired = ((one.scored > 0) & (other.scored > 0)).astype(np.float64)
     if not paired.any():
         raise SrftError(f"{arm} and {against} have no scored pair: nothing can be paired")
-    gap = np.where(paired > 0, _share(one) - _share(other), 0.0)
+    shares = (cells.resolved / np.maximum(cells.scored, 1) for cells in (one, other))
+    gap = np.where(paired > 0, np.subtract(*shares), 0.0)
     pairs, size = int(paired.sum()), int(paired.any(axis=1).sum())
     single = one.single and other.single
     seen = resampled_ratio(gap, paired, draws, seed)
@@ -171,7 +170,7 @@ def paired_difference(
     if single:
         detectable = detectable_pairs(pairs, (wins + losses) / pairs, alpha)
     else:
-        detectable = _by_error(float(seen.std()), size, alpha)
+        detectable = detectable_by_error(float(seen.std()), size, alpha)
     return Difference(
         arm=arm,
         against=against,
@@ -189,10 +188,6 @@ def paired_difference(
     )
 
 
-def _share(cells: Cells) -> Grid:
-    return cells.resolved / np.maximum(cells.scored, 1)
-
-
 def _interval(gap: Grid, paired: Grid, seen: Grid) -> tuple[float, float]:
     """Where all pairs differ alike, resamples cannot differ: then that of a task that would.
 
@@ -205,13 +200,6 @@ def _interval(gap: Grid, paired: Grid, seen: Grid) -> tuple[float, float]:
     _, room = wilson_interval(0, int(paired.any(axis=1).sum())) or (0.0, 1.0)
     middle = float(values[0])
     return max(-1.0, middle - room), min(1.0, middle + room)
-
-
-def _by_error(error: float, tasks: int, alpha: float) -> float | None:
-    """At least what so many discordant tasks make that the sign of them all could be chance."""
-    found = detectable_by_error(error, alpha)
-    least = fewest_discordant(alpha) / tasks
-    return None if found is None or least > 1 else max(found, least)
 
 
 def family_differences(

@@ -179,19 +179,12 @@ def rate_of(cells: Cells, *, draws: int = DRAWS, seed: int = SEED) -> Rate:
     Wilson's for as many trials as there are tasks, since attempts at one task may be alike.
     """
     scored, resolved = int(cells.scored.sum()), int(cells.resolved.sum())
-    found = None
-    trials = (resolved, scored) if cells.single else _trials_of_tasks(cells, resolved, scored)
-    if trials is None:
+    tasks, rate = len(cells.tasks), resolved / scored
+    if not cells.single and 0 < resolved < scored:
         seen = resampled_ratio(cells.resolved, cells.scored, draws, seed)
-        found = interval_of(seen, (0.0, 1.0))
-    low, high = found or wilson_interval(*(trials or (0, 0))) or (0.0, 1.0)
-    method: Literal["wilson", "bootstrap"] = "wilson" if found is None else "bootstrap"
-    return Rate(scored, resolved, resolved / scored, low, high, method)
-
-
-def _trials_of_tasks(cells: Cells, resolved: int, scored: int) -> tuple[int, int] | None:
-    tasks = len(cells.tasks)
-    return {0: (0, tasks), scored: (tasks, tasks)}.get(resolved)
+        return Rate(scored, resolved, rate, *interval_of(seen, (0.0, 1.0)), "bootstrap")
+    ends = wilson_interval(*((resolved, scored) if cells.single else (tasks * int(rate), tasks)))
+    return Rate(scored, resolved, rate, *(ends or (0.0, 1.0)), "wilson")
 
 
 def mean_pass_at_k(cells: Cells, k: int) -> float | None:

@@ -2,7 +2,7 @@
 people read it: tables, words and a picture.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,8 @@ def arm_table(arms: pl.DataFrame) -> TextTable:
         cells += [f"{_percent(row['pass_at_k'])} @{row['k']}"] * several
         cells += [_number(row["mean_steps"], 1)] * known["mean_steps"]
         cells += [_number(row["mean_cost_usd"], 3)] * known["mean_cost_usd"]
-        cells += [", ".join(_marks(row))] * marked
+        told = (f"{row[name]:,} {name}" for name in MARKS if row[name])
+        cells += [", ".join(told)] * marked
         rows.append(tuple(cells))
     return TextTable(tuple(heads), tuple(rows), (False,) * len(rows))
 
@@ -138,12 +139,6 @@ def legend_of(pairs: pl.DataFrame) -> str:
         f"Paired by task and seed, in percentage points. p: {used}; Holm p: corrected for {count}. "
         "least shown: the smallest difference found four times in five."
     )
-
-
-def _marks(row: dict[str, Any]) -> Iterator[str]:
-    for name in MARKS:
-        if row[name]:
-            yield f"{row[name]:,} {name}"
 
 
 def _percent(share: float) -> str:

@@ -175,16 +175,12 @@ async def _made_of(job: Job, sdk: "openai.AsyncOpenAI", how: How) -> "Batch | No
     """The batch that was made of the job's file, the newest ones first."""
     since = datetime.fromisoformat(job.at).timestamp() - SOONER_SECONDS
     async for batch in sdk.batches.list(limit=PAGE, **how):
-        if batch.input_file_id == job.file and _of(batch.metadata) in ("", job.id):
+        of = (batch.metadata or {}).get("srft", "")  # some providers keep no such notes
+        if batch.input_file_id == job.file and of in ("", job.id):
             return batch
         if batch.created_at and batch.created_at < since:
             break
     return None
-
-
-def _of(metadata: Mapping[str, str] | None) -> str:
-    """The job that a batch says it is of; empty where the provider keeps no such notes."""
-    return (metadata or {}).get("srft", "")
 
 
 def _name(stated: Any) -> str:

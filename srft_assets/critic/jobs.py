@@ -145,11 +145,10 @@ class Jobs:
         return None if row is None else _job(row)
 
     def calls(self, job: Job) -> dict[str, Call]:
-        wanted = sa.select(JOB_CALLS).where(JOB_CALLS.c.job == job.id)
-        names = [one.name for one in fields(Call)]
+        columns = (JOB_CALLS.c[one.name] for one in fields(Call))
         with self._database.read() as connection:
-            rows = connection.execute(wanted).mappings().all()
-        return {row["key"]: Call(**{name: row[name] for name in names}) for row in rows}
+            rows = connection.execute(sa.select(*columns).where(JOB_CALLS.c.job == job.id)).all()
+        return {row.key: Call(*row) for row in rows}
 
     def holding(self, keys: Collection[str]) -> dict[str, str]:
         """Key → id of the job under way that holds it, of those that are in one."""

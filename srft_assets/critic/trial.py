@@ -7,6 +7,7 @@ from itertools import chain, zip_longest
 
 import polars as pl
 
+from srft_assets.critic.gold.labels import STEP
 from srft_assets.critic.scores import CRITIC_SCORES, scores
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
@@ -14,8 +15,6 @@ from srft_assets.serving.server import Serve
 from srft_assets.warehouse.making import work_alone
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.stage import Progress, Stage
-
-STEP = ["trajectory_id", "step_index"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,8 +164,8 @@ def test_no_discordant_pair_leaves_what_the_exact_test_needs():
 
 
 def test_by_the_error_of_a_difference():
-    assert detectable_by_error(0.01) == pytest.approx(0.028, abs=1e-4)
-    assert detectable_by_error(0.5) is None
+    assert detectable_by_error(0.01, 1000) == pytest.approx(0.028, abs=1e-4)
+    assert detectable_by_error(0.5, 1000) is None
 
 
 @pytest.mark.parametrize("case", [(0, 0.5), (10, 1.5), (10, -0.1)])

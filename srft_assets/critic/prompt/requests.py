@@ -107,14 +107,6 @@ NOTES = 100
 """Characters a step beside its own text: marks, line breaks, notes on what is not shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A prompt without its task and steps: tokens and characters."""
-
-    tokens: int
-    size: int
-
-
 @dataclass(frozen=True)
 class Rendering:
     spec: LlmSpec
@@ -123,11 +115,11 @@ class Rendering:
     count: Count
 
     @cached_property
-    def frame(self) -> Frame:
-        """What every request about this run holds."""
+    def frame(self) -> tuple[int, int]:
+        """Tokens and characters of what every request holds: the prompt without task and steps."""
         nothing = StepView(0, "", "", (), ())
         messages = self._render((nothing,), [], "", range(1))
-        return Frame(self._counted(messages), _size(messages))
+        return self._counted(messages), _size(messages)
 
     def messages(self, part: Part) -> list[Message]:
         shown = self.run.steps[part.shown.start : part.shown.stop]
@@ -180,12 +172,13 @@ class Rendering:
         A prompt that shows its parts twice, or shows less than the fenced steps, is counted whole.
         """
         shown = self.run.steps[part.shown.start : part.shown.stop]
-        size = self.frame.size + len(self.run.task) + sum(len(step.text) for step in shown)
+        tokens, size = self.frame
+        size += len(self.run.task) + sum(len(step.text) for step in shown)
         notes = _size(messages) - size
         if abs(notes) > NOTES * (len(shown) + 1):
             return self._counted(messages)
         held = sum(self.run.tokens[part.shown.start : part.shown.stop])
-        return self.frame.tokens + self.run.task_tokens + held + tokens_of(max(notes, 0))
+        return tokens + self.run.task_tokens + held + tokens_of(max(notes, 0))
 
     def _counted(self, messages: list[Message]) -> int:
         return sum(self.count(message["content"]) for message in messages)
@@ -256,7 +249,7 @@ def _asked(rendering: Rendering, run: Trajectory) -> Asked:
 
 def _parts(rendering: Rendering) -> Iterator[Part]:
     spec, run = rendering.spec, rendering.run
-    taken = SPARE + ANSWER_START + rendering.frame.tokens + run.task_tokens
+    taken = SPARE + ANSWER_START + rendering.frame[0] + run.task_tokens
     room = Room(max(spec.context.tokens - taken, 0), spec.sampling.max_tokens_per_step)
     match spec.reading:
         case "whole":

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, headline
 from srft_assets.text import visible_in_lines
 
 CHAT_TOKENS = (
@@ -158,10 +158,8 @@ def _from_hub(name: str) -> Path:
         except OSError:
             return Path(hf_hub_download(name, "tokenizer.json"))
     except (HTTPError, OSError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise SrftError(
-            f"no tokenizer {name}: no such file, and the Hugging Face Hub gives none ({reason})"
-        ) from error
+        told = f"no such file, and the Hugging Face Hub gives none ({headline(error)})"
+        raise SrftError(f"no tokenizer {name}: {told}") from error
 
 
 REACH = 16
