@@ -77,38 +77,6 @@ def test_attempts_end(server: Server) -> None:
     assert server.calls[asked.key] == 4
 
 
-@pytest.mark.parametrize(
-    ("status", "message", "kind", "advice"),
-    [
-        (400, "Unknown field nucleus", Kind.BAD_REQUEST, "refuses the request"),
-        (422, "temperature is no number", Kind.BAD_REQUEST, "refuses the request"),
-        (400, "This model's maximum context length is 1024 tokens.", Kind.TOO_LONG, "context"),
-        (
-            400,
-            "The decoder prompt (length 9) is longer than the maximum model length of 8",
-            Kind.TOO_LONG,
-            "windows",
-        ),
-        (413, "Payload", Kind.TOO_LONG, "context.tokens"),
-        (401, "Unauthorized", Kind.AUTH, "api_key_env"),
-        (403, "flagged by moderation", Kind.FORBIDDEN, "forbids"),
-        (404, "The model `critic-1` does not exist.", Kind.MODEL, "`model`"),
-        (404, "Not Found", Kind.ENDPOINT, "base_url"),
-        (429, "insufficient_quota: check your plan", Kind.QUOTA, "quota"),
-    ],
-)
-def test_what_cannot_go_better_is_told_at_once(
-    server: Server, status: int, message: str, kind: Kind, advice: str
-) -> None:
-    server.faults.append(failing(status, message))
-    asked = request(5)
-    with pytest.raises(CallError, match=advice) as told:
-        ask(server.base_url, asked)
-    assert told.value.kind == kind
-    assert "\n" not in str(told.value) and message in str(told.value)
-    assert server.calls[asked.key] == 1
-
-
 def test_an_error_with_status_200_says_its_status_inside(server: Server) -> None:
     server.faults.append(sending(b'{"error": {"message": "No auth", "code": 401}}'))
     with pytest.raises(CallError, match="HTTP 401: No auth") as told:

@@ -15,8 +15,6 @@ from tests.critic.platform_support import Labeller, graded_runs, labels
 from tests.critic.schema_answers import schema_of
 from tests.critic.server import Server, serving
 
-BAD_ANSWERS = ("invalid_content", "too_few_steps", "too_many_steps", "truncated", "refusing")
-
 
 @pytest.fixture
 def platform(home: Home) -> Home:
@@ -36,38 +34,28 @@ def steps_of(body: dict) -> int:
     return len(schema_of(body)["properties"])
 
 
-@pytest.mark.parametrize("name", BAD_ANSWERS)
-def test_a_bad_answer_is_asked_again_once_with_the_error_stated(platform, name):
-    made, server = labelled(platform, NAMED[name])
+def test_a_bad_answer_is_asked_again_once_with_the_error_stated(platform):
+    made, server = labelled(platform, NAMED["too_few_steps"])
     assert Label.UNLABELED not in made.frame["label"].to_list()
     assert server.answered.total() == 3
     again = next(body for body in server.bodies if len(body["messages"]) > 2)
     assert again["messages"][-1]["role"] == "user"
 
 
-@pytest.mark.parametrize("name", BAD_ANSWERS)
-def test_after_a_second_bad_answer_the_steps_are_unlabeled_and_counted(platform, name):
-    made, server = labelled(
-        platform, rule=lambda body: NAMED[name] if steps_of(body) == 3 else None
-    )
+def test_after_a_second_bad_answer_the_steps_are_unlabeled_counted_and_not_paid_again(platform):
+    refusing = NAMED["refusing"]
+    made, server = labelled(platform, rule=lambda body: refusing if steps_of(body) == 3 else None)
     found = labels(made.frame)
-    assert sorted(map(set, found.values()), key=len)[0] == {Label.UNLABELED}
-    assert sum(v for k, v in made.metadata.items() if k.startswith("answers_")) == 2
+    assert {task for task, each in found.items() if set(each) == {Label.UNLABELED}} == {"bad"}
+    assert all("refused: I cannot help" in told for told in made.frame["reason"][:3])
+    assert made.metadata["answers_refused"] == 2
     assert server.answered.total() == 3
+    again, server = labelled(platform)
+    assert again.frame.equals(made.frame) and server.answered.total() == 0
 
 
-def test_a_second_bad_answer_is_not_paid_again_either(platform):
-    labelled(platform, NAMED["too_few_steps"], NAMED["too_few_steps"])
-    _, server = labelled(platform)
-    assert server.answered.total() == 0
-
-
-FAILURES = ("rate_limited", "server_error", "cut", "invalid_body", "no_choices")
-
-
-@pytest.mark.parametrize("name", FAILURES)
-def test_a_failing_server_is_asked_again(platform, name):
-    made, _ = labelled(platform, NAMED[name])
+def test_a_failing_server_is_asked_again(platform):
+    made, _ = labelled(platform, NAMED["server_error"])
     assert Label.UNLABELED not in made.frame["label"].to_list()
 
 
