@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from tests.critic.asgi import client_left, respond
+from tests.critic.answers import client_left, respond
 
 if TYPE_CHECKING:
     from tests.critic.server import Server

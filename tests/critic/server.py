@@ -24,10 +24,9 @@ import orjson
 import uvicorn
 
 from srft_assets.warehouse.recipe import digest
-from tests.critic.asgi import client_left, read_body, respond
+from tests.critic.answers import answer_to, client_left, read_body, respond, schema_of
 from tests.critic.batch_server import Provider
 from tests.critic.faults import NAMED, Draft, Fault
-from tests.critic.schema_answers import answer_to, schema_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -10,9 +10,9 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.serving.server import Served
 from srft_assets.warehouse.partitions import Warehouse
+from tests.critic.answers import schema_of
 from tests.critic.faults import NAMED, failing
 from tests.critic.platform_support import Labeller, graded_runs, labels
-from tests.critic.schema_answers import schema_of
 from tests.critic.server import Server, serving
 
 

@@ -1,6 +1,6 @@
 """What becomes of answers in the shapes that providers and reasoning models are known to send.
 
-What is told of an answer's own text is in test_answer_parse.py.
+What is told of an answer's own text is in test_answer.py.
 """
 
 from collections.abc import Callable

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.critic.schema_answers import answer_to, schema_of
+from tests.critic.answers import answer_to, schema_of
 
 
 def digest(value: Any) -> str:

@@ -1,9 +1,28 @@
-"""The little of ASGI that the tests' server needs."""
+"""How the tests' server answers: by the schema of a request, and with the little ASGI it needs."""
 
 import asyncio
+import hashlib
 from typing import Any
 
 import orjson
+
+
+def schema_of(body: dict[str, Any]) -> dict[str, Any] | None:
+    """The schema that a request carries in OpenAI's way or in vLLM's; None where in neither."""
+    described = (body.get("response_format") or {}).get("json_schema") or {}
+    return described.get("schema") or (body.get("structured_outputs") or {}).get("json")
+
+
+def answer_to(schema: dict[str, Any], salt: str) -> str:
+    """JSON that a critic's schema allows: the same for the same schema and salt."""
+    return orjson.dumps(_value(schema, salt)).decode()
+
+
+def _value(schema: dict[str, Any], path: str) -> Any:
+    if schema["type"] == "object":
+        return {name: _value(each, f"{path}/{name}") for name, each in schema["properties"].items()}
+    labels = schema.get("enum") or ["Chosen by hash."]
+    return labels[int(hashlib.sha256(path.encode()).hexdigest(), 16) % len(labels)]
 
 
 async def read_body(receive: Any) -> bytes:
