@@ -29,20 +29,20 @@ not give the operator away: it has to be looked up in what the tests say."""
 
 CONSTANTS = (2, 3, 5, 7, 10, 12, 24, 60)
 
-NEAR = {
-    "<": "<=",
-    "<=": "<",
-    ">": ">=",
-    ">=": ">",
-    "==": ">=",
-    "!=": "<",
-    "+": "-",
-    "-": "+",
-    "*": "+",
-    "//": "%",
-    "%": "//",
+OF_OPERATOR: dict[str, tuple[str, Callable[[int, int], int | bool]]] = {
+    "<": ("<=", operator.lt),
+    "<=": ("<", operator.le),
+    ">": (">=", operator.gt),
+    ">=": (">", operator.ge),
+    "==": (">=", operator.eq),
+    "!=": ("<", operator.ne),
+    "+": ("-", operator.add),
+    "-": ("+", operator.sub),
+    "*": ("+", operator.mul),
+    "//": ("%", operator.floordiv),
+    "%": ("//", operator.mod),
 }
-"""The operator that a hasty reader takes for the right one."""
+"""Operator → the one that a hasty reader takes for it, and what it computes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,20 +137,6 @@ one function; every function returns one expression over its arguments."""
 
 Case = tuple[int, ...]
 
-MEANING: dict[str, Callable[[int, int], int | bool]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Function:
@@ -173,7 +159,7 @@ class Function:
     def call(self, case: Case) -> int | bool:
         """What its expression gives for these arguments."""
         right = case[1] if self.constant is None else self.constant
-        return MEANING[self.operator](case[0], right)
+        return OF_OPERATOR[self.operator][1](case[0], right)
 
 
 def draw_function(name: Name, rng: Random) -> Function:

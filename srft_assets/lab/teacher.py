@@ -21,7 +21,7 @@ from srft_assets.agent.play import Play, Told, missing, play_all, plays_of, sand
 from srft_assets.agent.protocol import ACTION, SUBMIT, TextModel, turn
 from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError, first_problem
-from srft_assets.lab.tasks import CHECK, NEAR, OPERATORS, TaskSettings, generate_tasks
+from srft_assets.lab.tasks import CHECK, OF_OPERATOR, OPERATORS, TaskSettings, generate_tasks
 from srft_assets.outcomes.task import tasks_path, write_tasks
 from srft_assets.plugins import need
 from srft_assets.sandbox import open_sandbox
@@ -231,7 +231,7 @@ def _edit(chat: Conversation, rates: Rates, rng: Random) -> Move:
 def _other(target: Expression, rates: Rates, rng: Random) -> str:
     """An operator of the same family that is not the target's."""
     if rng.random() < rates.near:
-        return NEAR[target.operator]
+        return OF_OPERATOR[target.operator][0]
     family = next(ops for ops in OPERATORS.values() if target.operator in ops)
     return rng.choice([operator for operator in family if operator != target.operator])
 

@@ -1,12 +1,13 @@
 """Labels that come back from annotation tools, and what is refused of them."""
 
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import orjson
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srft_assets.critic.gold.annotations import import_answers
@@ -21,6 +22,15 @@ from tests.warehouse.filled_figures import BATCHES, COMMANDS, ONE
 STEPS = {run: len(commands) for run, commands in COMMANDS.items()}
 
 
+SETS = count()
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """One platform for all examples, which put their labels into sets of their own."""
+    return Home(tmp_path_factory.mktemp("kept"))
+
+
 def labels_in(folder: Path) -> list[GoldLabel]:
     """What the set `s` of the platform in a folder holds."""
     return read_sets(Home(folder / "home")).get("s", [])
@@ -32,31 +42,35 @@ GIVEN = st.sampled_from(["good", "unnecessary", "mistake", "recover", None])
 HOSTILE = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
+@pytest.fixture(scope="module")
+def rows(warehouse: Warehouse) -> list[dict]:
+    return queue(warehouse, list(BATCHES), size=99)
+
+
 @pytest.mark.parametrize("how", ["jsonl", "csv"])
+@settings(max_examples=30)
 @given(data=st.data())
 def test_labels_come_back_exactly(
-    warehouse: Warehouse,
-    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[dict],
+    kept: Home,
     how: QueueFormat,
     data: st.DataObject,
 ) -> None:
-    folder = tmp_path_factory.mktemp("labels")
-    rows = queue(warehouse, list(BATCHES), size=99)
     answers = data.draw(st.lists(GIVEN, min_size=len(rows), max_size=len(rows)))
     notes = data.draw(st.lists(HOSTILE, min_size=len(rows), max_size=len(rows)))
-    done = folder / f"queue.{how}"
+    done, name = kept.root / f"queue.{how}", f"s{next(SETS)}"
     labelled = [
         row | {"label": answer, "note": note}
         for row, answer, note in zip(rows, answers, notes, strict=True)
     ]
     done.write_bytes(write_queue(labelled, how))
-    merged = import_answers(done, Home(folder / "home"), "s", STEPS, "ann")
+    merged = import_answers(done, kept, name, STEPS, "ann")
     expected = {
         (row["trajectory_id"], row["step_index"]): (row["label"], row["note"])
         for row in labelled
         if row["label"]
     }
-    found = labels_in(folder) if expected else []
+    found = read_sets(kept).get(name, [])
     assert merged.refused == ()
     assert {(o.trajectory_id, o.step_index): (o.label, o.note) for o in found} == expected
 
@@ -174,15 +188,11 @@ RECORDS = st.one_of(
 
 
 @given(st.lists(RECORDS, max_size=3))
-def test_whatever_is_handed_back_is_read_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, records: list[object]
-) -> None:
-    folder = tmp_path_factory.mktemp("any")
-    done = folder / "any.json"
+def test_whatever_is_handed_back_is_read_or_refused(kept: Home, records: list[object]) -> None:
+    done = kept.root / "any.json"
     done.write_bytes(orjson.dumps(records))
     with suppress(UsageError):
-        merged = import_answers(done, Home(folder / "home"), "s", STEPS, "ann")
-        assert merged.added == 0
+        assert import_answers(done, kept, "any", STEPS, "ann").added == 0
 
 
 @pytest.mark.parametrize(

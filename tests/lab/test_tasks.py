@@ -5,7 +5,14 @@ import subprocess
 import pytest
 
 from srft_assets.agent.protocol import working_copy
-from srft_assets.lab.tasks import MODULES, NEAR, OPERATORS, commit_id, generate_tasks, git_diff
+from srft_assets.lab.tasks import (
+    MODULES,
+    OF_OPERATOR,
+    OPERATORS,
+    commit_id,
+    generate_tasks,
+    git_diff,
+)
 from srft_assets.outcomes.sandbox_grader import grade_patch
 from srft_assets.outcomes.status import Status
 from srft_assets.outcomes.task import TaskInstance
@@ -58,7 +65,7 @@ def test_an_edit_by_content_names_one_function(module: str) -> None:
 
 def test_every_operator_has_a_near_one_of_its_family() -> None:
     for operators in OPERATORS.values():
-        assert all(NEAR[op] in operators and NEAR[op] != op for op in operators)
+        assert all(OF_OPERATOR[op][0] in {*operators} - {op} for op in operators)
 
 
 def test_base_commit_and_gold_patch_are_what_git_says() -> None:

@@ -9,7 +9,6 @@ from srft_assets.outcomes.task import TaskInstance
 from tools.base_model.chats import rehearse, rehearse_run, teacher_messages
 
 FAULTLESS = Rates(needless=0, wrong_edit=0, wrong_again=0, wrong_place=0, untested=0, give_up=0)
-RUNS = 300
 
 
 def commands(messages: list[dict]) -> list[str]:
@@ -50,25 +49,6 @@ def labelled(task: TaskInstance, seed: int) -> list[tuple[str, str]]:
     turns = [place for place, m in enumerate(messages) if m["role"] == "assistant"]
     labels = [teacher.reply(messages[:place])[1]["teacher"]["label"] for place in turns]
     return list(zip(commands(messages), labels, strict=True))
-
-
-def test_about_four_of_ten_runs_are_resolved() -> None:
-    tasks = generate_tasks(RUNS, 21)
-    runs = [rehearse_run(task, Teacher(21, task.instance_id)) for task in tasks]
-    share = sum(map(resolved, tasks, runs)) / RUNS
-    assert 0.33 <= share <= 0.47
-
-
-def test_failed_runs_fail_for_different_reasons() -> None:
-    ends: Counter[str] = Counter()
-    for task in generate_tasks(RUNS, 22):
-        run = rehearse_run(task, Teacher(22, task.instance_id))
-        if resolved(task, run):
-            continue
-        last = commands(run)[-1]
-        checked = commands(run)[-2] == CHECK
-        ends["limit" if last != SUBMIT else "tested" if checked else "untested"] += 1
-    assert min(ends[end] for end in ("limit", "tested", "untested")) >= 0.04 * RUNS
 
 
 def test_without_slips_every_run_is_resolved_and_all_steps_are_good() -> None:
