@@ -245,15 +245,13 @@ def _playing(arm: ArmSpec, home: Home) -> Iterator[Requirement]:
         return f"{len(tasks)} of {spec.tasks}"
 
     yield _tried("tasks", read)
-    if not tasks:
-        return
 
     def ready() -> str:
         check_places(tasks, place)
-        return f"{place}, {len({image_of(task) for task in tasks})} images"
+        return f"{place}, {len({image_of(task) for task in tasks})} images" if tasks else place
 
     yield _tried("environment", ready if place != "sandbox" else lambda: sandbox_status())
-    if place in CONTAINERS and shutil.which(place):
+    if tasks and place in CONTAINERS and shutil.which(place):
         yield _images(place, tasks)
     if spec.who_grades != "none" and place != "sandbox":
 

@@ -134,6 +134,7 @@ def test_context_of_base_server_and_agent(home: Home, monkeypatch: pytest.Monkey
 def test_rows_and_images_that_cannot_be_had_are_told(home: Home, tmp_path: Path) -> None:
     told = found(arm(evaluation={"tasks": str(tmp_path / "none.jsonl")}), home)
     assert not told["tasks"].met and "no data set" in told["tasks"].found
+    assert {"environment", "grader"} <= told.keys(), "what is the same for all rows is looked at"
 
 
 def test_images_that_are_not_here_need_room_where_docker_keeps_them(

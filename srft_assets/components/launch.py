@@ -144,7 +144,10 @@ class Applier:
             elif behind := _input_in(outcome.waiting, stage, name, ("same", "whole", "all")):
                 waiting[name] = f"for {behind}"
             elif item.state is State.WAITING:
-                failed[name] = "; ".join(item.why)
+                behind = _input_in(outcome.failed, stage, name, ("all",))
+                failed[name] = (
+                    f"waits for {behind}, which failed" if behind else "; ".join(item.why)
+                )
             elif item.state is not State.IN_SYNC:
                 stale.append(name)
         for run in consecutive(stale, self._all(stage)):

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from srft_assets.errors import SrftError
+from srft_assets.errors import SrftError, headline
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.tokenizer import is_base_model_asset, model_source
@@ -86,8 +86,7 @@ def _folder(source: str) -> Path:
     try:
         return Path(snapshot_download(source, ignore_patterns=["*.bin", "*.gguf", "*.pth"]))
     except (OSError, ValueError) as error:
-        first = " ".join(str(error).split())[:160]
         raise SrftError(
             f"the base model {source} could not be fetched from the Hugging Face Hub "
-            f"({type(error).__name__}: {first}); name a local folder, or set HF_TOKEN"
+            f"({headline(error)}); name a local folder, or set HF_TOKEN"
         ) from None

@@ -14,7 +14,7 @@ from pathlib import Path
 from posixpath import basename, dirname
 from typing import Any
 
-from srft_assets.errors import SrftError, UsageError
+from srft_assets.errors import SrftError, UsageError, headline
 from srft_assets.trajectories.batches import RefusedFile
 from srft_assets.trajectories.call_logs import superseded
 from srft_assets.trajectories.formats import is_claimed, run_keys, why_no_run
@@ -374,10 +374,9 @@ def fetch(address: str) -> Path:
         except RevisionNotFoundError:
             return _download(repo, "main", split)
     except (OSError, HTTPError, HFValidationError) as error:
-        first = " ".join(str(error).split())[:160]
         raise SrftError(
-            f"{address}: cannot be fetched ({type(error).__name__}: {first}); check the name and "
-            "the network, or download the data set elsewhere and ingest its files"
+            f"{address}: cannot be fetched ({type(error).__name__}: {headline(error)}); check the "
+            "name and the network, or download the data set elsewhere and name its files"
         ) from None
 
 

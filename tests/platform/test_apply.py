@@ -72,6 +72,12 @@ def test_one_broken_partition_does_not_stop_its_neighbours(apply, toy, home):
     assert warehouse.partitions("total") == ["0"], "what gathers batches takes those there are"
 
 
+def test_what_gathers_batches_that_are_all_broken_waits_for_one(apply, toy):
+    toy.broken = {"a", "b"}
+    apply()
+    assert apply.failed["total"] == {"0": "waits for even/two/a, which failed"}
+
+
 def test_neighbours_share_a_run_and_gaps_split_it(apply, toy):
     toy.sources = {name: [2] for name in "abcd"}
     apply("source")

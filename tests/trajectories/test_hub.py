@@ -119,7 +119,7 @@ def test_without_a_network_it_is_one_line(tmp_path):
     done = ingest_from("http://127.0.0.1:9", "hf://datasets/owner/runs", tmp_path)
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("srft: hf://datasets/owner/runs: cannot be fetched")
-    assert last.endswith("or download the data set elsewhere and ingest its files")
+    assert last.endswith("or download the data set elsewhere and name its files")
 
 
 @pytest.mark.parametrize(
