@@ -169,6 +169,8 @@ def _served(home: Home, stated: str, asking: dict[str, Any]) -> dict[str, Any]:
         "command": list(settings().vllm.command or VLLM),
         "extra_args": list(settings().vllm.args),
     }
+    if Path(model).is_dir():
+        asking = {**asking, "weights": base_digest(Path(model))}
     label = stated.rpartition(":")[2]
     if adapter is None:
         server["served_model_name"] = label

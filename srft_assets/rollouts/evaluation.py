@@ -31,7 +31,7 @@ from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import Trajectory, trajectory_id
 
 RESULT = "result.json"
-"""Figures of the whole; it is there once everything is played and graded."""
+"""Figures of the last playing; it is there once everything was played and graded."""
 SCAFFOLD = "mini-swe-agent"
 
 
@@ -89,10 +89,10 @@ def read_attempt(out: Path, play: Play) -> Attempt | None:
     return Attempt.model_validate_json(path.read_bytes()) if path.exists() else None
 
 
-def read_result(out: Path) -> dict[str, Any] | None:
-    """The figures of a finished evaluation; None where it is not finished."""
+def read_result(out: Path) -> dict[str, Any]:
+    """The figures of the last playing; none where it was killed at its very end."""
     path = out / RESULT
-    return orjson.loads(path.read_bytes()) if path.exists() else None
+    return orjson.loads(path.read_bytes()) if path.exists() else {}
 
 
 def read_run(path: Path, attempt: int = 0) -> Trajectory:
@@ -214,17 +214,19 @@ def main(arguments: list[str]) -> int:
 
 
 def _whole(job: EvaluationJob) -> None:
-    """Play and grade all tasks of the job; `result.json` in its folder says that all is done."""
+    """Play and grade what is left of the job's tasks; `result.json` in its folder tells of it."""
     began = time.monotonic()
     sandbox = open_sandbox(job.unsafe)
     lines = job.tasks.read_bytes().splitlines()
     tasks = [TaskInstance.model_validate_json(line) for line in lines]
     checkpoint = load_checkpoint(job.checkpoint)
     loaded = time.monotonic()
-    done = resolved = 0
+    plays = plays_of(tasks, job.attempts)
+    there = [known for play in plays if (known := read_attempt(job.out, play))]
+    done, resolved = len(there), sum(known.status == Status.RESOLVED for known in there)
 
     def tell() -> None:
-        line = orjson.dumps({"step": done, "of": len(tasks) * job.attempts, "resolved": resolved})
+        line = orjson.dumps({"step": done, "of": len(plays), "resolved": resolved})
         print(line.decode(), flush=True)
 
     def report(attempt: Attempt) -> None:

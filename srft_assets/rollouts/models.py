@@ -92,6 +92,10 @@ def opened(
     elif isinstance(model, ServedModel):
         if settings.cost_limit:
             raise SrftError("a model that vLLM serves here has no price: cost_limit must be 0")
+        adapters = dict.fromkeys(model.server.lora_modules.values(), model.adapter_digest)
+        for folder, weights in {model.server.model: model.weights, **adapters}.items():
+            if weights:
+                check_weights(folder, Path(folder), weights)
         with serve(model.server, log, tell) as served:
             endpoint = EndpointModel(
                 name=model.name or served.models[0],
@@ -122,18 +126,12 @@ def ends_of(model: str) -> tuple[int, ...]:
 
 
 def local_models(model: LocalModel, settings: RolloutSettings, home: Home) -> Models:
-    """A checkpoint in this process.
-
-    Raises SrftError where the folder is gone, or holds other weights than when it was registered.
-    """
+    """A checkpoint in this process. Raises SrftError as `check_weights`."""
     from srft_assets.rollouts.batcher import LocalModels
     from srft_assets.rollouts.generator import Generator
 
     folder = home.root / model.path
-    if not folder.is_dir():
-        raise SrftError(f"the model {model.label} is gone: there is no folder {folder}")
-    if base_digest(folder) != model.weights:
-        raise SrftError(f"{folder} holds other weights than when the batch was registered")
+    check_weights(model.label, folder, model.weights)
     generator = Generator(
         load_checkpoint(folder), settings.max_new_tokens, settings.temperature, settings.seed
     )
@@ -144,6 +142,14 @@ def local_models(model: LocalModel, settings: RolloutSettings, home: Home) -> Mo
         context=settings.context,
         reading=reading_of(settings),
     )
+
+
+def check_weights(name: str, folder: Path, weights: str) -> None:
+    """Raises SrftError where the folder is gone, or holds other weights than were registered."""
+    if not folder.is_dir():
+        raise SrftError(f"the model {name} is gone: there is no folder {folder}")
+    if base_digest(folder) != weights:
+        raise SrftError(f"{folder} holds other weights than when the batch was registered")
 
 
 class AskedModel:

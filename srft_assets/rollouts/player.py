@@ -118,7 +118,7 @@ def runs_folder(
     rows = {task.instance_id: rows_digest([task]) for task in tasks}
     for known in sorted(out.parent.glob(f"*{ROWS}")):
         theirs, there = orjson.loads(known.read_bytes()), known.with_name(known.name[: -len(ROWS)])
-        if there == out or stated.played_on(theirs["chosen"]) != there.name:
+        if there == out or there.name not in stated.identities_on(theirs["chosen"]):
             continue
         for play in missing(out, plays_of(tasks, stated.attempts)):
             name = play.task.instance_id

@@ -132,7 +132,8 @@ def _model(arm: ArmSpec, work: Work) -> dict[str, Any]:
         return {**made, "server": server}
     known = serve.name.replace("{arm}", arm.name).replace("{seed}", work.partition)
     there = serve.model_dump(include={"base_url", "api_key_env", "price"})
-    return {"kind": "endpoint", "name": known, **there, **asking}
+    weights = work.recipe.inputs[f"{asset}/{work.partition}"]
+    return {"kind": "endpoint", "name": known, "weights": weights, **there, **asking}
 
 
 def folder_of(arm: ArmSpec, work: Work) -> str:

@@ -60,6 +60,8 @@ class EndpointModel(_Stated):
     price: PriceSpec | None = None
     timeout: float = Field(default=600.0, gt=0)
     """Seconds for one answer."""
+    weights: str = ""
+    """Digest of the weights that answer, where that is known."""
 
     @field_validator("base_url")
     @classmethod
@@ -72,7 +74,13 @@ class EndpointModel(_Stated):
 
     @property
     def deciding(self) -> dict[str, Any]:
-        """What decides the answers; not where they come from."""
+        """The weights, else the name; not where they are, nor how a server calls them."""
+        known = {"weights": self.weights, "protocol": self.protocol}
+        return known if self.weights else self.named
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """What decides them where nobody knows the weights."""
         return {"name": self.name, "protocol": self.protocol}
 
 
@@ -85,15 +93,17 @@ class ServedModel(_Stated):
     """What is asked: an adapter of `server.lora_modules`; empty: the model itself."""
     adapter_digest: str = ""
     """Of the adapter's weights."""
+    weights: str = ""
+    """Digest of `server.model` where that is a folder; one that holds others by now is refused."""
     protocol: Literal["text", "tools"] = "text"
     timeout: float = Field(default=600.0, gt=0)
 
     @property
     def deciding(self) -> dict[str, Any]:
-        """The model and the adapter, and how they are asked."""
+        """The weights, else the Hub's name of the model, the adapter, and how they are asked."""
         return {
-            "model": self.server.model,
-            "name": self.name,
+            "model": self.weights or self.server.model,
+            "name": "" if self.weights else self.name,
             "adapter": self.adapter_digest,
             "protocol": self.protocol,
         }
@@ -165,14 +175,19 @@ class RolloutSettings(_Stated):
     @property
     def identity(self) -> str:
         """12 hex digits over what decides a run: neither how many there are, nor how fast."""
-        return self.played_on(self.tasks.rows if isinstance(self.tasks, RowTasks) else "lab")
+        return self.identities_on(self.tasks.rows if isinstance(self.tasks, RowTasks) else "lab")[0]
 
-    def played_on(self, rows: str) -> str:
-        """The identity that these settings have with other rows; `rows`: the digest of those."""
+    def identities_on(self, rows: str) -> list[str]:
+        """The identity that these settings have with other rows, and the one by which runs lie that
+        were played before weights were asked for; `rows`: the digest of those rows."""
         unsaid = {"model", "tasks", "attempts", "workers", "again"}
         stated = self.model_dump(mode="json", exclude=unsaid)
-        model = {"kind": self.model.kind, **self.model.deciding}
-        return digest({**stated, "model": model, "tasks": rows, "version": str(VERSION)})[:12]
+        known = [self.model.deciding]
+        if isinstance(self.model, EndpointModel):
+            known.append(self.model.named)
+        models = ({"kind": self.model.kind, **one} for one in known)
+        told = ({**stated, "model": one, "tasks": rows, "version": str(VERSION)} for one in models)
+        return [digest(one)[:12] for one in told]
 
 
 def parse_settings(settings: dict[str, Any], batch: str) -> RolloutSettings:

@@ -42,6 +42,7 @@ from srft_assets.tokens.evaluation import EMBEDDED
 from srft_assets.training.checkpoint import weights_gone
 from srft_assets.trajectories.model import Trajectory, frame_of
 from srft_assets.warehouse.partitions import Stamp, data_version
+from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
 VERSION = 5
@@ -78,6 +79,8 @@ hard-coded answers, by the rules of `integrity`."""
 
 BEGUN = "the attempt could not begin, the run's log says why; evaluation.again tries it anew"
 
+HOW_MANY = ("tasks", "attempts")
+"""Settings of generated tasks that decide which runs there are, and none of them."""
 UNSCORED = frozenset({Status.INFRA_ERROR, Status.UNKNOWN})
 """Statuses that say nothing about the model."""
 
@@ -128,17 +131,21 @@ def eval_scores_stage(arm: ArmSpec, unsafe: bool = False) -> Stage:
 
 def _make(arm: ArmSpec, unsafe: bool, work: Work) -> Made:
     need("train", "rollout")
-    tasks = generate_tasks(int(arm.evaluation.tasks), arm.evaluation.task_seed)
-    out = work.home.runs / "eval" / arm.name / work.partition / work.recipe.fingerprint[:16]
-    if read_result(out) is None:
-        _play(_job(arm, unsafe, out, work), tasks, work, arm.evaluation.launch)
-    facts = read_result(out)
-    if facts is None:
-        raise SrftError(f"{arm.name}/{work.partition}: the evaluation left no result in {out}")
-    attempts = range(arm.evaluation.attempts)
-    played = [read_played(out, Play(task, attempt)) for task in tasks for attempt in attempts]
+    spec = arm.evaluation
+    tasks = generate_tasks(int(spec.tasks), spec.task_seed)
+    out = work.home.runs / "eval" / arm.name / work.partition / _played_by(work.recipe)
+    plays = [Play(task, attempt) for task in tasks for attempt in range(spec.attempts)]
+    if any(read_attempt(out, play) is None for play in plays):
+        _play(_job(arm, unsafe, out, work), tasks, work, spec.launch)
+    played = [read_played(out, play) for play in plays]
     tainted = trained_on(arm.name, work.partition, work.warehouse)
-    return _scored(arm, played, tainted, {**facts, "runs": str(out)}, work)
+    return _scored(arm, played, tainted, {**read_result(out), "runs": str(out)}, work)
+
+
+def _played_by(recipe: Recipe) -> str:
+    """16 hex digits over what decides a run: not how many there are."""
+    config = {name: value for name, value in recipe.config.items() if name not in HOW_MANY}
+    return replace(recipe, config=config).fingerprint[:16]
 
 
 def _make_stated(arm: ArmSpec, work: Work) -> Made:

@@ -1,6 +1,7 @@
 """What is written on the command line, as a batch."""
 
 import json
+from pathlib import Path
 
 import orjson
 import polars as pl
@@ -138,6 +139,30 @@ def test_an_adapter_is_served_by_vllm_on_its_base_model(home):
     (folder / "adapter_config.json").write_text(json.dumps({**facts, "r": 64}))
     model = register(home, "b", "lab:7:3", "vllm:checkpoint:srft/0", prompts="short").model
     assert model.server.argv(8000)[-2:] == ["--max-lora-rank", "64"]
+
+
+def test_what_vllm_serves_of_a_folder_is_known_by_its_weights_wherever_it_lies(home, tmp_path):
+    def weights(name: str, content: bytes) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_bytes(content)
+        return folder
+
+    def adapter(name: str, base: Path) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        facts = {"base_model_name_or_path": str(base)}
+        (folder / "adapter_config.json").write_text(json.dumps(facts))
+        (folder / "adapter_model.safetensors").write_bytes(b"adapter")
+        return folder
+
+    def identity(folder: Path) -> str:
+        return register(home, "b", "lab:7:3", f"vllm:local:{folder}", prompts="short").identity
+
+    here, moved, other = weights("a", b"one"), weights("b", b"one"), weights("c", b"two")
+    assert identity(here) == identity(moved) != identity(other)
+    assert identity(adapter("d", here)) == identity(adapter("e", moved)) != identity(here)
 
 
 def test_a_batch_of_another_kind_keeps_its_name(home):

@@ -131,9 +131,24 @@ def test_a_local_checkpoint_plays_in_batches(sandbox, work, asking, micro):
     assert set(exits.values()) == {"RepeatedFormatError"}
 
 
-def test_a_folder_with_other_weights_by_now_is_refused(sandbox, work, asking, micro):
-    settings = asking("")
-    settings["model"] = {"kind": "local", "label": "m", "path": str(micro), "weights": "0" * 16}
+OTHER = "0" * 16
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda folder: {"kind": "local", "label": "m", "path": folder, "weights": OTHER},
+        lambda folder: {"kind": "vllm", "server": {"model": folder}, "weights": OTHER},
+        lambda folder: {
+            "kind": "vllm",
+            "server": {"model": "base", "lora_modules": {"m": folder}},
+            "adapter_digest": OTHER,
+        },
+    ],
+    ids=["loaded", "served", "adapter"],
+)
+def test_a_folder_with_other_weights_by_now_is_refused(sandbox, work, asking, micro, of):
+    settings = asking("") | {"model": of(str(micro))}
     with pytest.raises(SrftError, match="holds other weights"):
         collect(work, settings)
 

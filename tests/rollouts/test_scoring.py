@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,26 @@ import pytest
 
 from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.errors import SrftError
+from srft_assets.home import Home
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.rollouts import player
 from srft_assets.rollouts.preflight import NoServerError
+from srft_assets.rollouts.settings import EndpointModel
 from srft_assets.rollouts.stage import EVAL_SCORES, VERSION, eval_scores_stage
 from srft_assets.rollouts.task_set import contaminated, task_set, trained_on
 from srft_assets.sandbox import SandboxError
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec
 from srft_assets.tokens.token_labels import MASKED_TOKENS
+from srft_assets.training.checkpoint import CHECKPOINTS
+from srft_assets.warehouse.making import recipe_of
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Made
 from tests.rollouts import chat_server
 from tests.rollouts.chat_server import Said, serving
 from tests.rollouts.conftest import in_this_process, work_of
+from tests.rollouts.test_platform import srft
 from tests.warehouse.filled import put
 
 TASKS = generate_tasks(3, 7)
@@ -135,6 +140,30 @@ def test_more_rows_play_and_grade_only_those(scores, rows, answering, monkeypatc
     assert len(answering.asked) == asked + 2
     monkeypatch.setattr("srft_assets.rollouts.scoring.grade_runs", None)
     assert scores(arm_on(rows, answering, where="false or true")).frame.equals(made)
+
+
+def test_a_server_that_moved_or_calls_the_checkpoint_otherwise_is_asked_nothing_again(
+    scores, rows, answering
+):
+    first = scores(arm_on(rows, answering, first=2)).frame
+    asked, answering.names = len(answering.asked), ["renamed"]
+    elsewhere = answering.base_url.replace("127.0.0.1", "localhost")
+    served = {"base_url": elsewhere, "name": "renamed"}
+    made = scores(arm_on(rows, answering, serve=served)).frame
+    assert made.head(2).equals(first)
+    assert [body["model"] for body in answering.asked[asked:]] == ["renamed"] * 2
+
+
+def test_runs_that_lie_under_the_name_of_the_server_are_found(
+    home, scores, rows, answering, monkeypatch
+):
+    with monkeypatch.context() as before:
+        before.setattr(EndpointModel, "deciding", EndpointModel.named)
+        first = scores(arm_on(rows, answering)).frame
+    asked = len(answering.asked)
+    assert scores(arm_on(rows, answering)).frame.equals(first)
+    assert len(answering.asked) == asked
+    assert len(list(home.runs.glob("eval/mine/0/*/*/"))) == 2
 
 
 def test_a_row_that_changed_is_played_anew(scores, rows, answering):
@@ -314,19 +343,55 @@ def test_generated_tasks_may_be_played_by_a_server(scores, answering, monkeypatc
     assert made.frame["resolved"].to_list() == [False, True]
 
 
-def test_a_task_of_a_commit_that_was_trained_on_is_marked(home, scores, rows, answering):
+def trained(home: Home, names: Iterable[str]) -> None:
+    """Let the checkpoint come from runs of these tasks."""
+    blank = {**dict.fromkeys(MASKED_TOKENS), "n_trained": 5}
+    frame = pl.DataFrame([{**blank, "instance_id": n} for n in names], schema=MASKED_TOKENS)
+    warehouse = Warehouse(home.warehouse)
+    put(warehouse, "masked_tokens/mine", "a", frame)
+    recipe = Recipe(inputs={"masked_tokens/mine/a": "v1"})
+    row = dict.fromkeys(CHECKPOINTS) | {"path": str(home.root)}
+    checkpoint = pl.DataFrame([row], schema=CHECKPOINTS)
+    put(warehouse, "checkpoints/mine", "0", checkpoint, recipe=recipe)
+
+
+def test_a_task_of_a_commit_that_was_trained_on_is_marked(home, rows, answering):
     known = [{**json.loads(line), "base_commit": "c"} for line in rows.read_text().splitlines()]
     known[0]["repo"] = known[1]["repo"]
     rows.write_text("\n".join(map(json.dumps, known)))
-    trained = {**dict.fromkeys(MASKED_TOKENS), "instance_id": known[0]["instance_id"]}
-    frame = pl.DataFrame([{**trained, "n_trained": 5}], schema=MASKED_TOKENS)
-    put(Warehouse(home.warehouse), "masked_tokens/mine", "a", frame)
-    recipe = Recipe(inputs={"masked_tokens/mine/a": "v1"})
-    put(Warehouse(home.warehouse), "checkpoints/mine", "0", pl.DataFrame(), recipe=recipe)
+    trained(home, [known[0]["instance_id"]])
     arm, work = arm_on(rows, answering), work_of(home, "0")
     tasks = task_set(arm.evaluation, home)
-    trained = trained_on("mine", "0", work.warehouse)
-    assert contaminated(arm, tasks, trained, work) == {one["instance_id"] for one in known[:2]}
+    told = trained_on("mine", "0", work.warehouse)
+    assert contaminated(arm, tasks, told, work) == {one["instance_id"] for one in known[:2]}
+
+
+def test_a_task_set_that_was_trained_on_whole_is_refused_before_anything_is_played(
+    home, rows, answering
+):
+    trained(home, [task.instance_id for task in TASKS])
+    stage, work = eval_scores_stage(arm_on(rows, answering)), work_of(home, "0")
+    work = replace(work, recipe=recipe_of(stage, home, work.warehouse, "0"))
+    with pytest.raises(SrftError, match=r"arm mine: all 3 tasks of .* choose others") as told:
+        stage.make(work)
+    assert "\n" not in str(told.value)
+    assert answering.asked == []
+
+
+def test_arms_are_compared_on_the_rows_they_share(home, rows, answering, scores):
+    for name, first in (("mine", 3), ("yours", 2)):
+        arm = arm_on(rows, answering, first=first).model_copy(update={"name": name})
+        answering.mends = frozenset(task.instance_id for task in TASKS[: 4 - first])
+        answering.names = [f"{name}/0"]
+        put(Warehouse(home.warehouse), f"eval_scores/{name}", "0", scores(arm).frame)
+    told = json.loads(srft(home, "compare", "mine", "yours", "--format", "json").stdout)
+    assert {row["arm"]: (row["resolved"], row["scored"]) for row in told["arms"]} == {
+        "mine": (1, 3),
+        "yours": (2, 2),
+    }
+    [pair] = told["pairs"]
+    assert (pair["tasks"], pair["only_arm"], pair["only_against"]) == (2, 0, 1)
+    assert "mine has 3 tasks, yours 2: the 2 in common are paired." in told["notes"]
 
 
 def test_a_vllm_is_started_for_the_checkpoint_as_the_arm_says(scores, rows, tmp_path, monkeypatch):

@@ -87,6 +87,24 @@ def test_several_attempts_are_rows_and_runs_of_their_own(sandbox, evaluation_of)
     assert kept["trajectory_id"].n_unique() == 4
 
 
+def test_more_tasks_and_attempts_play_only_those(sandbox, home, evaluation_of):
+    def make(**settings):
+        spec = ARM.evaluation.model_copy(update={"temperature": 1.0, **settings})
+        stage = eval_scores_stage(ARM.model_copy(update={"evaluation": spec}))
+        return stage.make(evaluation_of(stage)).frame
+
+    def runs():
+        return {path: path.stat().st_mtime_ns for path in home.runs.rglob("*.traj.json")}
+
+    first, before = make(tasks=1), runs()
+    every, after = make(tasks=2, attempts=2), runs()
+    assert (len(before), len(after)) == (1, 4)
+    assert before.items() <= after.items()
+    assert every.head(1).equals(first)
+    make(step_limit=2)
+    assert len(runs()) == 4 + 3, "another limit is other runs"
+
+
 def test_only_evaluation_settings_decide_the_scores(evaluation_of):
     recipe = evaluation_of(eval_scores_stage(ARM)).recipe
     other = ARM.model_copy(update={"description": "x", "critic": "y"})
