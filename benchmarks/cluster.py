@@ -26,9 +26,9 @@ from typing import Any
 from benchmarks.ledger import reply, timed
 from benchmarks.scale import generate
 from srft_assets.critic.ledger import Ledger
-from srft_assets.database import database_of
+from srft_assets.database.store import database_of
 from srft_assets.home import Home
-from srft_assets.launching import job_folder, launch, launch_behind
+from srft_assets.processes.launch import job_folder, launch, launch_behind
 
 PROGRAM = [sys.executable, "-P", "-c", "from srft_assets.cli import main; main()"]
 TURNS = 5

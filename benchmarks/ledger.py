@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from srft_assets.critic.calls import Reply, to_row
 from srft_assets.critic.ledger import Ledger
-from srft_assets.database import ANSWERS, database_of
+from srft_assets.database.store import ANSWERS, database_of
 from srft_assets.home import Home
 
 WANTED = 2_000

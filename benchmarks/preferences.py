@@ -20,7 +20,7 @@ import polars as pl
 from srft_assets.experiment import REGIME
 from srft_assets.exports.export import Request, export
 from srft_assets.home import Home
-from srft_assets.stages import load_stages
+from srft_assets.platform.stages import load_stages
 from srft_assets.trajectories.batches import LAB, write_batch
 from srft_assets.warehouse.making import make_partition, work_alone
 from srft_assets.warehouse.partitions import ONLY, Warehouse

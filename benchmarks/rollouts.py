@@ -21,8 +21,8 @@ from unittest.mock import patch
 import torch
 
 from srft_assets import lab
-from srft_assets.child import quiet
 from srft_assets.lab.tasks import generate_tasks
+from srft_assets.processes.child import quiet
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
 from srft_assets.rollouts.evaluation import EvaluationJob, evaluate, read_run
 from srft_assets.rollouts.generator import Answer, Generator, Prompt

@@ -38,7 +38,7 @@ def fill(folder: Path) -> None:
     import polars as pl
 
     from srft_assets.home import current_home
-    from srft_assets.stages import load_stages
+    from srft_assets.platform.stages import load_stages
     from srft_assets.trajectories.batches import batch_names
     from srft_assets.warehouse.making import make_partition, recipe_of, work_alone
     from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse, data_version

@@ -22,7 +22,7 @@ import orjson
 import pyarrow as pa
 
 from benchmarks.recorded import runs_below
-from srft_assets.child import quiet
+from srft_assets.processes.child import quiet
 from srft_assets.tokens.mask import Job, mask_runs
 from srft_assets.tokens.token_labels import IGNORED, MaskedRow
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer

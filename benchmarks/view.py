@@ -37,7 +37,7 @@ MADE = ("trajectories", "test_outcomes", "step_verdicts/rules")
 
 def first_batch(home: Home, runs: int) -> None:
     """One batch as the platform makes it, and the verdicts of a second critic."""
-    from srft_assets.stages import load_stages
+    from srft_assets.platform.stages import load_stages
     from srft_assets.trajectories.ingest import ingest
     from srft_assets.warehouse.making import make_partition, work_alone
 

@@ -111,7 +111,7 @@ def _started(processes: list[subprocess.Popen[str]]) -> list[subprocess.Popen[st
 
 def reading(partitions: int, rounds: int) -> dict[str, float]:
     """Milliseconds of one statistic over many partitions, by each way to it."""
-    schemas = dict(import_module("srft_assets.schemas").SCHEMAS)
+    schemas = dict(import_module("srft_assets.platform.schemas").SCHEMAS)
     with tempfile.TemporaryDirectory() as folder:
         home = Home(Path(folder))
         warehouse = Warehouse(home.warehouse)

@@ -18,9 +18,9 @@ from srft_assets.components.critic import Critic
 from srft_assets.components.partitioning import partitions_of
 from srft_assets.components.platform import CriticServer, Platform
 from srft_assets.home import CHECKOUT
-from srft_assets.project import current_project, own_files, refuse_twins
-from srft_assets.settings import Relabel, settings
-from srft_assets.stages import comparisons, fixed_stages, load_stages, specs_of_file
+from srft_assets.platform.stages import comparisons, fixed_stages, load_stages, specs_of_file
+from srft_assets.project.folder import current_project, own_files, refuse_twins
+from srft_assets.project.settings import Relabel, settings
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.warehouse.stage import unasked
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from srft_assets.errors import UsageError
-from srft_assets.project import CHECKOUT as CHECKOUT
-from srft_assets.project import HOME, current_project
+from srft_assets.project.folder import CHECKOUT as CHECKOUT
+from srft_assets.project.folder import HOME, current_project
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import orjson
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.files import place, private
 from srft_assets.home import CHECKOUT, Home
-from srft_assets.locks import exclusive
+from srft_assets.processes.locks import exclusive
 
 POSTGRES = b"""
 # The history of all machines lies in the database of the platform.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from srft_assets.compare import Comparison
     from srft_assets.critic.verdict import Verdict
     from srft_assets.exports.export import Exported
-    from srft_assets.planning import Outcome
+    from srft_assets.platform.planning import Outcome
     from srft_assets.show.find import Found
     from srft_assets.tokens.token_labels import MaskedRow
     from srft_assets.tokens.tokenizer import ChatTokenizer
@@ -83,7 +83,7 @@ def plan(
     (critic calls that it takes), `answered` (those that the ledger answers) and `tokens_to_train`.
     `assets` are keys such as `masked_tokens/srft`, taken with all they need; none: everything.
     """
-    from srft_assets.stages import load_stages
+    from srft_assets.platform.stages import load_stages
     from srft_assets.warehouse.partitions import Warehouse
     from srft_assets.warehouse.plan import Costs, make_plan
     from srft_assets.warehouse.stage import with_upstream
@@ -254,7 +254,7 @@ def export(
     from srft_assets.cli.progress import progress
     from srft_assets.exports.export import Request
     from srft_assets.exports.export import export as write
-    from srft_assets.stages import load_stages
+    from srft_assets.platform.stages import load_stages
 
     at = current_home()
     names = batch_names() if batches is None else batches

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from srft_assets.database_read import read_rows
+from srft_assets.database.read import read_rows
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import Warehouse
@@ -38,7 +38,7 @@ def check_seed(name: str) -> str:
 
 def add_seeds(home: Home, names: Iterable[str]) -> None:
     """Ask for seeds; those that were asked for before stay. Raises UsageError."""
-    from srft_assets.database import SEEDS, database_of, insert_once
+    from srft_assets.database.store import SEEDS, database_of, insert_once
 
     wanted = [check_seed(name) for name in names if name != FIRST]
     with database_of(home).write() as connection:

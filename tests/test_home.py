@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.database import CLAIMS, database_of, insert_once
+from srft_assets.database.store import CLAIMS, database_of, insert_once
 from srft_assets.errors import UsageError
 from srft_assets.home import Home, check_home
 from srft_assets.instance import prepare_instance
-from srft_assets.locks import exclusive
+from srft_assets.processes.locks import exclusive
 
 
 def mode(path: Path) -> str:

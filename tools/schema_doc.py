@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from srft_assets.home import Home
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import SOURCES, create_views, write_schema_files
 from srft_assets.warehouse.sql import SqlFile, connect, sql_files, sql_folder
 

@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 
 from srft_assets import __version__
-from srft_assets.child import end_when_told
 from srft_assets.cli import (
     compare,
     config,
@@ -37,7 +36,8 @@ from srft_assets.cli.as_json import give_json
 from srft_assets.cli.console import close_log, keep, name_command, quoted, say
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import check_home, current_home
-from srft_assets.project import HOME, current_project, load_env_file, state_option
+from srft_assets.processes.child import end_when_told
+from srft_assets.project.folder import HOME, current_project, load_env_file, state_option
 
 app = typer.Typer(
     name="srft",

@@ -8,19 +8,19 @@ from rich.text import Text
 
 from srft_assets.cli.console import quoted, say
 from srft_assets.home import current_home
-from srft_assets.project import current_project
+from srft_assets.project.folder import current_project
 from srft_assets.tables import table, whole, words
 from srft_assets.text import visible
 
 if TYPE_CHECKING:
-    from srft_assets.stated import Stated
+    from srft_assets.project.settings_text import Stated
 
 
 def config(
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
 ) -> None:
     """Show each setting, its value, and where that came from. Secrets are never shown."""
-    from srft_assets.stated import every_setting
+    from srft_assets.project.settings_text import every_setting
 
     found, console = every_setting(), Console()
     if as_json:

@@ -68,7 +68,7 @@ def open_log(home: Home) -> None:
 
 def _prune(home: Home) -> None:
     """Remove the oldest logs of commands, but for those of processes that are still at work."""
-    from srft_assets.settings import settings
+    from srft_assets.project.settings import settings
 
     for path in sorted(home.logs.glob("[0-9]*T[0-9]*-*-*.log"))[: -settings().logs]:
         with suppress(OSError), path.open("r+b") as log:

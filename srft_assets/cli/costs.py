@@ -9,7 +9,7 @@ from srft_assets.tables import figures, table, whole
 from srft_assets.text import some
 
 if TYPE_CHECKING:
-    from srft_assets.planning import StageCost
+    from srft_assets.platform.planning import StageCost
     from srft_assets.warehouse.cost import Cost
 
 UNITS = ("", " k", " M", " G", " T")

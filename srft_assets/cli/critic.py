@@ -39,8 +39,8 @@ def history(
     format_: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
     """List the versions of critics, oldest first, and how much each labelled."""
-    from srft_assets.overview import names_of
-    from srft_assets.stages import load_stages
+    from srft_assets.platform.overview import names_of
+    from srft_assets.platform.stages import load_stages
     from srft_assets.warehouse.query import run_query
 
     home = current_home()
@@ -91,8 +91,8 @@ def prompt(
     run: Annotated[str, typer.Argument(help="A trajectory id, or its unique beginning.")],
 ) -> None:
     """Print the messages that the critic sends about a run, as the model gets them."""
+    from srft_assets.platform.stages import load_stages
     from srft_assets.show.find import find_place
-    from srft_assets.stages import load_stages
 
     home = current_home()
     loaded = load_stages().items()

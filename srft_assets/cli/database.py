@@ -21,7 +21,7 @@ def copy(
 
     End all that writes first. Dagster's history is not copied: what is in sync stays in sync.
     """
-    from srft_assets.database import copy_database
+    from srft_assets.database.store import copy_database
 
     copied = copy_database(current_home(), url)
     put(copied=copied)
@@ -33,8 +33,8 @@ def copy(
 
 def backup() -> None:
     """Copy the database (answers, gold labels, batches), also while others write to it."""
-    from srft_assets.backup import back_up
-    from srft_assets.database import database_file
+    from srft_assets.database.backup import back_up
+    from srft_assets.database.store import database_file
 
     file = database_file(current_home())
     if file is None:

@@ -11,7 +11,7 @@ from srft_assets.errors import UsageError
 from srft_assets.home import Home, current_home
 
 if TYPE_CHECKING:
-    from srft_assets.removal import Removal
+    from srft_assets.platform.removal import Removal
 
 delete = typer.Typer(
     help="Delete a batch, a checkpoint or an export; says first what goes.",
@@ -28,7 +28,7 @@ def delete_batch(
     yes: Yes = False,
 ) -> None:
     """Delete a batch: its runs, outcomes, verdicts and masks. What was paid for stays."""
-    from srft_assets.removal import batch_removal
+    from srft_assets.platform.removal import batch_removal
 
     home = current_home()
     _delete(home, f"batch {name}", batch_removal(home, name), yes)
@@ -48,7 +48,7 @@ def delete_checkpoint(
     yes: Yes = False,
 ) -> None:
     """Delete a checkpoint: its weights, the state of its training, its scores."""
-    from srft_assets.removal import checkpoint_removal, weights_removal
+    from srft_assets.platform.removal import checkpoint_removal, weights_removal
 
     home = current_home()
     if keep_best is not None:
@@ -65,7 +65,7 @@ def delete_export(
 ) -> None:
     """Delete an export that srft export wrote; a folder that holds other files stays."""
     from srft_assets.exports.known import export_folder
-    from srft_assets.removal import Removal
+    from srft_assets.platform.removal import Removal
 
     home = current_home()
     stays = ("masked_tokens, from which it can be written again",)
@@ -86,8 +86,8 @@ def rename_a_batch(
     is unfinished, it says so and asks first.
     """
     from srft_assets.cli.platform import refresh_catalogue
-    from srft_assets.removal import check_renaming, lost_by_renaming, rename_batch
-    from srft_assets.stages import load_stages
+    from srft_assets.platform.removal import check_renaming, lost_by_renaming, rename_batch
+    from srft_assets.platform.stages import load_stages
 
     home = current_home()
     check_renaming(home, old, new)
@@ -105,7 +105,7 @@ def rename_a_batch(
 
 def _delete(home: Home, title: str, what: "Removal", yes: bool) -> None:
     from srft_assets.cli.platform import refresh_catalogue
-    from srft_assets.removal import remove
+    from srft_assets.platform.removal import remove
 
     console = Console()
     goes = [f"{asset} {partition}" for asset, partition in what.partitions]

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from srft_assets.home import current_home
-from srft_assets.project import PROJECT, current_project
+from srft_assets.project.folder import PROJECT, current_project
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -23,10 +23,10 @@ def dev(
     import secrets
     import sys
 
-    from srft_assets.child import python
     from srft_assets.cli.console import quoted, say
     from srft_assets.components.launch import open_instance
     from srft_assets.components.webserver import MODULE, READ_ONLY, TOKEN
+    from srft_assets.processes.child import python
 
     home = current_home()
     with open_instance(home):  # made where it is absent, and named where it is damaged

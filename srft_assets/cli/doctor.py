@@ -16,7 +16,7 @@ from srft_assets.home import current_home
 from srft_assets.tables import figures, table, whole, words
 
 if TYPE_CHECKING:
-    from srft_assets.requirements import Training
+    from srft_assets.platform.requirements import Training
 
 GIB = 2**30
 
@@ -35,8 +35,8 @@ def gpu() -> Finding:
 
 def vllm() -> Finding:
     """Where critics are served: a given server, or the program that would be started."""
+    from srft_assets.project.settings import settings
     from srft_assets.serving import vllm_program
-    from srft_assets.settings import settings
 
     if settings().critic.url:
         return True, "a server of your own (critic.url)", ""
@@ -137,7 +137,7 @@ def doctor(
 
 def _shared(console: Console) -> None:
     """Try with another host what a shared home has to hold; exit 1 where it does not."""
-    from srft_assets.shared_folder import MEET_SECONDS, alone, meeting, together
+    from srft_assets.platform.shared_folder import MEET_SECONDS, alone, meeting, together
 
     home = current_home()
     found = list(alone(home))
@@ -167,8 +167,8 @@ def _mark(there: bool) -> Text:
 def _arm(console: Console, name: str) -> None:
     """Tell what the arm asks for, what is there, and what to lower."""
     with console.status("looking at this machine"):
-        from srft_assets.requirements import requirements_of, training_of
-        from srft_assets.stages import arm_of
+        from srft_assets.platform.requirements import requirements_of, training_of
+        from srft_assets.platform.stages import arm_of
 
         home, arm = current_home(), arm_of(name)
         training = training_of(arm, home)
@@ -222,8 +222,8 @@ def _setup(training: "Training") -> str:
 def _state(console: Console, repair: bool, deep: bool) -> None:
     """Tell what is damaged of the platform, or mend it; exit 1 where damage stays."""
     from srft_assets.cli.platform import refresh_catalogue
-    from srft_assets.repair import damaged
-    from srft_assets.stages import load_stages
+    from srft_assets.platform.repair import damaged
+    from srft_assets.platform.stages import load_stages
 
     home = current_home()
     if not home.root.exists():

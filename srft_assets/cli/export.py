@@ -91,7 +91,7 @@ def export(
         from srft_assets.exports.export import Request, check_mistake_weight
         from srft_assets.exports.export import export as write
         from srft_assets.exports.known import remember
-        from srft_assets.stages import load_stages
+        from srft_assets.platform.stages import load_stages
 
         stages = load_stages()
     for form in forms:
@@ -190,7 +190,7 @@ def merge(
     ] = False,
 ) -> None:
     """Write a checkpoint as full weights, a LoRA adapter merged into its base model."""
-    from srft_assets.child import quiet
+    from srft_assets.processes.child import quiet
 
     quiet()
     from srft_assets.training.model import find_trained, write_adapter, write_merged

@@ -16,7 +16,7 @@ from srft_assets.home import Home, current_home
 from srft_assets.text import some
 
 if TYPE_CHECKING:
-    from srft_assets.planning import Outcome
+    from srft_assets.platform.planning import Outcome
     from srft_assets.trajectories.ingest import IngestPlan
 
 NO_RUN = "not a run: "

@@ -24,7 +24,7 @@ from srft_assets.cli.platform import (
 from srft_assets.cli.progress import Quiet, progress
 from srft_assets.errors import SrftError
 from srft_assets.home import Home, current_home
-from srft_assets.locks import exclusive
+from srft_assets.processes.locks import exclusive
 
 if TYPE_CHECKING:
     from srft_assets.experiment import Regime

@@ -36,7 +36,7 @@ from srft_assets.tables import table, whole, words
 from srft_assets.text import some
 
 if TYPE_CHECKING:
-    from srft_assets.planning import Notice
+    from srft_assets.platform.planning import Notice
     from srft_assets.warehouse.cost import Cost
     from srft_assets.warehouse.plan import Item
 
@@ -99,9 +99,9 @@ def plan(
         return
     with console.status("loading the platform"):
         from srft_assets.cli.costs import cost_notes, cost_table
-        from srft_assets.planning import cost_by_stage, notices
+        from srft_assets.platform.planning import cost_by_stage, notices
+        from srft_assets.platform.stages import load_stages
         from srft_assets.seeds import known_seeds
-        from srft_assets.stages import load_stages
         from srft_assets.warehouse.cost import Cost
         from srft_assets.warehouse.plan import Costs, Snapshot, make_plan, orphans
         from srft_assets.warehouse.stage import unasked, with_upstream
@@ -152,9 +152,9 @@ def _whole(
     """The plan of everything that is made without being named, or of the stated assets, critics and
     arms, with costs, whatever is there."""
     from srft_assets.cli.costs import cost_notes, cost_table
-    from srft_assets.planning import cost_by_stage
-    from srft_assets.recipe_folders import as_if_used
-    from srft_assets.stages import load_stages
+    from srft_assets.platform.planning import cost_by_stage
+    from srft_assets.platform.stages import load_stages
+    from srft_assets.project.recipe_folders import as_if_used
     from srft_assets.warehouse.plan import Costs, Snapshot, make_plan
     from srft_assets.warehouse.stage import unasked, with_upstream
 
@@ -237,7 +237,7 @@ def _out_of_sync(items: Sequence["Item"], assets: Collection[str]) -> list[str]:
 def _json(items: Sequence["Item"], notices: Sequence["Notice"]) -> str:
     import orjson
 
-    from srft_assets.planning import cost_by_stage
+    from srft_assets.platform.planning import cost_by_stage
 
     told = {
         "partitions": [asdict(item) for item in items],
@@ -286,7 +286,7 @@ def _budgets(home: Home, items: Sequence["Item"]) -> list[str]:
     if not cost:
         return []
     from srft_assets.critic.spending import in_words, left_of_life, under_way
-    from srft_assets.settings import settings
+    from srft_assets.project.settings import settings
 
     stated, held = settings(), under_way(home)
     lines = [

@@ -12,14 +12,14 @@ from srft_assets.cli.console import open_log, put, quoted, say
 from srft_assets.cli.progress import progress
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home, current_home
-from srft_assets.project import state_option
+from srft_assets.project.folder import state_option
 from srft_assets.text import some
 
 if TYPE_CHECKING:
     import dagster as dg
 
     from srft_assets.components.launch import Applier
-    from srft_assets.planning import Notice, Outcome
+    from srft_assets.platform.planning import Notice, Outcome
     from srft_assets.warehouse.stage import Stage
 
 
@@ -89,7 +89,7 @@ class Platform:
     def stages(self) -> "dict[str, Stage]":
         """The graph, as the files state it now. Raises SrftError for a file that is not sound."""
         with self.console.status("loading the platform"):
-            from srft_assets.stages import load_stages
+            from srft_assets.platform.stages import load_stages
 
             return load_stages()
 
@@ -97,7 +97,7 @@ class Platform:
         self, wanted: Sequence[str], batches: Sequence[str], seeds: Sequence[str]
     ) -> "Outcome":
         """Make what is out of sync of the wanted assets and all they need."""
-        from srft_assets.planning import Wish, nothing_to_make
+        from srft_assets.platform.planning import Wish, nothing_to_make
 
         wish = Wish(wanted, batches, seeds)
         done = nothing_to_make(self.stages, self.home, wish)
@@ -107,7 +107,7 @@ class Platform:
         self, outcome: "Outcome", batches: Sequence[str], seeds: Sequence[str]
     ) -> "list[Notice]":
         """What the assets that were looked at would leave unsaid."""
-        from srft_assets.planning import Wish, notices
+        from srft_assets.platform.planning import Wish, notices
         from srft_assets.warehouse.plan import Snapshot
 
         looked_at = [self.stages[key] for key in outcome.kept]
@@ -219,7 +219,7 @@ def end(outcome: "Outcome") -> None:
 def refresh_catalogue(home: Home) -> None:
     """Bring the DuckDB file up to date: the SQL of this version, and calls not written yet."""
     from srft_assets.critic.calls import write_open_calls
-    from srft_assets.schemas import SCHEMAS
+    from srft_assets.platform.schemas import SCHEMAS
     from srft_assets.warehouse.catalogue import build_catalogue
 
     write_open_calls(home)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from srft_assets.cli.console import put, quoted, say
 from srft_assets.errors import SrftError
-from srft_assets.project import current_project
+from srft_assets.project.folder import current_project
 
 arm = typer.Typer(help="Arms of one's own.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -23,7 +23,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="The new folder, such as my-agent.")],
 ) -> None:
     """Make a project: a folder with settings, critics and arms of its own, and all state."""
-    from srft_assets.new_project import make_project
+    from srft_assets.platform.new_project import make_project
 
     project = make_project(folder.expanduser().resolve())
     console = Console()
@@ -34,9 +34,9 @@ def init(
 
 def check() -> None:
     """Check srft.yaml, all YAML of critics and arms, and all prompts; each fault by its line."""
-    from srft_assets.project import component_files, own_files
-    from srft_assets.settings import settings
-    from srft_assets.stages import faults
+    from srft_assets.platform.stages import faults
+    from srft_assets.project.folder import component_files, own_files
+    from srft_assets.project.settings import settings
 
     settings()
     found, console = list(faults()), Console()
@@ -69,7 +69,7 @@ def new_critic(
 
 def new(kind: str, name: str, source: str) -> None:
     """Copy it, and tell where it is."""
-    from srft_assets.new_project import copy_component
+    from srft_assets.platform.new_project import copy_component
 
     made = copy_component(current_project(), kind, name, source)
     put(made=made)
@@ -79,7 +79,7 @@ def new(kind: str, name: str, source: str) -> None:
 @recipe.command("ls")
 def list_recipes() -> None:
     """List the recipes that are shipped."""
-    from srft_assets.recipe_folders import recipes
+    from srft_assets.project.recipe_folders import recipes
     from srft_assets.tables import table, whole, words
 
     found = recipes()
@@ -91,7 +91,7 @@ def list_recipes() -> None:
 @recipe.command("use")
 def use(name: Annotated[str, typer.Argument(help="The recipe; see srft recipe ls.")]) -> None:
     """Copy a recipe's critics and arms into the project, and add its settings to srft.yaml."""
-    from srft_assets.recipe_folders import use_recipe
+    from srft_assets.project.recipe_folders import use_recipe
 
     *made, file = use_recipe(current_project(), name)
     put(made=made)

@@ -56,7 +56,7 @@ def print_rows(rows: "pl.DataFrame", format_: Format) -> None:
 
 def stats() -> None:
     """Show outcomes, label shares, tokens kept and scores."""
-    from srft_assets.stats import stats as render
+    from srft_assets.platform.stats import stats as render
 
     home = current_home()
     refresh_catalogue(home)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from srft_assets.instance import OpenRun
-    from srft_assets.overview import Overview, Stale
+    from srft_assets.platform.overview import Overview, Stale
 
 SHOWN = 6
 """Rows of each table; the others are counted."""
@@ -32,8 +32,8 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Show what there is, what is stale and why, what goes on, and the command that goes on."""
-    from srft_assets.overview import overview
-    from srft_assets.stages import load_stages
+    from srft_assets.platform.overview import overview
+    from srft_assets.platform.stages import load_stages
 
     home = current_home()
     stages = load_stages()
@@ -57,8 +57,8 @@ def ls(
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
     """List batches, runs, critics, arms, checkpoints or exports. Exits 3 where nothing matched."""
-    from srft_assets.overview import KINDS, listing
-    from srft_assets.stages import load_stages
+    from srft_assets.platform.overview import KINDS, listing
+    from srft_assets.platform.stages import load_stages
     from srft_assets.warehouse.output import Rows, json_text
 
     home = current_home()

@@ -34,7 +34,7 @@ def try_critic(
     apply does not pay for them again.
     """
     from srft_assets.critic.trial import sample, try_on
-    from srft_assets.stages import load_stages
+    from srft_assets.platform.stages import load_stages
 
     console, home = Console(), current_home()
     stages = load_stages()
@@ -86,7 +86,7 @@ def _print_counts(console: Console, verdicts: "pl.DataFrame") -> None:
 
 def _print_cost(console: Console, home: Home, stages: "dict[str, Stage]", stage: "Stage") -> None:
     from srft_assets.cli.plan import calls_told, total
-    from srft_assets.planning import Wish
+    from srft_assets.platform.planning import Wish
     from srft_assets.warehouse.plan import Costs, Snapshot, make_plan
     from srft_assets.warehouse.stage import with_upstream
 

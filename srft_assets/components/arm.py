@@ -9,8 +9,8 @@ from srft_assets.components.asset import build_asset, tags_of
 from srft_assets.components.checks import sql_check
 from srft_assets.components.scaffolding import ArmScaffolder, is_of_project
 from srft_assets.errors import SrftError
-from srft_assets.settings import settings
-from srft_assets.stages import arm_stages, filled_arm
+from srft_assets.platform.stages import arm_stages, filled_arm
+from srft_assets.project.settings import settings
 from srft_assets.tokens.arm import ArmSpec, forbidden
 
 _fields: dict[str, Any] = {

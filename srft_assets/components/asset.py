@@ -17,12 +17,12 @@ from srft_assets.components.metadata import (
 from srft_assets.components.partitioning import PARTITIONS, partition_of
 from srft_assets.components.platform import Platform, progress_of
 from srft_assets.home import Home
-from srft_assets.settings import settings
+from srft_assets.platform.worker_pool import Asked, Ended, Making, make_side_by_side
+from srft_assets.project.settings import settings
 from srft_assets.text import some
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.stage import Progress, Stage, Upstream
-from srft_assets.worker_pool import Asked, Ended, Making, make_side_by_side
 
 STAGE = "srft/stage"
 """Metadata key under which an asset carries its stage, within the process."""

@@ -13,8 +13,8 @@ from srft_assets.components.platform import Platform
 from srft_assets.critic.scores import CRITIC_SCORES, judge
 from srft_assets.critic.spec import Threshold
 from srft_assets.errors import SrftError
-from srft_assets.planning import look
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.planning import look
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.text import some
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.plan import Item, Snapshot, State

@@ -9,8 +9,8 @@ from srft_assets.components.asset import build_asset
 from srft_assets.components.checks import critic_good_enough, sql_check
 from srft_assets.components.scaffolding import CriticScaffolder, is_of_project
 from srft_assets.critic.spec import CriticSpec, RulesSpec
-from srft_assets.settings import settings
-from srft_assets.stages import critic_stages
+from srft_assets.platform.stages import critic_stages
+from srft_assets.project.settings import settings
 
 
 class CriticAttributes(RootModel[CriticSpec]):

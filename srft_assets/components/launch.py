@@ -12,16 +12,16 @@ import dagster as dg
 import yaml
 from sqlalchemy.exc import DatabaseError
 
-from srft_assets.backup import is_damage
 from srft_assets.components.asset import FAILED, WAITING, asset_key, stages_in
 from srft_assets.components.partitioning import BATCH, SEED, name_of, to_know
 from srft_assets.components.platform import shown_on
 from srft_assets.components.run_repair import free_left, locked_run, looked_after, untold
+from srft_assets.database.backup import is_damage
 from srft_assets.errors import SrftError
 from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.instance import prepare_instance
-from srft_assets.planning import Outcome, Wish
+from srft_assets.platform.planning import Outcome, Wish
 from srft_assets.seeds import asked_seeds
 from srft_assets.warehouse.partitions import ONLY, Warehouse, matching
 from srft_assets.warehouse.plan import State, state_of

@@ -11,7 +11,7 @@ import dagster as dg
 import polars as pl
 
 from srft_assets.home import Home
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.view import link
 from srft_assets.warehouse.partitions import Stamp, Warehouse
 from srft_assets.warehouse.sql import sql_files

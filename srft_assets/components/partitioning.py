@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable
 import dagster as dg
 
 from srft_assets.home import Home
+from srft_assets.project.settings import settings
 from srft_assets.seeds import asked_seeds, seeds_there
-from srft_assets.settings import settings
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.partitions import Warehouse, matching
 from srft_assets.warehouse.stage import Stage

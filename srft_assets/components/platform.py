@@ -17,11 +17,11 @@ from pydantic import Field, PrivateAttr, ValidationError
 from srft_assets.critic.spending import AUTOMATION, NIGHTLY
 from srft_assets.errors import SrftError, first_problem
 from srft_assets.home import Home, current_home
-from srft_assets.launching import job_folder, launch_job, told_step
-from srft_assets.node_server import serve_behind
+from srft_assets.processes.launch import job_folder, launch_job, told_step
+from srft_assets.project.settings import settings
 from srft_assets.serving import MODEL, NAME, URL, ServerSpec
+from srft_assets.serving.node_server import serve_behind
 from srft_assets.serving.server import Served, SharedServer, Tell, serve
-from srft_assets.settings import settings
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Allowance, Progress, Work

@@ -19,7 +19,7 @@ from srft_assets.components.metadata import kept_metadata
 from srft_assets.components.partitioning import partition_of
 from srft_assets.home import Home
 from srft_assets.instance import is_free, lock_of_run, locks_of_killed
-from srft_assets.locks import exclusive, holder_of
+from srft_assets.processes.locks import exclusive, holder_of
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.stage import Stage
 

@@ -7,8 +7,8 @@ from click import ClickException
 from pydantic import BaseModel, Field
 
 from srft_assets.errors import UsageError
-from srft_assets.new_project import copy_into
-from srft_assets.project import YAML, own_files
+from srft_assets.platform.new_project import copy_into
+from srft_assets.project.folder import YAML, own_files
 
 
 def is_of_project(context: dg.ComponentLoadContext | None) -> bool:

@@ -24,8 +24,8 @@ from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from srft_assets.child import end_when_told, python
-from srft_assets.settings import settings
+from srft_assets.processes.child import end_when_told, python
+from srft_assets.project.settings import settings
 
 MODULE = "srft_assets.components.webserver"
 TOKEN = "SRFT_UI_TOKEN"

@@ -21,7 +21,7 @@ import polars as pl
 
 from srft_assets.files import place
 from srft_assets.home import Home
-from srft_assets.locks import exclusive
+from srft_assets.processes.locks import exclusive
 from srft_assets.warehouse.partitions import CALLS
 from srft_assets.warehouse.recipe import digest
 
@@ -184,7 +184,7 @@ def to_row(reply: Reply) -> dict[str, Any]:
     """
     if not KEY.fullmatch(reply.key):
         raise ValueError(f"not the key of a request: {reply.key[:80]!r}")
-    from srft_assets.database import answer_digest
+    from srft_assets.database.store import answer_digest
 
     row = asdict(reply)
     return {**row, "digest": answer_digest(row)}
@@ -226,7 +226,7 @@ def write_calls(home: Home, critic: str, batch: str) -> None:
     """Write a partition as the ledger has it now; nothing where it holds no call of it."""
     import sqlalchemy as sa  # most commands find nothing to write, and need no database
 
-    from srft_assets.database import ANSWERS, database_of
+    from srft_assets.database.store import ANSWERS, database_of
 
     database = database_of(home)
     wanted = sa.select(ANSWERS).filter_by(critic=critic, batch=batch)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from srft_assets.database import ANSWERS, AT_ONCE, JOB_CALLS, JOBS, database_of
+from srft_assets.database.store import ANSWERS, AT_ONCE, JOB_CALLS, JOBS, database_of
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
-from srft_assets.locks import exclusive
+from srft_assets.processes.locks import exclusive
 
 if TYPE_CHECKING:
     from srft_assets.critic.ledger import Ledger

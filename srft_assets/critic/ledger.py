@@ -16,9 +16,9 @@ from srft_assets.critic.calls import Reply, from_row, says_nothing, to_row
 from srft_assets.critic.failures import CallError, Kind
 from srft_assets.critic.jobs import holding, parts
 from srft_assets.critic.old_ledger import take_over
-from srft_assets.database import ANSWERS, CLAIMS, database_of, insert_once
+from srft_assets.database.store import ANSWERS, CLAIMS, database_of, insert_once
 from srft_assets.home import Home
-from srft_assets.locks import exclusive
+from srft_assets.processes.locks import exclusive
 
 IN_A_BATCH = "it is in a batch of the provider that is under way: srft critic batches"
 

@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from srft_assets.critic.calls import Reply, calls_folder, from_row, to_row, write_calls
-from srft_assets.database import ANSWERS, Database
+from srft_assets.database.store import ANSWERS, Database
 from srft_assets.errors import SrftError
 from srft_assets.files import move
 from srft_assets.home import Home
-from srft_assets.locks import exclusive
+from srft_assets.processes.locks import exclusive
 from srft_assets.warehouse.partitions import PARTITION_NAME
 
 LOG = logging.getLogger(__name__)

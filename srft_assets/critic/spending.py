@@ -13,13 +13,13 @@ from srft_assets.critic.calls import Reply
 from srft_assets.critic.failures import GO_ON
 from srft_assets.critic.prompt.text import tokens_of
 from srft_assets.critic.spec import Endpoint, LlmSpec
-from srft_assets.database_read import read_rows
+from srft_assets.database.read import read_rows
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.project import component_files
-from srft_assets.settings import Price, Settings, settings
+from srft_assets.project.folder import component_files
+from srft_assets.project.settings import Price, Settings, settings
+from srft_assets.project.yaml_files import parsed, read_yaml
 from srft_assets.warehouse.stage import Allowance
-from srft_assets.yaml_files import parsed, read_yaml
 
 NIGHTLY = "relabel_nightly"
 """The schedule that has a budget of its own for each day."""

@@ -185,7 +185,7 @@ def _make(
     from srft_assets.critic.asking_jobs import Came, ask_in_batches
     from srft_assets.critic.ledger import Ledger
     from srft_assets.critic.spending import left_of_life
-    from srft_assets.settings import settings
+    from srft_assets.project.settings import settings
 
     version = critic_version(spec, prompt)
     outcomes = judged_outcomes(spec, work.read("test_outcomes"))

@@ -5,14 +5,14 @@ from typing import Literal
 
 import dagster as dg
 
-from srft_assets.alerts import Alert, send
 from srft_assets.components.asset import FAILED, WAITING
 from srft_assets.components.checks import IN_SYNC
 from srft_assets.components.launch import reasons
 from srft_assets.components.platform import BY
 from srft_assets.components.run_repair import BY_COMMAND
 from srft_assets.critic.failures import SPENT
-from srft_assets.settings import settings
+from srft_assets.platform.alerts import Alert, send
+from srft_assets.project.settings import settings
 from srft_assets.warehouse.making import NEVER_MADE
 
 

@@ -12,9 +12,9 @@ from srft_assets.critic.budget import bounds
 from srft_assets.critic.spending import AUTOMATION
 from srft_assets.defs.jobs import asked_verdicts
 from srft_assets.home import current_home
-from srft_assets.planning import Look, look
-from srft_assets.settings import Settings, settings
-from srft_assets.stages import load_stages
+from srft_assets.platform.planning import Look, look
+from srft_assets.platform.stages import load_stages
+from srft_assets.project.settings import Settings, settings
 from srft_assets.warehouse.partitions import matching
 from srft_assets.warehouse.plan import State
 

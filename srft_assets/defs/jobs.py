@@ -15,10 +15,10 @@ from srft_assets.components.platform import BY, Platform
 from srft_assets.critic.spending import NIGHTLY
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.planning import Look, look
+from srft_assets.platform.planning import Look, look
+from srft_assets.platform.stages import load_stages
+from srft_assets.project.settings import Relabel, settings
 from srft_assets.seeds import asked_seeds
-from srft_assets.settings import Relabel, settings
-from srft_assets.stages import load_stages
 from srft_assets.text import some
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.partitions import ONLY, matching

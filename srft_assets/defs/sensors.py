@@ -18,8 +18,8 @@ from srft_assets.defs.jobs import ingest_runs
 from srft_assets.errors import Refusal, SrftError
 from srft_assets.files import clock_of
 from srft_assets.home import Home
-from srft_assets.planning import look
-from srft_assets.stages import load_stages
+from srft_assets.platform.planning import look
+from srft_assets.platform.stages import load_stages
 from srft_assets.trajectories.batches import manifest_digest
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.partitions import Warehouse

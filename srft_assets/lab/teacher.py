@@ -24,8 +24,8 @@ from srft_assets.errors import SrftError, first_problem
 from srft_assets.lab.tasks import CHECK, OF_OPERATOR, OPERATORS, TaskSettings, generate_tasks
 from srft_assets.outcomes.task import tasks_path, write_tasks
 from srft_assets.plugins import need
+from srft_assets.project.settings import settings as settings_now
 from srft_assets.sandbox import open_sandbox
-from srft_assets.settings import settings as settings_now
 from srft_assets.trajectories.model import Message
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Work

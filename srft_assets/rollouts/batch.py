@@ -19,6 +19,7 @@ from srft_assets.outcomes.grader_choice import Grading, write_grading
 from srft_assets.outcomes.status import SWEBENCH, Status
 from srft_assets.outcomes.task import TaskInstance, read_dataset, rows_digest
 from srft_assets.plugins import ENVIRONMENTS, need, plugin
+from srft_assets.project.settings import settings
 from srft_assets.rollouts.checkpoint import ADAPTER, adapter_base, adapter_rank
 from srft_assets.rollouts.settings import (
     KIND,
@@ -28,7 +29,6 @@ from srft_assets.rollouts.settings import (
     parse_settings,
 )
 from srft_assets.serving import VLLM
-from srft_assets.settings import settings
 from srft_assets.tokens.evaluation import GRADERS
 from srft_assets.training.model import base_digest
 from srft_assets.trajectories.batches import batch_names, read_manifest, write_batch

@@ -9,8 +9,8 @@ import polars as pl
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
+from srft_assets.project.settings import settings
 from srft_assets.rollouts.task_set import is_here, task_set
-from srft_assets.settings import settings
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.evaluation import EvaluationSpec
 from srft_assets.tokens.foreseen import CHARACTERS_A_TOKEN, NO_RUNS

@@ -19,12 +19,12 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from srft_assets.agent.play import Play, Told, play_all, plays_of, sandboxed
-from srft_assets.child import run_job
 from srft_assets.errors import SrftError
 from srft_assets.files import place
 from srft_assets.outcomes.sandbox_grader import GRADER, grade_patch
 from srft_assets.outcomes.status import Status, TestOutcome
 from srft_assets.outcomes.task import TaskInstance
+from srft_assets.processes.child import run_job
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
 from srft_assets.sandbox import Completed, Limits, Sandbox, SandboxError, open_sandbox
 from srft_assets.trajectories.formats import read_record

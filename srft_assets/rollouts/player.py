@@ -22,12 +22,13 @@ import orjson
 from pydantic import BaseModel, ConfigDict
 
 from srft_assets.agent.play import Play, missing, play_all, plays_of, readable
-from srft_assets.child import python, run_job
 from srft_assets.errors import SrftError
 from srft_assets.files import place
 from srft_assets.home import Home
-from srft_assets.locks import exclusive
 from srft_assets.outcomes.task import TaskInstance, rows_digest, tasks_path, write_tasks
+from srft_assets.processes.child import python, run_job
+from srft_assets.processes.locks import exclusive
+from srft_assets.project.settings import settings
 from srft_assets.rollouts.batch import tasks_of
 from srft_assets.rollouts.environments import SANDBOXED, scene_of
 from srft_assets.rollouts.images import CONTAINERS, left_by, owner_of, remove
@@ -35,7 +36,6 @@ from srft_assets.rollouts.models import AskedModels, Models, opened
 from srft_assets.rollouts.preflight import NoServerError, listed
 from srft_assets.rollouts.settings import LabTasks, RolloutSettings, parse_settings
 from srft_assets.sandbox import open_sandbox
-from srft_assets.settings import settings
 from srft_assets.warehouse.stage import Work
 
 ROWS = ".rows.json"

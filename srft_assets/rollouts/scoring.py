@@ -21,6 +21,7 @@ from srft_assets.outcomes.grader_choice import Grading, check_grader, code_of, d
 from srft_assets.outcomes.sandbox_grader import GRADER_VERSION, grade_runs
 from srft_assets.outcomes.status import SWEBENCH, Run, Status, TestOutcome, runs_of
 from srft_assets.outcomes.task import TaskInstance, rows_digest
+from srft_assets.project.settings import settings
 from srft_assets.rollouts.batch import instances_path, model_named
 from srft_assets.rollouts.evaluation import Attempt
 from srft_assets.rollouts.player import play_missing, runs_folder
@@ -28,7 +29,6 @@ from srft_assets.rollouts.preflight import check_model, check_places
 from srft_assets.rollouts.settings import RolloutSettings, parse_settings
 from srft_assets.rollouts.task_set import task_set, task_set_digest
 from srft_assets.sandbox import open_sandbox
-from srft_assets.settings import settings
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.evaluation import DECIDING, OF_VLLM, EvaluationSpec
 from srft_assets.training.checkpoint import weights_gone

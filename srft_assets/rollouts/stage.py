@@ -11,7 +11,6 @@ import orjson
 import polars as pl
 
 from srft_assets.agent.play import Play
-from srft_assets.child import python
 from srft_assets.compare.rates import cells_of, mean_pass_at_k, rate_of, usual_attempts
 from srft_assets.errors import Refusal, SrftError
 from srft_assets.files import place
@@ -20,6 +19,7 @@ from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.status import Status, is_approximate
 from srft_assets.outcomes.task import TaskInstance, write_tasks
 from srft_assets.plugins import need
+from srft_assets.processes.child import python
 from srft_assets.rollouts.cost import scoring_cost
 from srft_assets.rollouts.evaluation import (
     Attempt,

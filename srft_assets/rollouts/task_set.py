@@ -15,7 +15,7 @@ from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import known_rows
 from srft_assets.outcomes.task import TaskInstance, files_of, is_local, read_dataset, rows_digest
-from srft_assets.project import current_project
+from srft_assets.project.folder import current_project
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.evaluation import EvaluationSpec
 from srft_assets.tokens.run_choice import NO_TASK, holds

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
-from srft_assets.settings import settings
+from srft_assets.project.settings import settings
 
 VLLM = ("vllm", "serve")
 CACHE_HITS = "--enable-prompt-tokens-details"

@@ -19,8 +19,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from srft_assets.errors import SrftError
 from srft_assets.files import private
+from srft_assets.processes.guard import NOT_FOUND, guarded
 from srft_assets.serving import ServerSpec, program_of
-from srft_assets.serving.guard import NOT_FOUND, guarded
 from srft_assets.text import printable
 
 LOOK_SECONDS = 0.2

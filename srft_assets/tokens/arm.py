@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt
 
 from srft_assets.critic.verdict import Label
 from srft_assets.outcomes.status import Status
-from srft_assets.settings import Prefix
+from srft_assets.project.settings import Prefix
 from srft_assets.tokens.evaluation import EvaluationSpec as EvaluationSpec
 
 

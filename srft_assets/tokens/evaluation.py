@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
 from srft_assets.outcomes.grader_choice import GradingLimits
-from srft_assets.settings import Prefix
+from srft_assets.project.settings import Prefix
 
 LAB = "lab"
 ENVIRONMENTS = ("sandbox", "sdist", "docker", "podman", "apptainer", "modal")

@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 
 from srft_assets.errors import SrftError, first_problem
 from srft_assets.files import replacing
-from srft_assets.locks import exclusive
+from srft_assets.processes.locks import exclusive
 from srft_assets.tokens.token_labels import IGNORED
 from srft_assets.training.checkpoint import (
     RESULT,

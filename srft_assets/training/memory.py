@@ -11,9 +11,9 @@ from typing import Any
 
 from srft_assets.base_model import BYTES, BaseFacts
 from srft_assets.errors import SrftError
+from srft_assets.project.yaml_files import read_yaml
 from srft_assets.tokens.arm import TrainingSpec
 from srft_assets.training.process import launcher_args
-from srft_assets.yaml_files import read_yaml
 
 GIB = 2**30
 PROCESS = 0.75 * GIB

@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeVar
 
 import orjson
 
-from srft_assets.child import quiet
 from srft_assets.errors import SrftError
-from srft_assets.project import current_project
+from srft_assets.processes.child import quiet
+from srft_assets.project.folder import current_project
 from srft_assets.tokens.arm import TrainingSpec
 from srft_assets.training.job import TrainingJob
 

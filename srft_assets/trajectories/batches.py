@@ -15,11 +15,11 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srft_assets.database_read import read_rows
+from srft_assets.database.read import read_rows
 from srft_assets.errors import Refusal, SrftError, UsageError, first_problem
 from srft_assets.files import move
 from srft_assets.home import Home
-from srft_assets.locks import exclusive
+from srft_assets.processes.locks import exclusive
 from srft_assets.trajectories.renaming import finish, journal
 from srft_assets.warehouse.partitions import PARTITION_NAME, check_partition_name
 from srft_assets.warehouse.recipe import digest
@@ -262,7 +262,7 @@ def _parsed(place: str, content: str | bytes, root: Path, advice: str = INGEST) 
 @contextmanager
 def registering(home: Home) -> Iterator[None]:
     """Hold the platform's registration lock; the kernel lets go of it if the process dies."""
-    from srft_assets.database import database_of
+    from srft_assets.database.store import database_of
 
     with exclusive(database_of(home).locks / "batches.lock"):
         yield
@@ -276,7 +276,7 @@ def write_manifests(home: Home, written: Iterable[Manifest]) -> list[str]:
     """
     import sqlalchemy as sa
 
-    from srft_assets.database import BATCHES, database_of
+    from srft_assets.database.store import BATCHES, database_of
 
     changed = []
     with database_of(home).write() as connection:
@@ -321,7 +321,7 @@ def _take_over(home: Home) -> None:
 
     The folder is then renamed to `batches-taken-over`; a batch that is in the table stays as it is.
     """
-    from srft_assets.database import database_of
+    from srft_assets.database.store import database_of
 
     with exclusive(database_of(home).locks / "take-over.lock"):
         if not home.batches.is_dir():

@@ -13,7 +13,7 @@ import polars as pl
 
 from srft_assets.files import place
 from srft_assets.home import Home
-from srft_assets.locks import exclusive
+from srft_assets.processes.locks import exclusive
 from srft_assets.warehouse.making import FINGERPRINT_CHARS
 from srft_assets.warehouse.partitions import (
     UNREADABLE,
@@ -53,7 +53,7 @@ def rename(home: Home, old: str, new: str) -> None:
 
 def finish(home: Home) -> None:
     """Do what was written down, and is not done yet."""
-    from srft_assets.database import database_of
+    from srft_assets.database.store import database_of
 
     with exclusive(database_of(home).locks / "rename.lock"):
         if not journal(home).exists():
@@ -139,7 +139,7 @@ def _rename_rows(home: Home, old: str, new: str) -> None:
     """In the database: what the batch is made from, and whose answers were paid for."""
     import sqlalchemy as sa
 
-    from srft_assets.database import ANSWERS, BATCHES, JOBS, answer_digest, database_of
+    from srft_assets.database.store import ANSWERS, BATCHES, JOBS, answer_digest, database_of
 
     here = BATCHES.c.name == old
     with database_of(home).write() as connection:

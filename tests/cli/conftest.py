@@ -16,8 +16,8 @@ from srft_assets import definitions
 from srft_assets.cli import main
 from srft_assets.cli.app import DEBUG
 from srft_assets.home import Home
-from srft_assets.project import component_files, current_project
-from srft_assets.settings import settings
+from srft_assets.project.folder import component_files, current_project
+from srft_assets.project.settings import settings
 from srft_assets.tokens.token_labels import MASKED_TOKENS, MaskedRow, Span
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe

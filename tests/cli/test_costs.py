@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from srft_assets.home import CHECKOUT, Home
-from srft_assets.project import PROJECT
+from srft_assets.project.folder import PROJECT
 from srft_assets.warehouse.partitions import Warehouse
 from tests.cli.conftest import Srft, call, environment
 from tests.trajectories.ingest_support import run_of, write_lines

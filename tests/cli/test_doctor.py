@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from srft_assets import devices
-from srft_assets.backup import backups, put_back, unsound
 from srft_assets.cli import doctor as module
 from srft_assets.critic.ledger import Ledger
+from srft_assets.database.backup import backups, put_back, unsound
 from srft_assets.home import Home
-from srft_assets.repair import damaged
-from srft_assets.stages import load_stages
+from srft_assets.platform.repair import damaged
+from srft_assets.platform.stages import load_stages
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.warehouse.partitions import Warehouse
 from tests.cli.conftest import Said, Srft

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets import project
 from srft_assets.cli import dev
 from srft_assets.components.webserver import MODULE, TOKEN
 from srft_assets.home import CHECKOUT
+from srft_assets.project import folder as project
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from srft_assets.shared_folder import file_system_of, is_network
+from srft_assets.platform.shared_folder import file_system_of, is_network
 from tests import postgres
 from tests.cluster.hosts import Host, needs_namespaces
 
@@ -63,7 +63,7 @@ def test_hosts_of_two_databases_or_versions_are_refused(
 
 @on_a_disk
 def test_a_host_alone_says_what_it_waited_for(hosts: tuple[Host, Host]) -> None:
-    short = "import srft_assets.shared_folder as s; s.MEET_SECONDS = 1.0\n"
+    short = "import srft_assets.platform.shared_folder as s; s.MEET_SECONDS = 1.0\n"
     ((code, text),) = both(hosts[0].run(short + MAIN))
     assert code == 1
     assert "no other host was seen in" in text and "run the same there at the same time" in text

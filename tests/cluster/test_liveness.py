@@ -9,7 +9,7 @@ import pytest
 
 from srft_assets.components.run_repair import LOCK_TAG
 from srft_assets.home import Home
-from srft_assets.locks import partition_turn
+from srft_assets.processes.locks import partition_turn
 from tests import postgres
 from tests.cluster.hosts import Host, needs_namespaces
 from tests.trajectories.ingest_support import run_of, write_lines

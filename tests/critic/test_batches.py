@@ -16,8 +16,8 @@ from srft_assets.critic.stages import llm_stage
 from srft_assets.critic.verdict import Label
 from srft_assets.errors import SrftError, WaitingError
 from srft_assets.home import Home
-from srft_assets.removal import batch_removal
-from srft_assets.settings import Price
+from srft_assets.platform.removal import batch_removal
+from srft_assets.project.settings import Price
 from srft_assets.trajectories.renaming import rename
 from srft_assets.warehouse.making import work_alone
 from srft_assets.warehouse.stage import Allowance

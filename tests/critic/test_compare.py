@@ -5,7 +5,7 @@ import pytest
 from srft_assets.critic.scores import find_version, label_changes, shared_steps
 from srft_assets.errors import UsageError
 from srft_assets.home import Home
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.query import run_query
 from tests.critic.platform_support import WORDS, Labeller, graded_runs

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from srft_assets.cli.ledger import ledger
 from srft_assets.critic.ledger import Ledger
-from srft_assets.database import ANSWERS, database_of
+from srft_assets.database.store import ANSWERS, database_of
 from srft_assets.home import Home
 from tests.critic.ledger_support import key_of, reply
 

@@ -8,7 +8,7 @@ from srft_assets.critic.gold.labels import GOLD_LABELS
 from srft_assets.critic.scores import CRITIC_SCORES, critic_scores_stage, judge, scores
 from srft_assets.critic.spec import Threshold
 from srft_assets.home import Home
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.query import run_query
 from tests.critic.gold_support import fingerprint, make

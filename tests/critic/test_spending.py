@@ -21,7 +21,7 @@ from srft_assets.critic.spending import (
 )
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.settings import CriticServer, Price, settings
+from srft_assets.project.settings import CriticServer, Price, settings
 from srft_assets.warehouse.stage import Allowance
 from tests.critic.faults import no_usage
 from tests.critic.platform_support import Labeller, graded_runs

@@ -10,14 +10,14 @@ from threading import Thread
 import dagster as dg
 import pytest
 
-from srft_assets.alerts import Alert, send
 from srft_assets.components.asset import _failure
 from srft_assets.critic.budget import Budget
 from srft_assets.critic.failures import BudgetSpentError
 from srft_assets.critic.stages import rules_stage
 from srft_assets.defs.alerts import alert_of, alerts, check_alerts
 from srft_assets.errors import SrftError
-from srft_assets.settings import Alerts, settings
+from srft_assets.platform.alerts import Alert, send
+from srft_assets.project.settings import Alerts, settings
 from srft_assets.warehouse.making import NEVER_MADE
 
 ALERT = Alert("budget", "relabel", "3 calls are spent\x1b[31m", "r1", "relabel_nightly")

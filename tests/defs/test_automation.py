@@ -9,8 +9,8 @@ from srft_assets.components.partitioning import to_know
 from srft_assets.defs.automation import sensors
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.settings import settings
-from srft_assets.stages import load_stages
+from srft_assets.platform.stages import load_stages
+from srft_assets.project.settings import settings
 from srft_assets.warehouse.partitions import Warehouse
 from tests.defs.stale import make_stale
 
@@ -136,7 +136,7 @@ def test_what_failed_is_not_asked_for_again_and_again(
 ):
     make_stale(labelled, VERDICTS, "b")
     monkeypatch.setattr(
-        "srft_assets.worker_pool.make_current",
+        "srft_assets.platform.worker_pool.make_current",
         lambda *_: (_ for _ in ()).throw(SrftError("no")),
     )
     job = loaded.resolve_implicit_global_asset_job_def()

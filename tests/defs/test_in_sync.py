@@ -13,7 +13,7 @@ from srft_assets.components.launch import Applier
 from srft_assets.components.platform import Platform
 from srft_assets.components.run_repair import BY_COMMAND
 from srft_assets.defs.sensors import in_sync, remembered
-from srft_assets.planning import look
+from srft_assets.platform.planning import look
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import Item, State
 from srft_assets.warehouse.stage import Said, Stage

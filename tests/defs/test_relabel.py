@@ -12,11 +12,11 @@ from srft_assets.components.asset import stages_in
 from srft_assets.components.launch import RANGE_END, RANGE_START, Applier
 from srft_assets.components.platform import CriticServer, Platform
 from srft_assets.critic import spending
-from srft_assets.database import ANSWERS, database_of
+from srft_assets.database.store import ANSWERS, database_of
 from srft_assets.definitions import defs, with_freshness
 from srft_assets.defs.jobs import EVERY_NIGHT, nightly
 from srft_assets.home import Home
-from srft_assets.settings import Relabel
+from srft_assets.project.settings import Relabel
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from tests.chain.conftest import tokenizer_with, with_base_model

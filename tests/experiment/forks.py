@@ -51,7 +51,7 @@ class Forks:
 
 def main() -> None:
     """Fork for each line of standard input."""
-    from srft_assets.child import quiet
+    from srft_assets.processes.child import quiet
 
     quiet(HF_HUB_OFFLINE="1")
     import peft  # noqa: F401

@@ -9,11 +9,11 @@ import pytest
 from filelock import FileLock
 from rich.console import Console
 
-from srft_assets import launching
 from srft_assets.cli.lab import run
 from srft_assets.errors import SrftError
 from srft_assets.experiment.design import ARMS, BASE, Design
 from srft_assets.experiment.report import SCORES, check_outcomes
+from srft_assets.processes import launch as launching
 from srft_assets.warehouse.partitions import Warehouse
 from tests.experiment.conftest import REGIME, TINY
 from tests.experiment.forks import Forks

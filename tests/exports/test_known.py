@@ -11,9 +11,9 @@ from srft_assets.exports.card import Counts
 from srft_assets.exports.known import COLUMNS, export_folder, known_exports, remember
 from srft_assets.exports.writer import MANIFEST
 from srft_assets.home import Home
-from srft_assets.overview import listing
-from srft_assets.removal import Removal, remove
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.overview import listing
+from srft_assets.platform.removal import Removal, remove
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import build_catalogue
 
 

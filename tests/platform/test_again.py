@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from srft_assets.components import asset
-from srft_assets.worker_pool import Ended
+from srft_assets.platform.worker_pool import Ended
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from srft_assets.components.launch import open_instance
 from srft_assets.components.run_repair import close_killed, locked_run, looked_after
 from srft_assets.home import Home
 from srft_assets.instance import locks_of_killed
-from srft_assets.planning import Wish, nothing_to_make
+from srft_assets.platform.planning import Wish, nothing_to_make
 
 KILLED = """
 import sys

@@ -14,7 +14,7 @@ import pytest
 from srft_assets import lab
 from srft_assets.agent.protocol import SUBMIT, turn
 from srft_assets.home import Home
-from srft_assets.launching import launch
+from srft_assets.processes.launch import launch
 from srft_assets.rollouts.checkpoint import Checkpoint, load_checkpoint
 from srft_assets.rollouts.player import BatchJob, play
 from srft_assets.training.checkpoint import CHECKPOINTS

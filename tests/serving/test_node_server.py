@@ -9,7 +9,7 @@ import pytest
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.node_server import serve_behind
+from srft_assets.serving.node_server import serve_behind
 from srft_assets.serving.server import lacks
 from tests.serving.conftest import MakeSpec, gone, members
 
@@ -20,7 +20,7 @@ import sys, time
 from pathlib import Path
 from srft_assets.home import Home
 from srft_assets.serving import ServerSpec
-from srft_assets.node_server import serve_behind
+from srft_assets.serving.node_server import serve_behind
 home, spec = Home(Path(sys.argv[1])), ServerSpec.model_validate_json(sys.argv[2])
 with serve_behind(["setsid", "--wait"], spec, home, home.logs / "server.log", print):
     print("served", flush=True)

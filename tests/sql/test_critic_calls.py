@@ -15,7 +15,7 @@ from srft_assets.critic.calls import write_calls
 from srft_assets.critic.ledger import Ledger
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.query import run_query
 from tests.critic.ledger_support import key_of, reply

@@ -22,8 +22,8 @@ from srft_assets.home import Home
 from srft_assets.integrity.finding import INTEGRITY, Finding, Kind, finding_row
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.status import TEST_OUTCOMES
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.rollouts.stage import EVAL_SCORES
-from srft_assets.schemas import SCHEMAS
 from srft_assets.tokens.token_labels import MASKED_TOKENS
 from srft_assets.training.checkpoint import CHECKPOINTS
 from srft_assets.trajectories.model import TRAJECTORIES

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from srft_assets.home import Home
-from srft_assets.schemas import SCHEMAS
-from srft_assets.stats import stats
+from srft_assets.platform.schemas import SCHEMAS
+from srft_assets.platform.stats import stats
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.query import run_query
 from tests.sql.uneven import build

@@ -9,7 +9,7 @@ import pytest
 from srft_assets.critic.gold.labels import GOLD_LABELS
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.tokens.arm import ArmSpec, forbidden
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.tokens.token_labels import MaskedRow

@@ -12,13 +12,13 @@ import pytest
 from safetensors import SafetensorError
 
 from srft_assets.errors import SrftError
-from srft_assets.launching import launch
+from srft_assets.processes.launch import launch
 from srft_assets.training.main import main, reason_of
 
 WORKER = "setsid bash -c 'echo $$; exec sleep 600' & "
 """A process in a session of its own, as torchrun starts its workers."""
 PARENT = f"""
-from srft_assets.launching import launch
+from srft_assets.processes.launch import launch
 launch(["bash", "-c", {WORKER + "wait"!r}], {{}})
 """
 

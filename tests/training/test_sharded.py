@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from srft_assets.project import Project
-from srft_assets.recipe_folders import use_recipe
-from srft_assets.settings import settings
-from srft_assets.stages import filled_arm
+from srft_assets.platform.stages import filled_arm
+from srft_assets.project.folder import Project
+from srft_assets.project.recipe_folders import use_recipe
+from srft_assets.project.settings import settings
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.training.checkpoint import TrainingResult, read_result
 from srft_assets.training.job import TrainingJob

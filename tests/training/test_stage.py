@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.launching import launch
+from srft_assets.processes.launch import launch
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec, Validation
 from srft_assets.training.main import main
 from srft_assets.training.stage import checkpoints_stage

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
-from srft_assets.settings import settings
-from srft_assets.stages import arm_stages
+from srft_assets.platform.stages import arm_stages
+from srft_assets.project.settings import settings
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.training.model import find_trained
 from srft_assets.training.untrained import untrained_stage

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from blake3 import blake3
 
-from srft_assets.database import BATCHES, database_of
+from srft_assets.database.store import BATCHES, database_of
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.trajectories.batches import (

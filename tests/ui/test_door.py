@@ -9,10 +9,10 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient, WebSocketDisconnect
 
-from srft_assets.child import python
 from srft_assets.components.webserver import MODULE, TOKEN, Door
 from srft_assets.home import Home
 from srft_assets.instance import prepare_instance
+from srft_assets.processes.child import python
 from tests.ui.dev import free_port
 
 WIPE = 'mutation { wipeAssets(assetPartitionRanges: [{assetKey: {path: ["a"]}}]) { __typename } }'

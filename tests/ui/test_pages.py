@@ -13,7 +13,7 @@ import pytest
 from srft_assets.components.launch import open_instance
 from srft_assets.components.partitioning import BATCH
 from srft_assets.home import CHECKOUT, Home
-from srft_assets.stages import load_stages
+from srft_assets.platform.stages import load_stages
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.warehouse.partitions import Warehouse
 from tests.chromium import opened_page

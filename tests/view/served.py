@@ -13,8 +13,8 @@ import uvicorn
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import CHECKOUT, Home
 from srft_assets.integrity.finding import INTEGRITY
-from srft_assets.schemas import SCHEMAS
-from srft_assets.stages import load_stages
+from srft_assets.platform.schemas import SCHEMAS
+from srft_assets.platform.stages import load_stages
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.trajectories.ingest import ingest

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.stages import load_stages
+from srft_assets.platform.stages import load_stages
 from srft_assets.view import PORT, link
 from srft_assets.view.app import PAGES
 from srft_assets.view.index import Index

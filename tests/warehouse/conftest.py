@@ -3,7 +3,7 @@
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.partitions import Warehouse
 from tests.warehouse.filled import fill

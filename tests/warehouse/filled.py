@@ -11,7 +11,7 @@ from srft_assets.errors import Refusal
 from srft_assets.home import Home
 from srft_assets.lab.base import BASE_MODELS
 from srft_assets.outcomes.status import TEST_OUTCOMES
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
 from tests.warehouse.filled_figures import ATTEMPTS, BATCHES, REFUSAL, RULES, STATUS, STRICT

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import Catalogue, Schemas, build_catalogue
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.query import run_query

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from srft_assets.home import Home
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.warehouse.catalogue import Catalogue, build_catalogue
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.query import run_query
@@ -65,7 +65,7 @@ import sys
 from pathlib import Path
 from srft_assets.home import Home
 from srft_assets.warehouse.catalogue import build_catalogue
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.schemas import SCHEMAS
 from tests.warehouse.filled import OTHER_SCHEMAS
 
 print("ready", flush=True)

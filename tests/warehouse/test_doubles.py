@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.show.find import find_place
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.training.rows import select_rows

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import orjson
 
-from srft_assets.child import quiet
 from srft_assets.errors import SrftError
 from srft_assets.lab.base import FACTS, digests, shipped_facts
+from srft_assets.processes.child import quiet
 from tools.base_model.model import BaseSettings
 
 USAGE = "usage: python -m tools.base_model FOLDER | --check"

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from srft_assets.child import quiet
+from srft_assets.processes.child import quiet
 from srft_assets.training.data import load_rows
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.options import check_options

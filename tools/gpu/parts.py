@@ -210,8 +210,8 @@ PARTS: tuple[Part, ...] = (runs, critic, lora, fsdp2, trl_packing, merge, game)
 
 def _trained(arm: str) -> dict[str, object]:
     """Train it, and tell its pace, and its memory beside what `srft doctor --arm` foretells."""
-    from srft_assets.requirements import training_of
-    from srft_assets.stages import arm_of
+    from srft_assets.platform.requirements import training_of
+    from srft_assets.platform.stages import arm_of
 
     _srft("apply", f"checkpoints/{arm}")
     (row,) = _row(arm).iter_rows(named=True)

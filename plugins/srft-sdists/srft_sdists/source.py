@@ -16,7 +16,7 @@ from typing import Literal
 from packaging.version import InvalidVersion, Version
 
 from srft_assets.outcomes.task import TaskInstance
-from srft_assets.settings import settings
+from srft_assets.project.settings import settings
 from srft_sdists.build import Cache, NotBuiltError, run
 from srft_sdists.environment import (
     Installer,

@@ -229,8 +229,8 @@ def set_label(
     """
     import sqlalchemy as sa
 
-    from srft_assets.database import GOLD_LABELS as TABLE
-    from srft_assets.database import database_of
+    from srft_assets.database.store import GOLD_LABELS as TABLE
+    from srft_assets.database.store import database_of
 
     given = {"set_name": name, "given_at": label.at, **label.model_dump(exclude={"at"})}
     key = {column.name: given[column.name] for column in TABLE.primary_key}

@@ -16,11 +16,11 @@ import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from srft_assets.critic.spec import LABELS
-from srft_assets.database_read import read_rows
+from srft_assets.database.read import read_rows
 from srft_assets.errors import Refusal, UsageError, excerpt_of
 from srft_assets.files import move
 from srft_assets.home import Home
-from srft_assets.locks import exclusive
+from srft_assets.processes.locks import exclusive
 from srft_assets.trajectories.batches import LAB, batch_names, read_manifest
 from srft_assets.trajectories.formats import read_record
 from srft_assets.trajectories.model import RecordError
@@ -158,8 +158,8 @@ def merge_labels(
     """
     import sqlalchemy as sa
 
-    from srft_assets.database import GOLD_LABELS as TABLE
-    from srft_assets.database import database_of
+    from srft_assets.database.store import GOLD_LABELS as TABLE
+    from srft_assets.database.store import database_of
 
     refused: list[Refusal] = []
     counts = {"added": 0, "changed": 0, "unchanged": 0}
@@ -193,7 +193,7 @@ def take_over(home: Home) -> None:
     """
     if not home.gold.is_dir():
         return
-    from srft_assets.database import database_of
+    from srft_assets.database.store import database_of
 
     with exclusive(database_of(home).locks / "take-over.lock"):
         for path in sorted(home.gold.glob("*.jsonl")):

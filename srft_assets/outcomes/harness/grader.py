@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from uuid import uuid4
 
-from srft_assets.child import python
 from srft_assets.errors import SrftError
 from srft_assets.files import place
 from srft_assets.outcomes.grader_choice import Grading
@@ -28,7 +27,8 @@ from srft_assets.outcomes.harness.run import (
 from srft_assets.outcomes.status import ReportedOutcome, Run, Status, TestOutcome, swebench_row
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.plugins import need
-from srft_assets.settings import settings
+from srft_assets.processes.child import python
+from srft_assets.project.settings import settings
 from srft_assets.warehouse.stage import Work
 
 

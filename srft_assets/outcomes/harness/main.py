@@ -26,9 +26,7 @@ from typing import Any
 
 import orjson
 
-from srft_assets.child import quiet
 from srft_assets.errors import SrftError
-from srft_assets.locks import exclusive
 from srft_assets.outcomes.grader_choice import Grading
 from srft_assets.outcomes.harness.run import (
     MODEL,
@@ -43,6 +41,8 @@ from srft_assets.outcomes.harness.run import (
     write_attempts,
 )
 from srft_assets.outcomes.status import Status
+from srft_assets.processes.child import quiet
+from srft_assets.processes.locks import exclusive
 from srft_assets.sandbox.process import CutOutput
 
 LOOK_SECONDS = 1.0

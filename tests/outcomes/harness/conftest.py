@@ -8,9 +8,9 @@ import docker
 import pytest
 
 from srft_assets.home import Home
-from srft_assets.launching import launch
 from srft_assets.outcomes.grader_choice import Grading, write_grading
 from srft_assets.outcomes.stage import test_outcomes_stage
+from srft_assets.processes.launch import launch
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.making import make_partition, work_alone
