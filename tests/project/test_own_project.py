@@ -18,7 +18,7 @@ from srft_assets.home import CHECKOUT
 from srft_assets.platform.new_project import copy_component, make_project
 from srft_assets.platform.stages import faults, load_stages
 from srft_assets.project.folder import Project, current_project
-from tests.test_stages import shape
+from tests.platform.test_stages import shape
 
 
 @pytest.fixture
