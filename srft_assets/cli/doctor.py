@@ -171,16 +171,24 @@ def _arm(console: Console, name: str) -> None:
         from srft_assets.platform.stages import arm_of
 
         home, arm = current_home(), arm_of(name)
-        training = training_of(arm, home)
+        training = training_of(arm, home) if arm.training.method != "none" else None
         found = list(requirements_of(arm, home, training))
-    _tell_training(console, training)
+    if training:
+        _tell_training(console, training)
+    else:
+        say(
+            console,
+            f"The arm {quoted(name)} trains nothing: {quoted(arm.model)} is scored as it is.",
+        )
     marks = [(one.name, _mark(one.met), "; ".join((one.found, *one.advice))) for one in found]
     console.print(table([whole(""), whole(""), words("")], marks))
-    _tell_changes(console, training)
+    changes = training.changes if training else ()
+    if training and not training.fits:
+        _tell_changes(console, training)
     put(
         arm=name,
         requirements=[asdict(one) for one in found],
-        changes=[{"setting": each.setting, "bytes": each.need.total} for each in training.changes],
+        changes=[{"setting": each.setting, "bytes": each.need.total} for each in changes],
     )
     if lacking := [one.name for one in found if not one.met]:
         raise SrftError(f"arm {name} asks for more than is here: {', '.join(lacking)}")
@@ -200,8 +208,6 @@ def _tell_training(console: Console, training: "Training") -> None:
 
 
 def _tell_changes(console: Console, training: "Training") -> None:
-    if training.fits:
-        return
     say(console, "What lowers memory, each on top of those before it:")
     for change in training.changes:
         say(console, f"  {quoted(change.setting)}: {change.need.total / GIB:,.1f} GiB")

@@ -131,14 +131,17 @@ def _rows(arm: ArmSpec, home: Home) -> tuple[int, float, str]:
     return longest, trained / tokens, ""
 
 
-def requirements_of(arm: ArmSpec, home: Home, training: Training) -> Iterator[Requirement]:
-    """What the arm asks for, each looked at for itself."""
-    told = f"{_gib(training.need.total)} of {_gib(training.there)}"
-    told += " a process" * (training.setup.processes > 1)
-    yield Requirement("memory", training.fits, told)
-    yield from _computing(arm, training)
-    yield _disk(arm, home, training)
-    yield from _context(arm, training)
+def requirements_of(arm: ArmSpec, home: Home, training: Training | None) -> Iterator[Requirement]:
+    """What the arm asks for, each looked at for itself. `training`: None where it has none."""
+    facts = training.facts if training else base_facts(source_of(arm, home))
+    if training:
+        told = f"{_gib(training.need.total)} of {_gib(training.there)}"
+        told += " a process" * (training.setup.processes > 1)
+        yield Requirement("memory", training.fits, told)
+        yield from _computing(arm, training)
+        yield from _context(arm, facts)
+    yield _disk(arm, home, facts, training)
+    yield from _served(arm, facts)
     yield from _playing(arm, home)
 
 
@@ -169,28 +172,33 @@ def _computing(arm: ArmSpec, training: Training) -> Iterator[Requirement]:
         yield Requirement("loading", need <= there, told, helps if need > there else ())
 
 
-def _disk(arm: ArmSpec, home: Home, training: Training) -> Requirement:
+def _disk(arm: ArmSpec, home: Home, facts: BaseFacts, training: Training | None) -> Requirement:
     root = next(each for each in (home.root, *home.root.parents) if each.exists())
-    free, space = shutil.disk_usage(root).free, space_of(training.facts, training.setup)
-    source = source_of(arm, home)
-    fetched = 0 if at_hand(source) else training.facts.weight_bytes
-    need = space.checkpoint + space.states + fetched
-    told = (
-        f"about {_gib(need)} of {_gib(free)} at {root}: {_gib(space.states)} of states while it "
-        f"trains, {_gib(space.checkpoint)} for each seed"
-    )
-    if fetched:
-        told += f", {_gib(fetched)} to download"
+    free, need, parts = shutil.disk_usage(root).free, 0.0, []
+    if training:
+        space = space_of(facts, training.setup)
+        need = space.checkpoint + space.states
+        parts = [f"{_gib(space.states)} of states while it trains"]
+        parts += [f"{_gib(space.checkpoint)} for each seed"]
+    if not at_hand(source_of(arm, home)):
+        need += facts.weight_bytes
+        parts += [f"{_gib(facts.weight_bytes)} to download"]
+    told = f"about {_gib(need)} of {_gib(free)} at {root}: {', '.join(parts) or 'weights are here'}"
     advice = "more room, or SRFT_HOME on another disk"
     return Requirement("disk", need <= free, told, () if need <= free else (advice,))
 
 
-def _context(arm: ArmSpec, training: Training) -> Iterator[Requirement]:
-    """Tokens that the base, the training, the server and the agent take."""
-    facts, length, spec = training.facts, arm.training.max_length, arm.evaluation
+def _context(arm: ArmSpec, facts: BaseFacts) -> Iterator[Requirement]:
+    """Tokens that the base and the training take."""
+    length = arm.training.max_length
     if facts.context is not None and facts.context < length:
         told = f"{facts.name} takes {facts.context:,} tokens, training.max_length is {length:,}"
         yield Requirement("context", False, told, (f"training.max_length: {facts.context}",))
+
+
+def _served(arm: ArmSpec, facts: BaseFacts) -> Iterator[Requirement]:
+    """The server, and the tokens that it and the agent take."""
+    spec, length = arm.evaluation, arm.training.max_length
     serve, agent = spec.serve, spec.told.context
     if serve is None:
         return
@@ -199,12 +207,13 @@ def _context(arm: ArmSpec, training: Training) -> Iterator[Requirement]:
         told = f"{serve.base_url} is asked before it plays; training.max_length is {length:,}"
         yield Requirement("served context", True, told)
         return
-    told = f"{served or length:,} tokens, trained with {length:,}"
+    told = f"{served or length:,} tokens"
+    told += f", trained with {length:,}" * (arm.training.method != "none")
     if agent:
         told += f"; agent.context {agent:,}"
     short = bool(served and agent and agent > served)
     yield Requirement("served context", not short, told, (f"agent.context: {served}",) * short)
-    yield _serving(facts, serve, served or length, training.gpus)
+    yield _serving(facts, serve, served or length, tuple(training_gpus()))
 
 
 def _serving(

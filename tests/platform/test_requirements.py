@@ -76,6 +76,20 @@ def test_what_does_not_fit_is_named_with_what_to_lower(
     assert "arm seven asks for more than is here: memory" in said.err
 
 
+def test_an_arm_that_trains_nothing_is_looked_at_for_how_it_is_scored(
+    srft: Srft,  # noqa: F811
+    project: Path,
+) -> None:
+    own = project / "arms" / "base" / "defs.yaml"
+    own.parent.mkdir()
+    stated = "method: none}\n  evaluation: {tasks: 2, serve: {}}"
+    own.write_text(ARM.replace("method: lora, max_length: 32768}", stated))
+    said = srft("doctor", "--arm", "base")
+    assert said.code == 1 and f"trains nothing: {SEVEN} is scored as it is" in said.out
+    asked = [line.split("  ")[0] for line in said.out.splitlines()[1:] if line[:1] != " "]
+    assert asked == ["disk", "served context", "serving", "sandbox"]
+
+
 def test_arms_that_are_not_there_are_told_with_those_that_are(srft: Srft) -> None:  # noqa: F811
     said = srft("doctor", "--arm", "nowhere")
     assert (said.code, said.err[:31]) == (2, "error: no arm 'nowhere'; there ")
