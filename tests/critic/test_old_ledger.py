@@ -67,8 +67,8 @@ while (ended := killed_at(moment)) == -signal.SIGKILL:
     moment += 1 if database.exists() and database.stat().st_size else 7
 print(moment, ended)
 """
-"""Imports a copy of the first folder again and again, killed at its n-th write, until it ends; while
-the database is made, at every seventh."""
+"""Imports a copy of the first folder again and again, killed at its n-th write, until it ends; at
+every seventh while the database is made."""
 
 
 @pytest.fixture
