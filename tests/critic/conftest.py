@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from srft_assets.critic.client import parameters_of
+from srft_assets.critic.ledger import Ledger
 from srft_assets.home import Home
 from srft_assets.warehouse.partitions import Warehouse
+from tests.critic.calls import Asked
 from tests.critic.prompt_runs import real_run
 from tests.critic.server import Server, serving
 from tests.warehouse.filled import fill
@@ -28,6 +30,12 @@ def server(running: Server) -> Server:
     running.bodies.clear()
     running.rule, running.keep = lambda body: None, False
     return running
+
+
+@pytest.fixture
+def asked(home: Home) -> Iterator[Asked]:
+    with Ledger(home) as ledger:
+        yield Asked(ledger)
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,10 @@ import pytest
 
 from srft_assets.critic.calls import Request
 from srft_assets.critic.failures import CallError, Kind
-from srft_assets.critic.ledger import Ledger
 from srft_assets.critic.verdict import Label
-from srft_assets.home import Home
 from tests.critic.calls import Asked, ask_many, request, requests
 from tests.critic.faults import Fault, failing, rate_limited
 from tests.critic.server import Server, serving
-
-
-@pytest.fixture
-def asked(home: Home) -> Iterator[Asked]:
-    with Ledger(home) as ledger:
-        yield Asked(ledger)
 
 
 def about(asked: Asked) -> list[str]:

@@ -1,9 +1,9 @@
 """Many calls that end early: by cancelling, by a budget, by a failing source or ledger."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -17,12 +17,6 @@ from srft_assets.home import Home
 from tests.critic.calls import Asked, ask_many, asking_many, endpoint, request, requests
 from tests.critic.faults import failing
 from tests.critic.server import Server, serving
-
-
-@pytest.fixture
-def asked(home: Home) -> Iterator[Asked]:
-    with Ledger(home) as ledger:
-        yield Asked(ledger)
 
 
 def test_an_error_of_the_ledger_ends_everything(home: Home) -> None:
@@ -129,10 +123,7 @@ def test_threads_share_a_budget_and_a_ledger(asked: Asked) -> None:
             spent.append(error)
 
     with serving(delay=0.01) as server:
-        threads = [threading.Thread(target=partition, args=(n, server.base_url)) for n in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(partition, range(3), [server.base_url] * 3))
         assert server.answered.total() == len(asked.kept) == 20
     assert spent

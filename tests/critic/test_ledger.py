@@ -5,8 +5,8 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,6 @@ def keys(*numbers: int) -> list[str]:
 def test_a_ledger_that_nobody_wrote_to_is_empty(home: Home) -> None:
     with Ledger(home) as ledger:
         assert ledger.find([key_of(1)]) == {}
-        assert ledger.find([key_of(1)]).keys() == set()
 
 
 def test_what_was_kept_is_found_as_it_was(home: Home) -> None:
@@ -72,11 +71,8 @@ def test_threads_share_a_ledger(home: Home) -> None:
                 ledger.keep(reply(number))
                 assert ledger.find([key_of(number)])
 
-        threads = [threading.Thread(target=work, args=(first,)) for first in range(0, 160, 20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(work, range(0, 160, 20)))
         assert len(ledger.find(keys(*range(160)))) == 160
 
 
