@@ -108,11 +108,11 @@ def test_every_share_of_failed_runs_has_as_many_runs(share):
 
 
 def test_the_engine_masks_by_the_moved_labels(design: Design):
-    rows = design.teacher.warehouse.read("masked_tokens/moved_50_s1", "lab-reproduce")
+    rows = design.teacher.warehouse.read("masked_tokens/moved_50_s0", "lab-reproduce")
     spans = rows.filter(pl.col("trajectory_id").is_in(design.teacher.failed)).explode("spans")
     found = spans.select("trajectory_id", pl.col("spans").struct.unnest())
     masked = found.filter(~pl.col("trained")).select("trajectory_id", "step_index")
-    expected = design.teacher.moved(0.5, 1).filter(pl.col("label") == MISTAKE)
+    expected = design.teacher.moved(0.5, 0).filter(pl.col("label") == MISTAKE)
     assert masked.height > 0
     assert set(masked.rows()) == set(expected.select("trajectory_id", "step_index").rows())
 

@@ -18,7 +18,7 @@ from srft_assets.warehouse.partitions import Warehouse
 from tests.experiment.conftest import REGIME, TINY
 from tests.experiment.forks import Forks
 
-ONE = TINY.model_copy(update={"seeds": 1, "failed_shares": (1.0,)})
+ONE = TINY.model_copy(update={"failed_shares": (1.0,)})
 
 
 @pytest.fixture
