@@ -138,22 +138,3 @@ def refusing(draft: Draft) -> None:
 def control_characters(draft: Draft) -> None:
     """Raw control characters inside the strings of the JSON, as weak models write them."""
     draft.content = (draft.content or "").replace('"reason":"', '"reason":"tab\there\x07 ')
-
-
-NAMED: dict[str, Fault] = {
-    "rate_limited": rate_limited(),
-    "server_error": failing(500),
-    "hanging": hanging(),
-    "cut": cut,
-    "invalid_body": sending(b'{"choices": [{"mess'),
-    "no_choices": sending(b'{"object": "chat.completion", "choices": []}'),
-    "invalid_content": saying('{"0": {"reason": "half'),
-    "too_few_steps": too_few_steps,
-    "too_many_steps": too_many_steps,
-    "truncated": truncated,
-    "refusing": refusing,
-    "control_characters": control_characters,
-    "echoing_key": echoing_key(),
-    "no_usage": no_usage,
-}
-"""Faults that the command line knows by name."""

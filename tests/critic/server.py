@@ -2,8 +2,7 @@
 
 It answers whatever schema the request carries: labels are chosen by hash, so equal requests get
 equal verdicts. In a test: `with serving() as server: ... server.base_url, server.answered`.
-In a process of its own: `with serving_apart("--delay", 1, "--log", "answered.jsonl") as url: ...`,
-or `python -m tests.critic.server --port 8000 --delay 1 --log answered.jsonl`.
+In a process of its own: `with serving_apart("--delay", 1, "--log", "answered.jsonl") as url: ...`.
 """
 
 import argparse
@@ -14,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,7 @@ import uvicorn
 from srft_assets.warehouse.recipe import digest
 from tests.critic.answers import answer_to, client_left, read_body, respond, schema_of
 from tests.critic.batch_server import Provider
-from tests.critic.faults import NAMED, Draft, Fault
+from tests.critic.faults import Draft, Fault
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -131,12 +130,12 @@ class Server:
 
 @contextmanager
 def serving(
-    *faults: Fault | None, server: Server | None = None, port: int = 0, **settings: Any
+    *faults: Fault | None, server: Server | None = None, **settings: Any
 ) -> Iterator[Server]:
     """A server on a free port of 127.0.0.1, in a thread of this process."""
     server = server or Server(**settings)
     server.faults.extend(faults)
-    listening = _listen(port)
+    listening = _listen()
     server.base_url = _url(listening)
     runner = uvicorn.Server(_config(server))
     thread = threading.Thread(target=runner.run, args=([listening],), daemon=True)
@@ -175,10 +174,9 @@ def _config(server: Server) -> uvicorn.Config:
     )
 
 
-def _listen(port: int) -> socket.socket:
+def _listen() -> socket.socket:
     listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind(("127.0.0.1", port))
+    listening.bind(("127.0.0.1", 0))
     listening.listen(256)
     return listening
 
@@ -187,20 +185,15 @@ def _url(listening: socket.socket) -> str:
     return f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Serve until SIGINT or SIGTERM; the first line printed is the base URL."""
     parser = argparse.ArgumentParser(prog="python -m tests.critic.server")
-    parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds an answer takes")
     parser.add_argument("--log", type=Path, help="file for one JSON line an answered call")
-    parser.add_argument("--by", choices=["request", "step"], default="request")
-    parser.add_argument("--faults", default="", help=f"for the first calls: {', '.join(NAMED)}")
-    given = parser.parse_args(arguments)
-    server = Server(delay=given.delay, log=given.log, by=given.by)
-    server.faults.extend(NAMED[name] for name in given.faults.split(",") if name)
-    listening = _listen(given.port)
+    given = parser.parse_args()
+    listening = _listen()
     print(_url(listening), flush=True)
-    uvicorn.Server(_config(server)).run([listening])
+    uvicorn.Server(_config(Server(delay=given.delay, log=given.log))).run([listening])
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from srft_assets.trajectories.renaming import rename
 from srft_assets.warehouse.making import work_alone
 from srft_assets.warehouse.stage import Allowance
 from tests.critic.batch_server import Provider
-from tests.critic.faults import NAMED, Draft, Fault, failing
+from tests.critic.faults import Draft, Fault, failing, too_few_steps
 from tests.critic.platform_support import Labeller, graded_runs, labels
 from tests.critic.server import Server
 
@@ -70,7 +70,7 @@ def test_the_answers_of_a_batch_are_those_of_single_calls(home, labeller, provid
 
 
 def test_a_bad_answer_is_asked_again_in_a_further_batch(labeller, provider, server):
-    server.faults.append(NAMED["too_few_steps"])
+    server.faults.append(too_few_steps)
     made = labeller.label()
     assert asked(provider) == [4, 1]
     assert len(provider.requests(provider.batches["batch-1"])[0]["body"]["messages"]) == 4

@@ -5,14 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from srft_assets.critic.answer import constraint, parse
-from srft_assets.critic.calls import Request
+from srft_assets.critic.answer import parse
 from srft_assets.critic.failures import CallError, Kind
-from tests.critic.calls import KEY, SPEC, ask, request
+from tests.critic.calls import SPEC, ask, request
 from tests.critic.faults import (
     failing,
     no_usage,
-    rate_limited,
     refusing,
     saying,
     sending,
@@ -38,19 +36,6 @@ def test_equal_requests_get_equal_answers(server: Server) -> None:
     first, second = (ask(server.base_url, request(1)) for _ in range(2))
     assert first.content == second.content
     assert second.cached_tokens > 0, "the server had the same instructions in its prefix cache"
-
-
-@pytest.mark.parametrize("answer_format", ["response_format", "structured_outputs"])
-@pytest.mark.parametrize("reasons", [True, False])
-def test_the_server_of_these_tests_answers_as_critics_want(
-    server: Server, answer_format: str, reasons: bool
-) -> None:
-    spec = SPEC.model_copy(update={"answer_format": answer_format, "reasons": reasons})
-    body = {"model": "m", "messages": [{"role": "user", "content": "?"}]}
-    asked = Request({**body, **constraint(range(5, 9), spec)}, range(5, 9))
-    verdicts = parse(ask(server.base_url, asked), asked, spec)
-    assert isinstance(verdicts, list)
-    assert [verdict.step_index for verdict in verdicts] == [5, 6, 7, 8]
 
 
 def test_a_server_on_this_machine_is_asked_without_a_proxy(
@@ -133,17 +118,3 @@ def test_a_body_that_is_not_quite_json_is_read(server: Server, content: bytes, k
     server.faults.append(sending(b'{"choices": [{"message": {"content": "' + content + b'"}}]}'))
     reply = ask(server.base_url, request())
     assert (reply.content, reply.retries) == (kept, 0)
-
-
-def test_the_server_of_these_tests_speaks_the_protocol_as_the_official_sdk_reads_it(
-    server: Server,
-) -> None:
-    openai = pytest.importorskip("openai")
-    sdk = openai.OpenAI(base_url=server.base_url, api_key=KEY, max_retries=0)
-    asked = request()
-    answer = sdk.chat.completions.create(**asked.body)
-    assert answer.choices[0].message.content == ask(server.base_url, asked).content
-    assert answer.usage.prompt_tokens > 0
-    server.faults.append(rate_limited())
-    with pytest.raises(openai.RateLimitError):
-        sdk.chat.completions.create(**asked.body)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from srft_assets.critic.ledger import Ledger
 from srft_assets.home import Home
-from tests.critic.calls import Asked, ask, ask_many, request
-from tests.critic.server import ROOT, answered_in, serving, serving_apart
+from tests.critic.calls import Asked
+from tests.critic.server import ROOT, serving
 
 ASKING = """
 import sys
@@ -49,22 +49,3 @@ def test_a_killed_process_is_not_paid_for_what_it_left(tmp_path: Path) -> None:
         while server.open:
             time.sleep(0.01)
         assert server.calls.total() == 8 and not server.answered
-
-
-def test_the_log_of_answers_outlives_the_server(tmp_path: Path) -> None:
-    log = tmp_path / "answered.jsonl"
-    asked = [request(number) for number in range(3)]
-    with serving_apart("--log", log, "--faults", "server_error,cut") as url:
-        assert ask(url, asked[0]).retries == 2
-        ask(url, asked[1])
-        port = url.rpartition(":")[2].removesuffix("/v1")
-    with serving_apart("--log", log, "--port", port) as again:
-        assert again == url
-        ask_many(url, asked, Asked(Ledger(Home(tmp_path))))
-    assert answered_in(log) == {asked[0].key: 2, asked[1].key: 2, asked[2].key: 1}
-
-
-def test_labels_by_step_are_the_same_for_another_prompt() -> None:
-    with serving_apart("--by", "step") as url:
-        one, other = (ask(url, request(text=text)).content for text in ("Judge.", "Judge well."))
-    assert one == other

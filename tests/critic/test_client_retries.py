@@ -9,14 +9,7 @@ from tenacity import wait_fixed
 
 from srft_assets.critic.failures import CallError, Kind, asked_pause
 from tests.critic.calls import ask, request
-from tests.critic.faults import (
-    NAMED,
-    cut,
-    failing,
-    hanging,
-    rate_limited,
-    sending,
-)
+from tests.critic.faults import cut, failing, hanging, rate_limited, sending
 from tests.critic.server import Server, serving
 
 
@@ -33,8 +26,8 @@ from tests.critic.server import Server, serving
         cut,
         sending(b""),
         sending(b"<html>bad gateway</html>"),
-        NAMED["invalid_body"],
-        NAMED["no_choices"],
+        sending(b'{"choices": [{"mess'),
+        sending(b'{"object": "chat.completion", "choices": []}'),
         sending(b'{"error": {"message": "overloaded"}}'),
         sending(b'{"error": {"message": "overloaded", "code": 502}}'),
         failing(204, ""),

@@ -1,10 +1,7 @@
 """No request is sent by two at once, and a dead process holds none."""
 
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from srft_assets.critic.ledger import Ledger
@@ -17,37 +14,12 @@ import sys
 from pathlib import Path
 from srft_assets.critic.ledger import Ledger
 from srft_assets.home import Home
+from tests.critic.ledger_support import key_of
 
 ledger = Ledger(Home(Path(sys.argv[1])))
-for line in sys.stdin:
-    word, key = line.split()
-    print(ledger.claim(key) if word == "claim" else ledger.release(key), flush=True)
+print([ledger.claim(key_of(number)) for number in range(20)], flush=True)
+sys.stdin.read()
 """
-
-
-class Other:
-    """A process that claims."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-
-    def ask(self, word: str, number: int) -> str:
-        assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(f"{word} {key_of(number)}\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline().strip()
-
-
-@contextmanager
-def other_process(home: Home) -> Iterator[Other]:
-    argv = [sys.executable, "-c", CLAIMER, str(home.root)]
-    with subprocess.Popen(
-        argv, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield Other(process)
-        finally:
-            process.kill()
 
 
 def test_a_claim_keeps_all_others_away_until_it_is_given_back(home: Home) -> None:
@@ -77,23 +49,14 @@ def test_a_ledger_that_is_closed_holds_nothing(home: Home) -> None:
     assert not [path for path in (home.root / "srft.db-locks").iterdir() if len(path.name) == 32]
 
 
-def test_a_claim_keeps_other_processes_away_until_it_is_released(home: Home) -> None:
-    with other_process(home) as other, Ledger(home) as mine:
-        assert other.ask("claim", 1) == "True"
-        assert mine.claim(key_of(1)) is False
-        assert mine.claim(key_of(2)) is True
-        assert other.ask("claim", 2) == "False"
-        other.ask("release", 1)
-        assert mine.claim(key_of(1)) is True
-        assert other.ask("claim", 1) == "False"
-
-
 def test_a_killed_process_holds_nothing(home: Home) -> None:
-    with other_process(home) as other, Ledger(home) as mine:
-        assert [other.ask("claim", number) for number in range(20)] == ["True"] * 20
-        assert mine.claim(key_of(7)) is False
-        other.process.send_signal(signal.SIGKILL)
-        other.process.wait()
+    argv = [sys.executable, "-c", CLAIMER, str(home.root)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(argv, cwd=CHECKOUT, text=True, **pipes) as other, Ledger(home) as mine:
+        assert other.stdout.readline() == f"{[True] * 20}\n"
+        assert mine.claim(key_of(7)) is False, "another process asks"
+        other.kill()
+        other.wait()
         assert [mine.claim(key_of(number)) for number in range(20)] == [True] * 20
 
 

@@ -11,7 +11,7 @@ from srft_assets.home import Home
 from srft_assets.serving.server import Served
 from srft_assets.warehouse.partitions import Warehouse
 from tests.critic.answers import schema_of
-from tests.critic.faults import NAMED, failing
+from tests.critic.faults import echoing_key, failing, refusing, too_few_steps
 from tests.critic.platform_support import Labeller, graded_runs, labels
 from tests.critic.server import Server, serving
 
@@ -35,7 +35,7 @@ def steps_of(body: dict) -> int:
 
 
 def test_a_bad_answer_is_asked_again_once_with_the_error_stated(platform):
-    made, server = labelled(platform, NAMED["too_few_steps"])
+    made, server = labelled(platform, too_few_steps)
     assert Label.UNLABELED not in made.frame["label"].to_list()
     assert server.answered.total() == 3
     again = next(body for body in server.bodies if len(body["messages"]) > 2)
@@ -43,7 +43,6 @@ def test_a_bad_answer_is_asked_again_once_with_the_error_stated(platform):
 
 
 def test_after_a_second_bad_answer_the_steps_are_unlabeled_counted_and_not_paid_again(platform):
-    refusing = NAMED["refusing"]
     made, server = labelled(platform, rule=lambda body: refusing if steps_of(body) == 3 else None)
     found = labels(made.frame)
     assert {task for task, each in found.items() if set(each) == {Label.UNLABELED}} == {"bad"}
@@ -55,7 +54,7 @@ def test_after_a_second_bad_answer_the_steps_are_unlabeled_counted_and_not_paid_
 
 
 def test_a_failing_server_is_asked_again(platform):
-    made, _ = labelled(platform, NAMED["server_error"])
+    made, _ = labelled(platform, failing(500))
     assert Label.UNLABELED not in made.frame["label"].to_list()
 
 
@@ -81,7 +80,7 @@ def test_a_spent_budget_stops_cleanly_and_the_next_run_goes_on(platform):
 def test_a_wrong_key_is_told_at_once_without_the_key(platform, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     with pytest.raises(SrftError) as told:
-        labelled(platform, *[NAMED["echoing_key"]] * 4)
+        labelled(platform, *[echoing_key()] * 4)
     assert "sk-very-secret" not in str(told.value)
 
 

@@ -11,7 +11,18 @@ import pytest
 from srft_assets.critic.answer import BadAnswer, parse
 from srft_assets.critic.failures import CallError
 from tests.critic.calls import SPEC, ask, request
-from tests.critic.faults import NAMED, Draft, Fault, failing, sending
+from tests.critic.faults import (
+    Draft,
+    Fault,
+    control_characters,
+    failing,
+    refusing,
+    saying,
+    sending,
+    too_few_steps,
+    too_many_steps,
+    truncated,
+)
 from tests.critic.server import Server
 
 
@@ -44,7 +55,7 @@ TAKEN: dict[str, Fault] = {
     "in reasoning alone": message(lambda a: {"content": "", "reasoning": a}),
     "behind white space": within_white_space,
     "whole, at the limit of tokens": ended_at_the_limit,
-    "with control characters": NAMED["control_characters"],
+    "with control characters": control_characters,
 }
 
 
@@ -58,11 +69,11 @@ def test_an_answer_is_taken_at_the_first_try(server: Server, name: str):
 
 
 BAD: dict[str, tuple[Fault, str]] = {
-    "half": (NAMED["invalid_content"], "not one JSON object"),
-    "a step too few": (NAMED["too_few_steps"], "missing steps: 2"),
-    "a step too many": (NAMED["too_many_steps"], "keys that no step has: 3"),
-    "cut": (NAMED["truncated"], "give shorter reasons"),
-    "a refusal": (NAMED["refusing"], "refused: I cannot help"),
+    "half": (saying('{"0": {"reason": "half'), "not one JSON object"),
+    "a step too few": (too_few_steps, "missing steps: 2"),
+    "a step too many": (too_many_steps, "keys that no step has: 3"),
+    "cut": (truncated, "give shorter reasons"),
+    "a refusal": (refusing, "refused: I cannot help"),
     "an answer withheld": (
         message(lambda a: {"content": None}, "content_filter"),
         "refused by the server's content filter",
