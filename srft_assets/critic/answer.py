@@ -72,12 +72,7 @@ Kind = Literal["refused", "cut", "empty", "not_json", "wrong_steps", "unknown_la
 
 
 class BadAnswer(Exception):
-    """A reply without valid verdicts.
-
-    Attributes:
-        kind: for counting.
-        reason: one line, fit to be told to the model.
-    """
+    """A reply without valid verdicts; `reason` is one line, fit to be told to the model."""
 
     def __init__(self, kind: Kind, reason: str) -> None:
         super().__init__(reason)
@@ -182,10 +177,7 @@ def _read(answer: dict[str, Any], steps: range, reply: Reply, spec: LlmSpec) -> 
 
 
 def again(request: Request, reply: Reply, bad: BadAnswer) -> Request:
-    """The same conversation and schema, then the bad answer, shortened, and what is wrong with it.
-
-    One second try is enough: the caller counts.
-    """
+    """The same conversation and schema, then the bad answer, shortened, and what is wrong there."""
     told = readable((reply.content or reply.refusal or "")[:TOLD_CHARS]).strip() or "(no answer)"
     error = (
         f"That answer cannot be used: {bad.reason[:TOLD_CHARS]}. "

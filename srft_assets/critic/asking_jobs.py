@@ -26,12 +26,7 @@ FILE_BYTES = 200 * 1000 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """What came of batches.
-
-    Attributes:
-        paid: requests that they answered.
-        failures: key of a request → why no batch answers it.
-    """
+    """How many requests batches answered, and of others by key why none does."""
 
     paid: int = 0
     failures: dict[str, CallError] = field(default_factory=dict)

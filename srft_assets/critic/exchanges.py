@@ -195,7 +195,7 @@ class Batch:
             try:
                 asked = requests_for(self.spec, self.prompt, run, judged.seen)
             except TooLongError as error:
-                reason = error.reason
+                reason = str(error)
         if reason:
             self.refused[run.trajectory_id] = reason
             self.done += 1

@@ -70,12 +70,7 @@ ITS_OWN = frozenset({Kind.TOO_LONG, Kind.FORBIDDEN})
 
 
 class CallError(SrftError):
-    """A call that got no answer.
-
-    Attributes:
-        kind: what has to be mended.
-        reason: one line for people.
-    """
+    """A call that got no answer; `reason` is one line for people."""
 
     def __init__(self, kind: Kind, reason: str) -> None:
         super().__init__(reason)
@@ -84,11 +79,7 @@ class CallError(SrftError):
 
 
 class TransientError(CallError):
-    """An attempt that may go better the next time.
-
-    Attributes:
-        pause: seconds that the server asks to wait; None where it does not say.
-    """
+    """An attempt that may go better the next time, after `pause` seconds if the server says so."""
 
     def __init__(self, reason: str, pause: float | None = None) -> None:
         super().__init__(Kind.UNAVAILABLE, reason)
@@ -101,11 +92,7 @@ GO_ON = "run again to go on"
 
 
 class BudgetSpentError(WaitingError):
-    """The budget allows no further call; what was answered is kept.
-
-    Attributes:
-        then: what goes on from here, and when.
-    """
+    """No further call is allowed; what was answered is kept, and `then` says how it goes on."""
 
     def __init__(self, reason: str, then: str = GO_ON) -> None:
         super().__init__(reason)

@@ -136,14 +136,7 @@ def _git(folder: Path, *words: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How this report came about.
-
-    Attributes:
-        command: that was typed.
-        seconds: wall time of it.
-        made: evaluations that it made; the others were there.
-        commit: of the code that ran.
-    """
+    """The command that was typed, its wall time, the evaluations it made, the commit of the code."""
 
     command: str
     seconds: float

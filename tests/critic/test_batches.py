@@ -52,6 +52,13 @@ def under_way(home: Home) -> list[int]:
     return [calls for _, calls in Jobs(home).under_way()]
 
 
+def leave_under_way(labeller: Labeller, provider: Provider) -> None:
+    """Submit a batch that does not end, and do not wait for it."""
+    provider.hold = True
+    with pytest.raises(WaitingError):
+        labeller.label(wait=False)
+
+
 def test_the_answers_of_a_batch_are_those_of_single_calls(home, labeller, provider, server):
     made = labeller.label()
     assert asked(provider) == [4]
@@ -228,9 +235,7 @@ def test_who_does_not_wait_comes_back_for_the_batch(labeller, provider, home):
 
 
 def test_single_calls_wait_for_the_batch_that_holds_them(labeller, provider, home):
-    provider.hold = True
-    with pytest.raises(WaitingError):
-        labeller.label(wait=False)
+    leave_under_way(labeller, provider)
     labeller.settings["endpoint"]["batch"] = False
     with pytest.raises(WaitingError):
         labeller.label(wait=False)
@@ -243,9 +248,7 @@ def test_single_calls_wait_for_the_batch_that_holds_them(labeller, provider, hom
 
 
 def test_a_batch_of_runs_may_be_renamed_meanwhile(labeller, provider, home):
-    provider.hold = True
-    with pytest.raises(WaitingError):
-        labeller.label(wait=False)
+    leave_under_way(labeller, provider)
     rename(home, "batch", "other")
     (home.inbox / "batch.jsonl").rename(home.root / "batch.jsonl")
     assert any("batch of c at its provider" in line for line in batch_removal(home, "other").stays)
@@ -265,9 +268,7 @@ def test_two_at_once_submit_each_request_once(labeller, provider):
 def test_what_is_under_way_counts_at_its_estimate_and_then_at_half_the_price(
     labeller, provider, home
 ):
-    provider.hold = True
-    with pytest.raises(WaitingError):
-        labeller.label(wait=False)
+    leave_under_way(labeller, provider)
     prices = Prices({"m": Price(input=10, output=10)})
     reserved = spent(home, prices, "c")
     assert reserved.calls == 4
@@ -285,9 +286,7 @@ def test_what_is_under_way_counts_at_its_estimate_and_then_at_half_the_price(
 
 def test_a_budget_bounds_what_is_submitted(labeller, provider, home, monkeypatch):
     monkeypatch.setenv("SRFT_CRITIC_MAX_CALLS", "3")
-    provider.hold = True
-    with pytest.raises(WaitingError):
-        labeller.label(wait=False)
+    leave_under_way(labeller, provider)
     assert asked(provider) == [3]
     monkeypatch.setenv("SRFT_CRITIC_MAX_CALLS", "4")
     provider.hold = False
@@ -334,9 +333,7 @@ def test_a_server_without_a_batch_api_is_told(labeller, provider, home):
 
 
 def test_a_batch_that_nobody_knows_any_more_can_be_given_up(labeller, provider, home):
-    provider.hold = True
-    with pytest.raises(WaitingError):
-        labeller.label(wait=False)
+    leave_under_way(labeller, provider)
     labeller.base_url += "/elsewhere"
     with pytest.raises(SrftError, match=r"submitted to .*/v1, and the critic asks .*/elsewhere"):
         labeller.label()

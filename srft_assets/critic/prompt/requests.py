@@ -16,15 +16,7 @@ from srft_assets.trajectories.model import Trajectory
 
 
 class TooLongError(SrftError):
-    """A run that the critic's context cannot hold. Its steps stay unlabeled.
-
-    Attributes:
-        reason: what is too long, in tokens.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """A run that the critic's context cannot hold. Its steps stay unlabeled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +29,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a call may hold, in tokens.
-
-    Attributes:
-        tokens: for the steps, after everything else of the prompt and the answer's start.
-        answer: what the answer takes for each step it labels.
-    """
+    """Tokens that a call has for the steps, and that the answer takes for each step it labels."""
 
     tokens: int
     answer: int
