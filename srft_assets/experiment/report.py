@@ -136,7 +136,7 @@ def _git(folder: Path, *words: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """The command that was typed, its wall time, the evaluations it made, the commit of the code."""
+    """The command, its wall time, the evaluations that it made, the commit of its code."""
 
     command: str
     seconds: float
