@@ -9,6 +9,7 @@ import polars as pl
 from srft_assets.critic.prompt.template import Prompt, load_prompt
 from srft_assets.critic.spec import LlmSpec
 from srft_assets.critic.stages import count, llm_stage, prompt_stage
+from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.outcomes.stage import test_outcomes_stage
 from srft_assets.trajectories.ingest import ingest
@@ -46,8 +47,7 @@ class Labeller:
     @property
     def prompt(self) -> Prompt:
         path = self.home.root / "prompt.md"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.words)
+        place(path, self.words.encode())  # another thread may read it
         return load_prompt(path, self.spec)
 
     def label(self, batch: str = "batch", **work: Any) -> Made:
