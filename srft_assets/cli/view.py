@@ -27,8 +27,8 @@ def view(
 
     import uvicorn
 
+    from srft_assets.view.access import OPEN, Keys, address
     from srft_assets.view.app import view_app
-    from srft_assets.view.door import OPEN, Keys, address
 
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -12,8 +12,8 @@ from srft_assets.home import Home
 from srft_assets.project.settings import settings
 from srft_assets.rollouts.task_set import is_here, task_set
 from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.estimate import CHARACTERS_A_TOKEN, NO_RUNS
 from srft_assets.tokens.evaluation import EvaluationSpec
-from srft_assets.tokens.foreseen import CHARACTERS_A_TOKEN, NO_RUNS
 from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.partitions import Warehouse, matching
 from srft_assets.warehouse.stage import Planned

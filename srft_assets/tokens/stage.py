@@ -15,7 +15,7 @@ from srft_assets.home import Home
 from srft_assets.integrity.finding import INTEGRITY, tainted_steps
 from srft_assets.outcomes.status import Status
 from srft_assets.tokens.arm import ArmSpec, decide
-from srft_assets.tokens.foreseen import masking_cost
+from srft_assets.tokens.estimate import masking_cost
 from srft_assets.tokens.lengths import Lengths
 from srft_assets.tokens.mask import Job, mask_runs
 from srft_assets.tokens.run_choice import candidates_sql, choose, solve_rates
@@ -26,7 +26,7 @@ from srft_assets.tokens.tokenizer import (
     model_source,
     tokenizer_fingerprint,
 )
-from srft_assets.tokens.watches import runs_untainted, runs_whole, tokens_trained
+from srft_assets.tokens.warnings import runs_untainted, runs_whole, tokens_trained
 from srft_assets.trajectories.model import from_row
 from srft_assets.warehouse.partitions import ONLY
 from srft_assets.warehouse.recipe import digest

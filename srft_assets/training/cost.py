@@ -4,7 +4,7 @@ from srft_assets.base_model import BaseFacts, base_facts
 from srft_assets.errors import SrftError
 from srft_assets.project.settings import Estimates, settings
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.foreseen import Foreseen, foreseen
+from srft_assets.tokens.estimate import Foreseen, foreseen
 from srft_assets.tokens.tokenizer import model_source
 from srft_assets.training.job import every_of, steps_of
 from srft_assets.training.memory import Space, setup_of, space_of

@@ -15,9 +15,9 @@ from starlette.staticfiles import StaticFiles
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
+from srft_assets.view.access import Door, Keys
 from srft_assets.view.charts import strip
 from srft_assets.view.compare import compare_page, pair_page
-from srft_assets.view.door import Door, Keys
 from srft_assets.view.index import LETTERS, WORDS, Index
 from srft_assets.view.judge import Queues
 from srft_assets.view.judge_page import judge_page, label_taker
