@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import polars as pl
-from srft_assets.tokens.estimate import NO_RUNS, NOT_GRADED, NOT_MASKED, foreseen
 
 from srft_assets.home import Home
 from srft_assets.tokens.arm import ArmSpec
+from srft_assets.tokens.estimate import NO_RUNS, NOT_GRADED, NOT_MASKED, foreseen
 from srft_assets.warehouse.partitions import Warehouse
 from tests.training.conftest import put
 
