@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 import uvicorn
-from srft_assets.view.access import OPEN, Keys, address
 
 from srft_assets.critic.verdict import STEP_VERDICTS
 from srft_assets.home import CHECKOUT, Home
@@ -19,6 +18,7 @@ from srft_assets.platform.stages import load_stages
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.trajectories.ingest import ingest
+from srft_assets.view.access import OPEN, Keys, address
 from srft_assets.view.app import view_app
 from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.partitions import Warehouse, data_version

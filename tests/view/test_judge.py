@@ -17,7 +17,7 @@ from srft_assets.view.judge import Queues, Session
 from srft_assets.warehouse.partitions import Warehouse
 from tests.critic.gold_support import make
 from tests.view.served import LABELS, STEPS, Served
-from tests.view.test_door import asked, entered
+from tests.view.test_access import asked, entered
 
 KEYS = "gumrgumrgx"
 AT_PLACE = """n => document.body.dataset.ready
