@@ -81,9 +81,9 @@ def fill(home: Home, runs: int) -> str:
 def served(home: Home) -> tuple[Any, str, float]:
     """A server in this process with its cookie, and how long it read."""
     import uvicorn
-    from srft_assets.view.access import Keys
 
     from srft_assets.cli.platform import refresh_catalogue
+    from srft_assets.view.access import Keys
     from srft_assets.view.app import view_app
 
     refresh_catalogue(home)

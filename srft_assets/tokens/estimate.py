@@ -20,7 +20,7 @@ NO_RUNS = "there are no runs yet: srft ingest PATH"
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
+class Estimate:
     """Rows of an arm.
 
     Attributes:
@@ -40,7 +40,7 @@ class Foreseen:
     basis: tuple[str, ...]
 
 
-def foreseen(arm: ArmSpec, warehouse: Warehouse, batches: tuple[str, ...]) -> Foreseen:
+def estimate(arm: ArmSpec, warehouse: Warehouse, batches: tuple[str, ...]) -> Estimate:
     """The rows of an arm from the batches that match `batches`, masked already or not."""
     asset = f"masked_tokens/{arm.name}"
     there = sorted({*warehouse.partitions("trajectories"), *warehouse.partitions(asset)})
@@ -65,7 +65,7 @@ def foreseen(arm: ArmSpec, warehouse: Warehouse, batches: tuple[str, ...]) -> Fo
     if not rows:
         unknown.setdefault("rows", NO_RUNS)
     told = f"Runs that are not masked yet have a token for every {CHARACTERS_A_TOKEN} characters."
-    return Foreseen(
+    return Estimate(
         rows=rows,
         tokens=tokens + characters // CHARACTERS_A_TOKEN,
         trained=trained,
@@ -77,7 +77,7 @@ def foreseen(arm: ArmSpec, warehouse: Warehouse, batches: tuple[str, ...]) -> Fo
 
 def masking_cost(arm: ArmSpec, planned: Planned) -> Cost:
     """Of one batch of `masked_tokens`: what it takes on the disk, at most."""
-    rows = foreseen(arm, planned.warehouse, (planned.partition,))
+    rows = estimate(arm, planned.warehouse, (planned.partition,))
     unknown = {"disk": rows.unknown["rows"]} if "rows" in rows.unknown else {}
     told = f"A token takes at most {BYTES_A_TOKEN} bytes of the disk."
     return Cost(disk=BYTES_A_TOKEN * rows.tokens, unknown=unknown, basis=(*rows.basis, told))

@@ -4,7 +4,7 @@ from srft_assets.base_model import BaseFacts, base_facts
 from srft_assets.errors import SrftError
 from srft_assets.project.settings import Estimates, settings
 from srft_assets.tokens.arm import ArmSpec
-from srft_assets.tokens.estimate import Foreseen, foreseen
+from srft_assets.tokens.estimate import Estimate, estimate
 from srft_assets.tokens.tokenizer import model_source
 from srft_assets.training.job import every_of, steps_of
 from srft_assets.training.memory import Space, setup_of, space_of
@@ -20,7 +20,7 @@ FORWARD = 2
 
 def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
     """Of one training of the arm, as if all its rows were alike."""
-    rows = foreseen(arm, planned.warehouse, tuple(arm.training.batches))
+    rows = estimate(arm, planned.warehouse, tuple(arm.training.batches))
     scored = _scored(arm, rows, planned)
     unknown: dict[str, str] = {}
     basis = list(rows.basis)
@@ -63,17 +63,17 @@ def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
     )
 
 
-def _scored(arm: ArmSpec, rows: Foreseen, planned: Planned) -> Foreseen:
+def _scored(arm: ArmSpec, rows: Estimate, planned: Planned) -> Estimate:
     """The rows of whose tasks some are held out and scored. Those of another arm that are not
     masked yet are told as if it took all runs."""
     other = arm.training.validation and arm.training.validation.arm
     if not other or other == arm.name:
         return rows
     named = arm.model_copy(update={"name": other, "runs": "all"})
-    return foreseen(named, planned.warehouse, tuple(arm.training.batches))
+    return estimate(named, planned.warehouse, tuple(arm.training.batches))
 
 
-def _held_out(arm: ArmSpec, rows: Foreseen) -> float:
+def _held_out(arm: ArmSpec, rows: Estimate) -> float:
     """The share of rows that are held out, as if all tasks had as many."""
     wanted = arm.training.validation.tasks if arm.training.validation else 0
     return wanted if wanted < 1 else min(1.0, wanted / max(rows.tasks, 1))

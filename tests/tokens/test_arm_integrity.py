@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
-from srft_assets.tokens.warnings import runs_untainted
 
 from srft_assets.home import Home
 from srft_assets.integrity.finding import INTEGRITY, Finding, Kind, finding_row
@@ -13,6 +12,7 @@ from srft_assets.outcomes.status import TEST_OUTCOMES
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.run_choice import choose, solve_rates
 from srft_assets.tokens.stage import masked_tokens_stage
+from srft_assets.tokens.warnings import runs_untainted
 from srft_assets.trajectories.model import Action, rows_of
 from srft_assets.warehouse.making import make_partition, recipe_of, work_alone
 from srft_assets.warehouse.partitions import Warehouse
