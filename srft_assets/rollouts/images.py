@@ -7,7 +7,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.outcomes.task import TaskInstance
 from srft_assets.sandbox import Completed, Limits, SandboxError
+from srft_assets.sandbox.model import ShellSandbox
 from srft_assets.sandbox.process import run_bounded
-from srft_assets.sandbox.shell import refusal
 from srft_assets.warehouse.recipe import digest
 
 CONTAINERS = ("docker", "podman")
@@ -57,7 +57,7 @@ def run_arguments(owner: str, network: bool) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class ContainerSandbox:
+class ContainerSandbox(ShellSandbox):
     """Runs commands in one container, which outlives them; `workdir` is the container's own."""
 
     container: str
@@ -79,29 +79,16 @@ class ContainerSandbox:
             *(*ended, "bash", "-c", command),
         ]
 
-    def run(
-        self,
-        command: str,
-        *,
-        workdir: Path,
-        limits: Limits | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> Completed:
-        """Run `bash -c command`.
-
-        Raises SandboxError where Docker cannot be run, or the container runs no longer: what
+    def _run(self, command: str, folder: Path, limits: Limits, env: Mapping[str, str]) -> Completed:
+        """Raises SandboxError where Docker cannot be run, or the container runs no longer: what
         `docker exec` says then, with exit code 1, would pass for the command's own output.
         """
-        if refused := refusal(command):
-            return refused
-        stated = limits or Limits()
-        seconds = stated.wall_seconds
-        bounds = stated.model_copy(update={"wall_seconds": seconds + EXEC_GRACE})
-        argv = self.argv(command, seconds, env or {})
+        seconds = limits.wall_seconds
+        bounds = limits.model_copy(update={"wall_seconds": seconds + EXEC_GRACE})
+        argv = self.argv(command, seconds, env)
         try:
             with tempfile.TemporaryDirectory(prefix="srft-docker-") as empty:
-                folder = Path(empty)
-                done = run_bounded(argv, limits=bounds, workdir=folder, env=os.environ)
+                done = run_bounded(argv, limits=bounds, workdir=Path(empty), env=os.environ)
         except OSError as error:
             raise SandboxError(f"{self.executable} cannot be run: {error}") from error
         if done.returncode and not self.is_there():
@@ -115,12 +102,6 @@ class ContainerSandbox:
     def is_there(self) -> bool:
         """Whether commands can go on in it."""
         return is_running(self.container, self.executable)
-
-    def entered(
-        self, workdir: Path, limits: Limits | None = None
-    ) -> AbstractContextManager["ContainerSandbox"]:
-        """The container is one sandbox for all commands as it is."""
-        return nullcontext(self)
 
 
 @contextmanager

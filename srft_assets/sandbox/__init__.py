@@ -15,9 +15,9 @@ from pathlib import Path
 from srft_assets.errors import SandboxMissingError
 from srft_assets.sandbox.bubblewrap import BubblewrapSandbox
 from srft_assets.sandbox.cgroups import command_cgroup
-from srft_assets.sandbox.model import Completed, Limits, Sandbox, SandboxError
+from srft_assets.sandbox.model import Completed, Limits, Sandbox, SandboxError, ShellSandbox
 from srft_assets.sandbox.process import run_bounded
-from srft_assets.sandbox.shell import base_interpreter, environment, refusal, shell_argv
+from srft_assets.sandbox.shell import base_interpreter, environment, shell_argv
 
 __all__ = ["Completed", "Limits", "Sandbox", "SandboxError", "open_sandbox", "sandbox_status"]
 
@@ -107,7 +107,7 @@ def _programs() -> Iterator[Path]:
 
 
 @dataclass
-class UnsafeSandbox:
+class UnsafeSandbox(ShellSandbox):
     """A plain subprocess of this user: bounded, with a cleared environment, but not confined.
 
     It sees the whole machine and the network, and the folder is not at /testbed.
@@ -115,30 +115,13 @@ class UnsafeSandbox:
 
     name: str = "unsafe"
 
-    def run(
-        self,
-        command: str,
-        *,
-        workdir: Path,
-        limits: Limits | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> Completed:
-        """Run `bash -c command` in `workdir`. Raises SandboxError where it cannot start."""
-        if refused := refusal(command):
-            return refused
-        limits = limits or Limits()
-        _, program = base_interpreter()
-        variables = environment([program.parent], env)
+    def _run(self, command: str, folder: Path, limits: Limits, env: Mapping[str, str]) -> Completed:
+        variables = environment([base_interpreter()[1].parent], env)
         argv = shell_argv(command, limits, own_namespace=False)
         try:
             with command_cgroup(limits.processes, limits.all_memory_mb) as cgroup:
                 return run_bounded(
-                    argv, limits=limits, workdir=workdir, env=variables, cgroup=cgroup
+                    argv, limits=limits, workdir=folder, env=variables, cgroup=cgroup
                 )
         except (OSError, ValueError) as error:
             raise SandboxError(f"the command did not start: {error}") from error
-
-    @contextlib.contextmanager
-    def entered(self, workdir: Path, limits: Limits | None = None) -> Iterator[Sandbox]:
-        """Commands work on `workdir` itself, and `limits` hold for each of them."""
-        yield self

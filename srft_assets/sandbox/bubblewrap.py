@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from srft_assets.sandbox.cgroups import command_cgroup, kept_by_cgroups
-from srft_assets.sandbox.model import Completed, Limits, Sandbox, SandboxError
+from srft_assets.sandbox.model import Completed, Limits, Sandbox, SandboxError, ShellSandbox
 from srft_assets.sandbox.process import Watch, run_bounded, start
 from srft_assets.sandbox.session import AGENT, Session, packing
 from srft_assets.sandbox.shell import (
@@ -18,7 +18,6 @@ from srft_assets.sandbox.shell import (
     environment,
     filter_handle,
     filter_program,
-    refusal,
     rlimit_counts,
     shell_argv,
 )
@@ -46,7 +45,7 @@ HIDDEN = tuple(
 
 
 @dataclass
-class BubblewrapSandbox:
+class BubblewrapSandbox(ShellSandbox):
     """A run enters a sandbox of its own (`entered`), or a single command gets one (`run`).
 
     Attributes:
@@ -69,41 +68,26 @@ class BubblewrapSandbox:
     installing: bool = False
     name: str = "bubblewrap"
 
-    def run(
-        self,
-        command: str,
-        *,
-        workdir: Path,
-        limits: Limits | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> Completed:
-        """Run `bash -c command` in `workdir`, seen as /testbed.
-
-        Raises SandboxError where the sandbox itself cannot be set up; nothing ran then.
-        """
-        if refused := refusal(command):
-            return refused
-        limits = limits or Limits()
+    def _run(self, command: str, folder: Path, limits: Limits, env: Mapping[str, str]) -> Completed:
         variables = environment([TOOLS, base_interpreter()[1].parent], env)
         reader, writer = os.pipe()
         try:
             # A command before may have closed the folder to itself: no fault of the sandbox.
-            workdir.chmod(workdir.stat().st_mode | 0o700)
+            folder.chmod(folder.stat().st_mode | 0o700)
             with (
                 os.fdopen(writer, "wb", 0) as status_end,
                 filter_handle() as calls,
                 command_cgroup(limits.processes, limits.all_memory_mb) as cgroup,
             ):
-                told = ["--json-status-fd", str(status_end.fileno())]
-                place = str(workdir.resolve())
-                folder = [*told, "--bind", place, TESTBED]
+                place = str(folder.resolve())
+                bound = ["--json-status-fd", str(status_end.fileno()), "--bind", place, TESTBED]
                 if self.installing:
-                    folder += ["--share-net", "--bind", place, place]
+                    bound += ["--share-net", "--bind", place, place]
                 program = shell_argv(command, limits, own_namespace=True)
-                argv = self._argv(program, folder, limits, variables, calls)
+                argv = self._argv(program, bound, limits, variables, calls)
                 given = [status_end.fileno(), *calls]
                 done = run_bounded(
-                    argv, limits=limits, workdir=workdir, env={}, pass_fds=given, cgroup=cgroup
+                    argv, limits=limits, workdir=folder, env={}, pass_fds=given, cgroup=cgroup
                 )
             status = os.read(reader, 65536)
         except (OSError, ValueError) as error:
@@ -120,7 +104,7 @@ class BubblewrapSandbox:
         """One sandbox, with a copy of `workdir` in memory; see `Sandbox.entered`."""
         with ExitStack() as held:
             try:
-                session = self._started(held, workdir, limits or Limits())
+                session = self._started(held, workdir, limits or self.limits)
             except (OSError, ValueError) as error:
                 raise SandboxError(f"the sandbox did not start: {error}") from error
             yield session
@@ -131,7 +115,7 @@ class BubblewrapSandbox:
         calls = held.enter_context(filter_handle())
         size = str(limits.disk_mb * 1024 * 1024)
         folder = ["--as-pid-1", "--size", size, "--perms", "0700", "--tmpfs", TESTBED]
-        variables = environment([TOOLS, base_interpreter()[1].parent], None)
+        variables = environment([TOOLS, base_interpreter()[1].parent])
         (reader, status), (files, archive) = os.pipe(), os.pipe()
         packed = held.enter_context(os.fdopen(archive, "wb", 0))
         with os.fdopen(status, "wb", 0), os.fdopen(files, "rb", 0):
@@ -141,7 +125,7 @@ class BubblewrapSandbox:
             given = [status, *calls, files]
             process = start(argv, cgroup, stdin=subprocess.PIPE, pass_fds=given)
         watch = Watch(process.pid, None, limits, cgroup)
-        session = Session(self.name, process, reader, watch)
+        session = Session(process, reader, watch)
         held.callback(session.end)
         # The folder is packed while the sandbox is being set up.
         with packing(workdir, packed):

@@ -1,7 +1,9 @@
 """What a sandbox promises."""
 
+import os
+from abc import abstractmethod
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +11,9 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from srft_assets.errors import SrftError
+
+MAX_ARGUMENT = 32 * os.sysconf("SC_PAGE_SIZE")
+"""Linux' MAX_ARG_STRLEN: one argument and its closing NUL, in bytes."""
 
 
 class SandboxError(SrftError):
@@ -79,6 +84,47 @@ class Sandbox(Protocol):
     ) -> AbstractContextManager["Sandbox"]:
         """One sandbox for all commands of a run, whose `limits` hold for them together.
 
-        They work on a copy of `workdir`, where the kernel bounds it. Raises SandboxError where it
-        cannot be set up; after that, `run` raises nothing that a command can cause.
+        They work on a copy of `workdir`, where the kernel bounds it; by default on `workdir`, each
+        in bounds of its own. Raises SandboxError where it cannot be set up; after that, `run`
+        raises nothing that a command can cause.
         """
+        return nullcontext(self)
+
+
+class ShellSandbox(Sandbox):
+    """A sandbox that is given only commands which a shell can take."""
+
+    limits = Limits()
+    """Of a command that states none."""
+
+    def run(
+        self,
+        command: str,
+        *,
+        workdir: Path,
+        limits: Limits | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """See `Sandbox.run`. A model can say what no shell can be given: that is its failure.
+
+        Raises SandboxError where the command cannot be started: nothing ran then.
+        """
+        return refusal(command) or self._run(command, workdir, limits or self.limits, env or {})
+
+    @abstractmethod
+    def _run(
+        self, command: str, folder: Path, limits: Limits, env: Mapping[str, str]
+    ) -> Completed: ...
+
+
+def refusal(command: str) -> Completed | None:
+    """The result of a command that no shell can be given."""
+    code, size = 127, 0
+    try:
+        size = len(os.fsencode(command))
+        reason = "a command cannot hold a NUL byte" if "\0" in command else ""
+    except UnicodeEncodeError:
+        reason = "a command cannot hold half a surrogate pair"
+    if size >= MAX_ARGUMENT and not reason:
+        code, reason = 126, f"a command of {size} bytes is too long: write to a file in parts"
+    return Completed(code, f"bash: {reason}\n", timed_out=False, seconds=0.0) if reason else None

@@ -202,15 +202,17 @@ def run_bounded(
     finally:
         kill(process, limits)
     _drain(process, output)
-    timed_out = stopped == OUT_OF_TIME
-    note = "" if stopped is None or timed_out else f"\n[killed: {stopped}]\n"
-    return Completed(
-        returncode=_code(process.returncode, stopped),
-        output=output.text() + note,
-        timed_out=timed_out,
-        seconds=time.monotonic() - began,
-        stopped=stopped,
-    )
+    code = process.returncode
+    return completed(128 - code if code < 0 else code, output, stopped, began)
+
+
+def completed(code: int, output: CutOutput, stopped: str | None, began: float) -> Completed:
+    """The result of a command; one that was killed (`stopped`) has the code of that."""
+    late = stopped == OUT_OF_TIME
+    if stopped is not None:
+        code = -1 if late else KILLED
+    note = "" if stopped is None or late else f"\n[killed: {stopped}]\n"
+    return Completed(code, output.text() + note, late, time.monotonic() - began, stopped)
 
 
 def start(
@@ -255,11 +257,8 @@ def _follow(
                     return reason
                 look = time.monotonic() + LOOK_SECONDS
             ready = {fd for fd, _ in poll.poll(max(0.0, min(look, deadline) - now) * 1000)}
-            if handle in ready:
-                chunk = os.read(handle, 65536)
-                output.feed(chunk)
-                if not chunk:
-                    poll.unregister(handle)
+            if handle in ready and not output.read(handle):
+                poll.unregister(handle)
             if ending in ready:
                 return None
         return OUT_OF_TIME
@@ -296,14 +295,6 @@ def _drain(process: subprocess.Popen[bytes], output: CutOutput) -> None:
     poll.register(handle, select.POLLIN)
     deadline = time.monotonic() + GRACE_SECONDS
     while (left := deadline - time.monotonic()) > 0 and poll.poll(left * 1000):
-        chunk = os.read(handle, 65536)
-        if not chunk:
+        if not output.read(handle):
             break
-        output.feed(chunk)
     process.stdout.close()
-
-
-def _code(returncode: int, stopped: str | None) -> int:
-    if stopped is not None:
-        return -1 if stopped == OUT_OF_TIME else KILLED
-    return 128 - returncode if returncode < 0 else returncode

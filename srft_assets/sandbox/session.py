@@ -7,12 +7,12 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from srft_assets.sandbox.model import Completed, Limits, SandboxError
+from srft_assets.sandbox.model import Completed, Limits, SandboxError, ShellSandbox
 from srft_assets.sandbox.process import (
     KILLED,
     LOOK_SECONDS,
@@ -20,10 +20,11 @@ from srft_assets.sandbox.process import (
     CutOutput,
     Watch,
     children,
+    completed,
     kill,
     kill_each,
 )
-from srft_assets.sandbox.shell import SYSTEM_PATH, refusal
+from srft_assets.sandbox.shell import SYSTEM_PATH
 
 START_SECONDS = 120.0
 ENDING_SECONDS = 5.0
@@ -47,7 +48,7 @@ done
 what each has left; nothing inside can kill it."""
 
 
-class Session:
+class Session(ShellSandbox):
     """Commands sent through a pipe into a sandbox that holds a copy of a folder.
 
     Of `Limits` time and output are those of a command, all others hold for the commands together. A
@@ -55,9 +56,11 @@ class Session:
     `run` gives a result; once the sandbox has ended, so has every command.
     """
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], status: int, watch: Watch):
+    name = "bubblewrap"
+
+    def __init__(self, process: subprocess.Popen[bytes], status: int, watch: Watch) -> None:
         """`status`: a handle on which the agent says `ready`, then an exit code a command."""
-        self.name = name
+        self.limits = watch.limits
         self._process = process
         self._watch = watch
         self._status = os.fdopen(status, "rb", buffering=0)
@@ -74,20 +77,9 @@ class Session:
             told = " ".join(output.text().split())[-300:] or stopped
             raise SandboxError(f"the sandbox did not start: {told}")
 
-    def run(
-        self,
-        command: str,
-        *,
-        workdir: Path,
-        limits: Limits | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> Completed:
-        """Run `bash -c command` in the copy of `workdir`."""
-        if refused := refusal(command):
-            return refused
-        limits = limits or self._watch.limits
-        given = (env or {}).items()
-        exports = " ".join(["export", *(shlex.quote(f"{name}={value}") for name, value in given)])
+    def _run(self, command: str, folder: Path, limits: Limits, env: Mapping[str, str]) -> Completed:
+        stated = (shlex.quote(f"{name}={value}") for name, value in env.items())
+        exports = " ".join(["export", *stated])
         output = CutOutput(limits.output_bytes)
         began = time.monotonic()
         self._watch.start()
@@ -97,21 +89,7 @@ class Session:
             stopped = stopped or self._watch.refused() or ""
         # A command could write to the agent's pipe: that decides on nothing but its own result.
         code = int(said) % 256 if said and len(said) < 4 and said.isdigit() else KILLED
-        late = stopped == OUT_OF_TIME
-        note = f"\n[killed: {stopped}]\n" if stopped and not late else ""
-        return Completed(
-            returncode=(-1 if late else KILLED) if stopped else code,
-            output=output.text() + note,
-            timed_out=late,
-            seconds=time.monotonic() - began,
-            stopped=stopped or None,
-        )
-
-    def entered(
-        self, workdir: Path, limits: Limits | None = None
-    ) -> AbstractContextManager["Session"]:
-        """It is the sandbox of its run already."""
-        return nullcontext(self)
+        return completed(code, output, stopped or None, began)
 
     def end(self) -> None:
         """Kill all that runs in it."""
@@ -126,10 +104,8 @@ class Session:
     def _send(self, text: str, deadline: float) -> bool:
         """Whether the agent was there to be told; one that does not listen is ended."""
         assert self._process.stdin is not None
-        pipe, left = (
-            self._process.stdin.fileno(),
-            memoryview(text.encode("utf-8", "surrogateescape")),
-        )
+        pipe = self._process.stdin.fileno()
+        left = memoryview(text.encode("utf-8", "surrogateescape"))
         poll = select.poll()
         poll.register(pipe, select.POLLOUT)
         poll.register(self._ending, select.POLLIN)

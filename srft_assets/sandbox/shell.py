@@ -16,12 +16,10 @@ from functools import cache
 from pathlib import Path
 
 from srft_assets.errors import UsageError
-from srft_assets.sandbox.model import Completed, Limits
+from srft_assets.sandbox.model import Limits
 
 COUNTS_BY_NAMESPACE = (5, 14)
 """Since this kernel RLIMIT_NPROC counts the processes of one user namespace only."""
-MAX_ARGUMENT = 32 * os.sysconf("SC_PAGE_SIZE")
-"""Linux' MAX_ARG_STRLEN: one argument and its closing NUL, in bytes."""
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 FIXED = {
     "HOME": "/tmp",
@@ -60,33 +58,16 @@ def base_interpreter() -> tuple[Path, Path]:
     return prefix, Path(sys.executable).resolve()
 
 
-def environment(programs: Sequence[Path], extra: Mapping[str, str] | None) -> dict[str, str]:
+def environment(programs: Sequence[Path], extra: Mapping[str, str] = {}) -> dict[str, str]:
     """The fixed variables, `programs` first on PATH, then `extra`, which wins.
 
     Raises UsageError for names or values that no environment can hold.
     """
-    for name, value in (extra or {}).items():
+    for name, value in extra.items():
         if not name or "=" in name or "\0" in name + value:
             raise UsageError(f"bad environment variable {name!r}: no '=' or NUL may be in it")
     path = ":".join([*map(str, programs), SYSTEM_PATH])
-    return {**FIXED, "PATH": path, **(extra or {})}
-
-
-def refusal(command: str) -> Completed | None:
-    """The result of a command that no shell can be given; a model can say such ones."""
-    try:
-        size = len(os.fsencode(command))
-    except UnicodeEncodeError:
-        return _refused(127, "a command cannot hold half a surrogate pair")
-    if "\0" in command:
-        return _refused(127, "a command cannot hold a NUL byte")
-    if size >= MAX_ARGUMENT:
-        return _refused(126, f"a command of {size} bytes is too long: write to a file in parts")
-    return None
-
-
-def _refused(returncode: int, reason: str) -> Completed:
-    return Completed(returncode, f"bash: {reason}\n", timed_out=False, seconds=0.0)
+    return {**FIXED, "PATH": path, **extra}
 
 
 def shell_argv(command: str, limits: Limits, *, own_namespace: bool) -> list[str]:
