@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import orjson
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from srft_assets.errors import Refusal, SrftError, UsageError, first_problem
 from srft_assets.files import place
@@ -31,10 +31,8 @@ NOT_DECIDING = frozenset({"dataset", "workers", "attempts", "sources"})
 """Settings that say where and how fast, not what: of `dataset` the rows' content counts."""
 
 
-class GradingLimits(BaseModel):
+class GradingLimits(BaseModel, frozen=True, extra="forbid"):
     """Bounds of a grading."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     workers: int = Field(default=2, ge=1, le=256)
     """Instances graded at once."""
@@ -54,7 +52,7 @@ class GradingLimits(BaseModel):
     """Folder of local git mirrors, for `local`."""
 
 
-class Grading(GradingLimits):
+class Grading(GradingLimits, frozen=True):
     """How the runs of one batch are graded, where the platform holds no tasks of its own."""
 
     grader: str = "reports"

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from srft_assets.errors import SrftError, first_problem
 from srft_assets.files import place
@@ -25,14 +25,12 @@ MAX_ROW_BYTES = 64 * 1024 * 1024
 SUFFIXES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".json")
 
 
-class TaskInstance(BaseModel):
+class TaskInstance(BaseModel, extra="allow"):
     """One SWE-bench instance.
 
     `files` is ours: for generated tasks, path → content of the whole repository at
     `base_commit`, so that no git hosting is needed. `test_command` likewise.
     """
-
-    model_config = ConfigDict(extra="allow")
 
     instance_id: str
     repo: str

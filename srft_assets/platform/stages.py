@@ -34,8 +34,7 @@ from srft_assets.rollouts.stage import eval_scores_stage
 from srft_assets.tokens.arm import ArmSpec, EvaluationSpec, TrainingSpec
 from srft_assets.tokens.stage import masked_tokens_stage
 from srft_assets.training.options import check_options
-from srft_assets.training.stage import OURS, checkpoints_stage
-from srft_assets.training.untrained import untrained_stage
+from srft_assets.training.stage import OURS, checkpoints_stage, untrained_stage
 from srft_assets.trajectories.stage import trajectories_stage
 from srft_assets.warehouse.stage import Stage
 

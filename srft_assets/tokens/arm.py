@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import BaseModel, Field, NonNegativeFloat, PositiveInt, model_validator
 
 from srft_assets.critic.verdict import Label
 from srft_assets.outcomes.status import Status
@@ -23,10 +23,8 @@ from srft_assets.project.settings import Prefix
 from srft_assets.tokens.evaluation import EvaluationSpec as EvaluationSpec
 
 
-class Mixing(BaseModel):
+class Mixing(BaseModel, extra="forbid"):
     """How often rows of a group are drawn in training."""
-
-    model_config = ConfigDict(extra="forbid")
 
     by: Literal["outcome", "batch"] = "outcome"
     """`outcome`: the groups are `resolved`, `unresolved` (the model's own failure) and `ungraded`.
@@ -44,10 +42,8 @@ class Mixing(BaseModel):
         return self
 
 
-class Validation(BaseModel):
+class Validation(BaseModel, extra="forbid"):
     """Tasks that are not trained on, whose loss is told while the others are."""
-
-    model_config = ConfigDict(extra="forbid")
 
     tasks: PositiveInt | Annotated[float, Field(gt=0, lt=1)]
     """Below 1 the share of the tasks that are held out, else how many."""
@@ -66,10 +62,8 @@ EVERY_BATCH = ("*", "!eval-*")
 """All but those of evaluation, which are named so."""
 
 
-class TrainingSpec(BaseModel):
+class TrainingSpec(BaseModel, extra="forbid"):
     """How a checkpoint is trained. Defaults suit the embedded tiny model."""
-
-    model_config = ConfigDict(extra="forbid")
 
     method: Literal["full", "lora", "qlora", "none"] = "full"
     """`qlora` holds the frozen base in 4 bits; it needs a GPU and bitsandbytes. `none` trains
@@ -133,10 +127,8 @@ class TrainingSpec(BaseModel):
         return self
 
 
-class ArmSpec(BaseModel):
+class ArmSpec(BaseModel, extra="forbid"):
     """One training arm, as written in `defs/arms/<name>/defs.yaml`. See docs/arms.md."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str
     """Its name in the graph, for code; in YAML the folder's name is it."""

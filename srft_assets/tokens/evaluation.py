@@ -3,7 +3,7 @@
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
+from pydantic import BaseModel, Field, PositiveInt, field_validator, model_validator
 
 from srft_assets.outcomes.grader_choice import GradingLimits
 from srft_assets.project.settings import Prefix
@@ -18,11 +18,7 @@ EMBEDDED = ("tasks", "task_seed", "step_limit", "max_new_tokens", "temperature",
 """Settings that decide scores on generated tasks which the checkpoint plays in our process."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class AgentSpec(_Section):
+class AgentSpec(BaseModel, extra="forbid"):
     """mini-swe-agent's settings, besides `step_limit` and `max_new_tokens`."""
 
     prompts: Literal["short", "plain", "swebench"] | None = None
@@ -44,7 +40,7 @@ class AgentSpec(_Section):
     """Runs played at the same time; decides no score."""
 
 
-class PriceSpec(_Section):
+class PriceSpec(BaseModel, extra="forbid"):
     """USD for a million tokens."""
 
     prompt: float = Field(ge=0)
@@ -53,7 +49,7 @@ class PriceSpec(_Section):
     """Of what it says."""
 
 
-class ServeSpec(_Section):
+class ServeSpec(BaseModel, extra="forbid"):
     """Where the checkpoint answers: a server that runs already, or a vLLM that is started for the
     evaluation and ends with it."""
 
@@ -112,7 +108,7 @@ DECIDING = ("max_model_len", "quantization", "dtype", "args")
 """Settings of `ServeSpec` that decide answers."""
 
 
-class EvaluationSpec(_Section):
+class EvaluationSpec(BaseModel, extra="forbid"):
     """Held-out tasks that a checkpoint is scored on; docs/lab.md says why the defaults are so."""
 
     tasks: int | str = 40

@@ -48,6 +48,11 @@ other columns of validation where there is none."""
 OF_VALIDATION = ("kept_step", "validation_tasks", "validation_loss", "validation_curve")
 VOLATILE = ("path", "seconds", "peak_memory_mb", *OF_VALIDATION)
 """Columns that say nothing about the weights; `weights_sha256` does."""
+AS_THEY_ARE = (
+    *("steps", "rows", "tokens", "padding_share", "micro_batches", "seconds", "peak_memory_mb"),
+    "weights_sha256",
+)
+"""Fields of a result that the asset's page shows."""
 
 
 OF_LABEL: dict[str, str] = {
@@ -183,21 +188,14 @@ def figures_of(chosen: Selection, job: TrainingJob, result: TrainingResult) -> d
         "first_loss": result.loss_curve[0].loss,
         "final_loss": result.final_loss,
         "loss": job.output / "loss.png",
-        "steps": result.steps,
         "epochs": len(job.order) / result.rows,
-        "rows": result.rows,
         "rows_without_a_trained_token": chosen.without_loss,
         "rows_too_long": len(chosen.refused),
         "rows_left_out": chosen.left_out,
-        "tokens": result.tokens,
         "tokens_trained": result.trained_tokens,
         "trained_share": result.trained_share,
-        "padding_share": result.padding_share,
         "tokens_per_second": round(result.tokens_seen / max(result.seconds, 1e-9)),
-        "micro_batches": result.micro_batches,
-        "seconds": result.seconds,
-        "peak_memory_mb": result.peak_memory_mb,
-        "weights_sha256": result.weights_sha256,
+        **result.model_dump(include=set(AS_THEY_ARE)),
         **(_scored(result.validation) if result.validation else {}),
     }
 

@@ -7,7 +7,7 @@ from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.estimate import Estimate, estimate
 from srft_assets.tokens.tokenizer import model_source
 from srft_assets.training.job import every_of, steps_of
-from srft_assets.training.memory import Space, setup_of, space_of
+from srft_assets.training.memory import setup_of, space_of
 from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.stage import Planned
 
@@ -37,7 +37,8 @@ def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
         unknown["tokens_to_train"] = why
     hours, disk = 0.0, 0
     try:
-        facts = _facts(arm, planned)
+        source = model_source(arm.model, planned.home, planned.warehouse.read)
+        facts = base_facts(source, ask_hub=False)
     except SrftError as error:
         unknown |= dict.fromkeys(("gpu_hours", "disk"), str(error))
     else:
@@ -51,7 +52,10 @@ def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
             unknown["disk"] = str(error)
         else:
             disk = round(space.checkpoint)
-            basis.append(_states(arm, space))
+            states = f"{space.states / 1e9:,.1f} GB"
+            basis.append(
+                f"While a training of {arm.model} goes on, its states take up to {states} besides."
+            )
     return Cost(
         tokens=tokens,
         tokens_to_train=round(rows.trained / max(rows.rows, 1) * drawn),
@@ -89,17 +93,8 @@ def gpu_hours(tokens: int, operations: float, chosen: Estimates) -> float:
     return tokens * operations / (chosen.tflops * 1e12 * chosen.utilisation) / 3600
 
 
-def _facts(arm: ArmSpec, planned: Planned) -> BaseFacts:
-    return base_facts(model_source(arm.model, planned.home, planned.warehouse.read), ask_hub=False)
-
-
 def _rate(arm: ArmSpec, facts: BaseFacts) -> str:
     chosen, count = settings().costs, OPERATIONS[arm.training.method]
     rate = f"{chosen.utilisation:.0%} of {chosen.tflops:g} TFLOP/s"
     met = f"{facts.active / 1e9:.2f} billion parameters of {arm.model}"
     return f"GPU hours of training: {count} operations a token for each of the {met}, at {rate}."
-
-
-def _states(arm: ArmSpec, space: Space) -> str:
-    states = f"{space.states / 1e9:,.1f} GB"
-    return f"While a training of {arm.model} goes on, its states take up to {states} besides."

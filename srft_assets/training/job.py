@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from srft_assets.errors import SrftError
 from srft_assets.outcomes.status import FAILED, Status
@@ -22,10 +22,8 @@ VALIDATIONS = 10
 """Of a training whose arm does not say how often, beside the one before its first step."""
 
 
-class Part(BaseModel):
+class Part(BaseModel, extra="forbid"):
     """The rows of one partition of `masked_tokens` that are trained on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     batch: str
     version: str
@@ -36,10 +34,8 @@ class Part(BaseModel):
     """Factor of the loss weights of each row; None: 1."""
 
 
-class HeldOut(BaseModel):
+class HeldOut(BaseModel, extra="forbid"):
     """The rows of held-out tasks, and what their loss decides."""
-
-    model_config = ConfigDict(extra="forbid")
 
     asset: str
     """`masked_tokens/<arm>` that the rows are of."""
@@ -52,10 +48,8 @@ class HeldOut(BaseModel):
     keep: Literal["best", "last"] = "last"
 
 
-class TrainingJob(BaseModel):
+class TrainingJob(BaseModel, extra="forbid"):
     """Everything that one training needs; `python -m srft_assets.training.main job.json`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     base_model: str
     """Folder of a base model, or a Hugging Face id."""

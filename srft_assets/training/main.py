@@ -8,7 +8,6 @@ import gc
 import logging
 import os
 import re
-import resource
 import shutil
 import sys
 from contextlib import nullcontext
@@ -136,8 +135,7 @@ def train(job: TrainingJob, report: Report) -> TrainingResult:
 def _train(job: TrainingJob, report: Report, rank: int, ranks: int) -> None:
     import torch
 
-    from srft_assets.training.clock import check_finite
-    from srft_assets.training.trainer import build_trainer, whole_weights
+    from srft_assets.training.trainer import build_trainer, check_finite, whole_weights
 
     if rank == 0:
         open_partial(job, ranks)
@@ -233,12 +231,9 @@ def _is_whole(state: Path, ranks: int) -> bool:
 
 
 def _peak_memory() -> int:
-    """The process's largest resident set, in bytes."""
-    # Linux's ru_maxrss counts the memory of the process that started this one, too.
-    if sys.platform == "linux":
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """The process's largest resident set, in bytes; `ru_maxrss` also counts its parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def _result(

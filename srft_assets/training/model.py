@@ -50,6 +50,23 @@ def base_digest(folder: Path) -> str:
     return sha.hexdigest()[:16]
 
 
+def base_folder(source: str) -> Path:
+    """A local folder itself, else the snapshot of a Hub id. Raises SrftError where it cannot be
+    had."""
+    if Path(source).is_dir():
+        return Path(source).absolute()
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(source, ignore_patterns=["*.bin", "*.gguf", "*.pth"]))
+    except (OSError, ValueError) as error:
+        first = " ".join(str(error).split())[:160]
+        raise SrftError(
+            f"the base model {source} could not be fetched from the Hugging Face Hub "
+            f"({type(error).__name__}: {first}); name a local folder, or set HF_TOKEN"
+        ) from None
+
+
 def base_now(stated: str, checkpoint: Path) -> str:
     """Where the base model of a checkpoint lies by now: the platform may have been moved.
 

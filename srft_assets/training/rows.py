@@ -190,18 +190,29 @@ def rows_of(arm: ArmSpec, work: Work) -> tuple[Selection, pl.DataFrame]:
     if chosen.rows.is_empty():
         raise SrftError(_nothing_to_train(arm, batches, chosen))
     scored = chosen.rows.clear()
-    if arm.training.validation is not None:
+    if (validation := arm.training.validation) is not None:
         among = chosen.within
         if (other := scored_asset(arm)) != asset:
             _check_same_model(arm, work)
             read = ((batch, work.read(other, batch)) for batch in work.input_names(other))
             among = survey(read).filter(pl.col("n_tokens") <= arm.training.max_length)
-        chosen, scored = hold_out(chosen, among, arm.training.validation.tasks)
+        chosen, scored = hold_out(chosen, among, validation.tasks)
         if chosen.rows.is_empty() or not scored["weight"].sum():
-            raise SrftError(_nothing_held_out(arm, among, chosen))
+            told = "leaves no row to train on: lower it"
+            if not chosen.rows.is_empty():
+                told = "holds out no token with loss: raise it, or state a number of tasks"
+            raise SrftError(
+                f"arm {arm.name}: training.validation.tasks {validation.tasks:g}, of the "
+                f"{among['instance_id'].n_unique()} tasks of {other}, {told}"
+            )
     both = pl.concat([chosen.rows, scored], how="diagonal")
     if held_out := held_out_batches(both, arm.evaluation.task_seed):
-        raise SrftError(_of_evaluation(arm, held_out))
+        stated = (*arm.training.batches, *(f"!{name}" for name in held_out))
+        raise SrftError(
+            f"arm {arm.name}: {some(held_out)} hold runs of the held-out tasks of "
+            f"evaluation.task_seed {arm.evaluation.task_seed}, which are never trained on: state "
+            f"training.batches: [{', '.join(map(repr, stated))}]"
+        )
     return chosen, scored
 
 
@@ -221,30 +232,6 @@ def _check_same_model(arm: ArmSpec, work: Work) -> None:
     if len(set(models.values())) > 1:
         told = ", ".join(f"{asset} is for {model}" for asset, model in models.items())
         raise SrftError(f"arm {arm.name}: training.validation.arm has another base model: {told}")
-
-
-def _nothing_held_out(arm: ArmSpec, among: pl.DataFrame, chosen: Selection) -> str:
-    stated = arm.training.validation
-    assert stated is not None
-    tasks = among["instance_id"].n_unique()
-    told = "leaves no row to train on: lower it"
-    if not chosen.rows.is_empty():
-        told = "holds out no token with loss: raise it, or state a number of tasks"
-    return (
-        f"arm {arm.name}: training.validation.tasks {stated.tasks:g}, of the {tasks} tasks of "
-        f"{scored_asset(arm)}, {told}"
-    )
-
-
-def _of_evaluation(arm: ArmSpec, batches: list[str]) -> str:
-    without = ", ".join(
-        f"'{name}'" for name in (*arm.training.batches, *(f"!{b}" for b in batches))
-    )
-    return (
-        f"arm {arm.name}: {some(batches)} hold runs of the held-out tasks of "
-        f"evaluation.task_seed {arm.evaluation.task_seed}, which are never trained on: state "
-        f"training.batches: [{without}]"
-    )
 
 
 def _nothing_to_train(arm: ArmSpec, batches: list[str], chosen: Selection) -> str:

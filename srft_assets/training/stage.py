@@ -26,15 +26,18 @@ from srft_assets.training.checkpoint import (
 )
 from srft_assets.training.cost import training_cost
 from srft_assets.training.job import HeldOut, TrainingJob, every_of, order_of
-from srft_assets.training.model import base_digest
+from srft_assets.training.model import base_digest, base_folder
 from srft_assets.training.process import command_of, environment_of
 from srft_assets.training.rows import SHORTER, Selection, parts_of, rows_of, scored_asset
+from srft_assets.training.saving import weights_digest
 from srft_assets.warehouse.partitions import Warehouse, matching
 from srft_assets.warehouse.stage import Made, Said, Stage, Upstream, Work
 
 VERSION = 2
 """Raised when the output changes; see tools/versions.py."""
 
+UNTRAINED = 1
+"""Raised when the output of arms that train nothing changes."""
 HELD_OUT = 2
 """Raised when the output of trainings with `validation` changes, and of no others."""
 UNDECIDING = {"batches", "launcher", "launcher_args", "launch", "report_to"}
@@ -52,33 +55,24 @@ The same seed gives the same weights on a CPU.
 
 {description}
 """
+DESCRIPTION_UNTRAINED = """
+The base model `{model}` as it is: the arm `{name}` trains nothing. Every seed has the same weights.
+
+{description}
+"""
 
 
 def checkpoints_stage(arm: ArmSpec) -> Stage:
     """The stage of one arm. Evaluation settings and the description do not touch it."""
-    of_asset = is_base_model_asset(arm.model)
     only, setting = tuple(arm.training.batches), f"training.batches of the arm {arm.name}"
     assets = dict.fromkeys([f"masked_tokens/{arm.name}", scored_asset(arm)])
-    upstream = [Upstream(asset, "all", only, setting) for asset in assets]
-    if of_asset:
-        upstream.append(Upstream(f"base_models/{arm.model}", "whole"))
-    text = DESCRIPTION.format(
-        model=arm.model, method=arm.training.method, name=arm.name, description=arm.description
-    )
-
-    def config_of(home: Home, partition: str) -> Mapping[str, Any]:
-        folder = Path(arm.model)
-        return {"base_model": base_digest(folder)} if not of_asset and folder.is_dir() else {}
-
-    return Stage(
-        key=f"checkpoints/{arm.name}",
-        partitioned_by="seed",
-        upstream=tuple(upstream),
-        schema=CHECKPOINTS,
+    return _stage(
+        arm,
+        DESCRIPTION,
+        tuple(Upstream(asset, "all", only, setting) for asset in assets),
         code={"version": VERSION},
-        make=lambda work: make_checkpoint(arm, work),
+        make=partial(make_checkpoint, arm),
         config=_settings(arm),
-        config_of=config_of,
         estimate=partial(training_cost, arm),
         watches={
             "batches_trained": partial(_batches_trained, arm),
@@ -87,8 +81,43 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
         apart=bool(arm.training.launch),
         pool="training",
         volatile=VOLATILE,
-        description=text.strip(),
         kinds=frozenset({"pytorch", "huggingface"}),
+    )
+
+
+def untrained_stage(arm: ArmSpec) -> Stage:
+    """The stage of one arm with `training.method: none`: its base model as it is, to be scored
+    beside the others. Only the model decides it."""
+    return _stage(
+        arm,
+        DESCRIPTION_UNTRAINED,
+        (),
+        code={"untrained": UNTRAINED},
+        make=partial(point_at_base, arm),
+        config={"model": arm.model, "method": "none"},
+        volatile=("path",),
+        kinds=frozenset({"huggingface"}),
+    )
+
+
+def _stage(arm: ArmSpec, description: str, upstream: tuple[Upstream, ...], **more: Any) -> Stage:
+    """What both have in common: a row of CHECKPOINTS a seed, decided by the base model."""
+    of_asset = is_base_model_asset(arm.model)
+    base = (Upstream(f"base_models/{arm.model}", "whole"),) if of_asset else ()
+    said = {"model": arm.model, "name": arm.name, "description": arm.description}
+
+    def config_of(home: Home, partition: str) -> Mapping[str, Any]:
+        folder = Path(arm.model)
+        return {"base_model": base_digest(folder)} if not of_asset and folder.is_dir() else {}
+
+    return Stage(
+        key=f"checkpoints/{arm.name}",
+        partitioned_by="seed",
+        upstream=(*upstream, *base),
+        schema=CHECKPOINTS,
+        config_of=config_of,
+        description=description.format(method=arm.training.method, **said).strip(),
+        **more,
     )
 
 
@@ -121,10 +150,36 @@ def make_checkpoint(arm: ArmSpec, work: Work) -> Made:
     # Written again where a kill came between the training and this.
     card = card_of(arm, job, result, _base_name(arm), work.recipe.inputs)
     place(job.output / CARD, card.encode())
-    root = work.home.root
-    path = job.output.relative_to(root) if job.output.is_relative_to(root) else job.output
-    row = checkpoint_row(arm, result, str(path))
+    row = checkpoint_row(arm, result, _told(job.output, work.home))
     return Made(row, chosen.refused, figures_of(chosen, job, result))
+
+
+def point_at_base(arm: ArmSpec, work: Work) -> Made:
+    """A row whose `path` is the base model's folder; one of the Hub is downloaded, not copied.
+
+    Raises SrftError where the model cannot be had, or its folder holds no weights.
+    """
+    folder = base_folder(model_source(arm.model, work.home, work.read))
+    sha = weights_digest(folder)
+    if sha is None:
+        raise SrftError(f"arm {arm.name}: {folder} holds no *.safetensors: name another model")
+    row = dict.fromkeys(CHECKPOINTS) | {
+        "arm": arm.name,
+        "seed": int(work.partition),
+        "path": _told(folder, work.home),
+        "base_model": arm.model,
+        "method": arm.training.method,
+        **dict.fromkeys(("steps", "rows", "tokens", "trained_tokens"), 0),
+        "loss_curve": [],
+        "weights_sha256": sha,
+        "seconds": 0.0,
+    }
+    return Made(pl.DataFrame([row], schema=CHECKPOINTS), metadata={"weights_sha256": sha})
+
+
+def _told(folder: Path, home: Home) -> str:
+    """Relative to the platform's root where it lies inside."""
+    return str(folder.relative_to(home.root) if folder.is_relative_to(home.root) else folder)
 
 
 def _job(

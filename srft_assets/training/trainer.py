@@ -16,13 +16,12 @@ from peft import LoraConfig
 from torch.distributed.fsdp import FSDPModule
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback
+from transformers import EarlyStoppingCallback, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from srft_assets.errors import SrftError
-from srft_assets.training.clock import Clock
 from srft_assets.training.data import CODES, STEP_LABELS, WEIGHTS, Group, Plan
 from srft_assets.training.job import HeldOut, TrainingJob
 from srft_assets.training.losses import (
@@ -32,7 +31,7 @@ from srft_assets.training.losses import (
     weighted_loss,
 )
 from srft_assets.training.options import check_options
-from srft_assets.training.process import Report
+from srft_assets.training.process import Report, agree
 
 CURVE_POINTS = 150
 """Points of a loss curve, about."""
@@ -167,6 +166,51 @@ class WeightsCollator(DataCollatorForLanguageModeling):
             padded = pad_sequence(rows, batch_first=True)
             batch[name] = torch.cat(rows)[None] if self.padding_free else padded
         return batch
+
+
+class Clock(TrainerCallback):
+    """The time that steps take; asks for a state each time `save_seconds` have gone by."""
+
+    def __init__(self, save_seconds: float) -> None:
+        self.save_seconds = save_seconds
+        self.saved = self.logged = time.monotonic()
+        self.step = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        """Start; a resumed training begins at a later step."""
+        self.saved = self.logged = time.monotonic()
+        self.step = state.global_step
+
+    def lap(self, step: int) -> tuple[float, int]:
+        """Seconds since the last lap, which ended after the step that is also returned."""
+        now = time.monotonic()
+        seconds, first = now - self.logged, self.step
+        self.logged, self.step = now, step
+        return seconds, first
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **given: Any) -> Any:
+        """Saving takes all processes: the clock of the first one counts."""
+        due = time.monotonic() - self.saved >= self.save_seconds
+        control.should_save |= agree(due and state.global_step < state.max_steps)
+        if control.should_save:
+            check_finite(given["model"], state.global_step)
+        # A curve also ends where a validation ends the training.
+        control.should_log |= control.should_evaluate
+        return control
+
+    def on_save(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        """Whoever asked for it."""
+        self.saved = time.monotonic()
+
+
+def check_finite(model: Any, step: int) -> None:
+    """Raise SrftError where a trained weight is not finite: the loss shows it one step later."""
+    for name, weight in model.named_parameters():
+        if weight.requires_grad and not weight.isfinite().all():
+            raise SrftError(
+                f"{name} is not finite after step {step}: lower training.learning_rate, "
+                "or raise training.warmup_ratio; the last good state is kept"
+            )
 
 
 class PlannedTrainer(SFTTrainer):

@@ -120,7 +120,7 @@ def test_no_state_is_saved_whose_weights_are_not_finite(job: MakeJob) -> None:
     """A finite loss may have a gradient that is not, which ruins the weights unseen."""
     import torch
 
-    from srft_assets.training.clock import check_finite
+    from srft_assets.training.trainer import check_finite
 
     model = torch.nn.Linear(2, 2)
     check_finite(model, 7)

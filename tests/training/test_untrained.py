@@ -12,7 +12,7 @@ from srft_assets.platform.stages import arm_stages
 from srft_assets.project.settings import settings
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.training.model import find_trained
-from srft_assets.training.untrained import untrained_stage
+from srft_assets.training.stage import untrained_stage
 from srft_assets.warehouse.making import make_partition, recipe_of
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.plan import State, state_of

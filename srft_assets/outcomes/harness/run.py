@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from srft_assets.errors import Refusal
 from srft_assets.files import place
@@ -44,20 +44,16 @@ LOG_END = 128 * 1024
 REASON_CHARS = 300
 
 
-class Prediction(BaseModel):
+class Prediction(BaseModel, frozen=True, extra="forbid"):
     """One patch to grade. Its run id is a hash of all that decides the result."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     run_id: str
     instance_id: str
     patch: str
 
 
-class HarnessJob(BaseModel):
+class HarnessJob(BaseModel, frozen=True, extra="forbid"):
     """`python -m srft_assets.outcomes.harness.main job.json`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     root: Path
     """Folder the harness runs in; its logs are in `run_folder` below it."""
