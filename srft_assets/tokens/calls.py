@@ -120,14 +120,12 @@ def given(call: dict[str, Any], form: Arguments) -> dict[str, Any]:
 
 def written_out(content: str, calls: Sequence[dict[str, Any]]) -> str:
     """A turn's content with its calls behind it."""
-    written = [f"<tool_call>\n{_as_made(call['function'])}\n</tool_call>" for call in calls]
-    return "\n".join([content, *written] if content else written)
-
-
-def _as_made(function: dict[str, Any]) -> str:
-    made = function["arguments"]
-    text = made if isinstance(made, str) else as_json(made)
-    return f'{{"name": {as_json(function["name"])}, "arguments": {text}}}'
+    written = [content] if content else []
+    for function in (call["function"] for call in calls):
+        name, made = as_json(function["name"]), function["arguments"]
+        text = made if isinstance(made, str) else as_json(made)
+        written.append(f'<tool_call>\n{{"name": {name}, "arguments": {text}}}\n</tool_call>')
+    return "\n".join(written)
 
 
 def with_tools_told(messages: list[Message], tools: Tools, form: Arguments) -> list[Message]:
@@ -171,11 +169,8 @@ def with_ids_for(source: str, messages: Sequence[Message]) -> list[Message]:
             waiting = [call["id"] for call in calls]
             message = {**message, "tool_calls": calls}
         elif message["role"] == "tool":
-            stated = message.get("tool_call_id")
-            if stated:
-                own = named.get(stated) or (
-                    stated if SHORT_ID.fullmatch(stated) else _hashed(stated)
-                )
+            if stated := message.get("tool_call_id"):
+                own = named.get(stated) or _short_id({"id": stated}, "", 0)
             else:
                 own = waiting[0] if waiting else _hashed(f"{index}.0")
             waiting = [one for one in waiting if one != own]

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from srft_assets.tokens.calls import Tools, as_json
 from srft_assets.tokens.template import REASONING, Spans
@@ -37,10 +36,10 @@ def check_nothing_left_out(
         for call in message.get("tool_calls", []):
             name, arguments = call["function"]["name"], call["function"]["arguments"]
             texts = [name]
+            whole = True
             if isinstance(arguments, str):
                 whole = arguments.strip() in shown and not _quoted(shown, arguments, message)
             else:
-                whole = True
                 texts += [cell for cell in arguments.values() if isinstance(cell, str)]
             if not whole or not all(_holds(shown, cell) for cell in texts):
                 raise RunRefusedError(f"the chat template leaves out a tool call of {where}")
@@ -52,8 +51,9 @@ def check_nothing_left_out(
             f"the chat template drops the thinking of message {lost} only; "
             "take a template that keeps the thinking of all turns, or of none"
         )
-    if tools and not all(_holds(text, said) for said in _told(tools)):
-        raise RunRefusedError("the chat template leaves out the tools")
+    for function in (tool.get("function") or tool for tool in tools or ()):
+        if not all(_holds(text, str(function.get(key, ""))) for key in ("name", "description")):
+            raise RunRefusedError("the chat template leaves out the tools")
     return bool(thinking) and not any(thinking.values())
 
 
@@ -80,11 +80,6 @@ def check_generation(
                 "the template's generation block does not cover the turn that opens "
                 f"{text[start:end][:40]!r}"
             )
-
-
-def _told(tools: Sequence[dict[str, Any]]) -> list[str]:
-    functions = [tool.get("function") or tool for tool in tools]
-    return [str(function.get(key, "")) for function in functions for key in ("name", "description")]
 
 
 def _mentions(text: str, words: str) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -140,12 +140,12 @@ def ids_where(
     configured. It must be one expression, and always give the same answer. Raises SrftError with
     one line otherwise.
     """
-    with connect(config=CONFIG) as connection:
-        known = {"trajectories": runs, "test_outcomes": outcomes}
-        known["integrity"] = INTEGRITY.to_frame() if findings is None else findings
-        known["solve_rates"] = SOLVE_RATES.to_frame() if rates is None else rates
-        _fill(connection, known)
-        return _fitting(connection, condition, "trajectory_id")
+    known = {"trajectories": runs, "test_outcomes": outcomes}
+    known["integrity"] = INTEGRITY.to_frame() if findings is None else findings
+    known["solve_rates"] = SOLVE_RATES.to_frame() if rates is None else rates
+    macro, candidates = candidates_sql()
+    made = (macro, f"CREATE TABLE candidates AS {candidates}")
+    return _fitting(known, made, condition, "trajectory_id")
 
 
 def holds(condition: str, rows: pl.DataFrame, key: str) -> set[str]:
@@ -153,44 +153,39 @@ def holds(condition: str, rows: pl.DataFrame, key: str) -> set[str]:
 
     The same bounds as of `ids_where`. Raises SrftError with one line otherwise.
     """
+    made = ("CREATE TABLE candidates AS SELECT * FROM given",)
+    return _fitting({"given": rows}, made, condition, key)
+
+
+def _fitting(
+    frames: Mapping[str, pl.DataFrame], made: Sequence[str], condition: str, key: str
+) -> set[str]:
+    """`key` of the rows of a table `candidates`, which the statements `made` make of the frames,
+    for which the condition is true."""
     with connect(config=CONFIG) as connection:
-        connection.register("given", rows.to_arrow())
-        connection.execute("CREATE TABLE candidates AS SELECT * FROM given")
-        connection.unregister("given")
+        for name, frame in frames.items():
+            connection.register(name, frame.to_arrow())
+        for statement in made:
+            connection.execute(statement)
+        for name in frames:
+            connection.unregister(name)
         connection.execute("SET lock_configuration = true")
-        return _fitting(connection, condition, key)
-
-
-def _fitting(connection: duckdb.DuckDBPyConnection, condition: str, key: str) -> set[str]:
-    """`key` of the rows of the table `candidates` for which the condition is true."""
-    try:
-        _check(connection, condition)
-        candidates = connection.table("candidates")
-        kinds = [str(kind) for kind in candidates.project(condition).types]
-        if kinds != ["BOOLEAN"]:
-            given = kinds[0] if len(kinds) == 1 else f"{len(kinds)} values"
-            raise SrftError(f"where gives {given}: {ONE}")
-        found = candidates.filter(condition).project(key).fetchall()
-    except duckdb.Error as error:
-        raise SrftError(f"where: {first_line(error)}") from None
-    return {cell for (cell,) in found}
+        try:
+            _check(connection, condition)
+            candidates = connection.table("candidates")
+            kinds = [str(kind) for kind in candidates.project(condition).types]
+            if kinds != ["BOOLEAN"]:
+                given = kinds[0] if len(kinds) == 1 else f"{len(kinds)} values"
+                raise SrftError(f"where gives {given}: {ONE}")
+            return {cell for (cell,) in candidates.filter(condition).project(key).fetchall()}
+        except duckdb.Error as error:
+            raise SrftError(f"where: {first_line(error)}") from None
 
 
 def candidates_sql() -> tuple[str, str]:
     """What decides the columns that a condition can name: a macro, and the query that uses it."""
     texts = {(file.kind, file.name): file.text for file in sql_files("macros", "arms")}
     return texts["macros", "repo_of"], texts["arms", "candidates"]
-
-
-def _fill(connection: duckdb.DuckDBPyConnection, frames: dict[str, pl.DataFrame]) -> None:
-    for name, frame in frames.items():
-        connection.register(name, frame.to_arrow())
-    macro, candidates = candidates_sql()
-    connection.execute(macro)
-    connection.execute(f"CREATE TABLE candidates AS {candidates}")
-    for name in frames:
-        connection.unregister(name)
-    connection.execute("SET lock_configuration = true")
 
 
 def _check(connection: duckdb.DuckDBPyConnection, condition: str) -> None:

@@ -59,9 +59,11 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
     outcomes = Upstream("test_outcomes", "all" if arm.names("solve_rate") else "same")
     upstream = [Upstream("trajectories"), outcomes]
     upstream += [Upstream("integrity")] if asks_integrity(arm) else []
-    upstream += labels_upstream(arm)
-    if asset:
-        upstream.append(Upstream(f"base_models/{arm.model}", mapping="whole"))
+    upstream += [] if arm.gold is None else [Upstream("gold_labels", "whole")]
+    upstream += [] if arm.critic is None else [Upstream(f"step_verdicts/{arm.critic}")]
+    upstream += [Upstream(f"base_models/{arm.model}", "whole")] if asset else []
+    # The SQL around the arm's `where`.
+    where = {} if arm.where is None else {"where": digest(candidates_sql())[:16]}
 
     def config_of(home: Home, partition: str) -> Mapping[str, Any]:
         return {} if asset else {"tokenizer": tokenizer_fingerprint(arm.model)}
@@ -71,7 +73,7 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
         partitioned_by="batch",
         upstream=tuple(upstream),
         schema=MASKED_TOKENS,
-        code={"version": VERSION, **sql_of(arm)},
+        code={"version": VERSION, **where},
         make=partial(make_masks, arm),
         config=settings_of(arm),
         config_of=config_of,
@@ -90,20 +92,6 @@ def masked_tokens_stage(arm: ArmSpec) -> Stage:
 def asks_integrity(arm: ArmSpec) -> bool:
     """Whether findings decide what the arm trains on."""
     return arm.integrity != "keep" or arm.names("leaks")
-
-
-def labels_upstream(arm: ArmSpec) -> list[Upstream]:
-    """The edge to whom the arm asks; none where nothing is masked."""
-    if arm.gold is not None:
-        return [Upstream("gold_labels", "whole")]
-    return [] if arm.critic is None else [Upstream(f"step_verdicts/{arm.critic}")]
-
-
-def sql_of(arm: ArmSpec) -> dict[str, str]:
-    """Digest of the SQL around the arm's `where`, where it has one."""
-    if arm.where is None:
-        return {}
-    return {"where": digest(candidates_sql())[:16]}
 
 
 def settings_of(arm: ArmSpec) -> dict[str, Any]:
@@ -127,7 +115,11 @@ def make_masks(arm: ArmSpec, work: Work) -> Made:
     """The rows of one batch, verified; runs that fail are refused."""
     outcomes = work.read("test_outcomes")
     findings = work.read("integrity") if asks_integrity(arm) else INTEGRITY.to_frame()
-    chosen = choose(arm, work.read("trajectories"), outcomes, findings, _rates(arm, work))
+    rates = None
+    if arm.names("solve_rate"):
+        names = work.input_names("test_outcomes") or [work.partition]
+        rates = solve_rates(pl.concat(work.read("test_outcomes", name) for name in names))
+    chosen = choose(arm, work.read("trajectories"), outcomes, findings, rates)
     left_out = {f"runs_{why}": count for why, count in chosen.left_out.items()}
     leaking = tainted_steps(findings) if arm.integrity == "mask" else {}
     labels = _labels(arm, work)
@@ -142,21 +134,10 @@ def make_masks(arm: ArmSpec, work: Work) -> Made:
     made = _fitted(arm, source, zip(ids, tracked, strict=True), left_out)
     if without := made.metadata["runs_without_their_thinking"]:
         work.log.warning(
-            "masked_tokens/%s %s: %d runs are trained without their thinking, which the chat "
-            "template drops in every turn",
-            arm.name,
-            work.partition,
-            without,
+            f"masked_tokens/{arm.name} {work.partition}: {without} runs are trained without their "
+            "thinking, which the chat template drops in every turn"
         )
     return made
-
-
-def _rates(arm: ArmSpec, work: Work) -> pl.DataFrame | None:
-    """Solve rates over all batches, where the arm asks for them."""
-    if not arm.names("solve_rate"):
-        return None
-    names = work.input_names("test_outcomes") or [work.partition]
-    return solve_rates(pl.concat(work.read("test_outcomes", name) for name in names))
 
 
 def _fitted(
@@ -231,16 +212,14 @@ def figures(rows: Sequence[MaskedRow], refused: Sequence[Refusal]) -> dict[str, 
     trained, masked = sum(r.n_trained for r in rows), sum(r.n_masked for r in rows)
     tokens = sum(row.n_tokens for row in rows)
     with_loss = {row.trajectory_id for row in rows if row.n_trained}
-    runs = {row.trajectory_id for row in rows}
+    broken = {row.trajectory_id: row.broken_calls for row in rows}
     found: dict[str, Any] = {
-        "runs": len(runs),
+        "runs": len(broken),
         "tasks": len({row.instance_id for row in rows}),
         "runs_refused": len(refused),
-        "runs_without_a_trained_token": len(runs - with_loss),
+        "runs_without_a_trained_token": len(broken.keys() - with_loss),
         "runs_without_their_thinking": len({r.trajectory_id for r in rows if r.thinking_dropped}),
-        "steps_masked_for_broken_calls": sum(
-            {row.trajectory_id: row.broken_calls for row in rows}.values()
-        ),
+        "steps_masked_for_broken_calls": sum(broken.values()),
         "tokens": tokens,
         "tokens_trained": trained,
         "tokens_masked": masked,

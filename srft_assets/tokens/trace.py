@@ -63,7 +63,7 @@ def trace(
     )
     if marked.replace(literal, "") != text:
         return literals_of(text, messages, tools, tokenizer, source), {}
-    places = _places(marked, literal)
+    places = [found.start() for found in re.finditer(literal, marked)]
 
     def unmarked(position: int) -> int:
         return position - bisect_left(places, position)
@@ -91,7 +91,8 @@ def literals_of(
         raise RunRefusedError(
             "the chat template does not treat text that looks like a special token as text"
         )
-    borders = [place - number for number, place in enumerate(_places(marked, literal))]
+    places = re.finditer(literal, marked)
+    borders = [place.start() - number for number, place in enumerate(places)]
     return _literals(text, borders, tokenizer)
 
 
@@ -101,10 +102,6 @@ def _free_marks(text: str) -> list[str]:
     if len(free) < 3:
         raise RunRefusedError("the text uses every private-use character that could mark it")
     return free
-
-
-def _places(marked: str, literal: str) -> list[int]:
-    return [found.start() for found in re.finditer(literal, marked)]
 
 
 def _wrapped_chat(

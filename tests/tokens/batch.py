@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -48,7 +47,7 @@ def run(name: str, answers: Sequence[str]) -> Trajectory:
 
 
 @pytest.fixture
-def filled(home: Home, tmp_path: Path, chatml: ChatTokenizer) -> Home:
+def filled(home: Home, tmp_path_factory: pytest.TempPathFactory, chatml: ChatTokenizer) -> Home:
     """Four runs of three steps, one for each kind of outcome, and their verdicts."""
     runs = [run(name, ["look", "break", "mend"]) for name in STATUS]
     put(home, "trajectories", rows_of(runs, "b"))
@@ -61,8 +60,11 @@ def filled(home: Home, tmp_path: Path, chatml: ChatTokenizer) -> Home:
         for step, label in enumerate(LABELS)
     ]
     put(home, "step_verdicts/rules", pl.DataFrame(verdicts, schema=STEP_VERDICTS))
-    chatml.hf.save_pretrained(tmp_path / "model")
-    put(home, "base_models/tiny", pl.DataFrame({"path": [str(tmp_path / "model")]}), ONLY)
+    # One folder for all tests, so that a process loads its tokenizer once.
+    folder = tmp_path_factory.getbasetemp() / "chatml"
+    if not folder.exists():
+        chatml.hf.save_pretrained(folder)
+    put(home, "base_models/tiny", pl.DataFrame({"path": [str(folder)]}), ONLY)
     return home
 
 
