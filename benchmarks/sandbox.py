@@ -63,7 +63,7 @@ def arguments(folder: Path, calls: Sequence[int] = ()) -> list[str]:
     limits = Limits()
     program = shell_argv("true", limits, own_namespace=True)
     mounted = ["--bind", str(folder), "/testbed"]
-    return found._argv(program, mounted, limits, environment([], None), calls)
+    return found._argv(program, mounted, limits, environment([]), calls)
 
 
 def _enter(sandbox: Sandbox, folder: Path) -> None:

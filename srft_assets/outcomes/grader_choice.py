@@ -27,7 +27,7 @@ from srft_assets.warehouse.partitions import Warehouse, check_partition_name
 from srft_assets.warehouse.recipe import digest
 from srft_assets.warehouse.stage import Work
 
-NOT_DECIDING = frozenset({"dataset", "workers", "attempts", "sources"})
+NOT_DECIDING = {"dataset", "workers", "attempts", "sources"}
 """Settings that say where and how fast, not what: of `dataset` the rows' content counts."""
 
 
@@ -134,8 +134,8 @@ def wanted_ids(home: Home, batch: str) -> set[str]:
 
 
 def deciding(grading: Grading) -> dict[str, Any]:
-    """The settings that decide outcomes, besides the rows."""
-    return grading.model_dump(exclude=set(NOT_DECIDING))
+    """The settings that decide outcomes, besides the rows, as recipes name them."""
+    return {f"grading {k}": v for k, v in grading.model_dump(exclude=NOT_DECIDING).items()}
 
 
 def chosen_config(home: Home, batch: str) -> dict[str, Any]:
@@ -146,13 +146,12 @@ def chosen_config(home: Home, batch: str) -> dict[str, Any]:
     grading = read_grading(home, batch)
     if grading.grader == "reports":
         return {}
-    config = {f"grading {name}": value for name, value in deciding(grading).items()}
     try:
         source = _source(home, batch, grading)
         rows = dataset_digest(source, wanted_ids(home, batch), grading.split)
     except SrftError as error:
         rows = f"cannot be read: {error}"
-    return config | {"grading rows": rows} | code_of(grading.grader)
+    return deciding(grading) | {"grading rows": rows} | code_of(grading.grader)
 
 
 def code_of(grader: str) -> dict[str, Any]:

@@ -248,27 +248,21 @@ def is_list_report(value: Any) -> bool:
 def grade_lists(report: dict[str, Any]) -> Iterator[ReportedOutcome]:
     """One outcome for each id in any list. Raises BadReportError for contradictions."""
     seen: dict[str, str] = {}
-    for key, status in CAUSES:
+    logged = {*names(report, "with_logs"), *names(report, "applied")}
+    for key, status in (*CAUSES, *((key, Status.UNRESOLVED) for key in GRADED)):
+        plain = status in (Status.RESOLVED, Status.UNRESOLVED)
         for instance_id in names(report, key):
-            if seen.get(instance_id) == "resolved" and key != "resolved":
+            if seen.get(instance_id) == "resolved" and not plain:
                 raise BadReportError(
                     f"the report contradicts itself: {instance_id} is in resolved and in {key}"
                 )
             if instance_id in seen:
                 continue
             seen[instance_id] = key
-            reason = "" if status is Status.RESOLVED else key
-            yield ReportedOutcome(instance_id, status, detail=Detail.LISTED, reason=reason)
-    logged = {*names(report, "with_logs"), *names(report, "applied")}
-    for key in GRADED:
-        for instance_id in names(report, key):
-            if instance_id in seen:
-                continue
-            seen[instance_id] = key
-            lost = logged and instance_id not in logged and key == "generated"
-            status = Status.INFRA_ERROR if lost else Status.UNRESOLVED
-            reason = "no logs" if lost else ""
-            yield ReportedOutcome(instance_id, status, detail=Detail.LISTED, reason=reason)
+            told, reason = status, "" if plain else key
+            if logged and instance_id not in logged and key == "generated":
+                told, reason = Status.INFRA_ERROR, "no logs"
+            yield ReportedOutcome(instance_id, told, detail=Detail.LISTED, reason=reason)
     stated = report.get("stats")
     stats = stated if isinstance(stated, dict) else {}
     graded = stats.get("with_logs")

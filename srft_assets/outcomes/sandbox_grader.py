@@ -185,7 +185,9 @@ def _grade(
                 env = {recorder.TESTED_PYTEST: "1"} if own else {}
                 ran = run_recorded(inside, command, results, **bounds, env=env)
             else:
-                ran = _answered(calls, run(_calling(task), limits=limits))
+                # As the recorder is run, so that the environment counts for both alike.
+                asking = f"{unittest_python(task.test_command)} -s -B {CALLER} {CALLS}"
+                ran = _answered(calls, run(asking, limits=limits))
             return _judge(task, *ran, blank, limits)
         except (SandboxError, OSError):
             raise
@@ -210,11 +212,6 @@ def _calls(task: TaskInstance) -> dict[str, list[Call]] | None:
     added = files_added(task.test_patch)
     wanted = [*task.fail_to_pass, *task.pass_to_pass]
     return None if added is None else calls_of({**task.files, **added}, wanted)
-
-
-def _calling(task: TaskInstance) -> str:
-    """As the recorder is run, so that the environment counts for both alike."""
-    return f"{unittest_python(task.test_command)} -s -B {CALLER} {CALLS}"
 
 
 def _command(task: TaskInstance, results: str) -> tuple[str, list[str]]:

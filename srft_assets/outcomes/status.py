@@ -193,18 +193,6 @@ def cut_log(log: str) -> str:
     return f"{log[:half]}\n[... {len(log) - 2 * half} characters cut ...]\n{log[-half:]}"
 
 
-RUN_COLUMNS = (
-    "trajectory_id",
-    "instance_id",
-    "model",
-    "submission",
-    "source",
-    "source_row",
-    "source_resolved",
-    "exit_status",
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Run:
     """What is needed of a row of `trajectories` to tell its outcome.
@@ -243,6 +231,9 @@ class Run:
     def crashed(self) -> bool:
         """Whether a server or a machine ended it, whatever patch it left."""
         return is_crash(self.exit_status)
+
+
+RUN_COLUMNS = [one.name for one in fields(Run) if one.name != "key"]
 
 
 def runs_of(frame: pl.DataFrame) -> list[Run]:
@@ -290,15 +281,12 @@ def as_outcome(run: Run, reported: ReportedOutcome) -> TestOutcome:
     if stated is not None and stated != graded and (stated or reported.status in JUDGED):
         says = "resolved" if stated else "not resolved"
         reason = f"{reason}; the run itself says {says}".removeprefix("; ")
-    return swebench_row(run, reported, reported.grader_version, reason, reported.log)
+    return swebench_row(run, replace(reported, reason=reason))
 
 
-def swebench_row(
-    run: Run, reported: ReportedOutcome, version: str | None, reason: str, log: str | None
-) -> TestOutcome:
+def swebench_row(run: Run, reported: ReportedOutcome) -> TestOutcome:
     """The row of a run, with the counts of a report of SWE-bench's harness."""
     told = {one.name: getattr(reported, one.name) for one in fields(Graded)}
-    told |= {"grader_version": version, "reason": reason, "log": log}
     told["failed_tests"] = reported.failed_tests[:NAMED_TESTS]
     return TestOutcome(run.trajectory_id, run.instance_id, reported.status, SWEBENCH, **told)
 
@@ -309,13 +297,11 @@ def source_outcome(run: Run) -> TestOutcome:
     A stated outcome counts more than an empty patch column: SWE-smith-trajectories holds
     resolved runs whose patch was not kept.
     """
+    status, grader, reason = Status.UNRESOLVED, "source", ""
     if run.source_resolved:
-        status, grader = Status.RESOLVED, "source"
-        reason = "the source holds no patch" if run.blank else ""
+        status, reason = Status.RESOLVED, "the source holds no patch" if run.blank else ""
     elif run.blank:
-        status, grader, reason = Status.EMPTY_PATCH, "source", ""
+        status = Status.EMPTY_PATCH
     elif run.source_resolved is None:
         status, grader, reason = Status.UNKNOWN, NOBODY, "nobody graded this run"
-    else:
-        status, grader, reason = Status.UNRESOLVED, "source", ""
     return TestOutcome(run.trajectory_id, run.instance_id, status, grader=grader, reason=reason)

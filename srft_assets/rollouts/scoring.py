@@ -70,8 +70,7 @@ def grader_config(spec: EvaluationSpec) -> dict[str, Any]:
         return {"grading grader": "none"}
     if spec.where_played == "sandbox":
         return {"grading grader": spec.who_grades, "grading code": GRADER_VERSION}
-    stated = {f"grading {name}": value for name, value in deciding(grading_of(spec)).items()}
-    return stated | code_of(spec.who_grades)
+    return deciding(grading_of(spec)) | code_of(spec.who_grades)
 
 
 def grading_of(spec: EvaluationSpec) -> Grading:

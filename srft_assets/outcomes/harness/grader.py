@@ -57,21 +57,19 @@ def grade(
 
     outcomes = {}
     for run in runs:
-        task = tasks[run.instance_id]
+        task, made = tasks[run.instance_id], None
         if reason := bad[run.instance_id]:
-            said = ReportedOutcome(run.instance_id, Status.INFRA_ERROR, reason=reason)
-            outcomes[run.trajectory_id] = harness.outcome(run, said)
+            said = ReportedOutcome(task.instance_id, Status.INFRA_ERROR, reason=reason)
         elif run.blank:
-            said = ReportedOutcome(run.instance_id, Status.EMPTY_PATCH)
-            outcomes[run.trajectory_id] = harness.outcome(run, said)
+            said = ReportedOutcome(task.instance_id, Status.EMPTY_PATCH)
         else:
             patch = patches[run.trajectory_id]
             result = results[run.instance_id, patch]
-            control = controls.get((run.instance_id, task.patch)) if result.ambiguous else None
-            said = settled(result, control)
-            outcomes[run.trajectory_id] = harness.outcome(run, said, harness.of(task, patch))
+            said = settled(result, controls.get((run.instance_id, task.patch)))
+            made = harness.of(task, patch)
             if result.ambiguous and said.status is Status.INFRA_ERROR:
                 harness.blame_machine(task, {patch, task.patch}, said.reason)
+        outcomes[run.trajectory_id] = harness.outcome(run, said, made)
     return outcomes
 
 
@@ -142,7 +140,7 @@ class Harness:
                 write_attempts(root, run_id, [*attempts[:-1], blamed])
 
     def outcome(
-        self, run: Run, said: ReportedOutcome, prediction: Prediction | None = None
+        self, run: Run, said: ReportedOutcome, prediction: Prediction | None
     ) -> TestOutcome:
         """The row of a run; its log is the folder with all the harness left."""
         root, reason, log = harness_root(self.work.home), said.reason, None
@@ -153,4 +151,6 @@ class Harness:
                 before = f"; the first failed: {attempts[0].reason}"
                 repeated = said.status is Status.INFRA_ERROR
                 reason += f"; attempt {len(attempts)}{'' if repeated else before}"
-        return swebench_row(run, said, version("swebench"), reason.removeprefix("; "), log)
+        reason = reason.removeprefix("; ")
+        told = replace(said, grader_version=version("swebench"), reason=reason, log=log)
+        return swebench_row(run, told)
