@@ -17,7 +17,7 @@ import numpy as np
 from jinja2 import nodes
 
 from srft_assets.exports.source import UnfitError
-from srft_assets.tokens.template import RENDER_DATE, TEMPLATE_ERRORS, compiled, end_tokens
+from srft_assets.tokens.template import RENDER_DATE, TEMPLATE_ERRORS, compiled, template_of
 from srft_assets.tokens.token_labels import IGNORED
 from srft_assets.tokens.tokenizer import ChatTokenizer
 
@@ -59,7 +59,7 @@ class AxolotlReader:
 
     @cached_property
     def _ends(self) -> frozenset[str]:
-        return end_tokens(self.tokenizer, self.source) if self.source else frozenset()
+        return template_of(self.tokenizer, self.source).end_tokens if self.source else frozenset()
 
     @cached_property
     def cells(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ import orjson
 from srft_assets.errors import SrftError
 from srft_assets.tokens.mask import by_pieces
 from srft_assets.tokens.render import render_prompt
-from srft_assets.tokens.template import end_tokens
+from srft_assets.tokens.template import suitable_template
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer
 from srft_assets.training.model import base_now
 from srft_assets.trajectories.model import Message
@@ -85,7 +85,7 @@ def _stops(model: Any, tokenizer: ChatTokenizer) -> tuple[int, ...]:
 
 def ends_of_turns(tokenizer: ChatTokenizer) -> tuple[int, ...]:
     """Ids of the tokens with which the chat template ends a turn."""
-    ends = end_tokens(tokenizer, tokenizer.template(None))
+    ends = suitable_template(tokenizer, None).end_tokens
     return tuple(sorted(tokenizer.special_ids[end] for end in ends))
 
 

@@ -9,17 +9,12 @@ from srft_assets.tokens.calls import ArgumentsError, Tools, is_broken
 from srft_assets.tokens.omissions import check_generation, check_nothing_left_out
 from srft_assets.tokens.template import (
     TEMPLATE_ERRORS,
+    ChatTemplate,
     Form,
     Spans,
-    apply,
-    end_tokens,
     for_template,
     forms,
-    generation_blocks,
-    generation_prompt,
-    next_markers,
-    opens_thinking,
-    prompts_after,
+    suitable_template,
     text_of,
 )
 from srft_assets.tokens.token_labels import RunRefusedError
@@ -81,8 +76,7 @@ class Chat:
     """A run in the form that its template takes, and its rendering; see `Rendering`."""
 
     run: Trajectory
-    tokenizer: ChatTokenizer
-    source: str
+    template: ChatTemplate
     messages: list[Message]
     text: str
     literals: tuple[tuple[int, int], ...]
@@ -94,10 +88,9 @@ def render(run: Trajectory, tokenizer: ChatTokenizer) -> Rendering:
     Raises RunRefusedError where the template fails on the run, leaves out or repeats a turn,
     merges turns, ends them with no end-of-turn token, or disagrees with its own generation blocks.
     """
-    source = tokenizer.template(run.tools)
-    return _in_a_form(
-        forms(source, run.messages), lambda form: _render(run, tokenizer, source, form)
-    )
+    template = suitable_template(tokenizer, run.tools)
+    tried = forms(template.source, run.messages)
+    return _in_a_form(tried, lambda form: _render(run, template, form))
 
 
 def render_prompt(messages: Sequence[Message], tools: Tools, tokenizer: ChatTokenizer) -> Rendering:
@@ -105,19 +98,18 @@ def render_prompt(messages: Sequence[Message], tools: Tools, tokenizer: ChatToke
 
     Raises RunRefusedError.
     """
-    source = tokenizer.template(tools)
-    opened = opens_thinking(tokenizer, source)
+    template = suitable_template(tokenizer, tools)
 
     def asked(form: Form) -> Rendering:
-        said = for_template(messages, form, source, tools, opened)
+        said = for_template(messages, form, template.source, tools, template.opens_thinking)
         try:
-            text = apply(tokenizer, source, said, tools, generation_prompt=True)
-            literals = literals_of(text, said, tools, tokenizer, source, generation_prompt=True)
+            text = template.apply(said, tools, generation_prompt=True)
+            literals = literals_of(text, said, tools, template, generation_prompt=True)
         except TEMPLATE_ERRORS as error:
             raise _failed(error) from error
         return Rendering(text, (), literals)
 
-    return _in_a_form(forms(source, messages), asked)
+    return _in_a_form(forms(template.source, messages), asked)
 
 
 def _in_a_form(tried: Sequence[Form], render_in: Callable[[Form], Rendering]) -> Rendering:
@@ -138,21 +130,21 @@ def _failed(error: Exception) -> TemplateFailedError:
     return TemplateFailedError(f"the chat template fails on this run: {error}")
 
 
-def _render(run: Trajectory, tokenizer: ChatTokenizer, source: str, form: Form) -> Rendering:
-    opened = opens_thinking(tokenizer, source)
-    messages = for_template(run.messages, form, source, run.tools, opened)
+def _render(run: Trajectory, template: ChatTemplate, form: Form) -> Rendering:
+    opened = template.opens_thinking
+    messages = for_template(run.messages, form, template.source, run.tools, opened)
     try:
-        text = apply(tokenizer, source, messages, run.tools)
+        text = template.apply(messages, run.tools)
         text.encode()
-        blocks = generation_blocks(tokenizer, source, messages, run.tools)
-        literals, owned = trace(text, messages, run.tools, tokenizer, source)
+        blocks = template.generation_blocks(messages, run.tools)
+        literals, owned = trace(text, messages, run.tools, template)
     except UnicodeEncodeError as error:
         raise RunRefusedError(
             "the run holds a lone surrogate, which no tokenizer can encode"
         ) from error
     except TEMPLATE_ERRORS as error:
         raise _failed(error) from error
-    chat = Chat(run, tokenizer, source, messages, text, literals)
+    chat = Chat(run, template, messages, text, literals)
     path: Literal["traced", "prefixes"] = "traced" if owned else "prefixes"
     owned = owned or by_prefixes(chat)
     text += _last_marker(chat)
@@ -179,7 +171,7 @@ def by_prefixes(chat: Chat) -> dict[int, Spans]:
 def _end_of_first(chat: Chat, count: int) -> int:
     """Where the rendering of the first messages ends in that of all. Raises RunRefusedError."""
     try:
-        start = apply(chat.tokenizer, chat.source, chat.messages[:count], chat.run.tools)
+        start = chat.template.apply(chat.messages[:count], chat.run.tools)
     except TEMPLATE_ERRORS as error:
         raise RunRefusedError(
             f"the chat template fails on the first {count} messages: {error}"
@@ -217,7 +209,7 @@ def _end(chat: Chat, start: int, limit: int, where: str) -> tuple[int, str]:
     The token behind it opens the next message. It is the turn's end for a model that stops at it:
     where its files say so, or its template closes no turn (GLM). Raises RunRefusedError.
     """
-    tokenizer, stops = chat.tokenizer, end_tokens(chat.tokenizer, chat.source)
+    tokenizer, stops = chat.template.tokenizer, chat.template.end_tokens
     literal_starts = {literal for literal, _ in chat.literals}
     own = [
         found
@@ -242,7 +234,7 @@ def _last_marker(chat: Chat) -> str:
 
     Without it the model would learn where to stop in every turn but the last.
     """
-    markers = next_markers(chat.tokenizer, chat.source)
+    markers = chat.template.next_markers
     last = chat.messages[-1] if chat.messages else {}
     if not markers or last.get("role") != "assistant":
         return ""
@@ -251,12 +243,10 @@ def _last_marker(chat: Chat) -> str:
 
 def _start(chat: Chat, message: int, span: tuple[int, int], where: str) -> int:
     """Where the generation prompt of a turn ends."""
-    prompt = generation_prompt(chat.tokenizer, chat.source)
+    prompt = chat.template.generation_prompt
     if (after := _after(chat.text, prompt, span)) is not None:
         return after
-    asked, alone = prompts_after(
-        chat.messages[:message], chat.run.tools, chat.tokenizer, chat.source
-    )
+    asked, alone = chat.template.prompts_after(chat.messages[:message], chat.run.tools)
     for before in (asked, THINKING.sub("", asked)):
         if chat.text.startswith(before) and span[0] <= len(before) <= span[1]:
             return len(before)

@@ -5,8 +5,10 @@ As transformers applies it, but on a fixed date.
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from jinja2 import Template, TemplateError
@@ -184,167 +186,169 @@ def compiled(source: str, marker: Any = None) -> Template:
     return Template.from_code(environment, environment.compile(tree), names)
 
 
-def variables(tokenizer: ChatTokenizer) -> dict[str, Any]:
-    """What a template sees besides messages and tools, as transformers gives it."""
-    return {"documents": None, "add_generation_prompt": False, **tokenizer.hf.special_tokens_map}
+@dataclass(frozen=True, eq=False)
+class ChatTemplate:
+    """A chat template with the tokenizer of its model, and what it shows of itself on plain chats.
 
-
-def apply(
-    tokenizer: ChatTokenizer,
-    source: str,
-    messages: Sequence[Message],
-    tools: Tools,
-    generation_prompt: bool = False,
-) -> str:
-    """The text that `apply_chat_template` gives. Raises `TEMPLATE_ERRORS`."""
-    stated = variables(tokenizer) | {"add_generation_prompt": generation_prompt}
-    return compiled(source).render(messages=list(messages), tools=tools, **stated)
-
-
-def generation_blocks(
-    tokenizer: ChatTokenizer, source: str, messages: Sequence[Message], tools: Tools
-) -> Spans | None:
-    """What the template's own `{% generation %}` blocks say that the assistant wrote.
-
-    None where it has no such blocks. Raises `TEMPLATE_ERRORS`.
+    Attributes:
+        tokenizer: whose special tokens it writes.
+        source: of the template, Jinja.
     """
-    if "endgeneration" not in source:
-        return None
-    template = compiled(source)
-    environment: Any = template.environment
-    pieces: list[str] = []
-    blocks: Spans = []
-    with environment.activate_tracker(pieces, blocks):
-        for piece in template.generate(
-            messages=list(messages), tools=tools, **variables(tokenizer)
-        ):
-            pieces.append(piece)
-    return blocks
+
+    tokenizer: ChatTokenizer
+    source: str = field(repr=False)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What a template sees besides messages and tools, as transformers gives it."""
+        known = self.tokenizer.hf.special_tokens_map
+        return {"documents": None, "add_generation_prompt": False, **known}
+
+    def apply(
+        self, messages: Sequence[Message], tools: Tools = None, generation_prompt: bool = False
+    ) -> str:
+        """The text that `apply_chat_template` gives. Raises `TEMPLATE_ERRORS`."""
+        stated = self.variables | {"add_generation_prompt": generation_prompt}
+        return compiled(self.source).render(messages=list(messages), tools=tools, **stated)
+
+    def generation_blocks(self, messages: Sequence[Message], tools: Tools) -> Spans | None:
+        """What the template's own `{% generation %}` blocks say that the assistant wrote.
+
+        None where it has no such blocks. Raises `TEMPLATE_ERRORS`.
+        """
+        if "endgeneration" not in self.source:
+            return None
+        template = compiled(self.source)
+        environment: Any = template.environment
+        pieces: list[str] = []
+        blocks: Spans = []
+        with environment.activate_tracker(pieces, blocks):
+            given = {"messages": list(messages), "tools": tools, **self.variables}
+            for piece in template.generate(**given):
+                pieces.append(piece)
+        return blocks
+
+    @cached_property
+    def generation_prompt(self) -> str:
+        """What the template writes after a plain question to ask for an assistant turn.
+
+        Raises RunRefusedError where it changes what comes before.
+        """
+        try:
+            prompt = self._prompt_after([QUESTION], None)
+        except TEMPLATE_ERRORS as error:
+            told = f"the chat template fails on a plain question: {error}"
+            raise RunRefusedError(told) from error
+        if prompt is None:
+            raise RunRefusedError("the chat template's generation prompt changes what precedes it")
+        return prompt
+
+    @property
+    def opens_thinking(self) -> bool:
+        """Whether the generation prompt opens the thinking, so that a turn may begin within it."""
+        try:
+            return OPENS_THOUGHT.search(self.generation_prompt) is not None
+        except RunRefusedError:
+            return False
+
+    def prompts_after(self, messages: Sequence[Message], tools: Tools) -> tuple[str, str | None]:
+        """The text that asks for the turn after these messages, and its generation prompt alone.
+
+        For templates whose generation prompt depends on what was said: DeepSeek's closes the tool
+        outputs instead of naming the assistant. Raises RunRefusedError where the template fails.
+        """
+        try:
+            asked = self.apply(messages, tools, generation_prompt=True)
+            return asked, self._prompt_after(messages, tools)
+        except TEMPLATE_ERRORS as error:
+            told = f"the chat template fails on the start of a run: {error}"
+            raise RunRefusedError(told) from error
+
+    def _prompt_after(self, messages: Sequence[Message], tools: Tools) -> str | None:
+        """The generation prompt after these messages; None where asking changes what was said.
+
+        Phi-3 closes a chat that asks for nothing with one more special token, which asking
+        replaces.
+        """
+        before = self.apply(messages, tools)
+        after = self.apply(messages, tools, generation_prompt=True)
+        if after.startswith(before):
+            return after[len(before) :]
+        pairs, most = zip(before, after, strict=False), min(len(before), len(after))
+        shared = next((at for at, (a, b) in enumerate(pairs) if a != b), most)
+        special = self.tokenizer.special_pattern
+        cut = [found.start() for found in special.finditer(before)]
+        same = max((place for place in cut if place <= shared), default=0)
+        return None if special.sub("", before[same:]).strip() else after[same:]
+
+    @cached_property
+    def end_tokens(self) -> frozenset[str]:
+        """Texts of the special tokens that end a turn of the model.
+
+        They are those at which the model's files say it stops, those of tool calls, and the one
+        that the template itself writes after a plain answer; of a template that writes none,
+        `next_markers`.
+        """
+        tokenizer = self.tokenizer
+        known = (tokenizer.stop_tokens | END_OF_TOOL_CALLS) & tokenizer.special_ids.keys()
+        known |= set(self.next_markers)
+        try:
+            _, answer, rest = self.apply([QUESTION, ANSWER]).rpartition("!")
+        except TEMPLATE_ERRORS:
+            return frozenset(known)
+        found = tokenizer.special_pattern.match(rest) if answer else None
+        return frozenset(known | {found[0]}) if found else frozenset(known)
+
+    @cached_property
+    def next_markers(self) -> tuple[str, ...]:
+        """The tokens that open the user's and the tool's message, where those alone end a turn.
+
+        GLM's templates close no turn: the model stops by writing the header of who speaks next,
+        `<|user|>` behind an answer and `<|observation|>` behind tool calls. Empty for a template
+        that closes a plain answer by a token, or by words. The second may be lacking.
+        """
+        result = {"role": "tool", "tool_call_id": "call_0", "name": "f", "content": "#"}
+        call = {"id": "call_0", "type": "function", "function": {"name": "f", "arguments": {}}}
+        user = self._marker_behind([QUESTION, ANSWER], QUESTION)
+        if user is None:
+            return ()
+        tool = self._marker_behind([QUESTION, {**ANSWER, "tool_calls": [call]}], result)
+        return (user, tool) if tool else (user,)
+
+    def _marker_behind(self, chat: list[Message], more: Message) -> str | None:
+        """The special token that opens one more message, if the chat before it is left open."""
+        try:
+            before, after = self.apply(chat).rstrip(), self.apply([*chat, more])
+        except TEMPLATE_ERRORS:
+            return None
+        closed = before.endswith(tuple(self.tokenizer.special_ids))
+        if (closed and not chat[-1].get("tool_calls")) or not after.startswith(before):
+            return None
+        found = self.tokenizer.special_pattern.match(after, len(before))
+        return found[0] if found else None
+
+    @cached_property
+    def foreign_to_a_turn(self) -> re.Pattern[str]:
+        """Matches the special tokens that no model writes within its turn: those flagged special,
+        and those that open or end a turn. Others, such as Qwen's `<tool_call>`, it writes itself.
+        """
+        ids, added = self.tokenizer.special_ids, self.tokenizer.hf.added_tokens_decoder
+        found = {text for text, number in ids.items() if added[number].special}
+        for chat in ([QUESTION, ANSWER], [{"role": "system", "content": "."}, QUESTION]):
+            for asking in (False, True):
+                with suppress(*TEMPLATE_ERRORS):
+                    text = self.apply(chat, generation_prompt=asking)
+                    found.update(self.tokenizer.special_pattern.findall(THINK_TAG.sub("", text)))
+        longest_first = sorted(found | self.end_tokens, key=len, reverse=True)
+        return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
 
 @lru_cache(maxsize=16)
-def generation_prompt(tokenizer: ChatTokenizer, source: str) -> str:
-    """What the template writes after a plain question to ask for an assistant turn.
-
-    Raises RunRefusedError where it changes what comes before.
-    """
-    try:
-        prompt = _prompt_after([QUESTION], None, tokenizer, source)
-    except TEMPLATE_ERRORS as error:
-        raise RunRefusedError(f"the chat template fails on a plain question: {error}") from error
-    if prompt is None:
-        raise RunRefusedError("the chat template's generation prompt changes what precedes it")
-    return prompt
+def template_of(tokenizer: ChatTokenizer, source: str) -> ChatTemplate:
+    """The template, one for all that ask, so that it is tried once."""
+    return ChatTemplate(tokenizer, source)
 
 
-def opens_thinking(tokenizer: ChatTokenizer, source: str) -> bool:
-    """Whether the generation prompt opens the thinking, so that a turn may begin within it."""
-    try:
-        return OPENS_THOUGHT.search(generation_prompt(tokenizer, source)) is not None
-    except RunRefusedError:
-        return False
-
-
-def prompts_after(
-    messages: Sequence[Message], tools: Tools, tokenizer: ChatTokenizer, source: str
-) -> tuple[str, str | None]:
-    """The text that asks for the turn after these messages, and its generation prompt alone.
-
-    For templates whose generation prompt depends on what was said: DeepSeek's closes the tool
-    outputs instead of naming the assistant. Raises RunRefusedError where the template fails.
-    """
-    try:
-        asked = apply(tokenizer, source, messages, tools, generation_prompt=True)
-        return asked, _prompt_after(messages, tools, tokenizer, source)
-    except TEMPLATE_ERRORS as error:
-        raise RunRefusedError(f"the chat template fails on the start of a run: {error}") from error
-
-
-def _prompt_after(
-    messages: Sequence[Message], tools: Tools, tokenizer: ChatTokenizer, source: str
-) -> str | None:
-    """The generation prompt after these messages; None where asking changes what was said.
-
-    Phi-3 closes a chat that asks for nothing with one more special token, which asking replaces.
-    """
-    before = apply(tokenizer, source, messages, tools)
-    after = apply(tokenizer, source, messages, tools, generation_prompt=True)
-    if after.startswith(before):
-        return after[len(before) :]
-    pairs = zip(before, after, strict=False)
-    shared = next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(before), len(after)))
-    cut = [found.start() for found in tokenizer.special_pattern.finditer(before)]
-    same = max((place for place in cut if place <= shared), default=0)
-    closing = tokenizer.special_pattern.sub("", before[same:])
-    return None if closing.strip() else after[same:]
-
-
-@lru_cache(maxsize=16)
-def end_tokens(tokenizer: ChatTokenizer, source: str) -> frozenset[str]:
-    """Texts of the special tokens that end a turn of the model.
-
-    They are those at which the model's files say it stops, those of tool calls, and the one that
-    the template itself writes after a plain answer; of a template that writes none, `next_markers`.
-    """
-    known = (tokenizer.stop_tokens | END_OF_TOOL_CALLS) & tokenizer.special_ids.keys()
-    known |= set(next_markers(tokenizer, source))
-    chat = [QUESTION, ANSWER]
-    try:
-        text = apply(tokenizer, source, chat, None)
-    except TEMPLATE_ERRORS:
-        return frozenset(known)
-    found = tokenizer.special_pattern.match(text, text.rindex("!") + 1) if "!" in text else None
-    return frozenset(known | {found[0]}) if found else frozenset(known)
-
-
-@lru_cache(maxsize=16)
-def next_markers(tokenizer: ChatTokenizer, source: str) -> tuple[str, ...]:
-    """The tokens that open the user's and the tool's message, where those alone end a turn.
-
-    GLM's templates close no turn: the model stops by writing the header of who speaks next,
-    `<|user|>` behind an answer and `<|observation|>` behind tool calls. Empty for a template that
-    closes a plain answer by a token, or by words. The second may be lacking.
-    """
-    result = {"role": "tool", "tool_call_id": "call_0", "name": "f", "content": "#"}
-    call = {"id": "call_0", "type": "function", "function": {"name": "f", "arguments": {}}}
-    user = _marker_behind([QUESTION, ANSWER], QUESTION, tokenizer, source)
-    if user is None:
-        return ()
-    calling = {**ANSWER, "tool_calls": [call]}
-    tool = _marker_behind([QUESTION, calling], result, tokenizer, source)
-    return (user, tool) if tool else (user,)
-
-
-def _marker_behind(
-    chat: list[Message], more: Message, tokenizer: ChatTokenizer, source: str
-) -> str | None:
-    """The special token that opens one more message, if the chat before it is left open."""
-    try:
-        before = apply(tokenizer, source, chat, None).rstrip()
-        after = apply(tokenizer, source, [*chat, more], None)
-    except TEMPLATE_ERRORS:
-        return None
-    closed = any(before.endswith(text) for text in tokenizer.special_ids) and not chat[-1].get(
-        "tool_calls"
-    )
-    if closed or not after.startswith(before):
-        return None
-    found = tokenizer.special_pattern.match(after, len(before))
-    return found[0] if found else None
-
-
-@lru_cache(maxsize=16)
-def foreign_to_a_turn(tokenizer: ChatTokenizer, source: str) -> re.Pattern[str]:
-    """Matches the special tokens that no model writes within its turn: those flagged special, and
-    those that open or end a turn. Others, such as Qwen's `<tool_call>`, it writes itself."""
-    added = tokenizer.hf.added_tokens_decoder
-    found = {text for text, number in tokenizer.special_ids.items() if added[number].special}
-    for chat in ([QUESTION, ANSWER], [{"role": "system", "content": "."}, QUESTION]):
-        for asking in (False, True):
-            try:
-                text = apply(tokenizer, source, chat, None, generation_prompt=asking)
-            except TEMPLATE_ERRORS:
-                continue
-            found.update(tokenizer.special_pattern.findall(THINK_TAG.sub("", text)))
-    longest_first = sorted(found | end_tokens(tokenizer, source), key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+def suitable_template(tokenizer: ChatTokenizer, tools: Tools) -> ChatTemplate:
+    """The tokenizer's template for the tools offered."""
+    return template_of(tokenizer, tokenizer.template(tools))

@@ -24,7 +24,7 @@ from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
 from srft_assets.tokens.calls import Tools
-from srft_assets.tokens.template import Spans, apply, compiled, foreign_to_a_turn, variables
+from srft_assets.tokens.template import ChatTemplate, Spans, compiled
 from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
@@ -37,16 +37,12 @@ NOBODY = -1
 
 
 def trace(
-    text: str,
-    messages: Sequence[Message],
-    tools: Tools,
-    tokenizer: ChatTokenizer,
-    source: str,
+    text: str, messages: Sequence[Message], tools: Tools, template: ChatTemplate
 ) -> tuple[tuple[tuple[int, int], ...], dict[int, Spans]]:
     """Where a rendering's literals and messages stand.
 
     Args:
-        text: the rendering of `messages` and `tools` by the template `source`.
+        text: the rendering of `messages` and `tools` by the template.
 
     Returns:
         Ranges of `text` where the run's own words look like a special token; and message index →
@@ -57,12 +53,11 @@ def trace(
     and `TEMPLATE_ERRORS`.
     """
     literal, enter, leave = _free_marks(text)
-    said, offered = _wrapped_chat(messages, tools, tokenizer, source, literal)
-    marked, spans = _render_marked(
-        source, said, (enter, leave), tools=offered, **variables(tokenizer)
-    )
+    said, offered = _wrapped_chat(messages, tools, template, literal)
+    given = {"tools": offered, **template.variables}
+    marked, spans = _render_marked(template.source, said, (enter, leave), **given)
     if marked.replace(literal, "") != text:
-        return literals_of(text, messages, tools, tokenizer, source), {}
+        return literals_of(text, messages, tools, template), {}
     places = [found.start() for found in re.finditer(literal, marked)]
 
     def unmarked(position: int) -> int:
@@ -72,28 +67,27 @@ def trace(
         index: [(unmarked(start), unmarked(end)) for start, end in ranges]
         for index, ranges in spans.items()
     }
-    return _literals(text, [unmarked(place) for place in places], tokenizer), owned
+    return _literals(text, [unmarked(place) for place in places], template.tokenizer), owned
 
 
 def literals_of(
     text: str,
     messages: Sequence[Message],
     tools: Tools,
-    tokenizer: ChatTokenizer,
-    source: str,
+    template: ChatTemplate,
     generation_prompt: bool = False,
 ) -> tuple[tuple[int, int], ...]:
     """Ranges of a rendering where the run's own words look like a special token; see `trace`."""
     literal = _free_marks(text)[0]
-    said, offered = _wrapped_chat(messages, tools, tokenizer, source, literal)
-    marked = apply(tokenizer, source, said, offered, generation_prompt)
+    said, offered = _wrapped_chat(messages, tools, template, literal)
+    marked = template.apply(said, offered, generation_prompt)
     if marked.replace(literal, "") != text:
         raise RunRefusedError(
             "the chat template does not treat text that looks like a special token as text"
         )
     places = re.finditer(literal, marked)
     borders = [place.start() - number for number, place in enumerate(places)]
-    return _literals(text, borders, tokenizer)
+    return _literals(text, borders, template.tokenizer)
 
 
 def _free_marks(text: str) -> list[str]:
@@ -105,11 +99,11 @@ def _free_marks(text: str) -> list[str]:
 
 
 def _wrapped_chat(
-    messages: Sequence[Message], tools: Tools, tokenizer: ChatTokenizer, source: str, mark: str
+    messages: Sequence[Message], tools: Tools, template: ChatTemplate, mark: str
 ) -> tuple[list[Message], Tools]:
     """Copies with `mark` on both sides of what is text, though it looks like a special token: of
     the assistant's own words only what it cannot write itself."""
-    pattern, own = tokenizer.special_pattern, foreign_to_a_turn(tokenizer, source)
+    pattern, own = template.tokenizer.special_pattern, template.foreign_to_a_turn
     said = [_wrapped(one, own if one["role"] == "assistant" else pattern, mark) for one in messages]
     return said, _wrapped(tools, pattern, mark)
 

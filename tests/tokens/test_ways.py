@@ -9,7 +9,7 @@ import pytest
 from srft_assets.tokens.calls import with_ids_for
 from srft_assets.tokens.mask import mask_run
 from srft_assets.tokens.render import Chat, Rendering, by_prefixes, render
-from srft_assets.tokens.template import NATIVE, for_template
+from srft_assets.tokens.template import NATIVE, for_template, template_of
 from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import load_tokenizer
 from srft_assets.trajectories.model import Message
@@ -85,7 +85,7 @@ def test_which_templates_are_prefix_stable(
     run = run_of(CHAT, [bash] if name in TOOLS else None)
     messages = for_template(run.messages, NATIVE[0], source, run.tools)
     text = render(run, tokenizer).text
-    chat = Chat(run, tokenizer, source, messages, text, ())
+    chat = Chat(run, template_of(tokenizer, source), messages, text, ())
     with nullcontext() if stable else pytest.raises(RunRefusedError):
         by_prefixes(chat)
 

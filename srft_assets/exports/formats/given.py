@@ -5,13 +5,7 @@ from typing import Any
 
 from srft_assets.exports.source import Conversation, UnfitError
 from srft_assets.tokens.calls import ArgumentsError
-from srft_assets.tokens.template import (
-    TEMPLATE_ERRORS,
-    apply,
-    for_template,
-    forms,
-    opens_thinking,
-)
+from srft_assets.tokens.template import TEMPLATE_ERRORS, for_template, forms, suitable_template
 from srft_assets.tokens.token_labels import RunRefusedError
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Message
@@ -30,9 +24,9 @@ def given_messages(chat: Conversation, tokenizer: ChatTokenizer) -> list[Message
 
     Tools and calls are in the content for a template that knows none. Raises UnfitError.
     """
-    source = tokenizer.template(chat.tools)
+    template = suitable_template(tokenizer, chat.tools)
+    source, opened = template.source, template.opens_thinking
     form = forms(source, chat.messages)[0]
-    opened = opens_thinking(tokenizer, source)
     try:
         return for_template(chat.messages, form, source, chat.tools, opened)
     except ArgumentsError as error:  # a template that takes text was given them as they were made
@@ -46,10 +40,10 @@ def check_same_text(
     chat: Conversation, tokenizer: ChatTokenizer, handed: Sequence[Mapping[str, Any]]
 ) -> None:
     """Raises UnfitError unless the template writes the same of what a trainer hands it."""
-    source = tokenizer.template(chat.tools)
+    template = suitable_template(tokenizer, chat.tools)
     try:
-        told = apply(tokenizer, source, [dict(message) for message in handed], chat.tools)
-        masked = apply(tokenizer, source, given_messages(chat, tokenizer), chat.tools)
+        told = template.apply([dict(message) for message in handed], chat.tools)
+        masked = template.apply(given_messages(chat, tokenizer), chat.tools)
     except TEMPLATE_ERRORS as error:
         kind = "the chat template fails on the chat as the trainer hands it on"
         raise UnfitError(kind, str(error)) from error
