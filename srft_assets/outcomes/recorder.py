@@ -37,6 +37,17 @@ CONFIGURATIONS = {
 """Files that configure pytest, in its order, and what each must hold to do so."""
 
 
+OUTCOMES = {
+    "addSuccess": "passed",
+    "addError": "error",
+    "addFailure": "failed",
+    "addSkip": "skipped",
+    "addExpectedFailure": "xfailed",
+    "addUnexpectedSuccess": "failed",
+}
+"""How a test of unittest ended, by the method that hears of it."""
+
+
 class Record:
     """The results file; lines reach it as tests finish. `wanted`: the tests to run.
 
@@ -90,35 +101,20 @@ def recording(record: Record) -> Any:
     """A class of unittest results that also writes them down."""
 
     class Result(unittest.TextTestResult):
-        def addSuccess(self, test: unittest.TestCase) -> None:
-            super().addSuccess(test)
-            record.tell_case(test, "passed")
-
-        def addError(self, test: unittest.TestCase, err: Any) -> None:
-            super().addError(test, err)
-            record.tell_case(test, "error")
-
-        def addFailure(self, test: unittest.TestCase, err: Any) -> None:
-            super().addFailure(test, err)
-            record.tell_case(test, "failed")
-
         def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:
             super().addSubTest(test, subtest, err)
             if err is not None:
                 record.tell_case(test, "failed")
 
-        def addSkip(self, test: unittest.TestCase, reason: str) -> None:
-            super().addSkip(test, reason)
-            record.tell_case(test, "skipped")
+    def telling(add: Any, outcome: str) -> Any:
+        def told(self: Result, test: unittest.TestCase, *more: Any) -> None:
+            add(self, test, *more)
+            record.tell_case(test, outcome)
 
-        def addExpectedFailure(self, test: unittest.TestCase, err: Any) -> None:
-            super().addExpectedFailure(test, err)
-            record.tell_case(test, "xfailed")
+        return told
 
-        def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
-            super().addUnexpectedSuccess(test)
-            record.tell_case(test, "failed")
-
+    for name, outcome in OUTCOMES.items():
+        setattr(Result, name, telling(getattr(Result, name), outcome))
     return Result
 
 

@@ -6,10 +6,10 @@ The parent's side comes first, then that of the training processes.
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
@@ -23,16 +23,10 @@ MAIN = "srft_assets.training.main"
 T = TypeVar("T")
 
 
-class Report(Protocol):
-    """Hears how a training goes."""
-
-    def __call__(
-        self, step: int, of: int, loss: float, by_label: Mapping[str, float] | None = None
-    ) -> None:
-        """A logged optimizer step: its number, how many there are, and the loss; of a validation
-        after it also the losses of labels, if any."""
-
-
+ByLabel = Mapping[str, float] | None
+Report = Callable[[int, int, float, ByLabel], None]
+"""Hears of a logged optimizer step: its number, how many there are, and the loss; of a validation
+after it also the losses of labels, if any."""
 LOG_LINES = 20
 """Lines in the Dagster log of one training, about."""
 
@@ -140,15 +134,13 @@ def reporting() -> Iterator[Report]:
     from dagster_pipes import PipesEnvVarParamsLoader, open_dagster_pipes
 
     if os.environ.get("RANK", "0") != "0":
-        yield lambda step, of, loss, by_label=None: None
+        yield lambda *told: None
     elif not PipesEnvVarParamsLoader().is_dagster_pipes_process():
         yield print_step
     else:
         with open_dagster_pipes() as context:
 
-            def tell(
-                step: int, of: int, loss: float, by_label: Mapping[str, float] | None = None
-            ) -> None:
+            def tell(step: int, of: int, loss: float, by_label: ByLabel) -> None:
                 print_step(step, of, loss, by_label)
                 if by_label is not None:
                     parts = ", ".join(f"{label} {one:.4f}" for label, one in by_label.items())
@@ -160,9 +152,7 @@ def reporting() -> Iterator[Report]:
             yield tell
 
 
-def print_step(
-    step: int, of: int, loss: float, by_label: Mapping[str, float] | None = None
-) -> None:
+def print_step(step: int, of: int, loss: float, by_label: ByLabel) -> None:
     """Write `{"step": 3, "of": 150, "loss": 2.1}` to standard output; of a validation
     `validation_loss` and the losses of labels in its place."""
     losses = {"loss": loss} if by_label is None else {"validation_loss": loss, **by_label}

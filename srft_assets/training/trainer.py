@@ -331,7 +331,7 @@ class PlannedTrainer(SFTTrainer):
                 "seconds": earlier + seconds,
                 "tokens_per_second": tokens / max(seconds, 1e-9),
             }
-            self.report(step, self.args.max_steps, logs["loss"])
+            self.report(step, self.args.max_steps, logs["loss"], None)
         super().log(logs, start_time)
 
 
