@@ -20,7 +20,7 @@ SCRIPT = """
 from srft_assets.training.process import reporting
 with reporting() as report:
     for step in range(1, 101):
-        report(step, 100, 1 / step)
+        report(step, 100, 1 / step, None)
 """
 CONTEXT = {
     "asset_keys": ["checkpoints/srft"],

@@ -66,7 +66,7 @@ def test_a_training_goes_on_with_a_smaller_micro_batch(job: MakeJob) -> None:
     large = job(rows, "large", **settings)
     heard = Heard()
 
-    def full(step: int, of: int, loss: float) -> None:
+    def full(step: int, of: int, loss: float, by_label: object) -> None:
         if step == 5:
             raise MemoryError
 

@@ -65,16 +65,20 @@ def arm_of(**training: object) -> ArmSpec:
     return ArmSpec(name="srft", training=TrainingSpec.model_validate(stated))
 
 
-@pytest.fixture
-def platform(home: Home, base_model: Path) -> Home:
+def filled(home: Home, base_model: Path) -> Home:
     """A home with a base model and two batches, one of them not for training."""
-    put(
-        home, "base_models/tiny", "all", pl.DataFrame({"name": ["tiny"], "path": [str(base_model)]})
-    )
+    base = pl.DataFrame({"name": ["tiny"], "path": [str(base_model)]})
+    put(home, "base_models/tiny", "all", base)
     long = ([5] * 101, [(1, 50, True)])
     put(home, "masked_tokens/srft", "lab-1", frame_of([*make_rows(10), long]))
     put(home, "masked_tokens/srft", "eval-1", frame_of(make_rows(5, seed=9)))
     return home
+
+
+@pytest.fixture
+def platform(home: Home, base_model: Path) -> Home:
+    """`filled`, of this test's own."""
+    return filled(home, base_model)
 
 
 def test_an_arm_becomes_a_checkpoint(platform: Home) -> None:
