@@ -41,16 +41,6 @@ def test_ignored_signals_do_not_help(sandbox: Sandbox, workdir: Path) -> None:
     assert done.timed_out
 
 
-def test_a_fork_bomb_is_bounded(sandbox: Sandbox, workdir: Path) -> None:
-    done = sandbox.run(
-        "while :; do sleep 86415 & done",
-        workdir=workdir,
-        limits=SHORT.model_copy(update={"wall_seconds": 2}),
-    )
-    assert done.timed_out or "more than 48 processes" in done.output or "fork" in done.output
-    assert not _alive("86415")
-
-
 def test_a_file_cannot_outgrow_its_limit(either: Sandbox, workdir: Path) -> None:
     done = either.run("head -c 100000000 /dev/zero > big", workdir=workdir, limits=SHORT)
     assert done.returncode != 0
@@ -94,7 +84,7 @@ def test_cpu_time_is_bounded(either: Sandbox, workdir: Path) -> None:
 
 def test_an_output_flood_is_cut_in_the_middle(either: Sandbox, workdir: Path) -> None:
     done = either.run(
-        "echo first; head -c 200000000 /dev/zero | tr '\\0' x; echo last",
+        "echo first; head -c 50000000 /dev/zero | tr '\\0' x; echo last",
         workdir=workdir,
         limits=SHORT,
     )

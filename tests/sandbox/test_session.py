@@ -80,7 +80,7 @@ HOSTILE = {
 def test_whatever_a_command_does_the_next_has_a_result(
     inside: Sandbox, workdir: Path, command: str
 ) -> None:
-    short = LIMITS.model_copy(update={"wall_seconds": 3})
+    short = LIMITS.model_copy(update={"wall_seconds": 2})
     done = inside.run(command, workdir=workdir, limits=short)
     assert done.timed_out == (done.returncode == -1)
     again = inside.run("echo as before", workdir=workdir, limits=short)

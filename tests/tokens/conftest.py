@@ -1,6 +1,7 @@
 """A small tokenizer of the common kind, and runs to mask."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import pytest
@@ -61,8 +62,8 @@ def all_of(run: Trajectory) -> dict[int, bool]:
 
 @pytest.fixture(scope="session")
 def tokenizer_with() -> Callable[..., ChatTokenizer]:
-    """Make a byte-level BPE tokenizer with the given chat template; `unflagged` are added tokens
-    that its file does not call special."""
+    """A byte-level BPE tokenizer with the given chat template, one for all that ask for the same;
+    `unflagged` are added tokens that its file does not call special."""
     from tokenizers import (
         AddedToken,
         Tokenizer,
@@ -86,8 +87,9 @@ def tokenizer_with() -> Callable[..., ChatTokenizer]:
     backend.train_from_iterator(TEXTS * 20, trainer)
     source = backend.to_str()
 
+    @cache
     def make(
-        template: str = CHATML, nfc: bool = False, unflagged: Sequence[str] = ()
+        template: str = CHATML, nfc: bool = False, unflagged: tuple[str, ...] = ()
     ) -> ChatTokenizer:
         backend = Tokenizer.from_str(source)
         backend.add_tokens([AddedToken(word, normalized=False) for word in unflagged])

@@ -80,7 +80,7 @@ def test_what_is_no_condition_is_told_in_one_line(condition: str, said: str) -> 
 PIECES = ["n_steps", "resolved", "true", ">", "1", "'", '"', "(", ")", ";", "--", "/*", "*/", "$$"]
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=2), max_size=8).map(" ".join))
 def test_any_text_is_a_condition_or_an_error(condition: str) -> None:
     try:

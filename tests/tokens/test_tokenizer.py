@@ -56,7 +56,7 @@ def test_what_is_neither_here_nor_on_the_hub_is_refused_without_long_retries(nam
 def test_a_tokenizer_without_chat_template_is_refused(
     tmp_path: Path, tokenizer_with: Callable
 ) -> None:
-    tokenizer = tokenizer_with()
+    tokenizer = tokenizer_with("{# of this test alone #}")
     tokenizer.hf.chat_template = None
     tokenizer.hf.save_pretrained(tmp_path)
     with pytest.raises(SrftError, match="has no chat template"):
