@@ -125,15 +125,21 @@ def read_dataset(
 
 def dataset_digest(source: str, ids: Collection[str], split: str = "test") -> str:
     """16 hex digits over the content of the rows that are wanted and there; see `read_dataset`."""
-    states = [path.stat() for path in files_of(source, split)]
-    seen = tuple((state.st_mtime_ns, state.st_size) for state in states)
-    return _digest_of(source, frozenset(ids), split, seen)
+    return _digest_of(source, frozenset(ids), split, files_seen(source, split))
+
+
+Seen = tuple[tuple[int, int], ...]
+"""Time and size of each file of a data set: by them it is known whether it was read already."""
+
+
+def files_seen(source: str, split: str) -> Seen:
+    """The files of a data set as they are now; raises SrftError as `files_of`."""
+    states = (path.stat() for path in files_of(source, split))
+    return tuple((state.st_mtime_ns, state.st_size) for state in states)
 
 
 @lru_cache(maxsize=1024)
-def _digest_of(
-    source: str, ids: frozenset[str], split: str, seen: tuple[tuple[int, int], ...]
-) -> str:
+def _digest_of(source: str, ids: frozenset[str], split: str, seen: Seen) -> str:
     """`seen` is there for the cache: other files at the same place are another question."""
     return rows_digest(read_dataset(source, ids, split).values())
 

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 import polars as pl
 
 from srft_assets.agent.play import INSTANCE_ID, missing, plays_of, read_info
 from srft_assets.errors import SrftError, UsageError
-from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.grader_choice import Grading, write_grading
 from srft_assets.outcomes.status import SWEBENCH, Status
-from srft_assets.outcomes.task import TaskInstance, read_dataset, rows_digest
+from srft_assets.outcomes.task import TaskInstance, read_dataset, rows_digest, write_tasks
 from srft_assets.plugins import ENVIRONMENTS, need, plugin
 from srft_assets.project.settings import settings
 from srft_assets.rollouts.checkpoint import ADAPTER, adapter_base, adapter_rank
@@ -125,9 +123,8 @@ def _rows(
 
 def _write_rows(home: Home, batch: str, rows: Sequence[TaskInstance], environment: str) -> None:
     """Keep the rows beside the runs, and let them be graded by what fits where they were played."""
-    lines = [orjson.dumps(row.model_dump(mode="json", by_alias=True)) + b"\n" for row in rows]
     path = instances_path(home, batch)
-    place(path, b"".join(lines))
+    write_tasks(path, rows)
     write_grading(
         home, batch, Grading(grader=GRADERS.get(environment, SWEBENCH), dataset=str(path))
     )

@@ -20,7 +20,7 @@ from srft_assets.lab.tasks import generate_tasks
 from srft_assets.outcomes.grader_choice import Grading, check_grader, code_of, deciding, grade_by
 from srft_assets.outcomes.sandbox_grader import GRADER_VERSION, grade_runs
 from srft_assets.outcomes.status import SWEBENCH, Run, Status, TestOutcome, runs_of
-from srft_assets.outcomes.task import TaskInstance, rows_digest
+from srft_assets.outcomes.task import TaskInstance, rows_digest, write_tasks
 from srft_assets.project.settings import settings
 from srft_assets.rollouts.batch import instances_path, model_named
 from srft_assets.rollouts.evaluation import Attempt
@@ -167,8 +167,7 @@ def play_tasks(arm: ArmSpec, tasks: Sequence[TaskInstance], work: Work) -> Path:
     except SrftError as error:
         raise SrftError(f"arm {arm.name}: evaluation: {error}") from None
     if arm.evaluation.of_rows:
-        lines = [orjson.dumps(row.model_dump(mode="json", by_alias=True)) + b"\n" for row in tasks]
-        place(instances_path(work.home, folder), b"".join(lines))
+        write_tasks(instances_path(work.home, folder), tasks)
     for _ in range(ROUNDS):
         prefix = arm.evaluation.launch
         play_missing(work, folder, stated, tasks, prefix, f"eval_scores/{arm.name}")

@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-import orjson
 import polars as pl
 
 from srft_assets.agent.play import INSTANCE_ID
 from srft_assets.errors import SrftError
-from srft_assets.files import place
 from srft_assets.home import Home
 from srft_assets.outcomes.grader_choice import known_rows
-from srft_assets.outcomes.task import TaskInstance, files_of, is_local, read_dataset, rows_digest
+from srft_assets.outcomes.task import (
+    Seen,
+    TaskInstance,
+    files_seen,
+    is_local,
+    read_dataset,
+    rows_digest,
+    write_tasks,
+)
 from srft_assets.project.folder import current_project
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.evaluation import EvaluationSpec
@@ -41,14 +47,12 @@ def task_set(spec: EvaluationSpec, home: Home) -> list[TaskInstance]:
 
 def task_set_digest(spec: EvaluationSpec, home: Home) -> str:
     """16 hex digits over the content of the chosen rows. Raises SrftError as `task_set`."""
-    source = source_of(spec, home)
-    states = [path.stat() for path in files_of(source, spec.split)]
-    seen = tuple((state.st_mtime_ns, state.st_size) for state in states)
+    seen = files_seen(source_of(spec, home), spec.split)
     return _digest(spec.model_dump_json(exclude_unset=True), home, seen)
 
 
 @lru_cache(maxsize=256)
-def _digest(spec: str, home: Home, seen: tuple[tuple[int, int], ...]) -> str:
+def _digest(spec: str, home: Home, seen: Seen) -> str:
     """`seen` is there for the cache: other files at the same place are another question."""
     return rows_digest(task_set(EvaluationSpec.model_validate_json(spec), home))
 
@@ -80,9 +84,7 @@ def source_of(spec: EvaluationSpec, home: Home) -> str:
         return beside
     copy = _copy_of(spec, home)
     if not copy.exists():
-        rows = read_dataset(str(spec.tasks), None, spec.split).values()
-        lines = [orjson.dumps(row.model_dump(mode="json", by_alias=True)) + b"\n" for row in rows]
-        place(copy, b"".join(lines))
+        write_tasks(copy, read_dataset(str(spec.tasks), None, spec.split).values())
     return str(copy)
 
 

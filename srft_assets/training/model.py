@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from srft_assets.errors import SrftError, UsageError
+from srft_assets.errors import SrftError, UsageError, headline
 from srft_assets.files import replacing
 from srft_assets.home import Home
 from srft_assets.plugins import need
@@ -94,8 +94,8 @@ def load_base(job: TrainingJob) -> tuple[Any, Any, Layout]:
         model = AutoModelForCausalLM.from_pretrained(job.base_model, **_precision(job.method))
         tokenizer = AutoTokenizer.from_pretrained(job.base_model)
     except (OSError, ValueError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise SrftError(f"cannot load the base model {job.base_model}: {first}") from error
+        told = f"cannot load the base model {job.base_model}: {headline(error)}"
+        raise SrftError(told) from error
     if not supports_segments(model.config):
         return model, tokenizer, "padded"
     model.set_attn_implementation(register_segments())
