@@ -1,7 +1,8 @@
 """GLM, Kimi K2, MiniMax M2, Qwen3-Coder, Devstral, DeepSeek-V3.1: what a masked run trains."""
 
 import json
-from pathlib import Path
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,20 @@ CALLS: list[Message] = [
 COMMANDS = (("ls", "pwd"), ("rm p.py",), ("submit",))
 
 
-def tokenizer_of(name: str, folder: Path) -> ChatTokenizer:
-    write_tokenizer(AGENTS[name], folder)
-    return load_tokenizer(folder)
+Load = Callable[[str], ChatTokenizer]
+
+
+@pytest.fixture(scope="module")
+def tokenizer_of(tmp_path_factory: pytest.TempPathFactory) -> Load:
+    """The tokenizer of a family, from files, made once."""
+
+    @cache
+    def load(name: str) -> ChatTokenizer:
+        folder = tmp_path_factory.mktemp(name)
+        write_tokenizer(AGENTS[name], folder)
+        return load_tokenizer(folder)
+
+    return load
 
 
 def trained(row: MaskedRow, tokenizer: ChatTokenizer) -> list[str]:
@@ -66,16 +78,16 @@ def trained(row: MaskedRow, tokenizer: ChatTokenizer) -> list[str]:
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_words_are_trained_with_their_stop_and_masked_ones_are_not(name: str, tmp_path: Path):
-    tokenizer, end = tokenizer_of(name, tmp_path), AGENTS[name].ends
+def test_words_are_trained_with_their_stop_and_masked_ones_are_not(name: str, tokenizer_of: Load):
+    tokenizer, end = tokenizer_of(name), AGENTS[name].ends
     row = mask_run(run_of(WORDS), {0: True, 1: False, 2: True}, tokenizer)
     assert trained(row, tokenizer) == [f"I look.\nls{end}", f"I mend it.{end}"]
     assert "I break it." in tokenizer.decode(row.input_ids.tolist())
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_calls_are_trained_with_the_stop_behind_them(name: str, tmp_path: Path):
-    tokenizer = tokenizer_of(name, tmp_path)
+def test_calls_are_trained_with_the_stop_behind_them(name: str, tokenizer_of: Load):
+    tokenizer = tokenizer_of(name)
     end = "<|observation|>" if name == "glm4_5" else AGENTS[name].ends
     row = mask_run(run_of(CALLS, TOOLS), {0: True, 1: False, 2: True}, tokenizer)
     first, last = trained(row, tokenizer)
@@ -90,16 +102,16 @@ def test_calls_are_trained_with_the_stop_behind_them(name: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_the_ids_are_those_of_the_template(name: str, tmp_path: Path):
-    tokenizer = tokenizer_of(name, tmp_path)
+def test_the_ids_are_those_of_the_template(name: str, tokenizer_of: Load):
+    tokenizer = tokenizer_of(name)
     row = mask_run(run_of(WORDS), {0: True, 1: True, 2: True}, tokenizer)
     expected = tokenizer.hf.apply_chat_template(WORDS)["input_ids"]
     marker = [tokenizer.special_ids["<|user|>"]] if name == "glm4_5" else []
     assert row.input_ids.tolist() == [*expected, *marker]
 
 
-def test_a_turn_of_glm_ends_where_who_speaks_next_is_named(tmp_path: Path):
-    tokenizer = tokenizer_of("glm4_5", tmp_path)
+def test_a_turn_of_glm_ends_where_who_speaks_next_is_named(tokenizer_of: Load):
+    tokenizer = tokenizer_of("glm4_5")
     mixed = [*CALLS[:4], {"role": "assistant", "content": "I ask."}, QUESTION, *CALLS[4:6]]
     run = run_of(mixed, TOOLS)
     rendering = render(run, tokenizer)
@@ -110,14 +122,14 @@ def test_a_turn_of_glm_ends_where_who_speaks_next_is_named(tmp_path: Path):
         assert text.endswith(end)
 
 
-def test_glm_is_asked_for_the_next_turn_without_a_stop_of_its_own(tmp_path: Path):
-    tokenizer = tokenizer_of("glm4_5", tmp_path)
+def test_glm_is_asked_for_the_next_turn_without_a_stop_of_its_own(tokenizer_of: Load):
+    tokenizer = tokenizer_of("glm4_5")
     text = render_prompt(WORDS[:4], None, tokenizer).text
     assert text.endswith("<|user|>\np.py<|assistant|>")
 
 
-def test_the_stop_behind_a_masked_turn_of_glm_carries_no_loss(tmp_path: Path):
-    tokenizer = tokenizer_of("glm4_5", tmp_path)
+def test_the_stop_behind_a_masked_turn_of_glm_carries_no_loss(tokenizer_of: Load):
+    tokenizer = tokenizer_of("glm4_5")
     row = mask_run(run_of(WORDS), {0: False, 1: False, 2: False}, tokenizer)
     assert (row.labels() == IGNORED).all()
     assert [int(row.input_ids[span.end - 1]) for span in row.spans] == [
@@ -126,14 +138,14 @@ def test_the_stop_behind_a_masked_turn_of_glm_carries_no_loss(tmp_path: Path):
 
 
 @pytest.mark.parametrize("after", [{"role": "assistant", "content": "b"}, WORDS[0]])
-def test_a_turn_of_glm_that_another_header_follows_is_refused(after: Message, tmp_path: Path):
+def test_a_turn_of_glm_that_another_header_follows_is_refused(after: Message, tokenizer_of: Load):
     run: Trajectory = run_of([QUESTION, {"role": "assistant", "content": "a"}, after, QUESTION])
     with pytest.raises(RunRefusedError, match="no end-of-turn token closes step 0"):
-        mask_run(run, all_of(run), tokenizer_of("glm4_5", tmp_path))
+        mask_run(run, all_of(run), tokenizer_of("glm4_5"))
 
 
-def test_words_of_a_run_that_look_like_the_stop_of_glm_are_text(tmp_path: Path):
-    tokenizer = tokenizer_of("glm4_5", tmp_path)
+def test_words_of_a_run_that_look_like_the_stop_of_glm_are_text(tokenizer_of: Load):
+    tokenizer = tokenizer_of("glm4_5")
     said = {"role": "assistant", "content": "I print <|user|> and <|observation|>"}
     row = mask_run(run_of([QUESTION, said]), {0: True}, tokenizer)
     (text,) = trained(row, tokenizer)
@@ -143,8 +155,8 @@ def test_words_of_a_run_that_look_like_the_stop_of_glm_are_text(tmp_path: Path):
     assert tokenizer.special_ids["<|observation|>"] not in ids
 
 
-def test_ids_of_kimi_name_the_function_and_count_the_calls_of_the_chat(tmp_path: Path):
-    text = render(run_of(CALLS, TOOLS), tokenizer_of("kimi_k2", tmp_path)).text
+def test_ids_of_kimi_name_the_function_and_count_the_calls_of_the_chat(tokenizer_of: Load):
+    text = render(run_of(CALLS, TOOLS), tokenizer_of("kimi_k2")).text
     for number in range(4):
         assert f"<|tool_call_begin|>functions.bash:{number}<|tool_call_argument_begin|>" in text
     for number in range(3):
