@@ -1,7 +1,7 @@
 """A batch of four runs in a warehouse, and the masked tokens that an arm makes of it."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -16,22 +16,11 @@ from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.trajectories.model import Trajectory, rows_of
 from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stage import Made, Stage, T, Work
+from srft_assets.warehouse.stage import IDLE, Made, Stage, Work, no_launch
 from tests.tokens.conftest import run_of
 
 STATUS = {"good": "resolved", "bad": "unresolved", "odd": "unknown", "infra": "infra_error"}
 LABELS = ["good", "mistake", "recover"]
-
-
-class Silent:
-    """Progress without a bar."""
-
-    def track(self, items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-        return iter(items)
-
-
-def no_launch(argv: Sequence[str], env: object) -> None:
-    raise AssertionError("masking starts no subprocess")
 
 
 def put(home: Home, asset: str, frame: pl.DataFrame, partition: str = "b") -> None:
@@ -71,7 +60,7 @@ def filled(home: Home, tmp_path_factory: pytest.TempPathFactory, chatml: ChatTok
 def make(stage: Stage, home: Home) -> Made:
     log = logging.getLogger("test")
     warehouse = Warehouse(home.warehouse)
-    work = Work(home, warehouse, "b", Recipe(), "test", Silent(), no_launch, log)
+    work = Work(home, warehouse, "b", Recipe(), "test", IDLE, no_launch, log)
     made = stage.make(work)
     assert made.frame.schema == MASKED_TOKENS
     return made

@@ -1,8 +1,8 @@
 """`checkpoints/<arm>` as the engine makes it, with the subprocess."""
 
-import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,10 +17,16 @@ from srft_assets.tokens.arm import ArmSpec, TrainingSpec, Validation
 from srft_assets.training.main import main
 from srft_assets.training.stage import checkpoints_stage
 from srft_assets.warehouse.cost import Cost
-from srft_assets.warehouse.making import MissingInputError, make_current, make_partition, recipe_of
+from srft_assets.warehouse.making import (
+    MissingInputError,
+    make_current,
+    make_partition,
+    recipe_of,
+    work_alone,
+)
 from srft_assets.warehouse.partitions import Stamp, Warehouse
 from srft_assets.warehouse.recipe import Recipe
-from srft_assets.warehouse.stage import IDLE, Launch, Made, Planned, Stage, Work
+from srft_assets.warehouse.stage import Launch, Made, Planned, Stage, Work
 from tests.training.conftest import frame_of, make_rows, put, select
 
 T = TypeVar("T")
@@ -53,11 +59,7 @@ class InProcess:
 
 
 def make(stage: Stage, home: Home, launcher: Launch, partition: str = "0") -> tuple[Made, Stamp]:
-    warehouse = Warehouse(home.warehouse)
-    recipe = recipe_of(stage, home, warehouse, partition)
-    log = logging.getLogger("test")
-    work = Work(home, warehouse, partition, recipe, "test", IDLE, launcher, log)
-    return make_partition(stage, work)
+    return make_partition(stage, work_alone(stage, home, partition, launch=launcher))
 
 
 def arm_of(**training: object) -> ArmSpec:
@@ -256,11 +258,10 @@ def test_rows_that_are_made_anew_before_they_are_read_are_no_failure(
         in_process(argv, env)
 
     validation = {"validation": {"tasks": 2, "arm": "scored"}} if changed == "scored" else {}
-    stage, warehouse = checkpoints_stage(arm_of(**validation)), Warehouse(platform.warehouse)
+    stage = checkpoints_stage(arm_of(**validation))
 
     def work_on(recipe: Recipe) -> Work:
-        log = logging.getLogger("test")
-        return Work(platform, warehouse, "0", recipe, "test", IDLE, launcher, log)
+        return replace(work_alone(stage, platform, "0", launch=launcher), recipe=recipe)
 
     made, _ = make_current(stage, platform, "0", work_on)
     assert made.frame["rows"].to_list() == [8]

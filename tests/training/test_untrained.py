@@ -1,6 +1,5 @@
 """An arm that trains nothing: the base model, scored beside the others."""
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,10 @@ from srft_assets.project.settings import settings
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.training.model import find_trained
 from srft_assets.training.stage import untrained_stage
-from srft_assets.warehouse.making import make_partition, recipe_of
+from srft_assets.warehouse.making import make_partition, work_alone
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.plan import State, state_of
-from srft_assets.warehouse.stage import IDLE, Stage, Work
+from srft_assets.warehouse.stage import Stage
 
 
 def base_arm(model: Path | str, **stated: object) -> ArmSpec:
@@ -24,15 +23,9 @@ def base_arm(model: Path | str, **stated: object) -> ArmSpec:
 
 
 def make(stage: Stage, home: Home, seed: str) -> dict[str, object]:
-    warehouse = Warehouse(home.warehouse)
-    recipe = recipe_of(stage, home, warehouse, seed)
-
-    def launched(*_: object) -> None:
-        raise AssertionError("nothing is trained")
-
-    work = Work(home, warehouse, seed, recipe, "test", IDLE, launched, logging.getLogger("test"))
-    make_partition(stage, work)
-    return warehouse.read(stage.key, seed).row(0, named=True)
+    """Its row; nothing is started."""
+    make_partition(stage, work_alone(stage, home, seed))
+    return Warehouse(home.warehouse).read(stage.key, seed).row(0, named=True)
 
 
 def test_its_checkpoint_is_the_folder_of_the_base_model(home: Home, base_model: Path):
