@@ -14,16 +14,19 @@ from srft_assets.show.find import find_run
 from srft_assets.show.run import render_run
 from srft_assets.tokens.arm import ArmSpec, TrainingSpec
 from srft_assets.tokens.stage import masked_tokens_stage
-from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
+from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse, data_version
 from srft_assets.warehouse.recipe import Recipe
-from tests.tokens.batch import filled, make
+from tests.tokens.batch import filled, make, put
 
 __all__ = ["filled"]
 
 
 @pytest.fixture
-def split(filled: Home) -> Home:
-    """An arm whose runs of three steps became rows of one step each."""
+def split(filled: Home, tmp_path: Path) -> Home:
+    """An arm whose runs of three steps became rows of one step each; its model lies in `model`."""
+    (folder,) = Warehouse(filled.warehouse).read("base_models/tiny")["path"]
+    shutil.copytree(folder, tmp_path / "model")
+    put(filled, "base_models/tiny", pl.DataFrame({"path": [str(tmp_path / "model")]}), ONLY)
     training = TrainingSpec(max_length=36)
     arm = ArmSpec(name="x", critic="rules", too_long="windows", overlap=0, training=training)
     stage = masked_tokens_stage(arm)
