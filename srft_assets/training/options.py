@@ -101,15 +101,15 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in options.items()
         if name not in HARMLESS or value != HARMLESS[name]
     }
-    for names, why in (
-        (DECIDED, "is decided by other settings"),
-        (OF_VALIDATION.keys(), "is decided by training.validation"),
-        (IDLE.keys(), "has no effect on a training here: leave it out"),
-    ):
+    for names, by in ((DECIDED, "other settings"), (OF_VALIDATION.keys(), "training.validation")):
         if found := sorted(names & stated.keys()):
-            raise SrftError(f"training.options: {', '.join(found)} {why}")
+            raise SrftError(f"training.options: {', '.join(found)} is decided by {by}")
     for name in sorted(BREAKING.keys() & stated.keys()):
         raise SrftError(f"training.options: {name} is refused: {BREAKING[name]}")
+    if idle := sorted(IDLE.keys() & stated.keys()):
+        raise SrftError(
+            f"training.options: {', '.join(idle)} has no effect on a training here: leave it out"
+        )
     for name in sorted(stated.keys() - TAKEN):
         raise SrftError(f"training.options: {name} is no argument of SFTConfig{_meant(name)}")
     if stated.get("label_smoothing_factor") and stated.get("loss_type", "nll") != "nll":
