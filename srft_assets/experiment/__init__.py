@@ -6,19 +6,17 @@ alone; whatever was tried on the way was tried on tasks of `development_seed`.
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from srft_assets.lab.tasks import TaskSettings
 from srft_assets.lab.teacher import Rates
 
 
-class Regime(BaseModel):
+class Regime(BaseModel, extra="forbid", frozen=True):
     """Runs of the teacher, training, evaluation. `docs/lab.md` says why these figures.
 
     The base model is the shipped one, `base_models/tiny`.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     runs: int = 160
     """Runs of the teacher, one a task."""

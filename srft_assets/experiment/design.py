@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 import srft_assets
 from srft_assets.critic.gold.labels import STEP, GoldLabel, merge_labels
@@ -155,10 +155,8 @@ SEEDED = frozenset({"random_mask"})
 SHIPPED = Path(srft_assets.__file__).parent / "defs"
 
 
-class Form(BaseModel):
+class Form(BaseModel, extra="forbid", frozen=True):
     """How much is done; the numbers of one training are the regime's."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     seeds: int = 5
     """Trainings of every arm."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, Field, PositiveInt
 
 from srft_assets.agent.protocol import GIT_ENV
 from srft_assets.lab import check
@@ -240,10 +240,8 @@ HIDDEN = "test_hidden.py"
 """The file that a task's `test_patch` adds: tests that the agent never sees."""
 
 
-class TaskSettings(BaseModel):
+class TaskSettings(BaseModel, extra="forbid", frozen=True):
     """How hard generated tasks are."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     functions: int = Field(default=6, ge=1, le=9)
     """Functions of a module."""

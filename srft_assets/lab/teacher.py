@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from srft_assets.agent.play import Play, Told, missing, play_all, plays_of, sandboxed
 from srft_assets.agent.protocol import ACTION, SUBMIT, TextModel, turn
@@ -121,11 +121,9 @@ class Conversation:
         return sum(1 for exchange in self.exchanges if (exchange.edit or ("",))[0] == target.left)
 
 
-class Rates(BaseModel):
+class Rates(BaseModel, extra="forbid", frozen=True):
     """Chances of the teacher's slips. The defaults leave about 60% of the runs unresolved, as
     the runs of arXiv 2605.10674 were (61%)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     needless: float = 0.10
     """Of a step that brings nothing: listing, reading again, testing again."""
@@ -249,10 +247,8 @@ VERSION = 1
 """Raised when the runs that are played change; see tools/versions.py."""
 
 
-class LabSettings(BaseModel):
+class LabSettings(BaseModel, extra="forbid", frozen=True):
     """What a `lab` batch is made from."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     count: int = Field(ge=1, le=1000)
     """Runs, one a task."""

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 import polars as pl
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from srft_assets.critic.spec import LABELS
 from srft_assets.database.read import read_rows
@@ -34,10 +34,8 @@ RECORDED = "lab"
 STEP = ["trajectory_id", "step_index"]
 
 
-class GoldLabel(BaseModel):
+class GoldLabel(BaseModel, extra="forbid", frozen=True, strict=True):
     """What one annotator says of one step. A misspelt key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     trajectory_id: str = Field(min_length=1)
     step_index: int = Field(ge=0, lt=2**31)
