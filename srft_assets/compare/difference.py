@@ -209,20 +209,22 @@ def family_differences(
 
     `detectable` is for the first step of Holm's correction, which asks most.
     """
-    found, unpaired = [], []
     scored = scores.filter(pl.col("resolved").is_not_null())
     pairs = {
         name: {*scored.filter(pl.col("arm") == name).select("instance_id", "seed").rows()}
         for name in dict.fromkeys(sum(family, ()))
     }
     can = [(arm, other) for arm, other in family if pairs[arm] & pairs[other]]
-    for arm, other in family:
-        if (arm, other) not in can:
-            what = _lacking(pairs[arm], pairs[other])
-            unpaired.append(f"{arm} and {other} have no {what} in common: they are not compared.")
-    for arm, other in can:
-        alpha = ALPHA / len(can)
-        found.append(paired_difference(scores, arm, other, draws=draws, seed=seed, alpha=alpha))
+    found = [
+        paired_difference(scores, *pair, draws=draws, seed=seed, alpha=ALPHA / len(can))
+        for pair in can
+    ]
+    unpaired = [
+        f"{arm} and {other} have no {_lacking(pairs[arm], pairs[other])} in common: "
+        "they are not compared."
+        for arm, other in family
+        if (arm, other) not in can
+    ]
     return found, unpaired
 
 

@@ -1,9 +1,13 @@
-"""Many calls that end early: by cancelling, by a budget, by a failing source or ledger."""
+"""Many calls that end early: by cancelling, a budget, a failing source or ledger, or a signal."""
 
 import asyncio
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +20,7 @@ from srft_assets.critic.spending import budget_of
 from srft_assets.home import Home
 from tests.critic.calls import Asked, ask_many, asking_many, endpoint, request, requests
 from tests.critic.faults import failing
-from tests.critic.server import Server, serving
+from tests.critic.server import ROOT, Server, serving
 
 
 def test_an_error_of_the_ledger_ends_everything(home: Home) -> None:
@@ -127,3 +131,43 @@ def test_threads_share_a_budget_and_a_ledger(asked: Asked) -> None:
             list(pool.map(partition, range(3), [server.base_url] * 3))
         assert server.answered.total() == len(asked.kept) == 20
     assert spent
+
+
+ASKING = """
+import sys
+from pathlib import Path
+from srft_assets.critic.ledger import Ledger
+from srft_assets.home import Home
+from tests.critic.calls import Asked, ask_many, request
+many = (request(number) for number in range(200))
+try:
+    ask_many(sys.argv[1], many, Asked(Ledger(Home(Path(sys.argv[2])))))
+except KeyboardInterrupt:
+    sys.exit("interrupted")
+"""
+
+
+def test_an_interrupted_process_keeps_every_answer_that_was_paid_for(tmp_path: Path) -> None:
+    with serving(delay=0.3) as server:
+        command = [sys.executable, "-c", ASKING, server.base_url, str(tmp_path)]
+        with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+            while len(server.answered) < 12:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            _, told = process.communicate()
+        assert (process.returncode, told) == (1, "interrupted\n")
+        kept = Asked(Ledger(Home(tmp_path))).kept
+        assert sorted(reply.key for reply in kept) == sorted(server.answered.elements())
+        assert len(server.answered) < 200
+
+
+def test_a_killed_process_is_not_paid_for_what_it_left(tmp_path: Path) -> None:
+    with serving(delay=60) as server:
+        command = [sys.executable, "-c", ASKING, server.base_url, str(tmp_path)]
+        with subprocess.Popen(command, cwd=ROOT) as process:
+            while server.open < 8:
+                time.sleep(0.01)
+            process.kill()
+        while server.open:
+            time.sleep(0.01)
+        assert server.calls.total() == 8 and not server.answered
