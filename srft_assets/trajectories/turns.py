@@ -119,11 +119,11 @@ class Chat:
 
         Turns of the model in it were its own in the part before, so that they are no steps here.
         """
-        kept = [
-            {**message, DEMONSTRATION: True} if message["role"] == "assistant" else dict(message)
-            for message in context
-        ]
-        self.parts.append(Part(kept))
+        self.parts.append(Part(_as_context(context)))
+
+    def only_context(self) -> None:
+        """What was said so far was said in another run: no turn of it is a step of this one."""
+        self.parts = [Part(_as_context(self.messages))]
 
     def runs(
         self, source: Source, format_name: str, facts: Facts, field: str = "messages"
@@ -143,6 +143,13 @@ class Chat:
                 own = replace(own, stated_id=f"{facts.stated_id}#{number}")
             runs.append(assemble(source, format_name, part.messages, own, part.codes, field))
         return runs
+
+
+def _as_context(messages: Iterable[Raw]) -> list[Raw]:
+    return [
+        {**message, DEMONSTRATION: True} if message["role"] == "assistant" else dict(message)
+        for message in messages
+    ]
 
 
 def runs_of(parts: Iterable[Callable[[], list[Trajectory]]]) -> list[Trajectory]:

@@ -136,6 +136,10 @@ SIGNS: tuple[tuple[frozenset[str], str], ...] = (
         "events.jsonl: jq -c . events/event-*.json > events.jsonl",
     ),
     (
+        frozenset({"eval", "plan", "stats"}),
+        "a log of Inspect without samples: its header alone, or no sample ended",
+    ),
+    (
         frozenset({"n_total_trials", "stats"}),
         "Harbor's result of a whole job: that of each trial is read instead",
     ),

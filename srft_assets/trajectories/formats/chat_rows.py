@@ -21,6 +21,7 @@ from srft_assets.trajectories.reader import (
     listing,
     outcome,
     parsed,
+    quoted,
     section,
     text,
     tools,
@@ -37,8 +38,9 @@ SPEAKERS = {
     "function_call": "function_call",
 }  # fmt: skip
 """ShareGPT's `from`, and LLaMA-Factory's further words."""
-ENTRY = re.compile(r"_\d+$")
-"""What the Agent Data Protocol's data sets put behind the instance, to number its runs."""
+ENTRY = re.compile(r"(.*\w__\w.*)_\d+")
+"""What the Agent Data Protocol's data sets put behind an instance, to number its runs; ids that
+are none of an instance (`alfworld_155`) name a task by their number."""
 WORDS = {"true": True, "false": False}
 """In details, where every value is text."""
 SHELL_LANGUAGES = ("bash", "sh", "shell")
@@ -214,13 +216,13 @@ def _read_adp(record: dict[str, Any], source: Source) -> list[Trajectory]:
                 waiting.clear()
                 chat.tell("user", said)
         else:
-            raise RecordError(f"'content[{place}].class_' is none of the Agent Data Protocol")
+            raise RecordError(f"'content[{place}].class_' is {quoted(kind)}, which no reader knows")
     own = identifier(record, "id")
     details = dict(section_of(record, "details"))
     stated = details.pop("resolved", None)
     facts = _facts(
         details,
-        instance_id=ENTRY.sub("", own) if own else None,
+        instance_id=named[1] if (named := ENTRY.fullmatch(own or "")) else own,
         submission=text(details, "generated_patch", "patch", "model_patch"),
         resolved=WORDS.get(stated.lower()) if isinstance(stated, str) else of_reward(stated),
         stated_id=own,

@@ -3,7 +3,8 @@ stream-json` (or `json --verbose`) prints. A file is one session, a line one blo
 
 Lines of one `message.id` are one turn. Lines with `isSidechain` are of subagents, each a run of its
 own; newer versions keep them in `SESSION/subagents/agent-ID.jsonl`. After `isCompactSummary` the
-model sees the summary alone; after a rewind, what came before the line that was gone back to.
+model sees the summary alone; after a rewind, what came before the line that was gone back to; after
+`/clear`, nothing of what was said before.
 """
 
 import re
@@ -11,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from srft_assets.trajectories.formats.anthropic import add_answers, add_turn
-from srft_assets.trajectories.model import RecordError, Trajectory
+from srft_assets.trajectories.model import RecordError, Trajectory, text_of
 from srft_assets.trajectories.reader import Facts, Reader, Source
 from srft_assets.trajectories.turns import Chat, child_id
 
@@ -23,6 +24,7 @@ BESIDE = frozenset({"sessionId", "session_id", "parentUuid", "leafUuid", "isSnap
 """One of these stands in a line of a session."""
 SYNTHETIC = "<synthetic>"
 """As model of a message that the program wrote itself, of an error of the server."""
+CLEARED = "<command-name>/clear</command-name>"
 EXIT_CODE = re.compile(r"Exit code (\d{1,9})\b")
 """Begins the answer of a shell command that failed."""
 
@@ -50,6 +52,8 @@ class _Lines:
         self._places: dict[str, int] = {}
         """`uuid` of a line → how many messages there were after it."""
         self._seen: set[str] = set()
+        self._linked = False
+        """Whether lines name the one before, so that one which names none begins anew."""
 
     def add(self, line: dict[str, Any]) -> None:
         """Take a line. Raises RecordError."""
@@ -58,6 +62,7 @@ class _Lines:
             if uuid in self._seen:
                 return
             self._seen.add(uuid)
+        self._linked = self._linked or isinstance(line.get("parentUuid"), str)
         hidden = line.get("isVisibleInTranscriptOnly") is True
         if isinstance(message, dict) and (line.get("isCompactSummary") is True or not hidden):
             self._say(line, message)
@@ -77,11 +82,11 @@ class _Lines:
             self._told(line, content)
 
     def _told(self, line: dict[str, Any], content: Any) -> None:
-        if line.get("isCompactSummary") is True:
+        if line.get("isCompactSummary") is True or CLEARED in text_of(content):
             self.chat.rewrite([])
             self._places.clear()
         elif not _answers(content):
-            self._go_back(line.get("parentUuid"))
+            self._go_back(line)
         before = len(self.chat.messages)
         add_answers(self.chat, content)
         codes = self.chat.parts[-1].codes
@@ -91,9 +96,11 @@ class _Lines:
             if stated:
                 codes[place] = int(stated[1])
 
-    def _go_back(self, parent: object) -> None:
+    def _go_back(self, line: dict[str, Any]) -> None:
         """Where a prompt follows an earlier line, what was said since is not in its context."""
-        place = self._places.get(parent) if isinstance(parent, str) else None
+        parent = line.get("parentUuid", "")
+        begins = parent is None and self._linked
+        place = 0 if begins else self._places.get(parent) if isinstance(parent, str) else None
         if place is None:
             return
         since = self.chat.messages[place:]

@@ -5,7 +5,8 @@ whole chat where it is the last of its run; file or folder name the task. Events
 `history` of `output.jsonl` rows, or a bare list, of 0.9 and later. With function calling (0.13 and
 later) an event carries the model's own response in `tool_call_metadata`. Before, the text is put
 together as CodeActAgent's `action_to_str` and `get_observation_message` did. Events between
-scaffold and user interface are no chat.
+scaffold and user interface are no chat. A `condensation` forgets events and may put a summary in
+their place: from there on it is another context.
 """
 
 import re
@@ -31,6 +32,7 @@ from srft_assets.trajectories.reader import (
     tools,
     wrong_type,
 )
+from srft_assets.trajectories.turns import Chat
 
 COMPLETION, EVENTS = "openhands-completion", "openhands-events"
 CALLS_FOLDER = "llm_completions"
@@ -39,9 +41,13 @@ TIMED = re.compile(r".*-\d{9,11}(\.\d+)?(?:-[0-9a-f]{4})?")
 """Name of the log of one call, without `.json`; the SDK puts four random digits behind it."""
 NO_CHAT = frozenset({"agent_state_changed", "null", "recall", "condense", "success"})
 NO_CHAT_ACTIONS = frozenset(
-    {"change_agent_state", "recall", "condensation", "condensation_request", "null"}
+    {"change_agent_state", "recall", "condensation_request", "null"}
     | {"pause", "resume", "stop", "start", "init"}
 )
+UNSEEN = frozenset({"null", "change_agent_state", "agent_state_changed"})
+"""What is no event of the run to the agent either; a summary's place is counted without it."""
+SUMMARY = -1
+"""Place of the last summary, which stands for those before it."""
 NO_RUNNING_CODE = -1
 """OpenHands states this while a command has not ended."""
 CODE_BLOCKS = {
@@ -116,7 +122,7 @@ def _calls_in_text(messages: list[Any]) -> bool:
     return any("<function=" in text_of(one.get("content")) for one in said)
 
 
-def _read_events(record: Any, source: Source) -> Trajectory:
+def _read_events(record: Any, source: Source) -> list[Trajectory]:
     events, row = (record, {}) if isinstance(record, list) else (listing(record, "history"), record)
     seen = _EventChat()
     for place, event in enumerate(events or []):
@@ -131,7 +137,7 @@ def _read_events(record: Any, source: Source) -> Trajectory:
         resolved=resolved_of(row, result),
         tools=seen.tools,
     )
-    return assemble(source, EVENTS, seen.messages, facts, seen.codes, "history")
+    return seen.chat.runs(source, EVENTS, facts, "history")
 
 
 READERS = (
@@ -159,10 +165,10 @@ def resolved_of(record: dict[str, Any], result: dict[str, Any]) -> bool | None:
 
 @dataclass(slots=True)
 class _EventChat:
-    """The chat so far: raw messages, return codes by message index, tools, model."""
+    """The chat so far, the events that the model sees now, tools, model."""
 
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    codes: dict[int, int | None] = field(default_factory=dict)
+    chat: Chat = field(default_factory=Chat)
+    seen: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     tools: list[dict[str, Any]] | None = None
     model: str | None = None
     answered: set[tuple[str, bytes]] = field(default_factory=set)
@@ -174,22 +180,51 @@ class _EventChat:
         kind = event.get("observation") or event.get("action")
         if not isinstance(kind, str):
             raise RecordError(f"'history[{place}]' is neither an action nor an observation")
+        if kind == "condensation":
+            self._condense(event)
+            return
+        if kind not in UNSEEN:
+            self.seen.append((place, event))
         if event.get("observation"):
             self._observe(event, kind)
         elif kind not in NO_CHAT_ACTIONS:
             self._act(event, kind)
 
+    def _condense(self, event: dict[str, Any]) -> None:
+        """Forget events, by their ids or from one to another, and tell the summary of them."""
+        said = section(event, "args") or event
+        first, last = (said.get(f"forgotten_events_{end}_id") for end in ("start", "end"))
+        gone = set(map(str, listing(said, "forgotten_event_ids") or []))
+        if isinstance(first, int) and isinstance(last, int):
+            gone |= {str(one.get("id")) for _, one in self.seen if first <= _id(one) <= last}
+        kept = [
+            (place, one)
+            for place, one in self.seen
+            if place != SUMMARY and str(one.get("id")) not in gone
+        ]
+        if len(kept) == len(self.seen):
+            return
+        summary, at = text(said, "summary"), said.get("summary_offset")
+        if summary is not None and isinstance(at, int):
+            told = {"action": "message", "source": "user", "args": {"content": summary}}
+            kept.insert(max(at, 0), (SUMMARY, told))
+        context = _EventChat()
+        for place, one in kept:
+            context.add(one, place)
+        self.seen, self.answered = kept, context.answered
+        self.chat.rewrite(context.chat.messages)
+
     def _act(self, event: dict[str, Any], kind: str) -> None:
         arguments = section(event, "args") or event
         if kind == "system":
-            self.messages.append({"role": "system", "content": arguments.get("content")})
+            self.chat.messages.append({"role": "system", "content": arguments.get("content")})
             self.tools = tools(arguments)
         elif kind == "message":
             role = "assistant" if event.get("source") == "agent" else "user"
-            self.messages.append({"role": role, "content": arguments.get("content")})
+            self.chat.messages.append({"role": role, "content": arguments.get("content")})
         elif event.get("source", "agent") == "agent" and not self._answer(event):
             said = _action_text(kind, arguments)
-            self.messages.append({"role": "assistant", "content": said})
+            self.chat.messages.append({"role": "assistant", "content": said})
 
     def _answer(self, event: dict[str, Any]) -> bool:
         """Append the model's response that an action belongs to, once for all its actions.
@@ -207,7 +242,7 @@ class _EventChat:
         key = str(response.get("id")), orjson.dumps(message)
         if key not in self.answered:
             self.answered.add(key)
-            self.messages.append({**message, "role": "assistant"})
+            self.chat.messages.append({**message, "role": "assistant"})
         return True
 
     def _observe(self, event: dict[str, Any], kind: str) -> None:
@@ -220,8 +255,14 @@ class _EventChat:
             message = {"role": "tool", "content": answer, "name": call.get("function_name")}
             message["tool_call_id"] = call.get("tool_call_id")
         if code is not None:
-            self.codes[len(self.messages)] = None if code == NO_RUNNING_CODE else code
-        self.messages.append(message)
+            codes = self.chat.parts[-1].codes
+            codes[len(self.chat.messages)] = None if code == NO_RUNNING_CODE else code
+        self.chat.messages.append(message)
+
+
+def _id(event: dict[str, Any]) -> int:
+    own = event.get("id")
+    return own if isinstance(own, int) else -1
 
 
 def _action_text(kind: str, arguments: dict[str, Any]) -> str:

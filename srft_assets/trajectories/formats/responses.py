@@ -3,10 +3,12 @@
 
 Items that follow each other without an answer between them are one turn. In a rollout `event_msg`
 lines repeat for the screen what the items say, and are not read but for how the run ended.
-`compacted` replaces the context, `thread_rolled_back` takes the last prompts back.
+`compacted` replaces the context, `thread_rolled_back` takes the last prompts back. A fork, and a
+subagent that is given its parent's history, begins with a copy of it, which is written at once.
 """
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from srft_assets.trajectories.formats.anthropic import text_blocks
@@ -38,6 +40,8 @@ BUILT_IN = re.compile(r"(web_search|file_search|code_interpreter|image_generatio
 ROLLOUT = frozenset({"session_meta", "response_item", "event_msg", "turn_context", "compacted"})
 EXIT_CODE = re.compile(r"(?:Exit code|Process exited with code):? (-?\d{1,9})\b")
 HEAD_CHARS = 400
+PAUSE = timedelta(seconds=0.5)
+"""Between the copied lines of a fork and those of its own; a model takes longer to answer."""
 ENDS = {"task_complete": "task_complete", "turn_complete": "task_complete"}
 
 
@@ -169,25 +173,40 @@ class _Rollout:
         self.session: str | None = None
         self.model: str | None = None
         self.exit_status: str | None = None
+        self.copies = False
+        """Whether the lines so far are those of another session."""
+        self._own: object = None
+        self._before: datetime | None = None
 
-    def add(self, kind: str, payload: dict[str, Any]) -> None:
+    def add(self, kind: str, payload: dict[str, Any], time: datetime | None) -> None:
         """Take a line. Raises RecordError."""
-        if kind == "session_meta" and self.session is None:
+        if self.copies and time and self._before and time - self._before >= PAUSE:
+            self._end_copy()
+        self._before = time or self._before
+        if kind == "session_meta" and self._own is not None:
+            self.copies = self.copies or payload.get("id") != self._own
+        elif kind == "session_meta":
             spawned = section_of(payload, "source", "subagent", "thread_spawn")
-            parent = spawned.get("parent_thread_id") or payload.get("forked_from_id")
-            self.session = child_id(parent, payload.get("id"))
+            forked = payload.get("forked_from_id") or spawned.get("forked_from_id")
+            self._own, self.copies = payload.get("id"), bool(forked)
+            self.session = child_id(spawned.get("parent_thread_id") or forked, self._own)
             base = payload.get("base_instructions") or payload.get("instructions")
             told = base.get("text") if isinstance(base, dict) else base
             if isinstance(told, str) and told:
                 self.chat.tell("system", told)
         elif kind == "turn_context" and isinstance(payload.get("model"), str):
-            self.model = self.model or payload["model"]
+            self.model = (not self.copies and self.model) or payload["model"]
         elif kind == "response_item":
             add_items(self.chat, [payload], "payload")
         elif kind == "compacted":
             self._compact(payload)
         elif kind == "event_msg":
             self._event(payload)
+
+    def _end_copy(self) -> None:
+        self.chat.only_context()
+        self.exit_status = None
+        self.copies = False
 
     def _compact(self, payload: dict[str, Any]) -> None:
         replaced = Chat()
@@ -220,7 +239,11 @@ def _read_rollout(record: Any, source: Source) -> list[Trajectory]:
     rollout = _Rollout()
     for line in record:
         if isinstance(line, dict) and isinstance(line.get("payload"), dict):
-            rollout.add(str(line.get("type")), line["payload"])
+            rollout.add(str(line.get("type")), line["payload"], _time(line.get("timestamp")))
+    if rollout.copies:
+        raise RecordError(
+            "a fork of another session without a turn of its own, as far as its timestamps tell"
+        )
     facts = Facts(
         scaffold=CODEX,
         model=rollout.model,
@@ -228,6 +251,14 @@ def _read_rollout(record: Any, source: Source) -> list[Trajectory]:
         stated_id=rollout.session,
     )
     return rollout.chat.runs(source, CODEX, facts)
+
+
+def _time(stated: object) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(stated) if isinstance(stated, str) else None
+    except ValueError:
+        return None
+    return time.replace(tzinfo=time.tzinfo or UTC) if time else None
 
 
 READERS = (
