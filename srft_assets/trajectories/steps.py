@@ -251,6 +251,21 @@ def _interface_action(command: str) -> Action:
     return Action(word if word in SWE_AGENT_COMMANDS else "bash", command)
 
 
+def keystrokes(text: str) -> Split:
+    """A JSON object of `commands`, each with its `keystrokes` (Terminus 2); a turn whose object is
+    broken ran nothing."""
+    try:
+        given = orjson.loads(text[text.find("{") : text.rfind("}") + 1])
+    except orjson.JSONDecodeError:
+        return prose(text)
+    stated = given.get("commands")
+    commands = stated if isinstance(stated, list) else []
+    typed = [one.get("keystrokes") for one in commands if isinstance(one, dict)]
+    actions = [Action("bash", one.rstrip("\n")) for one in typed if isinstance(one, str) and one]
+    said = (given.get("analysis"), given.get("plan"))
+    return "\n".join(one for one in said if isinstance(one, str)), actions
+
+
 def prose(text: str) -> Split:
     """A turn without any action."""
     return text.strip(), []
@@ -274,7 +289,7 @@ MARKED: tuple[tuple[str, Protocol], ...] = (
     ("<command>", command_tag),
 )
 """Protocols whose mark cannot be mistaken for prose."""
-PROTOCOLS = (*MARKED, ("```bash\n", bash_fences), ("```", last_fence))
+PROTOCOLS = (*MARKED, ('"keystrokes"', keystrokes), ("```bash\n", bash_fences), ("```", last_fence))
 
 
 def protocol_of(texts: Iterable[str]) -> Protocol:

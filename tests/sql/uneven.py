@@ -1,6 +1,7 @@
 """A platform on which nothing is even: what statistics are most easily wrong about, once each.
 
-Three batches. `a` and `b` are graded, `c` is not. A run that both hold, a run without steps, runs
+Three batches. `a` and `b` are graded, `c` is not. A run that both hold, one that `c` was given
+twice, a run without steps, runs
 that nobody graded or whose grader failed, a run that moved from `a` to `c` and one that is gone:
 what was said of them in `a` is still there. Critic `rules` labels all; `llm` judges some failed
 runs, of which it leaves one unanswered and one in part; `strict` judges graded runs. Gold is by
@@ -37,6 +38,8 @@ from tests.warehouse.filled_frames import framed
 GOOD, NEEDLESS, MISTAKE, RECOVER, NONE = "good", "unnecessary", "mistake", "recover", "unlabeled"
 LETTERS = {"g": GOOD, "n": NEEDLESS, "m": MISTAKE, "r": RECOVER, "?": NONE}
 MOVED, GONE = "flask__flask-9.moved", "flask__flask-9.gone"
+AGAIN = "django__django-1.new"
+"""A run that the files of its batch hold once more."""
 
 RUNS: dict[str, dict[str, Any]] = {
     "django__django-1.twice": {
@@ -139,7 +142,9 @@ def build(home: Home) -> Uneven:
     """Write all partitions, and the catalogue."""
     made = Uneven(home)
     for batch in "abc":
-        refused = (Refusal("f.json", f"bad in {batch}"), Refusal("g.json", "bad")) * (batch > "a")
+        refused = [Refusal("f.json", f"bad in {batch}"), Refusal("g.json", "bad")] * (batch > "a")
+        again = Refusal("f.json", f"duplicate run {AGAIN}: the first is f.json, row 0", 1, AGAIN)
+        refused += [again] * (batch == "c")
         made.put("trajectories", batch, runs_of(batch), refused=refused)
     for batch in "ab":
         made.put("test_outcomes", batch, outcomes_of(batch))

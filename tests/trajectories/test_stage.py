@@ -6,12 +6,15 @@ import pytest
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
+from srft_assets.schemas import SCHEMAS
 from srft_assets.trajectories.batches import LAB, batch_names, write_batch
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.model import TRAJECTORIES, from_row
 from srft_assets.trajectories.sources import SourceChangedError
 from srft_assets.trajectories.stage import trajectories_stage
+from srft_assets.warehouse.catalogue import build_catalogue
 from srft_assets.warehouse.partitions import Warehouse
+from srft_assets.warehouse.query import run_query
 from tests.trajectories.ingest_support import fingerprint, make, run_of, write_lines, write_runs
 
 
@@ -93,6 +96,28 @@ def test_bad_rows_end_in_the_stamp_and_the_rest_goes_on(home, tmp_path):
     for line, start in zip(found, starts, strict=True):
         assert line.startswith(f"runs.jsonl, {start}"), line
     assert stamp.refused[0].subject == "bad"
+
+
+def test_one_run_in_three_renderings_is_counted_once(home, tmp_path):
+    """SWE-smith's sets `xml`, `tool` and `ticks` hold the same runs, each in its own words."""
+    for name in ("ticks", "tool", "xml"):
+        run = {**run_of("a"), "traj_id": "a.1", "resolved": True}
+        run["messages"][2]["content"] += name
+        write_lines(tmp_path / f"runs/{name}.jsonl", [run])
+    write_lines(tmp_path / "more/xml.jsonl", [run])
+    ingest(home, [tmp_path / "runs"], batch="all")
+    ingest(home, [tmp_path / "more"], batch="more")
+    assert [make(home, name)[0].height for name in ("all", "more")] == [1, 1]
+    build_catalogue(home, SCHEMAS)
+    assert run_query(home, "SELECT batch, source FROM trajectories").rows() == [
+        ("all", "ticks.jsonl")
+    ]
+    found = run_query(home, "SELECT batch, source, duplicate_of, original FROM duplicates")
+    assert found.rows() == [
+        ("all", "tool.jsonl", "all", "ticks.jsonl"),
+        ("all", "xml.jsonl", "all", "ticks.jsonl"),
+        ("more", "xml.jsonl", "all", "ticks.jsonl"),
+    ]
 
 
 def test_a_step_without_an_action_is_a_step(home, tmp_path):

@@ -7,6 +7,7 @@ from srft_assets.trajectories.steps import (
     command_tag,
     execute_tags,
     function_calls,
+    keystrokes,
     last_fence,
     prose,
     protocol_of,
@@ -29,6 +30,16 @@ from srft_assets.trajectories.steps import (
         (last_fence, "First:\n```\nls\n```\nThen\n```\ncat a\n```", None, [("bash", "cat a")]),
         (last_fence, "x\n```\nedit 1:2\na\nend_of_edit\n```", "x", None),
         (last_fence, "no fence", "no fence", []),
+        (
+            keystrokes,
+            '{"analysis": "a", "plan": "b", "commands": '
+            '[{"keystrokes": "ls\\n"}, {"keystrokes": ""},'
+            ' {"keystrokes": "C-c"}]}',
+            "a\nb",
+            [("bash", "ls"), ("bash", "C-c")],
+        ),
+        (keystrokes, '{"commands": 3}', "", []),
+        (keystrokes, '{"commands": [{"keystrokes"', '{"commands": [{"keystrokes"', []),
         (command_tag, "x\n<command>\nsubmit\n</command>", "x", [("submit", "submit")]),
         (command_tag, "</command><command>", "</command><command>", []),
         (execute_tags, "x\n<execute_bash>\nls\n</execute_bash>", "x", [("execute_bash", "ls")]),
@@ -68,6 +79,7 @@ def test_the_protocol_is_that_of_most_turns():
     assert protocol is bash_fences
     assert split_action(function, protocol)[1][0].tool == "submit"
     assert protocol_of(["text", ""]) is prose
+    assert protocol_of(['{"commands": [{"keystrokes": "ls\\n"}]}']) is keystrokes
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ OF_FILES = {
         "asset_sizes",
         "quarantine",
         "quarantine_reasons",
+        "duplicates",
         "critic_history",
         "verdict_versions",
     ),

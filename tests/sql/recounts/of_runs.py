@@ -11,7 +11,7 @@ from tests.sql.recounts.base import (
     steps_of,
     wilson,
 )
-from tests.sql.uneven import Uneven
+from tests.sql.uneven import AGAIN, Uneven
 
 
 @recount
@@ -23,6 +23,16 @@ def runs(world: Uneven) -> pl.DataFrame:
 def leaks(world: Uneven) -> pl.DataFrame:
     outcomes = outcomes_told(world).select("trajectory_id", "status")
     return findings_told(world).join(outcomes, on="trajectory_id", how="left")
+
+
+@recount
+def duplicates(world: Uneven) -> pl.DataFrame:
+    """The run that `a` and `b` hold, in `b`; and the row of `c` that was refused."""
+    kept = {"source": "f.json", "source_row": 0, "original": "f.json", "original_row": 0}
+    twice = {"trajectory_id": "django__django-1.twice", "batch": "b", "duplicate_of": "a"}
+    again = {"trajectory_id": AGAIN, "batch": "c", "duplicate_of": "c", "source_row": 1}
+    rows = [{**kept, "instance_id": "django__django-1", **one} for one in (twice, again)]
+    return pl.DataFrame(rows)
 
 
 @recount
