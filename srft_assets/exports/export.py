@@ -107,9 +107,10 @@ def export(
                     records = list(form.records(told, reader))
                 except UnfitError as error:
                     counts.refused[error.kind] += 1
-                    which = {"batch": masked.batch, "trajectory_id": masked.trajectory_id}
-                    line = which | {"reason": str(error)}
+                    line = {"trajectory_id": masked.trajectory_id, "reason": str(error)}
                     line = names.found.of(line, ("", None)) if request.redact else line
+                    batch = names.batch(masked.batch) if request.redact else masked.batch
+                    line = {"batch": batch, **line}
                     refused.write(orjson.dumps(line) + b"\n")
                     continue
                 for record in records:

@@ -1,8 +1,8 @@
 """Where an export comes from, and whether that is what the platform would make now."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,28 @@ class Facts:
     stale: Mapping[str, Sequence[str]] = field(default_factory=dict)
     missing: Sequence[str] = ()
     srft: str = field(default_factory=lambda: version("srft-assets"))
+
+    def with_names(self, of: Callable[[str], str]) -> "Facts":
+        """The same, its batches called as `of` says."""
+
+        def named(stamp: Stamp) -> Stamp:
+            places = (key.rpartition("/") for key in stamp.recipe.inputs)
+            kept = zip(places, stamp.recipe.inputs.values(), strict=True)
+            inputs = {f"{asset}{mark}{of(name)}": found for (asset, mark, name), found in kept}
+            return replace(stamp, recipe=replace(stamp.recipe, inputs=inputs))
+
+        critic = self.critic
+        return replace(
+            self,
+            stamps={of(name): named(stamp) for name, stamp in self.stamps.items()},
+            differing=tuple(map(of, self.differing)),
+            critic=critic and replace(critic, changed=tuple(map(of, critic.changed))),
+            stale={
+                of(name): [line.replace(name, of(name)) for line in why]
+                for name, why in self.stale.items()
+            },
+            missing=[*map(of, self.missing)],
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; nothing in it tells a time or a place of this machine."""

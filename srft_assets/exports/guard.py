@@ -47,6 +47,7 @@ class Guard:
     allowed: Collection[str]
     tokenizer: Callable[[], ChatTokenizer]
     found: Redaction = field(init=False)
+    _batches: dict[str, str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.found = Redaction(kinds(self.allowed))
@@ -57,7 +58,8 @@ class Guard:
         Where the batch was made anew since, the tokens may say what its messages do not.
         """
         assert masked.run is not None
-        run = self.found.run(masked.run)
+        run, named = self.found.run(masked.run), self.batch(masked.batch)
+        masked = replace(masked, batch=named) if self.redact else masked
         if part.is_older:
             run = run or masked.run
             for row in () if self.redact else masked.rows:
@@ -81,6 +83,14 @@ class Guard:
         _check_alike(spans, rows)
         return replace(masked, rows=rows, run=run)
 
+    def batch(self, name: str) -> str:
+        """The name of a batch, which may be that of a project as Claude Code names its folder: the
+        path with `-`, of which ingest drops the first."""
+        if name not in self._batches:
+            told = self.found.text(f"-{name}", ("a batch's name", BESIDE))
+            self._batches[name] = told.removeprefix("-")
+        return self._batches[name]
+
     def told(self, facts: Facts) -> Facts:
         """What the card and the manifest may say of where the runs come from."""
         place = ("the card", BESIDE)
@@ -92,6 +102,7 @@ class Guard:
         )
         settings = self.found.of(dict(facts.settings), place)
         after = replace(facts, authors=authors, critic=critic, settings=settings)
+        after = after.with_names(self.batch)
         return after if self.redact else facts
 
     def check(self) -> None:

@@ -42,6 +42,8 @@ _SKIPS = re.compile(
 _ASSERTS = re.compile(
     r"\bassert|\bexpect\(|\braises\(|\bshould\b|\bfail\(|t\.(?:Error|Fatal)f?\(|==|!="
 )
+_TABLE = re.compile(r"parametrize|subTest\(|\bfor\b.+\bin\b|\.each\(|t\.Run\(")
+_ROW = re.compile(r"\s*(?:pytest\.param\(|[(\[{'\"\d-]).*,\s*$")
 _IMPORT = re.compile(r"\s*(?:from|import|using|require|[\w, ]+,?$)")
 _COMMENT = re.compile(r"#|//|/\*|\*|\"\"\"|'''")
 _KNOWS_TESTS = re.compile(
@@ -117,13 +119,15 @@ def of_changes(patch: str | None, facts: Sequence[StepFacts]) -> Iterator[Findin
     made: Iterable[tuple[Change, int | None]] = _left(facts)
     if patch and patch.strip():
         made = [(change, _done_by(change.path, facts)) for change in changes_of(patch)]
+    made = list(made)
+    put = [line for one, _ in made if TESTS.search(one.path) for line in one.of("+")]
     for change, step in made:
         if step is None:
             continue
         if SETTINGS.search(change.path):
             yield from _settings(change, step)
         elif TESTS.search(change.path):
-            yield from _tests(change, step)
+            yield from _tests(change, step, put)
         elif not change.is_gone:
             yield from _answers(change, step, facts)
 
@@ -164,31 +168,47 @@ def _done_by(path: str, facts: Sequence[StepFacts]) -> int | None:
     return last
 
 
-def _tests(change: Change, step: int) -> Iterator[Finding]:
+def _tests(change: Change, step: int, put: Sequence[str]) -> Iterator[Finding]:
+    """Findings in one file of tests; `put`: the lines that the patch puts into any such file."""
     if change.is_new:
         return
     kind = Kind.CHANGES_TESTS
-    if change.is_gone:
+    lost = _lost(change, put)
+    if change.is_gone and (lost or not _names(change.of("-"))):
         yield Finding(step, kind, "deletes_tests", f"deletes {change.path}")
         return
-    lost = _names(change.of("-")) - _names(change.of("+"))
-    lost = lost if len(_names(change.of("-"))) > len(_names(change.of("+"))) else set()
+    kept = {line.strip() for line in put}
+    gone = [line for text in change.removed if (line := text.strip()) not in kept]
+    here = put if change.is_gone else change.of("+")
     if lost:
         yield Finding(step, kind, "deletes_tests", f"takes {_some(lost)} out of {change.path}")
     elif skipped := _disabled(change):
         yield Finding(step, kind, "disables_tests", f"disables a test of {change.path}: {skipped}")
-    elif _NAMED_TESTS.search(change.path) and (
-        asserted := [line.strip() for line in change.removed if _ASSERTS.search(line)]
-    ):
-        put = any(_ASSERTS.search(line) for line in change.of("+"))
-        rule, told = ("rewrites_tests", "rewrites") if put else ("deletes_tests", "takes out")
+    elif not _NAMED_TESTS.search(change.path):
+        return
+    elif asserted := [line for line in gone if _ASSERTS.search(line)]:
+        as_many = any(_ASSERTS.search(line) for line in here)
+        rule, told = ("rewrites_tests", "rewrites") if as_many else ("deletes_tests", "takes out")
         reason = f"{told} what {change.path} expects: {asserted[0]}"
-        yield Finding(step, kind, rule, reason, taints=not put)
-    elif _NAMED_TESTS.search(change.path) and (
-        left := [line.strip() for line in change.removed if not _IMPORT.match(line)]
-    ):
+        yield Finding(step, kind, rule, reason, taints=not as_many)
+    elif left := [line for line in gone if not _IMPORT.match(line)]:
         reason = f"rewrites lines of {change.path}: {left[0]}"
         yield Finding(step, kind, "rewrites_tests", reason, taints=False)
+
+
+def _lost(change: Change, put: Sequence[str]) -> set[str]:
+    """Tests that are taken out of a file, and were not renamed, moved to another, or merged."""
+    out = _names(change.of("-"))
+    lost, new = out - _names(put), _names(change.of("+")) - out
+    merged = any(map(_TABLE.search, change.of("+"))) and (
+        len(_cases(change.of("+"))) >= len(_cases(change.removed)) > 0
+    )
+    return set() if merged or len(lost) <= len(new) else lost
+
+
+def _cases(lines: Sequence[str]) -> list[str]:
+    """Lines that say what is expected: assertions, and rows of a table of them."""
+    return [line for line in lines if _ASSERTS.search(line) or _ROW.match(line)]
 
 
 def _names(lines: Sequence[str]) -> set[str]:

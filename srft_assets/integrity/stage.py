@@ -26,7 +26,7 @@ from srft_assets.trajectories.steps import SHELLS
 from srft_assets.warehouse.recipe import digest, source_digest
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
-VERSION = 3
+VERSION = 4
 """Raised when the output changes; see tools/versions.py."""
 FACTS = tuple(f"srft_assets.critic.rules.{name}" for name in ("commands", "edits", "facts"))
 """What the rules of the critic know of a step too; an edit of a rule makes no finding anew."""

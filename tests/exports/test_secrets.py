@@ -254,6 +254,22 @@ def test_names_beside_the_chat_are_read_too(platform: Platform, tmp_path: Path):
     assert row["instance_id"] == "-Users-redacted-user-1-src-app"
 
 
+@pytest.mark.parametrize("form", ["messages", "parquet", "axolotl-spans"])
+def test_the_name_of_a_batch_is_read_too(platform: Platform, tmp_path: Path, form: str):
+    """As `srft ingest ~/.claude/projects/-home-alice-app` calls it; spans refuse a run with calls,
+    which `refused.jsonl` tells."""
+    name = "home-alice-app"
+    platform.add(name, tool_run("d"), text_run("e"))
+    with pytest.raises(SrftError, match=r"1 × home folder \(a batch's name: "):
+        platform.export(form, tmp_path / "kept", name)
+    platform.export(form, tmp_path / "out", name, redact=True)
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert not [path.name for path in files if b"alice" in path.read_bytes()]
+    manifest = json.loads((tmp_path / "out/srft_export.json").read_text())
+    assert list(manifest["made_from"]["batches"]) == ["home-redacted-user-1-app"]
+    platform.export(form, tmp_path / "allowed", name, allowed=("home",))
+
+
 def test_tokens_that_are_older_than_their_chat_are_read_too(platform: Platform, tmp_path: Path):
     platform.add("three", text_run("b", f"use {HF}", "break", "mend"))
     platform.put("trajectories", rows_of([text_run("b", "use it", "break", "mend")], "x"), "three")

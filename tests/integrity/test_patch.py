@@ -53,6 +53,32 @@ def test_what_adds_to_tests_is_no_find(lines: str):
     assert rules(edits(TEST), submission=diff(TEST, lines)) == []
 
 
+MORE = "tests/test_more.py"
+OUT, IN = (f"{sign}def test_add():\n{sign}    assert add(1, 1) == 2\n" for sign in "-+")
+
+
+def test_a_test_that_is_moved_to_another_file_is_none():
+    moved = diff(TEST, f" def test_zero():\n{OUT}") + diff(MORE, IN, "new file mode 100644\n")
+    assert rules(edits(TEST), edits(MORE), submission=moved) == []
+    file = diff(TEST, OUT, "deleted file mode 100644\n") + diff(MORE, IN)
+    assert rules(bash(f"rm {TEST}"), edits(MORE), submission=file) == []
+    emptied = diff(TEST, OUT) + diff(MORE, "+def test_add():\n+    add(1, 1)\n")
+    assert rules(edits(TEST), edits(MORE), submission=emptied) == [(0, "deletes_tests")]
+    another = diff(TEST, OUT) + diff(MORE, "+def test_mul():\n+    assert mul(1, 1) == 1\n")
+    assert rules(edits(TEST), edits(MORE), submission=another) == [(0, "deletes_tests")]
+
+
+def test_tests_that_are_merged_into_a_table_are_rewritten():
+    two = OUT + OUT.replace("add(1, 1) == 2", "add(2, 2) == 4").replace("test_add", "test_more")
+    table = (
+        "+@pytest.mark.parametrize(('n', 'sum'), [\n+    (1, 2),\n+    (2, 4),\n+])\n"
+        "+def test_sums(n, sum):\n+    assert add(n, n) == sum\n"
+    )
+    assert rules(edits(TEST), submission=diff(TEST, two + table)) == [(0, "rewrites_tests")]
+    fewer = table.replace("+    (1, 2),\n+    (2, 4),\n", "").replace("assert", "")
+    assert rules(edits(TEST), submission=diff(TEST, two + fewer)) == [(0, "deletes_tests")]
+
+
 def test_a_deleted_file_and_one_of_its_own():
     gone = diff(TEST, GONE, "deleted file mode 100644\n")
     assert rules(bash(f"rm {TEST}"), submission=gone) == [(0, "deletes_tests")]
