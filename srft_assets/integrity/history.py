@@ -2,7 +2,8 @@
 
 What is later is told from the run itself. What a plain `git log` or `git blame` lists are ancestors
 of HEAD, and reading these is honest work. Another branch of a remote, or a commit that was listed
-by `--all` and by no plain log, is not; nor is one with a date after that of HEAD.
+by `--all` and by no plain log, is not; nor is one with a date after that of HEAD, nor a release
+(tag) or a former HEAD that turned out to be later.
 """
 
 import re
@@ -31,6 +32,8 @@ EVERY = (
 )
 LISTS = frozenset({"log", "rev-list", "shortlog", "whatchanged", "reflog", "fsck"})
 SHOWS = frozenset({"show", "diff", "cat-file", "format-patch", "difftool", "log", "whatchanged"})
+WHOLE = frozenset({"grep", "archive", "cat-file"})
+"""What shows files of a commit without a diff of them."""
 TAKES = frozenset({"cherry-pick", "checkout", "restore", "merge", "rebase", "reset", "switch"})
 MAKES = frozenset({"commit", "cherry-pick", "revert", "merge"})
 PULLS = frozenset({"fetch", "pull"})
@@ -49,6 +52,7 @@ _FETCHED = re.compile(
     r"^ [+ ]+[0-9a-f]+\.{2,3}[0-9a-f]+ |\[new |^Updating [0-9a-f]{7,}|^Fast-forward",
     re.MULTILINE,
 )
+_FORWARD = re.compile(rf"^Updating [0-9a-f]+\.\.([0-9a-f]{{{SHORT}}})", re.MULTILINE)
 _MADE = re.compile(r"^\[[^\]\n]* ([0-9a-f]{7,40})\] ", re.MULTILINE)
 """What `git commit` and its like say of the commit that they made."""
 _MADE_BEFORE = re.compile(
@@ -62,6 +66,10 @@ _BEFORE_SUBJECT = re.compile(r"^[ *|\\/_]*(?:(?:commit )?[0-9a-f]{7,40} )?(?:\([
 _REMOTE = re.compile(
     r"(?:refs/)?(?:remotes/)?(?:origin|upstream)/(?!HEAD$)\S+|FETCH_HEAD|\S*@\{u(?:pstream)?\}"
 )
+_NAMED = re.compile(r"(?:[\w-]+-)?v?\d+(?:[._]\d+)+\S*|ORIG_HEAD|(?:HEAD)?@\{[^}]+\}")
+"""Tags, and former places of HEAD: before it or after."""
+_AHEAD = re.compile(r"(?:HEAD)?\.\.(?!\.|HEAD$|$)(.+)|\^HEAD")
+"""A range, or a part of one, without what HEAD holds."""
 _MAIN = re.compile(r"main|master|develop|trunk|devel")
 _BRANCH = re.compile(r"(?:origin|upstream)/[\w./-]+")
 _SUBJECT = re.compile(r"--message(?:=(.+))?|-[a-z]*m", re.DOTALL)
@@ -85,6 +93,8 @@ class History:
         self.subjects: set[str] = set()
         self.below: set[str] = set()
         """Branches of a remote that HEAD holds."""
+        self.later: set[str] = set()
+        """Tags, and former places of HEAD, that hold what HEAD lacks."""
 
     def reads(self, facts: StepFacts) -> str | None:
         """Why the step reads later commits; None where nothing shows that it does."""
@@ -107,10 +117,12 @@ class History:
                 return None
             self.below.clear()
             return f"git {verb} brought later commits"
+        if verb == "tag" and "--contains" in words:
+            self.later |= {line.strip() for line in seen.splitlines()} & set(_NAMED.findall(seen))
         reason = None
         if verb in LISTS:
             reason = self._listed(verb, every, words, seen)
-        if not reason and verb in SHOWS | TAKES:
+        if not reason and verb in SHOWS | WHOLE | TAKES:
             reason = self._later(verb, words, seen, every)
         return reason
 
@@ -142,6 +154,10 @@ class History:
     def _listed(self, verb: str, every: str, words: Sequence[str], seen: str) -> str | None:
         """Take in what a listing shows. Where it shows later commits, say so."""
         seen = self._by_others(seen) if every or verb in ("reflog", "fsck") else seen
+        ahead = next((found for word in words if (found := _AHEAD.fullmatch(word))), None)
+        named = {name for one in _revisions(verb, words) if _NAMED.fullmatch(name := _name(one))}
+        if ahead or named:
+            return self._lists_ahead(verb, words, named, self._by_others(seen), bool(ahead))
         shown = {sha[:SHORT] for sha in _COMMIT.findall(seen)}
         far = verb in ("reflog", "fsck") or every or any(map(self._is_far, _revisions(verb, words)))
         if not far:
@@ -154,6 +170,17 @@ class History:
         if new and verb not in ("reflog", "fsck") and self._goes_beyond(seen):
             return f"git {verb} {every or 'of another branch'} lists commits later than HEAD"
         return None
+
+    def _lists_ahead(
+        self, verb: str, words: Sequence[str], named: set[str], seen: str, ahead: bool
+    ) -> str | None:
+        """Why a listing of what HEAD lacks, or of a tag, shows later commits."""
+        new = {sha[:SHORT] for sha in _COMMIT.findall(seen)} - self.ancestors
+        if not new or not (ahead or self._goes_beyond(seen)):
+            return None
+        self.beyond |= new
+        self.later |= named
+        return f"git {verb} {' '.join(words)[:80]} lists commits that HEAD lacks"
 
     def _note_head(self, seen: str, whole: bool) -> None:
         dates = _dates(seen)
@@ -186,15 +213,20 @@ class History:
                 continue
             if verb == "diff" and self._of_its_own(seen):
                 continue
-            content = diff or (":" in revision and seen.strip())
-            if verb in TAKES or (verb in SHOWS and content):
+            whole = verb in WHOLE or ":" in revision
+            if verb in TAKES or diff or (whole and seen.strip()):
                 of = "of another branch" if far else "which no plain git log of the run lists"
+                of = "which is later than HEAD" if self._is_named(revision) else of
                 return f"git {verb} {revision}, {of}"
         patch = {"-p", "-u", "--patch", "-U"}.intersection(words)
         if every and diff and (patch or verb == "whatchanged"):
             return f"git {verb} {every} shows the changes of other branches"
-        if any(_RUNS_GIT.search(word) and "--all" in word for word in words) and diff:
+        shown = diff or (verb in WHOLE and seen.strip())
+        if any(_RUNS_GIT.search(word) and "--all" in word for word in words) and shown:
             return f"git {verb} shows a commit that git --all finds"
+        forward = _FORWARD.search(seen) if verb == "merge" else None
+        if forward is not None and forward[1] not in self.ancestors:
+            return f"git {verb} brought later commits"
         return None
 
     def _of_its_own(self, seen: str) -> bool:
@@ -208,8 +240,15 @@ class History:
             return re.sub(r"^(?:refs/)?(?:remotes/)?|[~^@].*", "", name) not in self.below
         return self.detached and _MAIN.fullmatch(name) is not None
 
+    def _is_named(self, revision: str) -> bool:
+        return _NAMED.fullmatch(_name(revision)) is not None
+
     def _is_later(self, revision: str, seen: str) -> bool:
-        name = re.split(r"[:^~@]", revision)[0]
+        name = _name(revision)
+        if self._is_named(revision):
+            if self.head and any(date > self.head for date in _dates(seen)):
+                self.later.add(name)
+            return name in self.later
         if not SHA.fullmatch(name) or name[:SHORT] in self.ancestors:
             return False
         others = self._by_others(seen)
@@ -240,6 +279,10 @@ def _revisions(verb: str, words: Sequence[str]) -> Iterator[str]:
         stated = re.sub(left_out, "", word.removeprefix("--source="))
         if not stated.startswith("-"):
             yield from filter(None, re.split(r"\.{2,3}", stated))
+
+
+def _name(revision: str) -> str:
+    return re.split(r"[:^~]", revision)[0]
 
 
 def _dates(seen: str) -> list[datetime]:

@@ -39,7 +39,8 @@ def rules(*steps: Step, submission: str | None = None) -> list[tuple[int | None,
 class Repository:
     """A clone whose HEAD lies two commits behind the branch `main` of its origin, or at its tip.
 
-    `early`, `base` (HEAD), `fix` and `late` are commits, in that order, a day apart.
+    `early`, `base` (HEAD), `fix` and `late` are commits, in that order, a day apart; the first is
+    tagged `v1.0`, the last `v2.0`.
     """
 
     def __init__(self, folder: Path, behind: bool = True) -> None:
@@ -56,6 +57,8 @@ class Repository:
             self.late = self._commit("test_calc.py", "assert add(1, 1) == 2\n", "Test add")
         subprocess.run(["git", "clone", "-q", origin, self.folder], check=True, env=self._env())
         self.of = self.folder
+        self.git("tag", "v1.0", self.early)
+        self.git("tag", "v2.0", self.late)
         self.git("reset", "-q", "--hard", self.base)
         self.day += 1
 

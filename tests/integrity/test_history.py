@@ -30,6 +30,17 @@ READS = [
     ["git pull --ff-only origin main"],
     ["git rev-list --all", "git format-patch -1 --stdout {late}"],
     ["git log --all --oneline", "bash -c 'git show {fix}'"],
+    ["git log -3", "git show v2.0"],
+    ["git log -3", "git show HEAD@{{1}}"],
+    ["git log -p HEAD..v2.0"],
+    ["git log --oneline ..origin/main"],
+    ["git log --oneline -3", "git log --oneline v2.0"],
+    ["git tag --contains HEAD", "git show v2.0:calc.py"],
+    ["git log --oneline HEAD..v2.0", "git checkout v2.0 -- calc.py"],
+    ["git log -1", "git log --oneline v2.0 -- calc.py", "git show {fix}"],
+    ["git log -1", "git merge v2.0"],
+    ["git log --all --oneline", "git grep 'a + b' {fix}"],
+    ["git grep 'a + b' $(git rev-list --all)"],
 ]
 DOES_NOT = [
     ["git log"],
@@ -51,6 +62,11 @@ DOES_NOT = [
     ["echo 'git show origin/main' > notes.txt", "cat notes.txt"],
     ["git fetch nowhere"],
     ["git -c user.name=a -c user.email=b commit -qam mine --allow-empty", "git show HEAD"],
+    ["git log -3", "git show v1.0", "git show v1.0:calc.py", "git diff v1.0 HEAD"],
+    ["git log --oneline v1.0..HEAD", "git log --oneline v1.0", "git show {early}"],
+    ["git tag", "git describe --tags", "git tag --contains HEAD~1"],
+    ["git grep add HEAD~1", "git cat-file -p HEAD", "git archive HEAD calc.py | tar -t"],
+    ["git reflog", "git show HEAD@{{0}}"],
 ]
 EDIT = "sed -i 's/a - b/a + b/' calc.py"
 COMMIT = "git commit -qam mine"
@@ -65,6 +81,13 @@ OWN_WORK = [
     ["git log -1 --decorate", "printf 'a + b' > calc.py", "git diff origin/main"],
     ["git fetch origin main", "git fetch", "git pull", "git rebase origin/main"],
     [EDIT, COMMIT, "git reset --soft origin/main"],
+    [
+        "git checkout -qb mine",
+        EDIT,
+        "git commit -am mine",
+        "git checkout -q main",
+        "git merge mine",
+    ],
 ]
 
 
