@@ -6,7 +6,7 @@ import pytest
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.schemas import SCHEMAS
+from srft_assets.platform.schemas import SCHEMAS
 from srft_assets.trajectories.batches import LAB, batch_names, write_batch
 from srft_assets.trajectories.ingest import ingest
 from srft_assets.trajectories.model import TRAJECTORIES, from_row
