@@ -123,7 +123,7 @@ def plan(
         items = [i for i in items if i.asset not in there or i.partition in there[i.asset]]
     in_use = {item.asset for item in items}
     looked_at = [stage for key, stage in chosen.items() if key in in_use]
-    told = notices(looked_at, warehouse, lambda kind: names[kind])
+    told = notices(looked_at, home, warehouse, lambda kind: names[kind])
     if as_json:
         typer.echo(_json(items, told))
         return

@@ -112,7 +112,7 @@ class Platform:
 
         looked_at = [self.stages[key] for key in outcome.kept]
         wish = Wish([], batches, seeds)
-        return notices(looked_at, Snapshot(self.home.warehouse), wish.names)
+        return notices(looked_at, self.home, Snapshot(self.home.warehouse), wish.names)
 
     def _loaded(self) -> "Applier":
         if self._applier is None:
@@ -231,14 +231,12 @@ def chosen_batches(home: Home, stated: list[str] | None) -> list[str]:
 
     Raises UsageError for one that was never ingested.
     """
-    from srft_assets.trajectories.batches import batch_names, manifests
+    from srft_assets.trajectories.batches import batch_names, family_of
 
-    known = batch_names(home)
+    known, family = batch_names(home), family_of(home)
     chosen: dict[str, None] = {}
-    families = [(one.batch, one.family) for one in (manifests(home) if stated else ())]
     for name in stated or known:
-        parts = sorted(batch for batch, family in families if name in (batch, family))
-        parts = parts or [one for one in known if one == name]
+        parts = [one for one in known if name == one or (stated and name == family(one))]
         if not parts:
             there = ", ".join(known) or "none yet"
             raise UsageError(f"no batch {name!r}; there are: {there}")

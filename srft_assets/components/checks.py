@@ -162,14 +162,15 @@ def watch_checks(
     def check(
         context: dg.AssetCheckExecutionContext, platform: Platform
     ) -> Iterator[dg.AssetCheckResult]:
-        warehouse, batches = Snapshot(platform.home().warehouse), batch_names(platform.home())
+        home = platform.home()
+        warehouse, batches = Snapshot(home.warehouse), batch_names(home)
         stated = {**stages, **now()}
         for key in context.selected_asset_check_keys:
             asset = key.asset_key.to_user_string()
             stage = stated[asset]
             names = batches if stage.partitioned_by == "batch" else warehouse.partitions(asset)
             watch = stage.watches.get(key.name)
-            said = watch(warehouse, names) if watch else None
+            said = watch(home, warehouse, names) if watch else None
             yield dg.AssetCheckResult(
                 asset_key=key.asset_key,
                 check_name=key.name,

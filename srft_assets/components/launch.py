@@ -23,7 +23,7 @@ from srft_assets.home import Home
 from srft_assets.instance import prepare_instance
 from srft_assets.platform.planning import Outcome, Wish
 from srft_assets.seeds import asked_seeds
-from srft_assets.warehouse.partitions import ONLY, Warehouse, matching
+from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.plan import State, state_of
 from srft_assets.warehouse.stage import Progress, Stage
 
@@ -139,9 +139,11 @@ class Applier:
         stale: list[str] = []
         for name in names:
             item = state_of(stage, self.home, warehouse, name)
-            if behind := _input_in(outcome.failed, stage, name, ("same", "whole")):
+            if behind := _input_in(self.home, outcome.failed, stage, name, ("same", "whole")):
                 failed[name] = f"waits for {behind}, which failed"
-            elif behind := _input_in(outcome.waiting, stage, name, ("same", "whole", "all")):
+            elif behind := _input_in(
+                self.home, outcome.waiting, stage, name, ("same", "whole", "all")
+            ):
                 waiting[name] = f"for {behind}"
             elif item.state is State.WAITING:
                 behind = _input_in(outcome.failed, stage, name, ("all",))
@@ -204,7 +206,7 @@ def _of_platform(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _input_in(
-    left: Mapping[str, Mapping[str, str]], stage: Stage, name: str, by: Collection[str]
+    home: Home, left: Mapping[str, Mapping[str, str]], stage: Stage, name: str, by: Collection[str]
 ) -> str:
     """The first input of a partition that was left unmade, by edges of these mappings; else empty.
 
@@ -212,8 +214,7 @@ def _input_in(
     does: it is there the next time.
     """
     for edge in stage.upstream:
-        needed = {"same": (name,), "whole": (ONLY,), "all": edge.only}[edge.mapping]
-        missing = matching(left.get(edge.asset, {}), needed)
+        missing = edge.taken(home, left.get(edge.asset, {}), name)
         if edge.decides and edge.mapping in by and missing:
             return f"{edge.asset}/{missing[0]}"
     return ""

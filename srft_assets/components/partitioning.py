@@ -7,7 +7,7 @@ import dagster as dg
 from srft_assets.home import Home
 from srft_assets.project.settings import settings
 from srft_assets.seeds import asked_seeds, seeds_there
-from srft_assets.trajectories.batches import batch_names
+from srft_assets.trajectories.batches import batch_names, family_of
 from srft_assets.warehouse.partitions import Warehouse, matching
 from srft_assets.warehouse.stage import Stage
 
@@ -67,6 +67,6 @@ def to_know(assets: Iterable[dg.AssetsDefinition], home: Home) -> dict[str, list
         elif name == f"{ASKED_BATCHES}{key}":
             there = {*warehouse.partitions(key)}
             if stated.critics and stated.looks_after(key):
-                there |= {*matching(batches, stated.batches)}
+                there |= {*matching(batches, stated.batches, family_of(home))}
             found[name] = [batch for batch in batches if batch in there]
     return found | {name: sorted(numbers, key=int) for name, numbers in seeds.items()}

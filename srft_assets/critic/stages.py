@@ -313,7 +313,7 @@ UNLABELED_SHARE = 0.05
 
 
 def runs_graded(
-    critic: str, spec: LlmSpec, warehouse: Warehouse, batches: Sequence[str]
+    critic: str, spec: LlmSpec, home: Home, warehouse: Warehouse, batches: Sequence[str]
 ) -> Said | None:
     """Runs that a critic of failed runs cannot judge, because nobody said whether they failed."""
     if spec.judge == "all":
@@ -337,7 +337,9 @@ def runs_graded(
     )
 
 
-def steps_labelled(critic: str, warehouse: Warehouse, batches: Sequence[str]) -> Said | None:
+def steps_labelled(
+    critic: str, home: Home, warehouse: Warehouse, batches: Sequence[str]
+) -> Said | None:
     """Steps that the critic was asked for, and that have no label."""
     asset = f"step_verdicts/{critic}"
     unlabeled: dict[str, int] = {}

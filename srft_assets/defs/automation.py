@@ -15,6 +15,7 @@ from srft_assets.home import current_home
 from srft_assets.platform.planning import Look, look
 from srft_assets.platform.stages import load_stages
 from srft_assets.project.settings import Settings, settings
+from srft_assets.trajectories.batches import family_of
 from srft_assets.warehouse.partitions import matching
 from srft_assets.warehouse.plan import State
 
@@ -45,7 +46,8 @@ class OutOfSync(dg.AutomationCondition):
         names = {one.partition for one in seen.items.get(asset, ()) if one.state in TO_MAKE}
         stage = seen.stages.get(asset)  # None where its file was deleted since Dagster loaded it
         if stage and stage.on_request and stage.partitioned_by == "batch":
-            names = set(matching(names, settings().relabel.batches))
+            batches, family = settings().relabel.batches, family_of(current_home())
+            names = set(matching(names, batches, family))
         view, subset = context.asset_graph_view, context.get_empty_subset()
         partitions = context.partitions_def
         known = view.get_full_subset(key=key)

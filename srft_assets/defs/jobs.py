@@ -20,7 +20,7 @@ from srft_assets.platform.stages import load_stages
 from srft_assets.project.settings import Relabel, settings
 from srft_assets.seeds import asked_seeds
 from srft_assets.text import some
-from srft_assets.trajectories.batches import batch_names
+from srft_assets.trajectories.batches import batch_names, family_of
 from srft_assets.warehouse.partitions import ONLY, matching
 from srft_assets.warehouse.plan import Item, State
 from srft_assets.warehouse.recipe import digest
@@ -102,7 +102,7 @@ def relabel_nightly(
     if stated.critics is not None:
         items = [item for item in items if _may_be_made(item, stated.critics)]
     known_batches = batch_names(home)
-    batches = matching(known_batches, stated.batches)
+    batches = matching(known_batches, stated.batches, family_of(home))
     if known_batches and not batches:
         fits_none = f"relabel.batches ({', '.join(stated.batches)}) fits none of: "
         return dg.SkipReason(fits_none + some(known_batches))
@@ -253,7 +253,7 @@ def add_partitions(context: dg.OpExecutionContext, config: Wanted, platform: Pla
     """
     home, stages = platform.home(), load_stages()
     known, needed = batch_names(home), unasked(stages)
-    batches = matching(known, config.batches)
+    batches = matching(known, config.batches, family_of(home))
     if not batches:
         raise SrftError(f"batches ({', '.join(config.batches)}) fits none of: {some(known)}")
     for key, stage in with_upstream(stages, config.assets).items():

@@ -60,13 +60,16 @@ class Notice:
 
 
 def notices(
-    stages: Iterable[Stage], warehouse: Warehouse, names: Callable[[Partitioning], Sequence[str]]
+    stages: Iterable[Stage],
+    home: Home,
+    warehouse: Warehouse,
+    names: Callable[[Partitioning], Sequence[str]],
 ) -> list[Notice]:
     """What the watches of these stages have to say of such partitions; alike is said once."""
     told: dict[tuple[str, Said], list[str]] = {}
     for stage in stages:
         for watch, look in stage.watches.items():
-            if said := look(warehouse, names(stage.partitioned_by)):
+            if said := look(home, warehouse, names(stage.partitioned_by)):
                 told.setdefault((watch, said), []).append(stage.key)
     return [Notice(assets, watch, said) for (watch, said), assets in told.items()]
 

@@ -19,6 +19,7 @@ from srft_assets.project.settings import settings
 from srft_assets.text import some
 from srft_assets.trajectories.batches import (
     batch_names,
+    family_of,
     manifests,
     read_manifest,
     registering,
@@ -174,7 +175,7 @@ def lost_by_renaming(home: Home, stages: Mapping[str, Stage], old: str, new: str
         for edge in stage.upstream:
             choosing.setdefault(edge.only, []).append(stage.key)
     for only, makers in choosing.items():
-        before, after = (bool(matching([name], only)) for name in (old, new))
+        before, after = (bool(matching([name], only, family_of(home))) for name in (old, new))
         if before != after:
             told = f"take {new}, and did not take {old}" if after else f"take {old} no more"
             found.append(f"patterns of batches ({', '.join(only)}) {told}: {some(makers)}")

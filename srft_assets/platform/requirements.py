@@ -36,6 +36,7 @@ from srft_assets.training.memory import (
     setup_of,
     space_of,
 )
+from srft_assets.trajectories.batches import family_of
 from srft_assets.warehouse.partitions import Warehouse, matching
 
 IMAGE = 0.5 * GIB
@@ -119,7 +120,7 @@ def _rows(arm: ArmSpec, home: Home) -> tuple[int, float, str]:
     """Tokens of the longest row, the share that is trained, and what of it was assumed."""
     warehouse, asset = Warehouse(home.warehouse), f"masked_tokens/{arm.name}"
     limit = arm.training.max_length
-    batches = matching(warehouse.partitions(asset), arm.training.batches)
+    batches = matching(warehouse.partitions(asset), arm.training.batches, family_of(home))
     stamps = [stamp for batch in batches if (stamp := warehouse.stamp(asset, batch))]
     tokens = sum(stamp.figures.get("tokens", 0) for stamp in stamps)
     if not tokens:

@@ -14,6 +14,7 @@ from srft_assets.rollouts.task_set import is_here, task_set
 from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.estimate import CHARACTERS_A_TOKEN, NO_RUNS
 from srft_assets.tokens.evaluation import EvaluationSpec
+from srft_assets.trajectories.batches import family_of
 from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.partitions import Warehouse, matching
 from srft_assets.warehouse.stage import Planned
@@ -44,7 +45,7 @@ class Recorded:
 def scoring_cost(arm: ArmSpec, planned: Planned) -> Cost:
     """Of one evaluation from its beginning, by the steps of runs that were recorded."""
     spec, chosen = arm.evaluation, settings().costs
-    known = recorded(planned.warehouse, arm.training.batches)
+    known = recorded(planned, arm.training.batches)
     unknown: dict[str, str] = {}
     basis: tuple[str, ...] = ()
     try:
@@ -97,9 +98,10 @@ def _count(spec: str, home: Home) -> int:
     return len(task_set(EvaluationSpec.model_validate_json(spec), home))
 
 
-def recorded(warehouse: Warehouse, batches: Sequence[str]) -> Recorded | None:
+def recorded(planned: Planned, batches: Sequence[str]) -> Recorded | None:
     """The runs of the batches that match; None where there are none."""
-    names = matching(warehouse.partitions("trajectories"), batches)
+    warehouse, family = planned.warehouse, family_of(planned.home)
+    names = matching(warehouse.partitions("trajectories"), batches, family)
     stamps = [(name, warehouse.stamp("trajectories", name)) for name in names]
     there = {name: stamp for name, stamp in stamps if stamp and stamp.rows}
     runs = sum(stamp.rows for stamp in there.values())

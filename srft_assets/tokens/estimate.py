@@ -1,6 +1,6 @@
 """The rows that an arm will be trained on, as far as its batches say of themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from srft_assets.outcomes.status import FAILED
@@ -40,13 +40,18 @@ class Estimate:
     basis: tuple[str, ...]
 
 
-def estimate(arm: ArmSpec, warehouse: Warehouse, batches: tuple[str, ...]) -> Estimate:
-    """The rows of an arm from the batches that match `batches`, masked already or not."""
+def estimate(
+    arm: ArmSpec,
+    warehouse: Warehouse,
+    batches: Sequence[str],
+    family: Callable[[str], str] = str,
+) -> Estimate:
+    """The rows of an arm from the batches that are `matching`, masked already or not."""
     asset = f"masked_tokens/{arm.name}"
     there = sorted({*warehouse.partitions("trajectories"), *warehouse.partitions(asset)})
     rows = tokens = trained = tasks = characters = 0
     unknown: dict[str, str] = {}
-    for batch in matching(there, batches):
+    for batch in matching(there, batches, family):
         if made := warehouse.stamp(asset, batch):
             rows += made.rows
             tokens += round(made.figures.get("tokens", 0))

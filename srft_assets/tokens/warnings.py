@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from srft_assets.home import Home
 from srft_assets.integrity.finding import SAID
 from srft_assets.text import some
 from srft_assets.tokens.arm import ArmSpec
@@ -27,7 +28,9 @@ CUT = {
 }
 
 
-def tokens_trained(arm: ArmSpec, warehouse: Warehouse, batches: Sequence[str]) -> Said | None:
+def tokens_trained(
+    arm: ArmSpec, home: Home, warehouse: Warehouse, batches: Sequence[str]
+) -> Said | None:
     """Batches of which the arm trains nothing, or next to nothing."""
     without: dict[str, Stamp] = {}
     for batch, stamp in _stamps(arm, warehouse, batches).items():
@@ -49,7 +52,9 @@ def tokens_trained(arm: ArmSpec, warehouse: Warehouse, batches: Sequence[str]) -
     return Said(told + ("; ".join([*reasons, *left]) or "the runs hold no turn of the model"))
 
 
-def runs_untainted(arm: ArmSpec, warehouse: Warehouse, batches: Sequence[str]) -> Said | None:
+def runs_untainted(
+    arm: ArmSpec, home: Home, warehouse: Warehouse, batches: Sequence[str]
+) -> Said | None:
     """How many runs are left out as tainted, and why."""
     stamps = _stamps(arm, warehouse, batches).values()
     if not _sum(stamps, "runs_tainted"):
@@ -58,7 +63,9 @@ def runs_untainted(arm: ArmSpec, warehouse: Warehouse, batches: Sequence[str]) -
     return Said(f"left out as tainted: {why} (srft sql 'FROM leaks')", warns=False)
 
 
-def runs_whole(arm: ArmSpec, warehouse: Warehouse, batches: Sequence[str]) -> Said | None:
+def runs_whole(
+    arm: ArmSpec, home: Home, warehouse: Warehouse, batches: Sequence[str]
+) -> Said | None:
     """Runs and steps that are too long for the arm, or that could not be masked."""
     stamps = _stamps(arm, warehouse, batches)
     if not (told := _counted(stamps.values(), CUT)):

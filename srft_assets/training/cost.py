@@ -8,6 +8,7 @@ from srft_assets.tokens.estimate import Estimate, estimate
 from srft_assets.tokens.tokenizer import model_source
 from srft_assets.training.job import every_of, steps_of
 from srft_assets.training.memory import setup_of, space_of
+from srft_assets.trajectories.batches import family_of
 from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.stage import Planned
 
@@ -20,7 +21,7 @@ FORWARD = 2
 
 def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
     """Of one training of the arm, as if all its rows were alike."""
-    rows = estimate(arm, planned.warehouse, tuple(arm.training.batches))
+    rows = _estimate(arm, planned)
     scored = _scored(arm, rows, planned)
     unknown: dict[str, str] = {}
     basis = list(rows.basis)
@@ -67,6 +68,11 @@ def training_cost(arm: ArmSpec, planned: Planned) -> Cost:
     )
 
 
+def _estimate(arm: ArmSpec, planned: Planned) -> Estimate:
+    family = family_of(planned.home)
+    return estimate(arm, planned.warehouse, arm.training.batches, family)
+
+
 def _scored(arm: ArmSpec, rows: Estimate, planned: Planned) -> Estimate:
     """The rows of whose tasks some are held out and scored. Those of another arm that are not
     masked yet are told as if it took all runs."""
@@ -74,7 +80,7 @@ def _scored(arm: ArmSpec, rows: Estimate, planned: Planned) -> Estimate:
     if not other or other == arm.name:
         return rows
     named = arm.model_copy(update={"name": other, "runs": "all"})
-    return estimate(named, planned.warehouse, tuple(arm.training.batches))
+    return _estimate(named, planned)
 
 
 def _held_out(arm: ArmSpec, rows: Estimate) -> float:

@@ -30,6 +30,7 @@ from srft_assets.training.model import base_digest, base_folder
 from srft_assets.training.process import command_of, environment_of
 from srft_assets.training.rows import SHORTER, Selection, parts_of, rows_of, scored_asset
 from srft_assets.training.saving import weights_digest
+from srft_assets.trajectories.batches import family_of
 from srft_assets.warehouse.partitions import Warehouse, matching
 from srft_assets.warehouse.stage import Made, Said, Stage, Upstream, Work
 
@@ -69,7 +70,7 @@ def checkpoints_stage(arm: ArmSpec) -> Stage:
     return _stage(
         arm,
         DESCRIPTION,
-        tuple(Upstream(asset, "all", only, setting) for asset in assets),
+        tuple(Upstream(asset, "all", only, setting, family=family_of) for asset in assets),
         code={"version": VERSION},
         make=partial(make_checkpoint, arm),
         config=_settings(arm),
@@ -258,11 +259,13 @@ def _base_name(arm: ArmSpec) -> str:
     return Path(arm.model).name if Path(arm.model).is_dir() else arm.model
 
 
-def _batches_trained(arm: ArmSpec, warehouse: Warehouse, seeds: Sequence[str]) -> Said | None:
+def _batches_trained(
+    arm: ArmSpec, home: Home, warehouse: Warehouse, seeds: Sequence[str]
+) -> Said | None:
     """Batches that `training.batches` leaves out."""
     there = warehouse.partitions(f"masked_tokens/{arm.name}")
     stated = arm.training.batches
-    left = sorted(set(there) - set(matching(there, stated)))
+    left = sorted(set(there) - set(matching(there, stated, family_of(home))))
     if not left:
         return None
     only = ", ".join(stated)
@@ -270,7 +273,9 @@ def _batches_trained(arm: ArmSpec, warehouse: Warehouse, seeds: Sequence[str]) -
     return Said(told, warns=len(left) == len(there))
 
 
-def _rows_trained(arm: ArmSpec, warehouse: Warehouse, seeds: Sequence[str]) -> Said | None:
+def _rows_trained(
+    arm: ArmSpec, home: Home, warehouse: Warehouse, seeds: Sequence[str]
+) -> Said | None:
     """Rows that the training refused, as too long."""
     asset = f"checkpoints/{arm.name}"
     stamps = [stamp for seed in seeds if (stamp := warehouse.stamp(asset, seed))]

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -225,6 +225,17 @@ def read_manifest(home: Home, batch: str) -> Manifest:
     if not found:
         raise SrftError(f"no batch {batch!r}: register it with `srft ingest`")
     return _parsed(f"batch {batch}", found[0][0], home.root)
+
+
+def family_of(home: Home) -> Callable[[str], str]:
+    """Of a batch the name that was given at ingest, and shared by the parts of one that was split;
+    of any other name itself. Manifests are read when it is asked first."""
+
+    @cache
+    def families() -> dict[str, str]:
+        return {one.batch: one.family for one in manifests(home)}
+
+    return lambda batch: families().get(batch, batch)
 
 
 def written_ns(home: Home) -> dict[str, int]:

@@ -18,7 +18,6 @@ from srft_assets.warehouse.partitions import (
     InputChangedError,
     Stamp,
     Warehouse,
-    matching,
     read_stamp,
 )
 from srft_assets.warehouse.recipe import Recipe
@@ -45,19 +44,19 @@ def recipe_of(stage: Stage, home: Home, warehouse: Warehouse, partition: str) ->
         f"{edge.asset}/{name}": _version(warehouse, edge.asset, name, stage.key)
         for edge in stage.upstream
         if edge.decides
-        for name in _input_names(edge, warehouse, partition)
+        for name in _input_names(edge, home, warehouse, partition)
     }
     return Recipe(code=dict(stage.code), config=config, inputs=inputs)
 
 
-def _input_names(edge: Upstream, warehouse: Warehouse, partition: str) -> Iterator[str]:
+def _input_names(edge: Upstream, home: Home, warehouse: Warehouse, partition: str) -> Iterator[str]:
     if edge.mapping == "same":
         yield partition
     elif edge.mapping == "whole":
         yield ONLY
     else:
         there = warehouse.partitions(edge.asset)
-        names = matching(there, edge.only)
+        names = edge.taken(home, there, partition)
         if not names and not edge.optional:
             raise MissingInputError(_none_fits(edge, there))
         yield from names

@@ -4,7 +4,7 @@ import fnmatch
 import math
 import re
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -122,20 +122,13 @@ def check_partition_name(name: str) -> str:
     return name
 
 
-PART = re.compile(r"-\d{3,}$")
-"""What a batch that was split has behind its name."""
-
-
-def family_of(batch: str) -> str:
-    """The name that the parts of a split batch share; of another batch its own."""
-    return PART.sub("", batch)
-
-
-def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
+def matching(
+    names: Iterable[str], patterns: Sequence[str], family: Callable[[str], str] = str
+) -> list[str]:
     """The names that match one of the shell patterns and none of those behind a `!`, sorted.
 
-    Patterns behind a `!` alone leave those out of all. A name without any wildcard is also that of
-    the parts `NAME-000`, `NAME-001`, … of a batch that was split.
+    Patterns behind a `!` alone leave those out of all. A pattern without any wildcard is also the
+    name of a `family`, which the parts of a batch that was split share.
     """
     wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
     others = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
@@ -144,8 +137,8 @@ def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
         wanted = ["*"]
 
     def fits(name: str, patterns: Sequence[str]) -> bool:
-        whole = family_of(name)
-        return any(fnmatch.fnmatchcase(name, one) or one == whole for one in patterns)
+        shared = any(PARTITION_NAME.fullmatch(one) and one == family(name) for one in patterns)
+        return shared or any(fnmatch.fnmatchcase(name, one) for one in patterns)
 
     return sorted(name for name in names if fits(name, wanted) and not fits(name, others))
 

@@ -8,7 +8,7 @@ from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.making import recipe_of
-from srft_assets.warehouse.partitions import CALLS, ONLY, Stamp, Warehouse, damage, matching
+from srft_assets.warehouse.partitions import CALLS, ONLY, Stamp, Warehouse, damage
 from srft_assets.warehouse.stage import Partitioning, Planned, Stage, in_order
 
 Partitions = Callable[[Partitioning], Sequence[str]]
@@ -181,13 +181,7 @@ class Planner:
         for edge in stage.upstream:
             if not edge.decides:
                 continue
-            unsettled = self.unsettled.get(edge.asset, {})
-            if edge.mapping == "all":
-                waits = matching(unsettled, edge.only)
-            else:
-                name = partition if edge.mapping == "same" else ONLY
-                waits = [name] if name in unsettled else []
-            if waits:
+            if waits := edge.taken(self.home, self.unsettled.get(edge.asset, {}), partition):
                 behind = f"{edge.asset}/{waits[0]}"
                 return Item(stage.key, partition, State.WAITING, (f"for {behind}",), behind=behind)
         return None

@@ -14,7 +14,7 @@ from srft_assets.errors import Refusal, SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.serving.server import Serve, Served
 from srft_assets.warehouse.cost import Cost
-from srft_assets.warehouse.partitions import Stamp, Warehouse, data_version
+from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse, data_version, matching
 from srft_assets.warehouse.recipe import Code, Recipe
 
 T = TypeVar("T")
@@ -183,6 +183,7 @@ class Upstream:
         asset: key of the upstream stage, e.g. `step_verdicts/rules`.
         mapping: `same` partition; `all` partitions that match `only`; `whole`: unpartitioned.
         only: for `all`, shell patterns of partition names; behind a `!`, of those left out.
+        family: for `all` batches, of a platform what `matching` asks.
         setting: who says `only`, for messages.
         optional: for `all`, whether the stage can be made while there is none.
         decides: whether its content is part of the recipe. Where it is not, the stage reads
@@ -195,6 +196,14 @@ class Upstream:
     setting: str = ""
     optional: bool = False
     decides: bool = True
+    family: Callable[[Home], Callable[[str], str]] | None = None
+
+    def taken(self, home: Home, names: Collection[str], partition: str) -> list[str]:
+        """Those of the names, of partitions of `asset`, from which `partition` is made."""
+        if self.mapping == "all":
+            return matching(names, self.only, self.family(home) if self.family else str)
+        name = partition if self.mapping == "same" else ONLY
+        return [name] if name in names else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +217,7 @@ class Said:
     warns: bool = True
 
 
-Watch = Callable[[Warehouse, Sequence[str]], Said | None]
+Watch = Callable[[Home, Warehouse, Sequence[str]], Said | None]
 """Looks at partitions of a stage, by their names and without reading rows; None: all is well."""
 
 

@@ -145,7 +145,7 @@ def test_a_run_beyond_the_context_is_unlabeled_where_the_critic_says_so(labeller
     made = labeller.label()
     assert set(labels(made.frame)["worse"]) == {Label.UNLABELED}
     assert "context" in made.refused[0].reason
-    said = steps_labelled("c", Warehouse(home.warehouse), ["batch"])
+    said = steps_labelled("c", home, Warehouse(home.warehouse), ["batch"])
     assert said and said.warns
     assert said.line.startswith(
         "5 of 8 steps (62.5%) in batch have no label of the critic c; 1 run"

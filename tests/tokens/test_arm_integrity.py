@@ -63,7 +63,7 @@ def test_the_arm_says_how_many_were_dropped_and_why(leaky: Home):
     arm = ArmSpec(name="srft", critic="rules")
     stage = masked_tokens_stage(arm)
     make_partition(stage, work_alone(stage, leaky, "b"))
-    said = runs_untainted(arm, Warehouse(leaky.warehouse), ["b"])
+    said = runs_untainted(arm, leaky, Warehouse(leaky.warehouse), ["b"])
     assert said is not None and not said.warns
     assert said.line == "left out as tainted: 1 read the fix (srft sql 'FROM leaks')"
 

@@ -164,14 +164,14 @@ def test_batches_that_no_pattern_fits_are_told_with_the_setting(platform: Home) 
 def test_batches_that_a_pattern_leaves_out_are_told(platform: Home) -> None:
     warehouse = Warehouse(platform.warehouse)
     watch = checkpoints_stage(arm_of(batches=["eval-*"])).watches["batches_trained"]
-    said = watch(warehouse, ["0"])
+    said = watch(platform, warehouse, ["0"])
     assert said and not said.warns
     assert said.line == "training.batches (eval-*) leaves out 1 of 2 batches: lab-1"
-    by_default = checkpoints_stage(arm_of()).watches["batches_trained"](warehouse, ["0"])
+    by_default = checkpoints_stage(arm_of()).watches["batches_trained"](platform, warehouse, ["0"])
     told = "training.batches (*, !eval-*) leaves out 1 of 2 batches: eval-1"
     assert by_default and (by_default.line, by_default.warns) == (told, False)
     every = checkpoints_stage(arm_of(batches=["*"])).watches["batches_trained"]
-    assert every(warehouse, ["0"]) is None
+    assert every(platform, warehouse, ["0"]) is None
 
 
 def test_held_out_tasks_are_not_trained_on_whatever_their_batch_is_called(platform: Home) -> None:
@@ -193,9 +193,9 @@ def test_held_out_tasks_are_not_trained_on_whatever_their_batch_is_called(platfo
 
 def test_rows_too_long_to_train_are_told(platform: Home) -> None:
     stage = checkpoints_stage(arm_of())
-    assert stage.watches["rows_trained"](Warehouse(platform.warehouse), ["0"]) is None
+    assert stage.watches["rows_trained"](platform, Warehouse(platform.warehouse), ["0"]) is None
     make(stage, platform, InProcess())
-    said = stage.watches["rows_trained"](Warehouse(platform.warehouse), ["0", "1"])
+    said = stage.watches["rows_trained"](platform, Warehouse(platform.warehouse), ["0", "1"])
     assert said and said.line.startswith(
         "1 of 11 rows are longer than training.max_length (100 tokens) and are not trained"
     )
