@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from srft_assets.cli.console import quoted, say
-from srft_assets.cli.platform import Batches, chosen_batches, chosen_seeds
+from srft_assets.cli.platform import Batches, chosen_seeds, needed_batches
 from srft_assets.cli.progress import progress
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.exports import Allowed, FormatName
@@ -84,9 +84,7 @@ def export(
             raise UsageError("--push-to-hub takes one --format: a data set holds one")
         check_repository(push_to_hub)
     size, licence = size_of(max_shard_size), license_of(license_)
-    batches = chosen_batches(home, batch)
-    if not batches:
-        raise SrftError("there are no batches yet: srft ingest PATH, or srft demo")
+    batches = needed_batches(home, batch)
     with console.status("loading the platform"):
         from srft_assets.exports.export import Request, check_mistake_weight
         from srft_assets.exports.export import export as write

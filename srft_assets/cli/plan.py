@@ -172,8 +172,9 @@ def _whole(
     for line in cost_notes(stages_told, total(items)):
         say(console, f"[dim]{quoted(line)}[/]")
     asked = [key for key in stages if key.startswith("step_verdicts/") and stages[key].estimate]
-    if asked and not names["batch"]:
-        say(console, f"Unknown (calls, tokens of {some(asked)}): {NO_BATCHES}.")
+    if not names["batch"]:
+        of_what = f"Unknown (calls, tokens of {some(asked)}): " if asked else "note "
+        say(console, f"{of_what}{NO_BATCHES}.")
 
 
 def apply(

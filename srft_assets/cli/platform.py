@@ -244,6 +244,13 @@ def chosen_batches(home: Home, stated: list[str] | None) -> list[str]:
     return list(chosen)
 
 
+def needed_batches(home: Home, stated: list[str] | None) -> list[str]:
+    """As `chosen_batches`; raises SrftError where there is none at all."""
+    if batches := chosen_batches(home, stated):
+        return batches
+    raise SrftError("there are no batches yet: srft ingest PATH, or srft demo")
+
+
 def chosen_seeds(home: Home, stated: list[str] | None) -> list[str]:
     """The stated seeds, or all that were asked for. Raises UsageError for what is no number."""
     from srft_assets.seeds import asked_seeds, check_seed

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SHOWN = 6
 """Rows of each table; the others are counted."""
 WHY_CHARS = 60
+IN_TABLE = {"runs": ("trajectory_id", "batch", "n_steps", "status", "model")}
+"""Columns that people are shown, where there are too many for a terminal."""
 NOTHING = 3
 """What `srft ls` exits with where nothing matched."""
 Listing = Literal["batches", "runs", "critics", "arms", "checkpoints", "exports"]
@@ -68,7 +70,10 @@ def ls(
     if as_json:
         typer.echo(json_text({"rows": rows.to_dicts()}))
     elif rows.height:
-        Console().print(Rows(rows))
+        console, shown = Console(), rows.select(IN_TABLE.get(what, rows.columns))
+        console.print(Rows(shown, more="--where chooses, --json has all"))
+        if left := [name for name in rows.columns if name not in shown.columns]:
+            say(console, f"[dim]more columns, for --where and --json: {', '.join(left)}[/]")
     if rows.is_empty():
         if not as_json:
             say(Console(stderr=True), f"no {what}{' match' if where else ' yet'}")

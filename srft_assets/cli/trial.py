@@ -7,7 +7,7 @@ from rich.console import Console
 
 from srft_assets.cli.console import say
 from srft_assets.cli.critic import label_of, print_steps
-from srft_assets.cli.platform import Batches, chosen_batches
+from srft_assets.cli.platform import Batches, chosen_batches, needed_batches
 from srft_assets.cli.progress import Quiet, progress
 from srft_assets.errors import UsageError
 from srft_assets.home import Home, current_home
@@ -42,7 +42,7 @@ def try_critic(
     if stage is None or stage.trial is None:
         known = sorted(key.rpartition("/")[2] for key, one in stages.items() if one.trial)
         raise UsageError(f"no critic {name!r} that asks a model; there are: {', '.join(known)}")
-    chosen, of = sample(home, stage, chosen_batches(home, batch), runs, seed, gold)
+    chosen, of = sample(home, stage, needed_batches(home, batch), runs, seed, gold)
     with console.status("loading Dagster"):
         from srft_assets.components.platform import critic_server
     with progress(console) as told_to, critic_server() as server:

@@ -81,6 +81,10 @@ def checkpoint_removal(home: Home, name: str) -> Removal:
     """What goes with the checkpoint `ARM/SEED`. Raises UsageError where there is none."""
     arm, _, seed = name.partition("/")
     check_partition_name(arm)
+    if not seed:
+        seeds = Warehouse(home.warehouse).partitions(f"checkpoints/{arm}")
+        there = f"there are: {some(seeds)}" if seeds else f"the arm {arm} has none"
+        raise UsageError(f"checkpoint {name!r} names no seed, as {arm}/0 does; {there}")
     check_partition_name(seed)
     found = tuple(
         (asset, seed) for asset in _assets(home, OF_CHECKPOINT, seed) if asset.endswith(f"/{arm}")

@@ -78,7 +78,10 @@ def open_mask(index: Index, place: Place, arm: str, part: int = 0, page: int = 0
     rows, tokenizer = masked_at(index.home, index.warehouse, place, arm)
     by_part = {row.part: row for row in rows}
     if not by_part:
-        raise SrftError(f"the arm {arm} does not train on this run: srft ls runs --arm {arm}")
+        raise SrftError(
+            f"the arm {arm} does not train on this run: "
+            f"srft sql \"SELECT trajectory_id FROM masked_tokens WHERE arm = '{arm}'\""
+        )
     row = by_part.get(part, rows[0])
     pages = list(_pages(list(blocks_of(row.spans, row.n_tokens))))
     page = min(page, len(pages) - 1)

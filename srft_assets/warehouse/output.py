@@ -20,18 +20,21 @@ TEXT_CHARS = 12
 TABLE_ROWS = 200
 RECORDS = 50
 GAP = 2
+FURTHER = "add LIMIT and OFFSET, or --format csv"
+"""How to see rows that are left out, after a query."""
 
 
 class Rows:
     """The first rows of a result, which fit the terminal that they are printed on.
 
     Long cells are cut, hostile text is made visible, and none is read as markup. What is left out
-    is counted below.
+    is counted below; `more` says how to see it.
     """
 
-    def __init__(self, rows: pl.DataFrame, title: str = "") -> None:
+    def __init__(self, rows: pl.DataFrame, title: str = "", more: str = FURTHER) -> None:
         self.rows = rows
         self.title = title
+        self.more = more
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
@@ -48,8 +51,7 @@ class Rows:
             columns = "" if fits else f" of {', '.join(map(visible, self.rows.columns))}"
             yield Text(f"no rows{columns}", style="dim")
         elif left > 0:
-            more = f"{left:,} more rows: add LIMIT and OFFSET, or --format csv"
-            yield Text(more, style="dim")
+            yield Text(f"{left:,} more rows: {self.more}", style="dim")
 
 
 def _table(rows: pl.DataFrame, parted: bool) -> tuple[Table, int, int]:

@@ -192,6 +192,16 @@ def test_nothing_goes_while_a_run_is_under_way(srft: Srft, home: Home) -> None:
     assert files(home) == before
 
 
+def test_a_checkpoint_without_a_seed_is_told_which_there_are(srft: Srft, filled: Home) -> None:
+    said = srft("delete", "checkpoint", "rft", "--yes")
+    told = "error: checkpoint 'rft' names no seed, as rft/0 does; the arm rft has none\n"
+    assert (said.code, said.err) == (2, told)
+    made = Warehouse(filled.warehouse).path("checkpoints/srft", "7")
+    made.parent.mkdir(parents=True)
+    made.touch()
+    assert "; there are: 7\n" in srft("delete", "checkpoint", "srft", "--yes").err
+
+
 @pytest.mark.parametrize("name", ["srft", "srft/7", "../up/0", "*/0"])
 def test_a_checkpoint_that_is_not_there_is_named(srft: Srft, filled: Home, name: str) -> None:
     before = files(filled)

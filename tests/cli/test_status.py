@@ -114,6 +114,14 @@ def test_a_listing_takes_a_condition_and_exits_3_where_nothing_matches(ask: Srft
     assert seen(ask, "ls", "checkpoints", code=3) == {"rows": []}
 
 
+def test_runs_are_rows_on_a_terminal_and_all_of_them_in_json(ask: Srft) -> None:
+    head, *lines = ask("ls", "runs").out.splitlines()
+    assert head.split() == ["trajectory_id", "batch", "n_steps", "status", "model"]
+    rows = seen(ask, "ls", "runs")["rows"]
+    assert [line.split()[0] for line in lines[:-1]] == [row["trajectory_id"] for row in rows]
+    assert lines[-1].startswith("more columns, for --where and --json: instance_id, repo")
+
+
 @pytest.mark.parametrize(
     "condition",
     ["nope", "runs >", "1) ; DROP VIEW runs; --", "(SELECT count(*) FROM '/etc/passwd') > 0"],

@@ -60,6 +60,9 @@ def test_who_asks_no_model_cannot_be_tried(home, srft):
 
 
 def test_without_a_run_to_judge_it_says_so(home, srft):
+    said = srft("critic", "try", "default")
+    assert (said.code, said.out) == (1, "")
+    assert said.err == "error: there are no batches yet: srft ingest PATH, or srft demo\n"
     graded_runs(home, [("good", 2, True)])
     said = srft("critic", "try", "default")
     assert said.code == 1
