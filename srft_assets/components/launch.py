@@ -146,7 +146,7 @@ class Applier:
             ):
                 waiting[name] = f"for {behind}"
             elif item.state is State.WAITING:
-                behind = _input_in(outcome.failed, stage, name, ("all",))
+                behind = _input_in(self.home, outcome.failed, stage, name, ("all",))
                 failed[name] = (
                     f"waits for {behind}, which failed" if behind else "; ".join(item.why)
                 )
