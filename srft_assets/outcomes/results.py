@@ -127,10 +127,11 @@ def run_recorded(
 ) -> tuple[Recorded, Completed]:
     """Run a command whose recorder writes to the file `results`, then read that.
 
-    Commands could write there too: what is no line of the recorder's is as good as absent.
+    Commands could write there too: what is no line of the recorder's is as good as absent, and so
+    is a pipe, which nobody would end.
     """
     ran = inside.run(command, **bounds)
-    read = inside.run(f"cat -- {results}", **{**bounds, "limits": READING})
+    read = inside.run(f"[ -f {results} ] && cat -- {results}", **{**bounds, "limits": READING})
     rows, finished = [], False
     for line in read.output.splitlines():
         with contextlib.suppress(orjson.JSONDecodeError):

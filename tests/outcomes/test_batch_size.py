@@ -93,7 +93,7 @@ def outcomes(root: Path, size: int) -> dict[tuple[str, int | None], tuple[str, s
     return {(source, row): (status, reason) for source, row, status, reason in rows}
 
 
-@settings(max_examples=25, deadline=None, print_blob=True)
+@settings(max_examples=12, deadline=None, print_blob=True)
 @given(runs=RUNS, reports=REPORTS, size=st.integers(1, 3))
 def test_the_size_of_batches_decides_nothing(runs: list, reports: list, size: int) -> None:
     with TemporaryDirectory() as folder:
