@@ -180,6 +180,7 @@ def test_words_in_brackets_are_text():
 def test_the_task_of_verifiers_is_its_environment():
     row = {**s.PROMPTED, "task": "swe", "example_id": 7}
     assert only(row).instance_id == "7"
+    assert only({**row, "task": "acme__b-1"}).instance_id == "acme__b-1"
     assert only({**row, "info": '{"instance_id": "acme__b-2"}'}).instance_id == "acme__b-2"
     assert only({**row, "info": "a note"}).instance_id == "7"
 

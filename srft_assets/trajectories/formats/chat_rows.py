@@ -131,12 +131,13 @@ def _read_prompted(record: dict[str, Any], source: Source) -> Trajectory:
     info = record.get("info")
     told_so = isinstance(info, dict) or (isinstance(info, str) and info[:1] == "{")
     about = section(record, "info") if told_so else {}
-    own = identifier(record, "instance_id")
-    # verifiers calls the environment `task`, which is the same for all of its rows
-    task = identifier(record, "example_id", "task", "id")
+    own = identifier(about, "instance_id") or identifier(record, "instance_id")
+    # verifiers calls the environment `task`, which is the same for all rows, unless it is one's own
+    task = identifier(record, "task") or ""
+    task = task if "__" in task else identifier(record, "example_id", "task", "id")
     facts = _facts(
         record,
-        instance_id=identifier(about, "instance_id") or own or task,
+        instance_id=own or task,
         tools=tools(record) or tools(about),
     )
     messages = [*told, *(listing(record, "completion") or [])]
