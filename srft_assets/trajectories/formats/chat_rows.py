@@ -133,8 +133,9 @@ def _read_prompted(record: dict[str, Any], source: Source) -> Trajectory:
     about = section(record, "info") if told_so else {}
     own = identifier(about, "instance_id") or identifier(record, "instance_id")
     # verifiers calls the environment `task`, which is the same for all rows, unless it is one's own
-    task = identifier(record, "task") or ""
-    task = task if "__" in task else identifier(record, "example_id", "task", "id")
+    task = identifier(record, "task")
+    if task is None or "__" not in task:
+        task = identifier(record, "example_id", "task", "id")
     facts = _facts(
         record,
         instance_id=own or task,
