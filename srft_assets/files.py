@@ -16,15 +16,15 @@ what a clock that was ahead wrote in the future."""
 
 
 @contextmanager
-def replacing(target: Path) -> Iterator[Path]:
+def replacing(target: Path, mark: str = "") -> Iterator[Path]:
     """A path beside the target, to write a file or a folder to, which takes its place at the end.
 
-    It is made durable and renamed. Where the body raises, or the process is killed, the target
-    stays as it was; a folder that is there already is first renamed, whole, and then removed. The
-    parent is made where it is absent.
+    `mark` stands in its name. It is made durable and renamed. Where the body raises, or the process
+    is killed, the target stays as it was; a folder that is there already is first renamed, whole,
+    and then removed. The parent is made where it is absent.
     """
     private(target.parent)
-    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    beside = target.with_name(f".{target.name}.{mark}{uuid.uuid4().hex}.tmp")
     try:
         yield beside
         for path in [*beside.rglob("*"), beside]:

@@ -34,6 +34,7 @@ from srft_assets.warehouse.making import History, make_partition, recipe_of
 from srft_assets.warehouse.partitions import ONLY, Warehouse
 from srft_assets.warehouse.recipe import Code, digest, source_digest
 from srft_assets.warehouse.stage import Made, Planned, Said, Stage, Trial, Upstream, Work
+from srft_assets.warehouse.turn import NO_TURN
 
 VERSION = 4
 """Raised when the output changes; see tools/versions.py."""
@@ -231,7 +232,7 @@ def _show_prompt(stage: Stage, work: Work) -> None:
     recipe = recipe_of(stage, work.home, work.warehouse, ONLY)
     shown = work.warehouse.stamp(stage.key)
     if shown is None or shown.fingerprint != recipe.fingerprint:
-        make_partition(stage, replace(work, partition=ONLY, recipe=recipe))
+        make_partition(stage, replace(work, partition=ONLY, recipe=recipe, turn=NO_TURN))
 
 
 def _messages(

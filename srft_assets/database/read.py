@@ -14,7 +14,7 @@ from typing import Any
 
 from srft_assets.home import Home
 
-HEAD = "0004"
+HEAD = "0005"
 """Revision of `migrations/` that the tables of `store.py` have."""
 FILE = "sqlite:///"
 

@@ -8,7 +8,7 @@ several machines share a home; `SRFT_DATABASE` is the URL. Statements are those 
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,7 @@ from srft_assets.database.engine import (
     refuse_two,
 )
 from srft_assets.database.read import HEAD
-from srft_assets.errors import SrftError, UsageError
+from srft_assets.errors import SrftError
 from srft_assets.files import replacing
 from srft_assets.home import Home
 from srft_assets.processes.locks import exclusive
@@ -151,6 +151,15 @@ BATCHES = sa.Table(
 """Registered batches; `number` is the order of registration, `manifest` JSON, `written_ns` when it
 was written. See `srft_assets.trajectories.batches.Manifest`."""
 
+TURNS = sa.Table(
+    "turns",
+    METADATA,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+)
+"""How many turns of making a partition have begun, by `asset/partition`. See
+`srft_assets.warehouse.turn`."""
+
 SEEDS = sa.Table("seeds", METADATA, sa.Column("name", sa.String(20), primary_key=True))
 """Seeds of training that were asked for, beside the first. See `srft_assets.seeds`."""
 
@@ -243,7 +252,7 @@ def database_of(home: Home) -> Database:
     A copy of an earlier version is kept (`backup.py`). Raises SrftError where it is damaged or of a
     later version, UsageError for a wrong URL.
     """
-    return _at(_url(home), home)
+    return database_at(_url(home), home)
 
 
 def database_file(home: Home) -> Path | None:
@@ -252,53 +261,8 @@ def database_file(home: Home) -> Path | None:
     return file_of(_url(home))
 
 
-def copy_database(home: Home, stated: str) -> dict[str, int]:
-    """Copy all rows to another database, in one transaction; table → rows that were not there.
-
-    Claims are left out: whoever holds one asks the database of before. Raises UsageError for a
-    wrong URL, and where a row is there that differs.
-    """
-    url = parsed_url(stated, "the target")
-    source, target = database_of(home), _at(url, home)
-    if source.url == url:
-        raise UsageError("that is the database of this platform already")
-    copied = {}
-    with source.read() as there, target.write() as here:
-        for table in METADATA.sorted_tables:
-            if table is not CLAIMS:
-                copied[table.name] = 0
-                for some in there.execute(sa.select(table)).yield_per(AT_ONCE).partitions():
-                    try:
-                        copied[table.name] += _insert_new(here, table, some)
-                    except (IntegrityError, ValueError) as error:  # PostgreSQL has no zero bytes
-                        place, told = url.render_as_string(), " ".join(str(error).split())[:200]
-                        raise UsageError(
-                            f"{place} takes no such {table.name} ({told}): name an empty database"
-                        ) from error
-    return copied
-
-
-def _insert_new(here: sa.Connection, table: sa.Table, rows: Sequence[sa.Row[Any]]) -> int:
-    """Insert the rows that are not there; how many. Raises UsageError where one is, and differs."""
-    key = list(table.primary_key)
-
-    def key_of(row: sa.Row[Any]) -> tuple[Any, ...]:
-        return tuple(row._mapping[column.name] for column in key)
-
-    wanted = sa.tuple_(*key).in_([key_of(row) for row in rows])
-    known = {key_of(row): row for row in here.execute(sa.select(table).where(wanted))}
-    for row in rows:
-        if known.get(key_of(row), row) != row:
-            told = ", ".join(map(str, key_of(row)))
-            place = here.engine.url.render_as_string()
-            raise UsageError(f"{place} holds another {table.name} {told}: name an empty database")
-    new = [row._asdict() for row in rows if key_of(row) not in known]
-    if new:
-        here.execute(sa.insert(table), new)
-    return len(new)
-
-
-def _at(url: sa.URL, home: Home) -> Database:
+def database_at(url: sa.URL, home: Home) -> Database:
+    """The database of this URL, as `database_of`."""
     file = file_of(url)
     return _opened(url, Path(f"{file}-locks") if file else home.root / "database-locks")
 

@@ -26,6 +26,7 @@ from srft_assets.warehouse.partitions import Stamp
 from srft_assets.warehouse.plan import in_sync
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Made, Stage, Work
+from srft_assets.warehouse.turn import Turn
 
 T = TypeVar("T")
 SHOWN_ROWS = 5
@@ -178,6 +179,26 @@ def _died(worker: Worker) -> str:
     return f"its process ended with code {code}"
 
 
+def next_turn(home: Home, asset: str, partition: str) -> Turn:
+    """The next turn of making a partition: what the turns before it write comes too late."""
+    from srft_assets.database.store import TURNS, database_of
+
+    database, name = database_of(home), f"{asset}/{partition}"
+
+    def last() -> int:
+        return next((row.number for row in database.rows(TURNS, [name])), 0)
+
+    with database.write() as connection:
+        wanted = TURNS.c.name == name
+        known = connection.execute(TURNS.select().where(wanted)).one_or_none()
+        number = known.number + 1 if known else 1
+        if known:
+            connection.execute(TURNS.update().where(wanted).values(number=number))
+        else:
+            connection.execute(TURNS.insert().values(name=name, number=number))
+    return Turn(name, number, last)
+
+
 @dataclass(frozen=True)
 class Making:
     """The making of partitions of one stage. `tell` hears whom one waits for."""
@@ -195,7 +216,10 @@ class Making:
                 check_seed(name)
             if not self.force and in_sync(self.stage, self.home, name):
                 return Ended(name, "kept")
-            made, stamp = make_current(self.stage, self.home, name, work_on)
+            turn = next_turn(self.home, self.stage.key, name)
+            made, stamp = make_current(
+                self.stage, self.home, name, lambda recipe: replace(work_on(recipe), turn=turn)
+            )
         shown = replace(made, frame=made.frame.head(SHOWN_ROWS))
         return Ended(name, "made", "", "", shown, stamp, time.perf_counter() - start)
 

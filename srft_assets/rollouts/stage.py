@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,6 @@ from srft_assets.tokens.arm import ArmSpec
 from srft_assets.tokens.evaluation import EMBEDDED
 from srft_assets.training.checkpoint import weights_gone
 from srft_assets.trajectories.model import Trajectory, frame_of
-from srft_assets.warehouse.partitions import Stamp, data_version
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Made, Stage, Upstream, Work
 
@@ -216,15 +214,7 @@ def _keep_runs(arm: str, runs: Sequence[Trajectory], work: Work) -> None:
     frame, refused = frame_of(runs, f"eval-{arm}-{work.partition}")
     if refused:
         raise SrftError(refused[0].line())
-    stamp = Stamp(
-        recipe=work.recipe,
-        fingerprint=work.recipe.fingerprint,
-        data_version=data_version(frame),
-        rows=frame.height,
-        run_id=work.run_id,
-        made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-    )
-    work.warehouse.write(f"eval_trajectories/{arm}", work.partition, frame, stamp)
+    work.keep(f"eval_trajectories/{arm}", frame)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,8 @@ def make_partition(stage: Stage, work: Work) -> tuple[Made, Stamp]:
 
     The rows must have exactly the stage's schema (ValueError otherwise). Where the stage keeps
     earlier versions, what is replaced stays there, and so does what replaces it. Raises
-    InputChangedError where a setting of the partition is another one by the time it is made.
+    InputChangedError where a setting of the partition is another one by the time it is made,
+    LateError where a later turn of making it has begun.
     """
     made = stage.make(work)
     if made.frame.schema != stage.schema:
@@ -119,7 +120,7 @@ def make_partition(stage: Stage, work: Work) -> tuple[Made, Stamp]:
     told = {"refused": tuple(made.refused), "figures": figures}
     with ThreadPoolExecutor(1) as beside:  # the rows are hashed while they are written
         stamp = beside.submit(work.stamp, made.frame, stage.volatile, **told)
-        work.warehouse.write(stage.key, work.partition, made.frame, stamp)
+        work.warehouse.write(stage.key, work.partition, made.frame, stamp, work.turn)
     if history:
         history.keep()
     return made, stamp.result()

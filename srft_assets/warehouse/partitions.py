@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import orjson
 import polars as pl
@@ -17,8 +17,10 @@ from blake3 import blake3
 from srft_assets.errors import Refusal, SrftError, UsageError
 from srft_assets.files import remove_left, replacing
 from srft_assets.warehouse.recipe import Recipe
+from srft_assets.warehouse.turn import NO_TURN, Turn
 
 KEY = "srft"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Stamp:
         refused: inputs that were refused while this partition was made.
         figures: numbers that the stage told of it, by which a plan estimates what is behind it.
         volatile: columns that do not count for the data version; None where nobody said.
+        turn: number of the turn in which it was made; 0 where it was made in none.
     """
 
     recipe: Recipe
@@ -46,6 +49,7 @@ class Stamp:
     refused: tuple[Refusal, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
     volatile: tuple[str, ...] | None = None
+    turn: int = 0
 
     def to_bytes(self) -> bytes:
         """As the value stored under `KEY`."""
@@ -68,7 +72,7 @@ def read_stamp(path: Path) -> Stamp | None:
     What is damaged is made again like what is missing; `damage` says why.
     """
     try:
-        return stamp_in(path)
+        return _anew(lambda: stamp_in(path))
     except (FileNotFoundError, *UNREADABLE):
         return None
 
@@ -88,6 +92,17 @@ def _told(error: BaseException) -> str:
 PANIC = pl.exceptions.PanicException
 UNREADABLE = (pl.exceptions.PolarsError, PANIC, ValueError, TypeError, KeyError)
 """What a damaged file raises: polars for the file, the others for a stamp that is none."""
+
+
+def _anew(read: Callable[[], T]) -> T:
+    """What is read; what cannot be is read once more: of a file that another host replaces in
+    between, NFS has no more than a stale handle (ESTALE), and the new file is found by its name."""
+    try:
+        return read()
+    except FileNotFoundError:
+        raise
+    except (OSError, *UNREADABLE):
+        return read()
 
 
 def stamp_in(source: Path | IO[bytes]) -> Stamp | None:
@@ -181,8 +196,9 @@ class Warehouse:
         DamagedError where it cannot be read.
         """
         path = self.path(asset, partition)
-        volatile = None
-        try:
+
+        def rows() -> pl.DataFrame:
+            volatile = None
             with path.open("rb") as file:
                 if version is not None:
                     found = stamp_in(file)
@@ -198,6 +214,9 @@ class Warehouse:
             ):
                 raise ValueError("its rows are not those that were written")
             return frame
+
+        try:
+            return _anew(rows)
         except pl.exceptions.ColumnNotFoundError:
             raise
         except UNREADABLE as error:
@@ -207,11 +226,17 @@ class Warehouse:
             ) from error
 
     def write(
-        self, asset: str, partition: str, frame: pl.DataFrame, stamp: Stamp | Future[Stamp]
+        self,
+        asset: str,
+        partition: str,
+        frame: pl.DataFrame,
+        stamp: Stamp | Future[Stamp],
+        turn: Turn = NO_TURN,
     ) -> Path:
         """Put a partition in place, and remove what killed writers left beside it.
 
-        A stamp to come is waited for when the rows are written, not before.
+        A stamp to come is waited for when the rows are written, not before. What an earlier turn is
+        still writing can take its place no more. Raises LateError where a later one has begun.
         """
 
         def metadata(_: object) -> dict[str, str]:
@@ -219,8 +244,16 @@ class Warehouse:
             return {KEY: known.to_bytes().decode()}
 
         target = self.path(asset, partition)
-        with replacing(target) as beside:
-            frame.write_parquet(beside, compression="zstd", compression_level=1, metadata=metadata)
+        turn.remove_earlier(target)
+        try:
+            with replacing(target, turn.mark) as beside:
+                frame.write_parquet(
+                    beside, compression="zstd", compression_level=1, metadata=metadata
+                )
+                turn.check()
+        except OSError:  # the file that was to take the place is gone
+            turn.check()
+            raise
         remove_left(target.parent)
         return target
 

@@ -16,6 +16,7 @@ from srft_assets.serving.server import Serve, Served
 from srft_assets.warehouse.cost import Cost
 from srft_assets.warehouse.partitions import ONLY, Stamp, Warehouse, data_version, matching
 from srft_assets.warehouse.recipe import Code, Recipe
+from srft_assets.warehouse.turn import NO_TURN, Turn
 
 T = TypeVar("T")
 Partitioning = Literal["batch", "seed", "none"]
@@ -89,6 +90,7 @@ class Work:
         started_by: name of the schedule or sensor; empty for a person.
         allowance: what may be paid for; None where the command bounds nothing.
         wait: whether to wait for batches of a provider, or to come back for them.
+        turn: of making this partition.
     """
 
     home: Home
@@ -103,6 +105,7 @@ class Work:
     started_by: str = ""
     allowance: Allowance | None = None
     wait: bool = True
+    turn: Turn = NO_TURN
 
     def read(self, asset: str, partition: str | None = None) -> pl.DataFrame:
         """An upstream partition, by default that of the same name, as the recipe names it.
@@ -122,12 +125,13 @@ class Work:
             run_id=self.run_id,
             made_at=datetime.now(UTC).isoformat(timespec="milliseconds"),
             volatile=volatile,
+            turn=self.turn.number,
             **more,
         )
 
     def keep(self, asset: str, frame: pl.DataFrame) -> None:
         """Write further rows that were made on the way, as a partition of `asset`."""
-        self.warehouse.write(asset, self.partition, frame, self.stamp(frame))
+        self.warehouse.write(asset, self.partition, frame, self.stamp(frame), self.turn)
 
     def input_names(self, asset: str) -> list[str]:
         """Upstream partitions of `asset` that the recipe names, sorted."""

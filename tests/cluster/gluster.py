@@ -6,11 +6,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ADDRESS = "10.77.0.1"
 """On the loopback device; GlusterFS takes no address that begins with 127."""
+LINK, NEAR_END, FAR_END = "srft-far", "10.77.1.1", "10.77.1.2"
 ABSENT = "GlusterFS needs root and: apt-get install glusterfs-server glusterfs-client"
 PRESENT = os.geteuid() == 0 and bool(shutil.which("glusterd")) and Path("/dev/fuse").exists()
 SETTINGS = """volume management
@@ -51,6 +53,41 @@ def mounted() -> Iterator[tuple[Path, Path]]:
             _until("mount", "-t", "glusterfs", "-o", UNCACHED, f"{ADDRESS}:/home", place)
             ends.callback(_run, "umount", "--lazy", place)
         yield places
+
+
+@dataclass(frozen=True)
+class Far:
+    """A third client of the volume, behind a network of its own. `mount`: where it is seen."""
+
+    mount: Path
+
+    def cut(self) -> None:
+        """No packet passes from now on."""
+        _run("ip", "link", "set", LINK, "down")
+
+    def mend(self) -> None:
+        """Until the volume is seen there again."""
+        _run("ip", "link", "set", LINK, "up")
+        _until("ls", self.mount)
+
+
+@contextmanager
+def far() -> Iterator[Far]:
+    """The volume of `mounted` at a third place."""
+    with TemporaryDirectory(prefix="srft-far-") as held, ExitStack() as ends:
+        _run("ip", "netns", "add", LINK)
+        ends.callback(_run, "ip", "netns", "del", LINK)
+        _run("ip", "link", "add", LINK, "type", "veth", "peer", "name", "eth0", "netns", LINK)
+        _run("ip", "address", "add", f"{NEAR_END}/30", "dev", LINK)
+        _run("ip", "link", "set", LINK, "up")
+        inside = ("ip", "-n", LINK)
+        _run(*inside, "address", "add", f"{FAR_END}/30", "dev", "eth0")
+        _run(*inside, "link", "set", "eth0", "up")
+        _run(*inside, "route", "add", "default", "via", NEAR_END)
+        there = ("nsenter", f"--net=/run/netns/{LINK}")
+        _until(*there, "mount", "-t", "glusterfs", "-o", UNCACHED, f"{ADDRESS}:/home", held)
+        ends.callback(_run, "umount", "--lazy", held)
+        yield Far(Path(held))
 
 
 def _until(*words: object) -> None:

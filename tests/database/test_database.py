@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from srft_assets.database.backup import backups, unsound
+from srft_assets.database.copy import copy_database
 from srft_assets.database.read import HEAD, read_rows
 from srft_assets.database.store import (
     BATCHES,
@@ -23,7 +24,6 @@ from srft_assets.database.store import (
     METADATA,
     MIGRATIONS,
     Database,
-    copy_database,
     database_of,
     insert_once,
 )
@@ -108,7 +108,7 @@ def test_a_database_of_an_earlier_version_is_brought_up_by_who_reads_it(home: Ho
     database = database_of(home)
     with database.write() as connection:
         connection.execute(sa.text("ALTER TABLE batches DROP COLUMN written_ns"))
-        for table in ("seeds", "jobs", "job_calls"):
+        for table in ("seeds", "jobs", "job_calls", "turns"):
             connection.execute(sa.text(f"DROP TABLE {table}"))
         connection.execute(sa.text("DROP INDEX answers_by_time"))
         connection.execute(sa.text("INSERT INTO batches VALUES ('a', 0, '{}')"))

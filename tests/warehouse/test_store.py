@@ -1,5 +1,6 @@
 """Partitions are written whole or not at all, whatever happens to the writer."""
 
+import errno
 import os
 import random
 import signal
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import duckdb
 import polars as pl
@@ -25,6 +27,7 @@ from tests.warehouse.filled import put
 WRITER = """
 import sys
 from pathlib import Path
+from typing import IO
 import polars as pl
 from srft_assets.warehouse.partitions import Warehouse
 from tests.warehouse.filled import put
@@ -169,3 +172,24 @@ def test_two_writers_of_one_partition_leave_the_work_of_one(warehouse: Warehouse
     check_whole(warehouse, "p")
     stamp = warehouse.stamp("asset", "p")
     assert stamp and stamp.data_version == data_version(warehouse.read("asset", "p"))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_another_host_replaced_between_name_and_content_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    warehouse = Warehouse(tmp_path)
+    put(warehouse, "asset", "a", pl.DataFrame({"n": [1]}))
+    stale, open_it = iter(range(times)), Path.open
+
+    def first_stale(path: Path, *how: str) -> IO[bytes]:
+        if next(stale, None) is not None:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return open_it(path, *how)
+
+    monkeypatch.setattr(Path, "open", first_stale)
+    if times == 1:
+        assert warehouse.read("asset", "a").rows() == [(1,)]
+    else:
+        with pytest.raises(OSError, match="Stale file handle"):
+            warehouse.read("asset", "a")
