@@ -11,9 +11,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import orjson
+import yaml
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.files import place, private
@@ -27,7 +29,12 @@ storage:
     postgres_url:
       env: SRFT_DATABASE
 """
-OPEN = ("QUEUED", "STARTING", "STARTED", "CANCELING")
+RUNS = """
+SELECT run_id, pipeline_name, status, run_body, start_time, create_timestamp FROM runs
+WHERE status IN ('QUEUED', 'STARTING', 'STARTED', 'CANCELING') ORDER BY id
+"""
+TAGS = f"SELECT run_id, key, value FROM run_tags WHERE run_id IN (SELECT run_id FROM ({RUNS}) AS o)"
+"""Both in SQL that SQLite and PostgreSQL know."""
 PLACES = ("dagster/partition", "dagster/asset_partition_range_start")
 
 
@@ -103,39 +110,58 @@ class OpenRun:
 def open_runs(home: Home) -> list[OpenRun]:
     """The runs, oldest first; those of killed commands, whose locks are free, are left out.
 
-    An instance whose `dagster.yaml` names another storage shows none. Raises SrftError where the
-    database cannot be read.
+    An instance whose `dagster.yaml` names a storage that is not ours shows none. Raises SrftError
+    where the database cannot be read.
     """
-    file = home.dagster / "history" / "runs.db"
-    if not file.exists():
-        return []
-    marks = ", ".join("?" * len(OPEN))
-    try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=10)) as database:
-            rows = database.execute(
-                "SELECT run_id, pipeline_name, status, run_body, coalesce(start_time, "
-                f"unixepoch(create_timestamp)) FROM runs WHERE status IN ({marks}) ORDER BY id",
-                OPEN,
-            ).fetchall()
-            tagged = {
-                run_id: dict(
-                    database.execute("SELECT key, value FROM run_tags WHERE run_id = ?", [run_id])
-                )
-                for run_id, *_ in rows
-            }
-    except sqlite3.Error as error:
-        raise SrftError(f"{file} cannot be read ({error}): srft doctor says more") from error
+    runs, labels = _asked(home)
     found = []
-    for run_id, job, status, body, since in rows:
-        tags = tagged[run_id]
+    for run_id, job, status, body, began, asked in runs:
+        tags = {key: value for of, key, value in labels if of == run_id}
         if lock := tags.get("srft/lock"):
             path = lock_of_run(home, lock)
             if not path.exists() or is_free(path):
                 continue
-        when = datetime.fromtimestamp(since or 0, UTC)
+        when = datetime.fromisoformat(str(asked)).replace(tzinfo=UTC)
+        if began is not None:
+            when = datetime.fromtimestamp(began, UTC)
         place = next((tags[name] for name in PLACES if name in tags), "")
         found.append(OpenRun(run_id, job, _by(tags), status.lower(), _assets(body), place, when))
     return found
+
+
+def _asked(home: Home) -> list[list[tuple[Any, ...]]]:
+    """The rows of `RUNS` and of `TAGS`; none where there is no history yet."""
+    settings, file = home.dagster / "dagster.yaml", home.dagster / "history" / "runs.db"
+    try:
+        stated = yaml.safe_load(settings.read_bytes()) if settings.exists() else None
+    except yaml.YAMLError as error:
+        raise SrftError(f"{settings} is no YAML: srft doctor says more") from error
+    storage = (stated or {}).get("storage")
+    if storage == yaml.safe_load(POSTGRES)["storage"]:
+        return _asked_of_postgres(home.database_url)
+    if storage is not None or not file.exists():
+        return [[], []]
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=10)) as database:
+            return [database.execute(query).fetchall() for query in (RUNS, TAGS)]
+    except sqlite3.Error as error:
+        raise SrftError(f"{file} cannot be read ({error}): srft doctor says more") from error
+
+
+def _asked_of_postgres(url: str) -> list[list[tuple[Any, ...]]]:
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    try:
+        with engine.connect() as connection:
+            if not sa.inspect(connection).has_table("runs"):
+                return [[], []]
+            return [
+                [tuple(row) for row in connection.execute(sa.text(query))] for query in (RUNS, TAGS)
+            ]
+    except sa.exc.DBAPIError as error:
+        told = " ".join(str(error.orig).split())[:200]
+        raise SrftError(f"{engine.url.render_as_string()}: {told}") from error
 
 
 def _by(tags: dict[str, str]) -> str:

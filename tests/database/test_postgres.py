@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -11,7 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from srft_assets.components.launch import open_instance
+from srft_assets.components.run_repair import locked_run
 from srft_assets.critic.ledger import Ledger
+from srft_assets.database.copy import copy_database
 from srft_assets.database.read import read_rows
 from srft_assets.database.store import (
     ANSWERS,
@@ -20,12 +23,13 @@ from srft_assets.database.store import (
     JOBS,
     SEEDS,
     _known,
-    copy_database,
     database_of,
     insert_once,
 )
+from srft_assets.definitions import defs
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
+from srft_assets.instance import open_runs
 from srft_assets.platform.repair import damaged
 from srft_assets.seeds import more_seeds
 from srft_assets.trajectories.batches import batch_names
@@ -138,7 +142,7 @@ def test_the_server_too_gives_up_a_host_that_is_gone(shared: Home) -> None:
 def as_before(home: Home, *left: str) -> None:
     """Put the tables where earlier versions had them, without these and with one of Dagster's."""
     with database_of(home).write() as here:
-        for name in left:
+        for name in (*left, "turns"):
             here.exec_driver_sql(f"DROP TABLE {name}")
         here.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
         here.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS srft")
@@ -180,6 +184,22 @@ def test_dagsters_history_lies_there_too(shared: Home, socket: str) -> None:
     assert not (shared.dagster / "history").exists()
     with dg.DagsterInstance.from_config(str(shared.dagster)) as again:
         assert "7" in again.get_dynamic_partitions("seed")
+
+
+def test_runs_under_way_are_read_there(shared: Home) -> None:
+    assert open_runs(shared) == []
+    job = defs().resolve_implicit_global_asset_job_def()
+    with open_instance(shared) as instance:
+        assert open_runs(shared) == []
+        with locked_run(shared) as tags:
+            of_mini = {**tags, "dagster/partition": "mini"}
+            status = dg.DagsterRunStatus.STARTED
+            run = instance.create_run_for_job(job, tags=of_mini, status=status)
+            (found,) = open_runs(shared)
+            assert (found.run_id, found.by, found.status) == (run.run_id, "command", "started")
+            assert (found.partition, found.since.date()) == ("mini", datetime.now(UTC).date())
+            instance.report_run_failed(run)
+            assert open_runs(shared) == []
 
 
 def test_a_laptops_database_moves_and_loses_nothing(
