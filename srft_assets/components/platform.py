@@ -20,8 +20,8 @@ from srft_assets.home import Home, current_home
 from srft_assets.processes.launch import job_folder, launch_job, told_step
 from srft_assets.project.settings import settings
 from srft_assets.serving import MODEL, NAME, URL, ServerSpec
-from srft_assets.serving.node_server import serve_behind
 from srft_assets.serving.server import Served, SharedServer, Tell, serve
+from srft_assets.serving.shared_server import shared_behind
 from srft_assets.warehouse.partitions import Warehouse
 from srft_assets.warehouse.recipe import Recipe
 from srft_assets.warehouse.stage import Allowance, Progress, Work
@@ -194,7 +194,7 @@ class CriticServer(dg.ConfigurableResource):
             log = current_home().logs / f"critic-server-{run_id or os.getpid()}.log"
             prefix, home = settings().vllm.launch, current_home()
             started = (
-                serve_behind(prefix, self.spec(), home, log, tell)
+                shared_behind(prefix, self.spec(), home, tell)
                 if prefix
                 else serve(self.spec(), log, tell)
             )

@@ -5,6 +5,7 @@ of all hosts, and the file server frees it when its host is gone; no process id,
 is asked. `srft doctor --shared` tries it.
 """
 
+import fcntl
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -65,6 +66,21 @@ def partition_turn(
 
     with exclusive(home.warehouse / "_locks" / name, tell=tell_more):
         yield
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody holds the lock. Who asks holds nothing, and does not get in another's way
+    who asks."""
+    try:
+        file = path.open("r+b")
+    except FileNotFoundError:
+        return False
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _note(path: Path) -> Path:

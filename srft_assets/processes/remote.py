@@ -6,7 +6,6 @@ no environment, no signal, no current folder. What ended is told in FOLDER, so t
 a command that failed from a node that was lost.
 """
 
-import fcntl
 import os
 import signal
 import socket
@@ -22,6 +21,7 @@ from pydantic import BaseModel
 from srft_assets.errors import SrftError
 from srft_assets.files import place
 from srft_assets.processes.guard import LOOK_SECONDS, NOT_FOUND, Tree
+from srft_assets.processes.locks import is_held
 from srft_assets.project.folder import load_env_file
 
 JOB = "job.json"
@@ -75,20 +75,8 @@ class Wanted:
         if self._is and time.monotonic() - self._looked > WATCH_SECONDS:
             self._looked = time.monotonic()
             with suppress(OSError):
-                self._is = self._held()
+                self._is = is_held(self._lock)
         return self._is
-
-    def _held(self) -> bool:
-        try:
-            file = self._lock.open("r+b")
-        except FileNotFoundError:
-            return False
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
 
 
 def run(folder: Path) -> int:

@@ -81,14 +81,16 @@ class Served:
     Attributes:
         base_url: of its OpenAI-compatible API, up to `/v1`.
         api_key: of this start; None for a given server, whose key its user holds.
-        process_id: of the server that we started; None for a given one.
+        process_id: of the server that we started; None for another.
         models: what requests may name as their model; empty where it is not known.
+        lives: whether one that several share is still there; None for another.
     """
 
     base_url: str = field(repr=False)
     api_key: str | None = field(default=None, repr=False)
     process_id: int | None = None
     models: tuple[str, ...] = ()
+    lives: Callable[[], bool] | None = field(default=None, repr=False)
 
 
 Serve = Callable[[], AbstractContextManager[Served]]
@@ -298,7 +300,7 @@ class SharedServer:
     def _running(self) -> Served:
         if self._failure is not None:
             raise self._failure
-        if self._served is None or _ended(self._served):
+        if self._served is None or ended(self._served):
             self._stack.close()
             try:
                 self._served = self._stack.enter_context(self._start())
@@ -308,10 +310,12 @@ class SharedServer:
         return self._served
 
 
-def _ended(served: Served) -> bool:
+def ended(served: Served) -> bool:
     """Whether a server of ours is gone, or dead and not yet taken note of by its guard."""
     import psutil
 
+    if served.lives is not None:
+        return not served.lives()
     if served.process_id is None:
         return False
     try:
