@@ -20,6 +20,7 @@ EXTRAS = {
     "rollout": ("minisweagent",),
     "grade": ("swebench", "docker"),
     "postgres": ("psycopg2", "dagster_postgres"),
+    "ray": ("ray",),
 }
 """Extra of `pyproject.toml` → modules that it brings."""
 

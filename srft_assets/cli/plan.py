@@ -18,6 +18,7 @@ from srft_assets.cli.platform import (
     Assets,
     Batches,
     Critics,
+    Engine,
     Jobs,
     Seeds,
     Unsafe,
@@ -194,6 +195,7 @@ def apply(
         bool, typer.Option("--no-wait", help="Do not wait for batches of a provider: exit 4.")
     ] = False,
     jobs: Jobs = None,
+    engine: Engine = None,
     quiet: Quiet = False,
 ) -> None:
     """Make what is missing or stale, upstream first, and nothing else.

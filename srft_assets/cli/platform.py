@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -71,6 +71,21 @@ Jobs = Annotated[
     ),
 ]
 """Option of commands that make partitions; also understood as SRFT_JOBS."""
+
+
+def _state_engine(stated: str | None) -> str | None:
+    if stated is not None:
+        state_option("SRFT_ENGINE", stated, "--engine")
+    return stated
+
+
+Engine = Annotated[
+    Literal["local", "ray"] | None,
+    typer.Option(
+        help="Where they are made; default: `engine` of srft.yaml.", callback=_state_engine
+    ),
+]
+"""Option of commands that make partitions; also understood as SRFT_ENGINE."""
 
 
 class Platform:

@@ -17,7 +17,8 @@ from srft_assets.components.metadata import (
 from srft_assets.components.partitioning import PARTITIONS, partition_of
 from srft_assets.components.platform import Platform, progress_of
 from srft_assets.home import Home
-from srft_assets.platform.worker_pool import Asked, Ended, Making, make_side_by_side
+from srft_assets.platform.ray_engine import make_over_ray, needs
+from srft_assets.platform.worker_pool import Asked, Ended, Listener, Making, make_side_by_side
 from srft_assets.project.settings import settings
 from srft_assets.text import some
 from srft_assets.trajectories.batches import batch_names
@@ -164,19 +165,16 @@ def _make_all(
     gone = sorted(set(names) - set(there)) if set(names) & set(there) else []
     if gone:
         context.log.info(f"{stage.key}: left out, as there is no such batch: {some(gone)}")
-    wanted, jobs = [name for name in names if name not in gone], settings().jobs
-    beside = stage.apart and jobs > 1 and len(wanted) > 1
+    wanted = [name for name in names if name not in gone]
+    beside = _side_by_side(stage, context, platform, wanted)
+    here = (_make_one(stage, context, platform, name) for name in wanted)
     try:
-        for one in (
-            _side_by_side(stage, context, platform, wanted, jobs)
-            if beside
-            else (_make_one(stage, context, platform, name) for name in wanted)
-        ):
+        for one in here if beside is None else beside:
             if one.how in ("made", "kept"):
                 done[one.name] = _figures(stage, context, platform.home(), one)
             elif one.how == "again":
                 again = again or one.why
-                if not beside:  # else the others come to their end first
+                if beside is None:  # else the others come to their end first
                     break
             elif one.how == "waits":
                 waiting[one.name] = one.why
@@ -252,14 +250,25 @@ def _side_by_side(
     context: dg.AssetExecutionContext,
     platform: Platform,
     names: Sequence[str],
-    jobs: int,
+) -> Iterator[Ended] | None:
+    """Make them in processes of their own, here or on nodes of a Ray cluster; None where they are
+    made one after the other."""
+    asked, now = Asked(stage.key, context.run_id, platform.force), settings()
+    heard = _Heard(context, progress_of(context.log))
+    needed = needs(stage, now.ray) if now.engine == "ray" else None
+    if needed is not None:
+        return _counted(make_over_ray(asked, names, needed, now.ray, heard), heard, stage, names)
+    if stage.apart and now.jobs > 1 and len(names) > 1:
+        return _counted(make_side_by_side(asked, names, now.jobs, heard), heard, stage, names)
+    return None
+
+
+def _counted(
+    made: Iterator[Ended], heard: Listener, stage: Stage, names: Sequence[str]
 ) -> Iterator[Ended]:
-    """Make them in processes of their own."""
-    asked = Asked(stage.key, context.run_id, platform.force)
-    progress = progress_of(context.log)
-    made = make_side_by_side(asked, names, jobs, _Heard(context, progress))
+    """The partitions, while the progress says how many have ended."""
     for ended, one in enumerate(made, start=1):
-        progress.report(f"{stage.key}: partitions", ended, len(names))
+        heard.report(f"{stage.key}: partitions", ended, len(names))
         yield one
 
 

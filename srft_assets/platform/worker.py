@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from srft_assets.home import Home, current_home
 from srft_assets.platform.stages import load_stages
-from srft_assets.platform.worker_pool import Asked, Making
+from srft_assets.platform.worker_pool import Asked, Ended, Making
 from srft_assets.processes.guard import PR_SET_PDEATHSIG
 from srft_assets.processes.launch import job_folder, launch_job, told_step
 from srft_assets.processes.locks import exclusive
@@ -36,17 +36,17 @@ TELL_SECONDS = 0.2
 
 
 class _Teller(logging.Handler):
-    """The worker's log and progress, told to its parent."""
+    """The worker's log and progress, told to whoever asked for the work."""
 
-    def __init__(self, channel: Connection) -> None:
+    def __init__(self, send: Callable[[object], None]) -> None:
         super().__init__(logging.INFO)
-        self.channel = channel
+        self.send = send
         self.spoke = 0.0
 
     def tell(self, told: object) -> None:
         """Tell it whole, whichever thread does."""
         with self.lock or nullcontext():
-            self.channel.send(told)
+            self.send(told)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Tell a line."""
@@ -67,12 +67,14 @@ class _Teller(logging.Handler):
 
 @dataclass(frozen=True)
 class _Here:
-    """What a worker hands to a stage."""
+    """What a worker hands to a stage. `alone`: what is heavy and runs here has this machine to
+    itself."""
 
     home: Home
     asked: Asked
     teller: _Teller
     log: logging.Logger
+    alone: bool
 
     def work(self, name: str, recipe: Recipe) -> Work:
         """What makes a partition of this recipe."""
@@ -92,7 +94,7 @@ class _Here:
     ) -> None:
         here = self.home.launches / f".here-{socket.gethostname()}.lock"
         with ExitStack() as ends:
-            if not prefix:  # what is heavy and runs here has this machine to itself
+            if self.alone and not prefix:
                 ends.enter_context(exclusive(here, tell=self.log.info))
             folder = ends.enter_context(job_folder(self.home.launches))
             launch_job(self.home, argv, env, prefix, folder, self._on_line)
@@ -103,6 +105,20 @@ class _Here:
             self.teller.report(*step)
 
 
+def maker(
+    asked: Asked, send: Callable[[object], None], alone: bool = True
+) -> Callable[[str], Ended]:
+    """What makes partitions by name, of the graph as its files state it now. `send` hears methods
+    of `Listener` and their arguments."""
+    teller, log = _Teller(send), logging.getLogger("srft.worker_pool")
+    log.handlers[:] = [teller]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    here = _Here(current_home(), asked, teller, log, alone)
+    making = Making(here.home, load_stages()[asked.key], asked.force, log.warning)
+    return lambda name: making.ended(name, partial(here.work, name))
+
+
 def main(arguments: Sequence[str]) -> None:
     """Make what the parent names, until it closes the channel or is gone."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -111,16 +127,10 @@ def main(arguments: Sequence[str]) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     channel: Any = Connection(int(arguments[0]))
     asked = channel.recv()
-    teller = _Teller(channel)
-    here = _Here(current_home(), asked, teller, logging.getLogger("srft.worker_pool"))
-    here.log.addHandler(teller)
-    here.log.setLevel(logging.INFO)
-    here.log.propagate = False
-    making = Making(here.home, load_stages()[asked.key], asked.force, here.log.warning)
+    make = maker(asked, channel.send)
     with suppress(EOFError, ConnectionError):
         while True:
-            name = channel.recv()
-            teller.tell(making.ended(name, partial(here.work, name)))
+            channel.send(make(channel.recv()))
 
 
 if __name__ == "__main__":

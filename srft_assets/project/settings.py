@@ -200,6 +200,20 @@ class Launch(Section):
     """Further arguments of the launcher."""
 
 
+class Ray(Section):
+    """The cluster on which `engine: ray` makes partitions (docs/cluster.md)."""
+
+    address: str = "auto"
+    """Of its head, HOST:PORT; `auto`: that of this machine."""
+    cpus: Annotated[float, Field(gt=0)] = 1.0
+    """Cores of a partition of runs, rules or masks."""
+    training: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    """What a training needs of a node, as `{GPU: 8, CPU: 16}`; without it, trainings start from
+    here, by `launch`."""
+    evaluation: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    """Likewise an evaluation."""
+
+
 class Training(Section):
     """How arms train that do not state it themselves."""
 
@@ -286,6 +300,9 @@ class Settings(BaseSettings):
     jobs: PositiveInt = 1
     """Partitions of an asset that a run makes side by side, in processes of their own: runs read,
     rules, masks, and what `launch` takes elsewhere."""
+    engine: Literal["local", "ray"] = "local"
+    """What makes them: processes of this machine, or tasks of the cluster that `ray` names."""
+    ray: Ray = Ray()
     evaluation: dict[str, Any] | None = None
     """How arms are scored that state no `evaluation`: its settings, as docs/arms.md lists them."""
     costs: Estimates = Estimates()

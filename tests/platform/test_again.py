@@ -1,7 +1,6 @@
 """A lack that another try may mend: the run is tried again, once what else was begun has ended."""
 
 import logging
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,8 +22,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def make(names: list[str], apart: bool) -> None:
     stage: Any = SimpleNamespace(key="k", apart=apart, partitioned_by="seed")
-    context: Any = SimpleNamespace(log=logging.getLogger("k"))
-    platform: Any = SimpleNamespace(home=lambda: None)
+    context: Any = SimpleNamespace(log=logging.getLogger("k"), run_id="")
+    platform: Any = SimpleNamespace(home=lambda: None, force=False)
     asset._make_all(stage, context, platform, names)
 
 
@@ -35,11 +34,8 @@ def ended(name: str) -> Ended:
 def test_the_others_come_to_their_end_first(
     told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def side_by_side(stage: Any, context: Any, platform: Any, names: Any, _: int) -> Iterator[Any]:
-        yield from map(ended, names)
-
     monkeypatch.setenv("SRFT_JOBS", "2")
-    monkeypatch.setattr(asset, "_side_by_side", side_by_side)
+    monkeypatch.setattr(asset, "make_side_by_side", lambda asked, names, *_: map(ended, names))
     with pytest.raises(dg.RetryRequested):
         make(["a", "b", "c"], apart=True)
     assert told == ["a", "c"]
