@@ -6,7 +6,7 @@ from pathlib import Path
 
 PROGRAM = """
 import subprocess, sys, time
-from srft_assets.serving import guard
+from srft_assets.processes import guard
 
 class Slow(subprocess.Popen):
     def __init__(self, *args, **settings):
