@@ -14,9 +14,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from srft_assets.database.store.copy import copy_database
 
 from srft_assets.database.backup import backups, unsound
-from srft_assets.database.copy import copy_database
 from srft_assets.database.read import HEAD, read_rows
 from srft_assets.database.store import (
     BATCHES,

@@ -10,11 +10,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from srft_assets.database.store.copy import copy_database
 
 from srft_assets.components.launch import open_instance
 from srft_assets.components.run_repair import locked_run
 from srft_assets.critic.ledger import Ledger
-from srft_assets.database.copy import copy_database
 from srft_assets.database.read import read_rows
 from srft_assets.database.store import (
     ANSWERS,
