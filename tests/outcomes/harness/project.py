@@ -80,10 +80,11 @@ def write_dataset(path: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
-def build_image(client: Any) -> None:
-    """Build `IMAGE`; what is there already costs nothing."""
+def build_image(client: Any, tag: str = IMAGE) -> None:
+    """Build the image, which holds its name; what is there already costs nothing."""
     files = {
         "Dockerfile": DOCKERFILE,
+        "testbed/README": f"{tag}\n",
         "testbed/adder.py": ADDER,
         "testbed/tests/__init__.py": "",
         f"testbed/{TEST_FILE}": TESTS,
@@ -95,6 +96,4 @@ def build_image(client: Any) -> None:
             entry.size = len(content.encode())
             tar.addfile(entry, io.BytesIO(content.encode()))
     packed.seek(0)
-    client.images.build(
-        fileobj=packed, custom_context=True, tag=IMAGE, rm=True, network_mode="none"
-    )
+    client.images.build(fileobj=packed, custom_context=True, tag=tag, rm=True, network_mode="none")
