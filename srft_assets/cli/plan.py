@@ -138,6 +138,8 @@ def plan(
     for line in [*_summary(items), *_budgets(home, items)]:
         say(console, line)
     say_notices(console, told)
+    if not names["batch"]:
+        say(console, f"[yellow]note[/] {NO_BATCHES}")
     if to_name := [key for key in to_name if not key.startswith("critic_prompt/")]:
         say(console, f"Made only when named: {some(to_name)}.")
 
@@ -173,9 +175,8 @@ def _whole(
     for line in cost_notes(stages_told, total(items)):
         say(console, f"[dim]{quoted(line)}[/]")
     asked = [key for key in stages if key.startswith("step_verdicts/") and stages[key].estimate]
-    if not names["batch"]:
-        of_what = f"Unknown (calls, tokens of {some(asked)}): " if asked else "note "
-        say(console, f"{of_what}{NO_BATCHES}.")
+    if asked and not names["batch"]:
+        say(console, f"Unknown (calls, tokens of {some(asked)}): {NO_BATCHES}.")
 
 
 def apply(

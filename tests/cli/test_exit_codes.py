@@ -108,6 +108,7 @@ def test_an_empty_platform_says_what_to_do_first(srft, home):
     said = srft("apply")
     assert said.code == 1
     assert "srft ingest PATH" in said.err
+    assert "note there are no batches yet: srft ingest PATH, or srft demo" in srft("plan").out
     assert not home.root.exists()
 
 
