@@ -21,7 +21,7 @@ def copy(
 
     End all that writes first. Dagster's history is not copied: what is in sync stays in sync.
     """
-    from srft_assets.database.store.copy import copy_database
+    from srft_assets.platform.database_copy import copy_database
 
     copied = copy_database(current_home(), url)
     put(copied=copied)

@@ -14,7 +14,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from srft_assets.database.store.copy import copy_database
 
 from srft_assets.database.backup import backups, unsound
 from srft_assets.database.read import HEAD, read_rows
@@ -29,6 +28,7 @@ from srft_assets.database.store import (
 )
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
+from srft_assets.platform.database_copy import copy_database
 from srft_assets.seeds import more_seeds
 from srft_assets.trajectories.batches import batch_names
 from srft_assets.trajectories.ingest import ingest

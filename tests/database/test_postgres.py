@@ -10,7 +10,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import sqlalchemy as sa
-from srft_assets.database.store.copy import copy_database
 
 from srft_assets.components.launch import open_instance
 from srft_assets.components.run_repair import locked_run
@@ -30,6 +29,7 @@ from srft_assets.definitions import defs
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
 from srft_assets.instance import open_runs
+from srft_assets.platform.database_copy import copy_database
 from srft_assets.platform.repair import damaged
 from srft_assets.seeds import more_seeds
 from srft_assets.trajectories.batches import batch_names
