@@ -268,10 +268,10 @@ def _mlp_width(config: Mapping[str, Any]) -> int:
 
 def _dtype(weights: Mapping[str, Any]) -> str | None:
     """Of most numbers in the weight files."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for one in weights.values():
-        counts[one.dtype] = counts.get(one.dtype, 0) + one.parameter_count
-    return HEADERS.get(max(counts, key=lambda dtype: counts[dtype])) if counts else None
+        counts[one.dtype] += one.parameter_count
+    return HEADERS.get(counts.most_common(1)[0][0]) if counts else None
 
 
 @cache

@@ -5,16 +5,15 @@ told and how its answers are read.
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from srft_assets.agent import protocol
 from srft_assets.agent.play import Told, prepare_mini
 from srft_assets.errors import SrftError
 from srft_assets.serving import ServerSpec
-from srft_assets.tokens.evaluation import PriceSpec
+from srft_assets.tokens.evaluation import Environment, PriceSpec, Url
 from srft_assets.warehouse.recipe import digest
 
 KIND = "rollout"
@@ -52,7 +51,7 @@ class EndpointModel(_Stated):
     kind: Literal["endpoint"] = "endpoint"
     name: str = Field(min_length=1)
     """As the server names it; with litellm's provider before it where `base_url` is empty."""
-    base_url: str = ""
+    base_url: Url = ""
     """Of an OpenAI-compatible API, up to `/v1`."""
     api_key_env: str = ""
     """Variable of the environment that holds the key; the key itself is never kept."""
@@ -62,15 +61,6 @@ class EndpointModel(_Stated):
     """Seconds for one answer."""
     weights: str = ""
     """Digest of the weights that answer, where that is known."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _holds_no_secret(cls, stated: str) -> str:
-        """Settings are kept and shown, in Dagster's databases too."""
-        parts = urlsplit(stated)
-        if "@" in parts.netloc or parts.query:
-            raise ValueError("state no user, password or query; api_key_env names the key")
-        return stated
 
     @property
     def deciding(self) -> dict[str, Any]:
@@ -131,7 +121,7 @@ class RolloutSettings(_Stated):
 
     tasks: Annotated[LabTasks | RowTasks, Field(discriminator="kind")]
     model: Annotated[EndpointModel | ServedModel | LocalModel, Field(discriminator="kind")]
-    environment: Literal["sandbox", "sdist", "docker", "podman", "apptainer", "modal"] = "sandbox"
+    environment: Environment = "sandbox"
     """`sandbox`: tasks that bear their files, in bubblewrap; `sdist`: SWE-bench rows in bubblewrap,
     from release sources; the others: SWE-bench rows in their images."""
     prompts: Literal["short", "plain", "swebench"] = "short"

@@ -1,15 +1,23 @@
 """What a checkpoint is scored on, and how it plays it: `evaluation:` of an arm."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, PositiveInt, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from srft_assets.outcomes.grader_choice import GradingLimits
 from srft_assets.project.settings import Prefix
 
 LAB = "lab"
-ENVIRONMENTS = ("sandbox", "sdist", "docker", "podman", "apptainer", "modal")
+Environment = Literal["sandbox", "sdist", "docker", "podman", "apptainer", "modal"]
+ENVIRONMENTS = get_args(Environment)
 GRADERS = {"sandbox": "local", "sdist": "local"}
 """What grades where tasks were played; `swebench` for all others."""
 OF_ROWS = {"step_limit": 250, "max_new_tokens": 4096}
@@ -40,6 +48,18 @@ class AgentSpec(BaseModel, extra="forbid"):
     """Runs played at the same time; decides no score."""
 
 
+def without_secret(url: str) -> str:
+    """The URL. Raises ValueError for one with a user, password or query: settings are kept and
+    shown, in Dagster's databases too."""
+    parts = urlsplit(url)
+    if "@" in parts.netloc or parts.query:
+        raise ValueError("state no user, password or query; api_key_env names the key")
+    return url
+
+
+Url = Annotated[str, AfterValidator(without_secret)]
+
+
 class PriceSpec(BaseModel, extra="forbid"):
     """USD for a million tokens."""
 
@@ -53,7 +73,7 @@ class ServeSpec(BaseModel, extra="forbid"):
     """Where the checkpoint answers: a server that runs already, or a vLLM that is started for the
     evaluation and ends with it."""
 
-    base_url: str = ""
+    base_url: Url = ""
     """Of a server that serves the checkpoints already, up to `/v1`; empty: vLLM is started here."""
     name: str = Field(default="{arm}/{seed}", min_length=1)
     """As that server names the checkpoint; `{arm}` and `{seed}` stand for those."""
@@ -78,11 +98,8 @@ class ServeSpec(BaseModel, extra="forbid"):
 
     @field_validator("base_url")
     @classmethod
-    def _holds_no_secret(cls, stated: str) -> str:
-        parts = urlsplit(stated)
-        if "@" in parts.netloc or parts.query:
-            raise ValueError("state no user, password or query; api_key_env names the key")
-        if stated and parts.scheme not in ("http", "https"):
+    def _is_a_url(cls, stated: str) -> str:
+        if stated and urlsplit(stated).scheme not in ("http", "https"):
             raise ValueError("state a URL, such as http://localhost:8000/v1")
         return stated.rstrip("/")
 
@@ -124,7 +141,7 @@ class EvaluationSpec(BaseModel, extra="forbid"):
     """Of the rows those for which this SQL condition on their columns holds."""
     first: PositiveInt | None = None
     """Of the rows that are left the first so many."""
-    environment: Literal["sandbox", "sdist", "docker", "podman", "apptainer", "modal"] | None = None
+    environment: Environment | None = None
     """Where tasks are played: generated ones, and rows that bear their `files`, in the `sandbox`;
     rows by default in the `docker` image that they name; see docs/rollouts.md."""
     grader: Literal["swebench", "local", "none"] | None = None
