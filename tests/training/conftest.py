@@ -197,7 +197,10 @@ def small_job(
     return TrainingJob.model_validate(stated)
 
 
+MakeJob = Callable[..., TrainingJob]
+
+
 @pytest.fixture
-def job(base_model: Path, home: Home) -> Callable[..., TrainingJob]:
+def job(base_model: Path, home: Home) -> MakeJob:
     """`small_job` in this test's home."""
     return partial(small_job, base_model, home)

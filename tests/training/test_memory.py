@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pytest
 from srft_assets.base_model import base_facts
 from srft_assets.tokens.arm import TrainingSpec
 from srft_assets.training.checkpoint import read_result
-from srft_assets.training.job import TrainingJob
 from srft_assets.training.memory import (
     GIB,
     Need,
@@ -22,9 +20,8 @@ from srft_assets.training.memory import (
     setup_of,
     space_of,
 )
-from tests.training.conftest import Row
+from tests.training.conftest import MakeJob, Row
 
-MakeJob = Callable[..., TrainingJob]
 FACTOR = 1.3
 """By which the estimate may be off, either way; docs/machine.md states it."""
 SEVEN = "Qwen/Qwen2.5-Coder-7B-Instruct"

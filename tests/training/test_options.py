@@ -1,13 +1,11 @@
 """Further arguments of TRL's SFTConfig: taken, or refused by name."""
 
-from collections.abc import Callable
 from dataclasses import MISSING, fields
 
 import pytest
 import torch
 
 from srft_assets.errors import SrftError
-from srft_assets.training.job import TrainingJob
 from srft_assets.training.main import train
 from srft_assets.training.options import (
     BREAKING,
@@ -18,7 +16,7 @@ from srft_assets.training.options import (
     TAKEN,
     check_options,
 )
-from tests.training.conftest import Heard, make_rows
+from tests.training.conftest import Heard, MakeJob, make_rows
 
 
 @pytest.mark.parametrize(
@@ -45,7 +43,7 @@ def test_an_option_that_breaks_a_promise_or_does_nothing_is_refused_by_name(
 
 
 def test_a_refused_option_ends_the_training_before_its_first_step(
-    job: Callable[..., TrainingJob],
+    job: MakeJob,
 ) -> None:
     heard = Heard()
     with pytest.raises(SrftError, match="save_only_model is refused"):
@@ -75,7 +73,7 @@ def test_a_stated_default_changes_nothing_and_is_taken() -> None:
         check_options({"average_tokens_across_devices": False})
 
 
-def test_another_loss_is_taken_on_a_cpu_too(job: Callable[..., TrainingJob]) -> None:
+def test_another_loss_is_taken_on_a_cpu_too(job: MakeJob) -> None:
     def first_loss(name: str, **options: object) -> float:
         small = job(make_rows(8), name, max_steps=1, options=options)
         return train(small, Heard()).loss_curve[0].loss
@@ -86,7 +84,7 @@ def test_another_loss_is_taken_on_a_cpu_too(job: Callable[..., TrainingJob]) -> 
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_kernel_for_gpus_is_refused_without_one(job: Callable[..., TrainingJob]) -> None:
+def test_a_kernel_for_gpus_is_refused_without_one(job: MakeJob) -> None:
     heard = Heard()
     with pytest.raises(SrftError, match="use_liger_kernel needs a GPU"):
         train(job(make_rows(8), options={"use_liger_kernel": True}), heard)

@@ -4,18 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from dagster_pipes import encode_param
 
 from srft_assets.errors import SrftError
-from srft_assets.training.job import TrainingJob
 from srft_assets.training.process import prepare
-from tests.training.conftest import make_rows
+from tests.training.conftest import MakeJob, make_rows
 
-MakeJob = Callable[..., TrainingJob]
 SCRIPT = """
 from srft_assets.training.process import reporting
 with reporting() as report:

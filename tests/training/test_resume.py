@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,7 @@ import pytest
 from srft_assets.training.checkpoint import read_result
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.main import last_whole_state, train
-from tests.training.conftest import Heard, make_rows
-
-MakeJob = Callable[..., TrainingJob]
+from tests.training.conftest import Heard, MakeJob, make_rows
 
 
 def start(job: TrainingJob, path: Path) -> subprocess.Popen[str]:

@@ -2,17 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from srft_assets.errors import SrftError
-from srft_assets.training.job import TrainingJob
 from srft_assets.training.main import train
-from tests.training.conftest import Heard, make_rows
-
-MakeJob = Callable[..., TrainingJob]
+from tests.training.conftest import Heard, MakeJob, make_rows
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

@@ -1,6 +1,5 @@
 """Trackers, quantization and keys: what is passed on, and what is refused at once."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ from srft_assets.training.data import make_plan
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.main import train
 from srft_assets.training.stage import checkpoints_stage
-from tests.training.conftest import Heard, make_rows
+from tests.training.conftest import Heard, MakeJob, make_rows
 from tests.training.test_stage import arm_of
 
-MakeJob = Callable[..., TrainingJob]
 PLAN = make_plan(list(range(8)), [5] * 8, batch_size=8, micro_batch_tokens=99)
 
 

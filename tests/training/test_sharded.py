@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,8 @@ from srft_assets.training.job import TrainingJob
 from srft_assets.training.main import train
 from srft_assets.training.process import MAIN, command_of, environment_of
 from tests.families import write_model
-from tests.training.conftest import Heard, make_rows
+from tests.training.conftest import Heard, MakeJob, make_rows
 
-MakeJob = Callable[..., TrainingJob]
 ROOT = Path(__file__).parents[2]
 OF_DOCS = re.compile(r"```yaml\n# /configs/fsdp\.yaml\n(.*?)```", re.DOTALL)
 

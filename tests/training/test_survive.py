@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,9 +11,7 @@ import pytest
 from srft_assets.errors import SrftError
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.main import last_whole_state, train
-from tests.training.conftest import Heard, make_rows
-
-MakeJob = Callable[..., TrainingJob]
+from tests.training.conftest import Heard, MakeJob, make_rows
 
 KILLED_OFTEN = """
 import os, random, signal, sys, time

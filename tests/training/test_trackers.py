@@ -4,16 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from srft_assets.training.job import TrainingJob
-from tests.training.conftest import make_rows
-
-MakeJob = Callable[..., TrainingJob]
+from tests.training.conftest import MakeJob, make_rows
 
 
 def trained(job: MakeJob, tracker: str, folder: Path, **environment: str) -> Path:

@@ -1,6 +1,5 @@
 """Training a real tiny Llama on real partitions, in this process."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -10,9 +9,7 @@ from srft_assets.errors import SrftError
 from srft_assets.training.checkpoint import read_result
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.main import train
-from tests.training.conftest import Heard, Row, make_rows
-
-MakeJob = Callable[..., TrainingJob]
+from tests.training.conftest import Heard, MakeJob, Row, make_rows
 
 
 def losses(job: TrainingJob) -> list[float]:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,8 @@ from srft_assets.training.data import scored_groups
 from srft_assets.training.job import TrainingJob
 from srft_assets.training.main import last_whole_state, train
 from srft_assets.training.rows import held_out_tasks, hold_out
-from tests.training.conftest import Heard, Row, frame_of, make_rows, select, small_job
+from tests.training.conftest import Heard, MakeJob, Row, frame_of, make_rows, select, small_job
 
-MakeJob = Callable[..., TrainingJob]
 TASKS = st.sets(st.integers(0, 60).map(str), max_size=30)
 ROWS = make_rows(20)
 HELD_OUT = held_out_tasks([f"task-{number}" for number in range(len(ROWS))], 5)

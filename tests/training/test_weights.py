@@ -9,11 +9,9 @@ import pytest
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.tokens.token_labels import MASKED_TOKENS
-from srft_assets.training.job import TrainingJob
 from srft_assets.training.main import train
-from tests.training.conftest import Heard, Row, frame_of, labelled, make_rows, select
+from tests.training.conftest import Heard, MakeJob, Row, frame_of, labelled, make_rows, select
 
-MakeJob = Callable[..., TrainingJob]
 BOTH = [(5, 10, True), (12, 20, True)]
 """A step of 5 tokens and one of 8."""
 
