@@ -10,7 +10,7 @@ from srft_assets.components.asset import ON_REQUEST, tag_value
 from srft_assets.components.platform import BY
 from srft_assets.critic.budget import bounds
 from srft_assets.critic.spending import AUTOMATION
-from srft_assets.defs.jobs import asked_verdicts
+from srft_assets.defs.schedules import asked_verdicts
 from srft_assets.home import current_home
 from srft_assets.platform.planning import Look, look
 from srft_assets.platform.stages import load_stages

@@ -14,7 +14,7 @@ from srft_assets.components.platform import CriticServer, Platform
 from srft_assets.critic import spending
 from srft_assets.database.store import ANSWERS, database_of
 from srft_assets.definitions import defs, with_freshness
-from srft_assets.defs.jobs import EVERY_NIGHT, nightly
+from srft_assets.defs.schedules import EVERY_NIGHT, nightly
 from srft_assets.home import Home
 from srft_assets.project.settings import Relabel
 from srft_assets.trajectories.ingest import ingest
