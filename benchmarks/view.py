@@ -6,7 +6,8 @@ Runs come from `benchmarks/scale_runs.py`: 200 of them, one of 400 steps among t
 judged by the rules, and stand in every batch under ids of their own. A second critic labels one
 step in ten otherwise. Prints one JSON object: `start` is how long `srft view` reads before it
 prints its link; of each page the first answer, after the start, and the median of the others, in
-seconds from the request to the last byte. 1,000 runs take about 30 MB of disk.
+seconds from the request to the last byte. The first search in all commands or reasons reads them;
+what it found is kept for the others. 1,000 runs take about 30 MB of disk.
 """
 
 import argparse
@@ -121,6 +122,8 @@ def measure(home: Home, run: str, rounds: int) -> dict[str, Any]:
         "by_condition": "/?where=n_steps+%3E+100+AND+first_mistake+%3C+5&start=1000",
         "search_in_ids": "/?search=case-0-0042",
         "search_in_commands": "/?search=grep+%27ben&place=commands",
+        "search_in_all_commands": "/?search=in+no+command&place=commands",
+        "search_in_all_reasons": "/?search=in+no+reason&place=reasons",
         "run_of_400_steps": f"/run/{run}",
         "compare": "/compare?a=rules&b=other",
         "judge": f"/judge?who=ann&run={run}",

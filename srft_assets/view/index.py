@@ -16,6 +16,7 @@ import polars as pl
 
 from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
+from srft_assets.view.search import Searches
 from srft_assets.warehouse.catalogue import Catalogue
 from srft_assets.warehouse.partitions import PARTITION_NAME, Warehouse
 from srft_assets.warehouse.query import (
@@ -77,6 +78,7 @@ class Index:
 
     def __init__(self, home: Home) -> None:
         self.home, self.warehouse = home, Warehouse(home.warehouse)
+        self.searches = Searches(self.warehouse)
         self._lock = threading.RLock()
         self._kept: dict[str, _Kept] = {}
         self._runs: tuple[tuple[int, int], pl.DataFrame] | None = None

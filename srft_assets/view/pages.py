@@ -29,6 +29,10 @@ SHOW = "show"
 """Parameter of a run's page: whose verdicts are shown, several by several."""
 
 
+COUNT = "count"
+"""Parameter of the table: a search looks through all runs, not only as many as fill the page."""
+
+
 @dataclass(frozen=True)
 class Pages:
     """Templates and the index that they are filled from."""
@@ -48,7 +52,7 @@ def runs_page(pages: Pages, asked: Request) -> Response:
     start = max(0, number(asked.query_params.get("start")))
     try:
         filters = with_critics(index, Filters.of(asked.query_params))
-        found = find_runs(index, filters, start)
+        found = find_runs(index, filters, start, count=COUNT in asked.query_params)
     except SrftError as error:
         problem, found = str(error), None
         filters = with_critics(index, Filters())

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import polars as pl
 
 from srft_assets.errors import UsageError
-from srft_assets.view.index import VERDICTS, Index, page_sql
+from srft_assets.view.index import SECONDS, VERDICTS, Index, page_sql
 
 SIZE = 50
 """Runs on a page."""
@@ -21,6 +21,7 @@ COLUMNS = (
 """What the table can be sorted by."""
 PLACES = ("ids", "commands", "reasons")
 NOBODY = VERDICTS.schema.to_frame()
+NAMED = {"trajectory_id": pl.String}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +79,17 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Rows of the table from `start`, and how many there are in all."""
+    """Rows of the table from `start`.
+
+    Attributes:
+        total: how many there are in all, or at least, where not all were looked through.
+        unread: runs that were not looked through, since a page was full without them.
+    """
 
     rows: list[dict[str, Any]]
     start: int
     total: int
+    unread: int = 0
 
 
 def with_critics(index: Index, filters: Filters) -> Filters:
@@ -91,26 +98,41 @@ def with_critics(index: Index, filters: Filters) -> Filters:
     return filters if filters.critic or not critics else replace(filters, critic=critics[0])
 
 
-def find_runs(index: Index, filters: Filters, start: int = 0, size: int = SIZE) -> Found:
-    """`size` runs from `start` on. Raises SrftError with the reason where `where` is wrong."""
+def find_runs(
+    index: Index, filters: Filters, start: int = 0, size: int = SIZE, count: bool = True
+) -> Found:
+    """`size` runs from `start` on. A search in texts looks through all runs where it shall `count`,
+    else through as many as fill the page. Raises SrftError with the reason where `where` is wrong.
+    """
     conditions, values = _conditions(filters)
     frames = {"given_runs": index.runs()}
     for name, judge in (("given_a", filters.critic), ("given_b", filters.other)):
         frames[name] = index.labels(judge) if judge else NOBODY
-    if filters.search and filters.place != "ids":
-        one = {"commands": "runs_by_command", "reasons": "runs_by_reason"}[filters.place]
-        text = {"text": filters.search.lower()}
-        frames["given_found"] = index.ask(page_sql(one), text)
-        conditions.append("trajectory_id IN (SELECT trajectory_id FROM given_found)")
+    if not filters.search or filters.place == "ids":
+        paged = {**values, "size": size, "start": start}
+        limit = "LIMIT $size OFFSET $start"
+        rows = index.ask(
+            _question("*, count(*) OVER () AS total", conditions, filters, limit), paged, frames
+        )
+        total = rows["total"][0] if rows.height else 0
+        return Found(rows.drop("total").to_dicts(), start, total)
+    candidates = index.ask(_question("trajectory_id, batch", conditions, filters), values, frames)
+    enough = None if count else start + size + 1  # one more tells that there is a next page
+    hits = index.searches.find(filters.place, filters.search, candidates, enough, SECONDS)
+    frames["given_found"] = pl.DataFrame({"trajectory_id": hits.ids[start : start + size]}, NAMED)
+    own = "trajectory_id IN (SELECT trajectory_id FROM given_found)"
+    rows = index.ask(_question("*", [own], filters), frames=frames)
+    return Found(rows.to_dicts(), start, len(hits.ids), candidates.height - hits.looked)
+
+
+def _question(columns: str, conditions: list[str], filters: Filters, limit: str = "") -> str:
+    """A question to the table, in the order that is asked for."""
     order = f'"{filters.sort}" {"DESC" if filters.down else "ASC"} NULLS LAST, trajectory_id'
-    question = (
+    return (
         f"WITH judged AS ({page_sql('judged_runs')})\n"
-        f"SELECT *, count(*) OVER () AS total FROM judged\nWHERE {' AND '.join(conditions)}\n"
-        f"ORDER BY {order}\nLIMIT $size OFFSET $start"
+        f"SELECT {columns} FROM judged\nWHERE {' AND '.join(conditions)}\n"
+        f"ORDER BY {order}\n{limit}"
     )
-    rows = index.ask(question, {**values, "size": size, "start": start}, frames)
-    total = rows["total"][0] if rows.height else 0
-    return Found(rows.drop("total").to_dicts(), start, total)
 
 
 def _conditions(filters: Filters) -> tuple[list[str], dict[str, Any]]:
@@ -151,7 +173,7 @@ def choices(index: Index) -> dict[str, list[str]]:
 
 def neighbour(index: Index, filters: Filters, at: int) -> str | None:
     """The run at a place of the table, from 0; None where it has no such place."""
-    found = find_runs(index, filters, at, 1).rows if at >= 0 else []
+    found = find_runs(index, filters, at, 1, count=False).rows if at >= 0 else []
     return found[0]["trajectory_id"] if found else None
 
 

@@ -1,5 +1,6 @@
 """The table of runs: what each filter keeps, in which order, and what is refused."""
 
+import polars as pl
 import pytest
 
 from srft_assets.errors import SrftError, UsageError
@@ -31,6 +32,28 @@ def test_filters_narrow_and_add_up(index: Index) -> None:
     assert ids(index, status="resolved") == []
     assert ids(index, search="ls c", place="commands") == ["c"]
     assert ids(index, search="FOR ONE: <script>", place="reasons", batch="hostile") == ["hostile"]
+
+
+def test_a_search_in_texts_looks_as_far_as_a_page_needs(index: Index) -> None:
+    asked = Filters(search="LS ", place="commands", sort="trajectory_id", down="1")
+    page = find_runs(index, asked, 0, 1, count=False)
+    assert [row["instance_id"] for row in page.rows] == ["hostile"]
+    assert page.total + page.unread >= 4 and page.total >= 2, "one more tells of a next page"
+    whole = find_runs(index, asked, 1, 2)
+    assert [row["instance_id"] for row in whole.rows] == ["c", "b"]
+    assert (whole.total, whole.unread) == (4, 0)
+    for text in ("ls (", "l[s]", "\\d", "(?i)ls", "x" * 50_000):
+        assert find_runs(index, Filters(search=text, place="commands")).rows == []
+
+
+def test_a_search_that_stops_early_says_so(index: Index) -> None:
+    asked = Filters(search="ls hostile", place="commands", batch="hostile")
+    runs = pl.DataFrame({"trajectory_id": ["x", "y"], "batch": ["hostile", "plain"]})
+    hits = index.searches.find("commands", "ls", runs, 0, 20)
+    assert hits.looked <= 2 and hits.ids == []
+    assert find_runs(index, asked).total == 1
+    with pytest.raises(SrftError, match="longer than 0 seconds"):
+        index.searches.find("commands", "never asked", runs, None, 0)
 
 
 def test_shares_are_of_the_critics_that_are_named(index: Index) -> None:
@@ -125,11 +148,15 @@ def test_a_partition_that_is_made_anew_is_read_anew(tmp_path) -> None:
         index.warehouse.read("step_verdicts/one", "plain"),
         index.warehouse.stamp("step_verdicts/one", "plain"),
     )
-    import polars as pl
-
     index.warehouse.write(
         "step_verdicts/one", "plain", frame.with_columns(label=pl.lit("good")), stamp
     )
     assert set(index.labels("one")["labels"]) == {"gumrg-", "gggggg"}
+    asked = Filters(search="for one", place="reasons")
+    assert find_runs(index, asked).total == 4
+    index.warehouse.write(
+        "step_verdicts/one", "plain", frame.with_columns(reason=pl.lit("other")), stamp
+    )
+    assert find_runs(index, asked).total == 1
     path.unlink()
     assert index.labels("one").height == 1
