@@ -12,11 +12,14 @@ from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import chosen_batches, refresh_catalogue
 from srft_assets.errors import UsageError
 from srft_assets.home import current_home
-from srft_assets.view import PORT
+from srft_assets.project.settings import settings
 
 
 def view(
-    port: Annotated[int, typer.Option(help="Port of the pages.", min=1, max=65535)] = PORT,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port of the pages, by default `view.port`.", min=1, max=65535),
+    ] = None,
     links: Annotated[
         int, typer.Option(help="One-time links to print, one a person or browser.", min=1, max=50)
     ] = 1,
@@ -30,12 +33,15 @@ def view(
     from srft_assets.view.access import OPEN, Keys, address
     from srft_assets.view.app import view_app
 
+    port = port or settings().view.port
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
     except OSError as error:
-        raise UsageError(f"port {port}: {error.strerror}: choose another --port") from None
+        raise UsageError(
+            f"port {port}: {error.strerror}: choose another --port, or view.port in srft.yaml"
+        ) from None
     home = current_home()
     refresh_catalogue(home)
     console, keys = Console(), Keys()

@@ -264,6 +264,13 @@ class Ui(Section):
     """A UI that starts and changes nothing."""
 
 
+class View(Section):
+    """The pages of `srft view`."""
+
+    port: Annotated[int, Field(ge=1, lt=2**16)] = 3333
+    """Where they listen, and where links from the UI lead."""
+
+
 class Settings(BaseSettings):
     """Every setting, with type and default."""
 
@@ -307,6 +314,7 @@ class Settings(BaseSettings):
     """How arms are scored that state no `evaluation`: its settings, as docs/arms.md lists them."""
     costs: Estimates = Estimates()
     ui: Ui = Ui()
+    view: View = View()
     weak_tests: str | None = None
     """File of instance ids, one a line, relative to the project: tasks whose tests are known to
     accept wrong patches. Their runs are marked in the view `leaks`."""

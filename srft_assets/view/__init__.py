@@ -2,8 +2,7 @@
 
 from urllib.parse import urlencode
 
-PORT = 3333
-"""Where `srft view` listens unless it is told otherwise, and where links from Dagster lead."""
+from srft_assets.project.settings import settings
 
 
 def link(asset: str, partition: str) -> str | None:
@@ -28,4 +27,4 @@ def link(asset: str, partition: str) -> str | None:
         return None
     path, stated = pages[table]
     asked = {name: value for name, value in stated.items() if value}
-    return f"http://127.0.0.1:{PORT}{path}{'?' if asked else ''}{urlencode(asked)}"
+    return f"http://127.0.0.1:{settings().view.port}{path}{'?' if asked else ''}{urlencode(asked)}"

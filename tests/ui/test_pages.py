@@ -100,3 +100,6 @@ def test_a_partition_is_made_and_read_by_clicks(page: Any, address: str, home: H
     assert stamp.data_version in shown and stamp.fingerprint in shown
     assert stamp.run_id[:8] in shown
     picture(page, "partition")
+
+    seen = page.get_by_role("link", name="/?batch=mini&critic=rules").first
+    assert seen.get_attribute("href").endswith(":3333/?batch=mini&critic=rules")
