@@ -6,17 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-from srft_assets.critic.gold.labels import gold_labels_stage, read_sets
-from srft_assets.critic.scores import critic_scores_stage
+from srft_assets.critic.gold.labels import read_sets
 from srft_assets.errors import UsageError
-from srft_assets.home import Home
+from srft_assets.home import CHECKOUT, Home
+from srft_assets.trajectories.ingest import ingest
 from srft_assets.view.index import Index
 from srft_assets.view.judge import Queues, Session
 from srft_assets.warehouse.partitions import Warehouse
-from tests.critic.gold_support import make
-from tests.view.served import LABELS, STEPS, Served
+from tests.trajectories.ingest_support import run_of, write_lines
+from tests.ui.dev import Project
+from tests.view.served import LABELS, PATCH, STEPS, Served, serving
 from tests.view.test_access import asked, entered
 
 KEYS = "gumrgumrgx"
@@ -68,17 +70,39 @@ def test_ten_steps_are_judged_by_keys_and_stay(page: Any, served: Served, home: 
     assert [stored[step].label for step in order] == [WORDS[key] for key in KEYS]
     assert all(one.annotator == "ann" and one.at for one in stored.values())
 
-    make(home, gold_labels_stage())
+
+@pytest.mark.timeout(300)
+def test_ten_steps_are_scored_by_srft_apply(page: Any, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    rows = [{**run_of(name, STEPS), "resolved": False, "patch": PATCH} for name in "ab"]
+    ingest(home, [write_lines(tmp_path / "plain.jsonl", rows)])
+    project = Project(CHECKOUT, home, {})
+    project.srft("apply", "step_verdicts/rules")
+    with serving(home) as served:
+        page.goto(served.link())
+        began(page, served, "ann", "ten", size="10")
+        for place, key in enumerate(KEYS):
+            page.wait_for_function(AT_PLACE, arg=place + 1)
+            page.keyboard.press(key)
+            page.wait_for_function(DONE, arg=place + 1)
+        page.reload()
+        assert page.locator("#done").inner_text() == "10"
+        shown = page.locator("#scores tr", has_text="rules").inner_text()
+    project.srft("apply", "gold_labels", "critic_scores/rules")
     warehouse = Warehouse(home.warehouse)
-    assert warehouse.read("gold_labels").filter(set="ten").height == 10
-    make(home, critic_scores_stage("one"))
-    row = warehouse.read("critic_scores/one").filter(set="ten", question="label", target="mistake")
-    judged = [(step, WORDS[key]) for step, key in zip(order, KEYS, strict=True) if WORDS[key]]
-    hits = sum(LABELS[step] == label == "mistake" for (_, step), label in judged)
-    assert (row["steps"][0], row["support"][0], row["hits"][0]) == (len(judged), 2, hits)
-    shown = page.locator("#scores tr", has_text="one").inner_text()
-    f1 = row["f1"][0]
-    assert f"{f1:.2f}" in shown and f"of {len(judged)}" in shown
+    gold = warehouse.read("gold_labels").filter(set="ten", annotator="ann")
+    assert gold["label"].to_list().count(None) == KEYS.count("x") and gold.height == 10
+    said = warehouse.read("step_verdicts/rules", "plain")
+    judged = gold.drop_nulls("label").join(said, on=["trajectory_id", "step_index"])
+    both = judged.filter((pl.col("label") == "mistake") & (pl.col("label_right") == "mistake"))
+    (row,) = (
+        warehouse.read("critic_scores/rules")
+        .filter(set="ten", question="label", target="mistake")
+        .to_dicts()
+    )
+    assert (row["steps"], row["support"], row["hits"]) == (9, KEYS.count("m"), both.height)
+    f1 = "–" if row["f1"] is None else f"{row['f1']:.2f}"
+    assert f1 in shown and "of 9" in shown
 
 
 def test_a_label_is_taken_from_the_critic_commented_and_taken_back(
@@ -103,6 +127,21 @@ def test_a_label_is_taken_from_the_critic_commented_and_taken_back(
     page.keyboard.press("z")
     page.wait_for_function(DONE, arg=0)
     assert given(home, "back") == before == {} and run == "a"
+
+
+def test_a_button_under_the_cursor_does_what_it_says(page: Any, served: Served, home: Home) -> None:
+    began(page, served, "bob", "pressed", batch="plain", critic="one", blind="", size="12")
+    page.locator(".choices button.recover").focus()
+    page.keyboard.press(" ")
+    page.wait_for_function(DONE, arg=1)
+    (label,) = read_sets(home)["pressed"]
+    assert label.label == "recover", "not what the critic says, as Space does elsewhere"
+    fold = page.locator("article.here summary")
+    before = fold.evaluate("one => one.parentElement.open")
+    fold.focus()
+    page.keyboard.press(" ")
+    assert fold.evaluate("one => one.parentElement.open") is not before
+    assert page.locator("#done").inner_text() == "1"
 
 
 def test_blind_mode_is_left_and_entered_by_a_key(page: Any, served: Served) -> None:

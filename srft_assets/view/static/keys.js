@@ -28,6 +28,8 @@ export function keys(does) {
       return;
     }
     if (document.querySelector("dialog[open]")) return;
+    // What the cursor stands on is pressed by these, as everywhere.
+    if ([" ", "Enter"].includes(event.key) && event.target.closest("a, button, summary, input")) return;
     const act = does[event.key];
     if (act && act(event) !== false) event.preventDefault();
   });
