@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+REPORT_TITLE = "<title>srft report</title>"
 LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}")
 
 
@@ -72,6 +73,10 @@ def export(
         list[Allowed] | None,
         typer.Option("--allow", help="Leave these in, instead of refusing to export them."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="What `srft report` wrote: goes along, and the card links it."),
+    ] = None,
 ) -> None:
     """Write an arm's masked tokens for a trainer, with a data set card."""
     from srft_assets.exports.writer import REPLACED
@@ -83,7 +88,7 @@ def export(
         if len(forms) > 1:
             raise UsageError("--push-to-hub takes one --format: a data set holds one")
         check_repository(push_to_hub)
-    size, licence = size_of(max_shard_size), license_of(license_)
+    size, licence, page = size_of(max_shard_size), license_of(license_), report_of(report)
     batches = needed_batches(home, batch)
     with console.status("loading the platform"):
         from srft_assets.exports.export import Request, check_mistake_weight
@@ -100,7 +105,7 @@ def export(
         folder = top / form if len(forms) > 1 else top
         asked = (size, licence, stale_ok, round_weights, mistake_weight)
         secrets = (redact, [one.value for one in allow or ()])
-        request = Request(arm, batches, form, folder, *asked, *secrets)
+        request = Request(arm, batches, form, folder, *asked, *secrets, page)
         with progress(console) as told_to:
             done = write(request, home, stages, told_to)
         remember(home, folder, arm)
@@ -127,6 +132,19 @@ def formats_of(names: list[str]) -> list[FormatName]:
     if unknown:
         raise UsageError(f"no format {unknown[0]!r}; there are: {', '.join(known)}")
     return [*FormatName] if ALL in names else [*map(FormatName, dict.fromkeys(names))]
+
+
+def report_of(file: Path | None) -> str | None:
+    """The text of a report. Raises UsageError for what is none."""
+    try:
+        text = None if file is None else file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        text = ""
+    if text is not None and REPORT_TITLE not in text[:2_000]:
+        raise UsageError(f"{file} is no report: srft report --out FILE writes one")
+    return text
 
 
 def told(done: "Exported") -> list[str]:

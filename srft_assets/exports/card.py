@@ -107,11 +107,13 @@ def card(
     counts: Counts,
     facts: Facts,
     license: str | None,
+    report: str | None = None,
 ) -> str:
-    """The card of an export. Text of others (names, models, settings) is shown as code."""
+    """The card of an export; it links `report`, a file beside it. Text of others (names, models,
+    settings) is shown as code."""
     sections = [
         f"# {code(facts.arm)} as {form.name}",
-        *_opening(counts, facts),
+        *_opening(counts, facts, report),
         "## Load it",
         loading,
         "## What is in it",
@@ -146,7 +148,7 @@ def _front_matter(form: str, files: Sequence[DataFile], license: str | None) -> 
     return yaml.safe_dump(told, sort_keys=False, allow_unicode=True)
 
 
-def _opening(counts: Counts, facts: Facts) -> Iterator[str]:
+def _opening(counts: Counts, facts: Facts, report: str | None) -> Iterator[str]:
     total = counts.total
     yield (
         "Recorded runs of coding agents for step rejection fine-tuning "
@@ -154,6 +156,8 @@ def _opening(counts: Counts, facts: Facts) -> Iterator[str]:
         f"context and carries no loss. {total['runs']:,} runs, {total['rows']:,} rows, "
         f"{total['tokens']:,} tokens, of which {total['trained']:,} are trained."
     )
+    if report:
+        yield f"[Outcomes, critics with examples, arms and costs]({report}), as one page."
     if facts.stale:
         yield (
             "**Not in sync:** exported although the platform would make it otherwise now: "

@@ -15,7 +15,7 @@ from srft_assets.exports.facts import Facts, check_sync, facts_of
 from srft_assets.exports.formats import FORMATS
 from srft_assets.exports.guard import Guard
 from srft_assets.exports.source import Masked, Part, UnfitError
-from srft_assets.exports.writer import MANIFEST, REFUSED, DataFile, Format, placing
+from srft_assets.exports.writer import MANIFEST, REFUSED, REPORT, DataFile, Format, placing
 from srft_assets.home import Home
 from srft_assets.tokens.token_labels import Span
 from srft_assets.tokens.tokenizer import ChatTokenizer, load_tokenizer, model_source
@@ -39,6 +39,7 @@ class Request:
         mistake_weight: loss weight of masked mistakes, below 0; None: they carry none.
         redact: replace what is secret, instead of refusing it.
         allowed: kinds of it that stay, names of `guard.Allowed`.
+        report: text of a report that is put beside the card, which links it.
     """
 
     arm: str
@@ -52,6 +53,7 @@ class Request:
     mistake_weight: float | None = None
     redact: bool = False
     allowed: Sequence[str] = ()
+    report: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ def export(
                     writer.add(record)
                 counts.add(masked, with_loss=bool(records))
         facts = guard.told(facts)
+        if request.report is not None:
+            (folder / REPORT).write_text(guard.text(REPORT, request.report), encoding="utf-8")
         guard.check()
         counts.redacted.update(guard.found.by_kind)
         if not counts.refused:
@@ -206,9 +210,10 @@ def _describe(
     facts: Facts,
 ) -> None:
     """The card, and the manifest that names every file."""
-    text = card(form, loading, files, counts, facts, request.license)
+    report = None if request.report is None else REPORT
+    text = card(form, loading, files, counts, facts, request.license, report)
     (folder / "README.md").write_text(text, encoding="utf-8")
-    others = [name for name in ("README.md", REFUSED) if (folder / name).exists()]
+    others = [name for name in ("README.md", REFUSED, REPORT) if (folder / name).exists()]
     listed = {
         one.name: {"rows": one.rows, "bytes": one.bytes, "sha256": one.sha256} for one in files
     }

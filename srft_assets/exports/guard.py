@@ -21,7 +21,7 @@ from srft_assets.tokens.token_labels import MaskedRow, RunRefusedError, Span
 from srft_assets.tokens.tokenizer import ChatTokenizer
 from srft_assets.warehouse.partitions import Stamp
 
-LINES = (".jsonl", ".json", ".md", ".yaml", ".yml", ".txt", ".jinja", ".py")
+LINES = (".jsonl", ".json", ".md", ".yaml", ".yml", ".txt", ".jinja", ".py", ".html")
 VOCABULARIES = frozenset({"tokenizer.json", "vocab.json", "merges.txt", "vocab.txt"})
 """Files of a model that hold no text of runs, and every kind of text by chance."""
 
@@ -104,6 +104,12 @@ class Guard:
         after = replace(facts, authors=authors, critic=critic, settings=settings)
         after = after.with_names(self.batch)
         return after if self.redact else facts
+
+    def text(self, name: str, text: str) -> str:
+        """The text of a file beside the runs, as it may be published."""
+        lines = enumerate(text.splitlines(keepends=True), 1)
+        after = "".join(self.found.text(line, (f"{name} line {n}", BESIDE)) for n, line in lines)
+        return after if self.redact else text
 
     def check(self) -> None:
         """Raises SrftError that says what was found where, unless it was replaced."""

@@ -27,7 +27,9 @@ MANIFEST = "srft_export.json"
 """Names every file of an export; what has none is not replaced."""
 REFUSED = "refused.jsonl"
 """Names the runs that the format cannot express, and why."""
-REPLACED = (f"{FOLDER}/*", REFUSED)
+REPORT = "report.html"
+"""What `srft report` tells of the runs, where it was asked for."""
+REPLACED = (f"{FOLDER}/*", REFUSED, REPORT)
 """What an export on the Hub loses that is not in the one that is pushed in its place."""
 GROUP_BYTES = 4 << 20
 """Size of a row group in memory: what is held before it is written."""

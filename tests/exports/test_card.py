@@ -49,6 +49,33 @@ def test_datasets_loads_every_format_by_its_folder(platform, tmp_path, form):
     assert len(rows) == sum(one.rows for one in done.files) > 0
 
 
+def test_a_report_goes_along_linked_and_without_secrets(platform, tmp_path):
+    from srft_assets.cli.export import report_of
+
+    file = tmp_path / "mine.html"
+    file.write_text("<!doctype html><title>srft report</title>\n<p>by ada@lovelace.org\n")
+    with pytest.raises(SrftError, match=r"report\.html line 2"):
+        platform.export("trl", tmp_path / "set", report=report_of(file))
+    platform.export("trl", tmp_path / "set", report=report_of(file), redact=True)
+    assert "(report.html)" in read(tmp_path / "set")[1]
+    assert "ada@" not in (tmp_path / "set" / "report.html").read_text()
+    platform.export("trl", tmp_path / "set", report=report_of(file), allowed=["email"])
+    assert (tmp_path / "set" / "report.html").read_text() == file.read_text()
+    platform.export("trl", tmp_path / "set")
+    assert not (tmp_path / "set" / "report.html").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"<title>other</title>", b"\xff\xfe"])
+def test_what_is_no_report_is_refused_by_name(tmp_path, content):
+    from srft_assets.cli.export import report_of
+
+    file = tmp_path / "mine.html"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UsageError, match=r"mine\.html"):
+        report_of(file)
+
+
 def test_no_licence_is_stated_for_the_user(platform, tmp_path):
     platform.export("trl", tmp_path / "set")
     front, text = read(tmp_path / "set")
