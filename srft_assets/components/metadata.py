@@ -137,6 +137,7 @@ def kept_metadata(stage: Stage, home: Home, name: str) -> dict[str, Any]:
             "data_version": stamp.data_version,
             "made_at": stamp.made_at,
             "made_by_run": stamp.run_id,
+            **stamp.figures,  # else a chart over partitions would end here
         }
     return told
 
