@@ -1,6 +1,7 @@
 """Drawings as inline SVG, made here: pages run no script for them, and hold no style.
 
-Every text in them is escaped; numbers and classes are ours.
+Every text in them is escaped, and what hides or reorders is made visible; numbers and classes are
+ours.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from markupsafe import Markup, escape
+
+from srft_assets.text import visible
 
 NAMES = {"g": "good", "u": "unnecessary", "m": "mistake", "r": "recover", "-": "unlabeled", " ": ""}
 HEIGHTS = {"g": 5, "u": 9, "m": 16, "r": 12, "-": 2, " ": 0}
@@ -151,12 +154,12 @@ def _name(name: str, y: float) -> str:
 
 
 def _text(x: float, y: float, text: str, classes: str, title: str = "") -> str:
-    told = f"<title>{escape(title)}</title>" if title and title != text else ""
-    return f'<text class="{classes}" x="{x:.1f}" y="{y:.1f}">{told}{escape(text)}</text>'
+    told = f"<title>{escape(visible(title))}</title>" if title and title != text else ""
+    return f'<text class="{classes}" x="{x:.1f}" y="{y:.1f}">{told}{escape(visible(text))}</text>'
 
 
 def _rect(classes: str, x: float, y: float, width: float, height: float, title: str = "") -> str:
-    told = f"<title>{escape(title)}</title>" if title else ""
+    told = f"<title>{escape(visible(title))}</title>" if title else ""
     where = f'x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{height:.1f}"'
     return f'<rect class="{classes}" {where}>{told}</rect>'
 

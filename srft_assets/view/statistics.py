@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from srft_assets.errors import UsageError
-from srft_assets.text import visible
 from srft_assets.view.charts import Bar, bars, lines, stacked
 from srft_assets.view.index import WORDS, Index
 from srft_assets.view.markup import word
@@ -84,7 +83,7 @@ def _curves(name: str, x: str, y: str, share: bool) -> Any:
 
 
 def _told(name: object) -> str:
-    return "none" if name is None else visible(str(name))
+    return "none" if name is None else str(name)
 
 
 OUTCOMES = "SELECT {0}, runs, graded_runs, rate, rate_low, rate_high FROM outcomes_by_{0} {1}"

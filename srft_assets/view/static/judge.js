@@ -2,7 +2,7 @@
 // what the server has said it keeps.
 
 import { keys, search } from "/static/keys.js";
-import { current, fold, go, move, next, start, steps, within } from "/static/steps.js";
+import { current, fold, go, move, next, start, steps, visible, within } from "/static/steps.js";
 
 const page = document.querySelector(".run").dataset;
 const session = Object.fromEntries(new URLSearchParams(page.query));
@@ -42,7 +42,7 @@ function draw(step) {
   if (place.dataset.note) {
     const told = document.createElement("span");
     told.className = "note";
-    told.textContent = place.dataset.note;
+    told.textContent = visible(place.dataset.note);
     place.append(told);
   }
 }
@@ -126,7 +126,9 @@ function label(word) {
     const now = { label: word, note: told || (before ? before.note : "") };
     if (!(await send(page.run, step.dataset.step, now, before))) return;
     remember([...history_(), { run: page.run, step: step.dataset.step, now, before, at }]);
-    tell(`step ${step.dataset.step}: ${word ?? "cannot tell"}, saved`);
+    const left = items.filter((item) => !item.dataset.done).length;
+    const then = left ? "" : "; all are judged: srft apply gold_labels, then critic_scores/NAME";
+    tell(`step ${step.dataset.step}: ${word ?? "cannot tell"}, saved${then}`);
     if (asked) turn(nextLeft());
   });
 }

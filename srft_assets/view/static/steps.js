@@ -6,6 +6,15 @@ const rows = new Map(
 );
 let at = -1;
 
+/** The text with what hides or reorders it made visible, as the server shows what runs hold. */
+export function visible(text) {
+  return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}]/gu, (sign) => {
+    const code = sign.codePointAt(0);
+    if (code < 0x20) return String.fromCodePoint(0x2400 + code);
+    return `\\u${code.toString(16).padStart(4, "0")}`;
+  });
+}
+
 /** Scroll a list so far that one of its rows is seen, and the page not at all. */
 export function within(list, row) {
   const outer = list.getBoundingClientRect();
