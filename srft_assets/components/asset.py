@@ -16,6 +16,7 @@ from srft_assets.components.metadata import (
 )
 from srft_assets.components.partitioning import PARTITIONS, partition_of
 from srft_assets.components.platform import Platform, progress_of
+from srft_assets.errors import SrftError
 from srft_assets.home import Home
 from srft_assets.platform.ray_engine import make_over_ray, needs
 from srft_assets.platform.worker_pool import Asked, Ended, Listener, Making, make_side_by_side
@@ -188,8 +189,8 @@ def _make_all(
             raise ConnectionError(again)
     except BaseException as error:
         _tell_of(stage, context, done)
-        if isinstance(error, ConnectionError):
-            raise dg.RetryRequested(max_retries=3, seconds_to_wait=10) from error
+        if end := _end_by(error):
+            raise end from error
         raise
     if len(done) < len(names):
         _tell_of(stage, context, done)
@@ -197,6 +198,15 @@ def _make_all(
         for name, figures in done.items():
             context.add_asset_metadata(figures, partition_key=partition_of(stage, name))
     return len(done), failed, waiting
+
+
+def _end_by(error: BaseException) -> dg.RetryRequested | dg.Failure | None:
+    """What Dagster is told of an error that ends the making of all partitions; None: the error."""
+    if isinstance(error, ConnectionError):
+        return dg.RetryRequested(max_retries=3, seconds_to_wait=10)
+    if isinstance(error, SrftError):
+        return dg.Failure(description=str(error), allow_retries=False)
+    return None
 
 
 def _failure(
