@@ -42,7 +42,7 @@ def test_two_hosts_that_share_a_folder_and_a_database_may(hosts: tuple[Host, Hos
 @on_a_disk
 def test_a_folder_whose_locks_exclude_nobody_is_refused(hosts: tuple[Host, Host]) -> None:
     a, b = hosts
-    for code, text in both(a.start("doctor", "--shared"), b.run(LIES + MAIN)):
+    for code, text in both(a.run(LIES + MAIN), b.run(LIES + MAIN)):
         assert code == 1
         assert "both hosts hold the same lock at the same time" in text
         assert "cannot be shared so: locks" in text
