@@ -33,7 +33,6 @@ PREFIX = "SRFT_"
 Place = tuple[str, ...]
 """Keys of a setting, outermost first."""
 
-
 LOCAL = "local"
 
 
