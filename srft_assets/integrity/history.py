@@ -9,7 +9,7 @@ by `--all` and by no plain log, is not; nor is one with a date after that of HEA
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from srft_assets.critic.rules.commands import Program
 from srft_assets.critic.rules.edits import same_file
@@ -20,6 +20,7 @@ SHORT = 7
 """Hex digits by which commits are told apart."""
 VALUED = frozenset({"-C", "-c", "--git-dir", "--work-tree", "--namespace"})
 """Options before the verb that take the next word."""
+GREP_VALUED = frozenset({"-e", "-f", "-A", "-B", "-C", "-m"})
 EVERY = (
     "--all",
     "--remotes",
@@ -68,7 +69,7 @@ _REMOTE = re.compile(
 )
 _NAMED = re.compile(r"(?:[\w-]+-)?v?\d+(?:[._]\d+)+\S*|ORIG_HEAD|(?:HEAD)?@\{[^}]+\}")
 """Tags, and former places of HEAD: before it or after."""
-_AHEAD = re.compile(r"(?:HEAD)?\.\.(?!\.|HEAD$|$)(.+)|\^HEAD")
+_AHEAD = re.compile(r"(?:HEAD)?\.\.(?![./]|HEAD$|$).+|\^HEAD")
 """A range, or a part of one, without what HEAD holds."""
 _MAIN = re.compile(r"main|master|develop|trunk|devel")
 _BRANCH = re.compile(r"(?:origin|upstream)/[\w./-]+")
@@ -117,8 +118,8 @@ class History:
                 return None
             self.below.clear()
             return f"git {verb} brought later commits"
-        if verb == "tag" and "--contains" in words:
-            self.later |= {line.strip() for line in seen.splitlines()} & set(_NAMED.findall(seen))
+        if verb == "tag" and "--contains" in words and not self._is_below(words):
+            self.later |= set(filter(_NAMED.fullmatch, map(str.strip, seen.splitlines())))
         reason = None
         if verb in LISTS:
             reason = self._listed(verb, every, words, seen)
@@ -154,10 +155,10 @@ class History:
     def _listed(self, verb: str, every: str, words: Sequence[str], seen: str) -> str | None:
         """Take in what a listing shows. Where it shows later commits, say so."""
         seen = self._by_others(seen) if every or verb in ("reflog", "fsck") else seen
-        ahead = next((found for word in words if (found := _AHEAD.fullmatch(word))), None)
+        ahead = any(map(_AHEAD.fullmatch, takewhile("--".__ne__, words)))
         named = {name for one in _revisions(verb, words) if _NAMED.fullmatch(name := _name(one))}
         if ahead or named:
-            return self._lists_ahead(verb, words, named, self._by_others(seen), bool(ahead))
+            return self._lists_ahead(verb, words, named, self._by_others(seen), ahead)
         shown = {sha[:SHORT] for sha in _COMMIT.findall(seen)}
         far = verb in ("reflog", "fsck") or every or any(map(self._is_far, _revisions(verb, words)))
         if not far:
@@ -243,18 +244,24 @@ class History:
     def _is_named(self, revision: str) -> bool:
         return _NAMED.fullmatch(_name(revision)) is not None
 
+    def _is_below(self, words: Sequence[str]) -> bool:
+        """Whether `git tag --contains` asks for a commit below HEAD: earlier tags hold it too."""
+        asked = {word[:SHORT] for word in words if SHA.fullmatch(word)} - {self.head_name}
+        return bool(asked & self.ancestors) or any(w.startswith(("HEAD~", "HEAD^")) for w in words)
+
     def _is_later(self, revision: str, seen: str) -> bool:
-        name = _name(revision)
+        name, others = _name(revision), self._by_others(seen)
+        if seen.strip() and not others.strip():
+            return False
+        seen = others
         if self._is_named(revision):
-            if self.head and any(date > self.head for date in _dates(seen)):
+            shown = {sha[:SHORT] for sha in _COMMIT.findall(seen)}
+            later = self.head and any(date > self.head for date in _dates(seen))
+            if later and not (shown and shown <= self.ancestors):
                 self.later.add(name)
             return name in self.later
         if not SHA.fullmatch(name) or name[:SHORT] in self.ancestors:
             return False
-        others = self._by_others(seen)
-        if seen.strip() and not others.strip():
-            return False
-        seen = others
         if name[:SHORT] in self.beyond:
             dates = _dates(seen)
             return not (self.head and dates and max(dates) <= self.head)
@@ -273,12 +280,24 @@ def _revisions(verb: str, words: Sequence[str]) -> Iterator[str]:
     """Words that may name commits, ranges in two; not what stands behind `--`, nor what a range
     leaves out."""
     left_out = r"^\S*\.\.\." if verb in ("diff", "difftool") else r"^\S*?(?<!\.)\.\.(?!\.)|^\^.*"
-    for word in words:
+    for word in _unpatterned(words) if verb == "grep" else words:
         if word == "--":
             return
         stated = re.sub(left_out, "", word.removeprefix("--source="))
         if not stated.startswith("-"):
             yield from filter(None, re.split(r"\.{2,3}", stated))
+
+
+def _unpatterned(words: Sequence[str]) -> Iterator[str]:
+    """Words of `git grep` without what it looks for, and without values of its options."""
+    wanted = not {"-e", "-f"}.intersection(words)
+    for before, word in pairwise(["", *words]):
+        if before in GREP_VALUED:
+            continue
+        if wanted and not word.startswith("-"):
+            wanted = False
+        else:
+            yield word
 
 
 def _name(revision: str) -> str:

@@ -67,10 +67,24 @@ DOES_NOT = [
     ["git tag", "git describe --tags", "git tag --contains HEAD~1"],
     ["git grep add HEAD~1", "git cat-file -p HEAD", "git archive HEAD calc.py | tar -t"],
     ["git reflog", "git show HEAD@{{0}}"],
+    ["git log -3", "mkdir -p sub; cd sub && git log -- ../calc.py", "git log ../calc.py"],
+    ["cd . && git log --oneline -- ../nothing.py"],
+    ["git grep origin/main", "git grep -n -e upstream/main -- calc.py"],
+    ["git checkout -q {base}; git status", "git grep -n main", "git grep -A 2 develop -- docs"],
+    ["git log --oneline", "git tag --contains {early}", "git show v1.0"],
 ]
 EDIT = "sed -i 's/a - b/a + b/' calc.py"
 COMMIT = "git commit -qam mine"
+BACK = "git reset -q --hard HEAD~1"
 OWN_WORK = [
+    [
+        EDIT,
+        COMMIT,
+        "git reset -q --hard HEAD~1",
+        "git show ORIG_HEAD",
+        "git checkout ORIG_HEAD -- .",
+    ],
+    [EDIT, COMMIT, "git reset -q --hard HEAD~1", "git log -p -1 HEAD@{{1}}", "git show HEAD@{{1}}"],
     [EDIT, "git stash", "git log --oneline --all -5", "git log --all", "git stash pop"],
     ["git log -2", EDIT, "git commit -am mine", "git show $(git rev-parse HEAD)"],
     ["git log -2", EDIT, "git stash", "git stash drop", "git fsck --lost-found"],
