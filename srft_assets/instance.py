@@ -136,8 +136,14 @@ def _asked(home: Home) -> list[list[tuple[Any, ...]]]:
         stated = yaml.safe_load(settings.read_bytes()) if settings.exists() else None
     except yaml.YAMLError as error:
         raise SrftError(f"{settings} is no YAML: srft doctor says more") from error
+    if not isinstance(stated, dict | None):
+        raise SrftError(f"{settings}: no mapping of settings; srft doctor says more")
     storage = (stated or {}).get("storage")
     if storage == yaml.safe_load(POSTGRES)["storage"]:
+        if not home.database_url.startswith("postgresql"):
+            raise SrftError(
+                f"{settings} names the PostgreSQL of SRFT_DATABASE, which is not set here"
+            )
         return _asked_of_postgres(home.database_url)
     if storage is not None or not file.exists():
         return [[], []]

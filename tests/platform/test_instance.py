@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from srft_assets.components.launch import DATABASES, instance_in
-from srft_assets.errors import UsageError
+from srft_assets.errors import SrftError, UsageError
 from srft_assets.home import Home
-from srft_assets.instance import prepare_instance
+from srft_assets.instance import POSTGRES, open_runs, prepare_instance
 
 
 @pytest.fixture
@@ -83,3 +83,13 @@ def test_a_home_that_cannot_be_made_is_told(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="dagster_home cannot be made: Not a directory"):
         prepare_instance(Home(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [("- storage\n", "no mapping of settings"), (POSTGRES.decode(), "SRFT_DATABASE")],
+)
+def test_open_runs_are_not_looked_for_in_another_place(home: Home, folder: Path, written, told):
+    (folder / "dagster.yaml").write_text(written)
+    with pytest.raises(SrftError, match=told):
+        open_runs(home)
