@@ -235,10 +235,10 @@ def _lines(log: Path, secret: str) -> list[str]:
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - SEARCHED_BYTES))
         text = file.read().decode("utf-8", "replace")
+    if secret:
+        text = text.replace(secret, "***")
     # A progress bar writes its states over each other.
-    lines = [
-        re.sub(r"\x1b\[[0-9;]*m", "", line) for line in text.replace(secret, "***").splitlines()
-    ]
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in text.splitlines()]
     shown = [printable(line).rstrip() for line in lines]
     return [line for line in shown if line]
 

@@ -82,6 +82,7 @@ def _start_keeper(home: Home, folder: Path, log: Path) -> None:
     private(log.parent)
     with log.open("ab") as output:
         log.chmod(0o600)
+        output.truncate(0)  # an earlier start's error would explain this one
         keeper = subprocess.Popen(
             python(__name__, str(folder), str(log)),
             env={**os.environ, **places(home)},
@@ -114,9 +115,10 @@ def _state(folder: Path) -> _State:
 def _used(folder: Path) -> bool:
     """Whether anybody lives who uses it; what killed users left is removed."""
     for lock in (folder / "users").glob("*.lock"):
-        if is_held(lock):
-            return True
-        lock.unlink(missing_ok=True)
+        with exclusive(lock, wait=False) as alone:
+            if not alone:
+                return True
+            lock.unlink(missing_ok=True)
     return False
 
 

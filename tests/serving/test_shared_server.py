@@ -10,7 +10,7 @@ import pytest
 
 from srft_assets.errors import SrftError
 from srft_assets.home import Home
-from srft_assets.serving.server import Served, SharedServer, ended, lacks
+from srft_assets.serving.server import Served, SharedServer, ended, lacks, last_line
 from srft_assets.serving.shared_server import shared_behind
 from tests.serving.conftest import MakeSpec, gone, members
 
@@ -109,3 +109,21 @@ def test_why_it_did_not_start_is_told_to_who_asks(spec: MakeSpec, home: Home) ->
             shared_behind(ENV, dies, home, print),
         ):
             pass
+
+
+def test_a_start_that_fails_is_not_explained_by_an_earlier_one(
+    spec: MakeSpec, home: Home, family: Path
+) -> None:
+    dies = spec({"DIES": "RuntimeError: CUDA out of memory"})
+    for _ in range(2):
+        with pytest.raises(SrftError), shared_behind(ENV, dies, home, print):
+            pass
+    (log,) = home.logs.glob("critic-server-*.log")
+    assert log.read_text().count("CUDA out of memory") == 1
+
+
+def test_progress_is_told_as_it_was_said_where_there_is_no_secret(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("loads shard 1 of key\n")
+    assert last_line(log, "") == "loads shard 1 of key"
+    assert last_line(log, "key") == "loads shard 1 of ***"
