@@ -8,6 +8,7 @@ needs the same home at the same place and the same Python environment.
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir
 from functools import cache
 from typing import Any
 
@@ -32,9 +33,11 @@ Told = list[Any]
 
 def needs(stage: Stage, stated: Ray) -> dict[str, float] | None:
     """What a partition of the stage needs of a node; None for what is not made on Ray."""
-    of_kind = {"checkpoints": stated.training, "eval_scores": stated.evaluation}
-    heavy = of_kind.get(stage.key.partition("/")[0])
-    return heavy or ({"CPU": stated.cpus} if stage.apart else None)
+    heavy = {"checkpoints": stated.training, "eval_scores": stated.evaluation}
+    kind = stage.key.partition("/")[0]
+    if kind in heavy:  # of an arm that trains nothing the stage has no pool
+        return (stage.pool and heavy[kind]) or None
+    return {"CPU": stated.cpus} if stage.apart else None
 
 
 def make_over_ray(
@@ -65,7 +68,8 @@ def make_over_ray(
                 try:
                     ended, told = ray.get(one)
                 except ray.exceptions.RayError as error:
-                    yield Ended(name, "failed", f"Ray: {' '.join(str(error).split())[:300]}")
+                    cause = getattr(error, "cause", None) or error
+                    yield Ended(name, "failed", f"Ray: {' '.join(str(cause).split())[:300]}")
                     continue
                 for what, *said in told:
                     getattr(listener, what)(*said)
@@ -85,7 +89,8 @@ def _connect(address: str) -> None:
     try:
         if port.isdecimal() and "://" not in host:  # Ray itself would try for minutes
             socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
-        ray.init(address, log_to_driver=False, logging_level="ERROR")
+        with chdir("/"):  # Ray has its workers import from this folder, which may hold runs
+            ray.init(address, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError) as error:
         told = " ".join(str(error).split())[:300]
         raise SrftError(

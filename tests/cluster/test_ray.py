@@ -85,6 +85,21 @@ def test_a_killed_node_costs_no_partition(
     assert state(ingested) == state(alone)
 
 
+@pytest.mark.usefixtures("nodes")
+def test_no_node_imports_what_lies_in_the_folder_of_the_command(
+    ingested: Home, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, ran = tmp_path / "downloaded", tmp_path / "ran"
+    folder.mkdir()
+    (folder / "polars.py").write_text(f"open({str(ran)!r}, 'w').close()\n")
+    monkeypatch.setenv("SRFT_RAY_ADDRESS", cluster.address)
+    monkeypatch.chdir(folder)
+    command = start(ingested, "apply", VERDICTS, "--engine", "ray")
+    printed, _ = command.communicate(timeout=300)
+    assert command.returncode == 0, printed
+    assert not ran.exists()
+
+
 def _works(node: Any) -> bool:
     """Whether a task runs there."""
     import psutil
