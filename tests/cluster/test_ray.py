@@ -93,6 +93,7 @@ def test_no_node_imports_what_lies_in_the_folder_of_the_command(
     folder.mkdir()
     (folder / "polars.py").write_text(f"open({str(ran)!r}, 'w').close()\n")
     monkeypatch.setenv("SRFT_RAY_ADDRESS", cluster.address)
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # of the command, as the installed one has it
     monkeypatch.chdir(folder)
     command = start(ingested, "apply", VERDICTS, "--engine", "ray")
     printed, _ = command.communicate(timeout=300)
