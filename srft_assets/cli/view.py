@@ -12,7 +12,6 @@ from srft_assets.cli.console import quoted, say
 from srft_assets.cli.platform import chosen_batches, refresh_catalogue
 from srft_assets.errors import UsageError
 from srft_assets.home import current_home
-from srft_assets.project.settings import settings
 
 
 def view(
@@ -30,6 +29,7 @@ def view(
 
     import uvicorn
 
+    from srft_assets.project.settings import settings
     from srft_assets.view.access import OPEN, Keys, address
     from srft_assets.view.app import view_app
 

@@ -161,7 +161,7 @@ def test_one_screen_of_a_platform_is_timed_as_a_whole_process(script: Script) ->
 def test_every_page_of_the_view_is_timed(script: Script) -> None:
     told = json.loads(script("view", "--runs", 20, "--rounds", 1))
     assert told.pop("runs") == 20 and told.pop("start") > 0
-    assert len(told) == 9
+    assert len(told) == 11
     for name, page in told.items():
         assert page["first"] > 0 and page["then"] > 0 and page["kb"] > 0, name
 

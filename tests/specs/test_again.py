@@ -20,10 +20,10 @@ from srft_assets.warehouse.partitions import Warehouse
 
 write = Warehouse.write
 
-def dying(self, asset, partition, frame, stamp):
+def dying(self, asset, *given):
     if asset == "step_verdicts/default":
         os.kill(os.getpid(), signal.SIGKILL)
-    return write(self, asset, partition, frame, stamp)
+    return write(self, asset, *given)
 
 Warehouse.write = dying
 main()

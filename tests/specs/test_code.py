@@ -20,7 +20,9 @@ def made(printed: str) -> dict[str, str]:
 def test_the_code_of_the_rules_critic(project: Project, tmp_path: Path):
     checkout = Checkout.copy(tmp_path / "checkout")
 
-    checkout.edit(RULES, '"""A turn without an action, other than the last."""', "# Idle.\n")
+    checkout.edit(
+        RULES, '"""Submission of no patch, or none that is known, without an edit."""', "# Idle.\n"
+    )
     assert made(checkout.srft(project.home, "apply", ARM)) == {ARM: "a, b"}
 
     checkout.edit(RULES, "there.commands == here.commands", "here.commands == there.commands")
