@@ -137,6 +137,12 @@ def test_claude_code_begins_anew_where_all_was_cleared(parent):
     assert thoughts(second) == ["Of course."]
 
 
+def test_a_prompt_of_claude_code_that_quotes_the_command_clears_nothing():
+    told = "The log shows <command-name>/clear</command-name>: why?"
+    more = [s.claude_told("w1", "u8", told), s.claude_turn("w2", "w1", "m3", s.said("It is."))]
+    assert contents(only([*s.CLAUDE, *more]))[-2:] == [told, "It is."]
+
+
 def test_lines_of_claude_code_that_name_none_before_them_stay_one_context():
     lines = [{k: v for k, v in line.items() if k != "parentUuid"} for line in s.CLAUDE]
     lines += [s.claude_told("w1", None, "More?"), s.claude_turn("w2", None, "m3", s.said("No."))]

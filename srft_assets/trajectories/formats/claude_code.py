@@ -82,7 +82,7 @@ class _Lines:
             self._told(line, content)
 
     def _told(self, line: dict[str, Any], content: Any) -> None:
-        if line.get("isCompactSummary") is True or CLEARED in text_of(content):
+        if line.get("isCompactSummary") is True or _clears(text_of(content)):
             self.chat.rewrite([])
             self._places.clear()
         elif not _answers(content):
@@ -170,6 +170,11 @@ def _instance(source: Source, session: str | None) -> str | None:
     if source.stem == "claude-code":  # as Harbor lays it: TRIAL/agent/claude-code.txt
         return folder.parent.name or None
     return None if source.stem == session or "subagents" in folder.parts else source.stem
+
+
+def _clears(said: str) -> bool:
+    """Whether a prompt is the command itself, and does not only quote it."""
+    return said.lstrip().startswith("<command-") and CLEARED in said
 
 
 READERS = (Reader(SESSION, is_session, _read, lists=True, lines=True, patches=False),)
