@@ -120,6 +120,8 @@ def export(
                 counts.add(masked, with_loss=bool(records))
         facts = guard.told(facts)
         if request.report is not None:
+            for name in filter(request.report.__contains__, warehouse.partitions("trajectories")):
+                guard.batch(name)
             (folder / REPORT).write_text(guard.text(REPORT, request.report), encoding="utf-8")
         guard.check()
         counts.redacted.update(guard.found.by_kind)

@@ -106,9 +106,12 @@ class Guard:
         return after if self.redact else facts
 
     def text(self, name: str, text: str) -> str:
-        """The text of a file beside the runs, as it may be published."""
+        """The text of a file beside the runs, as it may be published; batches have the names there
+        that they have in the card."""
         lines = enumerate(text.splitlines(keepends=True), 1)
         after = "".join(self.found.text(line, (f"{name} line {n}", BESIDE)) for n, line in lines)
+        for old in sorted(self._batches, key=len, reverse=True):
+            after = after.replace(old, self._batches[old])
         return after if self.redact else text
 
     def check(self) -> None:

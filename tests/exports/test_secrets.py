@@ -262,7 +262,9 @@ def test_the_name_of_a_batch_is_read_too(platform: Platform, tmp_path: Path, for
     platform.add(name, tool_run("d"), text_run("e"))
     with pytest.raises(SrftError, match=r"1 × home folder \(a batch's name: "):
         platform.export(form, tmp_path / "kept", name)
-    platform.export(form, tmp_path / "out", name, redact=True)
+    report = f"<td>{name}</td><td>home-alice-else</td>"
+    platform.add("home-alice-else", text_run("f"))
+    platform.export(form, tmp_path / "out", name, redact=True, report=report)
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert not [path.name for path in files if b"alice" in path.read_bytes()]
     manifest = json.loads((tmp_path / "out/srft_export.json").read_text())
